@@ -1,0 +1,52 @@
+/**
+ * Every Redis key that Ringwire uses, in one place. Redis is the present: all keys expire or are removed with the thing
+ * they describe, and losing them loses no business record.
+ */
+
+/** Set of instance ids of feature servers that may be alive; truth is in {@link featureServerKey}, which expires. */
+export const FEATURE_SERVERS = 'ringwire:feature-servers';
+/** JSON {@link FeatureServerInfo}, refreshed every {@link HEARTBEAT_MS}, expires after {@link HEARTBEAT_TTL_MS}. */
+export const featureServerKey = (instanceId: string): string => `ringwire:feature-server:${instanceId}`;
+
+/** Set of instance ids of edges (sbc-inbound, sbc-outbound) that may be alive. */
+export const SBCS = 'ringwire:sbcs';
+/** JSON {@link SbcInfo}, refreshed and expiring like a feature server's. */
+export const sbcKey = (instanceId: string): string => `ringwire:sbc:${instanceId}`;
+
+/** Hash of one live call (fields of jambonz's call info in camelCase, `owner`, `featureServer`); removed at its end. */
+export const callKey = (callSid: string): string => `ringwire:call:${callSid}`;
+/**
+ * Sorted set of live call sids of an account; score = ms since the epoch at which the member stops counting unless its
+ * owner refreshes it, so that a crashed owner never leaks a count.
+ */
+export const activeCallsKey = (accountSid: string): string => `ringwire:active-calls:${accountSid}`;
+/** Pub/sub channel: provisioning data changed, reload the snapshot. Message: name of the table. */
+export const PROVISIONING_CHANGED = 'ringwire:provisioning-changed';
+
+/** How often a process renews what it says of itself. Smaller costs Redis traffic; larger delays fail-over. */
+export const HEARTBEAT_MS = 2_000;
+/** After this long without renewal an instance is dead. Three missed heartbeats. */
+export const HEARTBEAT_TTL_MS = 6_500;
+
+/** What a feature server says of itself. */
+export interface FeatureServerInfo {
+  instanceId: string;
+  /** `ip:port` of its core SIP server: where an edge sends the INVITE, and the source of INVITEs that go out. */
+  sipAddress: string;
+  /** Base URL of its internal HTTP interface. */
+  httpUrl: string;
+  /** Calls in progress. */
+  calls: number;
+  /** Draining or overloaded servers get no new calls. */
+  accepting: boolean;
+}
+
+/** What an edge says of itself. */
+export interface SbcInfo {
+  instanceId: string;
+  role: 'inbound' | 'outbound';
+  /** `ip:port` on which the edge takes INVITEs from feature servers. */
+  privateSipAddress: string;
+  calls: number;
+  accepting: boolean;
+}
