@@ -1,1 +1,12 @@
-export {};
+export * from './analysis.js';
+export * from './errors.js';
+export * from './g711.js';
+export * from './offer-answer.js';
+export * from './packet.js';
+export * from './resampler.js';
+export * from './rtp-socket.js';
+export * from './sdp.js';
+export * from './telephone-event.js';
+export * from './tone.js';
+export * from './wav.js';
+export * from './wav-recorder.js';

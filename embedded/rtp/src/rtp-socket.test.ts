@@ -1,0 +1,78 @@
+import dgram from 'node:dgram';
+import { once } from 'node:events';
+import t, { type Test } from 'tap';
+import { writeRtp } from './packet.js';
+import { RtpSocket } from './rtp-socket.js';
+
+function rtp(sequence: number): Buffer {
+  const buffer = Buffer.alloc(172);
+  writeRtp(buffer, { marker: false, payloadType: 0, sequence, timestamp: sequence * 160, ssrc: 1 }, Buffer.alloc(160));
+  return buffer;
+}
+
+async function peer(t: Test): Promise<dgram.Socket> {
+  const socket = dgram.createSocket('udp4');
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  t.teardown(() => socket.close());
+  return socket;
+}
+
+t.test('the first source is answered and kept; others and garbage are counted', async (t) => {
+  const heard: number[] = [];
+  let arrived: () => void = () => undefined;
+  const socket = await RtpSocket.bind({
+    onPacket: (packet) => {
+      heard.push(packet.sequence);
+      arrived();
+    },
+  });
+  t.teardown(() => socket.close());
+  t.equal(socket.port % 2, 0);
+  const [first, second] = [await peer(t), await peer(t)];
+  socket.setRemote('127.0.0.1', second.address().port);
+  const latched = new Promise<void>((resolve) => {
+    arrived = resolve;
+  });
+  first.send(Buffer.from('garbage'), socket.port, '127.0.0.1');
+  first.send(rtp(1), socket.port, '127.0.0.1');
+  await latched;
+  t.same(socket.remote, { host: '127.0.0.1', port: first.address().port });
+  const answered = once(first, 'message');
+  socket.send(rtp(9));
+  const [answer] = (await answered) as [Buffer];
+  t.equal(answer.readUInt16BE(2), 9);
+  const done = new Promise<void>((resolve) => {
+    arrived = resolve;
+  });
+  second.send(rtp(50), socket.port, '127.0.0.1');
+  first.send(rtp(2), socket.port, '127.0.0.1');
+  await done;
+  t.same(heard, [1, 2]);
+  t.match(socket, { badPackets: 1, strayPackets: 1, packetsReceived: 2, packetsSent: 1 });
+  socket.setRemote('127.0.0.1', second.address().port);
+  t.ok(socket.isLatched, 'the same address again keeps the latch');
+  socket.setRemote('127.0.0.1', 9);
+  t.notOk(socket.isLatched, 'a new address lifts it');
+});
+
+t.test('a range gives its even ports until it is used up and takes them back', async (t) => {
+  const range = { minPort: 41001, maxPort: 41005 };
+  const sockets = [await RtpSocket.bind(range), await RtpSocket.bind(range)];
+  t.same(sockets.map(({ port }) => port).sort(), [41002, 41004]);
+  await t.rejects(RtpSocket.bind(range), { code: 'rtp/ports-exhausted' });
+  await Promise.all(sockets.map((socket) => socket.close()));
+  const again = await RtpSocket.bind(range);
+  await again.close();
+});
+
+t.test('sending to an impossible address is counted, not thrown', async (t) => {
+  const socket = await RtpSocket.bind();
+  socket.send(rtp(1));
+  t.equal(socket.packetsSent, 0, 'no peer is known yet');
+  socket.setRemote('no.such.host.invalid', 4000);
+  socket.send(rtp(1));
+  await socket.close();
+  socket.send(rtp(2));
+  t.equal(socket.packetsSent, 1);
+});

@@ -1,0 +1,168 @@
+import dgram from 'node:dgram';
+import { PortRangeExhaustedError } from './errors.js';
+import { createRtpPacket, parseRtp, type RtpPacket } from './packet.js';
+
+/** Where an {@link RtpSocket} listens and what it does with what comes. */
+export interface RtpSocketOptions {
+  /** Address to bind. @defaultValue 127.0.0.1 */
+  host?: string;
+  /** Lowest port; 0 takes any free port of the system. @defaultValue 0 */
+  minPort?: number;
+  /** Highest port, inclusive. @defaultValue minPort */
+  maxPort?: number;
+  /** Called with each valid packet of the latched source. Both arguments are reused after return. */
+  onPacket?: (packet: RtpPacket, datagram: Buffer) => void;
+}
+
+const MAX_PORT_TRIES = 512;
+const RECEIVE_BUFFER_BYTES = 256 * 1024;
+
+/**
+ * A UDP socket for one RTP stream both ways, on an even port. Symmetric: the first source from which a valid RTP packet comes is
+ * where packets go from then on, and the only one that is heard, until {@link setRemote} names another address. Counters tell
+ * what was dropped. Errors of the network are counted, never thrown.
+ */
+export class RtpSocket {
+  readonly host: string;
+  readonly port: number;
+  /** Valid packets from the latched source. */
+  packetsReceived = 0;
+  packetsSent = 0;
+  /** Datagrams that are not RTP. */
+  badPackets = 0;
+  /** Valid packets from another source than the latched one. */
+  strayPackets = 0;
+  /** Failed sends and socket errors, such as ICMP unreachable. */
+  networkErrors = 0;
+  readonly #socket: dgram.Socket;
+  readonly #packet = createRtpPacket();
+  readonly #onSent = (error: Error | null): void => {
+    if (error) this.networkErrors++;
+  };
+  #onPacket: (packet: RtpPacket, datagram: Buffer) => void;
+  #remoteHost = '';
+  #remotePort = 0;
+  #namedHost = '';
+  #namedPort = 0;
+  #latched = false;
+  #closed = false;
+
+  private constructor(socket: dgram.Socket, onPacket: RtpSocketOptions['onPacket']) {
+    this.#socket = socket;
+    this.#onPacket = onPacket ?? (() => undefined);
+    const address = socket.address();
+    this.host = address.address;
+    this.port = address.port;
+    socket.on('message', (datagram, source) => this.#receive(datagram, source));
+    socket.on('error', () => {
+      this.networkErrors++;
+    });
+  }
+
+  /**
+   * Binds the first free even port of the range, beginning at a random place.
+   *
+   * @throws PortRangeExhaustedError when none was free; the system's error when the address is not ours.
+   */
+  static async bind(options: RtpSocketOptions = {}): Promise<RtpSocket> {
+    const { host = '127.0.0.1', minPort = 0 } = options;
+    const maxPort = options.maxPort ?? minPort;
+    if (minPort === 0) return new RtpSocket(await bindAnyEven(host), options.onPacket);
+    const first = minPort + (minPort & 1);
+    const count = Math.floor((maxPort - first) / 2) + 1;
+    if (count < 1) throw new PortRangeExhaustedError(minPort, maxPort);
+    const start = Math.floor(Math.random() * count);
+    for (let i = 0; i < count; i++) {
+      const socket = await tryBind(host, first + ((start + i) % count) * 2);
+      if (socket) return new RtpSocket(socket, options.onPacket);
+    }
+    throw new PortRangeExhaustedError(minPort, maxPort);
+  }
+
+  /** Replaces the receiver of packets. */
+  set onPacket(receiver: (packet: RtpPacket, datagram: Buffer) => void) {
+    this.#onPacket = receiver;
+  }
+
+  /** Where packets go now: the latched source, else the address last named; undefined when neither is known. */
+  get remote(): { host: string; port: number } | undefined {
+    return this.#remotePort === 0 ? undefined : { host: this.#remoteHost, port: this.#remotePort };
+  }
+
+  /** Whether a source has been latched. */
+  get isLatched(): boolean {
+    return this.#latched;
+  }
+
+  /** Names the peer's address as its SDP has it. A new address lifts the latch, the same one keeps it. */
+  setRemote(host: string, port: number): void {
+    if (host === this.#namedHost && port === this.#namedPort) return;
+    this.#namedHost = host;
+    this.#namedPort = port;
+    this.#remoteHost = host;
+    this.#remotePort = port;
+    this.#latched = false;
+  }
+
+  /** Sends the first `length` bytes of `packet`, which must stay unchanged for some ms; dropped while no peer is known. */
+  send(packet: Uint8Array, length: number = packet.length): void {
+    if (this.#closed || this.#remotePort === 0) return;
+    this.packetsSent++;
+    this.#socket.send(packet, 0, length, this.#remotePort, this.#remoteHost, this.#onSent);
+  }
+
+  /** Closes the socket; resolves when the port is free. Idempotent. */
+  close(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#closed = true;
+    return new Promise((resolve) => this.#socket.close(() => resolve()));
+  }
+
+  #receive(datagram: Buffer, source: dgram.RemoteInfo): void {
+    if (!parseRtp(datagram, this.#packet)) {
+      this.badPackets++;
+      return;
+    }
+    if (!this.#latched) {
+      this.#latched = true;
+      this.#remoteHost = source.address;
+      this.#remotePort = source.port;
+    } else if (source.port !== this.#remotePort || source.address !== this.#remoteHost) {
+      this.strayPackets++;
+      return;
+    }
+    this.packetsReceived++;
+    this.#onPacket(this.#packet, datagram);
+  }
+}
+
+async function bindAnyEven(host: string): Promise<dgram.Socket> {
+  for (let i = 0; i < MAX_PORT_TRIES; i++) {
+    const socket = await tryBind(host, 0);
+    if (socket && socket.address().port % 2 === 0) return socket;
+    socket?.close();
+  }
+  throw new PortRangeExhaustedError(1024, 65535);
+}
+
+/** A bound socket, or undefined when the port is taken. */
+function tryBind(host: string, port: number): Promise<dgram.Socket | undefined> {
+  return new Promise((resolve, reject) => {
+    const socket = dgram.createSocket({
+      type: host.includes(':') ? 'udp6' : 'udp4',
+      recvBufferSize: RECEIVE_BUFFER_BYTES,
+      // Addresses only, so that no name look-up runs on another thread for each packet.
+      lookup: (address, _options, callback) => callback(null, address, address.includes(':') ? 6 : 4),
+    });
+    const onError = (error: NodeJS.ErrnoException): void => {
+      socket.close();
+      if (error.code === 'EADDRINUSE' || error.code === 'EACCES') resolve(undefined);
+      else reject(error);
+    };
+    socket.once('error', onError);
+    socket.bind({ address: host, port, exclusive: true }, () => {
+      socket.off('error', onError);
+      resolve(socket);
+    });
+  });
+}

@@ -1,0 +1,96 @@
+import t from 'tap';
+import {
+  type DtmfDigit,
+  LOST_END_TIMEOUT_MS,
+  TelephoneEventReceiver,
+  TelephoneEventSender,
+  writeTelephoneEvent,
+} from './telephone-event.js';
+
+interface Sent {
+  timestamp: number;
+  marker: boolean;
+  payload: Buffer;
+  atMs: number;
+}
+
+function send(digits: string, durationMs = 100): Sent[] {
+  const sender = new TelephoneEventSender();
+  sender.queue(digits, durationMs);
+  const packets: Sent[] = [];
+  for (let tick = 0; sender.isBusy; tick++) {
+    const payload = Buffer.alloc(4);
+    if (!sender.next(payload, 0, (0xffffff00 + tick * 160) >>> 0)) continue;
+    packets.push({ timestamp: sender.timestamp, marker: sender.marker, payload, atMs: tick * 20 });
+  }
+  return packets;
+}
+
+function receive(packets: Sent[]): DtmfDigit[] {
+  const heard: DtmfDigit[] = [];
+  const receiver = new TelephoneEventReceiver((digit) => heard.push(digit));
+  let now = 0;
+  for (const packet of packets) {
+    for (; now < packet.atMs; now += 20) receiver.tick(now);
+    receiver.receive(packet.payload, 0, 4, packet.timestamp, packet.atMs);
+  }
+  for (let i = 0; i <= LOST_END_TIMEOUT_MS; i += 20) receiver.tick(now + i);
+  return heard;
+}
+
+const digitsOf = (heard: DtmfDigit[]): string => heard.map(({ digit }) => digit).join('');
+
+t.test('each digit sent is heard once with its duration, over a timestamp wrap', (t) => {
+  const packets = send('0123456789*#abcd', 100);
+  t.equal(packets.filter(({ payload }) => payload[1]! & 0x80).length, 16 * 3);
+  t.equal(packets.filter(({ marker }) => marker).length, 16);
+  const heard = receive(packets);
+  t.equal(digitsOf(heard), '0123456789*#ABCD');
+  t.same(new Set(heard.map(({ durationMs }) => durationMs)), new Set([100]));
+  t.end();
+});
+
+t.test('the same digit pressed twice is two digits', (t) => {
+  t.equal(digitsOf(receive(send('1122'))), '1122');
+  t.end();
+});
+
+t.test('a digit whose end packets were all lost still counts', (t) => {
+  const withoutEnds = send('556').filter(({ payload }) => !(payload[1]! & 0x80));
+  t.equal(digitsOf(receive(withoutEnds)), '556');
+  t.end();
+});
+
+t.test('a digit of which only one end packet arrived counts', (t) => {
+  const ends = send('42').filter(({ payload }) => payload[1]! & 0x80);
+  t.equal(digitsOf(receive([ends[0]!, ends[3]!])), '42');
+  t.end();
+});
+
+t.test('packets that arrive twice or late do not count again', (t) => {
+  const packets = send('789');
+  const twice = packets.flatMap((packet) => [packet, packet]);
+  t.equal(digitsOf(receive([...twice, ...packets.slice(0, 3)])), '789');
+  t.end();
+});
+
+t.test('a key held longer than one segment is one digit', (t) => {
+  const heard: DtmfDigit[] = [];
+  const receiver = new TelephoneEventReceiver((digit) => heard.push(digit));
+  const payload = Buffer.alloc(4);
+  writeTelephoneEvent(payload, 0, 5, false, 0xffff);
+  receiver.receive(payload, 0, 4, 1000, 0);
+  writeTelephoneEvent(payload, 0, 5, true, 8000);
+  receiver.receive(payload, 0, 4, 1000 + 0xffff, 20);
+  t.same(heard, [{ digit: '5', durationMs: Math.round((0xffff + 8000) / 8) }]);
+  t.end();
+});
+
+t.test('short payloads and other events are ignored and counted', (t) => {
+  const receiver = new TelephoneEventReceiver(() => t.fail('no digit'));
+  receiver.receive(Buffer.from([1, 2]), 0, 2, 0, 0);
+  receiver.receive(Buffer.from([16, 0x80, 3, 4]), 0, 4, 0, 0);
+  receiver.receive(Buffer.alloc(0), 0, 0, 0, 0);
+  t.equal(receiver.ignoredPackets, 3);
+  t.end();
+});

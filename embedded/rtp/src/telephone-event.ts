@@ -1,0 +1,204 @@
+import { timestampDelta } from './packet.js';
+
+/** The DTMF digits in the order of their RFC 4733 event codes 0–15. */
+export const DTMF_DIGITS = '0123456789*#ABCD';
+
+/** Bytes of an RFC 4733 payload. */
+export const TELEPHONE_EVENT_BYTES = 4;
+
+/** A digit ends without an end packet when nothing more of it came for this long; shorter splits digits of slow senders. */
+export const LOST_END_TIMEOUT_MS = 200;
+
+/** RFC 4733 wants the last packet of an event three times. */
+const END_PACKETS = 3;
+const DEFAULT_DURATION_MS = 160;
+const DEFAULT_GAP_MS = 60;
+const DEFAULT_VOLUME_DBM0 = 10;
+const SAMPLES_PER_MS = 8;
+/** Longest duration that fits the 16-bit field while still being a whole number of packets. */
+const MAX_SEGMENT_SAMPLES = 0xffff - (0xffff % 160);
+
+/** A received key press. */
+export interface DtmfDigit {
+  digit: string;
+  /** How long the key was held, in ms of the sender's RTP clock. */
+  durationMs: number;
+}
+
+/** Writes an RFC 4733 §2.3 payload at `offset`. Duration in RTP clock units. */
+export function writeTelephoneEvent(
+  into: Uint8Array,
+  offset: number,
+  event: number,
+  end: boolean,
+  durationSamples: number,
+  volumeDbm0: number = DEFAULT_VOLUME_DBM0,
+): void {
+  into[offset] = event & 0xff;
+  into[offset + 1] = (end ? 0x80 : 0) | (volumeDbm0 & 0x3f);
+  into[offset + 2] = (durationSamples >> 8) & 0xff;
+  into[offset + 3] = durationSamples & 0xff;
+}
+
+/**
+ * Turns RFC 4733 packets into key presses: one per event however often its packets are repeated, also when every end
+ * packet was lost (a newer event or {@link LOST_END_TIMEOUT_MS} of silence ends it), also when the event is longer than one
+ * segment (§2.5.1.3). Feed {@link receive} with each packet and call {@link tick} regularly.
+ */
+export class TelephoneEventReceiver {
+  #active = false;
+  #event = 0;
+  #timestamp = 0;
+  #segmentSamples = 0;
+  #earlierSamples = 0;
+  #lastPacketMs = 0;
+  #hasFinished = false;
+  #finishedTimestamp = 0;
+  readonly #onDigit: (digit: DtmfDigit) => void;
+  /** Payloads that were no DTMF event: too short, or an event code above 15. */
+  ignoredPackets = 0;
+
+  /** `onDigit` is called once per key press, when the key is released. */
+  constructor(onDigit: (digit: DtmfDigit) => void) {
+    this.#onDigit = onDigit;
+  }
+
+  /** Takes the payload of one telephone-event packet. `nowMs` is any monotonic clock. No allocation but for a finished digit. */
+  receive(payload: Uint8Array, offset: number, length: number, timestamp: number, nowMs: number): void {
+    const event = payload[offset];
+    if (length < TELEPHONE_EVENT_BYTES || event === undefined || event >= DTMF_DIGITS.length) {
+      this.ignoredPackets++;
+      return;
+    }
+    if (this.#hasFinished && timestampDelta(this.#finishedTimestamp, timestamp) <= 0) return;
+    const end = (payload[offset + 1]! & 0x80) !== 0;
+    const duration = (payload[offset + 2]! << 8) | payload[offset + 3]!;
+    if (this.#active && timestamp !== this.#timestamp) {
+      if (timestampDelta(this.#timestamp, timestamp) < 0) return;
+      this.#moveTo(event, timestamp);
+    }
+    if (!this.#active) this.#begin(event, timestamp);
+    this.#segmentSamples = Math.max(this.#segmentSamples, duration);
+    this.#lastPacketMs = nowMs;
+    if (end) this.#finish();
+  }
+
+  /** Ends an event whose end packets were lost. Call about every 20 ms. */
+  tick(nowMs: number): void {
+    if (this.#active && nowMs - this.#lastPacketMs >= LOST_END_TIMEOUT_MS) this.#finish();
+  }
+
+  /** Forgets everything: the sender changed its SSRC, so that timestamps no longer compare. A pending key press is reported. */
+  reset(): void {
+    if (this.#active) this.#finish();
+    this.#hasFinished = false;
+  }
+
+  #begin(event: number, timestamp: number): void {
+    this.#active = true;
+    this.#event = event;
+    this.#timestamp = timestamp;
+    this.#segmentSamples = 0;
+    this.#earlierSamples = 0;
+  }
+
+  /** A newer timestamp without an end before it: the next segment of a long event, or the next key after a lost end. */
+  #moveTo(event: number, timestamp: number): void {
+    const continues = event === this.#event && timestampDelta(this.#timestamp, timestamp) === this.#segmentSamples;
+    if (continues && this.#segmentSamples >= 0x8000) {
+      this.#earlierSamples += this.#segmentSamples;
+      this.#segmentSamples = 0;
+      this.#timestamp = timestamp;
+    } else {
+      this.#finish();
+    }
+  }
+
+  #finish(): void {
+    this.#active = false;
+    this.#hasFinished = true;
+    this.#finishedTimestamp = this.#timestamp;
+    const samples = this.#earlierSamples + this.#segmentSamples;
+    this.#onDigit({ digit: DTMF_DIGITS[this.#event]!, durationMs: Math.round(samples / SAMPLES_PER_MS) });
+  }
+}
+
+/**
+ * Produces RFC 4733 packets for queued digits, one packet per 20 ms: the event with growing duration, its end three times,
+ * then a pause. While {@link next} returns true the caller sends the event instead of audio, with the `timestamp` and
+ * `marker` found here; its own clock goes on.
+ */
+export class TelephoneEventSender {
+  /** Whether the packet is the first of its event. */
+  marker = false;
+  /** RTP timestamp of the packet: constant over an event. */
+  timestamp = 0;
+  readonly #queue: { event: number; durationSamples: number }[] = [];
+  #event = -1;
+  #startTimestamp = 0;
+  #targetSamples = 0;
+  #endsLeft = 0;
+  #pauseSamples = 0;
+  readonly #gapSamples: number;
+
+  /** `gapMs` is the pause between digits. */
+  constructor(options: { gapMs?: number } = {}) {
+    this.#gapSamples = (options.gapMs ?? DEFAULT_GAP_MS) * SAMPLES_PER_MS;
+  }
+
+  /** Whether digits are being sent or waiting. */
+  get isBusy(): boolean {
+    return this.#event >= 0 || this.#queue.length > 0 || this.#pauseSamples > 0;
+  }
+
+  /** Queues digits (0–9 * # A–D, case does not matter; others are skipped) and returns how many were taken. */
+  queue(digits: string, durationMs: number = DEFAULT_DURATION_MS): number {
+    let taken = 0;
+    for (const digit of digits.toUpperCase()) {
+      const event = DTMF_DIGITS.indexOf(digit);
+      if (event < 0) continue;
+      this.#queue.push({ event, durationSamples: Math.min(durationMs * SAMPLES_PER_MS, MAX_SEGMENT_SAMPLES) });
+      taken++;
+    }
+    return taken;
+  }
+
+  /** Drops what is queued and what is being sent. */
+  clear(): void {
+    this.#queue.length = 0;
+    this.#event = -1;
+    this.#pauseSamples = 0;
+  }
+
+  /**
+   * Writes the event payload due now at `offset` and returns true, or returns false when audio is due. `nowTimestamp` is the
+   * sender's running RTP timestamp, `frameSamples` the length of a packet.
+   */
+  next(into: Uint8Array, offset: number, nowTimestamp: number, frameSamples = 160): boolean {
+    if (this.#event < 0 && !this.#startNext(nowTimestamp, frameSamples)) return false;
+    const elapsed = timestampDelta(this.#startTimestamp, nowTimestamp) + frameSamples;
+    const ending = elapsed >= this.#targetSamples;
+    this.marker = elapsed === frameSamples;
+    this.timestamp = this.#startTimestamp;
+    writeTelephoneEvent(into, offset, this.#event, ending, Math.min(elapsed, this.#targetSamples));
+    if (ending && --this.#endsLeft === 0) {
+      this.#event = -1;
+      this.#pauseSamples = this.#gapSamples;
+    }
+    return true;
+  }
+
+  #startNext(nowTimestamp: number, frameSamples: number): boolean {
+    if (this.#pauseSamples > 0) {
+      this.#pauseSamples -= frameSamples;
+      return false;
+    }
+    const next = this.#queue.shift();
+    if (!next) return false;
+    this.#event = next.event;
+    this.#startTimestamp = nowTimestamp;
+    this.#targetSamples = Math.max(next.durationSamples, frameSamples * 2);
+    this.#endsLeft = END_PACKETS;
+    return true;
+  }
+}

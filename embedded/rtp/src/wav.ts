@@ -1,0 +1,167 @@
+import { WavFormatError } from './errors.js';
+import { ALAW_TO_LINEAR, ULAW_TO_LINEAR } from './g711.js';
+import { resample } from './resampler.js';
+
+/** Encodings of WAV samples that are read. */
+export type WavEncoding = 'pcm8' | 'pcm16' | 'pcm24' | 'alaw' | 'ulaw';
+
+/** What a WAV file says of itself, and where its samples lie in the file. */
+export interface WavInfo {
+  encoding: WavEncoding;
+  sampleRateHz: number;
+  channels: number;
+  bytesPerFrame: number;
+  /** Samples per channel. */
+  frames: number;
+  /** Byte offset of the first sample. */
+  dataOffset: number;
+}
+
+/** A WAV file decoded to mono 16-bit. */
+export interface WavAudio {
+  sampleRateHz: number;
+  pcm: Int16Array;
+}
+
+const FORMAT_PCM = 1;
+const FORMAT_ALAW = 6;
+const FORMAT_ULAW = 7;
+const FORMAT_EXTENSIBLE = 0xfffe;
+const MIN_RATE_HZ = 8000;
+const MAX_RATE_HZ = 48000;
+
+/**
+ * Reads the chunks of a RIFF/WAVE file (PCM 8, 16, 24 bit, A-law, µ-law; mono or stereo; 8–48 kHz). A data chunk that claims more
+ * than the file holds is cut at the file's end, as unfinished recordings and piped encoders write them.
+ *
+ * @throws WavFormatError for anything else, `wav/not-wave`, `wav/truncated` or `wav/unsupported`.
+ */
+export function parseWav(file: Buffer): WavInfo {
+  if (file.length < 12 || file.toString('latin1', 0, 4) !== 'RIFF' || file.toString('latin1', 8, 12) !== 'WAVE') {
+    throw new WavFormatError('not-wave', 'not a RIFF/WAVE file');
+  }
+  let format: Omit<WavInfo, 'frames' | 'dataOffset'> | undefined;
+  for (let at = 12; at + 8 <= file.length; ) {
+    const id = file.toString('latin1', at, at + 4);
+    const size = file.readUInt32LE(at + 4);
+    const start = at + 8;
+    if (id === 'fmt ') format = parseFormat(file, start, size);
+    if (id === 'data') {
+      if (!format) throw new WavFormatError('truncated', 'audio data comes before its format');
+      const bytes = Math.min(size, file.length - start);
+      return { ...format, frames: Math.floor(bytes / format.bytesPerFrame), dataOffset: start };
+    }
+    at = start + size + (size & 1);
+  }
+  throw new WavFormatError('truncated', 'the file has no audio data');
+}
+
+/** Decodes `count` frames from `startFrame` on, channels mixed to mono, into `out` at `outOffset`. No bounds check, no allocation. */
+export function decodeWavFrames(
+  file: Buffer,
+  info: WavInfo,
+  startFrame: number,
+  count: number,
+  out: Int16Array,
+  outOffset = 0,
+): void {
+  const width = info.bytesPerFrame / info.channels;
+  let at = info.dataOffset + startFrame * info.bytesPerFrame;
+  for (let i = 0; i < count; i++) {
+    let sum = 0;
+    for (let channel = 0; channel < info.channels; channel++) {
+      sum += decodeSample(file, info.encoding, at);
+      at += width;
+    }
+    out[outOffset + i] = info.channels === 1 ? sum : Math.round(sum / info.channels);
+  }
+}
+
+/**
+ * Reads a whole WAV file to mono 16-bit at its own rate.
+ *
+ * @throws WavFormatError see {@link parseWav}.
+ */
+export function readWav(file: Buffer): WavAudio {
+  const info = parseWav(file);
+  const pcm = new Int16Array(info.frames);
+  decodeWavFrames(file, info, 0, info.frames, pcm);
+  return { sampleRateHz: info.sampleRateHz, pcm };
+}
+
+/**
+ * Reads a whole WAV file to mono 16-bit at `rateHz`.
+ *
+ * @throws WavFormatError see {@link parseWav}.
+ */
+export function readWavAt(file: Buffer, rateHz: number): Int16Array {
+  const audio = readWav(file);
+  return resample(audio.pcm, audio.sampleRateHz, rateHz);
+}
+
+/** Size of the header that {@link wavHeader} makes. */
+export const WAV_HEADER_BYTES = 44;
+
+/** The 44-byte header of a 16-bit PCM WAV file with `dataBytes` bytes of audio. */
+export function wavHeader(sampleRateHz: number, channels: number, dataBytes: number): Buffer {
+  const header = Buffer.alloc(WAV_HEADER_BYTES);
+  header.write('RIFF', 0, 'latin1');
+  header.writeUInt32LE(Math.min(36 + dataBytes, 0xffffffff), 4);
+  header.write('WAVEfmt ', 8, 'latin1');
+  header.writeUInt32LE(16, 16);
+  header.writeUInt16LE(FORMAT_PCM, 20);
+  header.writeUInt16LE(channels, 22);
+  header.writeUInt32LE(sampleRateHz, 24);
+  header.writeUInt32LE(sampleRateHz * channels * 2, 28);
+  header.writeUInt16LE(channels * 2, 32);
+  header.writeUInt16LE(16, 34);
+  header.write('data', 36, 'latin1');
+  header.writeUInt32LE(Math.min(dataBytes, 0xffffffff), 40);
+  return header;
+}
+
+/** A 16-bit PCM WAV file of interleaved samples. */
+export function writeWav(pcm: Int16Array, sampleRateHz: number, channels = 1): Buffer {
+  const body = Buffer.alloc(pcm.length * 2);
+  for (let i = 0; i < pcm.length; i++) body.writeInt16LE(pcm[i]!, i * 2);
+  return Buffer.concat([wavHeader(sampleRateHz, channels, body.length), body]);
+}
+
+function parseFormat(file: Buffer, start: number, size: number): Omit<WavInfo, 'frames' | 'dataOffset'> {
+  if (size < 16 || start + size > file.length) throw new WavFormatError('truncated', 'the format chunk is cut off');
+  let tag = file.readUInt16LE(start);
+  const channels = file.readUInt16LE(start + 2);
+  const sampleRateHz = file.readUInt32LE(start + 4);
+  const bits = file.readUInt16LE(start + 14);
+  if (tag === FORMAT_EXTENSIBLE && size >= 40) tag = file.readUInt16LE(start + 24);
+  const encoding = encodingOf(tag, bits);
+  if (!encoding) throw new WavFormatError('unsupported', `WAV format ${tag} with ${bits} bits is not supported`);
+  if (channels < 1 || channels > 2) throw new WavFormatError('unsupported', `${channels} channels are not supported`);
+  if (sampleRateHz < MIN_RATE_HZ || sampleRateHz > MAX_RATE_HZ) {
+    throw new WavFormatError('unsupported', `a sampling rate of ${sampleRateHz} Hz is not supported`);
+  }
+  const width = encoding === 'pcm16' ? 2 : encoding === 'pcm24' ? 3 : 1;
+  return { encoding, sampleRateHz, channels, bytesPerFrame: width * channels };
+}
+
+function encodingOf(tag: number, bits: number): WavEncoding | undefined {
+  if (tag === FORMAT_ALAW && bits === 8) return 'alaw';
+  if (tag === FORMAT_ULAW && bits === 8) return 'ulaw';
+  if (tag !== FORMAT_PCM) return undefined;
+  return bits === 8 ? 'pcm8' : bits === 16 ? 'pcm16' : bits === 24 ? 'pcm24' : undefined;
+}
+
+function decodeSample(file: Buffer, encoding: WavEncoding, at: number): number {
+  switch (encoding) {
+    case 'pcm16':
+      return ((file[at + 1]! << 24) | (file[at]! << 16)) >> 16;
+    case 'pcm24':
+      return ((file[at + 2]! << 24) | (file[at + 1]! << 16)) >> 16;
+    case 'pcm8':
+      return (file[at]! - 128) << 8;
+    case 'alaw':
+      return ALAW_TO_LINEAR[file[at]!]!;
+    case 'ulaw':
+      return ULAW_TO_LINEAR[file[at]!]!;
+  }
+}
