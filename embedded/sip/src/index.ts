@@ -1,1 +1,38 @@
-export {};
+export * from './address.js';
+export { checkMessage } from './check-message.js';
+export type { ClientState } from './client-tables.js';
+export { ClientTransaction, type ClientTransactionEvents } from './client-transaction.js';
+export { SipCounters } from './counters.js';
+export { endpointOfUri, nextHop } from './destination.js';
+export {
+  type Content,
+  Dialog,
+  type DialogEnd,
+  type DialogEvents,
+  type ExtraHeaders,
+  IncomingReinvite,
+} from './dialog.js';
+export { contactUri, DialogState, dialogKey, dialogKeyOfRequest } from './dialog-state.js';
+export * from './errors.js';
+export { newBranch, newCallId, newTag } from './ids.js';
+export { type AnswerOptions, IncomingCall, type IncomingCallEvents } from './incoming-call.js';
+export type { ListenOptions } from './listeners.js';
+export { type SipHeader, SipMessage, splitList } from './message.js';
+export { OutgoingCall, type OutgoingCallEvents } from './outgoing-call.js';
+export { DEFAULT_LIMITS, type ParseLimits, type ParseResult, parseMessage } from './parse-message.js';
+export { reasonPhrase } from './reasons.js';
+export { createResponse } from './response.js';
+export type { ServerState } from './server-tables.js';
+export { ServerTransaction, type ServerTransactionEvents } from './server-transaction.js';
+export { type Framed, StreamFramer } from './stream-framer.js';
+export { makeTimers, type SipClock, type SipTimers, systemClock } from './timers.js';
+export { TransactionLayer, type TransactionLayerEvents, type TransactionLayerOptions } from './transaction-layer.js';
+export type { Endpoint, MessageSource, TransportName } from './transport.js';
+export {
+  createUserAgent,
+  type InviteOptions,
+  type RequestOptions,
+  UserAgent,
+  type UserAgentOptions,
+} from './user-agent.js';
+export { formatVia, parseCSeq, parseVia, type Via } from './via.js';

@@ -1,0 +1,39 @@
+import type { SipParseReason } from './errors.js';
+
+/** What happened on the wire since the start; read by metrics, written by the layer. All are counts of messages but the gauges. */
+export class SipCounters {
+  requestsReceived = 0;
+  requestsSent = 0;
+  responsesReceived = 0;
+  responsesSent = 0;
+  /** Bytes that were no acceptable message, by reason. */
+  readonly parseErrors: Partial<Record<SipParseReason, number>> = {};
+  retransmissionsReceived = 0;
+  retransmissionsSent = 0;
+  /** Responses that belong to no transaction. */
+  strayResponses = 0;
+  /** ACKs that belong to no INVITE. */
+  strayAcks = 0;
+  /** CANCELs that belong to no INVITE. */
+  strayCancels = 0;
+  /** Datagrams or stream messages over the size limits. */
+  oversize = 0;
+  transportErrors = 0;
+  timeouts = 0;
+  /** Events that a transaction ignores in its state. */
+  ignoredEvents = 0;
+  /** Exceptions thrown by listeners of the layer; each is a bug above it. */
+  listenerErrors = 0;
+  connectionsRefused = 0;
+  keepAlives = 0;
+
+  countParseError(reason: SipParseReason): void {
+    this.parseErrors[reason] = (this.parseErrors[reason] ?? 0) + 1;
+    if (reason === 'too-large') this.oversize++;
+  }
+
+  /** Sum over all reasons. */
+  get parseErrorTotal(): number {
+    return Object.values(this.parseErrors).reduce((sum, count) => sum + count, 0);
+  }
+}

@@ -1,0 +1,184 @@
+import { headerKey } from './header-names.js';
+
+/** One header line as it came (name and value verbatim, folding resolved); `key` is its lower-case long name. */
+export interface SipHeader {
+  readonly name: string;
+  readonly key: string;
+  value: string;
+}
+
+const NO_BODY = Buffer.alloc(0);
+
+/**
+ * A SIP request or response. Headers keep their order and spelling, also those nobody knows. A message read from the
+ * network that is written again differs only where it was changed, in folded lines and in Content-Length.
+ */
+export class SipMessage {
+  readonly kind: 'request' | 'response';
+  /** Request method, upper case for the standard ones (methods are case-sensitive); empty in a response. */
+  method = '';
+  /** Request-URI, verbatim; empty in a response. */
+  uri = '';
+  /** 100 to 699; 0 in a request. */
+  status = 0;
+  reason = '';
+  headers: SipHeader[] = [];
+  body: Buffer = NO_BODY;
+  /** How header text is turned into bytes: UTF-8, or Latin-1 for a message whose bytes were not valid UTF-8. */
+  encoding: 'utf8' | 'latin1' = 'utf8';
+
+  private constructor(kind: 'request' | 'response') {
+    this.kind = kind;
+  }
+
+  /** A request without headers. */
+  static request(method: string, uri: string): SipMessage {
+    const message = new SipMessage('request');
+    message.method = method;
+    message.uri = uri;
+    return message;
+  }
+
+  /** A response without headers; see also `createResponse`. */
+  static response(status: number, reason: string): SipMessage {
+    const message = new SipMessage('response');
+    message.status = status;
+    message.reason = reason;
+    return message;
+  }
+
+  get isRequest(): boolean {
+    return this.kind === 'request';
+  }
+
+  /** Value of the first header of that name (any case, compact or long), or undefined. */
+  get(name: string): string | undefined {
+    const key = headerKey(name);
+    for (const header of this.headers) if (header.key === key) return header.value;
+    return undefined;
+  }
+
+  has(name: string): boolean {
+    return this.get(name) !== undefined;
+  }
+
+  /** Values of all header lines of that name, in order, one per line as they came (not split at commas). */
+  getAll(name: string): string[] {
+    const key = headerKey(name);
+    const values: string[] = [];
+    for (const header of this.headers) if (header.key === key) values.push(header.value);
+    return values;
+  }
+
+  /** Values of a list header (Via, Route, Contact, Allow…) in order, lines split at their top-level commas. */
+  getList(name: string): string[] {
+    const lines = this.getAll(name);
+    return lines.length === 1 && !lines[0]!.includes(',') ? lines : lines.flatMap(splitList);
+  }
+
+  /** Replaces the first header of that name (further ones are removed), or appends it. */
+  set(name: string, value: string | number): this {
+    const key = headerKey(name);
+    const index = this.headers.findIndex((header) => header.key === key);
+    if (index < 0) return this.add(name, value);
+    this.headers[index]!.value = String(value);
+    for (let i = this.headers.length - 1; i > index; i--) if (this.headers[i]!.key === key) this.headers.splice(i, 1);
+    return this;
+  }
+
+  /** Appends a header line. */
+  add(name: string, value: string | number): this {
+    this.headers.push({ name, key: headerKey(name), value: String(value) });
+    return this;
+  }
+
+  /** Puts a header line before all others: Via of a request that is sent. */
+  prepend(name: string, value: string): this {
+    this.headers.unshift({ name, key: headerKey(name), value });
+    return this;
+  }
+
+  /** Removes every header of that name. */
+  remove(name: string): this {
+    const key = headerKey(name);
+    if (this.headers.some((header) => header.key === key)) {
+      this.headers = this.headers.filter((header) => header.key !== key);
+    }
+    return this;
+  }
+
+  /** Sets body and Content-Type; an empty body removes Content-Type. */
+  setBody(body: string | Buffer, contentType: string): this {
+    this.body = typeof body === 'string' ? Buffer.from(body, 'utf8') : body;
+    if (this.body.length > 0) this.set('Content-Type', contentType);
+    else this.remove('Content-Type');
+    return this;
+  }
+
+  /** Text of the body (UTF-8). */
+  get bodyText(): string {
+    return this.body.length === 0 ? '' : this.body.toString('utf8');
+  }
+
+  /** A copy whose headers can be changed without changing this message; the body is shared. */
+  clone(): SipMessage {
+    const copy = new SipMessage(this.kind);
+    copy.method = this.method;
+    copy.uri = this.uri;
+    copy.status = this.status;
+    copy.reason = this.reason;
+    copy.headers = this.headers.map((header) => ({ ...header }));
+    copy.body = this.body;
+    copy.encoding = this.encoding;
+    return copy;
+  }
+
+  /** Start line and headers with a right Content-Length, up to and with the empty line. */
+  headText(): string {
+    let text =
+      this.kind === 'request' ? `${this.method} ${this.uri} SIP/2.0\r\n` : `SIP/2.0 ${this.status} ${this.reason}\r\n`;
+    let lengthWritten = false;
+    for (const header of this.headers) {
+      if (header.key === 'content-length') {
+        if (lengthWritten) continue;
+        lengthWritten = true;
+        text += `${header.name}: ${this.body.length}\r\n`;
+      } else text += `${header.name}: ${header.value}\r\n`;
+    }
+    return lengthWritten ? `${text}\r\n` : `${text}Content-Length: ${this.body.length}\r\n\r\n`;
+  }
+
+  /** The message as bytes for the wire. */
+  toBuffer(): Buffer {
+    const head = Buffer.from(this.headText(), this.encoding);
+    return this.body.length === 0 ? head : Buffer.concat([head, this.body]);
+  }
+
+  toString(): string {
+    return this.headText() + this.bodyText;
+  }
+}
+
+/** Splits a list header at commas that are neither quoted nor inside angle brackets; empty elements are dropped. */
+export function splitList(value: string): string[] {
+  if (!value.includes(',')) return value === '' ? [] : [value.trim()];
+  const parts: string[] = [];
+  let quoted = false;
+  let angle = 0;
+  let start = 0;
+  for (let i = 0; i < value.length; i++) {
+    const c = value.charCodeAt(i);
+    if (quoted) {
+      if (c === 0x5c) i++;
+      else if (c === 0x22) quoted = false;
+    } else if (c === 0x22) quoted = true;
+    else if (c === 0x3c) angle++;
+    else if (c === 0x3e) angle = Math.max(0, angle - 1);
+    else if (c === 0x2c && angle === 0) {
+      parts.push(value.slice(start, i).trim());
+      start = i + 1;
+    }
+  }
+  parts.push(value.slice(start).trim());
+  return parts.filter((part) => part !== '');
+}

@@ -1,0 +1,130 @@
+import { SipParseError, type SipParseReason } from './errors.js';
+import { headerKey } from './header-names.js';
+import { SipMessage } from './message.js';
+
+/** Limits that a message must keep; beyond them it is refused, so that one peer cannot exhaust memory. */
+export interface ParseLimits {
+  /** Start line and headers. */
+  maxHeadBytes: number;
+  maxBodyBytes: number;
+  maxHeaders: number;
+}
+
+export const DEFAULT_LIMITS: ParseLimits = { maxHeadBytes: 65_536, maxBodyBytes: 65_536, maxHeaders: 512 };
+
+export type ParseResult = { ok: true; message: SipMessage } | { ok: false; error: SipParseError };
+
+const TOKEN = /^[A-Za-z0-9\-.!%*_+`'~]+$/;
+const STATUS_LINE = /^SIP\/(\d+\.\d+) (\d{3})(?: (.*))?$/i;
+
+function refuse(reason: SipParseReason, detail: string): ParseResult {
+  return { ok: false, error: new SipParseError(reason, detail) };
+}
+
+/**
+ * Reads one message from a datagram or from the bytes that the stream framer cut out. Checks structure only (start
+ * line, header lines, Content-Length); what the headers must hold is checked by `checkMessage`. Bytes after the body
+ * are ignored as RFC 3261 §18.3 says for datagrams. Never throws.
+ */
+export function parseMessage(buf: Buffer, limits: ParseLimits = DEFAULT_LIMITS): ParseResult {
+  let start = 0;
+  while (start < buf.length && (buf[start] === 13 || buf[start] === 10)) start++;
+  if (start === buf.length) return refuse('empty', 'nothing but line ends');
+  let bodyStart = buf.length;
+  const end = findHeadEnd(buf, start);
+  if (end !== undefined) bodyStart = end.bodyStart;
+  const headEnd = end?.headEnd ?? buf.length;
+  if (headEnd - start > limits.maxHeadBytes) return refuse('too-large', `${headEnd - start} bytes of headers`);
+  let text = buf.toString('utf8', start, headEnd);
+  let encoding: 'utf8' | 'latin1' = 'utf8';
+  if (text.includes('\uFFFD')) {
+    text = buf.toString('latin1', start, headEnd);
+    encoding = 'latin1';
+  }
+  const lines = text.includes('\r') ? text.split(/\r\n|\n/) : text.split('\n');
+  // RFC 4475 trws: white space after the start line harms nobody.
+  const first = parseStartLine(lines[0]!.trimEnd());
+  if (!first.ok) return first;
+  const message = first.message;
+  message.encoding = encoding;
+  const bad = parseHeaders(message, lines, limits);
+  if (bad) return { ok: false, error: bad };
+  if (end === undefined) return refuse('truncated', 'no empty line after the headers');
+  return cutBody(message, buf, bodyStart, limits);
+}
+
+/** Where the headers end and the body starts; undefined while the empty line has not been seen. */
+export function findHeadEnd(buf: Buffer, start: number): { headEnd: number; bodyStart: number } | undefined {
+  const crlf = buf.indexOf('\r\n\r\n', start, 'latin1');
+  if (crlf >= 0) return { headEnd: crlf, bodyStart: crlf + 4 };
+  // Some peers end lines with a bare LF.
+  const lf = buf.indexOf('\n\n', start, 'latin1');
+  return lf >= 0 ? { headEnd: lf, bodyStart: lf + 2 } : undefined;
+}
+
+function parseStartLine(line: string): ParseResult {
+  if (/^SIP\//i.test(line)) {
+    const match = STATUS_LINE.exec(line);
+    if (!match) return refuse('bad-start-line', 'status line');
+    const status = Number(match[2]);
+    if (match[1] !== '2.0') return refuse('bad-version', match[1]!);
+    if (status < 100 || status > 699) return refuse('bad-start-line', `status ${status}`);
+    return { ok: true, message: SipMessage.response(status, match[3] ?? '') };
+  }
+  const methodEnd = line.indexOf(' ');
+  const uriEnd = line.lastIndexOf(' ');
+  const version = line.slice(uriEnd + 1);
+  if (methodEnd <= 0 || !/^SIP\/\d+\.\d+$/i.test(version)) return refuse('not-sip', 'no SIP version in the first line');
+  const method = line.slice(0, methodEnd);
+  if (uriEnd <= methodEnd || !TOKEN.test(method)) return refuse('bad-start-line', 'request line');
+  if (version.toUpperCase() !== 'SIP/2.0') return refuse('bad-version', version);
+  const uri = line.slice(methodEnd + 1, uriEnd);
+  if (uri === '' || /[\s<>]/.test(uri)) return refuse('bad-start-line', 'Request-URI');
+  return { ok: true, message: SipMessage.request(method, uri) };
+}
+
+function parseHeaders(message: SipMessage, lines: string[], limits: ParseLimits): SipParseError | undefined {
+  const headers = message.headers;
+  for (let i = 1; i < lines.length; i++) {
+    const line = lines[i]!;
+    const c = line.charCodeAt(0);
+    if (c === 0x20 || c === 0x09) {
+      const last = headers[headers.length - 1];
+      if (!last) return new SipParseError('bad-header', 'folded line without a header');
+      const more = line.trim();
+      last.value = last.value === '' ? more : `${last.value} ${more}`;
+      continue;
+    }
+    if (line === '') continue;
+    const colon = line.indexOf(':');
+    const name = colon < 0 ? '' : line.slice(0, colon).trimEnd();
+    if (!TOKEN.test(name)) return new SipParseError('bad-header', `line ${i + 1}`);
+    if (headers.length >= limits.maxHeaders) return new SipParseError('too-many-headers', `over ${limits.maxHeaders}`);
+    headers.push({ name, key: headerKey(name), value: line.slice(colon + 1).trim() });
+  }
+  return undefined;
+}
+
+function cutBody(message: SipMessage, buf: Buffer, bodyStart: number, limits: ParseLimits): ParseResult {
+  const available = buf.length - bodyStart;
+  const declared = contentLength(message);
+  if (declared instanceof SipParseError) return { ok: false, error: declared };
+  const length = declared ?? available;
+  if (length > limits.maxBodyBytes) return refuse('too-large', `${length} bytes of body`);
+  if (length > available) return refuse('truncated', `body of ${available} bytes, ${length} declared`);
+  if (length > 0) message.body = Buffer.from(buf.subarray(bodyStart, bodyStart + length));
+  return { ok: true, message };
+}
+
+/** Content-Length as a number, undefined when absent, an error when it is not a number or said twice differently. */
+export function contentLength(message: SipMessage): number | undefined | SipParseError {
+  let length: number | undefined;
+  for (const header of message.headers) {
+    if (header.key !== 'content-length') continue;
+    if (!/^\d{1,9}$/.test(header.value)) return new SipParseError('bad-content-length', header.value.slice(0, 40));
+    const value = Number(header.value);
+    if (length !== undefined && length !== value) return new SipParseError('bad-content-length', 'said twice');
+    length = value;
+  }
+  return length;
+}

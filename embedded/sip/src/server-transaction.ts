@@ -1,0 +1,229 @@
+import { EventEmitter } from 'node:events';
+import type { TableContext } from './client-tables.js';
+import type { SipCounters } from './counters.js';
+import { SipStateError, TransactionTimeoutError } from './errors.js';
+import { newTag } from './ids.js';
+import type { SipMessage } from './message.js';
+import { createResponse } from './response.js';
+import { type ServerEvent, type ServerState, type ServerTimer, stepServer } from './server-tables.js';
+import type { SipClock, SipTimers } from './timers.js';
+import { TransactionTimers } from './transaction-timers.js';
+import type { MessageSource } from './transport.js';
+
+/** What a transaction needs of its layer. */
+export interface ServerHost {
+  timers: SipTimers;
+  clock: SipClock;
+  counters: SipCounters;
+  transmitResponse(bytes: Buffer, transaction: ServerTransaction, done: (error?: Error) => void): void;
+  /** A 2xx to an INVITE went out: its ACK has its own branch and is found by dialog and CSeq. */
+  awaitAck(transaction: ServerTransaction, response: SipMessage): void;
+  serverEnded(transaction: ServerTransaction): void;
+  listenerFailed(error: unknown): void;
+}
+
+/** Events of {@link ServerTransaction}. */
+export interface ServerTransactionEvents {
+  /** The ACK of a 2xx came, once (repeats are absorbed). ACKs of failure responses stay inside. */
+  ack: [SipMessage];
+  /** A CANCEL for this INVITE came in time; it has been answered with 200. The user answers the INVITE, usually 487. */
+  cancel: [SipMessage];
+  /** No ACK came for 64*T1: of a failure response (timer H), or of a 2xx (timer '2xx'). */
+  timeout: [TransactionTimeoutError];
+  transportError: [Error];
+  /** The transaction is gone; comes last, exactly once. */
+  terminated: [];
+}
+
+/** A server transaction: runs the tables of RFC 3261 §17.2, and resends a 2xx to an INVITE until its ACK (§13.3.1.4). */
+export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
+  private readonly timers: TransactionTimers<ServerTimer>;
+  private readonly successTimers: TransactionTimers<'resend' | 'giveUp'>;
+  private readonly context: TableContext;
+  private current: ServerState;
+  private lastBytes: Buffer | undefined;
+  private ackSeen = false;
+  /** The final response, undefined before it. */
+  finalResponse: SipMessage | undefined;
+  /** The To tag of every response made with {@link makeResponse}; may be replaced before the first response. */
+  localTag = newTag();
+
+  /** @internal */
+  constructor(
+    private readonly host: ServerHost,
+    readonly key: string,
+    readonly request: SipMessage,
+    readonly source: MessageSource,
+  ) {
+    super();
+    this.current = request.method === 'INVITE' ? 'proceeding' : 'trying';
+    this.context = { timers: host.timers, reliable: source.transport === 'tcp' };
+    this.timers = new TransactionTimers(host.clock, (timer, afterMs) => this.input({ type: `timer${timer}`, afterMs }));
+    this.successTimers = new TransactionTimers(host.clock, (timer, afterMs) => this.successTimer(timer, afterMs));
+  }
+
+  get state(): ServerState {
+    return this.current;
+  }
+
+  get method(): string {
+    return this.request.method;
+  }
+
+  /** Whether a final response may still be sent. */
+  get isOpen(): boolean {
+    return this.current === 'trying' || this.current === 'proceeding';
+  }
+
+  /** Whether the ACK of a 2xx has come. */
+  get acknowledged(): boolean {
+    return this.ackSeen;
+  }
+
+  /** A response with this transaction's To tag, to be filled and given to {@link respond}. */
+  makeResponse(status: number, reason?: string): SipMessage {
+    return createResponse(this.request, status, reason, this.localTag);
+  }
+
+  /**
+   * Sends a response. A 2xx to an INVITE is resent until its ACK comes or 64*T1 have passed.
+   * @throws SipStateError when a final response has been sent already or the transaction is gone
+   */
+  respond(response: SipMessage): void {
+    if (!this.isOpen) throw new SipStateError(`${this.method} has been answered`);
+    const { status } = response;
+    if (status >= 200) this.finalResponse = response;
+    if (status < 200) this.input({ type: 'respondProvisional', response });
+    else if (status < 300) {
+      this.input({ type: 'respondSuccess', response });
+      if (this.method === 'INVITE') this.startSuccessResends(response);
+    } else this.input({ type: 'respondFailure', response });
+  }
+
+  /** Makes and sends a response without body. @throws SipStateError as {@link respond} */
+  reply(status: number, reason?: string): void {
+    this.respond(this.makeResponse(status, reason));
+  }
+
+  /** @internal */
+  receiveAgain(): void {
+    this.input({ type: 'retransmission' });
+  }
+
+  /** @internal */
+  receiveAck(ack: SipMessage): void {
+    this.input({ type: 'ack', request: ack });
+  }
+
+  /** @internal */
+  receiveCancel(cancel: SipMessage): void {
+    if (this.isOpen) this.tell(() => this.emit('cancel', cancel));
+  }
+
+  /** @internal Ends at once without events but 'terminated'. */
+  destroy(): void {
+    this.finish();
+  }
+
+  private input(event: ServerEvent): void {
+    if (this.current === 'terminated') return;
+    const step = stepServer(this.method === 'INVITE', this.current, event, this.context);
+    if (step.ignored) {
+      this.host.counters.ignoredEvents++;
+      return;
+    }
+    this.current = step.state;
+    for (const effect of step.effects) {
+      switch (effect.do) {
+        case 'send':
+          this.lastBytes = effect.response.toBuffer();
+          this.host.counters.responsesSent++;
+          this.transmit(this.lastBytes);
+          break;
+        case 'resend':
+          this.resend();
+          break;
+        case 'absorb':
+          this.host.counters.retransmissionsReceived++;
+          break;
+        case 'arm':
+          this.timers.arm(effect.timer, effect.ms);
+          break;
+        case 'disarm':
+          this.timers.disarm(effect.timer);
+          break;
+        case 'passUpAck':
+          this.passUpAck(effect.request);
+          break;
+        case 'timeout':
+          this.timedOut(effect.timer);
+          break;
+        case 'transportError':
+          this.tell(() => this.emit('transportError', effect.cause));
+          break;
+      }
+    }
+    if (this.state === 'terminated') this.finish();
+  }
+
+  private passUpAck(ack: SipMessage): void {
+    if (this.ackSeen) {
+      this.host.counters.retransmissionsReceived++;
+      return;
+    }
+    this.ackSeen = true;
+    this.successTimers.clear();
+    this.tell(() => this.emit('ack', ack));
+  }
+
+  private startSuccessResends(response: SipMessage): void {
+    this.host.awaitAck(this, response);
+    this.successTimers.arm('resend', this.host.timers.T1);
+    // One tick before timer L so that the missing ACK is told while the transaction still exists.
+    this.successTimers.arm('giveUp', Math.max(0, Math.min(64 * this.host.timers.T1, this.host.timers.L) - 1));
+  }
+
+  private successTimer(timer: 'resend' | 'giveUp', afterMs: number): void {
+    if (timer === 'resend') {
+      this.resend();
+      this.successTimers.arm('resend', Math.min(2 * afterMs, this.host.timers.T2));
+    } else {
+      this.successTimers.clear();
+      this.timedOut('2xx');
+    }
+  }
+
+  private timedOut(timer: string): void {
+    this.host.counters.timeouts++;
+    this.tell(() => this.emit('timeout', new TransactionTimeoutError(timer, this.method)));
+  }
+
+  private resend(): void {
+    if (!this.lastBytes) return;
+    this.host.counters.retransmissionsSent++;
+    this.transmit(this.lastBytes);
+  }
+
+  private transmit(bytes: Buffer): void {
+    this.host.transmitResponse(bytes, this, (error) => {
+      if (error) this.input({ type: 'transportError', cause: error });
+    });
+  }
+
+  private finish(): void {
+    this.timers.clear();
+    this.successTimers.clear();
+    this.current = 'terminated';
+    this.host.serverEnded(this);
+    this.tell(() => this.emit('terminated'));
+    this.removeAllListeners();
+  }
+
+  private tell(emit: () => void): void {
+    try {
+      emit();
+    } catch (error) {
+      this.host.listenerFailed(error);
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import { DEFAULT_LIMITS, findHeadEnd, type ParseLimits } from './parse-message.js';
+
+/** What {@link StreamFramer.push} found. */
+export interface Framed {
+  messages: Buffer[];
+  /** Double CRLF between messages (RFC 5626 §3.5.1): the peer asks for a CRLF. */
+  keepAlives: number;
+  /** The stream cannot be framed any further; the connection must be closed. */
+  fault?: 'too-large' | 'bad-content-length';
+}
+
+/**
+ * Cuts a byte stream into messages by Content-Length (RFC 3261 §18.3). Holds at most one message within the limits;
+ * a message without Content-Length has no body (§20.14 demands the header on streams).
+ */
+export class StreamFramer {
+  private pending: Buffer = Buffer.alloc(0);
+  /** Known size of the message at the front, so that a body in pieces is not searched again. */
+  private wanted = 0;
+
+  constructor(private readonly limits: ParseLimits = DEFAULT_LIMITS) {}
+
+  get bufferedBytes(): number {
+    return this.pending.length;
+  }
+
+  push(chunk: Buffer): Framed {
+    const framed: Framed = { messages: [], keepAlives: 0 };
+    this.pending = this.pending.length === 0 ? chunk : Buffer.concat([this.pending, chunk]);
+    for (;;) {
+      if (this.wanted === 0) {
+        this.skipLineEnds(framed);
+        if (this.pending.length === 0) return framed;
+        const end = findHeadEnd(this.pending, 0);
+        if ((end?.headEnd ?? this.pending.length) > this.limits.maxHeadBytes) return this.fail(framed, 'too-large');
+        if (!end) return framed;
+        const length = lengthIn(this.pending.toString('latin1', 0, end.headEnd));
+        if (length === undefined) return this.fail(framed, 'bad-content-length');
+        if (length > this.limits.maxBodyBytes) return this.fail(framed, 'too-large');
+        this.wanted = end.bodyStart + length;
+      }
+      if (this.pending.length < this.wanted) return framed;
+      framed.messages.push(this.pending.subarray(0, this.wanted));
+      this.pending = this.pending.subarray(this.wanted);
+      this.wanted = 0;
+    }
+  }
+
+  private skipLineEnds(framed: Framed): void {
+    let i = 0;
+    while (i < this.pending.length && (this.pending[i] === 13 || this.pending[i] === 10)) i++;
+    framed.keepAlives += Math.floor(i / 4);
+    if (i > 0) this.pending = this.pending.subarray(i);
+  }
+
+  private fail(framed: Framed, fault: NonNullable<Framed['fault']>): Framed {
+    this.pending = Buffer.alloc(0);
+    framed.fault = fault;
+    return framed;
+  }
+}
+
+function lengthIn(head: string): number | undefined {
+  let length: number | undefined;
+  const pattern = /(?:^|\n)(?:content-length|l)[ \t]*:[ \t]*([^\r\n]*)/gi;
+  for (let match = pattern.exec(head); match; match = pattern.exec(head)) {
+    const text = match[1]!.trim();
+    if (!/^\d{1,9}$/.test(text) || (length !== undefined && length !== Number(text))) return undefined;
+    length = Number(text);
+  }
+  return length ?? 0;
+}

@@ -1,0 +1,168 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { SipTransportError } from './errors.js';
+import type { ParseLimits } from './parse-message.js';
+import { StreamFramer } from './stream-framer.js';
+import type { Endpoint, MessageSource, Transport, TransportSink } from './transport.js';
+
+/** Bounds of the TCP transport. */
+export interface TcpLimits {
+  maxConnections: number;
+  /** Bytes waiting for a slow reader before its connection is given up. */
+  maxQueuedBytes: number;
+  connectTimeoutMs: number;
+  /** A connection without traffic for so long is closed; peers reconnect for the next request. */
+  idleMs: number;
+  /** A message must be complete so long after its first byte (against peers that drip). */
+  partialMs: number;
+}
+
+export const DEFAULT_TCP_LIMITS: TcpLimits = {
+  maxConnections: 4096,
+  maxQueuedBytes: 1_048_576,
+  connectTimeoutMs: 5000,
+  idleMs: 900_000,
+  partialMs: 30_000,
+};
+
+interface Connection {
+  id: number;
+  key: string;
+  socket: Socket;
+  framer: StreamFramer;
+  partialTimer: NodeJS.Timeout | undefined;
+}
+
+/** SIP over TCP: frames the stream, keeps connections in both directions and reuses them by remote address. */
+export class TcpTransport implements Transport {
+  private readonly byKey = new Map<string, Connection>();
+  private readonly byId = new Map<number, Connection>();
+  private nextId = 1;
+
+  private constructor(
+    private readonly server: Server,
+    readonly local: Endpoint,
+    private readonly sink: TransportSink,
+    private readonly parseLimits: ParseLimits,
+    private readonly limits: TcpLimits,
+  ) {}
+
+  /** Listens; port 0 takes a free one. @throws the server's error when the address is taken. */
+  static async open(
+    host: string,
+    port: number,
+    sink: TransportSink,
+    parseLimits: ParseLimits,
+    limits: TcpLimits = DEFAULT_TCP_LIMITS,
+  ): Promise<TcpTransport> {
+    const server = createServer({ noDelay: true });
+    server.listen(port, host);
+    await once(server, 'listening');
+    const bound = server.address();
+    const local: Endpoint = { transport: 'tcp', host, port: typeof bound === 'object' && bound ? bound.port : port };
+    const transport = new TcpTransport(server, local, sink, parseLimits, limits);
+    server.on('connection', (socket) => transport.accept(socket));
+    server.on('error', () => sink.refused());
+    return transport;
+  }
+
+  get connectionCount(): number {
+    return this.byId.size;
+  }
+
+  send(bytes: Buffer, to: Endpoint, connectionId: number | undefined, done: (error?: Error) => void): void {
+    const known = connectionId === undefined ? undefined : this.byId.get(connectionId);
+    const connection = known ?? this.byKey.get(`${to.host}:${to.port}`) ?? this.dial(to);
+    if (!connection) {
+      queueMicrotask(() => done(new SipTransportError('too many connections')));
+      return;
+    }
+    if (connection.socket.writableLength > this.limits.maxQueuedBytes) {
+      connection.socket.destroy();
+      queueMicrotask(() => done(new SipTransportError(`${connection.key} does not read`)));
+      return;
+    }
+    let called = false;
+    connection.socket.write(bytes, (error) => {
+      if (called) return;
+      called = true;
+      done(error ? new SipTransportError(error.message, { cause: error }) : undefined);
+    });
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    for (const connection of this.byId.values()) connection.socket.destroy();
+    await closed;
+  }
+
+  private accept(socket: Socket): void {
+    if (this.byId.size >= this.limits.maxConnections) {
+      this.sink.refused();
+      socket.destroy();
+      return;
+    }
+    this.adopt(socket, `${socket.remoteAddress}:${socket.remotePort}`);
+  }
+
+  private dial(to: Endpoint): Connection | undefined {
+    if (this.byId.size >= this.limits.maxConnections || to.port <= 0 || to.port > 65_535) return undefined;
+    const socket = connect({ host: to.host, port: to.port, noDelay: true });
+    const timer = setTimeout(
+      () => socket.destroy(new SipTransportError('connect timed out')),
+      this.limits.connectTimeoutMs,
+    );
+    socket.once('connect', () => clearTimeout(timer));
+    socket.once('close', () => clearTimeout(timer));
+    return this.adopt(socket, `${to.host}:${to.port}`);
+  }
+
+  private adopt(socket: Socket, key: string): Connection {
+    const connection: Connection = {
+      id: this.nextId++,
+      key,
+      socket,
+      framer: new StreamFramer(this.parseLimits),
+      partialTimer: undefined,
+    };
+    this.byId.set(connection.id, connection);
+    this.byKey.set(key, connection);
+    socket.setTimeout(this.limits.idleMs, () => socket.destroy());
+    socket.on('data', (chunk) => this.receive(connection, chunk));
+    // The write callbacks and 'close' carry the consequence; an unheard 'error' would end the process.
+    socket.on('error', () => this.sink.refused());
+    socket.on('close', () => {
+      clearTimeout(connection.partialTimer);
+      this.byId.delete(connection.id);
+      if (this.byKey.get(key) === connection) this.byKey.delete(key);
+    });
+    return connection;
+  }
+
+  private receive(connection: Connection, chunk: Buffer): void {
+    const { socket, framer } = connection;
+    const source: MessageSource = {
+      transport: 'tcp',
+      host: socket.remoteAddress ?? '',
+      port: socket.remotePort ?? 0,
+      local: this.local,
+      connectionId: connection.id,
+    };
+    const framed = framer.push(chunk);
+    if (framed.keepAlives > 0) {
+      this.sink.keepAlive();
+      if (socket.writableLength < this.limits.maxQueuedBytes) socket.write('\r\n');
+    }
+    for (const message of framed.messages) this.sink.message(message, source);
+    if (framed.messages.length > 0 || framer.bufferedBytes === 0) {
+      clearTimeout(connection.partialTimer);
+      connection.partialTimer = undefined;
+    }
+    if (framed.fault) {
+      this.sink.unframeable(framed.fault, source);
+      socket.destroy();
+    } else if (framer.bufferedBytes > 0 && !connection.partialTimer) {
+      connection.partialTimer = setTimeout(() => socket.destroy(), this.limits.partialMs);
+    }
+  }
+}

@@ -1,0 +1,351 @@
+import { EventEmitter } from 'node:events';
+import { networkInterfaces } from 'node:os';
+import { tagOf } from './address.js';
+import { checkMessage } from './check-message.js';
+import { type ClientHost, ClientTransaction } from './client-transaction.js';
+import { SipCounters } from './counters.js';
+import { nextHop } from './destination.js';
+import { SipParseError, SipStateError, SipTransportError } from './errors.js';
+import { newBranch } from './ids.js';
+import { type ListenOptions, openListeners } from './listeners.js';
+import type { SipMessage } from './message.js';
+import { DEFAULT_LIMITS, type ParseLimits, parseMessage } from './parse-message.js';
+import { createResponse } from './response.js';
+import { type ServerHost, ServerTransaction } from './server-transaction.js';
+import { makeTimers, type SipClock, type SipTimers, systemClock } from './timers.js';
+import type { Endpoint, MessageSource, Transport, TransportSink } from './transport.js';
+import { formatVia, parseCSeq, parseVia, type Via } from './via.js';
+
+export interface TransactionLayerOptions {
+  /** Entries with port 0 on the same host share one free port over UDP and TCP. */
+  listen: ListenOptions[];
+  timers?: Partial<SipTimers>;
+  clock?: SipClock;
+  limits?: Partial<ParseLimits>;
+  counters?: SipCounters;
+}
+
+/** Events of {@link TransactionLayer}. */
+export interface TransactionLayerEvents {
+  /** A new request; an INVITE has been answered with 100. Answer with `respond`. */
+  request: [ServerTransaction];
+  /** The ACK of a 2xx, first time; `transaction` when its INVITE is known. */
+  ack: [SipMessage, MessageSource, ServerTransaction | undefined];
+  /** A response that belongs to no transaction. */
+  stray: [SipMessage, MessageSource];
+  /** A listener above the layer threw: a bug there; the layer goes on. */
+  listenerError: [unknown];
+  /** Bytes that were no acceptable message (counted too). */
+  garbage: [SipParseError, MessageSource];
+}
+
+/** RFC 3261 §17 and §18: transports, transactions and the matching between them. */
+export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
+  readonly counters: SipCounters;
+  readonly timers: SipTimers;
+  private readonly clock: SipClock;
+  private readonly limits: ParseLimits;
+  private transports: Transport[] = [];
+  private advertised: Endpoint[] = [];
+  private readonly clients = new Map<string, ClientTransaction>();
+  private readonly servers = new Map<string, ServerTransaction>();
+  private readonly host: ClientHost & ServerHost;
+  /** INVITE server transactions whose 2xx waits for an ACK, by dialog and CSeq. */
+  private readonly awaitingAck = new Map<string, ServerTransaction>();
+
+  constructor(private readonly options: TransactionLayerOptions) {
+    super();
+    this.counters = options.counters ?? new SipCounters();
+    this.timers = makeTimers(options.timers);
+    this.clock = options.clock ?? systemClock;
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.host = this.makeHost();
+  }
+
+  /** Opens the sockets. @throws the socket's error when an address is taken; what was opened is closed again. */
+  async start(): Promise<void> {
+    const sink: TransportSink = {
+      message: (bytes, source) => this.receive(bytes, source),
+      unframeable: (reason, source) => this.garbage(new SipParseError(reason, 'stream'), source),
+      keepAlive: () => this.counters.keepAlives++,
+      refused: () => this.counters.connectionsRefused++,
+    };
+    this.transports = await openListeners(this.options.listen, sink, this.limits);
+    this.advertised = this.transports.map((transport, i) => ({
+      ...transport.local,
+      host: this.options.listen[i]?.advertise ?? reachableHost(transport.local.host),
+    }));
+  }
+
+  /** The addresses as peers reach them (what Via and Contact say), in the order of `listen`. */
+  get addresses(): readonly Endpoint[] {
+    return this.advertised;
+  }
+
+  /** Live transactions; both return to 0 when the timers have run out. */
+  get gauges(): { clientTransactions: number; serverTransactions: number } {
+    return { clientTransactions: this.clients.size, serverTransactions: this.servers.size };
+  }
+
+  /** Our address over a transport, or of the first listener. */
+  addressFor(transport: Endpoint['transport']): Endpoint {
+    const found = this.advertised.find((address) => address.transport === transport) ?? this.advertised[0];
+    if (!found) throw new SipStateError('not started');
+    return found;
+  }
+
+  /**
+   * Starts a client transaction. The layer puts its Via on top of the message, and Max-Forwards when there is none; the
+   * caller must not change the message afterwards. Where nothing can be sent, 'transportError' comes.
+   */
+  sendRequest(request: SipMessage, options: { destination?: Endpoint } = {}): ClientTransaction {
+    const destination = options.destination ?? nextHop(request);
+    const branch = this.stampVia(request, destination);
+    if (!request.has('Max-Forwards')) request.add('Max-Forwards', '70');
+    return this.startClient(request, branch, destination);
+  }
+
+  /** Sends the ACK of a 2xx (no transaction). Send the same message again for a repeated 2xx with {@link resend}. */
+  sendAck(ack: SipMessage, destination: Endpoint | undefined = nextHop(ack)): void {
+    this.stampVia(ack, destination);
+    if (!ack.has('Max-Forwards')) ack.add('Max-Forwards', '70');
+    this.counters.requestsSent++;
+    this.transmitTo(ack, destination);
+  }
+
+  /** Sends an ACK again, byte for byte. */
+  resend(ack: SipMessage, destination: Endpoint | undefined = nextHop(ack)): void {
+    this.counters.retransmissionsSent++;
+    this.transmitTo(ack, destination);
+  }
+
+  /** Closes the sockets and forgets all transactions. */
+  async stop(): Promise<void> {
+    for (const transaction of [...this.clients.values(), ...this.servers.values()]) transaction.destroy();
+    const transports = this.transports;
+    this.transports = [];
+    await Promise.all(transports.map((transport) => transport.close()));
+  }
+
+  private transmitTo(message: SipMessage, destination: Endpoint | undefined): void {
+    this.transmit(message.toBuffer(), destination ?? NOWHERE, undefined, () => {});
+  }
+
+  private stampVia(request: SipMessage, destination: Endpoint | undefined): string {
+    const branch = newBranch();
+    const transport = destination?.transport ?? 'udp';
+    const { host, port } = this.addressFor(transport);
+    request.prepend('Via', `SIP/2.0/${transport.toUpperCase()} ${bracket(host)}:${port};branch=${branch};rport`);
+    return branch;
+  }
+
+  private startClient(request: SipMessage, branch: string, destination: Endpoint | undefined): ClientTransaction {
+    const key = `${branch}|${request.method}`;
+    const transaction = new ClientTransaction(this.host, key, request, destination ?? NOWHERE);
+    this.clients.set(key, transaction);
+    transaction.start();
+    return transaction;
+  }
+
+  private makeHost(): ClientHost & ServerHost {
+    const { timers, clock, counters } = this;
+    return {
+      timers,
+      clock,
+      counters,
+      transmit: (bytes, to, done) => this.transmit(bytes, to, undefined, done),
+      transmitResponse: (bytes, transaction, done) => {
+        this.transmit(bytes, responseEndpoint(transaction.request, transaction.source), transaction.source, done);
+      },
+      startCancel: (cancel, destination) => {
+        const branch = parseVia(cancel.getList('Via')[0]!)?.branch ?? '';
+        return this.startClient(cancel, branch, destination);
+      },
+      awaitAck: (transaction, response) => this.awaitingAck.set(ackKey(response), transaction),
+      clientEnded: (transaction) => this.clients.delete(transaction.key),
+      serverEnded: (transaction) => {
+        this.servers.delete(transaction.key);
+        if (transaction.finalResponse) this.awaitingAck.delete(ackKey(transaction.finalResponse));
+      },
+      listenerFailed: (error) => this.listenerFailed(error),
+    };
+  }
+
+  private transmit(
+    bytes: Buffer,
+    to: Endpoint,
+    source: MessageSource | undefined,
+    done: (error?: Error) => void,
+  ): void {
+    const transport =
+      this.transports.find((t) => source !== undefined && t.local === source.local) ??
+      this.transports.find((t) => t.local.transport === to.transport);
+    const report = (error?: Error): void => {
+      if (error) this.counters.transportErrors++;
+      done(error);
+    };
+    if (to === NOWHERE || !transport) {
+      queueMicrotask(() =>
+        report(new SipTransportError(to === NOWHERE ? 'no destination' : `no ${to.transport} here`)),
+      );
+      return;
+    }
+    transport.send(bytes, to, source?.connectionId, report);
+  }
+
+  private receive(bytes: Buffer, source: MessageSource): void {
+    const parsed = parseMessage(bytes, this.limits);
+    if (!parsed.ok) {
+      this.garbage(parsed.error, source);
+      return;
+    }
+    const { message } = parsed;
+    const fault = checkMessage(message);
+    if (message.kind === 'response') {
+      if (fault) this.garbage(fault, source);
+      else this.receiveResponse(message, source);
+      return;
+    }
+    if (fault) {
+      this.garbage(fault, source);
+      this.refuseStateless(message, source, 400, `Bad Request (${fault.reason})`);
+    } else this.receiveRequest(message, source);
+  }
+
+  private receiveResponse(response: SipMessage, source: MessageSource): void {
+    this.counters.responsesReceived++;
+    const via = parseVia(response.getList('Via')[0]!);
+    const method = parseCSeq(response.get('CSeq')!)?.method ?? '';
+    const transaction = via && this.clients.get(`${via.branch}|${method}`);
+    if (transaction) transaction.receive(response);
+    else {
+      this.counters.strayResponses++;
+      this.tell(() => this.emit('stray', response, source));
+    }
+  }
+
+  private receiveRequest(request: SipMessage, source: MessageSource): void {
+    this.counters.requestsReceived++;
+    const via = stampReceived(request, source);
+    const key = serverKey(request, via);
+    const known = this.servers.get(key);
+    if (request.method === 'ACK') this.receiveAck(request, source, known);
+    else if (known) known.receiveAgain();
+    else this.startServer(request, source, key, via);
+  }
+
+  private startServer(request: SipMessage, source: MessageSource, key: string, via: Via): void {
+    const transaction = new ServerTransaction(this.host, key, request, source);
+    this.servers.set(key, transaction);
+    if (request.method === 'CANCEL') {
+      this.receiveCancel(transaction, via);
+      return;
+    }
+    if (request.method === 'INVITE') transaction.reply(100);
+    if (this.listenerCount('request') === 0) transaction.reply(503);
+    else this.tell(() => this.emit('request', transaction));
+  }
+
+  /** RFC 3261 §17.2.3 for failures; §13.3.1.4 for 2xx, found by dialog since their ACK is a transaction of its own. */
+  private receiveAck(ack: SipMessage, source: MessageSource, known: ServerTransaction | undefined): void {
+    const invite = known ?? this.awaitingAck.get(ackKey(ack));
+    if (!invite) {
+      this.counters.strayAcks++;
+      return;
+    }
+    const first = invite.state === 'accepted' && !invite.acknowledged;
+    invite.receiveAck(ack);
+    if (first) this.tell(() => this.emit('ack', ack, source, invite));
+  }
+
+  /** RFC 3261 §9.2. */
+  private receiveCancel(cancel: ServerTransaction, via: Via): void {
+    const invite = this.servers.get(serverKey(cancel.request, via, 'INVITE'));
+    if (!invite) {
+      this.counters.strayCancels++;
+      cancel.reply(481);
+      return;
+    }
+    cancel.localTag = invite.localTag;
+    cancel.reply(200);
+    invite.receiveCancel(cancel.request);
+  }
+
+  private refuseStateless(request: SipMessage, source: MessageSource, status: number, reason: string): void {
+    const via = parseVia(request.getList('Via')[0] ?? '');
+    if (!via || request.method === 'ACK' || !request.has('Call-ID') || !request.has('CSeq')) return;
+    stampReceived(request, source);
+    const response = createResponse(request, status, reason);
+    this.counters.responsesSent++;
+    this.transmit(response.toBuffer(), responseEndpoint(request, source), source, () => {});
+  }
+
+  private garbage(error: SipParseError, source: MessageSource): void {
+    this.counters.countParseError(error.reason);
+    if (this.listenerCount('garbage') > 0) this.tell(() => this.emit('garbage', error, source));
+  }
+
+  private tell(emit: () => void): void {
+    try {
+      emit();
+    } catch (error) {
+      this.listenerFailed(error);
+    }
+  }
+
+  private listenerFailed(error: unknown): void {
+    this.counters.listenerErrors++;
+    this.emit('listenerError', error);
+  }
+}
+
+/** Stands for "no next hop": sending there fails like any other transport error. */
+const NOWHERE: Endpoint = { transport: 'udp', host: '', port: 0 };
+
+/** RFC 3261 §18.2.1 and RFC 3581 §4: `received` and `rport` into the top Via; returns it as it was. */
+function stampReceived(request: SipMessage, source: MessageSource): Via {
+  const header = request.headers.find((h) => h.key === 'via')!;
+  const comma = request.getList('Via');
+  const via = parseVia(comma[0]!)!;
+  const wantsPort = via.params.has('rport');
+  const stamped: Via = { ...via, params: new Map(via.params) };
+  if (wantsPort) stamped.params.set('rport', String(source.port));
+  if (wantsPort || via.host !== source.host) stamped.params.set('received', source.host);
+  header.value = formatVia(stamped) + header.value.slice(header.value.indexOf(comma[0]!) + comma[0]!.length);
+  return stamped;
+}
+
+/** RFC 3261 §18.2.2, RFC 3581 §4. */
+function responseEndpoint(request: SipMessage, source: MessageSource): Endpoint {
+  const via = parseVia(request.getList('Via')[0] ?? '');
+  const rport = via?.params.get('rport');
+  const port = rport && source.transport === 'udp' ? Number(rport) : (via?.port ?? 5060);
+  return { transport: source.transport, host: source.host, port };
+}
+
+/** RFC 3261 §17.2.3: branch and sent-by, or, for peers of RFC 2543, what their messages have in common. */
+function serverKey(request: SipMessage, via: Via, asMethod?: string): string {
+  const method = asMethod ?? (request.method === 'ACK' ? 'INVITE' : request.method);
+  if (via.branch.startsWith('z9hG4bK')) return `${via.branch}|${via.host}:${via.port ?? ''}|${method}`;
+  const seq = parseCSeq(request.get('CSeq')!)?.seq;
+  return `2543|${request.get('Call-ID')}|${tagOf(request.get('From'))}|${seq}|${via.host}:${via.port ?? ''}|${method}`;
+}
+
+/** What a 2xx and its ACK share. */
+function ackKey(message: SipMessage): string {
+  const seq = parseCSeq(message.get('CSeq') ?? '')?.seq;
+  return `${message.get('Call-ID')}|${tagOf(message.get('From'))}|${tagOf(message.get('To'))}|${seq}`;
+}
+
+function bracket(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+/** A wildcard address cannot stand in Via or Contact: the first external IPv4 address does, else loopback. */
+function reachableHost(host: string): string {
+  if (host !== '0.0.0.0' && host !== '::') return host;
+  for (const addresses of Object.values(networkInterfaces())) {
+    for (const address of addresses ?? []) if (!address.internal && address.family === 'IPv4') return address.address;
+  }
+  return '127.0.0.1';
+}
