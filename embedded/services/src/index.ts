@@ -1,1 +1,12 @@
-export {};
+export * from './errors.js';
+export * from './find-program.js';
+export * from './free-port.js';
+export * from './managed-process.js';
+export * from './mariadb.js';
+export * from './pid-registry.js';
+export * from './process-identity.js';
+export * from './readiness.js';
+export * from './redis.js';
+export * from './rtpengine.js';
+export * from './secrets.js';
+export * from './service-logger.js';
