@@ -1,0 +1,52 @@
+import { createSocket } from 'node:dgram';
+import type { Dialog, SipMessage } from '@ringwire/sip';
+import type { MediaDescription } from './media-description.js';
+import type { PhoneCall, SeenResponse } from './phone-call.js';
+
+/** Headers of a message by lower-case name. */
+export function headersOf(message: SipMessage): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const { key, value } of message.headers) headers[key] = key in headers ? `${headers[key]}, ${value}` : value;
+  return headers;
+}
+
+/** A response as the phone reports it. */
+export function seen(response: SipMessage): SeenResponse {
+  return { status: response.status, reason: response.reason, headers: headersOf(response), at: Date.now() };
+}
+
+/** Ties a confirmed dialog to a call: BYE both ways, loss, re-INVITE. */
+export function bindDialog(call: PhoneCall, dialog: Dialog, description: MediaDescription): void {
+  dialog.on('reinvite', (reinvite) => {
+    if (reinvite.sdp === '') {
+      reinvite.accept(description.offer());
+      return;
+    }
+    const answer = description.answer(reinvite.sdp, true);
+    if (answer.ok) reinvite.accept(answer.sdp);
+    else reinvite.reject(488);
+  });
+  dialog.on('ended', ({ by, request }) => {
+    // Our own BYE is reported by hangup(), once it has been answered.
+    if (by !== 'local') void call.end(by === 'remote' ? 'them' : 'transport', request ? headersOf(request) : {});
+  });
+  call.answer({
+    async bye(headers) {
+      await dialog.bye(headers);
+    },
+  });
+}
+
+/** The local address from which the system would reach a host. */
+export async function localHostTowards(host: string, port: number): Promise<string> {
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.connect(port, host, resolve);
+    });
+    return socket.address().address;
+  } finally {
+    socket.close();
+  }
+}
