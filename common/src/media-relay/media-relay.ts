@@ -1,0 +1,147 @@
+import type { Logger } from '../log/logger.js';
+import { RelayRefusedError } from './errors.js';
+import { type MediaProfile, profileOf, relayParams } from './media-profile.js';
+import type { NgClient, NgValue } from './ng-client.js';
+
+/** The two sides of a bridged call. `a` sent the INVITE to us, `b` got ours. */
+export type Side = 'a' | 'b';
+
+/** Rewrites the SDP of one call so that media goes through the relay, or passes it on unchanged. */
+export interface MediaSession {
+  /** SDP from one side as it goes to the other. `tag` is the sender's SIP tag. */
+  offer(from: Side, sdp: string, tag: string): Promise<string>;
+  /** The other side's answer to that offer, as it goes back. */
+  answer(from: Side, sdp: string, tag: string): Promise<string>;
+  /** Ends the relaying. Never throws; safe to call more than once and before an offer. */
+  delete(): Promise<void>;
+}
+
+/** Where sessions come from. */
+export interface MediaRelay {
+  /** `callId` names the call at the relay: the Call-ID of side `a`. */
+  session(callId: string): MediaSession;
+  /** Resolves when the relay answers; throws when it does not. */
+  ping(): Promise<void>;
+  /** Sessions that were offered and not deleted yet. */
+  readonly sessions: number;
+  /** What a person calls it: `rtpengine at 127.0.0.1:22222`, or `direct`. */
+  readonly description: string;
+  close(): void;
+}
+
+/** Media flows between the parties directly: nothing is rewritten. */
+export function directRelay(): MediaRelay {
+  const unchanged = async (_from: Side, sdp: string): Promise<string> => sdp;
+  return {
+    session: () => ({ offer: unchanged, answer: unchanged, delete: async () => {} }),
+    ping: async () => {},
+    sessions: 0,
+    description: 'direct',
+    close: () => {},
+  };
+}
+
+class RtpengineSession implements MediaSession {
+  readonly #tags: Partial<Record<Side, string>> = {};
+  /** Side `b` is always plain RTP; side `a` gets the profile that it offered. */
+  readonly #profiles: Record<Side, MediaProfile> = { a: 'plain', b: 'plain' };
+  #deleted = false;
+  /** Commands of one session go one after the other, so that a delete never overtakes an offer. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly ng: NgClient,
+    private readonly callId: string,
+    private readonly options: { direction?: readonly [a: string, b: string]; logger: Logger; live: Set<MediaSession> },
+  ) {}
+
+  offer(from: Side, sdp: string, tag: string): Promise<string> {
+    return this.#inTurn(async () => {
+      this.options.live.add(this);
+      if (from === 'a') this.#profiles.a = profileOf(sdp);
+      this.#tags[from] = tag;
+      const direction = this.options.direction;
+      return this.#rewrite('offer', sdp, {
+        'from-tag': tag,
+        ...this.#toTag(from),
+        ...relayParams(this.#profiles[other(from)]),
+        ...(direction ? { direction: from === 'a' ? [...direction] : [...direction].reverse() } : {}),
+      });
+    });
+  }
+
+  answer(from: Side, sdp: string, tag: string): Promise<string> {
+    return this.#inTurn(async () => {
+      this.#tags[from] = tag;
+      const offerer = other(from);
+      return this.#rewrite('answer', sdp, {
+        'from-tag': this.#tags[offerer] ?? '',
+        'to-tag': tag,
+        ...relayParams(this.#profiles[offerer]),
+      });
+    });
+  }
+
+  async delete(): Promise<void> {
+    if (this.#deleted) return;
+    this.#deleted = true;
+    await this.#inTurn(async () => {
+      if (!this.options.live.has(this)) return;
+      try {
+        await this.ng.send('delete', { 'call-id': this.callId, 'delete-delay': 0 });
+      } catch (err) {
+        // A dead or restarted rtpengine has nothing left to delete; a living one ends sessions without media by itself.
+        this.options.logger.debug({ err, sipCallId: this.callId }, 'rtpengine session was not deleted');
+      } finally {
+        this.options.live.delete(this);
+      }
+    });
+  }
+
+  #toTag(from: Side): Record<string, NgValue> {
+    const tag = this.#tags[other(from)];
+    return tag === undefined ? {} : { 'to-tag': tag };
+  }
+
+  async #rewrite(command: 'offer' | 'answer', sdp: string, params: Record<string, NgValue>): Promise<string> {
+    if (this.#deleted) throw new RelayRefusedError(`the call is over: no ${command}`, { command });
+    const answer = await this.ng.send(command, { 'call-id': this.callId, sdp, ...params });
+    if (typeof answer.sdp !== 'string') throw new RelayRefusedError(`rtpengine's ${command} has no SDP`, { command });
+    return answer.sdp;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => {
+      // The caller of `work` gets the failure; the next command only waits for its end.
+    });
+    return result;
+  }
+}
+
+const other = (side: Side): Side => (side === 'a' ? 'b' : 'a');
+
+/**
+ * Media goes through rtpengine.
+ *
+ * @param options.direction names of rtpengine's interfaces towards side `a` and side `b`, where it has several
+ */
+export function rtpengineRelay(options: {
+  ng: NgClient;
+  description: string;
+  direction?: readonly [a: string, b: string];
+  logger: Logger;
+}): MediaRelay {
+  const live = new Set<MediaSession>();
+  return {
+    session: (callId) => new RtpengineSession(options.ng, callId, { ...options, live }),
+    async ping() {
+      await options.ng.send('ping');
+    },
+    get sessions() {
+      return live.size;
+    },
+    description: options.description,
+    close: () => options.ng.close(),
+  };
+}

@@ -1,0 +1,243 @@
+import { isIPv4 } from 'node:net';
+import { isEncrypted } from '../secrets/encryption.js';
+import type {
+  Account,
+  Application,
+  PhoneNumber,
+  ServiceProvider,
+  SipGateway,
+  SpeechChoice,
+  VoipCarrier,
+  Webhook,
+} from './rows.js';
+import type { SkippedRow } from './snapshot.js';
+
+/** A row as MySQL gives it. */
+export type RawRow = Readonly<Record<string, unknown>>;
+
+/** Thrown by a reader and caught by {@link parseTable}: it never leaves this file. */
+class BadColumn extends Error {
+  constructor(
+    readonly column: string,
+    reason: string,
+  ) {
+    super(reason);
+  }
+}
+
+const optionalText = (row: RawRow, column: string): string | null => {
+  const value = row[column];
+  if (value === null || value === undefined) return null;
+  if (typeof value !== 'string') throw new BadColumn(column, `is a ${typeof value}, not a text`);
+  return value;
+};
+const text = (row: RawRow, column: string): string => {
+  const value = optionalText(row, column);
+  if (value === null || value === '') throw new BadColumn(column, 'is empty');
+  return value;
+};
+const bool = (row: RawRow, column: string): boolean => {
+  const value = row[column];
+  if (value === null || value === undefined) return false;
+  if (typeof value !== 'boolean' && value !== 0 && value !== 1) throw new BadColumn(column, 'is not a boolean');
+  return Boolean(value);
+};
+const whole = (row: RawRow, column: string, min: number, max: number): number => {
+  const value = row[column];
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
+    throw new BadColumn(column, `is not a whole number from ${min} to ${max}`);
+  }
+  return value;
+};
+const word = <const W extends string>(row: RawRow, column: string, words: readonly W[]): W => {
+  const value = words.find((candidate) => candidate === row[column]);
+  if (value === undefined) throw new BadColumn(column, `is not one of ${words.join(', ')}`);
+  return value;
+};
+const json = (row: RawRow, column: string): string | null => {
+  const value = optionalText(row, column);
+  if (value === null || value === '') return null;
+  try {
+    JSON.parse(value);
+  } catch (err) {
+    throw new BadColumn(column, err instanceof Error ? err.message : 'is not JSON');
+  }
+  return value;
+};
+
+/** Turns a stored secret into its plain text, or throws. */
+export type Decrypt = (stored: string) => string;
+
+/** Values that were imported in clear text stay as they are. */
+const secret = (row: RawRow, column: string, decrypt: Decrypt): string | null => {
+  const value = optionalText(row, column);
+  if (value === null || !isEncrypted(value)) return value;
+  try {
+    return decrypt(value);
+  } catch (err) {
+    throw new BadColumn(column, err instanceof Error ? err.message : 'cannot be decrypted');
+  }
+};
+
+/** Hooks by sid, for the tables that refer to them. */
+export type Hooks = ReadonlyMap<string, Webhook>;
+
+const hook = (row: RawRow, column: string, hooks: Hooks): Webhook | null => {
+  const sid = optionalText(row, column);
+  if (sid === null) return null;
+  const found = hooks.get(sid);
+  if (found === undefined) throw new BadColumn(column, `refers to webhook ${sid}, which is missing or skipped`);
+  return found;
+};
+
+/** Reads a row of its table; throws on a column that cannot be used. */
+export const parseWebhook = (row: RawRow, decrypt: Decrypt): Webhook => {
+  const url = text(row, 'url');
+  // A hook may be a path below a base URL, but never another scheme.
+  if (/^[a-z][a-z0-9+.-]*:/i.test(url) && !/^(https?|wss?):\/\//i.test(url)) {
+    throw new BadColumn('url', 'is not an http, https, ws or wss URL');
+  }
+  return {
+    webhookSid: text(row, 'webhook_sid'),
+    url,
+    method: word(row, 'method', ['GET', 'POST']),
+    username: optionalText(row, 'username'),
+    password: secret(row, 'password', decrypt),
+  };
+};
+
+/** Reads a row of its table; throws on a column that cannot be used. */
+export const parseServiceProvider = (row: RawRow, hooks: Hooks): ServiceProvider => ({
+  serviceProviderSid: text(row, 'service_provider_sid'),
+  name: text(row, 'name'),
+  rootDomain: optionalText(row, 'root_domain'),
+  registrationHook: hook(row, 'registration_hook_sid', hooks),
+});
+
+/** Reads a row of its table; throws on a column that cannot be used. */
+export const parseAccount = (row: RawRow, hooks: Hooks, decrypt: Decrypt): Account => ({
+  accountSid: text(row, 'account_sid'),
+  serviceProviderSid: text(row, 'service_provider_sid'),
+  name: text(row, 'name'),
+  sipRealm: optionalText(row, 'sip_realm')?.toLowerCase() ?? null,
+  isActive: bool(row, 'is_active'),
+  webhookSecret: secret(row, 'webhook_secret', decrypt),
+  registrationHook: hook(row, 'registration_hook_sid', hooks),
+  queueEventHook: hook(row, 'queue_event_hook_sid', hooks),
+  deviceCallingApplicationSid: optionalText(row, 'device_calling_application_sid'),
+  disableCdrs: bool(row, 'disable_cdrs'),
+  enableDebugLog: bool(row, 'enable_debug_log'),
+  recordAllCalls: bool(row, 'record_all_calls'),
+});
+
+const synthesizer = (row: RawRow, prefix = ''): SpeechChoice => ({
+  vendor: text(row, `${prefix}speech_synthesis_vendor`),
+  language: optionalText(row, `${prefix}speech_synthesis_language`) ?? 'en-US',
+  voice: optionalText(row, `${prefix}speech_synthesis_voice`),
+  label: optionalText(row, `${prefix}speech_synthesis_label`),
+});
+const recognizer = (row: RawRow, prefix = ''): SpeechChoice => ({
+  vendor: text(row, `${prefix}speech_recognizer_vendor`),
+  language: optionalText(row, `${prefix}speech_recognizer_language`) ?? 'en-US',
+  voice: null,
+  label: optionalText(row, `${prefix}speech_recognizer_label`),
+});
+
+/** Reads a row of its table; throws on a column that cannot be used. */
+export const parseApplication = (row: RawRow, hooks: Hooks): Application => {
+  const hasFallback = bool(row, 'use_for_fallback_speech');
+  const has = (column: string) => hasFallback && Boolean(row[column]);
+  return {
+    applicationSid: text(row, 'application_sid'),
+    name: text(row, 'name'),
+    accountSid: optionalText(row, 'account_sid'),
+    serviceProviderSid: optionalText(row, 'service_provider_sid'),
+    callHook: hook(row, 'call_hook_sid', hooks),
+    callStatusHook: hook(row, 'call_status_hook_sid', hooks),
+    messagingHook: hook(row, 'messaging_hook_sid', hooks),
+    appJson: json(row, 'app_json'),
+    synthesizer: synthesizer(row),
+    recognizer: recognizer(row),
+    fallbackSynthesizer: has('fallback_speech_synthesis_vendor') ? synthesizer(row, 'fallback_') : null,
+    fallbackRecognizer: has('fallback_speech_recognizer_vendor') ? recognizer(row, 'fallback_') : null,
+    envVars: optionalText(row, 'env_vars'),
+    recordAllCalls: bool(row, 'record_all_calls'),
+  };
+};
+
+/** Reads a row of its table; throws on a column that cannot be used. */
+export const parseVoipCarrier = (row: RawRow, decrypt: Decrypt): VoipCarrier => ({
+  voipCarrierSid: text(row, 'voip_carrier_sid'),
+  name: text(row, 'name'),
+  accountSid: optionalText(row, 'account_sid'),
+  serviceProviderSid: optionalText(row, 'service_provider_sid'),
+  applicationSid: optionalText(row, 'application_sid'),
+  isActive: bool(row, 'is_active'),
+  e164LeadingPlus: bool(row, 'e164_leading_plus'),
+  techPrefix: optionalText(row, 'tech_prefix'),
+  diversion: optionalText(row, 'diversion'),
+  trunkType: word(row, 'trunk_type', ['static_ip', 'auth', 'reg']),
+  dtmfType: word(row, 'dtmf_type', ['rfc2833', 'tones', 'info']),
+  inboundAuthUsername: optionalText(row, 'inbound_auth_username'),
+  inboundAuthPassword: secret(row, 'inbound_auth_password', decrypt),
+  requiresRegister: bool(row, 'requires_register'),
+  registerUsername: optionalText(row, 'register_username'),
+  registerPassword: secret(row, 'register_password', decrypt),
+  registerSipRealm: optionalText(row, 'register_sip_realm'),
+  registerFromUser: optionalText(row, 'register_from_user'),
+  registerFromDomain: optionalText(row, 'register_from_domain'),
+  outboundSipProxy: optionalText(row, 'outbound_sip_proxy'),
+});
+
+/** Reads a row of its table; throws on a column that cannot be used. */
+export const parseSipGateway = (row: RawRow): SipGateway => {
+  const address = text(row, 'ipv4');
+  const inbound = bool(row, 'inbound');
+  if (inbound && !isIPv4(address))
+    throw new BadColumn('ipv4', 'is not an IPv4 address, which an inbound gateway needs');
+  return {
+    sipGatewaySid: text(row, 'sip_gateway_sid'),
+    voipCarrierSid: text(row, 'voip_carrier_sid'),
+    address,
+    netmask: whole(row, 'netmask', 1, 32),
+    port: row.port === null ? null : whole(row, 'port', 0, 65535) || null,
+    inbound,
+    outbound: bool(row, 'outbound'),
+    isActive: bool(row, 'is_active'),
+    protocol: row.protocol === null ? 'udp' : word(row, 'protocol', ['udp', 'tcp', 'tls', 'tls/srtp']),
+    sendOptionsPing: bool(row, 'send_options_ping'),
+    useSipsScheme: bool(row, 'use_sips_scheme'),
+    padCrypto: bool(row, 'pad_crypto'),
+    removeIce: bool(row, 'remove_ice'),
+    dtlsOff: bool(row, 'dtls_off'),
+  };
+};
+
+/** Reads a row of its table; throws on a column that cannot be used. */
+export const parsePhoneNumber = (row: RawRow): PhoneNumber => ({
+  phoneNumberSid: text(row, 'phone_number_sid'),
+  number: text(row, 'number'),
+  voipCarrierSid: optionalText(row, 'voip_carrier_sid'),
+  accountSid: optionalText(row, 'account_sid'),
+  applicationSid: optionalText(row, 'application_sid'),
+  serviceProviderSid: optionalText(row, 'service_provider_sid'),
+});
+
+/** Parses the rows of a table; one that cannot be used is left out and reported in `skipped`, with the column. */
+export function parseTable<T>(
+  table: string,
+  sidColumn: string,
+  rows: readonly RawRow[],
+  parse: (row: RawRow) => T,
+  skipped: SkippedRow[],
+): T[] {
+  return rows.flatMap((row) => {
+    try {
+      return [parse(row)];
+    } catch (err) {
+      if (!(err instanceof BadColumn)) throw err;
+      skipped.push({ table, sid: String(row[sidColumn]), column: err.column, reason: err.message });
+      return [];
+    }
+  });
+}

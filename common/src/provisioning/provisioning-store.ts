@@ -1,0 +1,49 @@
+import type { Secret } from '../config/secret.js';
+import type { Database } from '../db/database.js';
+import { DecryptionError, decryptSecret } from '../secrets/encryption.js';
+import {
+  type Decrypt,
+  parseAccount,
+  parseApplication,
+  parsePhoneNumber,
+  parseServiceProvider,
+  parseSipGateway,
+  parseTable,
+  parseVoipCarrier,
+  parseWebhook,
+  type RawRow,
+} from './parse-rows.js';
+import { ProvisioningSnapshot, type SkippedRow } from './snapshot.js';
+
+/** Reads all provisioning tables as they were at one moment. @throws DatabaseError */
+export async function readProvisioning(
+  db: Database,
+  encryptionSecret?: Secret | string,
+): Promise<ProvisioningSnapshot> {
+  const decrypt: Decrypt = (stored) => {
+    if (encryptionSecret === undefined)
+      throw new DecryptionError('is encrypted and this process has no ENCRYPTION_SECRET');
+    return decryptSecret(stored, encryptionSecret);
+  };
+  return db.transaction(async (tx) => {
+    const skipped: SkippedRow[] = [];
+    const read = async <T>(table: string, sid: string, parse: (row: RawRow) => T): Promise<T[]> => {
+      const rows = await tx.query<RawRow>(`SELECT * FROM ${table}`);
+      return parseTable(table, sid, rows, parse, skipped);
+    };
+    const webhooks = await read('webhooks', 'webhook_sid', (row) => parseWebhook(row, decrypt));
+    const hooks = new Map(webhooks.map((hook) => [hook.webhookSid, hook]));
+    const rows = {
+      webhooks,
+      serviceProviders: await read('service_providers', 'service_provider_sid', (row) =>
+        parseServiceProvider(row, hooks),
+      ),
+      accounts: await read('accounts', 'account_sid', (row) => parseAccount(row, hooks, decrypt)),
+      applications: await read('applications', 'application_sid', (row) => parseApplication(row, hooks)),
+      voipCarriers: await read('voip_carriers', 'voip_carrier_sid', (row) => parseVoipCarrier(row, decrypt)),
+      sipGateways: await read('sip_gateways', 'sip_gateway_sid', parseSipGateway),
+      phoneNumbers: await read('phone_numbers', 'phone_number_sid', parsePhoneNumber),
+    };
+    return new ProvisioningSnapshot(rows, skipped, Date.now());
+  });
+}

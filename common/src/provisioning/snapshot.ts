@@ -1,0 +1,148 @@
+import { isIPv4 } from 'node:net';
+import { compileNumberPattern, isNumberPattern, type NumberPattern } from './number-pattern.js';
+import type {
+  Account,
+  Application,
+  PhoneNumber,
+  ProvisioningRows,
+  ServiceProvider,
+  SipGateway,
+  VoipCarrier,
+} from './rows.js';
+
+/** A gateway together with the carrier that it belongs to. */
+export interface CarrierGateway {
+  gateway: SipGateway;
+  carrier: VoipCarrier;
+}
+
+/** A row that could not be used, and why; `column` names the culprit. */
+export interface SkippedRow {
+  table: string;
+  sid: string;
+  column: string;
+  reason: string;
+}
+
+const ipToInt = (ip: string): number => ip.split('.').reduce((value, octet) => value * 256 + Number(octet), 0);
+const network = (ip: number, netmask: number): number => Math.floor(ip / 2 ** (32 - netmask));
+
+const groupBy = <T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> => {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+};
+const indexBy = <T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, T> =>
+  new Map(items.map((item) => [keyOf(item), item]));
+const stripPlus = (number: string): string => (number.startsWith('+') ? number.slice(1) : number);
+
+/**
+ * All provisioning data as it was at one moment, indexed for the call path: no lookup costs more than microseconds, except
+ * patterns, which are tried one after the other. Immutable.
+ */
+export class ProvisioningSnapshot {
+  readonly serviceProvidersBySid: ReadonlyMap<string, ServiceProvider>;
+  readonly accountsBySid: ReadonlyMap<string, Account>;
+  readonly accountsByRealm: ReadonlyMap<string, Account>;
+  readonly applicationsBySid: ReadonlyMap<string, Application>;
+  readonly carriersBySid: ReadonlyMap<string, VoipCarrier>;
+  readonly gatewaysByCarrierSid: ReadonlyMap<string, SipGateway[]>;
+  readonly numbersByNumber: ReadonlyMap<string, PhoneNumber[]>;
+  /** Longest first. */
+  readonly numberPatterns: readonly NumberPattern[];
+  /** Rows that could not be used. */
+  readonly skipped: readonly SkippedRow[];
+  readonly #inboundByNetmask: ReadonlyMap<number, Map<number, CarrierGateway[]>>;
+  readonly #netmasks: readonly number[];
+
+  constructor(
+    rows: ProvisioningRows,
+    skipped: readonly SkippedRow[],
+    /** When the rows were read (ms since the epoch). */
+    readonly loadedAt: number,
+  ) {
+    this.serviceProvidersBySid = indexBy(rows.serviceProviders, (row) => row.serviceProviderSid);
+    this.accountsBySid = indexBy(rows.accounts, (row) => row.accountSid);
+    this.accountsByRealm = indexBy(
+      rows.accounts.filter((row) => row.sipRealm !== null),
+      (row) => row.sipRealm ?? '',
+    );
+    this.applicationsBySid = indexBy(rows.applications, (row) => row.applicationSid);
+    this.carriersBySid = indexBy(rows.voipCarriers, (row) => row.voipCarrierSid);
+    this.gatewaysByCarrierSid = groupBy(rows.sipGateways, (row) => row.voipCarrierSid);
+    const numbers = rows.phoneNumbers.map((row) => ({ ...row, number: stripPlus(row.number) }));
+    this.numbersByNumber = groupBy(
+      numbers.filter((row) => !isNumberPattern(row.number)),
+      (row) => row.number,
+    );
+    const problems = [...skipped];
+    this.numberPatterns = numbers
+      .filter((row) => isNumberPattern(row.number))
+      .sort((a, b) => b.number.length - a.number.length || a.number.localeCompare(b.number))
+      .flatMap((row) => {
+        const compiled = compileNumberPattern(row);
+        if (compiled.ok) return [compiled.pattern];
+        problems.push({ table: 'phone_numbers', sid: row.phoneNumberSid, column: 'number', reason: compiled.reason });
+        return [];
+      });
+    this.skipped = problems;
+    this.#inboundByNetmask = this.#indexGateways(rows.sipGateways);
+    this.#netmasks = [...this.#inboundByNetmask.keys()].sort((a, b) => b - a);
+  }
+
+  #indexGateways(gateways: readonly SipGateway[]): Map<number, Map<number, CarrierGateway[]>> {
+    const usable = gateways.flatMap((gateway): CarrierGateway[] => {
+      const carrier = this.carriersBySid.get(gateway.voipCarrierSid);
+      const isInbound = gateway.inbound && gateway.isActive && isIPv4(gateway.address);
+      return isInbound && carrier?.isActive ? [{ gateway, carrier }] : [];
+    });
+    // Account-level carriers come before those that a service provider shares.
+    usable.sort((a, b) => Number(a.carrier.accountSid === null) - Number(b.carrier.accountSid === null));
+    const byNetmask = groupBy(usable, ({ gateway }) => gateway.netmask);
+    return new Map(
+      [...byNetmask].map(([netmask, entries]) => [
+        netmask,
+        groupBy(entries, ({ gateway }) => network(ipToInt(gateway.address), netmask)),
+      ]),
+    );
+  }
+
+  /**
+   * Active inbound gateways of active carriers that contain an IPv4 address: the most specific network first, within one
+   * network account-level carriers first. Empty for anything that is not an IPv4 address.
+   */
+  findInboundGateways(ip: string): CarrierGateway[] {
+    if (!isIPv4(ip)) return [];
+    const address = ipToInt(ip);
+    return this.#netmasks.flatMap(
+      (netmask) => this.#inboundByNetmask.get(netmask)?.get(network(address, netmask)) ?? [],
+    );
+  }
+
+  /** Entries for exactly this number (a leading `+` does not matter), all carriers or only the given ones. */
+  findNumbers(dialled: string, carrierSids?: ReadonlySet<string>): PhoneNumber[] {
+    const entries = this.numbersByNumber.get(stripPlus(dialled)) ?? [];
+    return carrierSids === undefined ? [...entries] : entries.filter((row) => belongs(row, carrierSids));
+  }
+
+  /** The entry of the longest pattern that matches, all carriers or only the given ones. */
+  findNumberPattern(dialled: string, carrierSids?: ReadonlySet<string>): PhoneNumber | undefined {
+    const digits = stripPlus(dialled);
+    return this.numberPatterns.find(
+      ({ phoneNumber, matches }) => (carrierSids === undefined || belongs(phoneNumber, carrierSids)) && matches(digits),
+    )?.phoneNumber;
+  }
+
+  /** The account that owns a SIP realm. */
+  findAccountByRealm(realm: string): Account | undefined {
+    return this.accountsByRealm.get(realm.toLowerCase());
+  }
+}
+
+const belongs = (row: PhoneNumber, carrierSids: ReadonlySet<string>): boolean =>
+  row.voipCarrierSid !== null && carrierSids.has(row.voipCarrierSid);

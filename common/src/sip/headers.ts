@@ -1,0 +1,40 @@
+/** Names of the SIP headers between edge and core, as jambonz has them. */
+export const SIP_HEADERS = {
+  callSid: 'X-Call-Sid',
+  accountSid: 'X-Account-Sid',
+  applicationSid: 'X-Application-Sid',
+  /** Call-ID of the outer leg. */
+  outerCallId: 'X-CID',
+  /** Source IP of the outer leg. */
+  forwardedFor: 'X-Forwarded-For',
+  originatingCarrier: 'X-Originating-Carrier',
+  voipCarrierSid: 'X-Voip-Carrier-Sid',
+  authenticatedUser: 'X-Authenticated-User',
+  /** Ms since the epoch at which the INVITE came in at the edge. */
+  callStarted: 'X-Call-Started',
+  /** Why a call was refused. */
+  reason: 'X-Reason',
+  /** `phone`, `user`, `sip` or `teams`. */
+  routing: 'X-Jambonz-Routing',
+} as const;
+
+/** What a message gives its headers by. */
+interface HeaderSource {
+  has(name: string): boolean;
+  get(name: string): string;
+}
+
+/** A header's value without surrounding space, undefined when it is absent or empty. */
+export function headerOf(message: HeaderSource, name: string): string | undefined {
+  if (!message.has(name)) return undefined;
+  const value = message.get(name)?.trim();
+  return value === undefined || value === '' ? undefined : value;
+}
+
+/** Splits `host:port` or `[v6]:port`; undefined when it is not one. */
+export function parseHostPort(text: string): { host: string; port: number } | undefined {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:/@]+)):(\d{1,5})$/i.exec(text.trim());
+  const port = Number(match?.[3]);
+  if (match === null || port < 1 || port > 65535) return undefined;
+  return { host: match[1] ?? match[2] ?? '', port };
+}

@@ -1,0 +1,138 @@
+import type Srf from 'drachtio-srf';
+
+/** Headers of a message as drachtio-srf keeps them: repeated headers are joined by commas. */
+export type SipHeaders = Record<string, string>;
+
+/** A parsed name-addr header (From, To, Contact). `uri` is the text between the angle brackets. */
+export interface NameAddr {
+  name?: string;
+  uri: string;
+  params: Record<string, string | undefined>;
+}
+
+/** What requests and responses have in common. */
+export interface SipMessageView {
+  headers: SipHeaders;
+  body: string;
+  payload?: { type?: string | null; content?: string }[];
+  get(name: string): string | undefined;
+  has(name: string): boolean;
+  /** Throws when the header is missing or cannot be parsed. */
+  getParsedHeader(name: 'from' | 'to'): NameAddr;
+  getParsedHeader(name: 'contact'): NameAddr[];
+}
+
+/** A SIP request, received or sent. */
+export interface SipRequest extends SipMessageView {
+  method: string;
+  uri: string;
+  source_address: string;
+  source_port: number;
+  protocol: string;
+  /** `ip:port` of the listener it came in on; absent on older SIP servers. */
+  receivedOn?: string;
+  on(event: 'cancel', listener: (cancel: SipMessageView) => void): this;
+  on(event: 'response', listener: (response: SipResponse) => void): this;
+  /** Cancels a request that we sent. */
+  cancel(options?: { headers?: SipHeaders }, callback?: (error: unknown) => void): void;
+}
+
+/** What may be sent with a response. */
+export interface ResponseOptions {
+  headers?: SipHeaders;
+  body?: string;
+}
+
+/** A SIP response, received or being sent. */
+export interface SipResponse extends SipMessageView {
+  status: number;
+  reason: string;
+  readonly finalResponseSent: boolean;
+  send(
+    status: number,
+    reason?: string,
+    options?: ResponseOptions,
+    callback?: (error: unknown, sent?: SipMessageView) => void,
+  ): void;
+}
+
+/** An established dialog. */
+export interface SipDialog {
+  readonly id: string;
+  readonly type: 'uas' | 'uac';
+  readonly sip: { callId: string; localTag: string; remoteTag: string };
+  readonly local: { uri: string; sdp: string; contact: string };
+  readonly remote: { uri: string; sdp: string };
+  readonly req: SipRequest;
+  readonly res: SipResponse;
+  readonly connected: boolean;
+  /** While true, requests that come in are kept and handled when it becomes false. */
+  set queueRequests(value: boolean);
+  on(event: 'destroy', listener: (bye: SipMessageView) => void): this;
+  on(
+    event: 'modify' | 'info' | 'refer' | 'message' | 'notify' | 'options',
+    listener: (request: SipRequest, response: SipResponse) => void,
+  ): this;
+  once(event: 'ack', listener: (ack: SipRequest) => void): this;
+  destroy(options: { headers?: SipHeaders }, callback: (error: unknown) => void): unknown;
+  request(
+    options: { method: string; headers?: SipHeaders; body?: string },
+    callback: (error: unknown, response?: SipResponse) => void,
+  ): void;
+  removeAllListeners(): this;
+}
+
+/** The answered but not acknowledged far end of an INVITE that carried no offer. */
+export interface PendingDialog {
+  sdp: string;
+  res: SipResponse;
+  /** Sends the ACK with our answer; resolves to the dialog. */
+  ack(sdp: string): Promise<SipDialog>;
+  /** Acknowledges and hangs up. */
+  destroy(): Promise<void>;
+}
+
+/** What to send with a new outgoing INVITE. */
+export interface UacOptions {
+  headers: SipHeaders;
+  /** Missing: the INVITE carries no offer and the result is a {@link PendingDialog}. */
+  localSdp?: string;
+  noAck?: boolean;
+  proxy?: string;
+}
+
+/** The part of drachtio-srf that the edges use, with its real types. */
+export interface SipStack {
+  invite(handler: (request: SipRequest, response: SipResponse) => void): void;
+  options(handler: (request: SipRequest, response: SipResponse) => void): void;
+  createUAC(
+    uri: string,
+    options: UacOptions,
+    progress: {
+      cbRequest(error: unknown, request?: SipRequest): void;
+      cbProvisional(response: SipResponse): void;
+    },
+  ): Promise<SipDialog | PendingDialog>;
+  createUAS(
+    request: SipRequest,
+    response: SipResponse,
+    options: { headers: SipHeaders; localSdp: string },
+  ): Promise<SipDialog>;
+  request(
+    uri: string,
+    options: { method: string; headers: SipHeaders; body?: string; proxy?: string },
+    callback: (error: unknown, request?: SipRequest) => void,
+  ): unknown;
+  on(event: 'connect', listener: (error: unknown, hostports?: string) => void): this;
+  on(event: 'close' | 'error', listener: () => void): this;
+  off(event: string, listener: (...args: never[]) => void): this;
+  disconnect(): void;
+}
+
+/**
+ * Gives drachtio-srf the types that it really has: its own declarations lack half of what it offers and describe some of
+ * the rest wrongly. The only cast at that border.
+ */
+export function asSipStack(srf: Srf): SipStack {
+  return srf as unknown as SipStack;
+}
