@@ -1,0 +1,7 @@
+import { number, type Static, type VerbSchema, verb } from '../schema.js';
+
+const schema = verb('pause', 'Waits.', { length: number('seconds to wait') }, ['length']);
+/** Waits. */
+export interface PauseSpec extends Static<typeof schema> {}
+/** Schema of {@link PauseSpec}. */
+export const pause: VerbSchema<PauseSpec> = schema;
