@@ -1,1 +1,1 @@
-export {};
+export { createExamples } from './app.js';
