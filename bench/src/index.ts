@@ -1,1 +1,1 @@
-export {};
+export { formatReport, percentile, type RateResult, type SetupReport } from './report.js';

@@ -1,1 +1,3 @@
-export {};
+export { type CustomerApplication, startCustomerApplication } from './support/customer-application.js';
+export { openPlatform } from './support/platform.js';
+export { TestPlatform } from './support/test-platform.js';

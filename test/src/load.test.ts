@@ -1,0 +1,173 @@
+import { join } from 'node:path';
+import { closeRedis, createLogger, openRedis } from '@ringwire/common';
+import t from 'tap';
+import { eventually } from './support/eventually.js';
+import { openPlatform } from './support/platform.js';
+import { openFilesOf } from './support/process-facts.js';
+import { rtpengineSessions } from './support/rtpengine.js';
+import { runSipp } from './support/sipp.js';
+import { menuCaller } from './support/sipp-scenarios.js';
+
+const CALLS = 100;
+const CALLS_PER_SECOND = 5;
+const KEYS = ['1', '2', '3'];
+/** Transactions linger for 64 × T1 = 32 s (RFC 3261 timers B, F, H, J). */
+const LINGER_MS = 45_000;
+/** Kept-alive connections and pools may hold a few more descriptors than before. */
+const SPARE_FILES = 8;
+
+const ringwire = await openPlatform(t, { LOG_LEVEL: 'warn' });
+const { application, instance } = ringwire;
+const line = await ringwire.lineWith(({ action }) => [
+  { verb: 'gather', input: ['digits'], numDigits: 1, timeout: 20, actionHook: action, say: { text: 'Press a key.' } },
+]);
+application.answer(line.action, [{ verb: 'hangup' }]);
+
+const caller = (index: number): string => `1555000${String(index).padStart(4, '0')}`;
+const key = (index: number): string => KEYS[index % KEYS.length] as string;
+const sipp = (name: string, calls: number) =>
+  runSipp({
+    dir: join(ringwire.dataDir, name),
+    scenario: menuCaller(line.number, { keys: KEYS }),
+    callData: Array.from({ length: calls }, (_, index) => [caller(index), key(index)]),
+    target: instance.sip,
+    mediaPort: 21_000,
+    callsPerSecond: CALLS_PER_SECOND,
+    calls,
+    timeoutMs: 120_000,
+  });
+
+/** SIP transactions and dialogs, media ports: what must be gone when nobody calls. */
+async function inUse(): Promise<Record<string, number>> {
+  const [edge, core, media] = await Promise.all(
+    ['sip-server-edge', 'sip-server-core', 'media-server'].map((name) => ringwire.metrics(name)),
+  );
+  return {
+    ...edge?.matching(/(transactions|dialogs)(_active|_open|_live)?\{?[^}]*\}?$/),
+    ...core?.matching(/(transactions|dialogs)(_active|_open|_live)?\{?[^}]*\}?$/),
+    ...media?.matching(/(rtp_ports|endpoints|channels|legs|calls|sessions)(_active|_open|_in_use)?\{?[^}]*\}?$/),
+  };
+}
+
+t.test('warm-up: the first calls load caches and open pools', async (t) => {
+  const { exitCode, successful, errors } = await sipp('warm-up', 10);
+  t.equal(exitCode, 0, errors);
+  t.equal(successful, 10);
+});
+
+const filesBefore = await openFilesOf(instance.processes);
+const warmRequests = application.requests.length;
+
+t.test(`${CALLS} calls at ${CALLS_PER_SECOND} a second all go right`, async (t) => {
+  const startedAt = Date.now();
+  const { exitCode, successful, failed, errors, responseTimesMs } = await sipp('load', CALLS);
+  const endedAt = Date.now();
+  t.equal(exitCode, 0, errors);
+  t.equal(successful, CALLS);
+  t.equal(failed, 0);
+  t.comment(`INVITE to 200: ${responseTimesMs.sort((a, b) => a - b).at(Math.floor(CALLS * 0.99) - 1)} ms (p99)`);
+
+  await t.test('each action hook has the key that its caller pressed', async (t) => {
+    const payloads = application.requests.slice(warmRequests).filter(({ path }) => path === line.action);
+    t.equal(payloads.length, CALLS);
+    const expected = Object.fromEntries(Array.from({ length: CALLS }, (_, index) => [caller(index), key(index)]));
+    t.strictSame(Object.fromEntries(payloads.map(({ body }) => [body.from, body.digits])), expected);
+    t.ok(payloads.every(({ body }) => body.reason === 'dtmfDetected'));
+  });
+
+  await t.test('each call has one record with right times and disposition', async (t) => {
+    const records = await eventually(
+      'all records',
+      async () =>
+        (await ringwire.records()).filter(
+          ({ to, attempted_at }) => to === line.number && attempted_at >= startedAt - 50,
+        ),
+      (found) => found.length >= CALLS && found.every(({ terminated_at }) => terminated_at),
+      { timeoutMs: 15_000 },
+    );
+    t.equal(records.length, CALLS);
+    t.equal(new Set(records.map(({ call_sid }) => call_sid)).size, CALLS);
+    t.equal(new Set(records.map(({ from }) => from)).size, CALLS);
+    const wrong = records.filter(
+      ({ answered, sip_status, termination_reason, attempted_at, answered_at, terminated_at, duration }) => {
+        const answeredAt = answered_at ?? 0;
+        const inOrder = attempted_at <= answeredAt && answeredAt < terminated_at && terminated_at <= endedAt + 100;
+        const lengthRight =
+          Math.abs(duration - (terminated_at - answeredAt) / 1000) <= 1 && terminated_at - answeredAt >= 1_400;
+        return (
+          !answered || sip_status !== 200 || termination_reason !== 'called party hungup' || !inOrder || !lengthRight
+        );
+      },
+    );
+    t.strictSame(wrong, []);
+  });
+
+  await t.test('each call had its status hooks once and in order', async (t) => {
+    const sids = new Set(
+      application.requests
+        .slice(warmRequests)
+        .filter(({ path }) => path === line.call)
+        .map(({ body }) => String(body.call_sid)),
+    );
+    t.equal(sids.size, CALLS);
+    await eventually(
+      'all status hooks',
+      () => [...sids].map((sid) => application.statuses(line.status, sid).join(' ')),
+      (sequences) => sequences.every((sequence) => sequence === 'trying in-progress completed'),
+    );
+  });
+});
+
+t.test('nothing is left behind', async (t) => {
+  await t.test('no SIP dialog, transaction or RTP port', async (t) => {
+    const samples = await eventually(
+      'nothing in use',
+      inUse,
+      (found) => Object.keys(found).length >= 3 && Object.values(found).every((value) => value === 0),
+      { timeoutMs: LINGER_MS, everyMs: 1_000 },
+    );
+    t.comment(Object.keys(samples).join(' '));
+  });
+
+  await t.test(
+    'no session of rtpengine',
+    { skip: instance.rtpengine ? false : 'rtpengine is not running' },
+    async (t) => {
+      const { rtpengine } = instance;
+      if (!rtpengine) return;
+      await eventually(
+        'rtpengine idle',
+        () => rtpengineSessions(rtpengine),
+        (sessions) => sessions.length === 0,
+      );
+      t.pass('none');
+    },
+  );
+
+  await t.test('no key of a call in Redis', async (t) => {
+    const redis = openRedis(instance.redis, {
+      logger: createLogger({ name: 'test', level: 'warn' }),
+      name: 'load-test',
+    });
+    t.teardown(() => closeRedis(redis));
+    t.strictSame(await redis.keys('ringwire:call:*'), []);
+    const live = await Promise.all((await redis.keys('ringwire:active-calls:*')).map((key) => redis.zcard(key)));
+    t.ok(
+      live.every((count) => count === 0),
+      'no active call',
+    );
+  });
+
+  await t.test('no file descriptor', async (t) => {
+    await eventually(
+      'file descriptors as before',
+      async () => {
+        const now = await openFilesOf(instance.processes);
+        return Object.fromEntries(Object.entries(now).map(([name, count]) => [name, count - (filesBefore[name] ?? 0)]));
+      },
+      (more) => Object.values(more).every((count) => count <= SPARE_FILES),
+      { timeoutMs: 20_000, everyMs: 500 },
+    );
+    t.pass(`not more than ${SPARE_FILES} more`);
+  });
+});

@@ -1,0 +1,95 @@
+import { spawn } from 'node:child_process';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** What a sipp run needs. */
+export interface SippRun {
+  /** Folder for scenario, call data, statistics and logs; what was in it is removed. */
+  dir: string;
+  /** Scenario as XML. */
+  scenario: string;
+  /** One line per call for `[field0]`, `[field1]`…: the first line (`SEQUENTIAL`) is added. */
+  callData: string[][];
+  target: { host: string; port: number };
+  /** @defaultValue 127.0.0.1 */
+  localHost?: string;
+  /** Base of the RTP ports that sipp names in its SDP. */
+  mediaPort?: number;
+  callsPerSecond: number;
+  calls: number;
+  /** Most calls in progress at once. */
+  limit?: number;
+  /** The whole run must be over after this. */
+  timeoutMs: number;
+}
+
+/** What came out of a run. */
+export interface SippResult {
+  exitCode: number | null;
+  successful: number;
+  failed: number;
+  /** What the scenario's first counter counted. */
+  counted: number;
+  /** Response times in ms by call, of the first response timer. */
+  responseTimesMs: number[];
+  /** Last lines of the error log: what sipp says about failed calls. */
+  errors: string;
+}
+
+/** Where Debian's sip-tester keeps captured RFC 4733 digits. */
+export const DIGIT_PCAPS = '/usr/share/sip-tester';
+
+/** Runs Debian's sipp to its end. */
+export async function runSipp(run: SippRun): Promise<SippResult> {
+  const { dir, target, localHost = '127.0.0.1' } = run;
+  await rm(dir, { recursive: true, force: true });
+  await mkdir(dir, { recursive: true });
+  await writeFile(join(dir, 'scenario.xml'), run.scenario);
+  await writeFile(join(dir, 'calls.csv'), `SEQUENTIAL\n${run.callData.map((row) => row.join(';')).join('\n')}\n`);
+  const args = [
+    `${target.host}:${target.port}`,
+    ...['-sf', 'scenario.xml', '-inf', 'calls.csv', '-i', localHost, '-mi', localHost],
+    ...['-r', String(run.callsPerSecond), '-m', String(run.calls), '-l', String(run.limit ?? run.calls)],
+    ...(run.mediaPort ? ['-mp', String(run.mediaPort)] : []),
+    ...['-trace_err', '-error_file', 'errors.log', '-trace_rtt', '-rtt_freq', '1', '-timer_resol', '1'],
+    ...['-trace_stat', '-stf', 'stat.csv', '-fd', '1', '-nostdin', '-aa', '-recv_timeout', '60000'],
+    ...['-timeout', `${Math.ceil(run.timeoutMs / 1000)}s`, '-timeout_error', '-default_behaviors', 'all'],
+  ];
+  const child = spawn('sipp', args, { cwd: dir, stdio: ['ignore', 'ignore', 'ignore'] });
+  const kill = setTimeout(() => child.kill('SIGKILL'), run.timeoutMs + 10_000);
+  const exitCode = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  clearTimeout(kill);
+  return {
+    exitCode,
+    ...(await readStatistics(join(dir, 'stat.csv'))),
+    responseTimesMs: await readResponseTimes(dir),
+    errors: (await textOf(join(dir, 'errors.log'))).slice(-1_500),
+  };
+}
+
+async function readStatistics(file: string): Promise<{ successful: number; failed: number; counted: number }> {
+  const [header = '', ...rows] = (await textOf(file)).trim().split('\n');
+  const names = header.split(';');
+  const last = (rows.at(-1) ?? '').split(';');
+  const value = (name: string): number => Number(last[names.indexOf(name)] ?? 0);
+  return {
+    successful: value('SuccessfulCall(C)'),
+    failed: value('FailedCall(C)'),
+    counted: value('GenericCounter1(C)'),
+  };
+}
+
+/** `-trace_rtt` writes `Date_ms;response_time_ms;rtd_no` per call. */
+async function readResponseTimes(dir: string): Promise<number[]> {
+  const file = (await readdir(dir)).find((name) => name.endsWith('_rtt.csv'));
+  if (!file) return [];
+  const rows = (await textOf(join(dir, file))).trim().split('\n').slice(1);
+  return rows.map((row) => Number(row.split(';')[1])).filter(Number.isFinite);
+}
+
+async function textOf(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch(() => ''); // sipp writes some files only when there is something to say.
+}
