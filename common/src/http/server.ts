@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import express, { type ErrorRequestHandler, type Express } from 'express';
+import { RingwireError } from '../errors.js';
 import type { Logger } from '../log/logger.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { HttpError } from './errors.js';
@@ -38,6 +39,8 @@ function answerOf(err: unknown): { status: number; msg: string } {
   const { status, type, message } = (typeof err === 'object' && err !== null ? err : {}) as MiddlewareError;
   if (type === 'entity.parse.failed') return { status: 400, msg: `request body is not valid JSON: ${String(message)}` };
   if (typeof status === 'number' && status >= 400 && status < 500) return { status, msg: String(message) };
+  // MySQL or Redis is away: the client may try again.
+  if (err instanceof RingwireError && err.retryable) return { status: 503, msg: 'temporarily unavailable, try again' };
   return { status: 500, msg: 'internal error' };
 }
 

@@ -1,0 +1,117 @@
+import {
+  closeRedis,
+  createMetrics,
+  type Database,
+  type HealthReport,
+  type Logger,
+  type MysqlConfig,
+  openDatabase,
+  openRedis,
+  PROVISIONING_CHANGED,
+  type Redis,
+  type RedisConfig,
+  type Secret,
+  startHttpServer,
+} from '@ringwire/common';
+import { Router } from 'express';
+import { applicationRoutes } from './applications/routes.js';
+import { authenticate } from './auth/authenticate.js';
+import { callHistoryRoutes } from './call-history/routes.js';
+import { startTimelineHub, type TimelineHub } from './call-history/timeline-hub.js';
+import { timelineRoutes } from './call-history/timeline-routes.js';
+import { phoneNumberRoutes } from './phone-numbers/routes.js';
+import { startWorkers } from './workers/workers.js';
+
+/** What the routes work with. */
+export interface ApiContext {
+  readonly db: Database;
+  readonly encryptionSecret: Secret;
+  readonly timelineHub: TimelineHub;
+  /** Ends of the event streams that are open; called when the server drains. */
+  readonly openStreams: Set<() => void>;
+  /** Tells the processes on the call path to reload. Does not fail: they reload by themselves after 30 s. */
+  provisioningChanged(table: string): Promise<void>;
+}
+
+/** What an API server needs to run. */
+export interface ApiServerOptions {
+  mysql: MysqlConfig;
+  redis: RedisConfig;
+  http: { host: string; port: number };
+  encryptionSecret: Secret;
+  instanceId: string;
+  /** Whether the workers that write records run in this process. */
+  workers: boolean;
+  logger: Logger;
+}
+
+/** A running API server. */
+export interface ApiServer {
+  readonly url: string;
+  readonly port: number;
+  /** Ends open event streams and lets requests under way finish. */
+  drain(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const healthCheck = (db: Database, redis: Redis) => async (): Promise<HealthReport> => {
+  const [mysql, cache] = await Promise.allSettled([
+    db.ping(),
+    redis.status === 'ready' ? redis.ping() : Promise.reject(),
+  ]);
+  return {
+    healthy: mysql.status === 'fulfilled' && cache.status === 'fulfilled',
+    facts: { mysql: mysql.status === 'fulfilled', redis: cache.status === 'fulfilled' },
+  };
+};
+
+/** Builds and starts an API server with its workers; resolves when it listens. */
+export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const { logger, instanceId, encryptionSecret } = options;
+  const metrics = createMetrics({ name: 'api-server', instanceId });
+  const db = openDatabase(options.mysql, { logger });
+  const redis = openRedis(options.redis, { logger, name: `api-server:${instanceId}` });
+  const timelineHub = await startTimelineHub({ redis, logger });
+  const context: ApiContext = {
+    db,
+    encryptionSecret,
+    timelineHub,
+    openStreams: new Set(),
+    async provisioningChanged(table) {
+      if (redis.status !== 'ready') return;
+      await redis
+        .publish(PROVISIONING_CHANGED, table)
+        .catch((err: unknown) => logger.warn({ err, table }, 'change of provisioning data was not announced'));
+    },
+  };
+  const v1 = Router();
+  v1.use(authenticate(db));
+  applicationRoutes(v1, context);
+  phoneNumberRoutes(v1, context);
+  callHistoryRoutes(v1, context);
+  timelineRoutes(v1, context);
+  const http = await startHttpServer({
+    ...options.http,
+    metrics,
+    logger,
+    health: healthCheck(db, redis),
+    routes: (app) => void app.use('/v1', v1),
+  });
+  const workers = options.workers ? startWorkers({ db, redis, logger, metrics, instanceId }) : undefined;
+  const drain = async (): Promise<void> => {
+    for (const end of [...context.openStreams]) end();
+    await http.close();
+  };
+  return {
+    url: http.url,
+    port: http.port,
+    drain,
+    async close() {
+      await drain();
+      await workers?.close();
+      await timelineHub.close();
+      await closeRedis(redis);
+      await db.close();
+    },
+  };
+}

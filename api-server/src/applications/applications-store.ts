@@ -1,0 +1,223 @@
+import { randomUUID } from 'node:crypto';
+import { type Database, encryptSecret, HttpError, type Queryable, type Secret, type SqlValue } from '@ringwire/common';
+import { type Condition, type Principal, tenantCondition } from '../auth/principal.js';
+import { likeContains, type Page } from '../http/input.js';
+import {
+  type ApplicationInput,
+  HOOK_COLUMNS,
+  HOOK_FIELDS,
+  type HookField,
+  type HookInput,
+  PASSWORD_MASK,
+} from './application-input.js';
+
+type Row = Record<string, unknown>;
+
+const HOOK_SELECT = HOOK_FIELDS.map((field) =>
+  ['url', 'method', 'username', 'password'].map((column) => `${field}.${column} AS ${field}_${column}`).join(', '),
+).join(', ');
+const HOOK_JOINS = HOOK_FIELDS.map(
+  (field) => `LEFT JOIN webhooks ${field} ON ${field}.webhook_sid = applications.${HOOK_COLUMNS[field]}`,
+).join(' ');
+
+/** A row as the API shows it: hooks as objects, without credentials. */
+function toJson(row: Row): Row {
+  const json: Row = {};
+  for (const [column, value] of Object.entries(row)) {
+    const isHookPart = HOOK_FIELDS.some((field) => column.startsWith(`${field}_`));
+    if (!isHookPart && column !== 'env_vars') json[column] = value;
+  }
+  for (const field of HOOK_FIELDS) {
+    json[field] =
+      row[`${field}_url`] == null
+        ? null
+        : {
+            url: row[`${field}_url`],
+            method: row[`${field}_method`],
+            username: row[`${field}_username`],
+            password: row[`${field}_password`] == null ? null : PASSWORD_MASK,
+          };
+  }
+  return json;
+}
+
+/** Finds applications that a principal may see. */
+export interface ApplicationFilter {
+  accountSid?: string;
+  /** Part of the name. */
+  name?: string;
+}
+
+const conditionOf = (principal: Principal, filter: ApplicationFilter): Condition => {
+  const tenant = tenantCondition(principal, 'applications');
+  const parts = [tenant.sql];
+  const params = [...tenant.params];
+  if (filter.accountSid !== undefined) {
+    parts.push('applications.account_sid = ?');
+    params.push(filter.accountSid);
+  }
+  if (filter.name !== undefined) {
+    parts.push('applications.name LIKE ?');
+    params.push(likeContains(filter.name));
+  }
+  return { sql: parts.join(' AND '), params };
+};
+
+/** Applications in the order of their names, all or one page. */
+export async function listApplications(
+  db: Database,
+  principal: Principal,
+  filter: ApplicationFilter,
+  page?: Page,
+): Promise<{ total: number; data: Row[] }> {
+  const where = conditionOf(principal, filter);
+  const limit = page === undefined ? '' : ' LIMIT ? OFFSET ?';
+  const limits = page === undefined ? [] : [page.pageSize, (page.page - 1) * page.pageSize];
+  const rows = await db.query<Row>(
+    `SELECT applications.*, ${HOOK_SELECT} FROM applications ${HOOK_JOINS} WHERE ${where.sql}
+     ORDER BY applications.name, applications.application_sid${limit}`,
+    [...where.params, ...limits],
+  );
+  if (page === undefined) return { total: rows.length, data: rows.map(toJson) };
+  const [count] = await db.query<{ total: number }>(
+    `SELECT COUNT(*) AS total FROM applications WHERE ${where.sql}`,
+    where.params,
+  );
+  return { total: Number(count?.total ?? 0), data: rows.map(toJson) };
+}
+
+/** One application; undefined when there is none or it is somebody else's. */
+export async function findApplication(db: Database, principal: Principal, sid: string): Promise<Row | undefined> {
+  const tenant = tenantCondition(principal, 'applications');
+  const [row] = await db.query<Row>(
+    `SELECT applications.*, ${HOOK_SELECT} FROM applications ${HOOK_JOINS} WHERE applications.application_sid = ? AND ${tenant.sql}`,
+    [sid, ...tenant.params],
+  );
+  return row === undefined ? undefined : toJson(row);
+}
+
+const encrypted = (password: string | null, secret: Secret): string | null =>
+  password === null ? null : encryptSecret(password, secret);
+
+async function insertHook(tx: Queryable, hook: HookInput, secret: Secret): Promise<string> {
+  const sid = randomUUID();
+  const password = hook.password === PASSWORD_MASK ? null : hook.password;
+  await tx.execute('INSERT INTO webhooks (webhook_sid, url, method, username, password) VALUES (?)', [
+    [sid, hook.url, hook.method, hook.username, encrypted(password, secret)],
+  ]);
+  return sid;
+}
+
+/** Writes a new application with its hooks. @returns its sid @throws DuplicateKeyError, ForeignKeyError */
+export async function insertApplication(
+  db: Database,
+  accountSid: string,
+  input: ApplicationInput,
+  secret: Secret,
+): Promise<string> {
+  const sid = randomUUID();
+  await db.transaction(async (tx) => {
+    const columns: Record<string, SqlValue> = { application_sid: sid, account_sid: accountSid, ...input.columns };
+    for (const field of HOOK_FIELDS) {
+      const hook = input.hooks[field];
+      if (hook) columns[HOOK_COLUMNS[field]] = await insertHook(tx, hook, secret);
+    }
+    await tx.execute(`INSERT INTO applications (${Object.keys(columns).join(', ')}) VALUES (?)`, [
+      Object.values(columns),
+    ]);
+  });
+  return sid;
+}
+
+async function updateHook(tx: Queryable, sid: string, hook: HookInput, secret: Secret): Promise<void> {
+  const keepsPassword = hook.password === PASSWORD_MASK;
+  await tx.execute(
+    `UPDATE webhooks SET url = ?, method = ?, username = ?${keepsPassword ? '' : ', password = ?'} WHERE webhook_sid = ?`,
+    [hook.url, hook.method, hook.username, ...(keepsPassword ? [] : [encrypted(hook.password, secret)]), sid],
+  );
+}
+
+type HookSids = Record<(typeof HOOK_COLUMNS)[HookField], string | null>;
+
+const lockHookSids = async (tx: Queryable, principal: Principal, sid: string): Promise<HookSids | undefined> => {
+  const tenant = tenantCondition(principal, 'applications');
+  const [row] = await tx.query<HookSids>(
+    `SELECT ${Object.values(HOOK_COLUMNS).join(', ')} FROM applications WHERE application_sid = ? AND ${tenant.sql} FOR UPDATE`,
+    [sid, ...tenant.params],
+  );
+  return row;
+};
+
+/** Changes what the input names. @returns false when there is none or it is somebody else's @throws DuplicateKeyError */
+export async function updateApplication(
+  db: Database,
+  principal: Principal,
+  sid: string,
+  input: ApplicationInput,
+  secret: Secret,
+): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    const sids = await lockHookSids(tx, principal, sid);
+    if (sids === undefined) return false;
+    const columns: Record<string, SqlValue> = { ...input.columns };
+    const orphans: string[] = [];
+    for (const field of HOOK_FIELDS) {
+      const hook = input.hooks[field];
+      const hookSid = sids[HOOK_COLUMNS[field]];
+      if (hook === undefined) continue;
+      if (hook === null) {
+        columns[HOOK_COLUMNS[field]] = null;
+        if (hookSid !== null) orphans.push(hookSid);
+      } else if (hookSid === null) {
+        columns[HOOK_COLUMNS[field]] = await insertHook(tx, hook, secret);
+      } else {
+        await updateHook(tx, hookSid, hook, secret);
+      }
+    }
+    const names = Object.keys(columns);
+    if (names.length > 0) {
+      await tx.execute(
+        `UPDATE applications SET ${names.map((name) => `${name} = ?`).join(', ')} WHERE application_sid = ?`,
+        [...Object.values(columns), sid],
+      );
+    }
+    await deleteHooks(tx, orphans);
+    return true;
+  });
+}
+
+async function deleteHooks(tx: Queryable, sids: string[]): Promise<void> {
+  if (sids.length === 0) return;
+  // A hook may be shared by hand-written rows: only those that nobody refers to go.
+  const used = HOOK_FIELDS.map(
+    (field) => `SELECT 1 FROM applications WHERE ${HOOK_COLUMNS[field]} = webhooks.webhook_sid`,
+  );
+  await tx.execute(`DELETE FROM webhooks WHERE webhook_sid IN (?) AND NOT EXISTS (${used.join(' UNION ALL ')})`, [
+    sids,
+  ]);
+}
+
+/**
+ * Removes an application and its hooks. @returns false when there is none or it is somebody else's
+ *
+ * @throws HttpError 422 while phone numbers use it; ForeignKeyError while carriers do
+ */
+export async function deleteApplication(db: Database, principal: Principal, sid: string): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    const sids = await lockHookSids(tx, principal, sid);
+    if (sids === undefined) return false;
+    const [used] = await tx.query<{ numbers: number }>(
+      'SELECT COUNT(*) AS numbers FROM phone_numbers WHERE application_sid = ?',
+      [sid],
+    );
+    if (Number(used?.numbers) > 0) {
+      throw new HttpError(422, `application cannot be deleted: ${used?.numbers} phone number(s) use it`);
+    }
+    await tx.execute('DELETE FROM applications WHERE application_sid = ?', [sid]);
+    await deleteHooks(
+      tx,
+      Object.values(sids).filter((hookSid) => hookSid !== null),
+    );
+    return true;
+  });
+}

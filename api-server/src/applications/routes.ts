@@ -1,0 +1,76 @@
+import { DuplicateKeyError, ForeignKeyError, HttpError } from '@ringwire/common';
+import type { Router } from 'express';
+import type { ApiContext } from '../api-server.js';
+import { principalOf, requireAccount } from '../auth/authenticate.js';
+import { badField, bodyOf, pathParam, queryPage, queryText } from '../http/input.js';
+import { parseApplicationInput } from './application-input.js';
+import {
+  deleteApplication,
+  findApplication,
+  insertApplication,
+  listApplications,
+  updateApplication,
+} from './applications-store.js';
+
+const notFound = (sid: string) => new HttpError(404, `there is no application ${sid}`);
+
+/** What the database's refusals mean here. */
+function explain(err: unknown): never {
+  if (err instanceof DuplicateKeyError)
+    throw new HttpError(422, 'name: an application with this name exists in the account');
+  if (err instanceof ForeignKeyError) throw new HttpError(422, 'application cannot be deleted: it is in use');
+  throw err;
+}
+
+/** `/Applications` and `/Accounts/{sid}/Applications`. */
+export function applicationRoutes(router: Router, { db, encryptionSecret, provisioningChanged }: ApiContext): void {
+  const list = async (req: Parameters<typeof queryPage>[0], res: import('express').Response, accountSid?: string) => {
+    const name = queryText(req, 'name');
+    const filter = { ...(accountSid === undefined ? {} : { accountSid }), ...(name === undefined ? {} : { name }) };
+    const isPaged = req.query.page !== undefined || req.query.page_size !== undefined;
+    const page = isPaged ? queryPage(req, 50) : undefined;
+    const { total, data } = await listApplications(db, principalOf(res), filter, page);
+    res.json(page === undefined ? data : { total, page: page.page, page_size: page.pageSize, data });
+  };
+  router.get('/Applications', async (req, res) => list(req, res, queryText(req, 'account_sid')));
+  router.get('/Accounts/:account_sid/Applications', async (req, res) => {
+    const accountSid = pathParam(req, 'account_sid');
+    await requireAccount(db, principalOf(res), accountSid);
+    await list(req, res, accountSid);
+  });
+  router.post('/Applications', async (req, res) => {
+    const principal = principalOf(res);
+    const input = parseApplicationInput(bodyOf(req), { isNew: true });
+    const accountSid = input.accountSid ?? (principal.scope === 'account' ? principal.accountSid : undefined);
+    if (accountSid === undefined) throw badField('account_sid', 'is required');
+    await requireAccount(db, principal, accountSid);
+    const sid = await insertApplication(db, accountSid, input, encryptionSecret).catch(explain);
+    await provisioningChanged('applications');
+    res.status(201).json({ sid });
+  });
+  router.get('/Applications/:sid', async (req, res) => {
+    const sid = pathParam(req, 'sid');
+    const application = await findApplication(db, principalOf(res), sid);
+    if (application === undefined) throw notFound(sid);
+    res.json(application);
+  });
+  router.put('/Applications/:sid', async (req, res) => {
+    const sid = pathParam(req, 'sid');
+    const principal = principalOf(res);
+    const input = parseApplicationInput(bodyOf(req), { isNew: false });
+    if (input.accountSid !== undefined) {
+      const current = await findApplication(db, principal, sid);
+      if (current === undefined) throw notFound(sid);
+      if (current.account_sid !== input.accountSid) throw badField('account_sid', 'cannot be changed');
+    }
+    if (!(await updateApplication(db, principal, sid, input, encryptionSecret).catch(explain))) throw notFound(sid);
+    await provisioningChanged('applications');
+    res.status(204).end();
+  });
+  router.delete('/Applications/:sid', async (req, res) => {
+    const sid = pathParam(req, 'sid');
+    if (!(await deleteApplication(db, principalOf(res), sid).catch(explain))) throw notFound(sid);
+    await provisioningChanged('applications');
+    res.status(204).end();
+  });
+}

@@ -1,0 +1,140 @@
+import { HttpError } from '@ringwire/common';
+import type { Request, Response, Router } from 'express';
+import type { ApiContext } from '../api-server.js';
+import { principalOf, requireAccount } from '../auth/authenticate.js';
+import type { Principal } from '../auth/principal.js';
+import { pathParam } from '../http/input.js';
+import { findCall, readTimeline, type StoredEntry } from './call-history-store.js';
+import type { TimelineEvent } from './timeline-hub.js';
+
+/** Proxies and clients drop a stream that is silent for long. */
+const HEARTBEAT_MS = 10_000;
+/** A reader that lets this much pile up is too slow: it is cut off rather than kept in memory. */
+const MAX_BUFFERED_BYTES = 4 << 20;
+
+/** A line of a timeline as the API shows it. */
+interface EntryJson {
+  at_ms: number;
+  /** Ms since the INVITE came in. */
+  offset_ms: number;
+  kind: string;
+  level: string;
+  text: string;
+  data?: Record<string, unknown>;
+}
+
+/** A call that may be shown, as far as it is known. */
+interface Subject {
+  callSid: string;
+  startedAt: number;
+}
+
+const fromEvent = ({ id, at, data }: TimelineEvent): StoredEntry => ({ eventId: id, atMs: at, ...data });
+
+const toJson = ({ eventId: _, atMs, ...entry }: StoredEntry, startedAt: number): EntryJson => ({
+  at_ms: atMs,
+  offset_ms: Math.round((atMs - startedAt) * 1000) / 1000,
+  ...entry,
+});
+
+const isFinal = (entry: StoredEntry): boolean => entry.kind === 'call' && entry.data?.final === true;
+
+/** Events that belong to the account; those of a call without an account are for admins only. */
+const isVisible = (principal: Principal, accountSid: string, event: TimelineEvent): boolean =>
+  event.accountSid === accountSid || (event.accountSid === undefined && principal.scope === 'admin');
+
+/**
+ * Finds a call by sid or Call-ID: in the database, else among the recent events. Some entries carry no account (written
+ * before one was found); they are shown when the call itself is the account's.
+ */
+async function findSubject({ db, timelineHub }: ApiContext, principal: Principal, accountSid: string, callId: string) {
+  const call = await findCall(db, accountSid, callId);
+  if (call !== undefined) return { callSid: call.call_sid, startedAt: call.attempted_at };
+  const recent = timelineHub.recent(callId);
+  const own = recent.filter((event) => isVisible(principal, accountSid, event));
+  const callSid = own.find((event) => event.callSid !== undefined)?.callSid;
+  if (callSid === undefined) return undefined;
+  return {
+    callSid,
+    startedAt: Math.min(...recent.filter((event) => event.callSid === callSid).map((event) => event.at)),
+  };
+}
+
+/** Everything known of the call's timeline, without doubles, in the order of time. */
+async function collect({ db, timelineHub }: ApiContext, { callSid }: Subject): Promise<StoredEntry[]> {
+  const stored = await readTimeline(db, callSid);
+  const byId = new Map(stored.map((entry) => [entry.eventId, entry]));
+  for (const event of timelineHub.recent(callSid)) if (!byId.has(event.id)) byId.set(event.id, fromEvent(event));
+  return [...byId.values()].sort((a, b) => a.atMs - b.atMs);
+}
+
+/** Writes server-sent events until the final entry, or until the reader goes away. */
+async function stream(context: ApiContext, subject: Subject, req: Request, res: Response): Promise<void> {
+  // Subscribe first: what comes while the past is read must not be missed.
+  const waiting: StoredEntry[] = [];
+  const sent = new Set<string>();
+  let isLive = false;
+  let isOver = false;
+  const finish = (): void => {
+    if (isOver) return;
+    isOver = true;
+    clearInterval(heartbeat);
+    unsubscribe();
+    context.openStreams.delete(finish);
+    res.end();
+  };
+  const send = (entry: StoredEntry): void => {
+    if (isOver || sent.has(entry.eventId)) return;
+    sent.add(entry.eventId);
+    res.write(`data: ${JSON.stringify(toJson(entry, subject.startedAt))}\n\n`);
+    if (res.writableLength > MAX_BUFFERED_BYTES) finish();
+  };
+  const sendLive = (entry: StoredEntry): void => {
+    send(entry);
+    if (isFinal(entry)) finish();
+  };
+  const unsubscribe = context.timelineHub.subscribe(subject.callSid, (event) => {
+    if (isLive) sendLive(fromEvent(event));
+    else waiting.push(fromEvent(event));
+  });
+  const heartbeat = setInterval(() => res.write(': still here\n\n'), HEARTBEAT_MS);
+  context.openStreams.add(finish);
+  req.on('close', finish);
+  res.on('close', finish);
+  res.on('error', finish);
+  try {
+    const past = await collect(context, subject);
+    res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+    res.flushHeaders();
+    for (const entry of past) send(entry);
+    isLive = true;
+    for (const entry of waiting) send(entry);
+    if ([...past, ...waiting].some(isFinal)) finish();
+  } catch (err) {
+    unsubscribe();
+    clearInterval(heartbeat);
+    context.openStreams.delete(finish);
+    throw err;
+  }
+}
+
+/** `/Accounts/{sid}/Calls/{call_sid or Call-ID}/Timeline`: JSON, or live with `Accept: text/event-stream`. */
+export function timelineRoutes(router: Router, context: ApiContext): void {
+  router.get('/Accounts/:account_sid/Calls/:call_id/Timeline', async (req, res) => {
+    const accountSid = pathParam(req, 'account_sid');
+    const callId = pathParam(req, 'call_id');
+    const principal = principalOf(res);
+    await requireAccount(context.db, principal, accountSid);
+    const subject = await findSubject(context, principal, accountSid, callId);
+    if (subject === undefined) throw new HttpError(404, `there is no call ${callId}`);
+    if (req.accepts(['application/json', 'text/event-stream']) === 'text/event-stream') {
+      return stream(context, subject, req, res);
+    }
+    const entries = await collect(context, subject);
+    res.json({
+      call_sid: subject.callSid,
+      started_at: subject.startedAt,
+      entries: entries.map((entry) => toJson(entry, subject.startedAt)),
+    });
+  });
+}

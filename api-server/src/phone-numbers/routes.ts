@@ -1,0 +1,167 @@
+import { compileNumberPattern, DuplicateKeyError, HttpError, isNumberPattern } from '@ringwire/common';
+import type { Request, Response, Router } from 'express';
+import type { ApiContext } from '../api-server.js';
+import { findApplication } from '../applications/applications-store.js';
+import { principalOf, requireAccount } from '../auth/authenticate.js';
+import { forbidden, type Principal } from '../auth/principal.js';
+import {
+  badField,
+  bodyOf,
+  type Fields,
+  optionalTextField,
+  pathParam,
+  queryPage,
+  queryText,
+  rejectUnknown,
+  textField,
+} from '../http/input.js';
+import {
+  deletePhoneNumber,
+  findPhoneNumber,
+  insertPhoneNumber,
+  isUsableCarrier,
+  listPhoneNumbers,
+  type PhoneNumberFilter,
+  updatePhoneNumber,
+} from './phone-numbers-store.js';
+
+const FIELDS = [
+  'phone_number_sid',
+  'number',
+  'voip_carrier_sid',
+  'account_sid',
+  'application_sid',
+  'service_provider_sid',
+];
+const notFound = (sid: string) => new HttpError(404, `there is no phone number ${sid}`);
+
+/** Digits without the leading plus, or a pattern that can be used. */
+function numberField(fields: Fields): string {
+  const number = textField(fields, 'number', 132).trim().replace(/^\+/, '');
+  if (!isNumberPattern(number)) return number;
+  const row = {
+    phoneNumberSid: '',
+    number,
+    voipCarrierSid: null,
+    accountSid: null,
+    applicationSid: null,
+    serviceProviderSid: null,
+  };
+  const compiled = compileNumberPattern(row);
+  if (!compiled.ok) throw badField('number', `must be digits or a valid pattern: ${compiled.reason}`);
+  return number;
+}
+
+/** Checks that an application exists for the account that the number belongs to. */
+async function requireApplication(
+  { db }: ApiContext,
+  principal: Principal,
+  sid: string,
+  accountSid: string | null,
+): Promise<void> {
+  const application = await findApplication(db, principal, sid);
+  if (application === undefined) throw badField('application_sid', `there is no application ${sid}`);
+  if (application.account_sid !== null && application.account_sid !== accountSid) {
+    throw badField('application_sid', "must be an application of the number's account");
+  }
+}
+
+async function create(context: ApiContext, req: Request, res: Response): Promise<void> {
+  const { db } = context;
+  const principal = principalOf(res);
+  const fields = bodyOf(req);
+  rejectUnknown(fields, FIELDS);
+  const number = numberField(fields);
+  const voipCarrierSid = textField(fields, 'voip_carrier_sid', 36);
+  const accountSid =
+    optionalTextField(fields, 'account_sid', 36) ?? (principal.scope === 'account' ? principal.accountSid : null);
+  const applicationSid = optionalTextField(fields, 'application_sid', 36);
+  if (accountSid !== null) await requireAccount(db, principal, accountSid);
+  if (!(await isUsableCarrier(db, principal, voipCarrierSid)))
+    throw badField('voip_carrier_sid', `there is no carrier ${voipCarrierSid}`);
+  if (applicationSid !== null) await requireApplication(context, principal, applicationSid, accountSid);
+  const serviceProviderSid = principal.scope === 'service_provider' ? principal.serviceProviderSid : null;
+  const row = { number, voipCarrierSid, accountSid, applicationSid, serviceProviderSid };
+  const sid = await insertPhoneNumber(db, row).catch((err: unknown) => {
+    if (err instanceof DuplicateKeyError) throw new HttpError(422, 'number: exists already on this carrier');
+    throw err;
+  });
+  await context.provisioningChanged('phone_numbers');
+  res.status(201).json({ sid });
+}
+
+async function update(context: ApiContext, req: Request, res: Response): Promise<void> {
+  const { db } = context;
+  const principal = principalOf(res);
+  const sid = pathParam(req, 'sid');
+  const fields = bodyOf(req);
+  rejectUnknown(fields, FIELDS);
+  const current = await findPhoneNumber(db, principal, sid);
+  if (current === undefined) throw notFound(sid);
+  if (fields.number !== undefined && numberField(fields) !== current.number)
+    throw badField('number', 'cannot be changed');
+  if (fields.voip_carrier_sid !== undefined && fields.voip_carrier_sid !== current.voip_carrier_sid) {
+    throw badField('voip_carrier_sid', 'cannot be changed');
+  }
+  const change: { accountSid?: string | null; applicationSid?: string | null } = {};
+  let accountSid = current.account_sid as string | null;
+  if (fields.account_sid !== undefined && fields.account_sid !== accountSid) {
+    if (principal.scope === 'account') throw forbidden();
+    accountSid = optionalTextField(fields, 'account_sid', 36);
+    if (accountSid !== null) await requireAccount(db, principal, accountSid);
+    change.accountSid = accountSid;
+    // The application stays behind with the account that owns it.
+    change.applicationSid = null;
+  }
+  if (fields.application_sid !== undefined) {
+    change.applicationSid = optionalTextField(fields, 'application_sid', 36);
+    if (change.applicationSid !== null) await requireApplication(context, principal, change.applicationSid, accountSid);
+  }
+  await updatePhoneNumber(db, principal, sid, change);
+  await context.provisioningChanged('phone_numbers');
+  res.status(204).end();
+}
+
+/** `/PhoneNumbers` and `/Accounts/{sid}/PhoneNumbers`. */
+export function phoneNumberRoutes(router: Router, context: ApiContext): void {
+  const { db } = context;
+  const list = async (req: Request, res: Response, filter: PhoneNumberFilter) => {
+    const number = queryText(req, 'filter');
+    const isPaged = req.query.page !== undefined || req.query.page_size !== undefined;
+    const page = isPaged ? queryPage(req, 25) : undefined;
+    const { total, data } = await listPhoneNumbers(
+      db,
+      principalOf(res),
+      { ...filter, ...(number === undefined ? {} : { number }) },
+      page,
+    );
+    res.json(page === undefined ? data : { total, page: page.page, page_size: page.pageSize, data });
+  };
+  router.get('/PhoneNumbers', async (req, res) => {
+    const accountSid = queryText(req, 'account_sid');
+    const serviceProviderSid = queryText(req, 'service_provider_sid');
+    await list(req, res, {
+      ...(accountSid === undefined ? {} : { accountSid }),
+      ...(serviceProviderSid === undefined ? {} : { serviceProviderSid }),
+    });
+  });
+  router.get('/Accounts/:account_sid/PhoneNumbers', async (req, res) => {
+    const accountSid = pathParam(req, 'account_sid');
+    await requireAccount(db, principalOf(res), accountSid);
+    await list(req, res, { accountSid });
+  });
+  router.post('/PhoneNumbers', (req, res) => create(context, req, res));
+  router.get('/PhoneNumbers/:sid', async (req, res) => {
+    const sid = pathParam(req, 'sid');
+    const number = await findPhoneNumber(db, principalOf(res), sid);
+    if (number === undefined) throw notFound(sid);
+    res.json(number);
+  });
+  router.put('/PhoneNumbers/:sid', (req, res) => update(context, req, res));
+  router.delete('/PhoneNumbers/:sid', async (req, res) => {
+    const sid = pathParam(req, 'sid');
+    if (!(await deletePhoneNumber(db, principalOf(res), sid))) throw notFound(sid);
+    await context.provisioningChanged('phone_numbers');
+    res.status(204).end();
+  });
+}
