@@ -31,7 +31,7 @@ export async function measureSetup(
   const dataDir = await mkdtemp(join(tmpdir(), 'ringwire-bench-'));
   const application = await startCustomerApplication();
   progress('starting the platform');
-  const platform = await startPlatform({ dataDir, env: { LOG_LEVEL: 'warn' } });
+  const platform = await startPlatform({ dataDir, env: { ...process.env, LOG_LEVEL: 'warn' } });
   try {
     const bench = new TestPlatform(platform, application, dataDir);
     const line = await bench.line([{ verb: 'say', text: SPEECH }]);

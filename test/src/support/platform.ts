@@ -12,7 +12,7 @@ export async function openPlatform(t: Test, env: Record<string, string> = {}): P
   t.teardown(() => rm(dataDir, { recursive: true, force: true }));
   const application = await startCustomerApplication();
   t.teardown(() => application.close());
-  const platform = await startPlatform({ dataDir, env: { LOG_LEVEL: 'info', ...env } });
+  const platform = await startPlatform({ dataDir, env: { ...process.env, LOG_LEVEL: 'info', ...env } });
   t.teardown(() => platform.stop());
   return new TestPlatform(platform, application, dataDir);
 }
