@@ -1,0 +1,59 @@
+import type { HookSpec, VerbSpec } from '@ringwire/verb-specs';
+
+/** Where and how the customer's server is asked, as it stands in the database or in a verb. */
+export interface Hook {
+  /** Absolute, or relative to the application's base URL. */
+  url: string;
+  /** @defaultValue POST */
+  method?: 'GET' | 'POST';
+  username?: string;
+  password?: string;
+}
+
+/** jambonz's message types. Over HTTP they only appear on the timeline; over a WebSocket they are sent. */
+export type HookType = 'session:new' | 'session:redirect' | 'verb:hook' | 'call:status';
+
+/** What the application answered. */
+export type HookReply =
+  | { kind: 'verbs'; verbs: VerbSpec[]; status: number }
+  /** Nothing to run: an empty body, an object, or a content type that is not JSON (named in `because`). */
+  | { kind: 'nothing'; because: string; status: number };
+
+/**
+ * The customer's application, however it is reached. A WebSocket application implements the same interface.
+ *
+ * Every step is written to the call's timeline and the log by the implementation; alerts are raised by it too, so that
+ * a caller only decides how the call goes on.
+ */
+export interface Application {
+  /**
+   * Asks what to do next. `payload` has camelCase keys.
+   * @throws HookConnectionError, HookTimeoutError, HookStatusError, HookForbiddenError, InvalidApplicationError
+   */
+  request(type: HookType, hook: Hook, payload: object, signal?: AbortSignal): Promise<HookReply>;
+
+  /** Tells the application something; the answer does not matter. Never rejects: failures are logged and alerted. */
+  notify(hook: Hook, payload: object): Promise<void>;
+
+  /** The URL that relative URLs are resolved against; follows `redirect` to another host. */
+  readonly baseUrl: string;
+
+  /** Makes the host of an absolute URL the base for what comes. */
+  rebase(url: string): void;
+
+  /** Ends connections that belong to this call only. */
+  close(): void;
+}
+
+/** A verb's hook as a {@link Hook}. */
+export function toHook(spec: HookSpec): Hook {
+  if (typeof spec === 'string') return { url: spec };
+  const username = spec.username ?? spec.basicAuth?.username;
+  const password = spec.password ?? spec.basicAuth?.password;
+  return {
+    url: spec.url,
+    ...(spec.method && { method: spec.method }),
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+  };
+}

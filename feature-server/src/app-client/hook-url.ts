@@ -1,0 +1,71 @@
+import { maskText } from '@ringwire/common';
+import { HookForbiddenError } from '../errors.js';
+
+/** What may be tried again, in jambonz's letters: connection trouble, response timeout, HTTP statuses. */
+export interface RetryPolicy {
+  /** How often the request is repeated after the first attempt. */
+  retries: number;
+  connection: boolean;
+  timeout: boolean;
+  /** Whether an HTTP status is worth another try. */
+  status(code: number): boolean;
+  /** Wait before retry `n` (0 for the first), in ms. */
+  delayMs(n: number): number;
+}
+
+/** Quick and few: a caller is waiting, and only reasons that say "not now" are repeated. */
+export const DEFAULT_RETRY_POLICY: RetryPolicy = {
+  retries: 2,
+  connection: true,
+  timeout: false,
+  status: (code) => code === 502 || code === 503 || code === 504,
+  delayMs: (n) => [100, 400][n] ?? 400,
+};
+
+/** jambonz's delays where the URL's fragment asks for retries. */
+const FRAGMENT_DELAYS_MS = [500, 1000, 2000, 4000, 6000];
+
+/** A hook's URL, ready to be requested. */
+export interface HookTarget {
+  /** Absolute, without fragment. */
+  url: URL;
+  retry: RetryPolicy;
+}
+
+/**
+ * Resolves a hook's URL against the application's base and reads the retry policy out of its fragment
+ * (`#rc=3&rp=ct,5xx`), which is never sent.
+ *
+ * @throws HookForbiddenError when the result is no http or https URL.
+ */
+export function resolveHookUrl(url: string, base: string): HookTarget {
+  let absolute: URL;
+  try {
+    absolute = new URL(url, base || undefined);
+  } catch (cause) {
+    throw new HookForbiddenError(`"${maskText(url)}" is not a URL`, { url: maskText(url) }, { cause });
+  }
+  if (absolute.protocol !== 'http:' && absolute.protocol !== 'https:') {
+    throw new HookForbiddenError(`hooks are made over http or https, not ${absolute.protocol}`, { url: maskText(url) });
+  }
+  const retry = readRetryPolicy(absolute.hash);
+  absolute.hash = '';
+  return { url: absolute, retry };
+}
+
+function readRetryPolicy(fragment: string): RetryPolicy {
+  const params = new URLSearchParams(fragment.replace(/^#/, ''));
+  if (!params.has('rc') && !params.has('rp')) return DEFAULT_RETRY_POLICY;
+  const count = Number(params.get('rc') ?? 0);
+  const reasons = new Set((params.get('rp') ?? 'ct').split(',').map((reason) => reason.trim().toLowerCase()));
+  const all = reasons.has('all');
+  return {
+    retries: Number.isInteger(count) ? Math.min(5, Math.max(0, count)) : 0,
+    connection: all || reasons.has('ct'),
+    timeout: all || reasons.has('rt'),
+    status: (code) =>
+      ((all || reasons.has('4xx')) && code >= 400 && code < 500) ||
+      ((all || reasons.has('5xx')) && code >= 500 && code < 600),
+    delayMs: (n) => FRAGMENT_DELAYS_MS[n] ?? 6000,
+  };
+}

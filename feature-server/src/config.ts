@@ -1,0 +1,47 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type ConfigOf,
+  drachtioVars,
+  encryptionVars,
+  flag,
+  freeswitchVars,
+  httpVars,
+  integer,
+  mysqlVars,
+  oneOf,
+  optionalText,
+  redisVars,
+  text,
+} from '@ringwire/common';
+
+/** Every variable that a feature server reads, besides those of all processes (`LOG_LEVEL`, `INSTANCE_ID`, …). */
+export const featureServerVars = {
+  ...httpVars,
+  ...mysqlVars,
+  ...redisVars,
+  ...drachtioVars,
+  ...freeswitchVars,
+  ...encryptionVars,
+  SIP_ADDRESS: optionalText({
+    doc: 'ip:port under which edges reach the SIP server of this process; default: what the SIP server says',
+  }),
+  MAX_CALLS: integer({ default: 500, min: 1, doc: 'calls at the same time; further ones are refused with 503' }),
+  MAX_CALL_DURATION_MINUTES: integer({ default: 180, min: 1, max: 35_000, doc: 'longest duration of a call' }),
+  HTTP_TIMEOUT_MS: integer({ default: 10_000, min: 1, doc: 'webhooks: time to the response headers' }),
+  HOOK_ALLOW_PRIVATE: flag({ default: false, doc: 'whether hooks may reach private and loopback addresses' }),
+  HOOK_FAILURE_MODE: oneOf(['decline', 'apology'], {
+    default: 'decline',
+    doc: "what a caller meets when the application's first hook fails: SIP 480, or a spoken apology",
+  }),
+  PLAY_ALLOW_FILES: flag({ default: false, doc: "whether play may name files of the media server's disk" }),
+  TTS_CACHE_DIR: text({
+    default: join(tmpdir(), 'ringwire-tts'),
+    doc: 'folder of synthesized audio; must be readable by the media server',
+  }),
+  TTS_CACHE_MAX_MB: integer({ default: 512, min: 1, doc: 'size of the folder of synthesized audio' }),
+  API_BASE_URL: optionalText({ doc: 'sent to applications as api_base_url' }),
+};
+
+/** What {@link featureServerVars} read. */
+export type FeatureServerConfig = ConfigOf<typeof featureServerVars>;

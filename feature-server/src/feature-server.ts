@@ -1,0 +1,222 @@
+import {
+  announce,
+  type ConnectedSrf,
+  type EventSink,
+  FEATURE_SERVERS,
+  type FeatureServerInfo,
+  featureServerKey,
+  type HealthReport,
+  type Logger,
+  type Metrics,
+  type Provisioning,
+  type Redis,
+  startHttpServer,
+} from '@ringwire/common';
+import { asSipStack } from '@ringwire/common/sip/stack.js';
+import { AddressGuard } from './app-client/address-guard.js';
+import { HttpClient } from './app-client/http-exchange.js';
+import type { FeatureServerConfig } from './config.js';
+import { MediaServerLink } from './media/media-server-link.js';
+import { createFeatureServerMetrics } from './metrics.js';
+import { CallLedger, OrphanSweep } from './session/call-ledger.js';
+import { createJournal } from './session/journal.js';
+import { LiveCalls } from './session/live-calls.js';
+import { reportOrphan } from './session/orphan-report.js';
+import { createSession, type SessionFactoryOptions } from './session/session-factory.js';
+import { InviteHandler, type RefusedCall } from './sip/invite-handler.js';
+import { EspeakSynthesizer } from './speech/espeak.js';
+import { SpeechService } from './speech/speech-service.js';
+import { TtsCache } from './speech/tts-cache.js';
+import { VERBS } from './verbs/registry.js';
+
+/** What a feature server is built from. The caller closes what it gives. */
+export interface FeatureServerOptions {
+  config: FeatureServerConfig;
+  instanceId: string;
+  logger: Logger;
+  metrics: Metrics;
+  redis: Redis;
+  sink: EventSink;
+  provisioning: Provisioning;
+  srf: ConnectedSrf;
+}
+
+/** A running feature server. */
+export interface FeatureServer {
+  readonly httpUrl: string;
+  readonly sipAddress: string;
+  readonly calls: number;
+  /** Takes no new calls; resolves when the live ones are over and reported. */
+  drain(): Promise<void>;
+  /** Ends live calls with BYE and gives everything back. */
+  close(): Promise<void>;
+}
+
+/** How long calls that are ended by {@link FeatureServer.close} may take to send BYE and their last status hook. */
+const CLOSE_GRACE_MS = 3_000;
+
+/** Builds the object graph, connects to the media server, takes calls and says so in Redis. */
+export async function startFeatureServer(options: FeatureServerOptions): Promise<FeatureServer> {
+  const { config, instanceId, logger, redis, sink, provisioning, srf } = options;
+  const live = new LiveCalls();
+  const metrics = createFeatureServerMetrics(options.metrics, () => live.count);
+  const guard = new AddressGuard({ allowPrivate: config.HOOK_ALLOW_PRIVATE });
+  const http = new HttpClient(guard, { headersTimeoutMs: config.HTTP_TIMEOUT_MS });
+  const speech = new SpeechService({
+    vendors: [await EspeakSynthesizer.open()],
+    defaultVendor: 'espeak',
+    cache: await TtsCache.open({
+      dir: config.TTS_CACHE_DIR,
+      maxBytes: config.TTS_CACHE_MAX_MB * 1024 * 1024,
+      logger,
+    }),
+    onSynthesis: (vendor, outcome, ms) => metrics.synthesis(vendor, outcome, ms),
+  });
+  let isDraining = false;
+  let tell = (): void => {};
+  const mediaServer = connectMedia(options, () => tell());
+  const refusal = (): string | undefined => {
+    if (isDraining) return 'feature server is draining';
+    if (!mediaServer.available) return 'media server is not available';
+    if (live.count >= config.MAX_CALLS) return 'feature server is at its limit of calls';
+    return undefined;
+  };
+  const ledger = new CallLedger(redis, instanceId, logger);
+  const sessions: SessionFactoryOptions = {
+    logger,
+    sink,
+    http,
+    guard,
+    mediaServer,
+    speech,
+    ledger,
+    metrics,
+    registry: VERBS,
+    policy: {
+      hookFailureMode: config.HOOK_FAILURE_MODE,
+      maxCallDurationMs: config.MAX_CALL_DURATION_MINUTES * 60_000,
+      allowFiles: config.PLAY_ALLOW_FILES,
+    },
+  };
+  const sipAddress = (): string => config.SIP_ADDRESS ?? srf.link.sipAddresses[0] ?? '';
+  const stack = asSipStack(srf as never);
+  const invites = new InviteHandler({
+    stack,
+    logger,
+    refusal,
+    sipAddress,
+    snapshot: () => provisioning.snapshot(),
+    isKnown: (callSid) => live.has(callSid),
+    ...(config.API_BASE_URL !== undefined && { apiBaseUrl: config.API_BASE_URL }),
+    onAdmitted: (call) => {
+      metrics.admitted();
+      const session = createSession(call, sessions, (released) => {
+        invites.forget(call.leg);
+        live.released(released);
+      });
+      live.run(session);
+    },
+    onRefused: (refused) => {
+      metrics.refused(refused.status);
+      reportRefusal(sink, logger, refused);
+    },
+  });
+  stack.invite((request, response) => invites.handle(request, response));
+  stack.options((_request, response) => response.send(200));
+  srf.on('lost', () => {
+    invites.loseAll('control connection closed');
+    tell();
+  });
+  srf.on('restored', () => tell());
+
+  await mediaServer.connected;
+  const health = async (): Promise<HealthReport> => ({
+    healthy: srf.link.isConnected && mediaServer.available,
+    facts: { sipServer: srf.link.isConnected, mediaServer: mediaServer.available, calls: live.count },
+  });
+  const web = await startHttpServer({
+    host: config.HTTP_HOST,
+    port: config.HTTP_PORT,
+    metrics: options.metrics,
+    health,
+    logger,
+  });
+  const info = (): FeatureServerInfo => ({
+    instanceId,
+    sipAddress: sipAddress(),
+    httpUrl: web.url,
+    calls: live.count,
+    accepting: srf.link.isConnected && refusal() === undefined,
+  });
+  const announcement = announce({
+    redis,
+    logger,
+    instanceId,
+    info,
+    setKey: FEATURE_SERVERS,
+    key: featureServerKey(instanceId),
+  });
+  tell = () => {
+    announcement.update().catch((err: unknown) => logger.warn({ err }, 'change was not announced'));
+  };
+  const orphans = new OrphanSweep({
+    redis,
+    instanceId,
+    logger,
+    report: (entry) => reportOrphan(entry, { sink, logger, http, metrics, snapshot: provisioning.snapshot() }),
+  });
+  return {
+    httpUrl: web.url,
+    get sipAddress() {
+      return sipAddress();
+    },
+    get calls() {
+      return live.count;
+    },
+    async drain() {
+      isDraining = true;
+      tell();
+      await live.idle();
+    },
+    async close() {
+      isDraining = true;
+      await orphans.close();
+      for (const session of live.sessions()) {
+        session.execute({ command: 'hangup', reason: 'feature server is stopped', sipStatus: 503 });
+      }
+      await Promise.race([live.idle(), new Promise((resolve) => setTimeout(resolve, CLOSE_GRACE_MS).unref())]);
+      await announcement.close();
+      await ledger.close();
+      await mediaServer.close();
+      http.close();
+      await web.close(0);
+    },
+  };
+}
+
+function connectMedia({ config, logger, srf }: FeatureServerOptions, onChange: () => void): MediaServerLink {
+  return new MediaServerLink({
+    srf,
+    logger,
+    host: config.FREESWITCH_HOST,
+    port: config.FREESWITCH_PORT,
+    password: config.FREESWITCH_PASSWORD.reveal(),
+    listenAddress: config.FREESWITCH_LISTEN_ADDRESS,
+    listenPort: config.FREESWITCH_LISTEN_PORT,
+    onChange,
+  });
+}
+
+/** A call that got no session still has a timeline on which its caller's operator looks for the cause. */
+function reportRefusal(sink: EventSink, logger: Logger, refused: RefusedCall): void {
+  const { status, reason, callSid, sipCallId, accountSid } = refused;
+  logger.warn({ callSid, accountSid, status, reason }, 'call is refused');
+  if (accountSid === undefined) return;
+  const journal = createJournal(sink, logger, {
+    callSid,
+    accountSid,
+    serviceProviderSid: null,
+    ...(sipCallId !== undefined && { sipCallId }),
+  });
+  journal.timeline.error('call', `feature server refuses the call: ${status} ${reason}`, { status, reason });
+}

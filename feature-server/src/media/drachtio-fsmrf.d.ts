@@ -1,0 +1,45 @@
+/** The part of drachtio-fsmrf 4.1.2 that is used here; the package has no types of its own. */
+declare module 'drachtio-fsmrf' {
+  import type { EventEmitter } from 'node:events';
+
+  namespace Mrf {
+    interface ConnectOptions {
+      address: string;
+      port: number;
+      secret: string;
+      listenAddress: string;
+      listenPort: number;
+    }
+    interface PlaybackFacts {
+      playbackSeconds?: string;
+      playbackMilliseconds?: string;
+      playbackLastOffsetPos?: string;
+    }
+    interface Endpoint extends EventEmitter {
+      readonly uuid: string;
+      readonly connected: boolean;
+      readonly local: { sdp: string };
+      play(files: string[]): Promise<PlaybackFacts>;
+      api(command: string, args: string | string[]): Promise<unknown>;
+      modify(sdp: string): Promise<string>;
+      destroy(): Promise<void>;
+      on(event: 'dtmf', listener: (event: { dtmf: string; duration?: string }) => void): this;
+      on(event: 'destroy', listener: (event?: { reason?: string }) => void): this;
+    }
+    interface MediaServer extends EventEmitter {
+      /** The event socket (drachtio-modesl). */
+      readonly conn: { reconnectVars?: { retryTimer?: NodeJS.Timeout | null } };
+      createEndpoint(options: { remoteSdp: string; headers?: Record<string, string> }): Promise<Endpoint>;
+      disconnect(): void;
+      on(event: 'end' | 'error', listener: (error?: Error) => void): this;
+    }
+  }
+
+  class Mrf {
+    constructor(srf: object);
+    /** Calls back again for each failed attempt of the event socket, which goes on trying by itself. */
+    connect(options: Mrf.ConnectOptions, callback: (error: Error | null, mediaServer?: Mrf.MediaServer) => void): void;
+  }
+
+  export = Mrf;
+}

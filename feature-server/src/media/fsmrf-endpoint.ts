@@ -1,0 +1,142 @@
+import type { Logger } from '@ringwire/common';
+import type Mrf from 'drachtio-fsmrf';
+import { MediaServerError, PlaybackNotFoundError } from '../errors.js';
+import { within } from './deadline.js';
+import type { Digit, MediaEndpoint, PlayOptions, PlayResult } from './media.js';
+
+/** The media server reads a list of files in one command; this is what stands between them, so no file may have it. */
+const LIST_DELIMITER = '!';
+/** A break that came before its playback had begun does nothing; it is sent again until the playback ends. */
+const BREAK_REPEAT_MS = 200;
+/** After this long a playback that was told to stop is given up. */
+const BREAK_DEADLINE_MS = 5_000;
+/** RFC 4733 durations are in samples of 8000 Hz. */
+const SAMPLES_PER_MS = 8;
+const DESTROY_DEADLINE_MS = 3_000;
+const MODIFY_DEADLINE_MS = 8_000;
+
+/** A media endpoint over drachtio-fsmrf. */
+export class FsmrfEndpoint implements MediaEndpoint {
+  readonly #lost = new AbortController();
+  readonly #lostListeners: ((reason: string) => void)[] = [];
+  #isDestroyed = false;
+  #localSdp: string;
+
+  constructor(
+    private readonly endpoint: Mrf.Endpoint,
+    private readonly logger: Logger,
+  ) {
+    this.#localSdp = endpoint.local.sdp;
+    endpoint.on('destroy', (event) => this.#onGone(event?.reason ?? 'connection closed'));
+  }
+
+  get localSdp(): string {
+    return this.#localSdp;
+  }
+
+  async play(sources: readonly string[], { signal, seekOffset }: PlayOptions): Promise<PlayResult> {
+    const list = sources.map((source, index) => (index === 0 && seekOffset ? `${source}@@${seekOffset}` : source));
+    const isOneCommand = !list.some((source) => source.includes(LIST_DELIMITER));
+    let result: PlayResult = {};
+    for (const files of isOneCommand ? [list] : list.map((source) => [source])) {
+      if (signal.aborted || files.length === 0) return result;
+      result = await this.#playOnce(files, signal);
+    }
+    return result;
+  }
+
+  onDigit(listener: (digit: Digit) => void): () => void {
+    const onDtmf = ({ dtmf, duration }: { dtmf: string; duration?: string }): void => {
+      const samples = Number(duration);
+      listener({ key: dtmf, ...(samples > 0 && { durationMs: Math.round(samples / SAMPLES_PER_MS) }) });
+    };
+    this.endpoint.on('dtmf', onDtmf);
+    return () => this.endpoint.off('dtmf', onDtmf);
+  }
+
+  onLost(listener: (reason: string) => void): void {
+    this.#lostListeners.push(listener);
+  }
+
+  async modify(remoteSdp: string): Promise<string> {
+    await within(MODIFY_DEADLINE_MS, this.endpoint.modify(remoteSdp), () => this.#gone('re-INVITE'), this.#lost.signal);
+    // fsmrf reads the new SDP out of the channel's variables; a media server without that variable keeps its SDP.
+    this.#localSdp = this.endpoint.local.sdp || this.#localSdp;
+    return this.#localSdp;
+  }
+
+  async destroy(): Promise<void> {
+    if (this.#isDestroyed) return;
+    this.#isDestroyed = true;
+    if (!this.endpoint.connected) return;
+    try {
+      const late = () => new MediaServerError('media server did not confirm the end of an endpoint');
+      await within(DESTROY_DEADLINE_MS, this.endpoint.destroy(), late);
+    } catch (err) {
+      this.logger.warn({ err, uuid: this.endpoint.uuid }, 'media endpoint was not released in order');
+    }
+  }
+
+  async #playOnce(files: string[], signal: AbortSignal): Promise<PlayResult> {
+    const broken = new AbortController();
+    let repeat: NodeJS.Timeout | undefined;
+    let deadline: NodeJS.Timeout | undefined;
+    const stop = (): void => {
+      this.#break();
+      repeat = setInterval(() => this.#break(), BREAK_REPEAT_MS);
+      deadline = setTimeout(() => broken.abort(), BREAK_DEADLINE_MS);
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    const giveUp = AbortSignal.any([broken.signal, this.#lost.signal]);
+    try {
+      const played = await untilAborted(this.endpoint.play(files), giveUp, () => this.#gone('playback'));
+      return {
+        ...(played.playbackSeconds !== undefined && { playbackSeconds: played.playbackSeconds }),
+        ...(played.playbackMilliseconds !== undefined && { playbackMilliseconds: played.playbackMilliseconds }),
+        ...(played.playbackLastOffsetPos !== undefined && { playbackLastOffsetPos: played.playbackLastOffsetPos }),
+      };
+    } catch (cause) {
+      // fsmrf has no error class for it: this text is its only mark.
+      if (cause instanceof Error && cause.message === 'File Not Found') {
+        throw new PlaybackNotFoundError(`media server cannot play ${files.join(', ')}`, { files }, { cause });
+      }
+      if (cause instanceof MediaServerError) throw cause;
+      throw new MediaServerError('playback failed', { files }, { cause });
+    } finally {
+      signal.removeEventListener('abort', stop);
+      clearInterval(repeat);
+      clearTimeout(deadline);
+    }
+  }
+
+  #break(): void {
+    this.endpoint
+      .api('uuid_break', [this.endpoint.uuid, 'all'])
+      .catch((err: unknown) => this.logger.debug({ err }, 'playback could not be stopped: the endpoint is gone'));
+  }
+
+  #onGone(reason: string): void {
+    if (this.#lost.signal.aborted) return;
+    this.#lost.abort();
+    if (this.#isDestroyed) return;
+    for (const listener of this.#lostListeners) listener(reason);
+  }
+
+  #gone(what: string): MediaServerError {
+    return new MediaServerError(`media endpoint was lost during ${what}`, { uuid: this.endpoint.uuid });
+  }
+}
+
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal, reason: () => Error): Promise<T> {
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(reason());
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

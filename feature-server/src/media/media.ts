@@ -1,0 +1,49 @@
+/** What a playback came to. Values are the media server's own words, as jambonz passes them on. */
+export interface PlayResult {
+  playbackSeconds?: string;
+  playbackMilliseconds?: string;
+  playbackLastOffsetPos?: string;
+}
+
+/** How something is played. */
+export interface PlayOptions {
+  /** Stops the playback; the promise then resolves with what was played. */
+  signal: AbortSignal;
+  /** Handed to the media server (`file@@offset`); first source only. */
+  seekOffset?: number;
+}
+
+/** A key that the far end pressed. */
+export interface Digit {
+  /** `0`–`9`, `*`, `#`, `A`–`D`. */
+  key: string;
+  durationMs?: number;
+}
+
+/** One call's media on a media server. */
+export interface MediaEndpoint {
+  /** SDP for the answer to the far end. */
+  readonly localSdp: string;
+  /**
+   * Plays files, URLs, `tone_stream://` or `silence_stream://` one after the other, without a gap where the media server
+   * can.
+   * @throws PlaybackNotFoundError, MediaServerError
+   */
+  play(sources: readonly string[], options: PlayOptions): Promise<PlayResult>;
+  /** Calls back for every digit; returns the function that ends it. */
+  onDigit(listener: (digit: Digit) => void): () => void;
+  /** Calls back once when the media server gave up this endpoint or went away. */
+  onLost(listener: (reason: string) => void): void;
+  /** New SDP of the far end (re-INVITE); resolves to the SDP of the answer. */
+  modify(remoteSdp: string): Promise<string>;
+  /** Releases it; never rejects and never hangs. */
+  destroy(): Promise<void>;
+}
+
+/** Where endpoints come from. */
+export interface MediaServer {
+  /** Whether an endpoint can be expected now. */
+  readonly available: boolean;
+  /** @throws MediaServerError */
+  createEndpoint(options: { remoteSdp: string; callSid: string }): Promise<MediaEndpoint>;
+}

@@ -1,0 +1,131 @@
+import { type CallEvent, type CallProgress, INITIAL_PROGRESS, isFinal, step } from './call-status.js';
+
+/** What is known about a call from its INVITE on, and never changes. */
+export interface CallFacts {
+  callSid: string;
+  direction: 'inbound' | 'outbound';
+  from: string;
+  to: string;
+  /** Call-ID of the leg between edge and feature server. */
+  callId: string;
+  /** Call-ID of the leg towards the outside. */
+  sbcCallid?: string;
+  accountSid: string;
+  serviceProviderSid: string | null;
+  applicationSid: string;
+  /** 32 hexadecimal digits. */
+  traceId: string;
+  /** From display name; may be empty. */
+  callerName: string;
+  originatingSipIp?: string;
+  originatingSipTrunkName?: string;
+  /** `ip:port` of the core SIP server. */
+  fsSipAddress: string;
+  fsPublicIp?: string;
+  apiBaseUrl?: string;
+}
+
+/** A call's facts and progress, and the payloads that jambonz's hooks carry of them. Keys are camelCase here. */
+export class CallInfo {
+  #progress: CallProgress = INITIAL_PROGRESS;
+  #customerData: Record<string, unknown> | undefined;
+  #answeredAt: number | undefined;
+  #durationSec: number | undefined;
+  #terminatedBy: 'caller' | 'jambonz' | undefined;
+  #byeHeaders: Record<string, string> | undefined;
+
+  constructor(
+    readonly facts: CallFacts,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  get progress(): CallProgress {
+    return this.#progress;
+  }
+
+  get isOver(): boolean {
+    return isFinal(this.#progress.status);
+  }
+
+  /** Ms since the epoch; undefined until the call is answered. */
+  get answeredAt(): number | undefined {
+    return this.#answeredAt;
+  }
+
+  /** `tag` replaces it as a whole. */
+  set customerData(data: Record<string, unknown>) {
+    this.#customerData = data;
+  }
+
+  /** Who ended the call, and which custom headers its BYE brought; told before the event that ends it. */
+  setTermination(by: 'caller' | 'jambonz', byeHeaders?: Record<string, string>): void {
+    this.#terminatedBy = by;
+    if (byeHeaders && Object.keys(byeHeaders).length > 0) this.#byeHeaders = byeHeaders;
+  }
+
+  /** Moves the call on; returns whether its status changed, so that a call-status hook is due. */
+  apply(event: CallEvent): boolean {
+    const next = step(this.#progress.status, event);
+    if (!next) return false;
+    this.#progress = next;
+    if (next.status === 'in-progress') this.#answeredAt = this.now();
+    if (next.status === 'completed' && this.#answeredAt !== undefined) {
+      this.#durationSec = Math.floor((this.now() - this.#answeredAt) / 1000);
+    }
+    return true;
+  }
+
+  /** The fields that every hook after the first carries (compat 2.4). */
+  commonPayload(): Record<string, unknown> {
+    const { facts } = this;
+    return {
+      callSid: facts.callSid,
+      direction: facts.direction,
+      from: facts.from,
+      to: facts.to,
+      callId: facts.callId,
+      sbcCallid: facts.sbcCallid,
+      sipStatus: this.#progress.sipStatus,
+      sipReason: this.#progress.sipReason,
+      callStatus: this.#progress.status,
+      accountSid: facts.accountSid,
+      applicationSid: facts.applicationSid,
+      traceId: facts.traceId,
+      fsSipAddress: facts.fsSipAddress,
+      originatingSipIp: facts.originatingSipIp,
+      originatingSipTrunkName: facts.originatingSipTrunkName,
+      fsPublicIp: facts.fsPublicIp,
+      apiBaseUrl: facts.apiBaseUrl,
+      customerData: this.#customerData,
+      ...(this.isOver && { callTerminationBy: this.#terminatedBy, headers: this.#byeHeaders }),
+      ...(this.#progress.status === 'completed' && { duration: this.#durationSec ?? 0 }),
+    };
+  }
+
+  /** The fields of the first request to the application (compat 2.3), without `sip`, `defaults` and `env_vars`. */
+  initialPayload(): Record<string, unknown> {
+    const { facts } = this;
+    return {
+      direction: facts.direction,
+      traceId: facts.traceId,
+      hasRecording: false,
+      callerName: facts.callerName,
+      callSid: facts.callSid,
+      accountSid: facts.accountSid,
+      applicationSid: facts.applicationSid,
+      serviceProviderSid: facts.serviceProviderSid ?? undefined,
+      from: facts.from,
+      to: facts.to,
+      callId: facts.callId,
+      sbcCallid: facts.sbcCallid,
+      sipStatus: this.#progress.sipStatus,
+      sipReason: this.#progress.sipReason,
+      callStatus: this.#progress.status,
+      originatingSipIp: facts.originatingSipIp,
+      originatingSipTrunkName: facts.originatingSipTrunkName,
+      localSipAddress: facts.fsSipAddress,
+      publicIp: facts.fsPublicIp,
+      customerData: this.#customerData,
+    };
+  }
+}

@@ -1,0 +1,160 @@
+import { FEATURE_SERVERS, featureServerKey, type Logger, type Redis } from '@ringwire/common';
+import type { Hook } from '../app-client/application.js';
+
+/** Set of instance ids that have, or had, calls in a {@link ledgerKey} hash. */
+export const LEDGER_OWNERS = 'ringwire:fs-call-owners';
+/** Hash of a feature server's live calls: call sid → JSON {@link LedgerEntry}. Gone when its last call is. */
+export const ledgerKey = (instanceId: string): string => `ringwire:fs-calls:${instanceId}`;
+/** Held by the instance that is reporting a dead instance's calls. */
+export const ledgerLockKey = (instanceId: string): string => `ringwire:fs-calls-lock:${instanceId}`;
+
+/** A live call as another feature server must know it to send its last call-status hook. No secrets. */
+export interface LedgerEntry {
+  callSid: string;
+  accountSid: string;
+  applicationSid: string;
+  /** Where status hooks go, without credentials; those are taken from the application. */
+  statusHook?: Pick<Hook, 'url' | 'method'>;
+  /** Base of a relative status hook. */
+  baseUrl: string;
+  /** Ms since the epoch; absent while unanswered. */
+  answeredAt?: number;
+  /** jambonz's common payload, camelCase, as of the last status. */
+  payload: Record<string, unknown>;
+}
+
+/** A ledger survives its owner for this long: time enough for a feature server to come up and report its calls. */
+const LEDGER_TTL_MS = 60 * 60_000;
+const REFRESH_MS = 5 * 60_000;
+
+/**
+ * What this instance would leave behind if it died now. Writes are queued in order and never awaited by a call; while
+ * Redis is away they wait.
+ */
+export class CallLedger {
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(
+    private readonly redis: Redis,
+    private readonly instanceId: string,
+    private readonly logger: Logger,
+  ) {
+    this.#timer = setInterval(() => {
+      this.#run('refresh', this.redis.pexpire(ledgerKey(instanceId), LEDGER_TTL_MS));
+    }, REFRESH_MS);
+    this.#timer.unref();
+  }
+
+  put(entry: LedgerEntry): void {
+    const key = ledgerKey(this.instanceId);
+    this.#run(
+      'put',
+      this.redis
+        .multi()
+        .hset(key, entry.callSid, JSON.stringify(entry))
+        .pexpire(key, LEDGER_TTL_MS)
+        .sadd(LEDGER_OWNERS, this.instanceId)
+        .exec(),
+    );
+  }
+
+  remove(callSid: string): void {
+    this.#run('remove', this.redis.hdel(ledgerKey(this.instanceId), callSid));
+  }
+
+  /** Removes this instance from the owners when it leaves nothing behind. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    if (this.redis.status !== 'ready') return;
+    const left = await this.redis.hlen(ledgerKey(this.instanceId));
+    if (left === 0) await this.redis.srem(LEDGER_OWNERS, this.instanceId);
+  }
+
+  #run(what: string, command: Promise<unknown>): void {
+    command.catch((err: unknown) => this.logger.warn({ err, what }, 'call ledger could not be written'));
+  }
+}
+
+/** What {@link OrphanSweep} needs besides Redis. */
+export interface OrphanSweepOptions {
+  redis: Redis;
+  instanceId: string;
+  logger: Logger;
+  /** Sends the last status hook of a call whose feature server died. */
+  report(entry: LedgerEntry): Promise<void>;
+  /** @defaultValue 5000: above the heartbeat, so that two looks see an instance that merely lost Redis come back. */
+  intervalMs?: number;
+}
+
+/** Finds calls whose feature server died and sends the status hook that it could not send. */
+export class OrphanSweep {
+  readonly #suspects = new Set<string>();
+  readonly #timer: NodeJS.Timeout;
+  #running: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(private readonly options: OrphanSweepOptions) {
+    this.#timer = setInterval(() => {
+      this.#running = this.#running.then(() => this.#sweepSafely());
+    }, options.intervalMs ?? 5_000);
+    this.#timer.unref();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    await this.#running;
+  }
+
+  async #sweepSafely(): Promise<void> {
+    // With Redis away there is nothing to learn, and a queued sweep would act on old news.
+    if (this.#closed || this.options.redis.status !== 'ready') return;
+    try {
+      await this.sweep();
+    } catch (err) {
+      this.options.logger.warn({ err }, 'orphan sweep failed');
+    }
+  }
+
+  /** One look at all owners. An instance is dead when two looks in a row find it without a heartbeat. */
+  async sweep(): Promise<void> {
+    const { redis, instanceId } = this.options;
+    for (const owner of await redis.smembers(LEDGER_OWNERS)) {
+      if (owner === instanceId) continue;
+      if ((await redis.exists(featureServerKey(owner))) === 1) {
+        this.#suspects.delete(owner);
+      } else if (this.#suspects.has(owner)) {
+        this.#suspects.delete(owner);
+        await this.#bury(owner);
+      } else {
+        this.#suspects.add(owner);
+      }
+    }
+  }
+
+  async #bury(owner: string): Promise<void> {
+    const { redis, logger, instanceId } = this.options;
+    const locked = await redis.set(ledgerLockKey(owner), instanceId, 'PX', 60_000, 'NX');
+    if (locked !== 'OK') return;
+    try {
+      const entries = Object.entries(await redis.hgetall(ledgerKey(owner)));
+      logger.warn({ owner, calls: entries.length }, 'feature server died, its calls are reported');
+      for (const [callSid, json] of entries) {
+        await this.#reportOne(callSid, json);
+        await redis.hdel(ledgerKey(owner), callSid);
+      }
+      await redis.srem(LEDGER_OWNERS, owner);
+      await redis.srem(FEATURE_SERVERS, owner);
+    } finally {
+      await redis.del(ledgerLockKey(owner));
+    }
+  }
+
+  async #reportOne(callSid: string, json: string): Promise<void> {
+    try {
+      await this.options.report(JSON.parse(json) as LedgerEntry);
+    } catch (err) {
+      this.options.logger.error({ err, callSid }, 'last call-status of an orphaned call could not be sent');
+    }
+  }
+}

@@ -1,0 +1,32 @@
+/** How the far end, or the SIP server, ended a leg. */
+export type LegEnd =
+  /** The caller gave up before an answer. */
+  | { how: 'cancelled' }
+  /** BYE, with its custom headers. */
+  | { how: 'bye'; headers: Record<string, string> }
+  /** The SIP server is gone, and the leg with it. */
+  | { how: 'lost'; reason: string };
+
+/** One SIP leg, as a session sees it. */
+export interface CallLeg {
+  /** SDP of the far end's offer. */
+  readonly remoteSdp: string;
+  readonly isAnswered: boolean;
+  /** 183 with SDP. */
+  earlyMedia(sdp: string): Promise<void>;
+  /**
+   * 200 with SDP.
+   * @throws CallGoneError when the caller cancelled meanwhile
+   */
+  answer(sdp: string): Promise<void>;
+  /** Final response to an unanswered call; does nothing when there was one. */
+  reject(status: number, reason: string | undefined, headers: Record<string, string>): void;
+  /** BYE; never rejects and never hangs. */
+  hangup(headers: Record<string, string>): Promise<void>;
+  /** Called once, when the leg ends other than by {@link reject} or {@link hangup}. */
+  onEnd(listener: (end: LegEnd) => void): void;
+  /** Digits that come by SIP INFO. */
+  onDigit(listener: (key: string, durationMs: number | undefined) => void): void;
+  /** Answers a re-INVITE: new SDP of the far end to SDP of ours. */
+  onModify(answer: (remoteSdp: string) => Promise<string>): void;
+}

@@ -1,0 +1,309 @@
+import type { VerbSpec } from '@ringwire/verb-specs';
+import type { AddressGuard } from '../app-client/address-guard.js';
+import type { Application, Hook } from '../app-client/application.js';
+import type { SessionCommand } from '../control/commands.js';
+import { CallGoneError } from '../errors.js';
+import type { MediaServer } from '../media/media.js';
+import { headerValue, reasonPhrase } from '../sip/header-value.js';
+import type { SpeechService } from '../speech/speech-service.js';
+import type { VerbRegistry } from '../verbs/registry.js';
+import type { CallControl, VerbContext, VerbNeed } from '../verbs/verb.js';
+import type { CallInfo } from './call-info.js';
+import type { CallLedger } from './call-ledger.js';
+import type { CallLeg, LegEnd } from './call-leg.js';
+import { SessionSpeech } from './call-speech.js';
+import type { CallEvent } from './call-status.js';
+import { loadFirstVerbs, type VerbSources } from './first-verbs.js';
+import type { Journal } from './journal.js';
+import { SessionApplication } from './session-application.js';
+import type { SessionDefaults } from './session-defaults.js';
+import { SessionMedia } from './session-media.js';
+import { StatusNotifier } from './status-notifier.js';
+import { VerbRunner } from './verb-runner.js';
+
+/** How sessions behave; the same for all calls of a process. */
+export interface SessionPolicy {
+  /** What a caller meets when the application's first hook fails: SIP 480, or a spoken apology. */
+  hookFailureMode: 'decline' | 'apology';
+  /** Calls longer than this are ended. */
+  maxCallDurationMs: number;
+  /** Whether `play` may name files of the media server's own disk. */
+  allowFiles: boolean;
+}
+
+/** What a session is made of. */
+export interface CallSessionOptions {
+  leg: CallLeg;
+  info: CallInfo;
+  journal: Journal;
+  application: Application;
+  sources: VerbSources;
+  statusHook?: Hook;
+  /** Of the first request: `sip`, `env_vars`. */
+  initialExtras: Record<string, unknown>;
+  defaults: SessionDefaults;
+  mediaServer: MediaServer;
+  speech: SpeechService;
+  registry: VerbRegistry;
+  guard: AddressGuard;
+  ledger: Pick<CallLedger, 'put' | 'remove'>;
+  policy: SessionPolicy;
+  onVerb?: (verb: string, outcome: string, ms: number) => void;
+  /** The call holds no media and no SIP dialog any more; status hooks may still be under way. */
+  onReleased?: () => void;
+}
+
+/** What the caller hears when the operator prefers an apology to a refusal. */
+const APOLOGY: VerbSpec[] = [
+  { verb: 'say', text: 'We are sorry, an application error has occurred. Goodbye.' },
+  { verb: 'hangup' },
+];
+/** jambonz's answer to a call whose application cannot be had. */
+const NO_APPLICATION_STATUS = 480;
+
+/** One inbound call: from its INVITE to its last call-status hook. */
+export class CallSession implements CallControl {
+  readonly callSid: string;
+  readonly #over = new AbortController();
+  readonly #media: SessionMedia;
+  readonly #speech: SessionSpeech;
+  readonly #status: StatusNotifier;
+  readonly #runner: VerbRunner;
+  #releasing: Promise<void>[] = [];
+
+  constructor(private readonly options: CallSessionOptions) {
+    const { leg, info, journal, application, defaults, guard } = options;
+    this.callSid = info.facts.callSid;
+    this.#status = new StatusNotifier(application, info, options.statusHook);
+    this.#media = new SessionMedia({
+      server: options.mediaServer,
+      leg,
+      journal,
+      guard,
+      callSid: this.callSid,
+      allowFiles: options.policy.allowFiles,
+      baseUrl: () => application.baseUrl,
+      onLost: (reason) => this.execute({ command: 'hangup', reason: `media server lost: ${reason}`, sipStatus: 503 }),
+    });
+    this.#speech = new SessionSpeech({
+      service: options.speech,
+      defaults,
+      journal,
+      resolveSource: (url) => this.#media.resolveSource(url),
+      signal: this.#over.signal,
+    });
+    const app = new SessionApplication({
+      application,
+      info,
+      journal,
+      replace: (verbs) => this.#runner.replace(verbs, { stopCurrent: false }),
+      onFailure: () => this.#onHookFailure(),
+      reportInvalid: (reason) => this.#status.report({ error: 'invalid actionHook response', reason }),
+    });
+    const ctx: VerbContext = { call: this, media: this.#media, app, speech: this.#speech, defaults, journal };
+    this.#runner = new VerbRunner({
+      ctx,
+      registry: options.registry,
+      signal: this.#over.signal,
+      ensure: (need, prepare) => this.#ensure(need, prepare),
+      ...(options.onVerb && { onVerb: options.onVerb }),
+    });
+    leg.onEnd((end) => this.#onLegEnd(end));
+  }
+
+  get isAnswered(): boolean {
+    return this.options.leg.isAnswered;
+  }
+
+  /** Runs the call. Resolves when nothing of it is left and its last status hook is sent; never rejects. */
+  async run(): Promise<void> {
+    const { policy, journal } = this.options;
+    this.#reportStatus();
+    // Media is needed by nearly every application; making it beside the hook takes it out of the caller's waiting time.
+    this.#media.allocate().catch((err: unknown) => journal.log.debug({ err }, 'media endpoint is not to be had yet'));
+    const limit = setTimeout(() => {
+      this.execute({ command: 'hangup', reason: 'the call reached its longest duration' });
+    }, policy.maxCallDurationMs);
+    try {
+      this.#runner.replace(await this.#firstVerbs(), { stopCurrent: false });
+      await this.#runner.run();
+      if (!this.#over.signal.aborted) this.hangup('no verbs left');
+    } catch (error) {
+      if (!this.#over.signal.aborted) this.#fail(error);
+    } finally {
+      clearTimeout(limit);
+      await this.#close();
+    }
+  }
+
+  /** Does something to the call from outside its verbs; ignored when the call is over. */
+  execute(command: SessionCommand): void {
+    if (this.options.info.isOver) return;
+    if (command.command === 'redirect') {
+      this.#runner.replace(command.verbs, { stopCurrent: true });
+      return;
+    }
+    this.options.journal.timeline.warn('call', command.reason);
+    if (this.isAnswered) this.hangup(command.reason, command.headers);
+    else
+      this.decline(command.sipStatus ?? 480, undefined, {
+        ...command.headers,
+        'X-Reason': headerValue(command.reason),
+      });
+  }
+
+  hangup(reason: string, headers: Record<string, string> = {}): void {
+    const { leg, journal, info } = this.options;
+    if (info.isOver) return;
+    if (!leg.isAnswered) {
+      this.decline(603, undefined, headers);
+      return;
+    }
+    journal.timeline.info('sip', `BYE: ${reason}`);
+    this.#releasing.push(leg.hangup(headers));
+    this.#finish({ type: 'ended' }, 'jambonz');
+  }
+
+  decline(status: number, reason: string | undefined, headers: Record<string, string>): void {
+    const { leg, journal, info } = this.options;
+    if (info.isOver || leg.isAnswered) return;
+    const shown = `${status} ${reason ?? ''}`.trim();
+    journal.timeline.info('sip', headers['X-Reason'] ? `${shown} (${headers['X-Reason']})` : shown, { status });
+    leg.reject(status, reason, headers);
+    this.#finish({ type: 'refused', sipStatus: status, sipReason: reason ?? reasonPhrase(status) }, 'jambonz');
+  }
+
+  setCustomerData(data: Record<string, unknown>): void {
+    this.options.info.customerData = data;
+  }
+
+  setStatusHook(hook: Hook): void {
+    this.#status.target = hook;
+    this.#writeLedger();
+  }
+
+  async #firstVerbs(): Promise<VerbSpec[]> {
+    const { sources, application, journal, info, defaults, initialExtras, policy } = this.options;
+    const payload = { ...info.initialPayload(), defaults: defaults.payload(), ...initialExtras };
+    try {
+      return await loadFirstVerbs({ sources, application, payload, journal, signal: this.#over.signal });
+    } catch (error) {
+      if (policy.hookFailureMode === 'decline' || this.#over.signal.aborted) throw error;
+      journal.timeline.warn('hook', 'the caller hears an apology');
+      return APOLOGY;
+    }
+  }
+
+  /** Makes media, and answers, as a verb needs it; speech is prepared meanwhile, so that sound follows the answer at once. */
+  async #ensure(need: VerbNeed, prepare: Promise<void>): Promise<void> {
+    if (need === 'nothing' || need === 'unanswered call') return prepare;
+    const [endpoint] = await this.#untilOver(Promise.all([this.#media.allocate(), prepare]));
+    const { leg, info, journal } = this.options;
+    if (leg.isAnswered) return;
+    if (need === 'early-media') {
+      if (info.progress.status === 'early-media') return;
+      await leg.earlyMedia(endpoint.localSdp);
+      journal.timeline.info('sip', '183 Session Progress');
+      this.#apply({ type: 'earlyMedia' });
+      return;
+    }
+    await leg.answer(endpoint.localSdp);
+    journal.timeline.info('sip', '200 OK: answered');
+    this.#apply({ type: 'answered' });
+  }
+
+  /** Waits for `work`, but not longer than the call lasts. */
+  async #untilOver<T>(work: Promise<T>): Promise<T> {
+    const { signal } = this.#over;
+    let stop = (): void => {};
+    const over = new Promise<never>((_, reject) => {
+      stop = () => reject(new CallGoneError('the call is over'));
+      if (signal.aborted) stop();
+      else signal.addEventListener('abort', stop, { once: true });
+    });
+    try {
+      return await Promise.race([work, over]);
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  #onLegEnd(end: LegEnd): void {
+    const { journal, info } = this.options;
+    if (info.isOver) return;
+    if (end.how === 'cancelled') {
+      journal.timeline.info('sip', 'CANCEL: the caller gave up');
+      this.#finish({ type: 'abandoned' }, 'caller');
+    } else if (end.how === 'bye') {
+      journal.timeline.info('sip', 'BYE: the caller hung up', { headers: end.headers });
+      this.#finish({ type: 'ended' }, 'caller', end.headers);
+    } else {
+      journal.timeline.error('sip', `the SIP server is lost: ${end.reason}`);
+      this.#finish(
+        this.isAnswered ? { type: 'ended' } : { type: 'refused', sipStatus: 503, sipReason: 'Service Unavailable' },
+        'jambonz',
+      );
+    }
+  }
+
+  #onHookFailure(): void {
+    if (this.options.policy.hookFailureMode === 'apology' && !this.#runner.hasMore) {
+      this.#runner.replace(APOLOGY, { stopCurrent: false });
+    }
+  }
+
+  /** The verbs cannot begin, or cannot go on. */
+  #fail(error: unknown): void {
+    const { journal } = this.options;
+    const text = error instanceof Error ? error.message : String(error);
+    journal.log.warn({ err: error }, 'call fails');
+    journal.timeline.error('call', `the call cannot go on: ${text}`);
+    if (this.isAnswered) {
+      this.hangup(text);
+      return;
+    }
+    const isMedia = error instanceof Error && 'code' in error && error.code === 'media/unavailable';
+    this.decline(isMedia ? 503 : NO_APPLICATION_STATUS, undefined, { 'X-Reason': headerValue(text) });
+  }
+
+  #apply(event: CallEvent): void {
+    if (this.options.info.apply(event)) this.#reportStatus();
+  }
+
+  #finish(event: CallEvent, by: 'caller' | 'jambonz', byeHeaders?: Record<string, string>): void {
+    this.options.info.setTermination(by, byeHeaders);
+    this.#apply(event);
+    this.#over.abort();
+  }
+
+  #reportStatus(): void {
+    this.#status.report();
+    if (!this.options.info.isOver) this.#writeLedger();
+  }
+
+  #writeLedger(): void {
+    const { info, application, ledger } = this.options;
+    const hook = this.#status.target;
+    ledger.put({
+      callSid: this.callSid,
+      accountSid: info.facts.accountSid,
+      applicationSid: info.facts.applicationSid,
+      baseUrl: application.baseUrl,
+      payload: info.commonPayload(),
+      ...(hook && { statusHook: { url: hook.url, ...(hook.method && { method: hook.method }) } }),
+      ...(info.answeredAt !== undefined && { answeredAt: info.answeredAt }),
+    });
+  }
+
+  async #close(): Promise<void> {
+    const { application, ledger, journal, info, onReleased } = this.options;
+    this.#over.abort();
+    await Promise.allSettled([this.#media.close(), this.#speech.close(), ...this.#releasing]);
+    onReleased?.();
+    await this.#status.flush();
+    application.close();
+    ledger.remove(this.callSid);
+    const { status, sipStatus } = info.progress;
+    journal.log.info({ status, sipStatus, accountSid: info.facts.accountSid }, 'call is over');
+  }
+}

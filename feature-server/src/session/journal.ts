@@ -1,0 +1,62 @@
+import { createTimeline, type EventSink, type Logger, type Timeline } from '@ringwire/common';
+
+/** What a call belongs to, as its timeline, alerts and log lines name it. */
+export interface CallIdentity {
+  callSid: string;
+  /** Call-ID of the leg towards the outside, where the edge told it. */
+  sipCallId?: string;
+  accountSid: string;
+  serviceProviderSid: string | null;
+}
+
+/** jambonz's alert types, as far as this process raises them. */
+export type AlertType =
+  | 'webhook-failure'
+  | 'webhook-connection-failure'
+  | 'invalid-app-payload'
+  | 'tts-failure'
+  | 'no-tts'
+  | 'play-url-notfound'
+  | 'verb-not-available'
+  | 'alert-from-application';
+
+/** Where everything that happens on one call is written down: log, timeline, alerts. */
+export interface Journal {
+  readonly log: Logger;
+  readonly timeline: Timeline;
+  /** Raises an alert for the call's account; the same type and message is raised once per call. */
+  alert(type: AlertType, message: string, detail?: string): void;
+}
+
+/** The {@link Journal} of one call over the platform's event stream. */
+export function createJournal(sink: EventSink, logger: Logger, about: CallIdentity): Journal {
+  const log = logger.child({ callSid: about.callSid });
+  const timeline = createTimeline(sink, {
+    callSid: about.callSid,
+    accountSid: about.accountSid,
+    ...(about.sipCallId !== undefined && { sipCallId: about.sipCallId }),
+  });
+  const raised = new Set<string>();
+  return {
+    log,
+    timeline,
+    alert(alertType, message, detail) {
+      log.warn({ alertType, detail }, message);
+      const key = `${alertType}\n${message}`;
+      if (raised.has(key) && alertType !== 'alert-from-application') return;
+      raised.add(key);
+      sink.emit(
+        'alert',
+        {
+          alertType,
+          message,
+          accountSid: about.accountSid,
+          serviceProviderSid: about.serviceProviderSid,
+          targetSid: about.callSid,
+          ...(detail !== undefined && { detail }),
+        },
+        { callSid: about.callSid, accountSid: about.accountSid },
+      );
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import type { HookSpec, VerbSpec } from '@ringwire/verb-specs';
+import { type Application, type HookReply, toHook } from '../app-client/application.js';
+import { InvalidApplicationError } from '../errors.js';
+import type { ActionResult, CallApplication } from '../verbs/verb.js';
+import type { CallInfo } from './call-info.js';
+import type { Journal } from './journal.js';
+
+/** What {@link SessionApplication} needs of its session. */
+export interface SessionApplicationOptions {
+  application: Application;
+  info: CallInfo;
+  journal: Journal;
+  replace(verbs: VerbSpec[]): void;
+  /** An action hook failed for good. */
+  onFailure(error: unknown): void;
+  /** Tells the application, over its status hook, that an answer could not be used (compat 2.5). */
+  reportInvalid(reason: string): void;
+}
+
+/** A verb's way to the application: payloads are completed here, and answers go to the queue. */
+export class SessionApplication implements CallApplication {
+  constructor(private readonly options: SessionApplicationOptions) {}
+
+  async action(
+    spec: { id?: string; actionHook?: HookSpec },
+    extra: Record<string, unknown>,
+    signal: AbortSignal,
+  ): Promise<ActionResult> {
+    const { actionHook, id } = spec;
+    if (actionHook === undefined || signal.aborted) return 'next';
+    const payload = { ...this.options.info.commonPayload(), verbId: id, ...extra };
+    return this.#ask(() => this.options.application.request('verb:hook', toHook(actionHook), payload, signal), signal);
+  }
+
+  async redirect(spec: { id?: string; actionHook: HookSpec }, signal: AbortSignal): Promise<ActionResult> {
+    const { application, info } = this.options;
+    const hook = toHook(spec.actionHook);
+    application.rebase(hook.url);
+    const payload = { ...info.commonPayload(), verbId: spec.id };
+    return this.#ask(() => application.request('session:redirect', hook, payload, signal), signal);
+  }
+
+  async #ask(request: () => Promise<HookReply>, signal: AbortSignal): Promise<ActionResult> {
+    try {
+      const reply = await request();
+      if (reply.kind === 'nothing' || signal.aborted) return 'next';
+      this.options.journal.timeline.info('hook', `${reply.verbs.length} new verbs: ${namesOf(reply.verbs)}`);
+      this.options.replace(reply.verbs);
+      return 'replaced';
+    } catch (error) {
+      if (signal.aborted) return 'failed';
+      if (error instanceof InvalidApplicationError) this.options.reportInvalid(error.message);
+      this.options.onFailure(error);
+      return 'failed';
+    }
+  }
+}
+
+/** The verbs' names, for a timeline line. */
+export function namesOf(verbs: readonly VerbSpec[]): string {
+  return verbs.map(({ verb }) => verb).join(', ') || 'none';
+}

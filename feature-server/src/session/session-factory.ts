@@ -1,0 +1,131 @@
+import type { Account, Application, EventSink, Logger, SpeechChoice, Webhook } from '@ringwire/common';
+import type { AddressGuard } from '../app-client/address-guard.js';
+import type { Hook } from '../app-client/application.js';
+import { HttpApplication } from '../app-client/http-application.js';
+import type { HttpClient } from '../app-client/http-exchange.js';
+import type { MediaServer } from '../media/media.js';
+import type { FeatureServerMetrics } from '../metrics.js';
+import type { AdmittedCall } from '../sip/invite-handler.js';
+import type { SpeechService } from '../speech/speech-service.js';
+import type { VoiceSettings } from '../speech/synthesizer.js';
+import type { VerbRegistry } from '../verbs/registry.js';
+import { CallInfo } from './call-info.js';
+import type { CallLedger } from './call-ledger.js';
+import { CallSession, type SessionPolicy } from './call-session.js';
+import { createJournal, type Journal } from './journal.js';
+import { type ApplicationSpeech, SessionDefaults } from './session-defaults.js';
+
+/** What all sessions of a process share. */
+export interface SessionFactoryOptions {
+  logger: Logger;
+  sink: EventSink;
+  http: HttpClient;
+  guard: AddressGuard;
+  mediaServer: MediaServer;
+  speech: SpeechService;
+  registry: VerbRegistry;
+  ledger: CallLedger;
+  policy: SessionPolicy;
+  metrics: FeatureServerMetrics;
+}
+
+/** Makes the session of an admitted call. */
+export function createSession(
+  call: AdmittedCall,
+  options: SessionFactoryOptions,
+  onReleased: (session: CallSession) => void,
+): CallSession {
+  const { facts, application, account, leg, sip } = call;
+  const { metrics } = options;
+  const journal = createJournal(options.sink, options.logger, {
+    callSid: facts.callSid,
+    accountSid: facts.accountSid,
+    serviceProviderSid: facts.serviceProviderSid,
+    ...(facts.sbcCallid !== undefined && { sipCallId: facts.sbcCallid }),
+  });
+  const callHook = asHook(application.callHook);
+  const statusHook = asHook(application.callStatusHook);
+  const session: CallSession = new CallSession({
+    leg,
+    journal,
+    info: new CallInfo(facts),
+    application: createApplication({
+      account,
+      application,
+      journal,
+      traceId: facts.traceId,
+      http: options.http,
+      metrics,
+    }),
+    sources: {
+      ...(application.appJson !== null && { stored: application.appJson }),
+      ...(callHook && { callHook }),
+    },
+    ...(statusHook && { statusHook }),
+    initialExtras: { sip, envVars: readEnvVars(application, journal) },
+    defaults: new SessionDefaults(speechOf(application)),
+    mediaServer: options.mediaServer,
+    speech: options.speech,
+    registry: options.registry,
+    guard: options.guard,
+    ledger: options.ledger,
+    policy: options.policy,
+    onVerb: (verb, outcome, ms) => metrics.verb(verb, outcome, ms),
+    onReleased: () => onReleased(session),
+  });
+  return session;
+}
+
+/** The client of an application: of a live call, or of one whose feature server died. */
+export function createApplication(options: {
+  account: Account;
+  application: Application;
+  journal: Journal;
+  traceId: string;
+  http: HttpClient;
+  metrics: FeatureServerMetrics;
+}): HttpApplication {
+  const { account, application, journal, traceId, http, metrics } = options;
+  return new HttpApplication({
+    client: http,
+    journal,
+    traceId,
+    callHook: asHook(application.callHook) ?? asHook(application.callStatusHook) ?? { url: '' },
+    ...(account.webhookSecret !== null && { webhookSecret: account.webhookSecret }),
+    onExchange: (type, outcome, ms) => metrics.hook(type, outcome, ms),
+  });
+}
+
+/** A hook of the database as hooks are made. */
+export function asHook(webhook: Webhook | null): Hook | undefined {
+  if (!webhook) return undefined;
+  const { url, method, username, password } = webhook;
+  return { url, method, ...(username !== null && { username, password: password ?? '' }) };
+}
+
+function speechOf(application: Application): ApplicationSpeech {
+  const { recognizer, synthesizer, fallbackSynthesizer } = application;
+  return {
+    synthesizer: asVoice(synthesizer),
+    ...(fallbackSynthesizer && { synthesizerFallback: asVoice(fallbackSynthesizer) }),
+    recognizer: {
+      vendor: recognizer.vendor,
+      language: recognizer.language,
+      ...(recognizer.label !== null && { label: recognizer.label }),
+    },
+  };
+}
+
+function asVoice({ vendor, language, voice, label }: SpeechChoice): VoiceSettings {
+  return { vendor, language, ...(voice !== null && { voice }), ...(label !== null && { label }) };
+}
+
+function readEnvVars(application: Application, journal: Journal): unknown {
+  if (application.envVars === null) return undefined;
+  try {
+    return JSON.parse(application.envVars);
+  } catch (err) {
+    journal.log.error({ err, applicationSid: application.applicationSid }, 'env_vars of the application are not JSON');
+    return undefined;
+  }
+}

@@ -1,0 +1,113 @@
+import { EventEmitter } from 'node:events';
+import type { AddressGuard } from '../app-client/address-guard.js';
+import { CallGoneError, HookForbiddenError, MediaServerError } from '../errors.js';
+import type { Digit, MediaEndpoint, MediaServer, PlayOptions, PlayResult } from '../media/media.js';
+import type { CallMedia } from '../verbs/verb.js';
+import type { CallLeg } from './call-leg.js';
+import type { Journal } from './journal.js';
+
+/** What {@link SessionMedia} is made of. */
+export interface SessionMediaOptions {
+  server: MediaServer;
+  leg: CallLeg;
+  journal: Journal;
+  callSid: string;
+  guard: AddressGuard;
+  /** Base of relative URLs in `play`. */
+  baseUrl(): string;
+  /** Whether `play` may name files of the media server's own disk. */
+  allowFiles: boolean;
+  onLost(reason: string): void;
+}
+
+/** One call's endpoint on the media server, from its order to its end. */
+export class SessionMedia implements CallMedia {
+  #ordered: Promise<MediaEndpoint> | undefined;
+  #endpoint: MediaEndpoint | undefined;
+  #isClosed = false;
+  readonly #digits = new EventEmitter<{ digit: [Digit] }>();
+
+  constructor(private readonly options: SessionMediaOptions) {
+    options.leg.onDigit((key, durationMs) => {
+      this.#onDigit({ key, ...(durationMs !== undefined && { durationMs }) }, 'SIP INFO');
+    });
+    options.leg.onModify((sdp) => this.#modify(sdp));
+  }
+
+  /**
+   * Orders the endpoint unless that was done; may be called ahead of need.
+   * @throws MediaServerError
+   */
+  allocate(): Promise<MediaEndpoint> {
+    this.#ordered ??= this.#create();
+    return this.#ordered;
+  }
+
+  async play(sources: readonly string[], options: PlayOptions): Promise<PlayResult> {
+    if (!this.#endpoint) throw new MediaServerError('the call has no media');
+    return this.#endpoint.play(sources, options);
+  }
+
+  onDigit(listener: (digit: Digit) => void): () => void {
+    this.#digits.on('digit', listener);
+    return () => this.#digits.off('digit', listener);
+  }
+
+  async resolveSource(url: string): Promise<string> {
+    const { allowFiles, guard, baseUrl } = this.options;
+    const trimmed = url.trim();
+    if (/^(silence|tone)_stream:\/\//i.test(trimmed)) return trimmed;
+    const hasScheme = /^[a-z][a-z0-9+.-]*:/i.test(trimmed);
+    if (!hasScheme && allowFiles) return trimmed;
+    if (!hasScheme || /^https?:/i.test(trimmed)) {
+      if (!URL.canParse(trimmed, baseUrl()))
+        throw new HookForbiddenError(`"${trimmed}" is not a URL`, { url: trimmed });
+      const absolute = new URL(trimmed, baseUrl());
+      await guard.checkResolved(absolute);
+      return absolute.href;
+    }
+    throw new HookForbiddenError(`audio is played from http, https, silence_stream or tone_stream, not "${trimmed}"`, {
+      url: trimmed,
+    });
+  }
+
+  /** Gives the endpoint back, also one that is still being made. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#digits.removeAllListeners();
+    if (!this.#ordered) return;
+    // An order that failed, or that finds the call over, has left nothing behind.
+    const endpoint = await this.#ordered.catch(() => undefined);
+    await endpoint?.destroy();
+  }
+
+  async #create(): Promise<MediaEndpoint> {
+    const { server, leg, callSid, journal } = this.options;
+    const startedAt = performance.now();
+    const endpoint = await server.createEndpoint({ remoteSdp: leg.remoteSdp, callSid });
+    if (this.#isClosed) {
+      await endpoint.destroy();
+      throw new CallGoneError('the call ended while its media endpoint was being made');
+    }
+    const ms = Math.round(performance.now() - startedAt);
+    journal.timeline.info('media', `media endpoint ready in ${ms} ms`, { ms });
+    endpoint.onDigit((digit) => this.#onDigit(digit, 'RTP'));
+    endpoint.onLost((reason) => {
+      if (!this.#isClosed) this.options.onLost(reason);
+    });
+    this.#endpoint = endpoint;
+    return endpoint;
+  }
+
+  async #modify(remoteSdp: string): Promise<string> {
+    const endpoint = await this.allocate();
+    const sdp = remoteSdp.length > 0 ? await endpoint.modify(remoteSdp) : endpoint.localSdp;
+    this.options.journal.timeline.info('sip', 're-INVITE answered');
+    return sdp;
+  }
+
+  #onDigit(digit: Digit, source: string): void {
+    this.options.journal.timeline.info('dtmf', `digit ${digit.key}`, { ...digit, source });
+    this.#digits.emit('digit', digit);
+  }
+}

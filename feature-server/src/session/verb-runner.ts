@@ -1,0 +1,106 @@
+import type { VerbSpec } from '@ringwire/verb-specs';
+import { CallGoneError, MediaServerError } from '../errors.js';
+import { type VerbRegistry, verbFor } from '../verbs/registry.js';
+import type { Verb, VerbContext, VerbNeed } from '../verbs/verb.js';
+
+/** What the runner asks of the session it runs in. */
+export interface VerbRunnerOptions {
+  ctx: VerbContext;
+  registry: VerbRegistry;
+  /** Aborts when the call is over. */
+  signal: AbortSignal;
+  /**
+   * Brings the call into the state that a verb needs; `prepare` runs beside it.
+   * @throws MediaServerError, CallGoneError
+   */
+  ensure(need: VerbNeed, prepare: Promise<void>): Promise<void>;
+  /** Called after each verb, for metrics. */
+  onVerb?: (verb: string, outcome: 'done' | 'failed' | 'skipped', ms: number) => void;
+}
+
+/** Runs a call's verbs one after the other; the queue may be replaced at any time. */
+export class VerbRunner {
+  #queue: VerbSpec[] = [];
+  #current: AbortController | undefined;
+
+  constructor(private readonly options: VerbRunnerOptions) {}
+
+  /** Whether verbs wait behind the one that runs. */
+  get hasMore(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  /** Replaces everything that waits. `stopCurrent` also ends the verb that runs (it is not the one that asked). */
+  replace(verbs: readonly VerbSpec[], { stopCurrent }: { stopCurrent: boolean }): void {
+    this.#queue = [...verbs];
+    if (stopCurrent) this.#current?.abort();
+  }
+
+  /**
+   * Runs until the queue is empty or the call is over.
+   * @throws MediaServerError when the call cannot get the media that a verb needs
+   */
+  async run(): Promise<void> {
+    const { signal } = this.options;
+    while (!signal.aborted) {
+      const spec = this.#queue.shift();
+      if (!spec) return;
+      await this.#runOne(spec);
+    }
+  }
+
+  async #runOne(spec: VerbSpec): Promise<void> {
+    const { ctx, registry } = this.options;
+    const verb = verbFor(spec, registry);
+    if (!verb) {
+      const text = `${spec.verb}: verb not available in this version`;
+      ctx.journal.timeline.error('verb', text, { verb: spec.verb });
+      ctx.journal.alert('verb-not-available', text);
+      this.options.onVerb?.(spec.verb, 'skipped', 0);
+      return;
+    }
+    const need = verb.needs(spec);
+    if (need === 'unanswered call' && ctx.call.isAnswered) {
+      ctx.journal.timeline.warn('verb', `${spec.verb}: the call is answered already, the verb is passed over`);
+      this.options.onVerb?.(spec.verb, 'skipped', 0);
+      return;
+    }
+    await this.#execute(spec, verb, need);
+  }
+
+  async #execute(spec: VerbSpec, verb: Verb<VerbSpec>, need: VerbNeed): Promise<void> {
+    const { ctx, signal: callSignal } = this.options;
+    const controller = new AbortController();
+    this.#current = controller;
+    const signal = AbortSignal.any([callSignal, controller.signal]);
+    const about = verb.describe?.(spec);
+    ctx.journal.timeline.info('verb', about ? `${spec.verb}: ${about}` : spec.verb, { verb: spec.verb, spec });
+    const startedAt = performance.now();
+    try {
+      await this.options.ensure(need, verb.prepare?.(ctx, spec) ?? Promise.resolve());
+      await verb.run(ctx, spec, signal);
+      this.#finished(spec, 'done', startedAt, signal.aborted);
+    } catch (error) {
+      if (signal.aborted || error instanceof CallGoneError) return this.#finished(spec, 'done', startedAt, true);
+      if (error instanceof MediaServerError) throw error;
+      const text = error instanceof Error ? error.message : String(error);
+      ctx.journal.timeline.error('verb', `${spec.verb} failed: ${text}`);
+      ctx.journal.log.warn({ err: error, verb: spec.verb }, 'verb failed');
+      this.#finished(spec, 'failed', startedAt, false);
+    } finally {
+      this.#current = undefined;
+    }
+  }
+
+  #finished(spec: VerbSpec, outcome: 'done' | 'failed', startedAt: number, isCut: boolean): void {
+    const { ctx } = this.options;
+    const ms = Math.round(performance.now() - startedAt);
+    ctx.journal.log.debug({ verb: spec.verb, durMs: ms, outcome, isCut }, 'verb ended');
+    ctx.journal.timeline.info('verb', `${spec.verb} ${isCut ? 'was ended' : outcome} after ${ms} ms`, {
+      verb: spec.verb,
+      outcome,
+      ms,
+    });
+    this.options.onVerb?.(spec.verb, outcome, ms);
+  }
+}

@@ -1,0 +1,23 @@
+/** Text that may stand in a SIP header: one line, no control characters, not endless. */
+export function headerValue(text: string): string {
+  return text
+    .replace(/\p{Cc}+/gu, ' ')
+    .trim()
+    .slice(0, 200);
+}
+
+/** The reason phrase of a final status that we send without one of our own. */
+export function reasonPhrase(status: number): string {
+  return PHRASES[status] ?? 'Failed';
+}
+
+const PHRASES: Readonly<Record<number, string>> = {
+  404: 'Not Found',
+  480: 'Temporarily Unavailable',
+  486: 'Busy Here',
+  488: 'Not Acceptable Here',
+  500: 'Server Internal Error',
+  503: 'Service Unavailable',
+  600: 'Busy Everywhere',
+  603: 'Decline',
+};

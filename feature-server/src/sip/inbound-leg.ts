@@ -1,0 +1,142 @@
+import type { Logger } from '@ringwire/common';
+import type { SipDialog, SipMessageView, SipRequest, SipResponse, SipStack } from '@ringwire/common/sip/stack.js';
+import { CallGoneError } from '../errors.js';
+import { within } from '../media/deadline.js';
+import type { CallLeg, LegEnd } from '../session/call-leg.js';
+import { parseDtmfInfo } from './dtmf-info.js';
+
+/** A BYE or a 200 that the SIP server does not confirm within this time is given up. */
+const SIP_DEADLINE_MS = 5_000;
+
+/** The leg of an INVITE that came in, over drachtio-srf. */
+export class InboundLeg implements CallLeg {
+  #dialog: SipDialog | undefined;
+  /** Aborts when the leg is over, whoever ended it. */
+  readonly #over = new AbortController();
+  #onEnd: (end: LegEnd) => void = () => {};
+  #onDigit: (key: string, durationMs: number | undefined) => void = () => {};
+  #answerModify: (remoteSdp: string) => Promise<string> = () => Promise.reject(new CallGoneError('no session'));
+
+  constructor(
+    private readonly options: {
+      stack: SipStack;
+      request: SipRequest;
+      response: SipResponse;
+      /** Go out with every response. */
+      headers: Record<string, string>;
+      logger: Logger;
+    },
+  ) {
+    options.request.on('cancel', () => this.#end({ how: 'cancelled' }));
+  }
+
+  get remoteSdp(): string {
+    return this.options.request.body ?? '';
+  }
+
+  get isAnswered(): boolean {
+    return this.#dialog !== undefined;
+  }
+
+  async earlyMedia(sdp: string): Promise<void> {
+    this.#assertAlive();
+    this.options.response.send(183, undefined, { headers: { ...this.options.headers }, body: sdp });
+  }
+
+  async answer(sdp: string): Promise<void> {
+    this.#assertAlive();
+    const { stack, request, response, headers } = this.options;
+    const late = () => new CallGoneError('the call ended before it was answered');
+    let dialog: SipDialog;
+    try {
+      const answered = stack.createUAS(request, response, { localSdp: sdp, headers: { ...headers } });
+      dialog = await within(SIP_DEADLINE_MS, answered, late, this.#over.signal);
+    } catch (cause) {
+      if (cause instanceof CallGoneError) throw cause;
+      this.#end({ how: 'cancelled' });
+      throw new CallGoneError('the call could not be answered', {}, { cause });
+    }
+    this.#dialog = dialog;
+    this.#watch(dialog);
+  }
+
+  reject(status: number, reason: string | undefined, headers: Record<string, string>): void {
+    const { response } = this.options;
+    if (this.#over.signal.aborted || response.finalResponseSent) return;
+    this.#over.abort();
+    response.send(status, reason, { headers: { ...this.options.headers, ...headers } });
+  }
+
+  async hangup(headers: Record<string, string>): Promise<void> {
+    const dialog = this.#dialog;
+    if (!dialog || this.#over.signal.aborted) return;
+    this.#over.abort();
+    const gone = new Promise<void>((resolve) => {
+      dialog.destroy({ headers }, (error) => {
+        if (error) this.options.logger.debug({ err: error }, 'BYE was not sent: the dialog is gone');
+        resolve();
+      });
+    });
+    try {
+      await within(SIP_DEADLINE_MS, gone, () => new CallGoneError('BYE was not answered'));
+    } catch (err) {
+      this.options.logger.warn({ err }, 'BYE was not answered');
+    }
+    dialog.removeAllListeners();
+  }
+
+  onEnd(listener: (end: LegEnd) => void): void {
+    this.#onEnd = listener;
+  }
+
+  onDigit(listener: (key: string, durationMs: number | undefined) => void): void {
+    this.#onDigit = listener;
+  }
+
+  onModify(answer: (remoteSdp: string) => Promise<string>): void {
+    this.#answerModify = answer;
+  }
+
+  /** The SIP server is gone, and every dialog on it. */
+  lose(reason: string): void {
+    this.#end({ how: 'lost', reason });
+    this.#dialog?.removeAllListeners();
+  }
+
+  #end(end: LegEnd): void {
+    if (this.#over.signal.aborted) return;
+    this.#over.abort();
+    this.#onEnd(end);
+  }
+
+  #assertAlive(): void {
+    if (this.#over.signal.aborted) throw new CallGoneError('the call is over');
+  }
+
+  #watch(dialog: SipDialog): void {
+    dialog.on('destroy', (bye) => this.#end({ how: 'bye', headers: customHeaders(bye) }));
+    dialog.on('info', (request, response) => {
+      const digit = parseDtmfInfo(request.get('Content-Type') ?? '', request.body ?? '');
+      response.send(200);
+      if (digit) this.#onDigit(digit.key, digit.durationMs);
+    });
+    dialog.on('modify', (request, response) => this.#reinvite(request, response));
+    // Without a referHook nobody can take the call over.
+    dialog.on('refer', (_request, response) => response.send(501));
+  }
+
+  #reinvite(request: SipRequest, response: SipResponse): void {
+    this.#answerModify(request.body ?? '').then(
+      (sdp) => response.send(200, undefined, { body: sdp, headers: { 'Content-Type': 'application/sdp' } }),
+      (err: unknown) => {
+        this.options.logger.warn({ err }, 're-INVITE was refused');
+        response.send(488);
+      },
+    );
+  }
+}
+
+function customHeaders(message: SipMessageView | undefined): Record<string, string> {
+  const entries = Object.entries(message?.headers ?? {});
+  return Object.fromEntries(entries.filter(([name]) => /^x-/i.test(name)));
+}

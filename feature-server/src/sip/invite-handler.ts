@@ -1,0 +1,183 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { type Account, type Application, type Logger, type ProvisioningSnapshot, SIP_HEADERS } from '@ringwire/common';
+import type { SipRequest, SipResponse, SipStack } from '@ringwire/common/sip/stack.js';
+import type { CallFacts } from '../session/call-info.js';
+
+import { type CallParties, partiesOf } from './call-parties.js';
+import { headerValue } from './header-value.js';
+import { InboundLeg } from './inbound-leg.js';
+
+/** A call that was admitted: everything a session is made of that comes from SIP and provisioning. */
+export interface AdmittedCall {
+  leg: InboundLeg;
+  facts: CallFacts;
+  account: Account;
+  application: Application;
+  /** The parsed INVITE, as jambonz passes it to the application. */
+  sip: Record<string, unknown>;
+}
+
+/** What the handler asks of the process. */
+export interface InviteHandlerOptions {
+  stack: SipStack;
+  logger: Logger;
+  snapshot(): ProvisioningSnapshot;
+  /** Why no call is taken now; undefined when calls are taken. */
+  refusal(): string | undefined;
+  isKnown(callSid: string): boolean;
+  /** `ip:port` of our SIP server. */
+  sipAddress(): string;
+  apiBaseUrl?: string;
+  onAdmitted(call: AdmittedCall): void;
+  /** A call was refused before it had a session. */
+  onRefused(refused: RefusedCall): void;
+}
+
+/** A refused INVITE, with as much as is known of its call. */
+export interface RefusedCall {
+  status: number;
+  reason: string;
+  callSid: string;
+  sipCallId?: string;
+  accountSid?: string;
+}
+
+interface Refusal {
+  ok: false;
+  status: number;
+  reason: string;
+}
+interface Found {
+  ok: true;
+  account: Account;
+  application: Application;
+  parties: CallParties;
+}
+
+const refuse = (status: number, reason: string): Refusal => ({ ok: false, status, reason });
+
+/** Admits or refuses INVITEs from the edge. */
+export class InviteHandler {
+  readonly #legs = new Set<InboundLeg>();
+
+  constructor(private readonly options: InviteHandlerOptions) {}
+
+  /** For `srf.invite`. Never throws: whatever comes in gets a final response or a session. */
+  handle(request: SipRequest, response: SipResponse): void {
+    try {
+      this.#admit(request, response);
+    } catch (err) {
+      this.options.logger.error({ err }, 'INVITE could not be handled');
+      if (!response.finalResponseSent) response.send(500, undefined, { headers: { 'X-Reason': 'internal error' } });
+    }
+  }
+
+  /** The leg's call is over. */
+  forget(leg: InboundLeg): void {
+    this.#legs.delete(leg);
+  }
+
+  /** The SIP server is gone, and every leg on it. */
+  loseAll(reason: string): void {
+    for (const leg of this.#legs) leg.lose(reason);
+    this.#legs.clear();
+  }
+
+  #admit(request: SipRequest, response: SipResponse): void {
+    const callSid = headerOf(request, SIP_HEADERS.callSid) ?? randomUUID();
+    const found = this.#lookUp(request, callSid);
+    if (found.ok) this.#accept(request, response, callSid, found);
+    else this.#refuse(request, response, callSid, found);
+  }
+
+  #accept(request: SipRequest, response: SipResponse, callSid: string, found: Found): void {
+    const { account, application, parties } = found;
+    const leg = new InboundLeg({
+      stack: this.options.stack,
+      request,
+      response,
+      headers: { [SIP_HEADERS.callSid]: callSid, [SIP_HEADERS.applicationSid]: application.applicationSid },
+      logger: this.options.logger.child({ callSid }),
+    });
+    this.#legs.add(leg);
+    const header = (name: string) => headerOf(request, name);
+    const sbcCallid = header(SIP_HEADERS.outerCallId);
+    const originatingSipIp = header(SIP_HEADERS.forwardedFor);
+    const originatingSipTrunkName = header(SIP_HEADERS.originatingCarrier);
+    const { apiBaseUrl } = this.options;
+    this.options.onAdmitted({
+      leg,
+      account,
+      application,
+      sip: parsedInvite(request),
+      facts: {
+        ...parties,
+        callSid,
+        direction: 'inbound',
+        callId: header('Call-ID') ?? '',
+        accountSid: account.accountSid,
+        serviceProviderSid: account.serviceProviderSid,
+        applicationSid: application.applicationSid,
+        traceId: randomBytes(16).toString('hex'),
+        fsSipAddress: this.options.sipAddress(),
+        ...(sbcCallid !== undefined && { sbcCallid }),
+        ...(originatingSipIp !== undefined && { originatingSipIp }),
+        ...(originatingSipTrunkName !== undefined && { originatingSipTrunkName }),
+        ...(apiBaseUrl !== undefined && { apiBaseUrl }),
+      },
+    });
+  }
+
+  #lookUp(request: SipRequest, callSid: string): Found | Refusal {
+    const refusal = this.options.refusal();
+    if (refusal !== undefined) return refuse(503, refusal);
+    const accountSid = headerOf(request, SIP_HEADERS.accountSid);
+    if (accountSid === undefined) return refuse(500, 'missing X-Account-Sid');
+    if (this.options.isKnown(callSid)) return refuse(482, 'call is here already');
+    const snapshot = this.options.snapshot();
+    const account = snapshot.accountsBySid.get(accountSid);
+    if (!account?.isActive) return refuse(503, account ? 'account is inactive' : 'unknown account');
+    const application = snapshot.applicationsBySid.get(headerOf(request, SIP_HEADERS.applicationSid) ?? '');
+    // An application of the service provider itself belongs to none of its accounts and may serve all of them.
+    const isOurs = application && (application.accountSid === null || application.accountSid === accountSid);
+    if (!isOurs || (!application.callHook && application.appJson === null)) {
+      return refuse(480, 'no configured application');
+    }
+    const parties = partiesOf(request);
+    if (!parties) return refuse(400, 'From cannot be read');
+    return { ok: true, account, application, parties };
+  }
+
+  #refuse(request: SipRequest, response: SipResponse, callSid: string, { status, reason }: Refusal): void {
+    const headers: Record<string, string> = { 'X-Reason': headerValue(reason), [SIP_HEADERS.callSid]: callSid };
+    if (status === 503) headers['Retry-After'] = '2';
+    response.send(status, undefined, { headers });
+    const accountSid = headerOf(request, SIP_HEADERS.accountSid);
+    const sipCallId = headerOf(request, SIP_HEADERS.outerCallId);
+    this.options.onRefused({
+      status,
+      reason,
+      callSid,
+      ...(accountSid !== undefined && { accountSid }),
+      ...(sipCallId !== undefined && { sipCallId }),
+    });
+  }
+}
+
+/** A header without surrounding space; undefined when it is absent or empty. */
+function headerOf(request: SipRequest, name: string): string | undefined {
+  return request.get(name)?.trim() || undefined;
+}
+
+function parsedInvite(request: SipRequest): Record<string, unknown> {
+  const message = request as SipRequest & { version?: string; raw?: string };
+  return {
+    headers: message.headers,
+    body: message.body,
+    method: message.method,
+    version: message.version ?? '2.0',
+    uri: message.uri,
+    payload: message.payload,
+    raw: message.raw,
+  };
+}

@@ -1,0 +1,47 @@
+import type { PlaySpec } from '@ringwire/verb-specs';
+import { HookForbiddenError, PlaybackNotFoundError } from '../errors.js';
+import type { PlayResult } from '../media/media.js';
+import { listOf, loopCount, opening, secondsToMs } from './quantities.js';
+import type { Verb, VerbContext } from './verb.js';
+
+/** Plays audio and tells the action hook how it went. */
+export const play: Verb<PlaySpec> = {
+  needs: ({ earlyMedia }) => (earlyMedia ? 'early-media' : 'media'),
+  describe: ({ url }) => opening(url),
+  async run(ctx, spec, signal) {
+    try {
+      const result = await playAll(ctx, spec, signal);
+      await ctx.app.action(spec, { reason: 'playCompleted', ...result }, signal);
+    } catch (error) {
+      if (!(error instanceof PlaybackNotFoundError || error instanceof HookForbiddenError)) throw error;
+      ctx.journal.timeline.error('media', `play: ${error.message}`, { url: spec.url });
+      ctx.journal.alert('play-url-notfound', `audio could not be played: ${opening(spec.url)}`, error.message);
+      await ctx.app.action(spec, { status: 'fail', reason: 'playFailed' }, signal);
+    }
+  },
+};
+
+/** `play`, also as it stands inside another verb. */
+export type PlayBody = Omit<PlaySpec, 'verb'>;
+
+/**
+ * Plays all URLs as often as asked, until the signal aborts or `timeoutSecs` is over.
+ * @returns the media server's facts of the last round
+ * @throws PlaybackNotFoundError, HookForbiddenError, MediaServerError
+ */
+export async function playAll(ctx: VerbContext, spec: PlayBody, signal: AbortSignal): Promise<PlayResult> {
+  const sources = await Promise.all(listOf(spec.url).map((url) => ctx.media.resolveSource(url)));
+  const timeoutMs = secondsToMs(spec.timeoutSecs);
+  const until = timeoutMs ? AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) : signal;
+  const seekOffset = Number(spec.seekOffset ?? 0);
+  let result: PlayResult = {};
+  let isFirst = true;
+  for (let left = loopCount(spec.loop); left > 0 && !until.aborted; left--) {
+    const startedAt = performance.now();
+    result = await ctx.media.play(sources, { signal: until, ...(isFirst && seekOffset > 0 && { seekOffset }) });
+    isFirst = false;
+    // An empty file in an endless loop must not take the process with it.
+    if (left === Number.POSITIVE_INFINITY && performance.now() - startedAt < 20) break;
+  }
+  return result;
+}

@@ -1,0 +1,36 @@
+import type { VerbSpec } from '@ringwire/verb-specs';
+import { alert } from './alert.js';
+import { answer } from './answer.js';
+import { config } from './config.js';
+import { gather } from './gather.js';
+import { hangup } from './hangup.js';
+import { pause } from './pause.js';
+import { play } from './play.js';
+import { redirect } from './redirect.js';
+import { say } from './say.js';
+import { sipDecline } from './sip-decline.js';
+import { tag } from './tag.js';
+import type { Verb } from './verb.js';
+
+/** Every verb of the language that this version runs, by its name; keys that are no verb do not compile. */
+export type VerbRegistry = { [K in VerbSpec['verb']]?: Verb<Extract<VerbSpec, { verb: K }>> };
+
+/** The verbs. A verb of the language that is missing here is reported and passed over when a call comes to it. */
+export const VERBS: VerbRegistry = {
+  alert,
+  answer,
+  config,
+  gather,
+  hangup,
+  pause,
+  play,
+  redirect,
+  say,
+  'sip:decline': sipDecline,
+  tag,
+};
+
+/** The verb that runs a spec; undefined when this version has none. */
+export function verbFor<S extends VerbSpec>(spec: S, registry: VerbRegistry = VERBS): Verb<S> | undefined {
+  return registry[spec.verb] as Verb<S> | undefined;
+}

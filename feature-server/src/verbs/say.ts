@@ -1,0 +1,27 @@
+import type { SaySpec } from '@ringwire/verb-specs';
+import { loopCount, opening } from './quantities.js';
+import type { SayBody, Verb, VerbContext } from './verb.js';
+
+/** Speaks a text or a list of texts. */
+export const say: Verb<SaySpec> = {
+  needs: ({ earlyMedia }) => (earlyMedia ? 'early-media' : 'media'),
+  describe: ({ text, stream }) => (stream ? 'stream' : opening(text)),
+  prepare: (ctx, spec) => ctx.speech.prepare(spec),
+  run: speak,
+};
+
+/** Speaks until the end or until the signal aborts; also the prompt of a gather. */
+export async function speak(ctx: VerbContext, spec: SayBody, signal: AbortSignal): Promise<void> {
+  if (spec.stream) {
+    ctx.journal.timeline.warn('speech', 'say: stream is for WebSocket applications, nothing is spoken');
+    return;
+  }
+  const { files, release } = await ctx.speech.sources(spec, signal);
+  try {
+    for (let left = loopCount(spec.loop); left > 0 && !signal.aborted && files.length > 0; left--) {
+      await ctx.media.play(files, { signal });
+    }
+  } finally {
+    await release();
+  }
+}

@@ -1,0 +1,11 @@
+import type { SipDeclineSpec } from '@ringwire/verb-specs';
+import type { Verb } from './verb.js';
+
+/** Refuses the call with a SIP status. The call's status becomes `failed`, whatever the SIP status is. */
+export const sipDecline: Verb<SipDeclineSpec> = {
+  needs: () => 'unanswered call',
+  describe: ({ status, reason }) => `${status} ${reason ?? ''}`.trim(),
+  async run({ call }, { status, reason, headers }) {
+    call.decline(status, reason, { ...(headers as Record<string, string>), 'X-Reason': 'SIP Decline Verb' });
+  },
+};

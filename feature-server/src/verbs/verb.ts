@@ -1,0 +1,96 @@
+import type { HookSpec, SaySpec } from '@ringwire/verb-specs';
+import type { Hook } from '../app-client/application.js';
+import type { Digit, PlayOptions, PlayResult } from '../media/media.js';
+import type { Journal } from '../session/journal.js';
+import type { SessionDefaults } from '../session/session-defaults.js';
+
+/**
+ * What must be true of the call before a verb runs. `media`: answered, with a media endpoint (the session answers).
+ * `early-media`: a media endpoint; an unanswered call gets a 183. The last two are conditions that only the call's own
+ * course can meet: where they are not met, the verb is passed over.
+ */
+export type VerbNeed = 'nothing' | 'media' | 'early-media' | 'unanswered call';
+
+/** One verb: what it needs and what it does. It sees only its context, never SIP or the event socket. */
+export interface Verb<S> {
+  needs(spec: S): VerbNeed;
+  /** One line for the timeline, without the verb's name: `"Welcome"`. */
+  describe?(spec: S): string;
+  /**
+   * Work that can be done while the call is not answered and the media endpoint is being made (synthesis), so that the
+   * caller hears something at once after the answer. Never rejects: {@link run} meets the same trouble again.
+   */
+  prepare?(ctx: VerbContext, spec: S): Promise<void>;
+  /**
+   * Does it. The signal aborts when the call ends or the verb is replaced; the verb then returns soon and leaves nothing
+   * behind. An error is reported and the call goes on with the next verb.
+   */
+  run(ctx: VerbContext, spec: S, signal: AbortSignal): Promise<void>;
+}
+
+/** What a verb may do to the call itself. */
+export interface CallControl {
+  readonly isAnswered: boolean;
+  /** BYE; an unanswered call is refused instead. */
+  hangup(reason: string, headers?: Record<string, string>): void;
+  /** Final response to an unanswered call. */
+  decline(status: number, reason: string | undefined, headers: Record<string, string>): void;
+  /** `customer_data` of later hooks. */
+  setCustomerData(data: Record<string, unknown>): void;
+  /** Where call-status hooks go from now on. */
+  setStatusHook(hook: Hook): void;
+}
+
+/** The call's sound. */
+export interface CallMedia {
+  play(sources: readonly string[], options: PlayOptions): Promise<PlayResult>;
+  /** Digits from RTP and from SIP INFO alike. */
+  onDigit(listener: (digit: Digit) => void): () => void;
+  /**
+   * A source that a customer named, ready for the media server: relative URLs resolved, forbidden ones refused.
+   * @throws HookForbiddenError
+   */
+  resolveSource(url: string): Promise<string>;
+}
+
+/** What became of an action hook: the queue was replaced, the next verb follows, or the hook failed (and was reported). */
+export type ActionResult = 'replaced' | 'next' | 'failed';
+
+/** The call's way to its application. */
+export interface CallApplication {
+  /**
+   * Posts an action hook with the call's common payload, `verb_id` and `extra`; an array of verbs as answer replaces the
+   * queue. Does nothing without a hook or when the call is over.
+   */
+  action(
+    spec: { id?: string; actionHook?: HookSpec },
+    extra: Record<string, unknown>,
+    signal: AbortSignal,
+  ): Promise<ActionResult>;
+  /** Gives the call to another application (message type `session:redirect`). */
+  redirect(spec: { id?: string; actionHook: HookSpec }, signal: AbortSignal): Promise<ActionResult>;
+}
+
+/** Text to sound, with the session's voice unless the verb brings its own. */
+export interface CallSpeech {
+  /** Starts synthesis; what it makes is handed out by {@link sources}. Never rejects. */
+  prepare(say: SayBody): Promise<void>;
+  /**
+   * Playable sources of a text or list, in order. Call `release` when they have been played.
+   * @throws SynthesisError
+   */
+  sources(say: SayBody, signal: AbortSignal): Promise<{ files: string[]; release(): Promise<void> }>;
+}
+
+/** `say`, also as it stands inside another verb. */
+export type SayBody = Omit<SaySpec, 'verb'>;
+
+/** Everything a verb may use. */
+export interface VerbContext {
+  readonly call: CallControl;
+  readonly media: CallMedia;
+  readonly app: CallApplication;
+  readonly speech: CallSpeech;
+  readonly defaults: SessionDefaults;
+  readonly journal: Journal;
+}
