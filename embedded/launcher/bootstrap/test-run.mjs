@@ -1,0 +1,131 @@
+// @ts-check
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { runLogged } from './child.mjs';
+
+/**
+ * @typedef {{ passed: number, failed: number }} Totals
+ * @typedef {{ root: string, args: string[], progress: import('./progress.mjs').Progress }} Context
+ */
+
+/**
+ * Lint, then the tests beside the code, several at a time, then the end-to-end suites, one after the other because each
+ * starts a whole platform. Arguments name compiled test files (or parts of their paths) to run instead of all.
+ *
+ * @param {Context} context
+ * @returns {Promise<number>} exit code
+ */
+export async function runTests({ root, args, progress }) {
+  const lint = progress.step('lint');
+  const biome = join(root, 'node_modules/@biomejs/biome/bin/biome');
+  const linted = await runLogged(process.execPath, [biome, 'check', root], {
+    cwd: root,
+    log: join(root, '.data/logs/lint.log'),
+  });
+  if (linted.ok) lint.done();
+  else {
+    lint.fail();
+    process.stdout.write(linted.output);
+  }
+  const files = testFiles(root).filter((file) => args.length === 0 || args.some((part) => file.includes(part)));
+  const [endToEnd, beside] = [
+    files.filter((file) => file.startsWith('test/')),
+    files.filter((file) => !file.startsWith('test/')),
+  ];
+  const first = await runTap(beside, availableParallelism(), { root, progress });
+  const second = await runTap(endToEnd, 1, { root, progress });
+  const passed = first.passed + second.passed;
+  const failed = first.failed + second.failed + (linted.ok ? 0 : 1);
+  if (passed + failed === 0) progress.say('no test was run');
+  process.stdout.write(`${passed} passed, ${failed} failed\n`);
+  return failed > 0 || passed === 0 ? 1 : 0;
+}
+
+/** Compiled test files of the whole workspace, as paths from its root. @param {string} root */
+function testFiles(root) {
+  /** @type {string[]} */
+  const workspaces = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).workspaces;
+  return workspaces
+    .flatMap((folder) => {
+      const dist = join(root, folder, 'dist');
+      if (!existsSync(dist)) return [];
+      const names = /** @type {string[]} */ (readdirSync(dist, { recursive: true }));
+      return names.filter((name) => name.endsWith('.test.js')).map((name) => `${folder}/dist/${name}`);
+    })
+    .sort();
+}
+
+/**
+ * Runs tap over some files and shows each as it ends.
+ * @param {string[]} files
+ * @param {number} jobs
+ * @param {{ root: string, progress: import('./progress.mjs').Progress }} context
+ * @returns {Promise<Totals>}
+ */
+async function runTap(files, jobs, { root, progress }) {
+  if (files.length === 0) return { passed: 0, failed: 0 };
+  const tap = join(root, 'node_modules/tap/dist/esm/run.mjs');
+  const args = [tap, 'run', '--reporter=tap', `--jobs=${jobs}`, ...files];
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  /** @param {NodeJS.Signals} signal */
+  const forward = (signal) => child.kill(signal);
+  process.on('SIGINT', forward);
+  process.on('SIGTERM', forward);
+  const report = await readTap(child.stdout, files.length, progress);
+  const code = await new Promise((resolve) =>
+    child.exitCode === null ? child.on('close', resolve) : resolve(child.exitCode),
+  );
+  process.off('SIGINT', forward);
+  process.off('SIGTERM', forward);
+  // A run that ends badly without having counted a failure (tap itself broke) is one.
+  return { passed: report.passed, failed: Math.max(report.failed, code === 0 ? 0 : 1) };
+}
+
+/**
+ * @param {import('node:stream').Readable} stream
+ * @param {number} count
+ * @param {import('./progress.mjs').Progress} progress
+ * @returns {Promise<Totals>}
+ */
+async function readTap(stream, count, progress) {
+  const { Parser } = await import('tap-parser');
+  const parser = new Parser();
+  const totals = { passed: 0, failed: 0 };
+  /** @type {string[]} */
+  let failures = [];
+  let ended = 0;
+  const step = progress.step('tests', `0 of ${count} files`);
+  parser.on('fail', (result) => failures.push(describeFailure(result)));
+  parser.on('assert', (file) => {
+    ended += 1;
+    const took = file.time === null ? '' : ` (${(file.time / 1000).toFixed(1)} s)`;
+    progress.say(`${file.ok ? '✔' : '✖'} ${file.name}${took}${file.skip ? ' skipped' : ''}`);
+    for (const failure of failures) progress.say(failure);
+    failures = [];
+    step.update(`${ended} of ${count} files`);
+  });
+  parser.on('comment', (comment) => {
+    const found = /^# \{ total: \d+(?:, pass: (\d+))?(?:, fail: (\d+))?/.exec(comment);
+    if (found === null) return;
+    totals.passed = Number(found[1] ?? 0);
+    totals.failed = Number(found[2] ?? 0);
+  });
+  stream.pipe(parser);
+  await new Promise((resolve) => parser.on('complete', resolve));
+  step.forget();
+  return totals;
+}
+
+/**
+ * The name of what failed, with the sentences around it, and tap's facts about it.
+ * @param {{ fullname: string, name: string, diag: unknown }} failure
+ */
+function describeFailure({ fullname, name, diag }) {
+  const facts = JSON.stringify(diag ?? {}, null, 2)
+    .split('\n')
+    .slice(0, 40)
+    .map((line) => `      ${line}`);
+  return [`  ✖ ${fullname || name}`, ...facts].join('\n');
+}

@@ -1,0 +1,157 @@
+import { fileURLToPath } from 'node:url';
+import type { Address } from './instance.js';
+import type { PortRange, WantedPort } from './port-book.js';
+
+/** Folder of the clone. */
+export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+/** Everything private listens on loopback. */
+export const HOST = '127.0.0.1';
+
+/** Every port that a platform uses, with the number that people know where one matters to them. */
+export const WANTED_PORTS = {
+  mariadb: { kind: 'tcp' },
+  redis: { kind: 'tcp' },
+  rtpengine: { kind: 'udp' },
+  edgeSip: { kind: 'both', prefer: 5060 },
+  edgeControl: { kind: 'tcp' },
+  edgeHttp: { kind: 'tcp' },
+  coreSip: { kind: 'both' },
+  coreControl: { kind: 'tcp' },
+  coreHttp: { kind: 'tcp' },
+  mediaSip: { kind: 'both' },
+  mediaEsl: { kind: 'tcp' },
+  mediaHttp: { kind: 'tcp' },
+  sbcInbound: { kind: 'tcp' },
+  sbcOutbound: { kind: 'tcp' },
+  featureServer: { kind: 'tcp' },
+  api: { kind: 'tcp', prefer: 3000 },
+  examples: { kind: 'tcp', prefer: 3100 },
+} satisfies Record<string, WantedPort>;
+
+/** Port by what it is for. */
+export type Ports = Record<keyof typeof WANTED_PORTS, number>;
+
+/** How to run one of our programs. */
+export interface ProgramPlan {
+  name: string;
+  /** Compiled script, from the root of the clone. */
+  script: string;
+  args?: string[];
+  env?: Record<string, string>;
+  /** Port of `/health` and `/metrics`. */
+  httpPort: number;
+}
+
+/** Where the services are that the programs use. */
+export interface ServiceAddresses {
+  mysql: Address & { user: string; password: string; database: string };
+  redis: Address & { username?: string; password?: string };
+  rtpengine?: Address;
+  edge: Address & { secret: string; sip: Address };
+  core: Address & { secret: string; sip: Address };
+  freeswitch: Address & { password: string };
+}
+
+/** An embedded SIP server; the edge asks sbc-inbound which process takes an INVITE. */
+export function sipServerPlan(
+  side: 'edge' | 'core',
+  addresses: { sip: Address; control: Address; secret: string; httpPort: number; handlerUrl?: string },
+): ProgramPlan {
+  const { sip, control, secret, httpPort, handlerUrl } = addresses;
+  return {
+    name: `sip-server-${side}`,
+    script: 'embedded/sip-server/dist/main.js',
+    args: [
+      ...['--contact', `sip:${sip.host}:${sip.port};transport=udp,tcp`],
+      ...['--address', control.host, '--port', String(control.port), '--secret', secret],
+      ...['--http-port', String(httpPort)],
+      ...(handlerUrl === undefined ? [] : ['--http-handler', handlerUrl]),
+    ],
+    httpPort,
+  };
+}
+
+/** The embedded media server. */
+export function mediaServerPlan(addresses: {
+  sip: Address;
+  esl: Address;
+  password: string;
+  httpPort: number;
+  rtp: PortRange;
+}): ProgramPlan {
+  const { sip, esl, password, httpPort, rtp } = addresses;
+  return {
+    name: 'media-server',
+    script: 'embedded/media-server/dist/main.js',
+    args: [
+      ...['--sip', `${sip.host}:${sip.port}`, '--esl', `${esl.host}:${esl.port}`, '--password', password],
+      ...['--rtp-ports', `${rtp.first}-${rtp.last}`, '--http-port', String(httpPort)],
+    ],
+    httpPort,
+  };
+}
+
+/** The example applications. */
+export const examplesPlan = (httpPort: number): ProgramPlan => ({
+  name: 'examples',
+  script: 'examples/dist/main.js',
+  env: { HTTP_HOST: HOST, HTTP_PORT: String(httpPort) },
+  httpPort,
+});
+
+/** The platform's own processes, with the environment that `docs/interfaces.md` describes. */
+export function platformPlans(
+  services: ServiceAddresses,
+  options: { ports: Ports; encryptionSecret: string; ttsCacheDir: string },
+): ProgramPlan[] {
+  const { ports, encryptionSecret, ttsCacheDir } = options;
+  const common = { HTTP_HOST: HOST, ENCRYPTION_SECRET: encryptionSecret, ...storeEnv(services) };
+  const edge = { ...drachtioEnv(services.edge), ...rtpengineEnv(services.rtpengine) };
+  const plan = (name: string, httpPort: number, env: Record<string, string>): ProgramPlan => ({
+    name,
+    script: `${name}/dist/main.js`,
+    env: { ...common, HTTP_PORT: String(httpPort), ...env },
+    httpPort,
+  });
+  return [
+    plan('sbc-inbound', ports.sbcInbound, edge),
+    plan('sbc-outbound', ports.sbcOutbound, edge),
+    plan('feature-server', ports.featureServer, {
+      ...drachtioEnv(services.core),
+      FREESWITCH_HOST: services.freeswitch.host,
+      FREESWITCH_PORT: String(services.freeswitch.port),
+      FREESWITCH_PASSWORD: services.freeswitch.password,
+      TTS_CACHE_DIR: ttsCacheDir,
+      // The applications of a single machine are on that machine.
+      HOOK_ALLOW_PRIVATE: 'true',
+    }),
+    plan('api-server', ports.api, {}),
+  ];
+}
+
+function storeEnv({ mysql, redis }: ServiceAddresses): Record<string, string> {
+  return {
+    MYSQL_HOST: mysql.host,
+    MYSQL_PORT: String(mysql.port),
+    MYSQL_USER: mysql.user,
+    MYSQL_PASSWORD: mysql.password,
+    MYSQL_DATABASE: mysql.database,
+    REDIS_HOST: redis.host,
+    REDIS_PORT: String(redis.port),
+    ...(redis.username === undefined ? {} : { REDIS_USERNAME: redis.username }),
+    ...(redis.password === undefined ? {} : { REDIS_PASSWORD: redis.password }),
+  };
+}
+
+function drachtioEnv({ host, port, secret, sip }: Address & { secret: string; sip: Address }): Record<string, string> {
+  return {
+    DRACHTIO_HOST: host,
+    DRACHTIO_PORT: String(port),
+    DRACHTIO_SECRET: secret,
+    SIP_ADDRESS: `${sip.host}:${sip.port}`,
+  };
+}
+
+function rtpengineEnv(rtpengine: Address | undefined): Record<string, string> {
+  return rtpengine === undefined ? {} : { RTPENGINE_HOST: rtpengine.host, RTPENGINE_PORT: String(rtpengine.port) };
+}

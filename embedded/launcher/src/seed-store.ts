@@ -1,0 +1,163 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { type Database, encryptSecret, type Queryable } from '@ringwire/common';
+import type { DemoNumber } from './instance.js';
+
+/** What the seed is made with. */
+export interface SeedOptions {
+  /** Base URL of the examples, for the hooks. */
+  examplesUrl: string;
+  /** Key material with which the processes read credentials. */
+  encryptionSecret: string;
+}
+
+/** What stands in the database for the demo. */
+export interface Seeded {
+  serviceProviderSid: string;
+  accountSid: string;
+  /** Bearer token of the account. */
+  accountKey: string;
+  /** Bearer token that may do everything. */
+  adminKey: string;
+  applications: Record<string, string>;
+}
+
+/** The numbers of the demo; each runs the example of the same name as its application. */
+export const DEMO_NUMBERS: readonly DemoNumber[] = [
+  { number: '15550100', application: 'hello-world', description: 'speaks a greeting' },
+  { number: '15550101', application: 'dial-time', description: 'speaks the time' },
+  { number: '15550102', application: 'menu', description: 'asks for a key and answers to it' },
+];
+
+/** Address from which the demo carrier, that is anything on this machine, may call. */
+const CARRIER_ADDRESS = '127.0.0.1';
+/** A hook that the seed has written: on loopback, whatever port the examples had then. */
+const OWN_HOOK = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\]):\d+(\/.*)$/;
+
+/**
+ * Puts the demo's service provider, account, keys, carrier, applications and numbers into the database. What is there
+ * already stays as it is, except that hooks to the examples follow the examples to another port.
+ */
+export async function seedDemo(db: Database, options: SeedOptions): Promise<Seeded> {
+  return db.transaction(async (tx) => {
+    const serviceProviderSid = await ensure(tx, 'service_providers', 'service_provider_sid', { name: 'ringwire demo' });
+    const accountSid = await ensureAccount(tx, serviceProviderSid, options.encryptionSecret);
+    const adminKey = await ensureKey(tx, null);
+    const accountKey = await ensureKey(tx, accountSid);
+    const owner = { service_provider_sid: serviceProviderSid, account_sid: accountSid };
+    const carrier = await ensure(tx, 'voip_carriers', 'voip_carrier_sid', { name: 'demo carrier', ...owner });
+    await ensure(
+      tx,
+      'sip_gateways',
+      'sip_gateway_sid',
+      { voip_carrier_sid: carrier, ipv4: CARRIER_ADDRESS, netmask: 32 },
+      { inbound: true, outbound: false },
+    );
+    const applications: Record<string, string> = {};
+    for (const { number, application } of DEMO_NUMBERS) {
+      applications[application] ??= await ensureApplication(tx, application, accountSid, options.examplesUrl);
+      const numberOwner = { ...owner, application_sid: applications[application] };
+      await ensure(tx, 'phone_numbers', 'phone_number_sid', { number, voip_carrier_sid: carrier }, numberOwner);
+    }
+    return { serviceProviderSid, accountSid, accountKey, adminKey, applications };
+  });
+}
+
+type Values = Record<string, string | number | boolean | null>;
+
+/** Finds the row that has these values, or makes one with these and the further ones. Names come from this file only. */
+async function ensure(tx: Queryable, table: string, key: string, find: Values, further: Values = {}): Promise<string> {
+  const where = Object.keys(find).map((column) => `${column} <=> ?`);
+  const rows = await tx.query<Record<string, string>>(
+    `SELECT ${key} AS sid FROM ${table} WHERE ${where.join(' AND ')} LIMIT 1`,
+    Object.values(find),
+  );
+  if (rows[0]?.sid !== undefined) return rows[0].sid;
+  const sid = randomUUID();
+  const row = { [key]: sid, ...find, ...further };
+  const marks = Object.keys(row).map(() => '?');
+  await tx.execute(
+    `INSERT INTO ${table} (${Object.keys(row).join(', ')}) VALUES (${marks.join(', ')})`,
+    Object.values(row),
+  );
+  return sid;
+}
+
+async function ensureAccount(tx: Queryable, serviceProviderSid: string, encryptionSecret: string): Promise<string> {
+  const webhookSecret = `wh_secret_${randomBytes(18).toString('base64url')}`;
+  return ensure(
+    tx,
+    'accounts',
+    'account_sid',
+    { name: 'demo account', service_provider_sid: serviceProviderSid },
+    { webhook_secret: encryptSecret(webhookSecret, encryptionSecret) },
+  );
+}
+
+/** The oldest key of the account (null: of the administrator), made when there is none. */
+async function ensureKey(tx: Queryable, accountSid: string | null): Promise<string> {
+  const [row] = await tx.query<{ token: string }>(
+    `SELECT token FROM api_keys WHERE account_sid <=> ? AND service_provider_sid IS NULL AND expires_at IS NULL
+     ORDER BY created_at, api_key_sid LIMIT 1`,
+    [accountSid],
+  );
+  if (row !== undefined) return row.token;
+  const token = randomUUID();
+  await tx.execute('INSERT INTO api_keys (api_key_sid, token, account_sid) VALUES (?, ?, ?)', [
+    randomUUID(),
+    token,
+    accountSid,
+  ]);
+  return token;
+}
+
+async function ensureApplication(
+  tx: Queryable,
+  name: string,
+  accountSid: string,
+  examplesUrl: string,
+): Promise<string> {
+  const [row] = await tx.query<{ application_sid: string }>(
+    'SELECT application_sid FROM applications WHERE account_sid = ? AND name = ?',
+    [accountSid, name],
+  );
+  if (row !== undefined) {
+    await moveHooks(tx, row.application_sid, examplesUrl);
+    return row.application_sid;
+  }
+  const callHook = await makeHook(tx, `${examplesUrl}/${name}`);
+  const statusHook = await makeHook(tx, `${examplesUrl}/call-status`);
+  return ensure(
+    tx,
+    'applications',
+    'application_sid',
+    { account_sid: accountSid, name },
+    {
+      call_hook_sid: callHook,
+      call_status_hook_sid: statusHook,
+      speech_synthesis_vendor: 'espeak',
+      speech_synthesis_language: 'en-US',
+      speech_synthesis_voice: null,
+    },
+  );
+}
+
+async function makeHook(tx: Queryable, url: string): Promise<string> {
+  const sid = randomUUID();
+  await tx.execute("INSERT INTO webhooks (webhook_sid, url, method) VALUES (?, ?, 'POST')", [sid, url]);
+  return sid;
+}
+
+/** Hooks that the seed wrote follow the examples; those that somebody pointed elsewhere stay. */
+async function moveHooks(tx: Queryable, applicationSid: string, examplesUrl: string): Promise<void> {
+  const hooks = await tx.query<{ webhook_sid: string; url: string }>(
+    `SELECT w.webhook_sid, w.url FROM webhooks w JOIN applications a
+     ON w.webhook_sid IN (a.call_hook_sid, a.call_status_hook_sid) WHERE a.application_sid = ?`,
+    [applicationSid],
+  );
+  const paths = new Set(['/call-status', ...DEMO_NUMBERS.map(({ application }) => `/${application}`)]);
+  for (const { webhook_sid, url } of hooks) {
+    const path = OWN_HOOK.exec(url)?.[2];
+    if (path === undefined || !paths.has(path)) continue;
+    await tx.execute('UPDATE webhooks SET url = ? WHERE webhook_sid = ?', [`${examplesUrl}${path}`, webhook_sid]);
+  }
+}
