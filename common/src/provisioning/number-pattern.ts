@@ -7,10 +7,65 @@ export interface NumberPattern {
 }
 
 /** Longer than any number or SIP user part that a pattern is meant for; bounds the work of a regular expression. */
-const MAX_DIALLED = 64;
+const MAX_DIALLED = 40;
+/** Each unbounded repetition multiplies the work by the length of the number: three take milliseconds, six take hours. */
+const MAX_REPETITIONS = 3;
+/** A branching group repeated this often at most doubles the work as many times. */
+const MAX_BRANCH_REPEATS = 10;
 
-/** A repetition inside a repeated group takes exponential time on a text that nearly matches: `(a+)+`, `(a|a)*`. */
-const NESTED_REPETITION = /\((?:[^()\\]|\\.)*[+*{|](?:[^()\\]|\\.)*\)(?:[+*]|\{\d+,)/;
+/** A quantifier at the start of a text: how often it repeats at most; undefined where there is none. */
+function quantifierAt(text: string): { length: number; most: number } | undefined {
+  const match = /^(?:([+*])|(\?)|\{(\d+)(,?)(\d*)\})/.exec(text);
+  if (match === null) return undefined;
+  const [whole, unbounded, optional, least, comma, most] = match;
+  if (optional !== undefined) return { length: whole.length, most: 1 };
+  const isOpen = unbounded !== undefined || (comma === ',' && most === '');
+  return { length: whole.length, most: isOpen ? Number.POSITIVE_INFINITY : Number(most || least) };
+}
+
+/**
+ * Why a regular expression could take too long, judged by its form: a repetition inside a repeated group takes exponential time on
+ * a text that nearly matches (`(a+)+`), as does a branching group (`(a|a)*`), and many repetitions multiply.
+ */
+function findDanger(source: string): string | undefined {
+  interface Group {
+    repeats: boolean;
+    branches: boolean;
+  }
+  const open: Group[] = [{ repeats: false, branches: false }];
+  let repetitions = 0;
+  for (let i = 0; i < source.length; ) {
+    const char = source[i];
+    const group = open.at(-1) as Group;
+    let closed: Group | undefined;
+    if (char === '\\') i += 2;
+    else if (char === '[') i += (/^\[(?:[^\]\\]|\\.)*\]/.exec(source.slice(i))?.[0].length ?? 1) || 1;
+    else if (char === '(') {
+      open.push({ repeats: false, branches: false });
+      i += /^\(\?(?:[:=!]|<[=!]|<\w+>)/.exec(source.slice(i))?.[0].length ?? 1;
+      continue;
+    } else if (char === ')' && open.length > 1) {
+      closed = open.pop();
+      const outer = open.at(-1) as Group;
+      outer.repeats ||= closed?.repeats ?? false;
+      outer.branches ||= closed?.branches ?? false;
+      i += 1;
+    } else {
+      if (char === '|') group.branches = true;
+      i += 1;
+    }
+    const quantifier = quantifierAt(source.slice(i));
+    if (quantifier === undefined) continue;
+    i += quantifier.length;
+    if (source[i] === '?') i += 1;
+    if (quantifier.most <= 1) continue;
+    if (closed?.repeats) return 'repeats a group that itself repeats';
+    if (closed?.branches && quantifier.most > MAX_BRANCH_REPEATS) return 'repeats a group that branches';
+    (open.at(-1) as Group).repeats = true;
+    if (quantifier.most > MAX_BRANCH_REPEATS) repetitions += 1;
+  }
+  return repetitions > MAX_REPETITIONS ? `repeats more than ${MAX_REPETITIONS} times` : undefined;
+}
 
 /** Whether an entry is a pattern rather than a number. */
 export const isNumberPattern = (number: string): boolean => /\D/.test(number);
@@ -30,7 +85,8 @@ export function compileNumberPattern(
     const matches = (dialled: string) => dialled.startsWith(prefix) && /^\d*$/.test(dialled.slice(prefix.length));
     return { ok: true, pattern: { phoneNumber, matches } };
   }
-  if (NESTED_REPETITION.test(number)) return { ok: false, reason: 'repeats a group that itself repeats or branches' };
+  const danger = findDanger(number);
+  if (danger !== undefined) return { ok: false, reason: danger };
   try {
     const expression = new RegExp(number);
     const matches = (dialled: string) => dialled.length <= MAX_DIALLED && expression.test(dialled);
