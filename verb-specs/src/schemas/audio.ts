@@ -1,4 +1,4 @@
-import { choice, component, flag, number, object, type Static, text } from '../schema.js';
+import { choice, component, flag, number, object, type Schema, type Static, text } from '../schema.js';
 import type { VerbSpec } from './index.js';
 import type { PlaySpec } from './play.js';
 import type { SaySpec } from './say.js';
@@ -64,20 +64,16 @@ export const noiseIsolation = component<NoiseIsolationSpec>(
   noiseIsolationSchema,
 );
 
-const pipelineNoiseIsolationSchema = object({
+const agentNoiseIsolationSchema = object({
   mode: text('krisp or rnnoise'),
   level: number('strength, 0 to 100; default 100'),
   direction: choice(['read', 'write'], 'read: audio from the caller; write: audio to the caller; default read'),
   model: text('model of the vendor'),
 });
 /** Noise isolation of an agent. */
-export interface AgentNoiseIsolationSpec extends Static<typeof pipelineNoiseIsolationSchema> {}
+export interface AgentNoiseIsolationSpec extends Static<typeof agentNoiseIsolationSchema> {}
 /** Schema of {@link AgentNoiseIsolationSpec}. */
-export const agentNoiseIsolation = component<AgentNoiseIsolationSpec>(
-  'agentNoiseIsolation',
-  'Noise isolation of an agent.',
-  pipelineNoiseIsolationSchema,
-);
+export const agentNoiseIsolation: Schema<AgentNoiseIsolationSpec> = agentNoiseIsolationSchema;
 
 const turnTakingSchema = object({
   enable: flag('switches turn-taking detection on or off'),

@@ -7,7 +7,6 @@ import { amd, amdTimers } from './amd.js';
 import { type AnswerSpec, answer } from './answer.js';
 import {
   actionHookDelayAction,
-  agentNoiseIsolation,
   bidirectionalAudio,
   fillerNoise,
   noiseIsolation,
@@ -173,7 +172,6 @@ export const COMPONENTS: readonly Component<unknown>[] = [
   agentLlm,
   agentBargeIn,
   agentLanguage,
-  agentNoiseIsolation,
   assemblyAiOptions,
   awsOptions,
   azureOptions,
