@@ -1,1 +1,1 @@
-export {};
+export { openSbcInbound, type SbcInbound } from './sbc-inbound.js';

@@ -1,1 +1,1 @@
-export {};
+export { openSbcOutbound, type SbcOutbound } from './sbc-outbound.js';

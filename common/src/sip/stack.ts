@@ -1,4 +1,4 @@
-import type Srf from 'drachtio-srf';
+import type { ConnectedSrf } from './connect-srf.js';
 
 /** Headers of a message as drachtio-srf keeps them: repeated headers are joined by commas. */
 export type SipHeaders = Record<string, string>;
@@ -123,16 +123,14 @@ export interface SipStack {
     options: { method: string; headers: SipHeaders; body?: string; proxy?: string },
     callback: (error: unknown, request?: SipRequest) => void,
   ): unknown;
-  on(event: 'connect', listener: (error: unknown, hostports?: string) => void): this;
-  on(event: 'close' | 'error', listener: () => void): this;
-  off(event: string, listener: (...args: never[]) => void): this;
-  disconnect(): void;
+  /** The control connection broke, or is back; see `connectSrf`. */
+  on(event: 'lost' | 'restored', listener: () => void): this;
 }
 
 /**
  * Gives drachtio-srf the types that it really has: its own declarations lack half of what it offers and describe some of
  * the rest wrongly. The only cast at that border.
  */
-export function asSipStack(srf: Srf): SipStack {
+export function asSipStack(srf: ConnectedSrf): SipStack {
   return srf as unknown as SipStack;
 }

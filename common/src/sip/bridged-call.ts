@@ -1,0 +1,280 @@
+import type { TerminationReason } from '../events/types.js';
+import { RelayRefusedError } from '../media-relay/errors.js';
+import type { MediaRelay, MediaSession, Side } from '../media-relay/media-relay.js';
+import { Bridge, type BridgeEnd } from './bridge.js';
+import type { CallJournal } from './call-journal.js';
+import { reasonHeader } from './header-policy.js';
+import { type Keepalive, keepAlive } from './keepalive.js';
+import type { SipLink } from './link.js';
+import type { LiveCalls } from './live-calls.js';
+import type { Orphans } from './orphans.js';
+import type { LegFailure, LegTarget } from './place-leg.js';
+import { respond } from './respond.js';
+import type { SipHeaders, SipRequest, SipResponse } from './stack.js';
+import { type SetupResult, setUpTwoLegs, type TwoLegs } from './two-leg-setup.js';
+
+/** Reason header of a BYE after a failure of ours (RFC 3326). */
+const PLATFORM_FAILURE = 'Q.850;cause=41;text="platform failure"';
+const DRAINED = 'Q.850;cause=16;text="shutting down"';
+const partyAt = (side: Side): string => (side === 'a' ? 'caller' : 'callee');
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** What all bridged calls of one process share. */
+export interface BridgedCallContext {
+  link: SipLink;
+  relay: MediaRelay;
+  orphans: Orphans;
+  calls: LiveCalls;
+  keepaliveMs: number;
+  answerMs: number;
+}
+
+/** One call to connect: everything that the two edges decide differently. */
+export interface BridgedCallPlan {
+  request: SipRequest;
+  response: SipResponse;
+  /** From `watchCancel`, called when the INVITE came in. */
+  abandoned: AbortSignal;
+  journal: CallJournal;
+  /** The caller's SDP; empty without one. */
+  offer: string;
+  callerTag: string;
+  nextTarget(failure?: LegFailure): LegTarget | null;
+  responseHeaders?: SipHeaders;
+  /** The side on which a feature server is: it may die without a BYE. */
+  watchedSide: Side;
+  /** Aborts when that feature server is gone from Redis; asked once the call is answered. */
+  watchedGone?(target: LegTarget): AbortSignal | undefined;
+  /** What the far end is called on the timeline. */
+  farEnd: string;
+}
+
+/**
+ * Connects a call and lives with it until its end. Resolves when everything it used is given back; never rejects. Whatever
+ * happens, the caller gets an answer or a BYE, the media session is deleted and the record is written once.
+ */
+export class BridgedCall {
+  readonly #media: MediaSession;
+  readonly #lost: AbortSignal;
+  #bridge: Bridge | undefined;
+  #keepalive: Keepalive | undefined;
+  #target: LegTarget | undefined;
+  #drain: (() => void) | undefined;
+  readonly #abort = new AbortController();
+
+  constructor(
+    private readonly context: BridgedCallContext,
+    private readonly plan: BridgedCallPlan,
+  ) {
+    this.#lost = context.link.lost;
+    this.#media = context.relay.session(plan.request.get('Call-ID') ?? '');
+  }
+
+  get journal(): CallJournal {
+    return this.plan.journal;
+  }
+
+  async run(): Promise<void> {
+    const { plan, context } = this;
+    context.calls.add(this);
+    plan.abandoned.addEventListener('abort', () => this.#abort.abort(plan.abandoned.reason), { once: true });
+    try {
+      const result = await setUpTwoLegs({
+        stack: context.link.stack,
+        request: plan.request,
+        response: plan.response,
+        offer: plan.offer,
+        callerTag: plan.callerTag,
+        media: this.#media,
+        nextTarget: (failure) => plan.nextTarget(failure),
+        ...(plan.responseHeaders ? { responseHeaders: plan.responseHeaders } : {}),
+        abandoned: plan.abandoned.aborted ? plan.abandoned : this.#abort.signal,
+        lost: this.#lost,
+        answerMs: context.answerMs,
+        observer: this.#observer(),
+      });
+      if (result.ok) await this.#live(result.legs);
+      else this.#failed(result);
+    } catch (error) {
+      this.journal.logger.error({ err: error }, 'call failed');
+      respond(plan.response, 500);
+      this.#end(500, 'Server Internal Error', 'failed', textOf(error));
+    } finally {
+      await this.#media.delete();
+      context.calls.remove(this);
+    }
+  }
+
+  /** Ends the call because the process stops. */
+  stop(): void {
+    if (this.#bridge) {
+      this.#drain?.();
+      return;
+    }
+    respond(this.plan.response, 503, undefined, { headers: reasonHeader('shutting down') });
+    this.#abort.abort({});
+  }
+
+  #observer() {
+    const { timeline } = this.journal;
+    return {
+      trying: (target: LegTarget) => {
+        this.#target = target;
+        this.journal.placedOn(target.name);
+        timeline.info('routing', `INVITE to ${target.name}`, {
+          target: target.name,
+          uri: target.uri,
+          proxy: target.proxy,
+        });
+      },
+      progress: (_target: LegTarget, { status, reason, body }: SipResponse) =>
+        timeline.info('sip', `${status} ${reason} from ${this.plan.farEnd}`, { status, earlyMedia: Boolean(body) }),
+      failed: (target: LegTarget, { kind, status, reason, headers }: LegFailure) =>
+        timeline.warn('routing', `${target.name} failed: ${status} ${reason}`, {
+          target: target.name,
+          kind,
+          status,
+          reason: headers['X-Reason'] ?? reason,
+        }),
+    };
+  }
+
+  #failed(result: Exclude<SetupResult, { ok: true }>): void {
+    const { plan, journal } = this;
+    switch (result.kind) {
+      case 'abandoned':
+        if (plan.abandoned.aborted) {
+          journal.timeline.info('sip', 'CANCEL from the caller: 487 Request Terminated');
+          this.#end(487, 'Request Terminated', 'caller abandoned');
+        } else {
+          this.#end(503, 'Service Unavailable', 'platform failure', 'the edge was shut down');
+        }
+        break;
+      case 'lost':
+        // The INVITE's transaction died with the SIP server; nothing can answer it any more.
+        this.#end(500, 'Server Internal Error', 'platform failure', 'connection to the SIP server lost');
+        break;
+      case 'media':
+        this.#mediaFailed(result.error);
+        break;
+      case 'caller':
+        this.#refuse(500, 'Server Internal Error', textOf(result.error));
+        break;
+      case 'target':
+        this.#targetFailed(result.failure);
+    }
+  }
+
+  #mediaFailed(error: unknown): void {
+    const message = textOf(error);
+    this.journal.timeline.error('media', message, { relay: this.context.relay.description });
+    if (error instanceof RelayRefusedError) {
+      this.#refuse(488, 'Not Acceptable Here', message);
+      return;
+    }
+    this.journal.alert({
+      alertType: 'media-relay-unavailable',
+      message: 'media relay does not answer: calls are refused',
+      detail: `${this.context.relay.description}: ${message}`,
+    });
+    this.#refuse(480, 'Temporarily Unavailable', 'media relay not available');
+  }
+
+  #targetFailed(failure: LegFailure): void {
+    const { status, reason } = failure;
+    const why =
+      failure.headers['X-Reason'] ?? (failure.kind === 'refused' ? undefined : whyOf(failure, this.plan.farEnd));
+    const headers = { ...failure.headers, ...(why ? reasonHeader(why) : {}) };
+    const outward = outwardStatus(failure);
+    const sent = respond(this.plan.response, outward, outward === status ? reason : undefined, { headers }) || outward;
+    this.#end(sent, sent === status ? reason : 'Service Unavailable', 'failed', why);
+  }
+
+  #refuse(status: number, reason: string, why: string): void {
+    respond(this.plan.response, status, reason, { headers: reasonHeader(why) });
+    this.#end(status, reason, 'failed', why);
+  }
+
+  async #live(legs: TwoLegs): Promise<void> {
+    const { journal, context, plan } = this;
+    journal.answeredNow();
+    journal.timeline.info('sip', `200 OK from ${plan.farEnd}: call connected`, { relay: context.relay.description });
+    await new Promise<void>((resolve) => {
+      const bridge = new Bridge(legs, {
+        media: this.#media,
+        lost: this.#lost,
+        observer: { relayed: (from, method, status, detail) => this.#relayed(from, method, status, detail) },
+        onEnd: (end) => {
+          this.#bridgeEnded(end);
+          // `closed` is set right after this returns.
+          queueMicrotask(() => void bridge.closed.then(resolve));
+        },
+      });
+      this.#bridge = bridge;
+      this.#drain = () => void bridge.end('the edge was shut down', { Reason: DRAINED });
+      this.#watch(bridge, legs);
+    });
+  }
+
+  #watch(bridge: Bridge, legs: TwoLegs): void {
+    const { plan, context } = this;
+    const watched = plan.watchedSide === 'a' ? legs.caller : legs.callee;
+    this.#keepalive = keepAlive(watched, {
+      intervalMs: context.keepaliveMs,
+      lost: this.#lost,
+      onDead: (why) => void bridge.end(`${partyAt(plan.watchedSide)} is gone: ${why}`, { Reason: PLATFORM_FAILURE }),
+    });
+    const gone = this.#target && plan.watchedGone?.(this.#target);
+    const keepalive = this.#keepalive;
+    // Missing from Redis is no proof: Redis may have lost it. The dialog itself is asked.
+    if (gone?.aborted) keepalive.probe();
+    gone?.addEventListener('abort', () => keepalive.probe(), { once: true });
+    const onLost = (): void => {
+      void bridge.abandon('connection to the SIP server lost');
+      context.orphans.add(legs.caller, PLATFORM_FAILURE);
+      context.orphans.add(legs.callee, PLATFORM_FAILURE);
+    };
+    if (this.#lost.aborted) onLost();
+    else this.#lost.addEventListener('abort', () => bridge.ended || onLost(), { once: true });
+  }
+
+  #relayed(from: Side, method: string, status: number, detail: Record<string, unknown>): void {
+    const text = `${method} from the ${partyAt(from)}: ${status}`;
+    const { timeline } = this.journal;
+    if (status >= 400) timeline.warn('sip', text, { method, status, ...detail });
+    else timeline.info('sip', text, { method, status, ...detail });
+  }
+
+  #bridgeEnded(end: BridgeEnd): void {
+    this.#keepalive?.stop();
+    if (end.by === 'platform') {
+      this.journal.timeline.error('call', end.why);
+      this.#end(200, 'OK', 'platform failure', end.why);
+      return;
+    }
+    this.journal.timeline.info('sip', `BYE from the ${partyAt(end.by)}`);
+    this.#end(200, 'OK', end.by === 'a' ? 'caller hungup' : 'called party hungup');
+  }
+
+  #end(status: number, reason: string, termination: TerminationReason, cause?: string): void {
+    this.journal.endedNow({ status, reason, termination, ...(cause ? { cause } : {}) });
+  }
+}
+
+/** The status that the caller gets for a failure. */
+function outwardStatus({ kind, status }: LegFailure): number {
+  if (kind === 'refused' || kind === 'unanswered' || status === 480) return status;
+  return 503;
+}
+
+function whyOf({ kind }: LegFailure, farEnd: string): string {
+  const reasons: Record<LegFailure['kind'], string> = {
+    refused: `${farEnd} refused the call`,
+    unanswered: `${farEnd} did not answer in time`,
+    gone: `no ${farEnd} available`,
+    abandoned: 'abandoned',
+    lost: 'SIP server lost',
+    unsent: `${farEnd} cannot be reached`,
+  };
+  return reasons[kind];
+}

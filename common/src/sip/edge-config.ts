@@ -1,0 +1,37 @@
+import { type ConfigOf, integer, optionalText } from '../config/read-config.js';
+import { drachtioVars, encryptionVars, httpVars, mysqlVars, redisVars } from '../config/variables.js';
+
+/** What both edges read from their environment. */
+export const edgeVars = {
+  ...mysqlVars,
+  ...redisVars,
+  ...drachtioVars,
+  ...httpVars,
+  ...encryptionVars,
+  SIP_ADDRESS: optionalText({
+    doc: "ip:port under which feature servers reach the edge's SIP server; by default taken from its answer to authenticate",
+  }),
+  RTPENGINE_HOST: optionalText({ doc: 'host of rtpengine; unset: media flows direct' }),
+  RTPENGINE_PORT: integer({ default: 22_222, min: 1, max: 65_535, doc: "UDP port of rtpengine's ng control protocol" }),
+  RTPENGINE_DIRECTION: optionalText({
+    doc: "names of rtpengine's interfaces towards the caller and the callee, as `public,private`; unset: it has one",
+  }),
+  PRIVATE_NETWORK_CIDR: optionalText({
+    doc: 'source networks that are ours, as `10.0.0.0/8,192.168.0.0/16`, besides the live feature servers',
+  }),
+  MAX_CALLS: integer({ default: 500, min: 1, doc: 'calls that this process takes; more are refused with 503' }),
+  MAX_EVENT_LOOP_LAG_MS: integer({
+    default: 200,
+    min: 0,
+    doc: 'new calls are refused with 503 while timers run later than this (90th percentile); 0: never',
+  }),
+  KEEPALIVE_MS: integer({
+    default: 8_000,
+    min: 100,
+    doc: 'how often the feature server side of a call is asked whether it lives',
+  }),
+  ANSWER_TIMEOUT_MS: integer({ default: 180_000, min: 1_000, doc: 'how long a call may ring' }),
+};
+
+/** The configuration of an edge. */
+export type EdgeConfig = ConfigOf<typeof edgeVars>;

@@ -1,0 +1,240 @@
+import type { Express } from 'express';
+import { ConfigError } from '../config/read-config.js';
+import { mysqlConfig, redisConfig } from '../config/variables.js';
+import { type Database, openDatabase } from '../db/database.js';
+import { type ClosableEventSink, createEventSink } from '../events/sink.js';
+import type { CallDirection } from '../events/types.js';
+import { type HttpServer, startHttpServer } from '../http/server.js';
+import type { ProcessContext } from '../lifecycle/run-process.js';
+import type { Logger } from '../log/logger.js';
+import { directRelay, type MediaRelay, rtpengineRelay } from '../media-relay/media-relay.js';
+import { openNgClient } from '../media-relay/ng-client.js';
+import { createMetrics, type Metrics } from '../metrics/metrics.js';
+import { loadProvisioning, type Provisioning } from '../provisioning/provisioning.js';
+import { type Announcement, announce } from '../redis/announce.js';
+import { type CallRegistry, callRegistry } from '../redis/call-registry.js';
+import { closeRedis, openRedis, type Redis } from '../redis/connection.js';
+import {
+  FEATURE_SERVERS,
+  type FeatureServerInfo,
+  featureServerKey,
+  SBCS,
+  type SbcInfo,
+  sbcKey,
+} from '../redis/keys.js';
+import { type InstanceWatch, watchInstances } from '../redis/watch-instances.js';
+import type { BridgedCallContext } from './bridged-call.js';
+import { type ConnectedSrf, connectSrf } from './connect-srf.js';
+import type { EdgeConfig } from './edge-config.js';
+import { type EdgeMetrics, edgeMetrics } from './edge-metrics.js';
+import { type FeatureServerSources, featureServerSources } from './feature-server-sources.js';
+import { watchLink } from './link.js';
+import { type LiveCalls, liveCalls } from './live-calls.js';
+import { type LoadGuard, loadGuard } from './load-guard.js';
+import { type Ipv4Network, parseNetworks } from './networks.js';
+import { releaseOrphans } from './orphans.js';
+import { asSipStack, type SipStack } from './stack.js';
+
+/** An edge process's parts, connected and running. */
+export interface Edge {
+  readonly instanceId: string;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly edgeMetrics: EdgeMetrics;
+  readonly stack: SipStack;
+  readonly bridging: BridgedCallContext;
+  readonly sink: ClosableEventSink;
+  readonly registry: CallRegistry;
+  readonly provisioning: Provisioning;
+  readonly featureServers: InstanceWatch<FeatureServerInfo>;
+  readonly sources: FeatureServerSources;
+  readonly privateNetworks: readonly Ipv4Network[];
+  readonly calls: LiveCalls;
+  readonly guard: LoadGuard;
+  /** `ip:port` of the edge's SIP server as feature servers reach it. */
+  readonly sipAddress: string;
+  readonly http: HttpServer;
+  /** False once draining has begun. */
+  readonly accepting: boolean;
+  /** Takes no more calls; resolves when the last has ended. */
+  drain(): Promise<void>;
+  /** Ends the calls that are left, then everything else. */
+  close(): Promise<void>;
+}
+
+/** How long the BYEs and records of the last calls may take when the process ends. */
+const STOP_CALLS_DEADLINE_MS = 3_000;
+
+function networksOf(config: EdgeConfig): Ipv4Network[] {
+  const list = config.PRIVATE_NETWORK_CIDR;
+  const networks = parseNetworks(list ?? '');
+  if (networks) return networks;
+  const expected = 'IPv4 networks such as 10.0.0.0/8,192.168.1.5';
+  throw new ConfigError([{ variable: 'PRIVATE_NETWORK_CIDR', value: JSON.stringify(list), expected }]);
+}
+
+function relayOf(config: EdgeConfig, logger: Logger): MediaRelay {
+  const host = config.RTPENGINE_HOST;
+  if (host === undefined) return directRelay();
+  const port = config.RTPENGINE_PORT;
+  const direction = config.RTPENGINE_DIRECTION?.split(',').map((name) => name.trim());
+  if (direction && (direction.length !== 2 || direction.includes(''))) {
+    const value = JSON.stringify(config.RTPENGINE_DIRECTION);
+    throw new ConfigError([
+      { variable: 'RTPENGINE_DIRECTION', value, expected: 'two interface names such as public,private' },
+    ]);
+  }
+  return rtpengineRelay({
+    ng: openNgClient({ host, port, logger }),
+    description: `rtpengine at ${host}:${port}`,
+    ...(direction ? { direction: [direction[0]!, direction[1]!] as const } : {}),
+    logger,
+  });
+}
+
+/** The connections of an edge to its stores, without the SIP server. */
+interface Stores {
+  db: Database;
+  redis: Redis;
+  sink: ClosableEventSink;
+  registry: CallRegistry;
+  provisioning: Provisioning;
+  featureServers: InstanceWatch<FeatureServerInfo>;
+}
+
+async function openStores(ctx: ProcessContext, config: EdgeConfig, metrics: Metrics): Promise<Stores> {
+  const { logger, instanceId } = ctx;
+  const db = openDatabase(mysqlConfig(config), { logger });
+  const redis = openRedis(redisConfig(config), { logger, name: ctx.name });
+  const sink = createEventSink({ redis, source: `${ctx.name}:${instanceId}`, logger, metrics });
+  const registry = callRegistry({ redis, owner: instanceId, logger });
+  const featureServers = watchInstances<FeatureServerInfo>({
+    redis,
+    setKey: FEATURE_SERVERS,
+    keyOf: featureServerKey,
+    logger,
+  });
+  const encryptionSecret = config.ENCRYPTION_SECRET;
+  const provisioning = await loadProvisioning({ db, redis, logger, metrics, encryptionSecret });
+  return { db, redis, sink, registry, provisioning, featureServers };
+}
+
+async function closeStores(stores: Stores): Promise<void> {
+  stores.featureServers.close();
+  await stores.provisioning.close();
+  await stores.registry.close();
+  await stores.sink.close();
+  await closeRedis(stores.redis);
+  await stores.db.close();
+}
+
+function connect(ctx: ProcessContext, config: EdgeConfig, role: CallDirection): Promise<ConnectedSrf> {
+  return connectSrf({
+    host: config.DRACHTIO_HOST,
+    port: config.DRACHTIO_PORT,
+    secret: config.DRACHTIO_SECRET.reveal(),
+    tags: [role],
+    logger: ctx.logger,
+  });
+}
+
+/**
+ * Builds an edge: connects to the stores and the SIP server, serves HTTP, and announces itself. The edge takes calls as soon
+ * as `takeCalls` has registered its handlers, which happens before it announces itself.
+ */
+export async function openEdge(options: {
+  ctx: ProcessContext;
+  config: EdgeConfig;
+  role: CallDirection;
+  routes?: (app: Express, edge: Pick<Edge, 'sources'>) => void;
+  takeCalls: (edge: Edge) => void;
+}): Promise<Edge> {
+  const { ctx, config, role } = options;
+  const { logger, instanceId } = ctx;
+  const privateNetworks = networksOf(config);
+  const relay = relayOf(config, logger);
+  const metrics = createMetrics({ name: ctx.name, instanceId });
+  const stores = await openStores(ctx, config, metrics);
+  const sources = featureServerSources(stores.featureServers, privateNetworks);
+  const srf = await connect(ctx, config, role);
+  const link = watchLink(asSipStack(srf));
+  const calls = liveCalls();
+  const guard = loadGuard({ maxCalls: config.MAX_CALLS, maxLagMs: config.MAX_EVENT_LOOP_LAG_MS });
+  const sipAddress = config.SIP_ADDRESS ?? srf.link.sipAddresses[0] ?? '';
+  let accepting = true;
+  const http = await startHttpServer({
+    host: config.HTTP_HOST,
+    port: config.HTTP_PORT,
+    metrics,
+    logger,
+    health: async () => ({
+      healthy: link.up && accepting,
+      facts: {
+        calls: calls.size,
+        accepting,
+        sipServer: link.up,
+        redis: stores.redis.status,
+        media: relay.description,
+        featureServers: stores.featureServers.list().length,
+        lagMs: Math.round(guard.lagMs),
+      },
+    }),
+    routes: (app) => options.routes?.(app, { sources }),
+  });
+  let announcement: Announcement | undefined;
+  const edge: Edge = {
+    instanceId,
+    logger,
+    metrics,
+    edgeMetrics: edgeMetrics(metrics, role, () => calls.size),
+    stack: link.stack,
+    bridging: {
+      link,
+      relay,
+      orphans: releaseOrphans(link, logger),
+      calls,
+      keepaliveMs: config.KEEPALIVE_MS,
+      answerMs: config.ANSWER_TIMEOUT_MS,
+    },
+    ...stores,
+    sources,
+    privateNetworks,
+    calls,
+    guard,
+    sipAddress,
+    http,
+    get accepting() {
+      return accepting;
+    },
+    async drain() {
+      accepting = false;
+      await announcement?.update();
+      await calls.empty();
+    },
+    async close() {
+      accepting = false;
+      let timer: NodeJS.Timeout | undefined;
+      const deadline = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, STOP_CALLS_DEADLINE_MS);
+      });
+      await Promise.race([calls.stopAll(), deadline]).finally(() => clearTimeout(timer));
+      await announcement?.close();
+      guard.close();
+      await http.close(0);
+      srf.link.close();
+      relay.close();
+      await closeStores(stores);
+    },
+  };
+  options.takeCalls(edge);
+  const info = (): SbcInfo => ({
+    instanceId,
+    role,
+    privateSipAddress: sipAddress,
+    calls: calls.size,
+    accepting: accepting && guard.overloaded(calls.size) === null,
+  });
+  announcement = announce({ redis: stores.redis, setKey: SBCS, key: sbcKey(instanceId), instanceId, info, logger });
+  await announcement.ready;
+  return edge;
+}

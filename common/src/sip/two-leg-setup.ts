@@ -1,0 +1,234 @@
+import { RelayRefusedError } from '../media-relay/errors.js';
+import type { MediaSession } from '../media-relay/media-relay.js';
+import { LinkLostError, NoResponseError } from './errors.js';
+import { passableHeaders } from './header-policy.js';
+import { discard, isPending, type LegFailure, type LegTarget, placeLeg } from './place-leg.js';
+import { respond } from './respond.js';
+import type { PendingDialog, SipDialog, SipHeaders, SipRequest, SipResponse, SipStack } from './stack.js';
+
+/** Both dialogs of a call that was answered. */
+export interface TwoLegs {
+  caller: SipDialog;
+  callee: SipDialog;
+}
+
+/** How the set-up of a call ended. Only `abandoned` has been answered (487); for the rest the caller of this answers. */
+export type SetupResult =
+  | { ok: true; legs: TwoLegs; answer: SipResponse }
+  | { ok: false; kind: 'target'; failure: LegFailure; target: LegTarget | null }
+  | { ok: false; kind: 'media'; error: unknown }
+  | { ok: false; kind: 'abandoned' | 'lost' }
+  | { ok: false; kind: 'caller'; error: unknown };
+
+/** What a set-up tells while it goes on. */
+export interface SetupObserver {
+  /** An INVITE goes out. */
+  trying?(target: LegTarget): void;
+  /** A provisional response above 100 came from the far end. */
+  progress?(target: LegTarget, response: SipResponse): void;
+  /** An attempt failed; another one may follow. */
+  failed?(target: LegTarget, failure: LegFailure): void;
+}
+
+/** What a set-up needs. */
+export interface Setup {
+  stack: SipStack;
+  request: SipRequest;
+  response: SipResponse;
+  /** The caller's SDP; empty when the INVITE carries no offer. */
+  offer: string;
+  callerTag: string;
+  media: MediaSession;
+  /** The next place to try, given the last failure; null when there is none. Asked first without a failure. */
+  nextTarget(failure?: LegFailure): LegTarget | null;
+  /** Headers of responses to the caller besides those that the far end sent. */
+  responseHeaders?: SipHeaders;
+  abandoned: AbortSignal;
+  lost: AbortSignal;
+  answerMs: number;
+  observer: SetupObserver;
+}
+
+/** How long the caller has for its ACK with SDP; then our own SIP server ends the call as well (RFC 3261 §13.3.1.4). */
+const ACK_DEADLINE_MS = 32_000;
+
+/**
+ * Follows the caller's CANCEL: answers the INVITE with 487 at once and aborts; the signal's reason holds the headers that go
+ * on with our CANCEL. Must be called before anything is awaited.
+ */
+export function watchCancel(request: SipRequest, response: SipResponse): AbortSignal {
+  const controller = new AbortController();
+  request.on('cancel', (cancel) => {
+    const headers: SipHeaders = {};
+    const reason = cancel?.get('Reason');
+    if (reason) headers.Reason = reason;
+    respond(response, 487);
+    controller.abort(headers);
+  });
+  return controller.signal;
+}
+
+const sdpHeaders = (body: string): SipHeaders => (body ? { 'Content-Type': 'application/sdp' } : {});
+const toTag = (message: SipResponse): string => message.getParsedHeader('to').params.tag ?? '';
+
+/** Rejects when the control connection is lost or the time is over before the work is done. */
+function whileConnected<T>(work: Promise<T>, lost: AbortSignal, deadlineMs: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onLost = (): void => reject(new LinkLostError('connection to the SIP server lost'));
+    const timer = setTimeout(() => reject(new NoResponseError('no ACK', { elapsedMs: deadlineMs })), deadlineMs);
+    if (lost.aborted) onLost();
+    lost.addEventListener('abort', onLost, { once: true });
+    work.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+      lost.removeEventListener('abort', onLost);
+    });
+  });
+}
+
+/** Passes the far end's provisional responses on, in order, one after the other. */
+class ProvisionalRelay {
+  #last: Promise<void> = Promise.resolve();
+  /** What went wrong with early media; the call cannot go on then. */
+  error: unknown;
+
+  constructor(private readonly setup: Setup) {}
+
+  pass(provisional: SipResponse): void {
+    this.#last = this.#last.then(async () => {
+      try {
+        await this.#send(provisional);
+      } catch (error) {
+        this.error ??= error;
+      }
+    });
+  }
+
+  /** Resolves when everything that came so far has been passed on. */
+  done(): Promise<void> {
+    return this.#last;
+  }
+
+  async #send(provisional: SipResponse): Promise<void> {
+    const { setup } = this;
+    if (setup.response.finalResponseSent) return;
+    const headers = { ...passableHeaders(provisional), ...setup.responseHeaders };
+    let body = '';
+    // Without the caller's offer there is nothing that early media could answer.
+    if (provisional.body && setup.offer) {
+      body = await setup.media.answer('b', provisional.body, toTag(provisional));
+    }
+    respond(setup.response, provisional.status, provisional.reason, {
+      headers: { ...headers, ...sdpHeaders(body) },
+      ...(body ? { body } : {}),
+    });
+  }
+}
+
+/** Sets a call up: offers the caller's media to one target after the other until one answers, then answers the caller. */
+export async function setUpTwoLegs(setup: Setup): Promise<SetupResult> {
+  let offer: string | undefined;
+  try {
+    if (setup.offer) offer = await setup.media.offer('a', setup.offer, setup.callerTag);
+  } catch (error) {
+    return over(setup) ?? { ok: false, kind: 'media', error };
+  }
+  let failure: LegFailure | undefined;
+  let last: LegTarget | null = null;
+  for (;;) {
+    const ended = over(setup);
+    if (ended) return ended;
+    const target = setup.nextTarget(failure);
+    if (!target) {
+      const none: LegFailure = { kind: 'gone', status: 480, reason: 'Temporarily Unavailable', headers: {} };
+      return { ok: false, kind: 'target', failure: failure ?? none, target: last };
+    }
+    last = target;
+    const attempt = await tryTarget(setup, target, offer);
+    if ('result' in attempt) return attempt.result;
+    failure = attempt.failure;
+    setup.observer.failed?.(target, failure);
+  }
+}
+
+/** Whether the caller or the SIP server has gone. */
+function over(setup: Setup): SetupResult | null {
+  if (setup.lost.aborted) return { ok: false, kind: 'lost' };
+  if (setup.abandoned.aborted) return { ok: false, kind: 'abandoned' };
+  return null;
+}
+
+async function tryTarget(
+  setup: Setup,
+  target: LegTarget,
+  offer: string | undefined,
+): Promise<{ result: SetupResult } | { failure: LegFailure }> {
+  setup.observer.trying?.(target);
+  const provisionals = new ProvisionalRelay(setup);
+  const placed = await placeLeg(setup.stack, target, offer, setup, (provisional) => {
+    if (provisional.status <= 100) return;
+    setup.observer.progress?.(target, provisional);
+    provisionals.pass(provisional);
+  });
+  await provisionals.done();
+  if (!placed.ok) return over(setup) ? { result: over(setup)! } : { failure: placed.failure };
+  const ended = over(setup);
+  const error = provisionals.error;
+  if (ended || error) {
+    if (!setup.lost.aborted) discard(placed.leg);
+    return { result: ended ?? { ok: false, kind: 'media', error } };
+  }
+  return { result: await answerCaller(setup, placed.leg) };
+}
+
+async function answerCaller(setup: Setup, leg: SipDialog | PendingDialog): Promise<SetupResult> {
+  const answer = leg.res;
+  // Requests of the far end wait until the caller has its answer.
+  if (!isPending(leg)) leg.queueRequests = true;
+  let caller: SipDialog | undefined;
+  try {
+    const sdp = await sdpForCaller(setup, leg);
+    caller = await whileConnected(
+      setup.stack.createUAS(setup.request, setup.response, {
+        localSdp: sdp,
+        headers: { ...passableHeaders(answer), ...setup.responseHeaders, ...sdpHeaders(sdp) },
+      }),
+      setup.lost,
+      ACK_DEADLINE_MS,
+    );
+    if (isPending(leg)) return { ok: true, legs: { caller, callee: await lateOffer(setup, leg, caller) }, answer };
+    const callee = leg;
+    caller.once('ack', () => {
+      callee.queueRequests = false;
+    });
+    return { ok: true, legs: { caller, callee }, answer };
+  } catch (error) {
+    if (!setup.lost.aborted) {
+      discard(leg);
+      caller?.destroy({}, () => {});
+    }
+    const kind = caller || !isMediaError(error) ? 'caller' : 'media';
+    return over(setup) ?? { ok: false, kind, error };
+  }
+}
+
+const isMediaError = (error: unknown): boolean =>
+  error instanceof RelayRefusedError ||
+  (error instanceof Error && 'code' in error && String(error.code).startsWith('media-relay/'));
+
+function sdpForCaller(setup: Setup, leg: SipDialog | PendingDialog): Promise<string> {
+  const sdp = isPending(leg) ? leg.sdp : leg.res.body;
+  if (!sdp) return Promise.reject(new RelayRefusedError('the far end answered without SDP'));
+  // Without an offer in the INVITE the far end's 200 is the offer, and the caller's ACK the answer (RFC 3261 §13.2.1).
+  return isPending(leg) ? setup.media.offer('b', sdp, toTag(leg.res)) : setup.media.answer('b', sdp, toTag(leg.res));
+}
+
+async function lateOffer(setup: Setup, leg: PendingDialog, caller: SipDialog): Promise<SipDialog> {
+  const acked = new Promise<SipRequest>((resolve, reject) => {
+    caller.once('ack', resolve);
+    caller.on('destroy', () => reject(new NoResponseError('the caller hung up before its ACK')));
+  });
+  const ack = await whileConnected(acked, setup.lost, ACK_DEADLINE_MS);
+  if (!ack.body) throw new NoResponseError('ACK without SDP');
+  const sdp = await setup.media.answer('a', ack.body, setup.callerTag);
+  return whileConnected(leg.ack(sdp), setup.lost, ACK_DEADLINE_MS);
+}

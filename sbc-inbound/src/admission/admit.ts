@@ -1,0 +1,38 @@
+import type { Ipv4Network } from '@ringwire/common/sip/networks.js';
+import type { SipRequest } from '@ringwire/common/sip/stack.js';
+import { mayCall } from './may-they.js';
+import { shield } from './shield.js';
+import type { CallLimits, Decision, Destination, Invite, Rejection, Snapshot } from './types.js';
+import { findDestination } from './what.js';
+import { identifyCaller } from './who.js';
+
+/** An INVITE that becomes a call, or why it does not; `decisions` say how that was found out. */
+export type Admission =
+  | { ok: true; invite: Invite; destination: Destination; decisions: Decision[] }
+  | { ok: false; invite: Invite | null; rejection: Rejection; decisions: Decision[] };
+
+/** What admission looks at. */
+export interface AdmissionContext {
+  snapshot: Snapshot;
+  limits: CallLimits;
+  /** Networks of our own proxies. */
+  trusted: readonly Ipv4Network[];
+}
+
+/** Takes an INVITE through the steps shield, who, what, may they. Reads memory only, except for limits. Never rejects. */
+export async function admit(request: SipRequest, context: AdmissionContext): Promise<Admission> {
+  const { snapshot } = context;
+  const decisions: Decision[] = [];
+  const shielded = shield(request, context.trusted);
+  if (!shielded.ok) return { ok: false, invite: null, rejection: shielded.rejection, decisions };
+  const invite = shielded.value;
+  const caller = identifyCaller(invite, snapshot);
+  if (!caller.ok) return { ok: false, invite, rejection: caller.rejection, decisions };
+  if (caller.decision) decisions.push(caller.decision);
+  const destination = findDestination(invite, caller.value, snapshot);
+  if (!destination.ok) return { ok: false, invite, rejection: destination.rejection, decisions };
+  if (destination.decision) decisions.push(destination.decision);
+  const allowed = await mayCall(invite, destination.value, context.limits);
+  if (!allowed.ok) return { ok: false, invite, rejection: allowed.rejection, decisions };
+  return { ok: true, invite, destination: allowed.value, decisions };
+}

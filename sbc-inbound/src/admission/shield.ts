@@ -1,0 +1,54 @@
+import { isIPv4 } from 'node:net';
+import { SIP_HEADERS } from '@ringwire/common';
+import { sdpOf } from '@ringwire/common/sip/incoming.js';
+import { type Ipv4Network, inNetworks } from '@ringwire/common/sip/networks.js';
+import type { SipRequest } from '@ringwire/common/sip/stack.js';
+import { calledNumber, partyOf, splitUri } from '@ringwire/common/sip/uri.js';
+import { type Invite, refuse, type StepResult } from './types.js';
+
+/** Names that attack tools give themselves; no telephone does. */
+const SCANNERS =
+  /friendly-scanner|sipvicious|sip-scan|sipcli|sundayddr|pplsip|vaxsipuseragent|siparmyknife|sivus|\biwar\b|\bsmap\b|sip ?bomber|\bgulp\b/i;
+/** Longest dialled user part; more is no number and no name. */
+const MAX_USER = 128;
+
+const malformed = (what: string): StepResult<Invite> =>
+  refuse({ status: 400, reason: what, metric: 'malformed', recorded: false });
+
+/** Step 1, shield: known attack tools and malformed requests go no further. What it lets through is safe to look at. */
+export function shield(request: SipRequest, trusted: readonly Ipv4Network[]): StepResult<Invite> {
+  if (SCANNERS.test(request.get('User-Agent') ?? '')) {
+    return refuse({ status: 403, reason: 'Forbidden', metric: 'scanner', recorded: false });
+  }
+  const target = splitUri(request.uri);
+  const from = partyOf(request, 'from');
+  const to = partyOf(request, 'to');
+  const sipCallId = request.get('Call-ID');
+  if (!target || (target.user?.length ?? 0) > MAX_USER) return malformed('invalid Request-URI');
+  if (!from?.tag) return malformed('invalid From');
+  if (!to) return malformed('invalid To');
+  if (!sipCallId || !request.has('Contact')) return malformed(sipCallId ? 'no Contact' : 'no Call-ID');
+  const sdp = sdpOf(request);
+  if (sdp === null) {
+    return refuse({ status: 503, reason: 'multipart body without SDP', metric: 'malformed', recorded: false });
+  }
+  const invite: Invite = {
+    sourceAddress: sourceOf(request, trusted),
+    sipCallId,
+    target,
+    from: { ...from, tag: from.tag },
+    to,
+    number: calledNumber(target.user),
+    sdp,
+    claimedApplicationSid: request.get(SIP_HEADERS.applicationSid) ?? null,
+  };
+  return { ok: true, value: invite };
+}
+
+/** Only our own proxies may say that a request came from somewhere else: anybody can write a header. */
+function sourceOf(request: SipRequest, trusted: readonly Ipv4Network[]): string {
+  const sender = request.source_address;
+  if (!inNetworks(trusted, sender)) return sender;
+  const claimed = (request.get('X-Forwarded-For') ?? request.get('X-Subspace-Forwarded-For'))?.split(',')[0]?.trim();
+  return claimed && isIPv4(claimed) ? claimed : sender;
+}

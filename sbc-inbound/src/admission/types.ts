@@ -1,0 +1,91 @@
+import type {
+  Account,
+  Application,
+  CarrierGateway,
+  PhoneNumber,
+  ProvisioningSnapshot,
+  TimelineKind,
+  VoipCarrier,
+} from '@ringwire/common';
+import type { Party, UriParts } from '@ringwire/common/sip/uri.js';
+
+/** What an INVITE says, once it is known to be well-formed. */
+export interface Invite {
+  /** Where it came from, as far as we trust it: the sender, or what one of our own proxies says of the sender. */
+  sourceAddress: string;
+  sipCallId: string;
+  target: UriParts;
+  from: Party & { tag: string };
+  to: Party;
+  /** Dialled number without a leading plus; `anonymous` when the request names nobody. */
+  number: string;
+  /** Empty when the INVITE carries no offer. */
+  sdp: string;
+  /** Application that the sender claims to be: one of ours calling itself would never end. */
+  claimedApplicationSid: string | null;
+}
+
+/** Who is calling. */
+export interface Caller {
+  /** Gateways that contain the source address, most specific first, account-level before shared ones. Never empty. */
+  gateways: readonly CarrierGateway[];
+  /** The account whose SIP realm was dialled, when the request names one. */
+  realmAccount: Account | null;
+}
+
+/** What is being called. */
+export interface Destination {
+  carrier: VoipCarrier;
+  account: Account;
+  application: Application;
+  /** Null when the carrier's default application takes the call. */
+  phoneNumber: PhoneNumber | null;
+}
+
+/** Why an INVITE does not become a call. */
+export interface Rejection {
+  status: number;
+  /** Told to the caller as X-Reason, and to people on the timeline. */
+  reason: string;
+  /** Short constant by which it is counted. */
+  metric: string;
+  /**
+   * Whether it leaves a call record: rejections of strangers do not, since anybody can send any number of them.
+   */
+  recorded: boolean;
+  carrier?: VoipCarrier;
+  account?: Account;
+  application?: Application;
+  /** More response headers. */
+  headers?: Record<string, string>;
+}
+
+/** One line of the timeline that says what a step decided and why. */
+export interface Decision {
+  kind: TimelineKind;
+  text: string;
+  data?: Record<string, unknown>;
+}
+
+/** The outcome of a step. */
+export type StepResult<T> = { ok: true; value: T; decision?: Decision } | { ok: false; rejection: Rejection };
+
+/** A refusal; recorded unless it says otherwise. */
+export function refuse<T>(rejection: Omit<Rejection, 'recorded'> & { recorded?: boolean }): StepResult<T> {
+  return { ok: false, rejection: { recorded: true, ...rejection } };
+}
+
+/** Asks whether an account may have one more call; null when it may. The place for limits and fraud checks. */
+export type CallLimits = (call: Destination & { invite: Invite }) => Promise<Rejection | null>;
+
+/** Provisioning data as the steps see it. */
+export type Snapshot = Pick<
+  ProvisioningSnapshot,
+  | 'findInboundGateways'
+  | 'findNumbers'
+  | 'findNumberPattern'
+  | 'findAccountByRealm'
+  | 'accountsBySid'
+  | 'applicationsBySid'
+  | 'carriersBySid'
+>;

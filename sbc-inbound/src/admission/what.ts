@@ -1,0 +1,104 @@
+import type { Account, PhoneNumber, VoipCarrier } from '@ringwire/common';
+import { type Caller, type Destination, type Invite, refuse, type Snapshot, type StepResult } from './types.js';
+
+/** Who gets the call, before accounts and applications are looked up. */
+interface Choice {
+  carrier: VoipCarrier;
+  accountSid: string;
+  applicationSid: string | null;
+  phoneNumber: PhoneNumber | null;
+  why: string;
+}
+
+/** Step 3, what: the dialled number's account and application, else those of the carrier. */
+export function findDestination(invite: Invite, caller: Caller, snapshot: Snapshot): StepResult<Destination> {
+  const chosen = byNumber(invite, caller, snapshot) ?? byCarrier(invite, caller, snapshot);
+  if (!chosen.ok) return chosen;
+  const { carrier, accountSid, applicationSid, phoneNumber, why } = chosen.value;
+  const account = snapshot.accountsBySid.get(accountSid);
+  if (!account) return notProvisioned(invite, carrier, 'its account does not exist');
+  if (applicationSid === null) return notProvisioned(invite, carrier, 'it has no application', account);
+  const application = snapshot.applicationsBySid.get(applicationSid);
+  if (!application) return notProvisioned(invite, carrier, 'its application does not exist or cannot be used', account);
+  return {
+    ok: true,
+    value: { carrier, account, application, phoneNumber },
+    decision: {
+      kind: 'routing',
+      text: `${why} leads to application ${application.name} of account ${account.name}`,
+      data: {
+        accountSid,
+        applicationSid,
+        voipCarrierSid: carrier.voipCarrierSid,
+        phoneNumberSid: phoneNumber?.phoneNumberSid ?? null,
+      },
+    },
+  };
+}
+
+function notProvisioned<T>(invite: Invite, carrier: VoipCarrier, detail: string, account?: Account): StepResult<T> {
+  return refuse({
+    status: 404,
+    reason: `Number Not Provisioned: ${invite.number}, ${detail}`,
+    metric: 'unknown-number',
+    carrier,
+    ...(account ? { account } : {}),
+  });
+}
+
+function ambiguous<T>(what: string, carrier: VoipCarrier): StepResult<T> {
+  return refuse({ status: 503, reason: what, metric: 'ambiguous', carrier });
+}
+
+/** Exact number first, then the longest pattern. Null when no number of these carriers matches. */
+function byNumber(invite: Invite, caller: Caller, snapshot: Snapshot): StepResult<Choice> | null {
+  const carrierSids = new Set(caller.gateways.map(({ carrier }) => carrier.voipCarrierSid));
+  const { realmAccount } = caller;
+  const usable = (row: PhoneNumber): boolean =>
+    row.accountSid !== null && (realmAccount === null || row.accountSid === realmAccount.accountSid);
+  const exact = snapshot.findNumbers(invite.number, carrierSids).filter(usable);
+  if (exact.length > 1) {
+    return ambiguous(
+      `number ${invite.number} exists ${exact.length} times at this address`,
+      caller.gateways[0]!.carrier,
+    );
+  }
+  const pattern = exact.length === 0 ? snapshot.findNumberPattern(invite.number, carrierSids) : undefined;
+  const phoneNumber = exact[0] ?? (pattern && usable(pattern) ? pattern : undefined);
+  const carrier = snapshot.carriersBySid.get(phoneNumber?.voipCarrierSid ?? '');
+  if (!phoneNumber?.accountSid || !carrier) return null;
+  const what = exact.length === 1 ? `number ${phoneNumber.number}` : `pattern ${phoneNumber.number}`;
+  return {
+    ok: true,
+    value: {
+      carrier,
+      accountSid: phoneNumber.accountSid,
+      applicationSid: phoneNumber.applicationSid ?? carrier.applicationSid,
+      phoneNumber,
+      why: phoneNumber.applicationSid ? what : `${what} has no application: carrier ${carrier.name}'s default`,
+    },
+  };
+}
+
+/** The application that a carrier's calls to unknown numbers go to. */
+function byCarrier(invite: Invite, caller: Caller, snapshot: Snapshot): StepResult<Choice> {
+  const first = caller.gateways[0]!.carrier;
+  const choose = (carrier: VoipCarrier, accountSid: string): StepResult<Choice> => {
+    const why = `number ${invite.number} is not provisioned: carrier ${carrier.name}'s default`;
+    const { applicationSid } = carrier;
+    if (applicationSid === null) return notProvisioned(invite, carrier, 'and the carrier has no default application');
+    return { ok: true, value: { carrier, accountSid, applicationSid, phoneNumber: null, why } };
+  };
+  if (caller.realmAccount) return choose(first, caller.realmAccount.accountSid);
+  const carriers = [...new Set(caller.gateways.map(({ carrier }) => carrier))];
+  const owned = carriers.filter((carrier) => carrier.accountSid !== null && carrier.applicationSid !== null);
+  if (owned.length > 1) return ambiguous('several carriers at this address have a default application', first);
+  const only = owned[0];
+  if (only?.accountSid) return choose(only, only.accountSid);
+  // A service provider with one account shares its carriers with nobody else.
+  const accounts = [...snapshot.accountsBySid.values()].filter(
+    (account) => account.serviceProviderSid === first.serviceProviderSid,
+  );
+  if (accounts.length === 1) return choose(first, accounts[0]!.accountSid);
+  return notProvisioned(invite, first, 'and the carrier has no default application');
+}

@@ -1,0 +1,41 @@
+import { type FeatureServerInfo, SIP_HEADERS } from '@ringwire/common';
+import { passableHeaders } from '@ringwire/common/sip/header-policy.js';
+import type { SipHeaders, SipMessageView } from '@ringwire/common/sip/stack.js';
+import { isIpv4, nameAddr } from '@ringwire/common/sip/uri.js';
+import type { Destination, Invite } from './admission/types.js';
+
+/** Everything but these needs escaping in the user part of a URI (RFC 3261 §25.1). */
+const NOT_IN_USER = /[^A-Za-z0-9\-_.!~*'()&=+$,;?/%]/gu;
+
+const userPart = (user: string): string => user.replace(NOT_IN_USER, (character) => encodeURIComponent(character));
+
+/** Headers of the INVITE to a feature server: ours, and those of the caller that may go on. */
+export function headersToFeatureServer(
+  request: SipMessageView,
+  call: { invite: Invite; destination: Destination; callSid: string; attemptedAt: number },
+): SipHeaders {
+  const { invite, destination } = call;
+  const user = userPart(invite.from.user ?? 'anonymous');
+  return {
+    ...passableHeaders(request),
+    From: nameAddr(invite.from.displayName, `sip:${user}@localhost`),
+    To: request.get('To') ?? `<${invite.to.uri}>`,
+    ...(invite.sdp ? { 'Content-Type': 'application/sdp' } : {}),
+    [SIP_HEADERS.callSid]: call.callSid,
+    [SIP_HEADERS.accountSid]: destination.account.accountSid,
+    [SIP_HEADERS.applicationSid]: destination.application.applicationSid,
+    [SIP_HEADERS.outerCallId]: invite.sipCallId,
+    [SIP_HEADERS.forwardedFor]: invite.sourceAddress,
+    [SIP_HEADERS.originatingCarrier]: destination.carrier.name.replace(/[^\x20-\x7e]/g, '?'),
+    [SIP_HEADERS.voipCarrierSid]: destination.carrier.voipCarrierSid,
+    [SIP_HEADERS.callStarted]: `${Math.round(call.attemptedAt)}`,
+  };
+}
+
+/** Request-URI and next hop: an IPv4 host becomes the feature server's, a domain stays for the application to see. */
+export function addressOfFeatureServer(invite: Invite, server: FeatureServerInfo): { uri: string; proxy?: string } {
+  const user = invite.target.user === null ? '' : `${userPart(invite.target.user)}@`;
+  const { host } = invite.target;
+  if (host === '' || isIpv4(host) || host.includes(':')) return { uri: `sip:${user}${server.sipAddress}` };
+  return { uri: `sip:${user}${host}`, proxy: `sip:${server.sipAddress}` };
+}

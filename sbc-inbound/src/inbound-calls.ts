@@ -1,0 +1,171 @@
+import { randomUUID } from 'node:crypto';
+import { type CallStarted, nowMs } from '@ringwire/common';
+import { BridgedCall } from '@ringwire/common/sip/bridged-call.js';
+import { CallJournal } from '@ringwire/common/sip/call-journal.js';
+import type { Edge } from '@ringwire/common/sip/edge.js';
+import { reasonHeader } from '@ringwire/common/sip/header-policy.js';
+import { hasRoom } from '@ringwire/common/sip/incoming.js';
+import type { LegFailure, LegTarget } from '@ringwire/common/sip/place-leg.js';
+import { respond } from '@ringwire/common/sip/respond.js';
+import type { SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
+import { watchCancel } from '@ringwire/common/sip/two-leg-setup.js';
+import { type Admission, admit } from './admission/admit.js';
+import type { CallLimits, Destination, Invite, Rejection } from './admission/types.js';
+import { addressOfFeatureServer, headersToFeatureServer } from './feature-server-leg.js';
+import { type FeatureServers, mayTryNext } from './feature-servers.js';
+
+/** What taking calls needs besides the edge. */
+export interface InboundOptions {
+  edge: Edge;
+  servers: FeatureServers;
+  limits: CallLimits;
+}
+
+/** Takes INVITEs from outside until the process ends; answers OPTIONS, by which carriers check that we live. */
+export function takeInboundCalls(options: InboundOptions): void {
+  const { stack, logger } = options.edge;
+  stack.options((_request, response) => void respond(response, 200));
+  stack.invite((request, response) => {
+    // Must be first: a CANCEL may come before the next await returns.
+    const abandoned = watchCancel(request, response);
+    takeCall(options, request, response, abandoned).catch((err: unknown) => {
+      logger.error({ err, sipCallId: request.get('Call-ID') }, 'INVITE was not handled');
+      respond(response, 500);
+    });
+  });
+}
+
+async function takeCall(
+  options: InboundOptions,
+  request: SipRequest,
+  response: SipResponse,
+  abandoned: AbortSignal,
+): Promise<void> {
+  const { edge } = options;
+  const attemptedAt = nowMs();
+  if (!hasRoom(edge, response)) return;
+  const admission = await admit(request, {
+    snapshot: edge.provisioning.snapshot(),
+    limits: options.limits,
+    trusted: edge.privateNetworks,
+  });
+  if (!admission.ok) {
+    reject(options, admission, request, response, attemptedAt);
+    return;
+  }
+  const journal = openJournal(edge, request, admission.invite, attemptedAt, admission.destination);
+  sayDecisions(journal, admission);
+  journal.started();
+  await connect(options, { request, response, abandoned, journal }, admission.invite, admission.destination);
+}
+
+/** What is known of the call's owner: everything, or what a rejection knew. */
+type Known = Partial<Pick<Destination, 'account' | 'application' | 'carrier'>>;
+
+function openJournal(
+  edge: Edge,
+  request: SipRequest,
+  invite: Invite,
+  attemptedAt: number,
+  { account, application, carrier }: Known,
+): CallJournal {
+  const call: CallStarted = {
+    callSid: randomUUID(),
+    accountSid: account?.accountSid ?? null,
+    serviceProviderSid: account?.serviceProviderSid ?? carrier?.serviceProviderSid ?? null,
+    applicationSid: application?.applicationSid ?? null,
+    voipCarrierSid: carrier?.voipCarrierSid ?? null,
+    direction: 'inbound',
+    from: invite.from.user ?? 'anonymous',
+    to: invite.target.user ?? 'anonymous',
+    sipCallId: invite.sipCallId,
+    trunk: carrier?.name ?? '',
+    remoteHost: invite.sourceAddress,
+    host: request.receivedOn ?? edge.sipAddress,
+    attemptedAt,
+    owner: edge.instanceId,
+  };
+  const { sink, registry, edgeMetrics: metrics, logger } = edge;
+  const journal = new CallJournal(call, { sink, registry, metrics, logger });
+  journal.timeline.info('call', `INVITE from ${call.from} to ${call.to}`, {
+    from: call.from,
+    to: call.to,
+    sipCallId: call.sipCallId,
+    source: `${request.protocol}/${request.source_address}:${request.source_port}`,
+    uri: request.uri,
+  });
+  return journal;
+}
+
+function sayDecisions(journal: CallJournal, { decisions }: Admission): void {
+  for (const { kind, text, data } of decisions) journal.timeline.info(kind, text, data);
+}
+
+function reject(
+  { edge }: InboundOptions,
+  admission: Extract<Admission, { ok: false }>,
+  request: SipRequest,
+  response: SipResponse,
+  attemptedAt: number,
+): void {
+  const { rejection, invite } = admission;
+  const { status, reason, metric } = rejection;
+  edge.edgeMetrics.rejected(metric);
+  const cancelled = response.finalResponseSent;
+  respond(response, status, undefined, { headers: { ...reasonHeader(reason), ...rejection.headers } });
+  if (!rejection.recorded || !invite) {
+    edge.logger.debug({ metric, source: request.source_address, sipCallId: request.get('Call-ID') }, 'INVITE rejected');
+    return;
+  }
+  const journal = openJournal(edge, request, invite, attemptedAt, knownOf(rejection));
+  sayDecisions(journal, admission);
+  journal.started();
+  journal.timeline.error('routing', `refused with ${status}: ${reason}`, { status, reason: metric });
+  if (cancelled) journal.endedNow({ status: 487, reason: 'Request Terminated', termination: 'caller abandoned' });
+  else journal.endedNow({ status, reason: response.reason, termination: 'failed', cause: reason });
+}
+
+const knownOf = ({ account, application, carrier }: Rejection): Known => ({
+  ...(account ? { account } : {}),
+  ...(application ? { application } : {}),
+  ...(carrier ? { carrier } : {}),
+});
+
+async function connect(
+  { edge, servers }: InboundOptions,
+  leg: { request: SipRequest; response: SipResponse; abandoned: AbortSignal; journal: CallJournal },
+  invite: Invite,
+  destination: Destination,
+): Promise<void> {
+  const { callSid, attemptedAt } = leg.journal.call;
+  const headers = headersToFeatureServer(leg.request, { invite, destination, callSid, attemptedAt });
+  const tried = new Set<string>();
+  let current: { instanceId: string; release: () => void } | undefined;
+  const nextTarget = (failure?: LegFailure): LegTarget | null => {
+    if (failure && current) {
+      current.release();
+      servers.avoid(current.instanceId);
+      if (!mayTryNext(failure)) return null;
+    }
+    const server = servers.choose(tried);
+    if (!server) return null;
+    tried.add(server.instanceId);
+    current = { instanceId: server.instanceId, release: servers.occupy(server.instanceId) };
+    return {
+      name: server.instanceId,
+      ...addressOfFeatureServer(invite, server),
+      headers,
+      gone: servers.gone(server.instanceId),
+    };
+  };
+  const call = new BridgedCall(edge.bridging, {
+    ...leg,
+    offer: invite.sdp,
+    callerTag: invite.from.tag,
+    nextTarget,
+    watchedSide: 'b',
+    watchedGone: (target) => target.gone,
+    farEnd: 'feature server',
+  });
+  await call.run().finally(() => current?.release());
+}

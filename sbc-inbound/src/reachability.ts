@@ -1,0 +1,66 @@
+import type { FeatureServerInfo } from '@ringwire/common';
+import type { SipLink } from '@ringwire/common/sip/link.js';
+
+/** Which feature servers' SIP servers answer. */
+export interface Reachability {
+  /** True until {@link MISSES} probes in a row went unanswered. */
+  reachable(sipAddress: string): boolean;
+  close(): void;
+}
+
+/** How often each is asked. With the deadline and the misses this says how long calls go to a dead SIP server. */
+const PROBE_EVERY_MS = 2_000;
+const ANSWER_DEADLINE_MS = 1_500;
+/** A single lost datagram proves nothing. */
+const MISSES = 2;
+
+/** Sends OPTIONS and resolves to whether anything came back in time. Never rejects. */
+function answers({ stack }: SipLink, sipAddress: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), ANSWER_DEADLINE_MS);
+    const done = (answered: boolean): void => {
+      clearTimeout(timer);
+      resolve(answered);
+    };
+    try {
+      stack.request(
+        `sip:${sipAddress}`,
+        { method: 'OPTIONS', headers: { 'User-Agent': 'ringwire' } },
+        (error, sent) => {
+          // What our own SIP server would not send says nothing of the other.
+          if (error || !sent) done(true);
+          else sent.on('response', ({ status }) => status >= 200 && done(status !== 408));
+        },
+      );
+    } catch {
+      // drachtio-srf throws when the control connection is just lost.
+      done(true);
+    }
+  });
+}
+
+/**
+ * Asks every feature server's SIP server whether it is there: an INVITE to a dead one would wait 32 s (timer B) before the
+ * next can be tried, and drachtio-srf does not tell of the 100 that a living one sends at once.
+ */
+export function watchReachability(link: SipLink, instances: { list(): FeatureServerInfo[] }): Reachability {
+  const misses = new Map<string, number>();
+  const asking = new Set<string>();
+  const ask = async (sipAddress: string): Promise<void> => {
+    asking.add(sipAddress);
+    const answered = await answers(link, sipAddress);
+    asking.delete(sipAddress);
+    misses.set(sipAddress, answered || !link.up ? 0 : (misses.get(sipAddress) ?? 0) + 1);
+  };
+  const timer = setInterval(() => {
+    const addresses = new Set(instances.list().map(({ sipAddress }) => sipAddress));
+    for (const known of misses.keys()) if (!addresses.has(known)) misses.delete(known);
+    if (!link.up) return;
+    for (const address of addresses) if (!asking.has(address)) void ask(address);
+  }, PROBE_EVERY_MS);
+  timer.unref();
+  return {
+    reachable: (sipAddress) => (misses.get(sipAddress) ?? 0) < MISSES,
+    close: () => clearInterval(timer),
+  };
+}

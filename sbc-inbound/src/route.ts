@@ -1,0 +1,23 @@
+import type { FeatureServerSources } from '@ringwire/common/sip/feature-server-sources.js';
+import type { Express, Request } from 'express';
+
+const parameter = (request: Request, ...names: string[]): string | null => {
+  for (const name of names) {
+    const value = request.query[name];
+    if (typeof value === 'string' && value !== '') return value;
+  }
+  return null;
+};
+
+/**
+ * Serves `GET /route`, which the edge's SIP server asks for every new INVITE (drachtio's request-handler): those of our own
+ * feature servers go to sbc-outbound, all others to sbc-inbound.
+ */
+export function serveRoute(app: Express, sources: FeatureServerSources): void {
+  app.get('/route', (request, response) => {
+    const address = parameter(request, 'source_address', 'sourceAddress', 'source_ip');
+    const port = Number.parseInt(parameter(request, 'source_port', 'sourcePort') ?? '', 10);
+    const outbound = address !== null && sources.isOurs(address, Number.isNaN(port) ? null : port);
+    response.json({ action: 'route', data: { tag: outbound ? 'outbound' : 'inbound' } });
+  });
+}

@@ -1,0 +1,48 @@
+import { passableHeaders } from '@ringwire/common/sip/header-policy.js';
+import type { LegTarget } from '@ringwire/common/sip/place-leg.js';
+import type { SipRequest } from '@ringwire/common/sip/stack.js';
+import { nameAddr, splitUri } from '@ringwire/common/sip/uri.js';
+import type { OutboundCall, Refusal } from './guard.js';
+
+/** Where the call goes, or why it does not. */
+export type TargetResult = { ok: true; leg: LegTarget; host: string } | { ok: false; refusal: Refusal };
+
+const refuse = (status: number, reason: string, metric: string): TargetResult => ({
+  ok: false,
+  refusal: { status, reason, metric },
+});
+
+/**
+ * Routing `sip`: the Request-URI as it is, by way of X-SIP-Proxy where given. The INVITE carries none of the headers that our
+ * processes tell each other by.
+ */
+export function targetOf(request: SipRequest, call: OutboundCall): TargetResult {
+  if (call.routing !== 'sip') {
+    return refuse(501, `routing ${call.routing} is not available`, 'routing-not-available');
+  }
+  const { target, from } = call;
+  if (target.scheme === 'tel' || target.host === '') return refuse(400, 'invalid request-uri', 'malformed');
+  const proxy = request.get('X-SIP-Proxy');
+  const hop = proxy === undefined ? target : splitUri(/^sips?:/i.test(proxy) ? proxy : `sip:${proxy}`);
+  if (!hop || hop.scheme === 'tel') return refuse(400, 'invalid X-SIP-Proxy', 'malformed');
+  const user = request.get('X-Preferred-From-User') ?? from.user ?? 'anonymous';
+  const host = request.get('X-Preferred-From-Host') ?? 'localhost';
+  const caller = splitUri(`sip:${user}@${host}`);
+  if (!caller?.user) return refuse(400, 'invalid X-Preferred-From-User or X-Preferred-From-Host', 'malformed');
+  const nextHop = `${hop.scheme}:${hop.host.includes(':') ? `[${hop.host}]` : hop.host}${hop.port === null ? '' : `:${hop.port}`}`;
+  return {
+    ok: true,
+    host: hop.host,
+    leg: {
+      name: hop.host,
+      uri: request.uri,
+      ...(proxy === undefined ? {} : { proxy: nextHop }),
+      headers: {
+        ...passableHeaders(request),
+        From: nameAddr(from.displayName, `sip:${user}@${host}`),
+        To: `<${request.uri}>`,
+        ...(call.sdp ? { 'Content-Type': 'application/sdp' } : {}),
+      },
+    },
+  };
+}
