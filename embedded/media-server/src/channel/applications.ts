@@ -1,0 +1,206 @@
+import type { Playlists } from '../files/playlists.js';
+import type { Channel } from './channel.js';
+import { collectDigits } from './collect-digits.js';
+import type { Execution } from './execute-queue.js';
+import { playback, playList, record, recordSession, splitArguments } from './media-applications.js';
+
+/** What applications need of the server. */
+export interface ApplicationContext {
+  playlists: Playlists;
+  /** Told of an application that this server does not have. */
+  onUnknown: (application: string, channel: Channel) => void;
+}
+
+type Response = string | undefined;
+type Application = (
+  context: ApplicationContext,
+  channel: Channel,
+  argument: string,
+  execution: Execution,
+) => Response | Promise<Response>;
+
+const nothing = (): undefined => undefined;
+
+const APPLICATIONS: ReadonlyMap<string, Application> = new Map<string, Application>([
+  ['answer', nothing],
+  ['pre_answer', nothing],
+  ['park', (_context, channel) => channel.emit('CHANNEL_PARK') as undefined],
+  ['log', nothing],
+  ['info', nothing],
+  ['start_dtmf', nothing],
+  ['stop_dtmf', nothing],
+  ['flush_dtmf', nothing],
+  // Real media servers have these applications; without a speech engine or phrases they end without a sound.
+  ['say', nothing],
+  ['speak', nothing],
+  ['playback', ({ playlists }, channel, argument, execution) => playback(playlists, channel, argument, execution)],
+  ['endless_playback', endlessPlayback],
+  ['gentones', (context, channel, argument, execution) => gentones(context, channel, argument, execution)],
+  ['record', (_context, channel, argument, execution) => record(channel, argument, execution)],
+  ['record_session', startSessionRecording],
+  ['stop_record_session', stopSessionRecording],
+  ['play_and_get_digits', ({ playlists }, channel, argument, run) => collectDigits(playlists, channel, argument, run)],
+  ['sleep', (_context, channel, argument, execution) => sleep(channel, Number(argument) || 0, execution)],
+  ['set', (_context, channel, argument) => assign(channel, argument)],
+  ['unset', (_context, channel, argument) => channel.setVariable(argument.trim(), undefined) as undefined],
+  ['multiset', (_context, channel, argument) => assignAll(channel, argument)],
+  ['multiunset', (_context, channel, argument) => unsetAll(channel, argument)],
+  ['export', (_context, channel, argument) => exportVariable(channel, argument)],
+  ['set_mute', (_context, channel, argument) => mute(channel, argument)],
+  ['send_dtmf', (_context, channel, argument) => sendDtmf(channel, argument)],
+  ['break', (_context, channel) => channel.executing.breakNow(false) as undefined],
+  ['event', (_context, channel, argument) => fireEvent(channel, argument)],
+  ['hangup', (_context, channel, argument) => void channel.hangup(argument || 'NORMAL_CLEARING') as undefined],
+]);
+
+/** Runs an application by name. An unknown one hangs up the channel, as in FreeSWITCH. */
+export function createApplicationRunner(
+  context: ApplicationContext,
+): (channel: Channel, argument: string, execution: Execution) => Promise<Response> {
+  return async (channel, argument, execution) => {
+    const application = APPLICATIONS.get(execution.application);
+    if (!application) {
+      context.onUnknown(execution.application, channel);
+      void channel.hangup('DESTINATION_OUT_OF_ORDER');
+      return undefined;
+    }
+    if (channel.isEnded) return undefined;
+    return application(context, channel, argument, execution);
+  };
+}
+
+async function endlessPlayback(
+  { playlists }: ApplicationContext,
+  channel: Channel,
+  argument: string,
+  execution: Execution,
+): Promise<Response> {
+  for (;;) {
+    const { outcome, samples } = await playList(playlists, channel, argument, execution);
+    if (outcome !== 'done' || samples === 0 || channel.isEnded) return undefined;
+  }
+}
+
+async function gentones(
+  { playlists }: ApplicationContext,
+  channel: Channel,
+  argument: string,
+  execution: Execution,
+): Promise<Response> {
+  const [tones = '', loops = ''] = argument.split('|');
+  const suffix = loops ? `;loops=${loops}` : '';
+  await playList(playlists, channel, `tone_stream://${tones}${suffix}`, execution);
+  return undefined;
+}
+
+const SESSION_RECORDINGS = new WeakMap<Channel, Map<string, number>>();
+
+/** Starts a session recording; false when that path is being recorded already. */
+export function beginSessionRecording(channel: Channel, path: string, limitSeconds: number): boolean {
+  const recordings = SESSION_RECORDINGS.get(channel) ?? new Map<string, number>();
+  SESSION_RECORDINGS.set(channel, recordings);
+  if (recordings.has(path)) return false;
+  recordings.set(path, recordSession(channel, path, limitSeconds * 1000));
+  return true;
+}
+
+/** Ends the session recording to that path, or all for `all`; false when there is none. */
+export function endSessionRecording(channel: Channel, path: string): boolean {
+  const recordings = SESSION_RECORDINGS.get(channel);
+  const paths = path === 'all' ? [...(recordings?.keys() ?? [])] : [path];
+  let found = false;
+  for (const each of paths) {
+    const number = recordings?.get(each);
+    if (number === undefined) continue;
+    channel.leg.stopRecord(number);
+    recordings?.delete(each);
+    found = true;
+  }
+  return found;
+}
+
+function startSessionRecording(_context: ApplicationContext, channel: Channel, argument: string): Response {
+  const [, path = '', limit = ''] = /^(.*?)(?:\s+\+(\d+))?$/s.exec(argument.trim()) ?? [];
+  beginSessionRecording(channel, path, Number(limit) || 0);
+  return undefined;
+}
+
+function stopSessionRecording(_context: ApplicationContext, channel: Channel, argument: string): Response {
+  endSessionRecording(channel, argument.trim());
+  return undefined;
+}
+
+function sleep(channel: Channel, ms: number, execution: Execution): Promise<Response> {
+  return new Promise((resolve) => {
+    const finish = (): void => {
+      clearTimeout(timer);
+      removeEnd();
+      execution.stop = undefined;
+      resolve(undefined);
+    };
+    const timer = setTimeout(finish, Math.min(Math.max(ms, 0), 2 ** 31 - 1));
+    execution.stop = finish;
+    const removeEnd = channel.onEnd(finish);
+  });
+}
+
+function assign(channel: Channel, assignment: string): undefined {
+  const equals = assignment.indexOf('=');
+  if (equals < 0) channel.setVariable(assignment.trim(), undefined);
+  else channel.setVariable(assignment.slice(0, equals).trim(), assignment.slice(equals + 1));
+  return undefined;
+}
+
+/** `a=1 b=2`, or `^^<delimiter>a=1<delimiter>b=2`. */
+export function assignAll(channel: Channel, argument: string): undefined {
+  const custom = argument.startsWith('^^') ? argument[2] : undefined;
+  const assignments = custom ? argument.slice(3).split(custom) : splitArguments(argument);
+  for (const assignment of assignments) if (assignment !== '') assign(channel, assignment);
+  return undefined;
+}
+
+function unsetAll(channel: Channel, argument: string): undefined {
+  const custom = argument.startsWith('^^') ? argument[2] : undefined;
+  const names = custom ? argument.slice(3).split(custom) : splitArguments(argument);
+  for (const name of names) channel.setVariable(name, undefined);
+  return undefined;
+}
+
+function exportVariable(channel: Channel, argument: string): undefined {
+  const assignment = argument.replace(/^nolocal:/, '');
+  assign(channel, assignment);
+  const name = assignment.split('=')[0]!.trim();
+  const exported = new Set((channel.getVariable('export_vars') ?? '').split(',').filter(Boolean));
+  if (name) channel.setVariable('export_vars', [...exported.add(name)].join(','));
+  return undefined;
+}
+
+/** `set_mute read true`: `read` is what the peer says, `write` what it hears. */
+function mute(channel: Channel, argument: string): undefined {
+  const [side, level = ''] = splitArguments(argument);
+  const on = /^(true|yes|on)$/i.test(level) || Number(level) > 0;
+  if (side === 'read' || side === 'both') channel.leg.mute('read', on);
+  if (side === 'write' || side === 'both') channel.leg.mute('write', on);
+  return undefined;
+}
+
+/** Sends `1234@200`: digits and their length in ms. */
+export function sendDtmf(channel: Channel, argument: string): undefined {
+  const [digits = '', duration = ''] = argument.split('@');
+  channel.leg.sendDtmf(digits, Math.min(Math.max(Number(duration) || 250, 40), 8000));
+  return undefined;
+}
+
+/** `Event-Name=CUSTOM,Event-Subclass=a::b,Some-Header=x`. */
+function fireEvent(channel: Channel, argument: string): undefined {
+  const headers = argument.split(',').flatMap((pair): [string, string][] => {
+    const equals = pair.indexOf('=');
+    return equals > 0 ? [[pair.slice(0, equals).trim(), pair.slice(equals + 1)]] : [];
+  });
+  const name = headers.find(([key]) => key === 'Event-Name')?.[1] ?? 'CHANNEL_APPLICATION';
+  channel.emit(
+    name,
+    headers.filter(([key]) => key !== 'Event-Name'),
+  );
+  return undefined;
+}

@@ -1,0 +1,278 @@
+import { randomUUID } from 'node:crypto';
+import type { AudioAgreement } from '@ringwire/rtp';
+import type { EventBus } from '../event-socket/event-bus.js';
+import type { LegReport, MediaLeg } from '../media/media-pool.js';
+import {
+  type CallerProfile,
+  type CallState,
+  type ChannelFacts,
+  type ChannelState,
+  channelHeaders,
+  profileHeaders,
+} from './channel-data.js';
+import { type ExecuteOptions, ExecuteQueue } from './execute-queue.js';
+import { hangupCauseOf, q850Of } from './hangup-causes.js';
+
+/** What a channel needs to end its SIP side. */
+export interface SignallingSide {
+  /** Sends BYE, or nothing when the peer has ended the dialog. */
+  end(cause: string): void;
+}
+
+/** What a channel is made with. */
+export interface ChannelOptions {
+  profile: CallerProfile;
+  bus: EventBus;
+  /** Runs one application. */
+  runApplication: ExecuteQueue['run'];
+  /** Called once, when everything of the channel is over. */
+  onGone: (channel: Channel) => void;
+}
+
+/** Longest value of a channel variable. */
+const MAX_VARIABLE_LENGTH = 64 * 1024;
+/** How long running applications may take to report their end after a hangup. */
+const SETTLE_TIMEOUT_MS = 500;
+/** Events without variables: frequent, and no client looks for them there. */
+const BRIEF_EVENTS = new Set(['CHANNEL_STATE', 'CHANNEL_CALLSTATE', 'CHANNEL_EXECUTE', 'DTMF']);
+
+/** One call leg as the event socket shows it: variables, state, running applications, events. */
+export class Channel {
+  readonly uuid = randomUUID();
+  readonly name: string;
+  readonly profile: CallerProfile;
+  readonly createdMs = Date.now();
+  readonly executing: ExecuteQueue;
+  /** Set once, before the first event. */
+  leg!: MediaLeg;
+  signalling: SignallingSide | undefined;
+  agreement: AudioAgreement | undefined;
+  bridgedTo: Channel | undefined;
+  readonly #options: ChannelOptions;
+  readonly #variables = new Map<string, string>();
+  readonly #reportListeners = new Set<(report: LegReport) => void>();
+  readonly #digitListeners: ((digit: string) => void)[] = [];
+  readonly #endListeners = new Set<() => void>();
+  readonly #goneListeners: (() => void)[] = [];
+  #state: ChannelState = 'CS_INIT';
+  #callState: CallState = 'DOWN';
+  #answeredMs = 0;
+  #hungUpMs = 0;
+  #cause: string | undefined;
+
+  constructor(options: ChannelOptions) {
+    this.#options = options;
+    this.profile = options.profile;
+    this.name = `sofia/drachtio_mrf/${options.profile.callerNumber}@${options.profile.networkAddress}`;
+    this.executing = new ExecuteQueue(this, options.runApplication);
+  }
+
+  /** Whether it has been hung up. */
+  get isEnded(): boolean {
+    return this.#cause !== undefined;
+  }
+
+  /** A channel variable. */
+  getVariable(name: string): string | undefined {
+    return this.#variables.get(name);
+  }
+
+  /** Sets a channel variable; an undefined or empty value deletes it, as in FreeSWITCH. */
+  setVariable(name: string, value: string | undefined): void {
+    if (name === '') return;
+    if (value === undefined || value === '') this.#variables.delete(name);
+    else this.#variables.set(name, value.slice(0, MAX_VARIABLE_LENGTH));
+  }
+
+  /** Headers of the channel with all its variables. */
+  fullHeaders(): [string, string][] {
+    const headers = channelHeaders(this.#facts());
+    for (const [name, value] of this.#variables) headers.push([`variable_${name}`, value]);
+    return headers;
+  }
+
+  /** What `connect` answers and `uuid_dump` shows. */
+  channelData(): Map<string, string> {
+    return new Map([
+      ...this.#options.bus.commonHeaders('CHANNEL_DATA'),
+      ...profileHeaders('Channel', this.#facts()),
+      ...this.fullHeaders(),
+    ]);
+  }
+
+  /** Fires an event of this channel. */
+  emit(name: string, extra: Iterable<readonly [string, string]> = [], body?: string): void {
+    const own = BRIEF_EVENTS.has(name) ? channelHeaders(this.#facts()) : this.fullHeaders();
+    this.#options.bus.emit(name, [...own, ...extra], body);
+  }
+
+  /** The INVITE was answered. */
+  answer(): void {
+    this.#answeredMs = Date.now();
+    this.#variables.set('endpoint_disposition', 'ANSWER');
+    this.emit('CHANNEL_CREATE');
+    this.#setCallState('RINGING');
+    this.setState('CS_EXECUTE');
+    this.#setCallState('ACTIVE');
+    this.emit('CHANNEL_ANSWER');
+  }
+
+  /** Changes the state and says so. */
+  setState(state: ChannelState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.emit('CHANNEL_STATE');
+  }
+
+  /** Runs an application, beside or after what is running (see {@link ExecuteQueue}). */
+  execute(application: string, argument: string, options: ExecuteOptions): void {
+    this.executing.add(application, argument, options);
+  }
+
+  /** Calls `listener` with each media report until the returned function is called. */
+  onReport(listener: (report: LegReport) => void): () => void {
+    this.#reportListeners.add(listener);
+    return () => this.#reportListeners.delete(listener);
+  }
+
+  /** Gives digits to `listener`, before those who listen already, until the returned function is called. */
+  onDigit(listener: (digit: string) => void): () => void {
+    this.#digitListeners.push(listener);
+    return () => {
+      const at = this.#digitListeners.indexOf(listener);
+      if (at >= 0) this.#digitListeners.splice(at, 1);
+    };
+  }
+
+  /** Calls `listener` when the channel is hung up, at once if it is already. */
+  onEnd(listener: () => void): () => void {
+    if (this.isEnded) listener();
+    else this.#endListeners.add(listener);
+    return () => this.#endListeners.delete(listener);
+  }
+
+  /** Calls `listener` when everything is over and the last event has been fired. */
+  onGone(listener: () => void): void {
+    this.#goneListeners.push(listener);
+  }
+
+  /** Takes a report of the media thread. */
+  receiveReport(report: LegReport): void {
+    if (report.type === 'dtmf') {
+      const { digit, durationMs, ssrc, timestamp } = report;
+      this.receiveDigit(digit, durationMs, [
+        ['DTMF-SSRC', String(ssrc)],
+        ['DTMF-Timestamp', String(timestamp)],
+      ]);
+      return;
+    }
+    for (const listener of [...this.#reportListeners]) listener(report);
+  }
+
+  /** A key was pressed: fires the event, tells the application that runs, passes it over a bridge. */
+  receiveDigit(digit: string, durationMs: number, extra: [string, string][] = [], source = 'RTP'): void {
+    if (this.isEnded) return;
+    const duration = String(durationMs * 8);
+    this.emit('DTMF', [['DTMF-Digit', digit], ['DTMF-Duration', duration], ['DTMF-Source', source], ...extra]);
+    this.#digitListeners[this.#digitListeners.length - 1]?.(digit);
+    this.bridgedTo?.leg.sendDtmf(digit, durationMs);
+  }
+
+  /** Connects the audio of two channels. */
+  bridge(other: Channel): void {
+    for (const [channel, peer] of [
+      [this, other],
+      [other, this],
+    ] as const) {
+      if (channel.bridgedTo && channel.bridgedTo !== peer) channel.unbridge();
+      channel.bridgedTo = peer;
+      channel.setVariable('bridge_uuid', peer.uuid);
+      channel.setVariable('signal_bond', peer.uuid);
+    }
+    this.leg.bridge(other.leg);
+    this.setState('CS_EXCHANGE_MEDIA');
+    other.setState('CS_EXCHANGE_MEDIA');
+    this.emit('CHANNEL_BRIDGE', [
+      ['Bridge-A-Unique-ID', this.uuid],
+      ['Bridge-B-Unique-ID', other.uuid],
+    ]);
+  }
+
+  /** Parts two bridged channels; both are parked. Does nothing when it is not bridged. */
+  unbridge(): void {
+    const other = this.bridgedTo;
+    if (!other) return;
+    this.emit('CHANNEL_UNBRIDGE', [
+      ['Bridge-A-Unique-ID', this.uuid],
+      ['Bridge-B-Unique-ID', other.uuid],
+    ]);
+    for (const channel of [this, other]) {
+      channel.bridgedTo = undefined;
+      channel.leg.unbridge();
+      channel.setVariable('bridge_uuid', undefined);
+      channel.setVariable('signal_bond', undefined);
+      if (!channel.isEnded) {
+        channel.setState('CS_EXECUTE');
+        channel.emit('CHANNEL_PARK');
+      }
+    }
+  }
+
+  /**
+   * Ends the channel: BYE unless the peer has sent one, running applications complete, events, port freed. Resolves when all is
+   * over. Idempotent.
+   */
+  async hangup(causeName: string): Promise<void> {
+    if (this.isEnded) return;
+    const cause = hangupCauseOf(causeName);
+    this.#cause = cause;
+    this.#hungUpMs = Date.now();
+    this.setVariable('hangup_cause', cause);
+    this.setVariable('hangup_cause_q850', String(q850Of(cause)));
+    this.signalling?.end(cause);
+    this.unbridge();
+    this.#state = 'CS_HANGUP';
+    this.emit('CHANNEL_HANGUP');
+    this.#setCallState('HANGUP');
+    for (const listener of this.#endListeners) listener();
+    const closed = this.leg.close();
+    await Promise.race([Promise.all([this.executing.whenIdle(), closed]), timeout(SETTLE_TIMEOUT_MS)]);
+    this.#state = 'CS_REPORTING';
+    this.setVariable('duration', String(Math.round((Date.now() - this.createdMs) / 1000)));
+    this.setVariable('billsec', String(Math.round((Date.now() - this.#answeredMs) / 1000)));
+    this.emit('CHANNEL_HANGUP_COMPLETE');
+    this.#state = 'CS_DESTROY';
+    this.emit('CHANNEL_DESTROY');
+    this.#options.onGone(this);
+    for (const listener of this.#goneListeners) listener();
+  }
+
+  #setCallState(callState: CallState): void {
+    const original = this.#callState;
+    this.#callState = callState;
+    this.emit('CHANNEL_CALLSTATE', [['Original-Channel-Call-State', original]]);
+  }
+
+  #facts(): ChannelFacts {
+    return {
+      uuid: this.uuid,
+      name: this.name,
+      state: this.#state,
+      callState: this.#callState,
+      answered: this.#answeredMs > 0,
+      profile: this.profile,
+      codec: this.agreement?.codec ?? 'PCMU',
+      createdMs: this.createdMs,
+      answeredMs: this.#answeredMs,
+      hungUpMs: this.#hungUpMs,
+      hangupCause: this.#cause,
+      otherLeg: this.bridgedTo && { uuid: this.bridgedTo.uuid, name: this.bridgedTo.name },
+    };
+  }
+}
+
+function timeout(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+}

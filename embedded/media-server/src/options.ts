@@ -1,0 +1,106 @@
+import { parseArgs } from 'node:util';
+import { UsageError } from './errors.js';
+
+/** What the command line says. */
+export interface ServerOptions {
+  sip: { host: string; port: number };
+  esl: { host: string; port: number };
+  password: string;
+  /** Range of RTP ports; 0–0 takes free ports of the system. */
+  rtpPorts: { min: number; max: number };
+  /** Address of RTP sockets, also the one in SDP. */
+  rtpAddress: string;
+  /** Port of health and metrics; 0 takes a free one. */
+  httpPort: number;
+  workers: number;
+  maxSessions: number;
+  heartbeatMs: number;
+  soundsDir: string;
+  cacheDir: string | undefined;
+}
+
+/** Text for `--help` and for wrong flags. */
+export const USAGE = `media-server: plays, records and bridges calls under the control of a FreeSWITCH event socket client
+
+  --sip HOST:PORT           SIP over UDP (default 127.0.0.1:5080)
+  --esl HOST:PORT           event socket (default 127.0.0.1:8021)
+  --password TEXT           event socket password (default ClueCon)
+  --rtp-ports MIN-MAX       range of RTP ports (default 20000-29999; 0-0: any free port)
+  --rtp-address HOST        address for RTP (default: the SIP address)
+  --http-port PORT          health and metrics on the event socket's address (default 0: any free port)
+  --workers N               media threads (default 1)
+  --max-sessions N          calls at once, more get 503 (default 1000)
+  --heartbeat-ms N          interval of HEARTBEAT events (default 20000)
+  --sounds-dir DIR          where relative file names begin (default: the working directory)
+  --cache-dir DIR           where fetched URLs are kept (default: a temporary folder, removed at the end)
+  Ports may be 0: any free port.`;
+
+const DEFAULTS = {
+  sip: '127.0.0.1:5080',
+  esl: '127.0.0.1:8021',
+  password: 'ClueCon',
+  'rtp-ports': '20000-29999',
+  'http-port': '0',
+  workers: '1',
+  'max-sessions': '1000',
+  'heartbeat-ms': '20000',
+};
+
+type Values = typeof DEFAULTS & { 'rtp-address'?: string; 'sounds-dir'?: string; 'cache-dir'?: string };
+
+/**
+ * Reads the command line.
+ *
+ * @throws UsageError with every problem in one message.
+ */
+export function readOptions(args: string[]): ServerOptions {
+  const problems: string[] = [];
+  const values = parse(args, problems);
+  const [min = 0, max = 0] = /^\d+-\d+$/.test(values['rtp-ports']) ? values['rtp-ports'].split('-').map(Number) : [-1];
+  if (min < 0 || max < min || max > 65535) problems.push(`--rtp-ports: expected MIN-MAX, got ${values['rtp-ports']}`);
+  const sip = address('--sip', values.sip, problems);
+  const options: ServerOptions = {
+    sip,
+    esl: address('--esl', values.esl, problems),
+    password: values.password,
+    rtpPorts: { min, max },
+    rtpAddress: values['rtp-address'] ?? sip.host,
+    httpPort: number('--http-port', values['http-port'], 0, 65535, problems),
+    workers: number('--workers', values.workers, 1, 64, problems),
+    maxSessions: number('--max-sessions', values['max-sessions'], 1, 100_000, problems),
+    heartbeatMs: number('--heartbeat-ms', values['heartbeat-ms'], 10, 3_600_000, problems),
+    soundsDir: values['sounds-dir'] ?? process.cwd(),
+    cacheDir: values['cache-dir'],
+  };
+  if (problems.length > 0) throw new UsageError(`${problems.join('\n')}\n\n${USAGE}`, { problems });
+  return options;
+}
+
+function parse(args: string[], problems: string[]): Values {
+  const names = [...Object.keys(DEFAULTS), 'rtp-address', 'sounds-dir', 'cache-dir'];
+  try {
+    const { values } = parseArgs({
+      args,
+      options: Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
+      strict: true,
+    });
+    return { ...DEFAULTS, ...(values as Record<string, string>) };
+  } catch (error) {
+    problems.push(error instanceof Error ? error.message : String(error));
+    return { ...DEFAULTS };
+  }
+}
+
+function address(flag: string, text: string, problems: string[]): { host: string; port: number } {
+  const [, host = '', port = ''] = /^\[?(.+?)\]?:(\d{1,5})$/.exec(text) ?? [];
+  if (!host || Number(port) > 65535) problems.push(`${flag}: expected HOST:PORT, got ${text}`);
+  return { host, port: Number(port) };
+}
+
+function number(flag: string, text: string, min: number, max: number, problems: string[]): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < min || value > max) {
+    problems.push(`${flag}: expected a whole number from ${min} to ${max}, got ${text}`);
+  }
+  return value;
+}

@@ -1,0 +1,99 @@
+import { randomInt } from 'node:crypto';
+import {
+  type AudioAgreement,
+  acceptAudioAnswer,
+  answerAudio,
+  type LocalAudio,
+  offerAudio,
+  parseSdp,
+  type SdpError,
+} from '@ringwire/rtp';
+import type { Channel } from '../channel/channel.js';
+
+/** Result of taking an offer. */
+export type OfferResult = { ok: true; sdp: string } | { ok: false; error: SdpError };
+
+/** The SDP side of one channel: what was offered and answered, both ways, as often as it changes. */
+export class MediaSession {
+  readonly #channel: Channel;
+  readonly #sessionId = String(randomInt(1, 2 ** 47));
+  #version = 0;
+
+  constructor(channel: Channel) {
+    this.#channel = channel;
+  }
+
+  /** Answers an offer and lets media flow as agreed. */
+  takeOffer(offer: string): OfferResult {
+    const parsed = parseSdp(offer);
+    if (!parsed.ok) return parsed;
+    const answer = answerAudio(parsed.sdp, this.#local());
+    if (!answer.ok) return answer;
+    this.#channel.setVariable('switch_r_sdp', offer);
+    this.#setLocal(answer.sdp);
+    this.#apply(answer.agreement);
+    return { ok: true, sdp: answer.sdp };
+  }
+
+  /** Our own offer, for an INVITE without one. */
+  makeOffer(): string {
+    const offer = offerAudio(this.#local());
+    this.#setLocal(offer);
+    return offer;
+  }
+
+  /** Takes the answer to {@link makeOffer}; false when it cannot be used. */
+  takeAnswer(answer: string): boolean {
+    const parsed = parseSdp(answer);
+    if (!parsed.ok) return false;
+    const accepted = acceptAudioAnswer(parsed.sdp);
+    if (!accepted.ok) return false;
+    this.#channel.setVariable('switch_r_sdp', answer);
+    this.#apply(accepted.agreement);
+    return true;
+  }
+
+  #local(): LocalAudio {
+    const { host, port } = this.#channel.leg;
+    this.#version++;
+    return { host, port, sessionId: this.#sessionId, sessionVersion: this.#version, sessionName: 'FreeSWITCH' };
+  }
+
+  #setLocal(sdp: string): void {
+    const { host, port } = this.#channel.leg;
+    this.#channel.setVariable('rtp_local_sdp_str', sdp);
+    this.#channel.setVariable('local_media_ip', host);
+    this.#channel.setVariable('local_media_port', String(port));
+  }
+
+  #apply(agreement: AudioAgreement): void {
+    const channel = this.#channel;
+    const { codec, payloadType, telephoneEventPayloadType, direction, remoteHost, remotePort } = agreement;
+    // A client without media yet answers with our own description: sending to ourselves would latch us onto ourselves.
+    const isUs = remoteHost === channel.leg.host && remotePort === channel.leg.port;
+    channel.agreement = agreement;
+    channel.leg.configure({
+      codec,
+      payloadType,
+      telephoneEventPayloadType,
+      direction: isUs ? 'inactive' : direction,
+      remote: isUs ? undefined : { host: remoteHost, port: remotePort },
+    });
+    const variables: Record<string, string | undefined> = {
+      remote_media_ip: remoteHost,
+      remote_media_port: String(remotePort),
+      rtp_use_codec_name: codec,
+      rtp_use_codec_rate: '8000',
+      rtp_use_pt: String(payloadType),
+      rtp_use_codec_ptime: '20',
+      read_codec: codec,
+      read_rate: '8000',
+      write_codec: codec,
+      write_rate: '8000',
+      dtmf_type: telephoneEventPayloadType === undefined ? 'none' : 'rfc2833',
+      rtp_2833_recv_payload: telephoneEventPayloadType === undefined ? undefined : String(telephoneEventPayloadType),
+      rtp_2833_send_payload: telephoneEventPayloadType === undefined ? undefined : String(telephoneEventPayloadType),
+    };
+    for (const [name, value] of Object.entries(variables)) channel.setVariable(name, value);
+  }
+}

@@ -1,0 +1,244 @@
+import type { Logger } from '@ringwire/common';
+import {
+  createUserAgent,
+  type Dialog,
+  type IncomingCall,
+  type IncomingReinvite,
+  parseNameAddr,
+  parseUri,
+  type SipMessage,
+  type UserAgent,
+} from '@ringwire/sip';
+import { Channel, type ChannelOptions } from '../channel/channel.js';
+import type { ChannelRegistry } from '../channel/channel-registry.js';
+import { q850Of } from '../channel/hangup-causes.js';
+import type { ServerCounters } from '../counters.js';
+import type { EslConnection } from '../event-socket/connection.js';
+import type { MediaPool } from '../media/media-pool.js';
+import { MediaSession } from './session.js';
+
+/** What the SIP side needs of the server. */
+export interface SipEndpointOptions {
+  host: string;
+  port: number;
+  maxSessions: number;
+  pool: MediaPool;
+  channels: ChannelRegistry;
+  counters: ServerCounters;
+  logger: Logger;
+  channelOptions: Pick<ChannelOptions, 'bus' | 'runApplication'>;
+  /** Connects a channel to its client's listener; `onLost` is called when that connection closes. */
+  connectClient: (
+    target: { host: string; port: number },
+    channel: Channel,
+    onLost: () => void,
+  ) => Promise<EslConnection>;
+}
+
+/** Takes INVITEs, answers them, and gives each call to the client that its `X-esl-outbound` header names. */
+export class SipEndpoint {
+  readonly #options: SipEndpointOptions;
+  #agent: UserAgent | undefined;
+  /** INVITEs being answered; with the live channels they count against the limit. */
+  #answering = 0;
+
+  constructor(options: SipEndpointOptions) {
+    this.#options = options;
+  }
+
+  /** Opens the port. */
+  async start(): Promise<void> {
+    const { host, port } = this.#options;
+    this.#agent = await createUserAgent({ listen: [{ transport: 'udp', host, port }], user: 'mod_sofia' });
+    this.#agent.onInvite((call) => void this.#receive(call));
+  }
+
+  /** Closes the port. */
+  async stop(): Promise<void> {
+    await this.#agent?.stop();
+  }
+
+  /** `ip:port` we listen on. */
+  get address(): string {
+    const local = this.#agent?.addresses[0];
+    return local ? `${local.host}:${local.port}` : '';
+  }
+
+  /** Counters of the SIP layer. */
+  get agent(): UserAgent | undefined {
+    return this.#agent;
+  }
+
+  async #receive(call: IncomingCall): Promise<void> {
+    const { channels, maxSessions, counters, logger } = this.#options;
+    const target = clientAddress(call.request);
+    if (!target) {
+      counters.sessionsRejected++;
+      call.reject(404, undefined, { Reason: 'Q.850;cause=3;text="NO_ROUTE_DESTINATION"' });
+      return;
+    }
+    if (channels.size + this.#answering >= maxSessions) {
+      counters.sessionsRejected++;
+      call.reject(503, 'Maximum Calls In Progress', { 'Retry-After': '5' });
+      return;
+    }
+    this.#answering++;
+    try {
+      await this.#answer(call, target);
+    } catch (error) {
+      counters.sessionsRejected++;
+      logger.error({ err: error, sipCallId: call.callId }, 'cannot take call');
+      call.reject(503, undefined, { Reason: 'Q.850;cause=41;text="NORMAL_TEMPORARY_FAILURE"' });
+    } finally {
+      this.#answering--;
+    }
+  }
+
+  async #answer(call: IncomingCall, target: { host: string; port: number }): Promise<void> {
+    const { pool, counters, channels, channelOptions } = this.#options;
+    const channel = new Channel({
+      ...channelOptions,
+      profile: profileOf(call),
+      onGone: (gone) => channels.remove(gone),
+    });
+    channel.leg = await pool.open({
+      onReport: (report) => {
+        if (report.type === 'dtmf') counters.dtmfReceived++;
+        channel.receiveReport(report);
+      },
+      onLost: () => void channel.hangup('NORMAL_TEMPORARY_FAILURE'),
+    });
+    const session = new MediaSession(channel);
+    setSipVariables(channel, call.request);
+    const isDelayed = call.sdp.trim() === '';
+    const offered = isDelayed ? { ok: true as const, sdp: session.makeOffer() } : session.takeOffer(call.sdp);
+    if (!offered.ok) {
+      counters.sessionsRejected++;
+      call.reject(offered.error.code === 'sdp/syntax' ? 400 : 488, undefined, {
+        Warning: `304 ringwire "${offered.error.message}"`,
+      });
+      void channel.leg.close();
+      return;
+    }
+    const dialog = call.accept(offered.sdp, { headers: { Allow: 'INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE' } });
+    if (!dialog) {
+      void channel.leg.close();
+      return;
+    }
+    counters.sessionsTotal++;
+    channels.add(channel);
+    this.#followDialog(channel, dialog, session, isDelayed);
+    if (isDelayed) {
+      dialog.once('ack', () => void this.#giveToClient(channel, target));
+    } else {
+      await this.#giveToClient(channel, target);
+    }
+  }
+
+  #followDialog(channel: Channel, dialog: Dialog, session: MediaSession, isDelayed: boolean): void {
+    let awaitsAnswer = isDelayed;
+    channel.signalling = {
+      end: (cause) => {
+        if (!dialog.isEnded) void dialog.bye({ Reason: `Q.850;cause=${q850Of(cause)};text="${cause}"` });
+      },
+    };
+    dialog.on('ack', (ack) => {
+      if (awaitsAnswer && ack.body.length > 0) session.takeAnswer(ack.bodyText);
+      awaitsAnswer = false;
+    });
+    dialog.on('reinvite', (reinvite) => {
+      awaitsAnswer = takeReinvite(reinvite, session);
+    });
+    dialog.on('info', (request) => takeInfo(channel, request));
+    dialog.on('ended', (end) => {
+      if (end.by !== 'local') {
+        channel.setVariable('sip_term_cause', '16');
+        void channel.hangup(end.by === 'remote' ? 'NORMAL_CLEARING' : 'RECOVERY_ON_TIMER_EXPIRE');
+      }
+    });
+  }
+
+  /** The dialplan of this server: answer, then `socket <client> async full`; the call lives as long as that socket. */
+  async #giveToClient(channel: Channel, target: { host: string; port: number }): Promise<void> {
+    if (channel.isEnded) return;
+    const { counters, connectClient, logger } = this.#options;
+    channel.answer();
+    try {
+      const connection = await connectClient(target, channel, () => {
+        if (channel.isEnded) return;
+        counters.eventSocketLost++;
+        void channel.hangup('NORMAL_CLEARING');
+      });
+      if (channel.isEnded) {
+        connection.endOfChannel();
+        return;
+      }
+      channel.emit('CHANNEL_PARK');
+      channel.onGone(() => connection.endOfChannel());
+    } catch (error) {
+      counters.eventSocketLost++;
+      logger.warn({ err: error, target, channel: channel.uuid }, 'client does not take its call');
+      await channel.hangup('NORMAL_CLEARING');
+    }
+  }
+}
+
+/** Answers a re-INVITE; true when our answer was an offer, so that the ACK brings theirs. */
+function takeReinvite(reinvite: IncomingReinvite, session: MediaSession): boolean {
+  if (reinvite.sdp.trim() === '') {
+    reinvite.accept(session.makeOffer());
+    return true;
+  }
+  const result = session.takeOffer(reinvite.sdp);
+  if (result.ok) reinvite.accept(result.sdp);
+  else reinvite.reject(result.error.code === 'sdp/syntax' ? 400 : 488);
+  return false;
+}
+
+/** `application/dtmf-relay`: a digit in signalling, as old equipment sends it. */
+function takeInfo(channel: Channel, request: SipMessage): void {
+  if (!/^application\/dtmf-relay/i.test(request.get('Content-Type') ?? '')) return;
+  const signal = /^\s*Signal\s*=\s*([0-9*#A-D])\s*$/im.exec(request.bodyText)?.[1];
+  const duration = Number(/^\s*Duration\s*=\s*(\d+)/im.exec(request.bodyText)?.[1] ?? 250);
+  if (signal) channel.receiveDigit(signal.toUpperCase(), Math.min(duration, 8000), [], 'INFO');
+}
+
+function clientAddress(request: SipMessage): { host: string; port: number } | undefined {
+  const [, host = '', port = ''] =
+    /^\s*\[?([^\s\]]+?)\]?:(\d{1,5})\s*$/.exec(request.get('X-esl-outbound') ?? '') ?? [];
+  const number = Number(port);
+  return host && number > 0 && number < 65536 ? { host, port: number } : undefined;
+}
+
+function profileOf(call: IncomingCall): Channel['profile'] {
+  const from = parseNameAddr(call.request.get('From') ?? '');
+  const user = (from && parseUri(from.uri)?.user) || 'unknown';
+  return {
+    callerName: from?.display || user,
+    callerNumber: user,
+    destination: parseUri(call.request.uri)?.user || 'drachtio',
+    networkAddress: call.transaction.source.host,
+  };
+}
+
+function setSipVariables(channel: Channel, request: SipMessage): void {
+  const userAgent = request.get('User-Agent') ?? '';
+  const variables: Record<string, string | undefined> = {
+    direction: 'inbound',
+    uuid: channel.uuid,
+    channel_name: channel.name,
+    sip_user_agent: userAgent,
+    sip_call_id: request.get('Call-ID'),
+    sip_network_ip: channel.profile.networkAddress,
+    sip_from_user: channel.profile.callerNumber,
+    sip_to_user: channel.profile.destination,
+    sip_req_uri: request.uri.replace(/^sips?:/, ''),
+    sip_from_uri: parseNameAddr(request.get('From') ?? '')?.uri.replace(/^sips?:/, ''),
+    sip_to_uri: parseNameAddr(request.get('To') ?? '')?.uri.replace(/^sips?:/, ''),
+    sofia_profile_name: 'drachtio_mrf',
+  };
+  for (const [name, value] of Object.entries(variables)) channel.setVariable(name, value);
+  for (const { name, value } of request.headers) {
+    if (/^X-/i.test(name)) channel.setVariable(`sip_h_${name}`, value);
+  }
+}
