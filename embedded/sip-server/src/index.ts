@@ -1,1 +1,2 @@
-export {};
+export { readArguments, type SipServerOptions, USAGE } from './arguments.js';
+export { type SipServer, type SipServerSurroundings, startSipServer } from './server.js';

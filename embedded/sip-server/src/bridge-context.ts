@@ -1,0 +1,82 @@
+import type { Logger } from '@ringwire/common/log/logger.js';
+import type { ClientTransaction, Endpoint, ServerTransaction, SipMessage, TransactionLayer } from '@ringwire/sip';
+import type { OwnAddress } from './app-message.js';
+import type { ClientRegistry } from './control/client-registry.js';
+import type { ControlClient } from './control/control-client.js';
+import type { DialogStore, ServerDialog } from './dialog-store.js';
+import type { ServerCounters } from './server-counters.js';
+
+/** A request of the network that an application has to answer. */
+export interface PendingServer {
+  id: string;
+  transaction: ServerTransaction;
+  /** undefined while the request-handler is asked. */
+  client: ControlClient | undefined;
+  dialog: ServerDialog | undefined;
+  /** When it is given up, in ms of the monotonic clock. */
+  deadlineMs: number;
+}
+
+/** A request of an application that the network has to answer. */
+export interface PendingClient {
+  id: string;
+  transaction: ClientTransaction;
+  client: ControlClient;
+  /** The dialog in which it was sent, or that its 2xx made. */
+  dialog: ServerDialog | undefined;
+}
+
+/** What the two directions share. */
+export interface BridgeContext {
+  layer: TransactionLayer;
+  registry: ClientRegistry;
+  dialogs: DialogStore;
+  pendingServers: Map<string, PendingServer>;
+  pendingClients: Map<string, PendingClient>;
+  counters: ServerCounters;
+  logger: Logger;
+}
+
+/** How long an application may leave an INVITE, or another request, without final response. */
+export const ANSWER_INVITE_WITHIN_MS = 600_000;
+export const ANSWER_WITHIN_MS = 30_000;
+
+/** `network|<bytes>|udp|<ip>|<port>|<time>`: where a message came from or went to, as applications read it. */
+export function describe(source: 'network' | 'application', text: string, peer: Endpoint): string {
+  return `${source}|${Buffer.byteLength(text)}|${peer.transport}|${peer.host}|${peer.port}|${clockTime()}`;
+}
+
+/** hh:mm:ss.micro (UTC). */
+function clockTime(): string {
+  return `${new Date().toISOString().slice(11, 23)}000`;
+}
+
+/** The id under which applications know a dialog. */
+export function dialogId(callId: string, fromTag: string): string {
+  return `${callId};from-tag=${fromTag}`;
+}
+
+/** Our address as a peer that is reached over this transport sees it, or on which a request came in. */
+export function ownAddress(layer: TransactionLayer, transport: Endpoint['transport'], port?: number): OwnAddress {
+  const exact = layer.addresses.find((a) => a.transport === transport && a.port === port);
+  const { host, port: ownPort, transport: actual } = exact ?? layer.addressFor(transport);
+  return { host: host.includes(':') ? `[${host}]` : host, port: ownPort, transport: actual };
+}
+
+/** The Contact that the server puts where the application gives none. */
+export function contactOf(own: OwnAddress): string {
+  return `<sip:${own.host}:${own.port}${own.transport === 'tcp' ? ';transport=tcp' : ''}>`;
+}
+
+/** Hands a message of the network to an application. */
+export function passUp(
+  client: ControlClient,
+  message: SipMessage,
+  peer: Endpoint,
+  local: Endpoint,
+  transactionId: string,
+  dialog: string,
+): void {
+  const text = message.toString();
+  client.sendSip(`${describe('network', text, peer)}|${transactionId}|${dialog}|${local.host}|${local.port}`, text);
+}

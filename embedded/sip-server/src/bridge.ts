@@ -1,0 +1,99 @@
+import type { Logger } from '@ringwire/common/log/logger.js';
+import type { TransactionLayer } from '@ringwire/sip';
+import { parseAppMessage } from './app-message.js';
+import type { BridgeContext } from './bridge-context.js';
+import type { ClientRegistry } from './control/client-registry.js';
+import type { ControlClient } from './control/control-client.js';
+import type { ControlHandler } from './control/control-server.js';
+import { hangUp } from './dialog-requests.js';
+import { DialogStore } from './dialog-store.js';
+import { CommandError } from './errors.js';
+import type { RequestHandler } from './http/request-handler.js';
+import { CLIENT_LOST, Incoming } from './incoming.js';
+import { Outgoing } from './outgoing.js';
+import type { ServerCounters } from './server-counters.js';
+
+const SWEEP_MS = 1000;
+
+/** What the bridge is made of. */
+export interface BridgeOptions {
+  layer: TransactionLayer;
+  registry: () => ClientRegistry;
+  counters: ServerCounters;
+  handler: RequestHandler | undefined;
+  logger: Logger;
+}
+
+/** Connects the transaction layer with the applications at the control port. */
+export class SipBridge implements ControlHandler {
+  private readonly context: BridgeContext;
+  private readonly incoming: Incoming;
+  private readonly outgoing: Outgoing;
+  private readonly sweeper: NodeJS.Timeout;
+
+  constructor({ layer, registry, counters, handler, logger }: BridgeOptions) {
+    this.context = {
+      layer,
+      get registry() {
+        return registry();
+      },
+      dialogs: new DialogStore(),
+      pendingServers: new Map(),
+      pendingClients: new Map(),
+      counters,
+      logger,
+    };
+    this.incoming = new Incoming(this.context, handler);
+    this.outgoing = new Outgoing(this.context);
+    layer.on('request', (transaction) => this.incoming.receive(transaction));
+    layer.on('ack', (ack, source) => this.incoming.receiveAck(ack, source));
+    layer.on('listenerError', (err) => logger.error({ err }, 'a SIP event was not handled'));
+    this.sweeper = setInterval(() => this.incoming.sweep(performance.now()), SWEEP_MS);
+  }
+
+  /** Confirmed dialogs. */
+  get dialogCount(): number {
+    return this.context.dialogs.size;
+  }
+
+  /** Requests that wait for an application, and requests of applications that wait for the network. */
+  get pendingCounts(): { server: number; client: number } {
+    return { server: this.context.pendingServers.size, client: this.context.pendingClients.size };
+  }
+
+  sip(client: ControlClient, messageId: string, parts: readonly string[], text: string): void {
+    const [transactionId = '', dialogId = '', proxy = ''] = parts;
+    try {
+      const message = parseAppMessage(text);
+      if (message.startLine.startsWith('SIP/')) this.incoming.respond(client, messageId, transactionId, message);
+      else this.outgoing.send(client, messageId, transactionId, dialogId, proxy, message);
+    } catch (err) {
+      this.context.counters.refusedCommands++;
+      if (!(err instanceof CommandError)) this.context.logger.error({ err }, 'command failed');
+      const reason = err instanceof Error ? err.message : String(err);
+      client.reply(messageId, 'NOK', reason.replace(/[|\r\n]/g, ' '));
+    }
+  }
+
+  /** Answers 503 for a lost application, ends its dialogs, cancels its INVITEs. */
+  lost(client: ControlClient): void {
+    const { counters, pendingServers, pendingClients, dialogs, logger } = this.context;
+    counters.clientsLost++;
+    for (const pending of pendingServers.values()) {
+      if (pending.client !== client) continue;
+      pendingServers.delete(pending.id);
+      if (pending.transaction.isOpen) pending.transaction.reply(pending.transaction.method === 'BYE' ? 200 : 503);
+    }
+    for (const pending of pendingClients.values()) {
+      if (pending.client === client && pending.transaction.method === 'INVITE') pending.transaction.cancel();
+    }
+    const owned = dialogs.ownedBy(client);
+    for (const dialog of owned) hangUp(this.context, dialog, CLIENT_LOST);
+    counters.dialogsLost += owned.length;
+    logger.info({ dialogs: owned.length }, 'application disconnected');
+  }
+
+  close(): void {
+    clearInterval(this.sweeper);
+  }
+}

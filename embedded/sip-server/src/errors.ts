@@ -1,0 +1,16 @@
+import { RingwireError } from '@ringwire/common/errors.js';
+
+/** What an application asked for cannot be done; the message is what it is told. */
+export class CommandError extends RingwireError {
+  readonly code = 'sip-server/command';
+}
+
+/** A request that is not in the command line's language. */
+export class ArgumentError extends RingwireError {
+  readonly code = 'sip-server/argument';
+}
+
+/** The HTTP request-handler gave no usable instruction. */
+export class RoutingError extends RingwireError {
+  readonly code = 'sip-server/routing';
+}

@@ -1,0 +1,25 @@
+#!/usr/bin/env node
+import { reportReady, runProcess } from '@ringwire/common/lifecycle/run-process.js';
+import { readArguments, type SipServerOptions, USAGE } from './arguments.js';
+import { ArgumentError } from './errors.js';
+import { startSipServer } from './server.js';
+
+function argumentsOrExit(): SipServerOptions {
+  try {
+    return readArguments(process.argv.slice(2));
+  } catch (err) {
+    if (!(err instanceof ArgumentError)) throw err;
+    process.stderr.write(`sip-server: ${err.message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+const options = argumentsOrExit();
+if (options.logLevel !== undefined) process.env.LOG_LEVEL = options.logLevel;
+
+runProcess('sip-server', async ({ logger, instanceId }) => {
+  const server = await startSipServer(options, { logger, instanceId });
+  const { controlPort, contacts, httpPort } = server;
+  reportReady({ controlPort, contacts, httpPort }, logger);
+  return { close: () => server.stop() };
+});

@@ -1,0 +1,19 @@
+/** What happened at the control port and in routing since the start. */
+export class ServerCounters {
+  controlConnections = 0;
+  badControlFrames = 0;
+  unknownCommands = 0;
+  authenticationFailures = 0;
+  unauthenticatedCommands = 0;
+  slowControlClients = 0;
+  /** Commands answered with NOK. */
+  refusedCommands = 0;
+  /** Requests answered 503 because no application takes the method. */
+  unroutable = 0;
+  handlerRequests = 0;
+  handlerFailures = 0;
+  /** Requests that the application did not answer in time. */
+  unanswered = 0;
+  clientsLost = 0;
+  dialogsLost = 0;
+}

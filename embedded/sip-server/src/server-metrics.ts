@@ -1,0 +1,91 @@
+import { createMetrics, type Metrics } from '@ringwire/common/metrics/metrics.js';
+import type { SipCounters, TransactionLayer } from '@ringwire/sip';
+import type { SipBridge } from './bridge.js';
+import type { ClientRegistry } from './control/client-registry.js';
+import type { ServerCounters } from './server-counters.js';
+
+/** What the metrics show. */
+export interface Measured {
+  layer: TransactionLayer;
+  bridge: SipBridge;
+  registry: ClientRegistry;
+  counters: ServerCounters;
+}
+
+/** The numeric fields of a counters object. */
+type Field<T> = { [K in keyof T]: T[K] extends number ? K : never }[keyof T];
+
+const SIP_FIELDS: ReadonlyArray<Field<SipCounters>> = [
+  'requestsReceived',
+  'requestsSent',
+  'responsesReceived',
+  'responsesSent',
+  'retransmissionsReceived',
+  'retransmissionsSent',
+  'strayResponses',
+  'strayAcks',
+  'strayCancels',
+  'oversize',
+  'transportErrors',
+  'timeouts',
+  'ignoredEvents',
+  'listenerErrors',
+  'connectionsRefused',
+  'keepAlives',
+];
+
+/**
+ * Prometheus metrics of a server. Counts are kept as plain numbers on the hot path and read when metrics are fetched:
+ * `sip_*_total`, `sip_parse_errors_total{reason}`, `sip_server_*_total`, and the gauges of what is alive.
+ */
+export function makeServerMetrics(instanceId: string, { layer, bridge, registry, counters }: Measured): Metrics {
+  const metrics = createMetrics({ name: 'sip-server', instanceId });
+  const read = (name: string, help: string, value: () => number): void => {
+    metrics.gauge({
+      name,
+      help,
+      collect() {
+        this.set(value());
+      },
+    });
+  };
+  for (const field of SIP_FIELDS)
+    read(`sip_${snake(field)}_total`, `SIP: ${words(field)}`, () => layer.counters[field]);
+  for (const field of Object.keys(counters) as Array<Field<ServerCounters>>) {
+    read(`sip_server_${snake(field)}_total`, `Server: ${words(field)}`, () => counters[field]);
+  }
+  metrics.gauge({
+    name: 'sip_parse_errors_total',
+    help: 'Bytes that were no acceptable SIP message, by reason',
+    labelNames: ['reason'],
+    collect() {
+      for (const [reason, count] of Object.entries(layer.counters.parseErrors)) this.set({ reason }, count);
+    },
+  });
+  metrics.gauge({
+    name: 'sip_transactions',
+    help: 'Live transactions',
+    labelNames: ['side'],
+    collect() {
+      this.set({ side: 'client' }, layer.gauges.clientTransactions);
+      this.set({ side: 'server' }, layer.gauges.serverTransactions);
+    },
+  });
+  read('sip_dialogs', 'Live dialogs', () => bridge.dialogCount);
+  read('sip_control_clients', 'Applications connected and authenticated', () => registry.size);
+  read('sip_pending_server_requests', 'Requests that wait for an application', () => bridge.pendingCounts.server);
+  read(
+    'sip_pending_client_requests',
+    'Requests of applications without final response',
+    () => bridge.pendingCounts.client,
+  );
+  return metrics;
+}
+
+function snake(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function words(name: string): string {
+  return snake(name).replaceAll('_', ' ');
+}

@@ -1,0 +1,75 @@
+import { startHttpServer } from '@ringwire/common/http/server.js';
+import type { Logger } from '@ringwire/common/log/logger.js';
+import { type Endpoint, type SipTimers, TransactionLayer } from '@ringwire/sip';
+import type { SipServerOptions } from './arguments.js';
+import { SipBridge } from './bridge.js';
+import { ControlServer } from './control/control-server.js';
+import { RequestHandler } from './http/request-handler.js';
+import { ServerCounters } from './server-counters.js';
+import { makeServerMetrics } from './server-metrics.js';
+
+/** A running SIP server. */
+export interface SipServer {
+  /** Where applications connect. */
+  readonly controlPort: number;
+  /** SIP URIs it listens on, one per address and transport: `sip:127.0.0.1:5070;transport=udp`. */
+  readonly contacts: string[];
+  /** Health and metrics; undefined without. */
+  readonly httpPort: number | undefined;
+  readonly layer: TransactionLayer;
+  readonly bridge: SipBridge;
+  readonly counters: ServerCounters;
+  /** Disconnects the applications (their dialogs end with BYE on the wire), then closes everything. */
+  stop(): Promise<void>;
+}
+
+/** What a server is started with besides the command line. */
+export interface SipServerSurroundings {
+  logger: Logger;
+  instanceId: string;
+  timers?: Partial<SipTimers>;
+}
+
+/** Starts a server. @throws the socket's error when an address is taken; nothing stays open then */
+export async function startSipServer(options: SipServerOptions, around: SipServerSurroundings): Promise<SipServer> {
+  const { logger, instanceId, timers = {} } = around;
+  const counters = new ServerCounters();
+  const layer = new TransactionLayer({ listen: options.listen, timers });
+  const handler = options.handler
+    ? new RequestHandler({ ...options.handler, sipMethods: new Set(options.handler.sipMethods) })
+    : undefined;
+  await layer.start();
+  const closers: Array<() => Promise<void> | void> = [() => handler?.close(), () => layer.stop()];
+  const stop = async (): Promise<void> => {
+    // Applications first: what they would lose is on the wire before the sockets close.
+    for (const close of closers.reverse()) await close();
+  };
+  try {
+    const addresses = layer.addresses.map(({ transport, host, port }) => `${transport}/${host}:${port}`).join(',');
+    const bridge = new SipBridge({ layer, registry: () => control.registry, counters, handler, logger });
+    const control: ControlServer = new ControlServer(options.secret, counters, bridge, addresses);
+    closers.push(() => bridge.close());
+    const controlPort = await control.start(options.address, options.port);
+    closers.push(() => control.stop());
+    const metrics = makeServerMetrics(instanceId, { layer, bridge, registry: control.registry, counters });
+    const health = async () => ({
+      healthy: true,
+      facts: { applications: control.registry.size, dialogs: bridge.dialogCount },
+    });
+    const { httpAddress, httpPort } = options;
+    const http =
+      httpPort === undefined
+        ? undefined
+        : await startHttpServer({ host: httpAddress, port: httpPort, metrics, health, logger });
+    if (http) closers.push(() => http.close(200));
+    const contacts = layer.addresses.map(uriOf);
+    return { controlPort, contacts, httpPort: http?.port, layer, bridge, counters, stop };
+  } catch (err) {
+    await stop();
+    throw err;
+  }
+}
+
+function uriOf({ transport, host, port }: Endpoint): string {
+  return `sip:${host.includes(':') ? `[${host}]` : host}:${port};transport=${transport}`;
+}

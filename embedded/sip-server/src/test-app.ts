@@ -1,0 +1,72 @@
+import type { EventEmitter } from 'node:events';
+import { createRequire } from 'node:module';
+
+/** What the tests use of drachtio-srf; its own types describe other signatures than its code has. */
+export interface AppMessage {
+  status: number;
+  body: string;
+  source_address: string;
+  calledNumber: string;
+  get(name: string): string | undefined;
+}
+export interface AppRequest extends EventEmitter, AppMessage {
+  cancel(options?: object): void;
+  proxy(options?: object): Promise<unknown>;
+}
+export interface AppResponse {
+  send(status: number, options?: object, callback?: (err: unknown) => void): void;
+}
+export interface AppDialog extends EventEmitter {
+  other?: AppDialog;
+  local: { sdp: string };
+  remote: { sdp: string };
+  destroy(options?: { headers: Record<string, string> }): Promise<unknown>;
+  modify(sdp: string): Promise<string>;
+  modify(options: { noAck: true }): Promise<{ sdp: string; ack(sdp: string): void }>;
+  request(options: { method: string; body?: string; headers?: Record<string, string> }): Promise<AppMessage>;
+}
+export interface UacOptions {
+  localSdp?: string;
+  headers?: Record<string, string>;
+  proxy?: string;
+  auth?: { username: string; password: string };
+  noAck?: boolean;
+  callingNumber?: string;
+}
+type Handler = (req: AppRequest, res: AppResponse) => void;
+export interface App extends EventEmitter {
+  connect(options: { host: string; port: number; secret: string }): void;
+  disconnect(): void;
+  invite(handler: Handler): void;
+  options(handler: Handler): void;
+  register(handler: Handler): void;
+  message(handler: Handler): void;
+  createUAS(req: AppRequest, res: AppResponse, options: { localSdp: string; headers?: object }): Promise<AppDialog>;
+  createUAC(
+    uri: string,
+    options: UacOptions & { noAck: true },
+  ): Promise<{ sdp: string; ack(sdp: string): Promise<AppDialog> }>;
+  createUAC(
+    uri: string,
+    options: UacOptions,
+    callbacks?: { cbRequest?(err: unknown, req: AppRequest): void; cbProvisional?(res: AppMessage): void },
+  ): Promise<AppDialog>;
+  createB2BUA(
+    req: AppRequest,
+    res: AppResponse,
+    uri: string,
+    options: { localSdpB?: string; localSdpA?: unknown; proxyRequestHeaders?: string[] },
+  ): Promise<{ uas: AppDialog; uac: AppDialog }>;
+  proxyRequest(req: AppRequest, destination: string): Promise<unknown>;
+  request(
+    uri: string,
+    options: { method: string; headers?: Record<string, string>; body?: string },
+    callback: (err: unknown, req: AppRequest | undefined) => void,
+  ): void;
+}
+
+/** The real, unmodified drachtio-srf. */
+export function newApp(tags: string[] = []): App {
+  const Srf = createRequire(import.meta.url)('drachtio-srf') as new (tags: string[]) => App;
+  return new Srf(tags);
+}

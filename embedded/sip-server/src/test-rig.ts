@@ -1,0 +1,102 @@
+import { once } from 'node:events';
+import { createLogger } from '@ringwire/common/log/logger.js';
+import { createUserAgent, type SipTimers, type UserAgent } from '@ringwire/sip';
+import { readArguments } from './arguments.js';
+import { type SipServer, startSipServer } from './server.js';
+import { type App, type AppMessage, newApp } from './test-app.js';
+
+/** Where clean-up is registered: a tap test. */
+export interface Teardown {
+  teardown(fn: () => unknown): void;
+}
+
+/** All SIP timers of tests hang on this: 64 * T1 is 1.3 s. */
+const TIMERS: Partial<SipTimers> = { T1: 20 };
+const SECRET = 'cymru';
+
+/** A server on free ports of loopback. */
+export async function startServer(t: Teardown, flags: string[] = [], timers = TIMERS): Promise<SipServer> {
+  const argv = ['--contact', 'sip:127.0.0.1:0;transport=udp,tcp', '--port', '0', '--http-port', '0', ...flags];
+  const logger = createLogger({ name: 'sip-server', level: 'silent' });
+  const server = await startSipServer(readArguments(argv), { logger, instanceId: 'test', timers });
+  t.teardown(() => server.stop());
+  return server;
+}
+
+/** An application connected to the server; resolves when it has authenticated and its routes are in force. */
+export async function connectApp(
+  t: Teardown,
+  server: SipServer,
+  setUp: (srf: App) => void = () => {},
+  tags: string[] = [],
+): Promise<App> {
+  const srf = newApp(tags);
+  t.teardown(() => disconnect(srf));
+  setUp(srf);
+  srf.connect({ host: '127.0.0.1', port: server.controlPort, secret: SECRET });
+  srf.on('error', () => {});
+  await once(srf, 'connect');
+  // Routes are sent before this ping and handled in order.
+  await roundTrip(srf);
+  return srf;
+}
+
+/** Waits until the server has handled everything that the application sent before. */
+async function roundTrip(srf: App): Promise<void> {
+  // An ACK outside dialogs is always refused.
+  await new Promise<void>((resolve) => srf.request('sip:127.0.0.1:1', { method: 'ACK' }, () => resolve()));
+}
+
+/** Ends an application's connection for good. */
+export function disconnect(srf: App): void {
+  try {
+    srf.disconnect();
+  } catch (err) {
+    // Its socket is gone already.
+    if (!(err instanceof Error)) throw err;
+  }
+}
+
+/** A telephone on free ports of loopback, over UDP and TCP. */
+export async function startPhone(t: Teardown): Promise<UserAgent> {
+  const listen = (['udp', 'tcp'] as const).map((transport) => ({ transport, host: '127.0.0.1', port: 0 }));
+  const phone = await createUserAgent({ listen, timers: TIMERS });
+  t.teardown(() => phone.stop());
+  return phone;
+}
+
+/** The server's URI over a transport, with a user part. */
+export function uriOf(server: SipServer, user = '100', transport: 'udp' | 'tcp' = 'udp'): string {
+  const { host, port } = server.layer.addressFor(transport);
+  return `sip:${user}@${host}:${port};transport=${transport}`;
+}
+
+/** Sends a request of an application outside dialogs; resolves with the final response. */
+export async function appRequest(srf: App, uri: string, options: Parameters<App['request']>[1]): Promise<AppMessage> {
+  return await new Promise((resolve, reject) => {
+    srf.request(uri, options, (err, req) => {
+      if (err || !req) reject(err instanceof Error ? err : new Error(String(err)));
+      else req.on('response', (res: AppMessage) => (res.status >= 200 ? resolve(res) : undefined));
+    });
+  });
+}
+
+/** Waits until a condition holds; the test's own time-out ends it. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** SDP that drachtio-srf and its parser accept. */
+export function sdp(port: number): string {
+  return [
+    'v=0',
+    'o=- 1 1 IN IP4 127.0.0.1',
+    's=-',
+    'c=IN IP4 127.0.0.1',
+    't=0 0',
+    `m=audio ${port} RTP/AVP 0`,
+    'a=rtpmap:0 PCMU/8000',
+    'a=sendrecv',
+    '',
+  ].join('\r\n');
+}
