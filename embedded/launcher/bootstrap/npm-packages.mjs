@@ -47,11 +47,18 @@ export async function installNpmPackages(why, { root, progress }) {
   const log = join(root, '.data/logs/npm.log');
   const step = progress.step('npm packages from the lock file', why);
   const npm = npmCommand();
-  const args = [...npm.args, 'ci', '--no-audit', '--no-fund', '--ignore-scripts'];
-  const { ok, output } = await runLogged(npm.command, args, { cwd: root, log });
+  /** @param {...string} args */
+  const runNpm = (...args) =>
+    runLogged(npm.command, [...npm.args, ...args, '--no-audit', '--no-fund', '--ignore-scripts'], { cwd: root, log });
+  let { ok, output } = await runNpm('ci');
+  if (!ok && output.includes('EUSAGE')) {
+    // npm wants every optional package of every system in the lock file, also where a registry does not have them all.
+    step.update('npm ci refuses the lock file; npm install with the versions in it');
+    ({ ok, output } = await runNpm('install', '--no-save'));
+  }
   if (!ok) {
-    step.fail('npm ci failed');
-    throw new SetupError(`npm ci failed:\n${lastLines(output, 12)}\n  (all of it: ${log})`);
+    step.fail('npm failed');
+    throw new SetupError(`npm could not install the packages:\n${lastLines(output, 12)}\n  (all of it: ${log})`);
   }
   writeFileSync(join(root, STAMP), hashOf(join(root, 'package-lock.json')));
   step.done(why);
