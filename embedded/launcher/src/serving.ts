@@ -33,7 +33,8 @@ async function ask(url: string): Promise<{ ok: boolean; text: string }> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) });
     const text = (await response.text()).slice(0, 500);
-    return { ok: response.ok, text: `${response.status} ${text}` };
+    // An edge is healthy without a feature server, but it has nowhere to send a call until it has heard of one.
+    return { ok: response.ok && !/"featureServers":\s*0\b/.test(text), text: `${response.status} ${text}` };
   } catch (error) {
     return { ok: false, text: error instanceof Error ? error.message : String(error) };
   }
