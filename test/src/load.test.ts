@@ -37,16 +37,22 @@ const sipp = (name: string, calls: number) =>
     timeoutMs: 120_000,
   });
 
-/** SIP transactions and dialogs, media ports: what must be gone when nobody calls. */
-async function inUse(): Promise<Record<string, number>> {
-  const [edge, core, media] = await Promise.all(
-    ['sip-server-edge', 'sip-server-core', 'media-server'].map((name) => ringwire.metrics(name)),
+/** What must be gone when nobody calls: SIP transactions and dialogs, channels and RTP ports, calls. */
+const IN_USE: Readonly<Record<string, RegExp>> = {
+  'sip-server-edge': /^sip_(transactions|dialogs|pending_)/,
+  'sip-server-core': /^sip_(transactions|dialogs|pending_)/,
+  'media-server': /(channels|sessions|rtp_ports|bridges)(_active|_open|_in_use)?(\{.*\})?$/,
+  'sbc-inbound': /^ringwire_calls_active/,
+  'feature-server': /^ringwire_fs_calls(\{.*\})?$/,
+};
+
+async function inUse(): Promise<Record<string, Record<string, number>>> {
+  const entries = await Promise.all(
+    Object.entries(IN_USE).map(
+      async ([name, pattern]) => [name, (await ringwire.metrics(name)).matching(pattern)] as const,
+    ),
   );
-  return {
-    ...edge?.matching(/(transactions|dialogs)(_active|_open|_live)?\{?[^}]*\}?$/),
-    ...core?.matching(/(transactions|dialogs)(_active|_open|_live)?\{?[^}]*\}?$/),
-    ...media?.matching(/(rtp_ports|endpoints|channels|legs|calls|sessions)(_active|_open|_in_use)?\{?[^}]*\}?$/),
-  };
+  return Object.fromEntries(entries);
 }
 
 t.test('warm-up: the first calls load caches and open pools', async (t) => {
@@ -123,10 +129,11 @@ t.test('nothing is left behind', async (t) => {
     const samples = await eventually(
       'nothing in use',
       inUse,
-      (found) => Object.keys(found).length >= 3 && Object.values(found).every((value) => value === 0),
+      (found) => Object.values(found).every((samples) => Object.values(samples).every((value) => value === 0)),
       { timeoutMs: LINGER_MS, everyMs: 1_000 },
     );
-    t.comment(Object.keys(samples).join(' '));
+    for (const [name, found] of Object.entries(samples))
+      t.ok(Object.keys(found).length > 0, `${name} says what it uses`);
   });
 
   await t.test(

@@ -39,8 +39,23 @@ export function trimSilence(samples: Int16Array, level = 60): Int16Array {
   return samples.subarray(start, end);
 }
 
+/**
+ * Waits until a phone has heard audio for so long since the answer. Unlike {@link hears} it costs nothing, so that the
+ * phone, which runs in this process, receives undisturbed.
+ */
+export async function listens(call: PhoneCall, samples: number, timeoutMs = 20_000): Promise<void> {
+  await call.answered();
+  await eventually(
+    `${samples / 8} ms of audio`,
+    () => call.arrivals.length * 160,
+    (received) => received >= samples,
+    { timeoutMs, everyMs: 20 },
+  );
+}
+
 /** Waits until a phone has heard a reference; returns where. */
 export async function hears(call: PhoneCall, reference: Int16Array, timeoutMs = 15_000): Promise<Match> {
+  await call.answered();
   return eventually(
     'the phone hears what was meant',
     () =>
@@ -54,6 +69,7 @@ export async function hears(call: PhoneCall, reference: Int16Array, timeoutMs = 
 
 /** Waits until a phone hears a tone for 100 ms. */
 export async function hearsTone(call: PhoneCall, frequencyHz: number, timeoutMs = 10_000): Promise<void> {
+  await call.answered();
   await eventually(
     `the phone hears ${frequencyHz} Hz`,
     () => tonePeriods(call.heardSoFar(), frequencyHz).map(([start, end]) => end - start),
