@@ -3,11 +3,12 @@ import { maskText } from '@ringwire/common';
 /** Keys below which the customer's own spelling is kept (see jambonz: customerData, sip, env_vars, args). */
 const OPAQUE_KEYS = new Set(['customerData', 'customer_data', 'sip', 'env_vars', 'envVars', 'args']);
 
-/** `callSid` → `call_sid`; names that already are snake_case stay as they are. */
+/** `callSid` → `call_sid`, `X-Why` → `x_why`; names that already are snake_case stay as they are. */
 export function snakeCaseKey(key: string): string {
   return key
     .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
     .replace(/([A-Z]+)([A-Z][a-z])/g, '$1_$2')
+    .replace(/[^A-Za-z0-9_]+/g, '_')
     .toLowerCase();
 }
 

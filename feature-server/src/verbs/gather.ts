@@ -70,10 +70,11 @@ class Collection {
     } finally {
       stopListening();
       this.signal.removeEventListener('abort', onAbort);
+      this.#prompt.abort();
+      // The end of the prompt starts a timer: only after it are all timers known.
+      await prompting;
       clearTimeout(this.#overall);
       clearTimeout(this.#interDigit);
-      this.#prompt.abort();
-      await prompting;
     }
   }
 

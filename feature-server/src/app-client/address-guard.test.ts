@@ -1,0 +1,50 @@
+import t from 'tap';
+import { AddressGuard } from './address-guard.js';
+
+const strict = new AddressGuard({ allowPrivate: false });
+
+t.test('addresses that are not on the public internet are refused', (t) => {
+  for (const address of [
+    '127.0.0.1',
+    '10.1.2.3',
+    '172.31.255.255',
+    '192.168.0.1',
+    '169.254.169.254',
+    '100.64.0.1',
+    '0.0.0.0',
+    '224.0.0.1',
+    '255.255.255.255',
+    '::1',
+    '::',
+    'fe80::1',
+    'fd00::1',
+    '::ffff:127.0.0.1',
+    '::ffff:10.0.0.1',
+    'not an address',
+  ]) {
+    t.notOk(strict.allows(address), address);
+  }
+  for (const address of ['8.8.8.8', '172.32.0.1', '2606:4700::1111', '::ffff:8.8.8.8'])
+    t.ok(strict.allows(address), address);
+  t.end();
+});
+
+t.test('literal hosts in any spelling of a URL are checked', (t) => {
+  for (const url of [
+    'http://127.0.0.1/',
+    'http://2130706433/',
+    'http://0x7f.1/',
+    'http://[::1]/',
+    'http://[::ffff:127.0.0.1]/',
+  ]) {
+    t.throws(() => strict.checkLiteral(new URL(url)), { code: 'hook/forbidden' }, url);
+  }
+  t.doesNotThrow(() => new AddressGuard({ allowPrivate: true }).checkLiteral(new URL('http://127.0.0.1/')));
+  t.end();
+});
+
+t.test('names that resolve to private addresses are refused', async (t) => {
+  await t.rejects(strict.checkResolved(new URL('http://localhost/a.wav')), { code: 'hook/forbidden' });
+  const error = await new Promise<unknown>((resolve) => strict.lookup('localhost', {}, (err) => resolve(err)));
+  t.match(error, { code: 'hook/forbidden' });
+});

@@ -1,0 +1,236 @@
+import t from 'tap';
+import { PlaybackNotFoundError, SynthesisError } from '../errors.js';
+import { makeSession, statuses } from '../testing/session-rig.js';
+
+t.test(
+  'say: entries of a list are spoken in order, URLs are played as they are, and loops repeat the whole',
+  async (t) => {
+    const rig = await makeSession(t, [
+      { verb: 'say', text: ['one', 'https://example.invalid/a.wav', ' ', 'silence_stream://500'], loop: 2 },
+    ]);
+    const running = rig.run();
+    for (let round = 0; round < 2; round++) {
+      const playback = await rig.media.endpoint.plays.take();
+      t.match(playback.sources, [/\.wav$/, 'https://example.invalid/a.wav', 'silence_stream://500']);
+      playback.finish();
+    }
+    await running;
+    t.equal(rig.vendor.made, 1);
+  },
+);
+
+t.test('say: when nobody can speak the call goes on with the next verb', async (t) => {
+  const rig = await makeSession(t, [{ verb: 'say', text: 'x' }, { verb: 'hangup' }]);
+  rig.vendor.failures = [new SynthesisError('out of breath'), new SynthesisError('still')];
+  await rig.run();
+  t.match(rig.sink.alerts, [{ alertType: 'tts-failure' }]);
+  t.ok(rig.sink.lines.some((line) => line.startsWith('error verb say failed: nobody could speak')));
+  await rig.leg.actions.take();
+  t.match(await rig.leg.actions.take(), { sent: 'BYE' });
+});
+
+t.test('say: a vendor that is not configured is replaced by the default, with a warning and one alert', async (t) => {
+  const voice = { vendor: 'google', language: 'en-GB', voice: 'en-GB-Wavenet-A' };
+  const rig = await makeSession(t, [
+    { verb: 'say', text: 'a', synthesizer: voice },
+    { verb: 'say', text: 'b', synthesizer: voice },
+  ]);
+  rig.media.endpoint.playsInstantly = true;
+  await rig.run();
+  const request = await rig.vendor.requests.take();
+  t.match(request, { vendor: 'espeak', language: 'en-GB' });
+  t.equal(request.voice, undefined, "another vendor's voice is not asked for");
+  t.equal(rig.sink.lines.filter((line) => line.startsWith('warn speech')).length, 2);
+  t.match(rig.sink.alerts, [{ alertType: 'no-tts', message: /google/ }]);
+  t.equal(rig.sink.alerts.length, 1);
+});
+
+t.test('play: the action hook hears how it went and its answer replaces what waits', async (t) => {
+  const rig = await makeSession(t, [
+    {
+      verb: 'play',
+      id: 'p1',
+      url: ['https://a.invalid/1.wav', '/2.wav'],
+      seekOffset: 800,
+      loop: 2,
+      actionHook: '/played',
+    },
+    { verb: 'say', text: 'never' },
+  ]);
+  rig.app.on('/played', [{ verb: 'hangup' }]);
+  const running = rig.run();
+  const first = await rig.media.endpoint.plays.take();
+  t.same(first.sources, ['https://a.invalid/1.wav', `${rig.app.url}/2.wav`], 'relative URLs are resolved');
+  t.equal(first.options.seekOffset, 800);
+  first.finish();
+  const second = await rig.media.endpoint.plays.take();
+  t.equal(second.options.seekOffset, undefined, 'the offset counts for the first round');
+  second.finish({ playbackSeconds: '3', playbackMilliseconds: '3200', playbackLastOffsetPos: '25600' });
+  await running;
+  t.match(rig.app.seen('/played')[0]?.json, {
+    reason: 'playCompleted',
+    playback_seconds: '3',
+    playback_milliseconds: '3200',
+    playback_last_offset_pos: '25600',
+    verb_id: 'p1',
+    call_sid: 'call-1',
+    call_status: 'in-progress',
+  });
+  t.equal(rig.vendor.made, 0);
+});
+
+t.test('play: a missing file is told to the action hook and raises an alert', async (t) => {
+  const rig = await makeSession(t, [{ verb: 'play', url: 'https://a.invalid/1.wav', actionHook: '/played' }]);
+  rig.app.on('/played', {});
+  const running = rig.run();
+  (await rig.media.endpoint.plays.take()).fail(new PlaybackNotFoundError('not there'));
+  await running;
+  t.match(rig.app.seen('/played')[0]?.json, { status: 'fail', reason: 'playFailed' });
+  t.match(rig.sink.alerts, [{ alertType: 'play-url-notfound' }]);
+});
+
+t.test('play: files of the media server are refused unless allowed', async (t) => {
+  const refused = await makeSession(t, [{ verb: 'play', url: 'file:///etc/passwd', actionHook: '/played' }]);
+  refused.app.on('/played', {});
+  await refused.run();
+  t.match(refused.app.seen('/played')[0]?.json, { reason: 'playFailed' });
+  const allowed = await makeSession(t, [{ verb: 'play', url: 'ivr/hello.wav' }], {}, { allowFiles: true });
+  const running = allowed.run();
+  const playback = await allowed.media.endpoint.plays.take();
+  t.same(playback.sources, ['ivr/hello.wav']);
+  playback.finish();
+  await running;
+});
+
+t.test('play: timeoutSecs ends it, which is a normal end', async (t) => {
+  const rig = await makeSession(t, [
+    { verb: 'play', url: 'https://a.invalid/1.wav', loop: 'forever', timeoutSecs: 0.05, actionHook: '/played' },
+  ]);
+  rig.app.on('/played', {});
+  await rig.run();
+  t.match(rig.app.seen('/played')[0]?.json, { reason: 'playCompleted' });
+});
+
+t.test('gather: a digit stops the prompt and the digits go to the action hook', async (t) => {
+  const rig = await makeSession(t, [
+    { verb: 'gather', id: 'g1', say: { text: 'press two keys' }, numDigits: 2, actionHook: '/menu' },
+    { verb: 'say', text: 'never' },
+  ]);
+  rig.app.on('/menu', [{ verb: 'hangup' }]);
+  const running = rig.run();
+  const prompt = await rig.media.endpoint.plays.take();
+  rig.media.endpoint.press('4');
+  await prompt.done;
+  t.ok(prompt.isStopped);
+  rig.media.endpoint.press('2');
+  await running;
+  t.match(rig.app.seen('/menu')[0]?.json, { reason: 'dtmfDetected', digits: '42', verb_id: 'g1', call_sid: 'call-1' });
+  t.ok(rig.sink.lines.some((line) => line.startsWith('info dtmf digit 4')));
+});
+
+t.test('gather: finishOnKey ends the input and is not part of it; digits by SIP INFO count too', async (t) => {
+  const rig = await makeSession(t, [{ verb: 'gather', finishOnKey: '#', timeout: 0, actionHook: '/menu' }]);
+  rig.app.on('/menu', {});
+  const running = rig.run();
+  await rig.app.next('/status');
+  await rig.app.next('/status');
+  rig.media.endpoint.press('12');
+  rig.leg.info('3');
+  rig.leg.info('#');
+  await running;
+  t.match(rig.app.seen('/menu')[0]?.json, { reason: 'dtmfDetected', digits: '123' });
+});
+
+t.test('gather: with dtmfBargein false the prompt plays on and digits are kept', async (t) => {
+  const rig = await makeSession(t, [
+    { verb: 'gather', play: { url: 'https://a.invalid/p.wav' }, maxDigits: 2, dtmfBargein: false, actionHook: '/menu' },
+  ]);
+  rig.app.on('/menu', {});
+  const running = rig.run();
+  const prompt = await rig.media.endpoint.plays.take();
+  rig.media.endpoint.press('1');
+  t.notOk(prompt.isStopped);
+  rig.media.endpoint.press('2');
+  await running;
+  t.ok(prompt.isStopped, 'when the digits are complete the prompt ends');
+  t.match(rig.app.seen('/menu')[0]?.json, { digits: '12' });
+});
+
+t.test('gather: without listening during the prompt, digits before its end do not count', async (t) => {
+  const rig = await makeSession(t, [
+    {
+      verb: 'gather',
+      say: { text: 'listen' },
+      maxDigits: 1,
+      dtmfBargein: false,
+      listenDuringPrompt: false,
+      timeout: 0.05,
+      actionHook: '/menu',
+    },
+  ]);
+  rig.app.on('/menu', {});
+  const running = rig.run();
+  const prompt = await rig.media.endpoint.plays.take();
+  rig.media.endpoint.press('1');
+  prompt.finish();
+  await running;
+  t.match(rig.app.seen('/menu')[0]?.json, { reason: 'timeout' });
+});
+
+t.test('gather: the timeout starts after the prompt, and silence is reported', async (t) => {
+  const rig = await makeSession(t, [{ verb: 'gather', say: { text: 'hm' }, timeout: 0.03, actionHook: '/menu' }]);
+  rig.app.on('/menu', {});
+  const running = rig.run();
+  const prompt = await rig.media.endpoint.plays.take();
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  t.equal(rig.app.seen('/menu').length, 0, 'nothing is reported while the prompt plays');
+  prompt.finish();
+  await running;
+  const payload = rig.app.seen('/menu')[0]?.json;
+  t.equal(payload?.reason, 'timeout');
+  t.notOk(payload && 'digits' in payload);
+});
+
+t.test('gather: speech input warns that nobody listens and ends as a timeout', async (t) => {
+  const rig = await makeSession(t, [{ verb: 'gather', input: ['speech'], timeout: 0.03, actionHook: '/menu' }]);
+  rig.app.on('/menu', {});
+  await rig.run();
+  t.match(rig.app.seen('/menu')[0]?.json, { reason: 'timeout' });
+  t.ok(rig.sink.lines.some((line) => line.startsWith('warn speech gather: no speech recognizer')));
+});
+
+t.test('gather: a hang-up ends it without an action hook', async (t) => {
+  const rig = await makeSession(t, [{ verb: 'gather', say: { text: 'hm' }, actionHook: '/menu' }]);
+  const running = rig.run();
+  const prompt = await rig.media.endpoint.plays.take();
+  rig.leg.end({ how: 'bye', headers: {} });
+  await running;
+  t.ok(prompt.isStopped);
+  t.equal(rig.app.seen('/menu').length, 0);
+});
+
+t.test('gather: an action hook that fails raises an alert and the next verb runs', async (t) => {
+  const rig = await makeSession(t, [
+    { verb: 'gather', timeout: 0.01, actionHook: '/menu' },
+    { verb: 'say', text: 'next' },
+  ]);
+  rig.app.on('/menu', (response) => response.writeHead(500).end());
+  rig.media.endpoint.playsInstantly = true;
+  await rig.run();
+  t.equal(rig.vendor.made, 1);
+  t.match(rig.sink.alerts, [{ alertType: 'webhook-failure' }]);
+});
+
+t.test('gather: invalid verbs from the action hook are told to the status hook', async (t) => {
+  const rig = await makeSession(t, [{ verb: 'gather', timeout: 0.01, actionHook: '/menu' }]);
+  rig.app.on('/menu', [{ verb: 'sey' }]);
+  await rig.run();
+  t.same(statuses(rig), ['trying', 'in-progress', 'in-progress', 'completed']);
+  t.match(rig.app.seen('/status')[2]?.json, { error: 'invalid actionHook response', reason: /sey/ });
+});
+
+t.test('alert: raises an alert of the application', async (t) => {
+  const rig = await makeSession(t, [{ verb: 'alert', message: 'look here' }]);
+  await rig.run();
+  t.match(rig.sink.alerts, [{ alertType: 'alert-from-application', detail: 'look here', targetSid: 'call-1' }]);
+});
