@@ -81,14 +81,14 @@ export class SipMessage {
     const key = headerKey(name);
     const index = this.headers.findIndex((header) => header.key === key);
     if (index < 0) return this.add(name, value);
-    this.headers[index]!.value = String(value);
+    this.headers[index]!.value = oneLine(value);
     for (let i = this.headers.length - 1; i > index; i--) if (this.headers[i]!.key === key) this.headers.splice(i, 1);
     return this;
   }
 
   /** Appends a header line. */
   add(name: string, value: string | number): this {
-    this.headers.push({ name, key: headerKey(name), value: String(value) });
+    this.headers.push({ name, key: headerKey(name), value: oneLine(value) });
     return this;
   }
 
@@ -157,6 +157,12 @@ export class SipMessage {
   toString(): string {
     return this.headText() + this.bodyText;
   }
+}
+
+/** A line end inside a value would begin a header of its own. */
+function oneLine(value: string | number): string {
+  const text = String(value);
+  return /[\r\n]/.test(text) ? text.replace(/[\r\n]+/g, ' ') : text;
 }
 
 /** Splits a list header at commas that are neither quoted nor inside angle brackets; empty elements are dropped. */
