@@ -19,11 +19,15 @@ export function createLogger({
   instanceId?: string;
   level?: string;
 }): Logger {
-  return pino({
-    level,
-    base: { name, ...(instanceId === undefined ? {} : { instanceId }) },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-    redact: { paths: REDACTED.flatMap((key) => [key, `*.${key}`]), censor: '***' },
-  });
+  return pino(
+    {
+      level,
+      base: { name, ...(instanceId === undefined ? {} : { instanceId }) },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: REDACTED.flatMap((key) => [key, `*.${key}`]), censor: '***' },
+    },
+    // Written at once: a line must not be lost in a crash, nor overtaken by the last one of a process that ends.
+    pino.destination({ fd: 1, sync: true }),
+  );
 }
