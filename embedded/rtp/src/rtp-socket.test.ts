@@ -18,7 +18,7 @@ async function peer(t: Test): Promise<dgram.Socket> {
   return socket;
 }
 
-t.test('the first source is answered and kept; others and garbage are counted', async (t) => {
+t.test('the first steady source is answered and kept; others and garbage are counted', async (t) => {
   const heard: number[] = [];
   let arrived: () => void = () => undefined;
   const socket = await RtpSocket.bind({
@@ -36,6 +36,7 @@ t.test('the first source is answered and kept; others and garbage are counted', 
   });
   first.send(Buffer.from('garbage'), socket.port, '127.0.0.1');
   first.send(rtp(1), socket.port, '127.0.0.1');
+  first.send(rtp(2), socket.port, '127.0.0.1');
   await latched;
   t.same(socket.remote, { host: '127.0.0.1', port: first.address().port });
   const answered = once(first, 'message');
@@ -46,14 +47,23 @@ t.test('the first source is answered and kept; others and garbage are counted', 
     arrived = resolve;
   });
   second.send(rtp(50), socket.port, '127.0.0.1');
-  first.send(rtp(2), socket.port, '127.0.0.1');
+  first.send(rtp(3), socket.port, '127.0.0.1');
   await done;
-  t.same(heard, [1, 2]);
-  t.match(socket, { badPackets: 1, strayPackets: 1, packetsReceived: 2, packetsSent: 1 });
+  t.same(heard, [2, 3]);
+  t.match(socket, { badPackets: 1, strayPackets: 2, packetsReceived: 2, packetsSent: 1 });
   socket.setRemote('127.0.0.1', second.address().port);
   t.ok(socket.isLatched, 'the same address again keeps the latch');
-  socket.setRemote('127.0.0.1', 9);
+  const third = await peer(t);
+  socket.setRemote('127.0.0.1', third.address().port);
   t.notOk(socket.isLatched, 'a new address lifts it');
+  const moved = new Promise<void>((resolve) => {
+    arrived = resolve;
+  });
+  first.send(rtp(4), socket.port, '127.0.0.1');
+  first.send(rtp(5), socket.port, '127.0.0.1');
+  third.send(rtp(70), socket.port, '127.0.0.1');
+  await moved;
+  t.same(heard, [2, 3, 70], 'the former source does not latch again, the named one does at once');
 });
 
 t.test('a range gives its even ports until it is used up and takes them back', async (t) => {

@@ -18,8 +18,9 @@ const MAX_PORT_TRIES = 512;
 const RECEIVE_BUFFER_BYTES = 256 * 1024;
 
 /**
- * A UDP socket for one RTP stream both ways, on an even port. Symmetric: the first source from which a valid RTP packet comes is
- * where packets go from then on, and the only one that is heard, until {@link setRemote} names another address. Counters tell
+ * A UDP socket for one RTP stream both ways, on an even port. Symmetric: the first source that sends RTP (at once from the address
+ * named, else two packets in sequence) is where packets go from then on, and the only one that is heard, until
+ * {@link setRemote} names another address. Counters tell
  * what was dropped. Errors of the network are counted, never thrown.
  */
 export class RtpSocket {
@@ -45,6 +46,9 @@ export class RtpSocket {
   #namedHost = '';
   #namedPort = 0;
   #latched = false;
+  /** Where the peer was before its address changed: its last packets must not latch us back. */
+  #abandoned = '';
+  #probation: { key: string; ssrc: number; sequence: number } | undefined;
   #closed = false;
 
   private constructor(socket: dgram.Socket, onPacket: RtpSocketOptions['onPacket']) {
@@ -97,6 +101,8 @@ export class RtpSocket {
   /** Names the peer's address as its SDP has it. A new address lifts the latch, the same one keeps it. */
   setRemote(host: string, port: number): void {
     if (host === this.#namedHost && port === this.#namedPort) return;
+    this.#abandoned = keyOf(this.#remoteHost, this.#remotePort);
+    if (this.#abandoned === keyOf(host, port)) this.#abandoned = '';
     this.#namedHost = host;
     this.#namedPort = port;
     this.#remoteHost = host;
@@ -123,17 +129,38 @@ export class RtpSocket {
       this.badPackets++;
       return;
     }
-    if (!this.#latched) {
+    if (!this.#latched && this.#mayLatch(source)) {
       this.#latched = true;
       this.#remoteHost = source.address;
       this.#remotePort = source.port;
-    } else if (source.port !== this.#remotePort || source.address !== this.#remoteHost) {
+    }
+    if (!this.#latched || source.port !== this.#remotePort || source.address !== this.#remoteHost) {
       this.strayPackets++;
       return;
     }
     this.packetsReceived++;
     this.#onPacket(this.#packet, datagram);
   }
+
+  /**
+   * The address named in SDP is taken at its first packet; another one, as behind NAT, with two packets in sequence
+   * (RFC 3550 A.1), so that a stray datagram takes nobody's place; the peer's address before the last change not at all.
+   */
+  #mayLatch(source: dgram.RemoteInfo): boolean {
+    const { address, port } = source;
+    if (address === this.#namedHost && port === this.#namedPort) return true;
+    const key = keyOf(address, port);
+    if (key === this.#abandoned) return false;
+    const { sequence, ssrc } = this.#packet;
+    const last = this.#probation;
+    this.#probation = { key, ssrc, sequence };
+    return last?.key === key && last.ssrc === ssrc && ((last.sequence + 1) & 0xffff) === sequence;
+  }
+}
+
+/** The address as one text; only made while no source is latched. */
+function keyOf(host: string, port: number): string {
+  return `${host}:${port}`;
 }
 
 async function bindAnyEven(host: string): Promise<dgram.Socket> {

@@ -1,0 +1,212 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { correlate, findDepartures, findSilences, readWav, tone, toneShare } from '@ringwire/rtp';
+import t from 'tap';
+import { chirp, folder, PhoneMedia, refused, startServer, TestCaller, wavFile } from './test-peer.js';
+
+t.test('a call is answered, given to its client, hears silence at once, and is over when it hangs up', async (t) => {
+  const server = await startServer(t);
+  const caller = await TestCaller.create(t, server);
+  const { dialog, media, esl, uuid, channelData } = await caller.call(undefined, { 'X-Call-Sid': 'abc-1' });
+  t.match(channelData, {
+    'Event-Name': 'CHANNEL_DATA',
+    'Channel-Unique-ID': uuid,
+    variable_sip_user_agent: 'drachtio-fsmrf:test',
+    'variable_sip_h_X-Call-Sid': 'abc-1',
+    variable_dtmf_type: 'rfc2833',
+    variable_local_media_ip: '127.0.0.1',
+    variable_remote_media_port: String(media.socket.port),
+  });
+  t.match(channelData.variable_rtp_local_sdp_str, /^v=0\r\n/);
+  t.match(channelData.variable_switch_r_sdp, /m=audio/);
+  await esl.until(() => true);
+  const ended = new Promise<void>((resolve) => dialog.once('ended', () => resolve()));
+  t.equal(server.pool.legCount, 1);
+  void esl.execute(uuid, 'hangup');
+  await ended;
+  const hangup = await esl.event(
+    (e) => e['Channel-Call-State'] === 'HANGUP' && e['Event-Name'] === 'CHANNEL_CALLSTATE',
+  );
+  t.equal(hangup['Hangup-Cause'], 'NORMAL_CLEARING');
+  await esl.until(() => esl.isClosed);
+  t.ok(esl.replies.some(({ contentType }) => contentType === 'text/disconnect-notice'));
+  t.ok(media.packets.length > 0, 'silence was sent while nothing was played');
+  t.equal(server.channels.size + server.pool.legCount, 0, 'nothing is left');
+  const order = esl.events.map((event) => event['Event-Name']).filter((name) => /HANGUP|DESTROY/.test(name!));
+  t.same(order, ['CHANNEL_HANGUP', 'CHANNEL_HANGUP_COMPLETE', 'CHANNEL_DESTROY']);
+});
+
+t.test('what is played is heard: the same audio, no gap, starting within 40 ms', async (t) => {
+  const server = await startServer(t);
+  const caller = await TestCaller.create(t, server);
+  const { media, esl, uuid } = await caller.call();
+  const sound = chirp(3000);
+  const path = await wavFile(t, sound);
+  const done = await esl.execute(uuid, 'playback', path);
+  t.match(done, {
+    Application: 'playback',
+    'Application-Data': path,
+    'Application-Response': 'FILE PLAYED',
+    variable_playback_seconds: '3',
+    variable_playback_ms: '3000',
+    variable_playback_samples: '24000',
+  });
+  const started = esl.events.find((event) => event['Event-Name'] === 'PLAYBACK_START');
+  t.equal(started?.['Playback-File-Path'], path);
+  const stopped = await esl.event((event) => event['Event-Name'] === 'PLAYBACK_STOP');
+  t.equal(stopped['Playback-Status'], 'done');
+  const match = correlate(media.heard, sound);
+  t.ok(match.coefficient > 0.99, `correlation ${match.coefficient}`);
+  t.same(findDepartures(media.heard, sound, match.lag), [], 'no packet is missing, doubled or damaged');
+  const gaps = media.packets.slice(1).map((packet, i) => packet.timestamp - media.packets[i]!.timestamp);
+  t.same([...new Set(gaps)], [160], 'timestamps go on without a hole');
+  const first = media.packets.find((packet) => packet.timestamp + 160 > match.lag);
+  t.equal(first?.marker, true, 'the first packet of sound is marked');
+});
+
+t.test('digits become events once, with duration, also while playing', async (t) => {
+  const server = await startServer(t);
+  const caller = await TestCaller.create(t, server);
+  const { media, esl, uuid } = await caller.call(['PCMA']);
+  void esl.execute(uuid, 'playback', 'silence_stream://-1');
+  media.press('19*#');
+  await esl.until(() => esl.events.filter((event) => event['Event-Name'] === 'DTMF').length === 4);
+  const digits = esl.events.filter((event) => event['Event-Name'] === 'DTMF');
+  t.same(
+    digits.map((event) => event['DTMF-Digit']),
+    ['1', '9', '*', '#'],
+  );
+  t.same(new Set(digits.map((event) => event['DTMF-Duration'])), new Set(['800']));
+  const done = await esl.event((e) => e['Event-Name'] === 'CHANNEL_EXECUTE_COMPLETE');
+  t.equal(done.variable_playback_terminator_used, '*', 'the default terminator ended the playback');
+  t.equal(server.counters.dtmfReceived, 4);
+});
+
+t.test('digits are sent as telephone events', async (t) => {
+  const server = await startServer(t);
+  const { media, esl, uuid } = await (await TestCaller.create(t, server)).call();
+  t.equal(await esl.api(`uuid_send_dtmf ${uuid} 42#@100`), '+OK\n');
+  await esl.execute(uuid, 'sleep', '900');
+  t.same(media.digits, ['4', '2', '#']);
+});
+
+t.test('a recording holds what the caller said, a session recording both', async (t) => {
+  const server = await startServer(t);
+  const { media, esl, uuid } = await (await TestCaller.create(t, server)).call();
+  const path = join(await folder(t), 'in.wav');
+  const both = join(await folder(t), 'both.wav');
+  const said = chirp(1000);
+  await esl.execute(uuid, 'set', 'RECORD_STEREO=true');
+  await esl.execute(uuid, 'record_session', both);
+  const recording = esl.execute(uuid, 'record', `${path} 2`);
+  media.say(said);
+  const done = await recording;
+  t.match(done, { variable_record_seconds: '2', variable_record_ms: '2000', variable_record_samples: '16000' });
+  const { pcm } = readWav(await readFile(path));
+  t.equal(pcm.length, 16000);
+  const match = correlate(pcm, said);
+  t.ok(match.coefficient > 0.99, `correlation ${match.coefficient}`);
+  t.same(findDepartures(pcm, said, match.lag), []);
+  await esl.execute(uuid, 'playback', 'tone_stream://%(500,0,800)');
+  await esl.execute(uuid, 'stop_record_session', both);
+  await esl.event((event) => event['Event-Name'] === 'RECORD_STOP' && event['Record-File-Path'] === both);
+  const stereo = await readFile(both);
+  const right = new Int16Array((stereo.length - 44) / 4).map((_, i) => stereo.readInt16LE(44 + i * 4 + 2));
+  const at = correlate(right, tone(800, 480)).lag;
+  t.ok(toneShare(right, 800, 8000, at + 80, at + 3000) > 0.98, 'what was played is on the right');
+});
+
+t.test('a recording ends by silence, by a key, and fails without a folder', async (t) => {
+  const server = await startServer(t);
+  const { media, esl, uuid } = await (await TestCaller.create(t, server)).call();
+  const path = join(await folder(t), 'in.wav');
+  const bySilence = await esl.execute(uuid, 'record', `${path} 30 200 10`);
+  t.ok(Number(bySilence.variable_record_ms) <= 400, `silence ended it after ${bySilence.variable_record_ms} ms`);
+  const byKey = esl.execute(uuid, 'record', `${path} 30`);
+  await esl.event((event) => event['Event-Name'] === 'RECORD_STOP');
+  media.press('*');
+  t.equal((await byKey).variable_playback_terminator_used, '*');
+  const failed = await esl.execute(uuid, 'record', '/no/such/folder/in.wav 30');
+  t.equal(failed.variable_record_samples, '0');
+});
+
+t.test('two calls are bridged with transcoding, digits pass, and are parked again', async (t) => {
+  const server = await startServer(t, ['--workers', '2']);
+  const caller = await TestCaller.create(t, server);
+  const a = await caller.call(['PCMU']);
+  const b = await caller.call(['PCMA']);
+  t.equal(a.media.agreement?.codec, 'PCMU');
+  t.equal(b.media.agreement?.codec, 'PCMA');
+  t.equal(await a.esl.api(`uuid_bridge ${a.uuid} ${b.uuid}`), `+OK ${b.uuid}\n`);
+  const fromA = chirp(1500, 8000, 1);
+  const fromB = chirp(1500, 8000, 3);
+  a.media.say(fromA);
+  b.media.say(fromB);
+  await a.esl.execute(a.uuid, 'sleep', '1800');
+  for (const [side, said] of [
+    [b.media, fromA],
+    [a.media, fromB],
+  ] as const) {
+    const match = correlate(side.heard, said);
+    t.ok(match.coefficient > 0.97, `correlation ${match.coefficient}`);
+  }
+  a.media.press('7');
+  await b.esl.execute(b.uuid, 'sleep', '500');
+  t.same(b.media.digits, ['7']);
+  t.equal(await a.esl.api(`uuid_transfer ${a.uuid} -both park inline`), '+OK\n');
+  await b.esl.event((event) => event['Event-Name'] === 'CHANNEL_PARK' && event['Unique-ID'] === b.uuid);
+  const before = b.media.heard.length;
+  a.media.say(fromA);
+  await a.esl.execute(a.uuid, 'sleep', '400');
+  t.equal(findSilences(b.media.heard, 1600, 8, before).length, 1, 'nothing passes any more');
+});
+
+t.test('a muted caller is not heard over a bridge', async (t) => {
+  const server = await startServer(t);
+  const caller = await TestCaller.create(t, server);
+  const a = await caller.call();
+  const b = await caller.call();
+  await a.esl.execute(a.uuid, 'set_mute', 'read true');
+  await a.esl.api(`uuid_bridge ${a.uuid} ${b.uuid}`);
+  a.media.say(chirp(2000));
+  await a.esl.execute(a.uuid, 'sleep', '600');
+  t.ok(b.media.heard.every((sample) => Math.abs(sample) <= 8));
+  await a.esl.execute(a.uuid, 'set_mute', 'read false');
+  await a.esl.execute(a.uuid, 'sleep', '500');
+  t.notOk(b.media.heard.every((sample) => Math.abs(sample) <= 8));
+});
+
+t.test('a re-INVITE moves media to a new address and may hold it', async (t) => {
+  const server = await startServer(t);
+  const { dialog, media, esl, uuid } = await (await TestCaller.create(t, server)).call();
+  const other = await PhoneMedia.open(t);
+  await dialog.reinvite(other.offer(['PCMA']));
+  other.start(dialog.remoteSdp);
+  t.equal(other.agreement?.codec, 'PCMA');
+  await esl.execute(uuid, 'playback', 'tone_stream://%(600,0,700)');
+  t.ok(toneShare(other.heard, 700, 8000, other.heard.length - 3000, other.heard.length - 500) > 0.98);
+  const dump = await esl.api(`uuid_dump ${uuid}`);
+  t.match(dump, new RegExp(`variable_remote_media_port: ${other.socket.port}\n`));
+  await dialog.reinvite(other.offer().replace('a=sendrecv', 'a=inactive'));
+  const held = other.packets.length;
+  await esl.execute(uuid, 'sleep', '200');
+  t.ok(other.packets.length - held <= 1, 'nothing is sent while held');
+  await refused(t, 488, dialog.reinvite(media.offer().replace(/RTP\/AVP.*/, 'RTP/AVP 18')));
+  t.equal(server.channels.size, 1, 'a refused re-INVITE leaves the call');
+});
+
+t.test('an INVITE without offer gets ours, and the answer of the ACK counts', async (t) => {
+  const server = await startServer(t);
+  const caller = await TestCaller.create(t, server);
+  const media = await PhoneMedia.open(t);
+  const outgoing = caller.agent.invite({
+    uri: `sip:drachtio@${server.sip}`,
+    onOffer: () => media.offer(['PCMA']),
+    headers: { 'User-Agent': 'drachtio-fsmrf:x', 'X-esl-outbound': `127.0.0.1:${caller.listenerPort}` },
+  });
+  const dialog = await outgoing.answered;
+  media.start(dialog.remoteSdp);
+  t.match(dialog.remoteSdp, /m=audio \d+ RTP\/AVP 0 8 101/);
+  while (media.packets.length < 3) await new Promise((resolve) => setImmediate(resolve));
+  await dialog.bye();
+});
