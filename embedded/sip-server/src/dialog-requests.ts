@@ -22,6 +22,10 @@ export function sendInDialog(context: BridgeContext, dialog: ServerDialog, reque
  */
 export function hangUp(context: BridgeContext, dialog: ServerDialog, reason: string): SipMessage | undefined {
   const { unacknowledged, ack, state } = dialog;
+  if (dialog.lapsesAtMs !== undefined) {
+    context.dialogs.remove(dialog);
+    return undefined;
+  }
   if (unacknowledged && !unacknowledged.acknowledged && unacknowledged.state === 'accepted') {
     // The listeners of `acknowledged` and of the time-out come back here.
     return undefined;

@@ -22,6 +22,8 @@ export interface ServerDialog {
   reinvite: ClientTransaction | undefined;
   /** A BYE of ours is on its way. */
   ending: boolean;
+  /** Made by SUBSCRIBE: when it lapses, in ms of the monotonic clock; undefined for INVITE dialogs, which end with BYE. */
+  lapsesAtMs: number | undefined;
   /** How the peer was reached; its Contact may not say that it speaks TCP only. */
   transport: Endpoint['transport'];
 }
@@ -50,6 +52,11 @@ export class DialogStore {
     return this.byKey.get(key);
   }
 
+  /** Forgets subscriptions that were neither refreshed nor ended. */
+  sweep(nowMs: number): void {
+    for (const dialog of this.byId.values()) if ((dialog.lapsesAtMs ?? Infinity) <= nowMs) this.remove(dialog);
+  }
+
   ownedBy(client: ControlClient): ServerDialog[] {
     return [...this.byId.values()].filter((dialog) => dialog.client === client);
   }
@@ -65,4 +72,16 @@ export class DialogStore {
     this.byId.delete(dialog.id);
     if (this.byKey.get(dialog.state.key) === dialog) this.byKey.delete(dialog.state.key);
   }
+}
+
+/** When a subscription lapses by the Expires of the 2xx to its SUBSCRIBE (RFC 6665; an hour without), with half a minute to spare. */
+export function subscriptionLapse(response: SipMessage): number {
+  const seconds = Number(response.get('Expires') ?? 3600);
+  return performance.now() + (Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 86_400) : 3600) * 1000 + 30_000;
+}
+
+/** Whether a NOTIFY ends its subscription. */
+export function endsSubscription(dialog: ServerDialog, request: SipMessage): boolean {
+  const state = request.get('Subscription-State') ?? '';
+  return dialog.lapsesAtMs !== undefined && request.method === 'NOTIFY' && /^terminated/i.test(state);
 }

@@ -14,7 +14,7 @@ import {
 } from './bridge-context.js';
 import type { ControlClient } from './control/control-client.js';
 import { hangUp } from './dialog-requests.js';
-import type { ServerDialog } from './dialog-store.js';
+import { endsSubscription, type ServerDialog, subscriptionLapse } from './dialog-store.js';
 import { CommandError } from './errors.js';
 import type { RequestHandler } from './http/request-handler.js';
 
@@ -49,6 +49,8 @@ export class Incoming {
     if (status >= 200) this.context.pendingServers.delete(transactionId);
     const makesDialog = status >= 200 && status < 300 && /^(INVITE|SUBSCRIBE)$/.test(transaction.method);
     const dialog = pending.dialog ?? (makesDialog ? this.openDialog(transaction, response, client) : undefined);
+    if (makesDialog && pending.dialog?.lapsesAtMs !== undefined)
+      pending.dialog.lapsesAtMs = subscriptionLapse(response);
     if (dialog && makesDialog && transaction.method === 'INVITE') this.watchAck(dialog, transaction);
     transaction.respond(response);
     const text = response.toString();
@@ -62,6 +64,7 @@ export class Incoming {
 
   /** Answers what applications left without answer for too long. Called once a second. */
   sweep(nowMs: number): void {
+    this.context.dialogs.sweep(nowMs);
     for (const pending of this.context.pendingServers.values()) {
       if (pending.deadlineMs > nowMs) continue;
       this.context.pendingServers.delete(pending.id);
@@ -147,6 +150,7 @@ export class Incoming {
         return;
       }
     }
+    if (endsSubscription(dialog, request)) dialogs.remove(dialog);
     if (request.method === 'INVITE' || request.method === 'UPDATE') dialog.state.refreshTarget(request);
     this.offer(this.track(transaction, dialog), dialog.client.isGone ? undefined : dialog.client);
   }
@@ -197,6 +201,7 @@ export class Incoming {
       unacknowledged: undefined,
       reinvite: undefined,
       ending: false,
+      lapsesAtMs: transaction.method === 'SUBSCRIBE' ? subscriptionLapse(response) : undefined,
       transport: transaction.source.transport,
     };
     this.context.dialogs.add(dialog);

@@ -24,7 +24,7 @@ import {
 } from './bridge-context.js';
 import type { ControlClient } from './control/control-client.js';
 import { dialogDestination, hangUp, sendInDialog } from './dialog-requests.js';
-import type { ServerDialog } from './dialog-store.js';
+import { endsSubscription, type ServerDialog, subscriptionLapse } from './dialog-store.js';
 import { CommandError } from './errors.js';
 import { CLIENT_LOST } from './incoming.js';
 
@@ -199,7 +199,8 @@ export class Outgoing {
     this.context.pendingClients.delete(pending.id);
     if (!dialog) return;
     if (dialog.reinvite === transaction) dialog.reinvite = undefined;
-    if (transaction.method === 'BYE') this.context.dialogs.remove(dialog);
+    if (transaction.method === 'BYE' || endsSubscription(dialog, transaction.request))
+      this.context.dialogs.remove(dialog);
   }
 
   /** Returns whether the application should see this 2xx: repeated ones are ACKed again, those of other branches ended. */
@@ -249,6 +250,7 @@ export class Outgoing {
       unacknowledged: undefined,
       reinvite: undefined,
       ending: false,
+      lapsesAtMs: transaction.method === 'SUBSCRIBE' ? subscriptionLapse(response) : undefined,
       transport: destination.transport,
     };
   }

@@ -41,6 +41,7 @@ export interface App extends EventEmitter {
   options(handler: Handler): void;
   register(handler: Handler): void;
   message(handler: Handler): void;
+  subscribe(handler: Handler): void;
   createUAS(req: AppRequest, res: AppResponse, options: { localSdp: string; headers?: object }): Promise<AppDialog>;
   createUAC(
     uri: string,

@@ -203,3 +203,29 @@ t.test('client loss: a request that waits for the application gets 503 at once',
   t.match(await call.answered.catch((err: unknown) => err), { status: 503 });
   t.same(server.bridge.pendingCounts, { server: 0, client: 0 });
 });
+
+t.test('SUBSCRIBE: makes a dialog in which NOTIFY goes out and which its last NOTIFY ends', async (t) => {
+  const server = await startServer(t);
+  let dialog: AppDialog | undefined;
+  await connectApp(t, server, (srf) => {
+    srf.subscribe(async (req, res) => {
+      dialog = await srf.createUAS(req, res, { localSdp: '', headers: { Expires: '60' } });
+    });
+  });
+  const phone = await startPhone(t);
+  const states: Array<string | undefined> = [];
+  phone.layer.removeAllListeners('request');
+  phone.layer.on('request', (transaction) => {
+    states.push(transaction.request.get('Subscription-State'));
+    transaction.reply(200);
+  });
+  const headers = { Contact: `<${phone.contactUri()}>`, Event: 'presence', Expires: '60' };
+  t.equal((await phone.request({ method: 'SUBSCRIBE', uri: uriOf(server), headers }))?.status, 202);
+  await until(() => dialog !== undefined);
+  t.equal(server.bridge.dialogCount, 1);
+  await dialog?.request({ method: 'NOTIFY', headers: { 'Subscription-State': 'active', Event: 'presence' } });
+  t.equal(server.bridge.dialogCount, 1);
+  await dialog?.destroy();
+  await until(() => server.bridge.dialogCount === 0);
+  t.match(states, ['active', /^terminated/]);
+});

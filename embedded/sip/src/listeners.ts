@@ -28,11 +28,14 @@ export async function openListeners(
     const shared = new Map<string, number>();
     try {
       for (const { transport, host, port } of listen) {
-        const wanted = port === 0 ? (shared.get(host) ?? 0) : port;
+        // A second entry of the same transport is another address.
+        const twins = opened.filter(({ local }) => local.transport === transport && local.host === host).length;
+        const group = `${host}|${twins}`;
+        const wanted = port === 0 ? (shared.get(group) ?? 0) : port;
         const one = await (transport === 'udp'
           ? UdpTransport.open(host, wanted, sink)
           : TcpTransport.open(host, wanted, sink, limits));
-        if (port === 0) shared.set(host, one.local.port);
+        if (port === 0) shared.set(group, one.local.port);
         opened.push(one);
       }
       return opened;
