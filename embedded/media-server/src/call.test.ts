@@ -207,6 +207,6 @@ t.test('an INVITE without offer gets ours, and the answer of the ACK counts', as
   const dialog = await outgoing.answered;
   media.start(dialog.remoteSdp);
   t.match(dialog.remoteSdp, /m=audio \d+ RTP\/AVP 0 8 101/);
-  while (media.packets.length < 3) await new Promise((resolve) => setImmediate(resolve));
+  await media.hears(100);
   await dialog.bye();
 });

@@ -160,6 +160,7 @@ export class PhoneMedia {
   readonly #sender = new TelephoneEventSender();
   readonly #receiver = new TelephoneEventReceiver(({ digit }) => this.digits.push(digit));
   #timer: NodeJS.Timeout | undefined;
+  readonly #waiting: (() => void)[] = [];
 
   private constructor(readonly socket: RtpSocket) {
     socket.onPacket = (packet, datagram) => {
@@ -175,6 +176,7 @@ export class PhoneMedia {
       const codec = packet.payloadType === 8 ? 'PCMA' : 'PCMU';
       decodeG711(codec, datagram, packet.payloadOffset, packet.payloadLength, this.#heard, at);
       this.#end = Math.max(this.#end, at + packet.payloadLength);
+      for (const resolve of this.#waiting.splice(0)) resolve();
     };
   }
 
@@ -188,6 +190,12 @@ export class PhoneMedia {
   /** Everything heard since the first packet. */
   get heard(): Int16Array {
     return this.#heard.slice(0, this.#end);
+  }
+
+  /** Resolves when `ms` more have been heard. */
+  async hears(ms: number): Promise<void> {
+    const wanted = this.#end + ms * 8;
+    while (this.#end < wanted) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /** Our offer. */
