@@ -49,6 +49,7 @@ export class Bridge {
     this.#onEnd = options.onEnd;
     this.#join('a');
     this.#join('b');
+    legs.caller.queueRequests = false;
     // A BYE may have come while the call was being connected.
     for (const side of ['a', 'b'] as const) {
       if (!this.#legs[side].connected) queueMicrotask(() => this.#ended || this.#byeFrom(side, {}));

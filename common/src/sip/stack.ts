@@ -118,6 +118,12 @@ export interface SipStack {
     response: SipResponse,
     options: { headers: SipHeaders; localSdp: string },
   ): Promise<SipDialog>;
+  createUAS(
+    request: SipRequest,
+    response: SipResponse,
+    options: { headers: SipHeaders; localSdp: string },
+    callback: (error: unknown, dialog?: SipDialog) => void,
+  ): unknown;
   request(
     uri: string,
     options: { method: string; headers: SipHeaders; body?: string; proxy?: string },

@@ -6,7 +6,7 @@ import { discard, isPending, type LegFailure, type LegTarget, placeLeg } from '.
 import { respond } from './respond.js';
 import type { PendingDialog, SipDialog, SipHeaders, SipRequest, SipResponse, SipStack } from './stack.js';
 
-/** Both dialogs of a call that was answered. */
+/** Both dialogs of a call that was answered. Requests of the caller are kept until a bridge has joined them. */
 export interface TwoLegs {
   caller: SipDialog;
   callee: SipDialog;
@@ -188,10 +188,7 @@ async function answerCaller(setup: Setup, leg: SipDialog | PendingDialog): Promi
   try {
     const sdp = await sdpForCaller(setup, leg);
     caller = await whileConnected(
-      setup.stack.createUAS(setup.request, setup.response, {
-        localSdp: sdp,
-        headers: { ...passableHeaders(answer), ...setup.responseHeaders, ...sdpHeaders(sdp) },
-      }),
+      acceptCall(setup, sdp, { ...passableHeaders(answer), ...setup.responseHeaders, ...sdpHeaders(sdp) }),
       setup.lost,
       ACK_DEADLINE_MS,
     );
@@ -211,6 +208,23 @@ async function answerCaller(setup: Setup, leg: SipDialog | PendingDialog): Promi
   }
 }
 
+/**
+ * Answers the caller with 200. Its requests are kept until `queueRequests` is set to false: ACK and re-INVITE may arrive together
+ * with the confirmation that the 200 was sent, and drachtio-srf would answer what nobody listens for yet.
+ */
+function acceptCall({ stack, request, response }: Setup, localSdp: string, headers: SipHeaders): Promise<SipDialog> {
+  return new Promise((resolve, reject) => {
+    stack.createUAS(request, response, { localSdp, headers }, (error, dialog) => {
+      if (error || !dialog) {
+        reject(error instanceof Error ? error : new Error(String(error)));
+        return;
+      }
+      dialog.queueRequests = true;
+      resolve(dialog);
+    });
+  });
+}
+
 const isMediaError = (error: unknown): boolean =>
   error instanceof RelayRefusedError ||
   (error instanceof Error && 'code' in error && String(error.code).startsWith('media-relay/'));
@@ -226,6 +240,7 @@ async function lateOffer(setup: Setup, leg: PendingDialog, caller: SipDialog): P
   const acked = new Promise<SipRequest>((resolve, reject) => {
     caller.once('ack', resolve);
     caller.on('destroy', () => reject(new NoResponseError('the caller hung up before its ACK')));
+    caller.queueRequests = false;
   });
   const ack = await whileConnected(acked, setup.lost, ACK_DEADLINE_MS);
   if (!ack.body) throw new NoResponseError('ACK without SDP');
