@@ -88,7 +88,10 @@ function parseOptions(args: string[]): { once: boolean; call: boolean; data?: st
   }
 }
 
-/** Calls `first` at the first Ctrl-C or SIGTERM and `again` at the next one. */
+/** npm's shell does not pass SIGTERM on: its end is seen by who our parent is, so often. */
+const PARENT_WATCH_MS = 250;
+
+/** Calls `first` at the first Ctrl-C, SIGTERM or end of the npm that runs us, and `again` at the next one. */
 function onInterrupt(first: () => void, again: () => void): () => void {
   let firstAt: number | undefined;
   const handle = (): void => {
@@ -101,7 +104,14 @@ function onInterrupt(first: () => void, again: () => void): () => void {
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, handle);
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.env.npm_lifecycle_event === undefined || process.ppid === parent) return;
+    clearInterval(watch);
+    handle();
+  }, PARENT_WATCH_MS);
   return () => {
+    clearInterval(watch);
     for (const signal of signals) process.off(signal, handle);
   };
 }

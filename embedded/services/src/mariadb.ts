@@ -83,14 +83,16 @@ async function installDatabase(home: string, data: string): Promise<void> {
   const fresh = join(home, 'data.new');
   await rm(fresh, { recursive: true, force: true });
   const user = process.getuid?.() === 0 ? ['--user=root'] : [];
-  await run(requireProgram('mariadb-install-db'), [
+  const args = [
     '--no-defaults',
     ...user,
     `--datadir=${fresh}`,
     '--auth-root-authentication-method=normal',
     '--skip-test-db',
     '--skip-name-resolve',
-  ]);
+  ];
+  // A server that starts removes temporary tables from its temporary folder, also those of others: so one of its own.
+  await run(requireProgram('mariadb-install-db'), args, { env: { ...process.env, TMPDIR: home } });
   // A half-installed directory never gets the name that the server starts from.
   await rename(fresh, data);
 }
