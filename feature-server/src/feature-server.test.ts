@@ -1,0 +1,184 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FEATURE_SERVERS, type FeatureServerInfo, featureServerKey } from '@ringwire/common';
+import { correlate, readWavAt } from '@ringwire/rtp';
+import t from 'tap';
+import { startPlatform } from './testing/platform-rig.js';
+
+t.test('a call hears what the application says, and the application hears of the call', async (t) => {
+  const rig = await startPlatform(t);
+  rig.app.on('/hook', [{ verb: 'say', text: 'Welcome to Ringwire. This is a test of the feature server.' }]);
+  const call = await rig.call();
+  const result = await call.finished;
+  t.equal(result.status, 200);
+  t.equal(result.endedBy, 'them');
+  t.match(result.responses.at(-1)?.headers, { 'x-call-sid': 'call-1' });
+  const [file] = await readdir(rig.ttsDir);
+  const meant = readWavAt(await readFile(join(rig.ttsDir, String(file))), 8000);
+  const match = correlate(result.heard, meant);
+  t.ok(match.coefficient > 0.9, `correlation ${match.coefficient.toFixed(3)} at ${match.lag / 8} ms`);
+  t.comment(`first sound ${result.firstSoundMs} ms after the answer`);
+  t.equal((await rig.app.next('/status')).json.call_status, 'trying');
+  t.equal((await rig.app.next('/status')).json.call_status, 'in-progress');
+  t.match((await rig.app.next('/status')).json, { call_status: 'completed', call_termination_by: 'jambonz' });
+  t.match(rig.app.seen('/hook')[0]?.json, {
+    from: '15551234567',
+    to: '15550100',
+    sbc_callid: 'outer-1',
+    originating_sip_trunk_name: 'carrier',
+    local_sip_address: rig.server.sipAddress,
+    sip: { method: 'INVITE', headers: { 'X-Account-Sid': /.+/ } },
+  });
+  await rig.server.drain();
+  await until(async () => rig.media.channels.size === 0);
+  t.same(await rig.redis.keys('ringwire:fs-calls*'), [], 'no key is left in Redis');
+});
+
+t.test('digits pressed during the prompt reach the action hook', async (t) => {
+  const rig = await startPlatform(t);
+  rig.app.on('/hook', [
+    {
+      verb: 'gather',
+      numDigits: 4,
+      actionHook: '/menu',
+      say: { text: 'Please enter your four digit code now. This prompt is long enough to be interrupted by you.' },
+    },
+  ]);
+  rig.app.on('/menu', [{ verb: 'hangup', headers: { 'X-Bye': 'thanks' } }]);
+  const call = await rig.call({ dtmf: '1234', dtmfAfterMs: 200 });
+  const result = await call.finished;
+  t.match(rig.app.seen('/menu')[0]?.json, { reason: 'dtmfDetected', digits: '1234', call_status: 'in-progress' });
+  t.match(result.endHeaders, { 'x-bye': 'thanks' });
+  t.ok(result.endedAt - (result.answeredAt ?? 0) < 4000, 'the prompt was cut short');
+});
+
+t.test('a caller who hangs up ends the call, one who gives up was never answered', async (t) => {
+  const rig = await startPlatform(t);
+  rig.app.on('/hook', [{ verb: 'play', url: 'silence_stream://60000' }]);
+  const call = await rig.call();
+  await call.answered();
+  await call.hangup();
+  await rig.app.next('/status');
+  await rig.app.next('/status');
+  t.match((await rig.app.next('/status')).json, { call_status: 'completed', call_termination_by: 'caller' });
+  rig.app.on('/hook', () => {});
+  const second = await rig.call({ headers: { 'X-Call-Sid': 'call-2' }, cancelAfterMs: 150 });
+  const result = await second.finished;
+  t.equal(result.status, 487);
+  await rig.app.next('/status');
+  t.match((await rig.app.next('/status')).json, { call_status: 'no-answer', call_sid: 'call-2', sip_status: 487 });
+  await rig.server.drain();
+  await until(async () => rig.media.channels.size === 0);
+});
+
+t.test('INVITEs that cannot be served are refused with the reason', async (t) => {
+  const rig = await startPlatform(t, { MAX_CALLS: '1' });
+  const refusal = async (headers: Record<string, string>) => {
+    const { status, endHeaders } = await (await rig.call({ headers })).finished;
+    // Until its media is given back a refused call counts.
+    if (headers['X-Call-Sid'] !== 'one too many') await until(async () => rig.server.calls === 0);
+    return `${status} ${endHeaders['x-reason'] ?? ''}`;
+  };
+  t.equal(await refusal({ 'X-Account-Sid': '' }), '500 missing X-Account-Sid');
+  t.equal(await refusal({ 'X-Account-Sid': 'nobody' }), '503 unknown account');
+  t.equal(await refusal({ 'X-Application-Sid': 'nothing' }), '480 no configured application');
+  rig.app.on('/hook', (response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('<html>'));
+  t.match(await refusal({}), /^480 answer holds no verbs: its content type is "text\/html"/);
+  rig.app.on('/hook', [{ verb: 'sip:decline', status: 486, reason: 'Not Now' }]);
+  const declined = await (await rig.call()).finished;
+  await until(async () => rig.server.calls === 0);
+  t.same([declined.status, declined.reason, declined.endHeaders['x-reason']], [486, 'Not Now', 'SIP Decline Verb']);
+  rig.app.on('/hook', [{ verb: 'play', url: 'silence_stream://60000' }]);
+  const holding = await rig.call({ headers: { 'X-Call-Sid': 'holding' } });
+  await holding.answered();
+  t.equal(await refusal({ 'X-Call-Sid': 'one too many' }), '503 feature server is at its limit of calls');
+  await holding.hangup();
+});
+
+t.test('a media server that goes away ends its calls, and calls work again when it is back', async (t) => {
+  const rig = await startPlatform(t);
+  rig.app.on('/hook', [{ verb: 'play', url: 'silence_stream://60000' }]);
+  const call = await rig.call();
+  await call.answered();
+  await rig.media.close();
+  const result = await call.finished;
+  t.equal(result.endedBy, 'them');
+  await rig.app.next('/status');
+  await rig.app.next('/status');
+  t.match((await rig.app.next('/status')).json, { call_status: 'completed' });
+  const during = await (await rig.call({ headers: { 'X-Call-Sid': 'call-2' } })).finished;
+  t.equal(during.status, 503);
+  await rig.restartMedia();
+  await until(async () => (await announced(rig.redis))?.accepting === true);
+  const after = await rig.call({ headers: { 'X-Call-Sid': 'call-3' } });
+  await after.answered();
+  await after.hangup();
+});
+
+t.test('a SIP server that goes away completes its calls, and calls work again when it is back', async (t) => {
+  const rig = await startPlatform(t);
+  rig.app.on('/hook', [{ verb: 'play', url: 'silence_stream://60000' }]);
+  const call = await rig.call();
+  await call.answered();
+  await rig.app.next('/status');
+  await rig.app.next('/status');
+  await rig.sip.stop();
+  t.match((await rig.app.next('/status')).json, { call_status: 'completed' });
+  await until(async () => rig.server.calls === 0 && rig.media.channels.size === 0);
+  const back = new Promise<void>((resolve) => rig.srf.on('restored', resolve));
+  await rig.restartSip();
+  await back;
+  await call.hangup();
+  const after = await rig.call({ headers: { 'X-Call-Sid': 'call-2' } });
+  await after.answered();
+  await after.hangup();
+});
+
+t.test('the feature server says what it is and stops saying so', async (t) => {
+  const rig = await startPlatform(t);
+  await until(async () => (await announced(rig.redis)) !== null);
+  t.match(await announced(rig.redis), {
+    instanceId: 'fs-1',
+    sipAddress: rig.server.sipAddress,
+    httpUrl: rig.server.httpUrl,
+    calls: 0,
+    accepting: true,
+  });
+  t.match(rig.server.sipAddress, /^127\.0\.0\.1:\d+$/);
+  t.equal((await fetch(`${rig.server.httpUrl}/health`)).status, 200);
+  t.match(await (await fetch(`${rig.server.httpUrl}/metrics`)).text(), /ringwire_fs_calls/);
+  await rig.server.close();
+  t.equal(await announced(rig.redis), null);
+  t.same(await rig.redis.smembers(FEATURE_SERVERS), []);
+});
+
+t.test('draining takes no new call and waits for the live one', async (t) => {
+  const rig = await startPlatform(t);
+  rig.app.on('/hook', [{ verb: 'play', url: 'silence_stream://60000' }]);
+  const call = await rig.call();
+  await call.answered();
+  let isDrained = false;
+  const draining = rig.server.drain().then(() => {
+    isDrained = true;
+  });
+  const refused = await (await rig.call({ headers: { 'X-Call-Sid': 'call-2' } })).finished;
+  t.equal(refused.status, 503);
+  t.match(refused.endHeaders['x-reason'], /draining/);
+  t.notOk(isDrained);
+  await call.hangup();
+  await draining;
+  t.equal(rig.app.seen('/status').at(-1)?.json.call_status, 'completed', 'the last status went out before');
+});
+
+async function announced(redis: { get(key: string): Promise<string | null> }): Promise<FeatureServerInfo | null> {
+  return JSON.parse((await redis.get(featureServerKey('fs-1'))) ?? 'null') as FeatureServerInfo | null;
+}
+
+/** Looks again until it is so; fails after ten seconds. */
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  for (const giveUpAt = Date.now() + 10_000; Date.now() < giveUpAt; ) {
+    if (await isSo()) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('it did not come about within 10 s');
+}

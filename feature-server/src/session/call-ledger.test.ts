@@ -1,0 +1,120 @@
+import { closeRedis, createMetrics, featureServerKey, openRedis } from '@ringwire/common';
+import { startTestRedis } from '@ringwire/common/testing/services.js';
+import t, { type Test } from 'tap';
+import { AddressGuard } from '../app-client/address-guard.js';
+import { HttpClient } from '../app-client/http-exchange.js';
+import { createFeatureServerMetrics } from '../metrics.js';
+import { ApplicationServer } from '../testing/application-server.js';
+import { CollectingSink, silentLogger } from '../testing/fakes.js';
+import { ACCOUNT_SID, APPLICATION_SID, provisioningOf } from '../testing/platform-rig.js';
+import { CallLedger, LEDGER_OWNERS, type LedgerEntry, ledgerKey, OrphanSweep } from './call-ledger.js';
+import { reportOrphan } from './orphan-report.js';
+
+async function openTestRedis(t: Test) {
+  const server = await startTestRedis();
+  t.teardown(() => server.stop());
+  const redis = openRedis({ host: '127.0.0.1', port: server.port }, { logger: silentLogger, name: 'test' });
+  t.teardown(() => closeRedis(redis));
+  return redis;
+}
+
+const entry = (callSid: string, more: Partial<LedgerEntry> = {}): LedgerEntry => ({
+  callSid,
+  accountSid: ACCOUNT_SID,
+  applicationSid: APPLICATION_SID,
+  baseUrl: 'http://127.0.0.1:1/hook',
+  payload: { callSid, callStatus: 'trying', traceId: 'b'.repeat(32) },
+  ...more,
+});
+
+t.test('a ledger holds the live calls, expires by itself, and leaves nothing when they are over', async (t) => {
+  const redis = await openTestRedis(t);
+  const ledger = new CallLedger(redis, 'fs-a', silentLogger);
+  ledger.put(entry('one'));
+  ledger.put(entry('two'));
+  t.same((await redis.hkeys(ledgerKey('fs-a'))).sort(), ['one', 'two']);
+  t.ok((await redis.pttl(ledgerKey('fs-a'))) > 0);
+  ledger.remove('one');
+  ledger.remove('two');
+  await ledger.close();
+  t.same(await redis.keys('*'), []);
+});
+
+t.test('calls of a dead instance are reported once by whoever sees it, calls of a live one are not', async (t) => {
+  const redis = await openTestRedis(t);
+  for (const owner of ['dead', 'alive', 'me']) {
+    const ledger = new CallLedger(redis, owner, silentLogger);
+    ledger.put(entry(`call-of-${owner}`));
+  }
+  await redis.set(featureServerKey('alive'), '{}');
+  const reported: string[] = [];
+  const sweeps = ['me', 'other'].map(
+    (instanceId) =>
+      new OrphanSweep({
+        redis,
+        instanceId,
+        logger: silentLogger,
+        intervalMs: 60_000,
+        report: async ({ callSid }) => void reported.push(callSid),
+      }),
+  );
+  t.teardown(() => Promise.all(sweeps.map((sweep) => sweep.close())));
+  await sweeps[0]?.sweep();
+  t.same(reported, [], 'the first look only suspects');
+  await Promise.all([sweeps[0]?.sweep(), sweeps[1]?.sweep()]);
+  await sweeps[0]?.sweep();
+  t.same(reported, ['call-of-dead']);
+  t.same((await redis.smembers(LEDGER_OWNERS)).sort(), ['alive', 'me']);
+  t.equal(await redis.exists(ledgerKey('dead')), 0);
+});
+
+t.test('an instance whose heartbeat comes back is no suspect any more', async (t) => {
+  const redis = await openTestRedis(t);
+  new CallLedger(redis, 'slow', silentLogger).put(entry('call'));
+  const reported: string[] = [];
+  const sweep = new OrphanSweep({
+    redis,
+    instanceId: 'me',
+    logger: silentLogger,
+    intervalMs: 60_000,
+    report: async ({ callSid }) => void reported.push(callSid),
+  });
+  t.teardown(() => sweep.close());
+  await sweep.sweep();
+  await redis.set(featureServerKey('slow'), '{}');
+  await sweep.sweep();
+  await redis.del(featureServerKey('slow'));
+  await sweep.sweep();
+  t.same(reported, []);
+});
+
+t.test('the last status of an orphan is completed with its duration, or failed when it was not answered', async (t) => {
+  const app = await ApplicationServer.start();
+  t.teardown(() => app.stop());
+  app.on('/status', (response) => response.writeHead(204).end());
+  const http = new HttpClient(new AddressGuard({ allowPrivate: true }));
+  t.teardown(() => http.close());
+  const sink = new CollectingSink();
+  const options = {
+    sink,
+    http,
+    logger: silentLogger,
+    metrics: createFeatureServerMetrics(createMetrics({ name: 'test', instanceId: 'x' }), () => 0),
+    snapshot: provisioningOf(app.url).snapshot(),
+    now: () => 100_900,
+  };
+  const statusHook = { url: `${app.url}/status` };
+  await reportOrphan(entry('answered', { statusHook, answeredAt: 90_000 }), options);
+  await reportOrphan(entry('ringing', { statusHook }), options);
+  await reportOrphan(entry('silent'), options);
+  t.match(app.seen('/status')[0]?.json, {
+    call_sid: 'answered',
+    call_status: 'completed',
+    duration: 10,
+    call_termination_by: 'jambonz',
+  });
+  t.ok(app.seen('/status')[0]?.headers['jambonz-signature'], 'it is signed like any other');
+  t.match(app.seen('/status')[1]?.json, { call_sid: 'ringing', call_status: 'failed', sip_status: 500 });
+  t.equal(app.seen('/status').length, 2);
+  t.ok(sink.lines.includes('error call the feature server of this call died'));
+});

@@ -1,0 +1,199 @@
+/** A feature server between a real SIP server, a real media server and a real Redis, all on loopback in this process. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type Application,
+  type ConnectedSrf,
+  closeRedis,
+  connectSrf,
+  createMetrics,
+  openRedis,
+  type Provisioning,
+  ProvisioningSnapshot,
+  type Redis,
+  readConfig,
+} from '@ringwire/common';
+import { startTestRedis, type TestServer } from '@ringwire/common/testing/services.js';
+import { type MediaServer, readOptions, startMediaServer } from '@ringwire/media-server';
+import { type PhoneCall, type PlaceCallOptions, placeCall } from '@ringwire/phone';
+import { readArguments, type SipServer, startSipServer } from '@ringwire/sip-server';
+import type { Test } from 'tap';
+import { featureServerVars } from '../config.js';
+import { type FeatureServer, startFeatureServer } from '../feature-server.js';
+import { ApplicationServer } from './application-server.js';
+import { CollectingSink, silentLogger } from './fakes.js';
+
+/** Ids of the account and application that every rig has. */
+export const ACCOUNT_SID = '00000000-0000-4000-8000-00000000acc1';
+export const APPLICATION_SID = '00000000-0000-4000-8000-0000000000a1';
+const SP_SID = '00000000-0000-4000-8000-0000000000f1';
+
+/** Everything a test of the whole feature server looks at. */
+export interface PlatformRig {
+  app: ApplicationServer;
+  sink: CollectingSink;
+  redis: Redis;
+  redisServer: TestServer;
+  server: FeatureServer;
+  srf: ConnectedSrf;
+  sip: SipServer;
+  media: MediaServer;
+  ttsDir: string;
+  /** Starts the same engine again on the port that it had. */
+  restartMedia(): Promise<void>;
+  restartSip(): Promise<void>;
+  /** Calls the number as an edge would. */
+  call(options?: Partial<PlaceCallOptions>): Promise<PhoneCall>;
+}
+
+const startSip = (contactPort: number, controlPort: number): Promise<SipServer> =>
+  startSipServer(
+    readArguments(['--contact', `sip:127.0.0.1:${contactPort};transport=udp,tcp`, '--port', String(controlPort)]),
+    { logger: silentLogger, instanceId: 'sip' },
+  );
+
+const startMedia = (sip: string, esl: string): Promise<MediaServer> =>
+  startMediaServer(readOptions(['--sip', sip, '--esl', esl, '--rtp-ports', '0-0']), silentLogger, 'media');
+
+/** Starts it all; everything ends with the test. */
+export async function startPlatform(t: Test, env: Record<string, string> = {}): Promise<PlatformRig> {
+  const redisServer = await startTestRedis();
+  t.teardown(() => redisServer.stop());
+  const app = await ApplicationServer.start();
+  t.teardown(() => app.stop());
+  app.on('/status', (response) => response.writeHead(204).end());
+  const ttsDir = await mkdtemp(join(tmpdir(), 'ringwire-fs-'));
+  t.teardown(() => rm(ttsDir, { recursive: true, force: true }));
+  let sip = await startSip(0, 0);
+  t.teardown(() => sip.stop());
+  let media = await startMedia('127.0.0.1:0', '127.0.0.1:0');
+  t.teardown(() => media.close());
+  const config = readConfig(featureServerVars, {
+    HTTP_PORT: '0',
+    MYSQL_HOST: 'unused',
+    MYSQL_USER: 'unused',
+    MYSQL_PASSWORD: '',
+    MYSQL_DATABASE: 'unused',
+    REDIS_HOST: '127.0.0.1',
+    REDIS_PORT: String(redisServer.port),
+    DRACHTIO_HOST: '127.0.0.1',
+    DRACHTIO_PORT: String(sip.controlPort),
+    FREESWITCH_HOST: '127.0.0.1',
+    FREESWITCH_PORT: media.esl.split(':')[1],
+    ENCRYPTION_SECRET: 'not used here',
+    HOOK_ALLOW_PRIVATE: 'true',
+    TTS_CACHE_DIR: ttsDir,
+    ...env,
+  });
+  const redis = openRedis({ host: '127.0.0.1', port: redisServer.port }, { logger: silentLogger, name: 'test' });
+  t.teardown(() => closeRedis(redis));
+  const srf = await connectSrf({ host: '127.0.0.1', port: sip.controlPort, secret: 'cymru', logger: silentLogger });
+  t.teardown(() => srf.link.close());
+  const sink = new CollectingSink();
+  const server = await startFeatureServer({
+    config,
+    redis,
+    srf,
+    sink,
+    instanceId: 'fs-1',
+    logger: silentLogger,
+    metrics: createMetrics({ name: 'feature-server', instanceId: 'fs-1' }),
+    provisioning: provisioningOf(app.url),
+  });
+  t.teardown(() => server.close());
+  const sipPort = Number(/:(\d+)/.exec(sip.contacts[0]?.slice(4) ?? '')?.[1]);
+  return {
+    app,
+    sink,
+    redis,
+    redisServer,
+    server,
+    srf,
+    ttsDir,
+    get sip() {
+      return sip;
+    },
+    get media() {
+      return media;
+    },
+    async restartMedia() {
+      media = await startMedia(media.sip, media.esl);
+    },
+    async restartSip() {
+      sip = await startSip(sipPort, sip.controlPort);
+    },
+    call: ({ headers, ...options } = {}) =>
+      placeCall({
+        target: '15550100',
+        proxy: { host: '127.0.0.1', port: sipPort },
+        localHost: '127.0.0.1',
+        headers: {
+          'X-Account-Sid': ACCOUNT_SID,
+          'X-Application-Sid': APPLICATION_SID,
+          'X-Call-Sid': 'call-1',
+          'X-CID': 'outer-1',
+          'X-Originating-Carrier': 'carrier',
+          ...headers,
+        },
+        ...options,
+      }),
+  };
+}
+
+/** Provisioning data of one account whose application is at `url`, as MySQL would give it. */
+export function provisioningOf(url: string): Provisioning {
+  const hook = (path: string) => ({
+    webhookSid: path,
+    url: `${url}${path}`,
+    method: 'POST' as const,
+    username: null,
+    password: null,
+  });
+  const speech = { vendor: 'espeak', language: 'en-US', voice: 'en-us', label: null };
+  const application: Application = {
+    applicationSid: APPLICATION_SID,
+    name: 'test',
+    accountSid: ACCOUNT_SID,
+    serviceProviderSid: null,
+    callHook: hook('/hook'),
+    callStatusHook: hook('/status'),
+    messagingHook: null,
+    appJson: null,
+    synthesizer: speech,
+    recognizer: speech,
+    fallbackSynthesizer: null,
+    fallbackRecognizer: null,
+    envVars: null,
+    recordAllCalls: false,
+  };
+  const snapshot = new ProvisioningSnapshot(
+    {
+      serviceProviders: [],
+      accounts: [
+        {
+          accountSid: ACCOUNT_SID,
+          serviceProviderSid: SP_SID,
+          name: 'test',
+          sipRealm: null,
+          isActive: true,
+          webhookSecret: 'wh_secret',
+          registrationHook: null,
+          queueEventHook: null,
+          deviceCallingApplicationSid: null,
+          disableCdrs: false,
+          enableDebugLog: false,
+          recordAllCalls: false,
+        },
+      ],
+      applications: [application],
+      webhooks: [],
+      voipCarriers: [],
+      sipGateways: [],
+      phoneNumbers: [],
+    },
+    [],
+    Date.now(),
+  );
+  return { snapshot: () => snapshot, reload: async () => snapshot, onChange: () => {}, close: async () => {} };
+}
