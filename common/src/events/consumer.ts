@@ -8,8 +8,8 @@ const BLOCK_MS = 2_000;
 const SILENCE_MS = 10_000;
 const BATCH_SIZE = 500;
 /** Entries of a consumer that has not confirmed them for this long are taken over. */
-const STALE_MS = 30_000;
-const CLAIM_EVERY_MS = 15_000;
+const STALE_MS = 10_000;
+const CLAIM_EVERY_MS = 5_000;
 const MAX_BACKOFF_MS = 2_000;
 
 type StreamEntry = [id: string, fields: string[] | null];
@@ -46,7 +46,7 @@ export function parseEvent(fields: readonly string[] | null): EventEnvelope | un
  * Reads the stream as one consumer of a group: each event goes to one consumer of the group, in order, in batches.
  *
  * A batch is confirmed after `handle` resolved; while it rejects it is tried again, with pauses up to 2 s, for as long as it takes.
- * Delivery is at least once: after a crash, and for batches that take over 30 s, events come again. What is not an event is
+ * Delivery is at least once: after a crash, and for batches that take over 10 s, events come again. What is not an event is
  * logged, counted and confirmed. A group starts at the beginning of the stream.
  */
 export function consumeEvents({
@@ -192,7 +192,16 @@ export function consumeEvents({
       isBusy = false;
     }
   };
-  const done = loop();
+  /** A name that nobody uses again must not stay in the group; one with entries must, until they are taken over. */
+  const leaveGroup = async (): Promise<void> => {
+    if (shared.status !== 'ready') return;
+    const left = (await shared.xpending(EVENT_STREAM, group, '-', '+', 1, consumer)) as unknown[];
+    if (left.length === 0) await shared.xgroup('DELCONSUMER', EVENT_STREAM, group, consumer);
+  };
+  let isDone = false;
+  const done = loop().finally(() => {
+    isDone = true;
+  });
   return {
     async close(deadlineMs = 5_000) {
       closing.abort();
@@ -204,6 +213,10 @@ export function consumeEvents({
       await Promise.race([done, deadline]).finally(() => clearTimeout(timer));
       redis.disconnect();
       await Promise.race([done, new Promise<void>((resolve) => setTimeout(resolve, 100).unref())]);
+      if (!isDone) return;
+      await leaveGroup().catch((err: unknown) =>
+        logger.debug({ err, group }, 'consumer was not removed from its group'),
+      );
     },
   };
 }

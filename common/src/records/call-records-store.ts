@@ -151,13 +151,24 @@ interface UnfinishedRow {
   [column: string]: string | number | Date | boolean | null;
 }
 
-/** Calls without an end that began before `before` (ms since the epoch), oldest first, at most `limit`. */
-export async function findUnfinishedCalls(db: Database, before: number, limit: number): Promise<UnfinishedCall[]> {
+/** Owners that have calls without an end. */
+export async function findOwnersOfUnfinishedCalls(db: Database): Promise<string[]> {
+  const rows = await db.query<{ owner: string }>('SELECT DISTINCT owner FROM call_records WHERE terminated_at IS NULL');
+  return rows.map((row) => row.owner);
+}
+
+/** Calls of `owners` that have no end, oldest first, at most `limit`. */
+export async function findUnfinishedCalls(
+  db: Database,
+  owners: readonly string[],
+  limit: number,
+): Promise<UnfinishedCall[]> {
+  if (owners.length === 0) return [];
   const rows = await db.query<UnfinishedRow>(
     `SELECT ${STARTED_COLUMNS.join(', ')}, answered_at,
        (SELECT MAX(at_ms) FROM call_timeline WHERE call_timeline.call_sid = call_records.call_sid) AS last_seen_at
-     FROM call_records WHERE terminated_at IS NULL AND attempted_at < ? ORDER BY attempted_at LIMIT ?`,
-    [date(before), limit],
+     FROM call_records WHERE terminated_at IS NULL AND owner IN (?) ORDER BY attempted_at LIMIT ?`,
+    [owners, limit],
   );
   const ms = (value: UnfinishedRow[string] | undefined) => (value instanceof Date ? value.getTime() : null);
   const text = (value: UnfinishedRow[string] | undefined) => String(value ?? '');

@@ -5,7 +5,12 @@ import type { Logger } from '../log/logger.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { Redis } from '../redis/connection.js';
 import { callKey, sbcKey } from '../redis/keys.js';
-import { endCall, findUnfinishedCalls, type UnfinishedCall } from './call-records-store.js';
+import {
+  endCall,
+  findOwnersOfUnfinishedCalls,
+  findUnfinishedCalls,
+  type UnfinishedCall,
+} from './call-records-store.js';
 import { RECORDS_GROUP } from './records-consumer.js';
 
 /** Ends calls whose owner died. */
@@ -18,7 +23,8 @@ export interface Reconciler {
 const LOOK_EVERY_MS = 5_000;
 /** An owner must be gone for this long: longer than it takes a restarted Redis to hear of the living again. */
 const GONE_FOR_MS = 15_000;
-const BATCH_SIZE = 500;
+/** Calls ended per look; the keys of a dead owner's other calls expire meanwhile, so none waits for ever. */
+const BATCH_SIZE = 1_000;
 
 /** A call that looks abandoned. */
 interface Suspect {
@@ -117,24 +123,31 @@ export function startReconciler({
     return true;
   };
 
-  /** Those of `calls` that nobody holds any more. */
-  const findAbandoned = async (calls: UnfinishedCall[]): Promise<UnfinishedCall[]> => {
+  const findDeadOwners = async (): Promise<string[]> => {
+    const owners = await findOwnersOfUnfinishedCalls(db);
+    const living = owners.length === 0 ? [] : await redis.mget(owners.map(sbcKey));
+    const now = Date.now();
+    for (const owner of ownersSeenAt.keys()) if (!owners.includes(owner)) ownersSeenAt.delete(owner);
+    return owners.filter((owner, i) => {
+      const isAlive = living[i] !== null;
+      if (isAlive) ownersSeenAt.set(owner, now);
+      return !isAlive;
+    });
+  };
+
+  /** Calls of dead owners that nobody else holds. */
+  const findAbandoned = async (): Promise<UnfinishedCall[]> => {
+    const calls = await findUnfinishedCalls(db, await findDeadOwners(), BATCH_SIZE);
     if (calls.length === 0) return [];
-    const owners = [...new Set(calls.map((call) => call.owner))];
-    const living = await redis.mget(owners.map(sbcKey));
     const pipeline = redis.pipeline();
     for (const call of calls) pipeline.exists(callKey(call.callSid));
     const held = (await pipeline.exec()) ?? [];
-    const now = Date.now();
-    const alive = new Set(owners.filter((_, i) => living[i] !== null));
-    for (const owner of alive) ownersSeenAt.set(owner, now);
-    return calls.filter((call, i) => !alive.has(call.owner) && held[i]?.[0] === null && held[i]?.[1] === 0);
+    return calls.filter((_, i) => held[i]?.[0] === null && held[i]?.[1] === 0);
   };
 
   const look = async (): Promise<number> => {
     const now = Date.now();
-    const calls = await findUnfinishedCalls(db, now, BATCH_SIZE);
-    const abandoned = await findAbandoned(calls);
+    const abandoned = await findAbandoned();
     const sids = new Set(abandoned.map((call) => call.callSid));
     for (const sid of suspects.keys()) if (!sids.has(sid)) suspects.delete(sid);
     let ended = 0;

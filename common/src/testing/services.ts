@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ const run = promisify(execFile);
 
 /** How long a server may take until it says that it is ready. Larger hides a hang; smaller fails on a busy machine. */
 const READY_TIMEOUT_MS = 20_000;
-/** A free port may be taken by somebody else between the look and the start. */
+/** A free port may be taken by somebody else between the look and the start, and installing may fail on a busy machine. */
 const START_ATTEMPTS = 3;
 
 /** A server process that a test started. */
@@ -41,6 +41,9 @@ export interface TestMariaDb extends TestServer {
   readonly socketPath: string;
 }
 
+/** util-linux's setpriv is part of every Debian. */
+const DIES_WITH_PARENT = process.platform === 'linux' && existsSync('/usr/bin/setpriv');
+
 const live = new Set<ChildProcess>();
 process.once('exit', () => {
   // A test that was cut short must leave no server behind.
@@ -61,7 +64,11 @@ export async function findFreePort(): Promise<number> {
 
 /** Spawns a server and resolves when a line of its output matches; rejects with its last lines when it ends before. */
 async function spawnUntilReady(command: string, args: string[], ready: RegExp): Promise<ChildProcess> {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  // Where it can be had, the kernel ends the server with its parent: a test that is killed cannot clean up.
+  const [program, programArgs] = DIES_WITH_PARENT
+    ? ['setpriv', ['--pdeathsig', 'KILL', command, ...args]]
+    : [command, args];
+  const child = spawn(program, programArgs, { stdio: ['ignore', 'pipe', 'pipe'] });
   live.add(child);
   child.once('exit', () => live.delete(child));
   const tail: string[] = [];
@@ -106,18 +113,17 @@ async function startServer(
   launch: (dataDir: string, port: number) => Promise<ChildProcess>,
 ): Promise<TestServer> {
   const dataDir = mkdtempSync(join(tmpdir(), prefix));
-  await prepare(dataDir);
-  let port = await findFreePort();
+  let port = 0;
   let child: ChildProcess | undefined;
   for (let attempt = 1; child === undefined; attempt++) {
     try {
+      await prepare(dataDir);
+      port = await findFreePort();
       child = await launch(dataDir, port);
     } catch (err) {
-      if (attempt === START_ATTEMPTS) {
-        rmSync(dataDir, { recursive: true, force: true });
-        throw err;
-      }
-      port = await findFreePort();
+      rmSync(dataDir, { recursive: true, force: true });
+      if (attempt === START_ATTEMPTS) throw err;
+      mkdirSync(dataDir, { mode: 0o700 });
     }
   }
   let current = child;
