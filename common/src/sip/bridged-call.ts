@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { TerminationReason } from '../events/types.js';
 import { RelayRefusedError } from '../media-relay/errors.js';
 import type { MediaRelay, MediaSession, Side } from '../media-relay/media-relay.js';
@@ -7,7 +8,7 @@ import { reasonHeader } from './header-policy.js';
 import { type Keepalive, keepAlive } from './keepalive.js';
 import type { SipLink } from './link.js';
 import type { LiveCalls } from './live-calls.js';
-import type { Orphans } from './orphans.js';
+import { acceptedBye, type Orphans, orphanBye } from './orphans.js';
 import type { LegFailure, LegTarget } from './place-leg.js';
 import { respond } from './respond.js';
 import type { SipHeaders, SipRequest, SipResponse } from './stack.js';
@@ -60,7 +61,9 @@ export class BridgedCall {
   #keepalive: Keepalive | undefined;
   #target: LegTarget | undefined;
   #drain: (() => void) | undefined;
+  #stopping = false;
   readonly #abort = new AbortController();
+  readonly #localTag = randomBytes(8).toString('hex');
 
   constructor(
     private readonly context: BridgedCallContext,
@@ -85,6 +88,7 @@ export class BridgedCall {
         response: plan.response,
         offer: plan.offer,
         callerTag: plan.callerTag,
+        localTag: this.#localTag,
         media: this.#media,
         nextTarget: (failure) => plan.nextTarget(failure),
         ...(plan.responseHeaders ? { responseHeaders: plan.responseHeaders } : {}),
@@ -107,12 +111,18 @@ export class BridgedCall {
 
   /** Ends the call because the process stops. */
   stop(): void {
+    this.#stopping = true;
     if (this.#bridge) {
       this.#drain?.();
       return;
     }
     respond(this.plan.response, 503, undefined, { headers: reasonHeader('shutting down') });
     this.#abort.abort({});
+  }
+
+  abandon(): void {
+    if (this.#bridge) void this.#bridge.abandon('the edge was shut down');
+    else this.#end(500, 'Server Internal Error', 'platform failure', 'the edge was shut down');
   }
 
   #observer() {
@@ -152,6 +162,8 @@ export class BridgedCall {
         break;
       case 'lost':
         // The INVITE's transaction died with the SIP server; nothing can answer it any more.
+        if (result.callee) this.context.orphans.add(orphanBye(result.callee, PLATFORM_FAILURE));
+        if (result.accepted) this.context.orphans.add(acceptedBye(plan.request, this.#localTag, PLATFORM_FAILURE));
         this.#end(500, 'Server Internal Error', 'platform failure', 'connection to the SIP server lost');
         break;
       case 'media':
@@ -213,6 +225,7 @@ export class BridgedCall {
       this.#bridge = bridge;
       this.#drain = () => void bridge.end('the edge was shut down', { Reason: DRAINED });
       this.#watch(bridge, legs);
+      if (this.#stopping) this.#drain();
     });
   }
 
@@ -231,8 +244,8 @@ export class BridgedCall {
     gone?.addEventListener('abort', () => keepalive.probe(), { once: true });
     const onLost = (): void => {
       void bridge.abandon('connection to the SIP server lost');
-      context.orphans.add(legs.caller, PLATFORM_FAILURE);
-      context.orphans.add(legs.callee, PLATFORM_FAILURE);
+      context.orphans.add(orphanBye(legs.caller, PLATFORM_FAILURE));
+      context.orphans.add(orphanBye(legs.callee, PLATFORM_FAILURE));
     };
     if (this.#lost.aborted) onLost();
     else this.#lost.addEventListener('abort', () => bridge.ended || onLost(), { once: true });

@@ -58,7 +58,7 @@ export interface Edge {
   readonly accepting: boolean;
   /** Takes no more calls; resolves when the last has ended. */
   drain(): Promise<void>;
-  /** Ends the calls that are left, then everything else. */
+  /** Ends the calls that are left, then everything else. Safe to call more than once. */
   close(): Promise<void>;
 }
 
@@ -182,6 +182,17 @@ export async function openEdge(options: {
     routes: (app) => options.routes?.(app, { sources }),
   });
   let announcement: Announcement | undefined;
+  let closing: Promise<void> | undefined;
+  const closeAll = async (): Promise<void> => {
+    accepting = false;
+    await calls.stopAll(STOP_CALLS_DEADLINE_MS);
+    await announcement?.close();
+    guard.close();
+    await http.close(0);
+    srf.link.close();
+    relay.close();
+    await closeStores(stores);
+  };
   const edge: Edge = {
     instanceId,
     logger,
@@ -211,19 +222,9 @@ export async function openEdge(options: {
       await announcement?.update();
       await calls.empty();
     },
-    async close() {
-      accepting = false;
-      let timer: NodeJS.Timeout | undefined;
-      const deadline = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, STOP_CALLS_DEADLINE_MS);
-      });
-      await Promise.race([calls.stopAll(), deadline]).finally(() => clearTimeout(timer));
-      await announcement?.close();
-      guard.close();
-      await http.close(0);
-      srf.link.close();
-      relay.close();
-      await closeStores(stores);
+    close() {
+      closing ??= closeAll();
+      return closing;
     },
   };
   options.takeCalls(edge);

@@ -1,6 +1,9 @@
 /** A call that can be told to stop. */
 export interface StoppableCall {
+  /** Ends the call in order. */
   stop(): void;
+  /** Writes the call's end without waiting for anybody. */
+  abandon(): void;
 }
 
 /** The calls of this process, those being set up included. */
@@ -10,8 +13,8 @@ export interface LiveCalls {
   remove(call: StoppableCall): void;
   /** Resolves when there is no call left. */
   empty(): Promise<void>;
-  /** Tells all calls to stop, and resolves when they are gone. */
-  stopAll(): Promise<void>;
+  /** Tells all calls to stop and resolves when they are gone; those left after the deadline are abandoned. */
+  stopAll(deadlineMs: number): Promise<void>;
 }
 
 /** Makes an empty table. */
@@ -34,9 +37,14 @@ export function liveCalls(): LiveCalls {
       waiting = [];
     },
     empty,
-    stopAll() {
+    async stopAll(deadlineMs) {
       for (const call of [...calls]) call.stop();
-      return empty();
+      let timer: NodeJS.Timeout | undefined;
+      const deadline = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, deadlineMs);
+      });
+      await Promise.race([empty(), deadline]).finally(() => clearTimeout(timer));
+      for (const call of [...calls]) call.abandon();
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { Logger } from '../log/logger.js';
 import { lastCseq } from './in-dialog.js';
 import type { SipLink } from './link.js';
-import type { SipDialog, SipHeaders } from './stack.js';
+import type { SipDialog, SipHeaders, SipRequest } from './stack.js';
 import { splitUri } from './uri.js';
 
 /** Added to the highest CSeq that we know of: requests of a restarted SIP server must be newer than any it sent before. */
@@ -18,31 +18,68 @@ export interface OrphanBye {
   headers: SipHeaders;
 }
 
-/** Writes the BYE of a dialog from what its INVITE said (RFC 3261 §12.2.1.1). Null when the peer gave no usable Contact. */
-export function orphanBye(dialog: SipDialog, reason: string): OrphanBye | null {
-  const uas = dialog.type === 'uas';
-  const uri = dialog.remote.uri;
-  if (!splitUri(uri)) return null;
-  const local = uas ? `${dialog.req.get('To') ?? ''};tag=${dialog.sip.localTag}` : (dialog.req.get('From') ?? '');
-  const remote = uas ? (dialog.req.get('From') ?? '') : (dialog.res.get('To') ?? '');
-  const route = uas ? routes(dialog.req.get('Record-Route')) : routes(dialog.res.get('Record-Route')).reverse();
+/** What names a dialog, from our side (RFC 3261 §12.2.1.1). */
+interface DialogNames {
+  callId: string;
+  /** The peer's Contact. */
+  target: string;
+  local: string;
+  remote: string;
+  route: string[];
+  cseq: number;
+}
+
+function byeOf({ callId, target, local, remote, route, cseq }: DialogNames, reason: string): OrphanBye | null {
+  if (!splitUri(target)) return null;
   return {
-    uri,
+    uri: target,
     headers: {
-      'Call-ID': dialog.sip.callId,
+      'Call-ID': callId,
       From: local,
       To: remote,
-      CSeq: `${lastCseq(dialog) + CSEQ_MARGIN} BYE`,
+      CSeq: `${cseq + CSEQ_MARGIN} BYE`,
       ...(route.length > 0 ? { Route: route.join(',') } : {}),
       Reason: reason,
     },
   };
 }
 
+function namesOfInvite(invite: SipRequest, localTag: string, target: string): DialogNames {
+  return {
+    callId: invite.get('Call-ID') ?? '',
+    target,
+    local: `${invite.get('To') ?? ''};tag=${localTag}`,
+    remote: invite.get('From') ?? '',
+    route: routes(invite.get('Record-Route')),
+    cseq: 0,
+  };
+}
+
+/** Writes the BYE of a dialog from what its INVITE said. Null when the peer gave no usable Contact. */
+export function orphanBye(dialog: SipDialog, reason: string): OrphanBye | null {
+  const { req, res, sip, remote } = dialog;
+  if (dialog.type === 'uas') {
+    return byeOf({ ...namesOfInvite(req, sip.localTag, remote.uri), cseq: lastCseq(dialog) }, reason);
+  }
+  const route = routes(res.get('Record-Route')).reverse();
+  const names = { callId: sip.callId, target: remote.uri, local: req.get('From') ?? '', remote: res.get('To') ?? '' };
+  return byeOf({ ...names, route, cseq: lastCseq(dialog) }, reason);
+}
+
+/** The BYE for an INVITE whose 200 may or may not have left before the SIP server died. */
+export function acceptedBye(invite: SipRequest, localTag: string, reason: string): OrphanBye | null {
+  try {
+    return byeOf(namesOfInvite(invite, localTag, invite.getParsedHeader('contact')[0]?.uri ?? ''), reason);
+  } catch {
+    // drachtio-srf cannot read the Contact: there is nowhere to send a BYE to.
+    return null;
+  }
+}
+
 /** Dialogs that were live when the SIP server went away. */
 export interface Orphans {
-  /** Remembers to say BYE in this dialog when the SIP server is back. */
-  add(dialog: SipDialog, reason: string): void;
+  /** Sends the BYE as soon as there is a SIP server; null does nothing. */
+  add(bye: OrphanBye | null): void;
   readonly size: number;
 }
 
@@ -68,8 +105,7 @@ export function releaseOrphans(link: SipLink, logger: Logger): Orphans {
     if (due.length > 0) logger.info({ dialogs: due.length }, 'released the peers of lost dialogs');
   });
   return {
-    add(dialog, reason) {
-      const bye = orphanBye(dialog, reason);
+    add(bye) {
       if (!bye) return;
       const orphan = { bye, since: Date.now() };
       if (link.up) release(orphan);

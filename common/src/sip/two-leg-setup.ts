@@ -17,7 +17,9 @@ export type SetupResult =
   | { ok: true; legs: TwoLegs; answer: SipResponse }
   | { ok: false; kind: 'target'; failure: LegFailure; target: LegTarget | null }
   | { ok: false; kind: 'media'; error: unknown }
-  | { ok: false; kind: 'abandoned' | 'lost' }
+  | { ok: false; kind: 'abandoned' }
+  /** `callee` was answered, `accepted` says that the 200 to the caller may be on the wire: both still want a BYE. */
+  | { ok: false; kind: 'lost'; callee?: SipDialog; accepted?: boolean }
   | { ok: false; kind: 'caller'; error: unknown };
 
 /** What a set-up tells while it goes on. */
@@ -38,6 +40,8 @@ export interface Setup {
   /** The caller's SDP; empty when the INVITE carries no offer. */
   offer: string;
   callerTag: string;
+  /** Our tag in the caller's dialog: chosen by us, so that the dialog can be named even when its answer was lost. */
+  localTag: string;
   media: MediaSession;
   /** The next place to try, given the last failure; null when there is none. Asked first without a failure. */
   nextTarget(failure?: LegFailure): LegTarget | null;
@@ -118,7 +122,7 @@ class ProvisionalRelay {
       body = await setup.media.answer('b', provisional.body, toTag(provisional));
     }
     respond(setup.response, provisional.status, provisional.reason, {
-      headers: { ...headers, ...sdpHeaders(body) },
+      headers: { ...headers, ...sdpHeaders(body), To: `;tag=${setup.localTag}` },
       ...(body ? { body } : {}),
     });
   }
@@ -157,6 +161,13 @@ function over(setup: Setup): SetupResult | null {
   return null;
 }
 
+const lostWith = (leg: SipDialog | PendingDialog, accepted: boolean): SetupResult => ({
+  ok: false,
+  kind: 'lost',
+  accepted,
+  ...(isPending(leg) ? {} : { callee: leg }),
+});
+
 async function tryTarget(
   setup: Setup,
   target: LegTarget,
@@ -171,13 +182,15 @@ async function tryTarget(
   });
   await provisionals.done();
   if (!placed.ok) return over(setup) ? { result: over(setup)! } : { failure: placed.failure };
+  const { leg } = placed;
   const ended = over(setup);
   const error = provisionals.error;
+  if (setup.lost.aborted) return { result: lostWith(leg, false) };
   if (ended || error) {
-    if (!setup.lost.aborted) discard(placed.leg);
+    discard(leg);
     return { result: ended ?? { ok: false, kind: 'media', error } };
   }
-  return { result: await answerCaller(setup, placed.leg) };
+  return { result: await answerCaller(setup, leg) };
 }
 
 async function answerCaller(setup: Setup, leg: SipDialog | PendingDialog): Promise<SetupResult> {
@@ -185,8 +198,10 @@ async function answerCaller(setup: Setup, leg: SipDialog | PendingDialog): Promi
   // Requests of the far end wait until the caller has its answer.
   if (!isPending(leg)) leg.queueRequests = true;
   let caller: SipDialog | undefined;
+  let accepted = false;
   try {
     const sdp = await sdpForCaller(setup, leg);
+    accepted = true;
     caller = await whileConnected(
       acceptCall(setup, sdp, { ...passableHeaders(answer), ...setup.responseHeaders, ...sdpHeaders(sdp) }),
       setup.lost,
@@ -199,10 +214,9 @@ async function answerCaller(setup: Setup, leg: SipDialog | PendingDialog): Promi
     });
     return { ok: true, legs: { caller, callee }, answer };
   } catch (error) {
-    if (!setup.lost.aborted) {
-      discard(leg);
-      caller?.destroy({}, () => {});
-    }
+    if (setup.lost.aborted) return lostWith(leg, accepted);
+    discard(leg);
+    void caller?.destroy({}, () => {});
     const kind = caller || !isMediaError(error) ? 'caller' : 'media';
     return over(setup) ?? { ok: false, kind, error };
   }
@@ -212,7 +226,9 @@ async function answerCaller(setup: Setup, leg: SipDialog | PendingDialog): Promi
  * Answers the caller with 200. Its requests are kept until `queueRequests` is set to false: ACK and re-INVITE may arrive together
  * with the confirmation that the 200 was sent, and drachtio-srf would answer what nobody listens for yet.
  */
-function acceptCall({ stack, request, response }: Setup, localSdp: string, headers: SipHeaders): Promise<SipDialog> {
+function acceptCall(setup: Setup, localSdp: string, passed: SipHeaders): Promise<SipDialog> {
+  const { stack, request, response } = setup;
+  const headers = { ...passed, To: `;tag=${setup.localTag}` };
   return new Promise((resolve, reject) => {
     stack.createUAS(request, response, { localSdp, headers }, (error, dialog) => {
       if (error || !dialog) {

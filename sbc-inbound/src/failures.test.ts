@@ -1,0 +1,207 @@
+import { once } from 'node:events';
+import { callKey } from '@ringwire/common';
+import { findFreePort } from '@ringwire/common/testing/services.js';
+import { until } from '@ringwire/common/testing/until.js';
+import t from 'tap';
+import { openSbcInbound, type SbcInbound } from './sbc-inbound.js';
+import { ended, NUMBER, refusal, startCaller, type TestCaller } from './testing/caller.js';
+import { metric, openSbc, type ServerProcess, startServerProcess } from './testing/edge.js';
+import { startFeatureServer, type TestFeatureServer } from './testing/feature-server.js';
+import { type Stores, startStores, type Teardown } from './testing/stores.js';
+
+// Some deaths are only believed after the second unanswered question, seconds later.
+t.setTimeout(120_000);
+
+let stores: Stores;
+let caller: TestCaller;
+
+t.before(async () => {
+  stores = await startStores(t);
+  caller = await startCaller(t);
+});
+
+/** An edge of its own, so that what a test breaks is only its own. */
+async function startEdge(
+  t: Teardown,
+  env: Record<string, string> = {},
+): Promise<{ server: ServerProcess; sbc: SbcInbound; fs: TestFeatureServer }> {
+  const server = await startServerProcess(t);
+  const fs = await startFeatureServer(t, stores, `fs-${server.sipPort}`);
+  const options = { name: 'sbc-inbound', stores, controlPort: server.controlPort, env };
+  const sbc = await openSbc(t, openSbcInbound, options);
+  await sbc.edge.featureServers.refresh();
+  return { server, sbc, fs };
+}
+
+async function nothingLeft(sbc: SbcInbound): Promise<void> {
+  await until('calls are gone', () => sbc.edge.calls.size === 0);
+  await until('media sessions are gone', () => sbc.edge.bridging.relay.sessions === 0);
+  await until('live entries are gone', async () => (await stores.redis.keys(callKey('*'))).length === 0);
+}
+
+t.test('the feature server and its SIP server die silently: the caller gets a BYE', { timeout: 60_000 }, async (t) => {
+  const { server, sbc, fs } = await startEdge(t);
+  const call = caller.call(server.sipPort, NUMBER);
+  const dialog = await call.answered;
+  const end = ended(dialog);
+  await fs.server.kill();
+  const { by, request } = await end;
+  t.equal(by, 'remote');
+  t.match(request?.get('Reason'), 'platform failure');
+  const { data } = await stores.event('call.ended', call.callId);
+  t.match(data, { answered: true, terminationReason: 'platform failure' });
+  await nothingLeft(sbc);
+});
+
+t.test('the feature server dies while the call is set up: the caller gets 503', { timeout: 60_000 }, async (t) => {
+  const { server, sbc, fs } = await startEdge(t);
+  const invited = new Promise<void>((resolve) => {
+    fs.onInvite = () => resolve();
+  });
+  const call = caller.call(server.sipPort, NUMBER);
+  await invited;
+  await fs.server.kill();
+  await fs.leave();
+  const response = await refusal(call);
+  t.equal(response.status, 503);
+  t.match((await stores.event('call.ended', call.callId)).data, { answered: false, terminationReason: 'failed' });
+  await nothingLeft(sbc);
+});
+
+t.test('the feature server process dies: its SIP server tells, and the caller is released', async (t) => {
+  const { server, sbc, fs } = await startEdge(t);
+  const call = caller.call(server.sipPort, NUMBER);
+  const dialog = await call.answered;
+  const end = ended(dialog);
+  fs.disconnect();
+  t.equal((await end).by, 'remote');
+  t.match((await stores.event('call.ended', call.callId)).data, { answered: true });
+  await fs.leave();
+  await nothingLeft(sbc);
+});
+
+t.test('the edge SIP server is killed: calls end, and their peers get BYE when it is back', async (t) => {
+  const { server, sbc, fs } = await startEdge(t);
+  const call = caller.call(server.sipPort, NUMBER);
+  const dialogs = fs.nextDialog();
+  const dialog = await call.answered;
+  const far = await dialogs;
+  await stores.event('call.answered', call.callId);
+  const end = ended(dialog);
+  const farEnd = once(far as unknown as NodeJS.EventEmitter, 'destroy');
+  await server.kill();
+  const { data } = await stores.event('call.ended', call.callId);
+  t.match(data, { answered: true, terminationReason: 'platform failure' });
+  await nothingLeft(sbc);
+  await server.start();
+  const { by, request } = await end;
+  t.equal(by, 'remote');
+  t.match(request?.get('Reason'), 'platform failure');
+  await farEnd;
+  const next = caller.call(server.sipPort, NUMBER);
+  await (await next.answered).bye();
+  await stores.event('call.ended', next.callId);
+  await nothingLeft(sbc);
+  await fs.leave();
+});
+
+t.test('the edge SIP server is killed in the moment of the answer: nobody is left behind', async (t) => {
+  const { server, sbc, fs } = await startEdge(t);
+  const call = caller.call(server.sipPort, NUMBER);
+  const dialogs = fs.nextDialog();
+  const dialog = await call.answered;
+  const killed = server.kill();
+  const end = ended(dialog);
+  const farEnd = once((await dialogs) as unknown as NodeJS.EventEmitter, 'destroy');
+  await killed;
+  t.match((await stores.event('call.ended', call.callId)).data, { terminationReason: 'platform failure' });
+  await nothingLeft(sbc);
+  await server.start();
+  t.equal((await end).by, 'remote');
+  await farEnd;
+  await fs.leave();
+});
+
+t.test('the media relay does not answer: 480, and an alert names it', async (t) => {
+  const { server, sbc, fs } = await startEdge(t, { RTPENGINE_PORT: `${await findFreePort()}` });
+  const call = caller.call(server.sipPort, NUMBER);
+  const response = await refusal(call);
+  t.equal(response.status, 480);
+  t.equal(response.get('X-Reason'), 'media relay not available');
+  t.equal(fs.invites.length, 0);
+  t.match((await stores.event('alert', call.callId)).data, { alertType: 'media-relay-unavailable' });
+  t.match((await stores.event('call.ended', call.callId)).data, { sipStatus: 480, terminationReason: 'failed' });
+  await fs.leave();
+  await nothingLeft(sbc);
+});
+
+t.test('without a media relay media flows direct', async (t) => {
+  const { server, sbc, fs } = await startEdge(t, { RTPENGINE_HOST: '' });
+  const call = caller.call(server.sipPort, NUMBER);
+  const dialog = await call.answered;
+  t.equal(fs.invites[0]?.body, caller.audio.sdp);
+  t.equal(dialog.remoteSdp, fs.sdp);
+  await dialog.bye();
+  await stores.event('call.ended', call.callId);
+  await fs.leave();
+  await nothingLeft(sbc);
+});
+
+t.test('more calls than allowed are refused with 503 and Retry-After; the others stay well', async (t) => {
+  const { server, sbc, fs } = await startEdge(t, { MAX_CALLS: '1' });
+  const call = caller.call(server.sipPort, NUMBER);
+  const dialog = await call.answered;
+  const response = await refusal(caller.call(server.sipPort, NUMBER));
+  t.equal(response.status, 503);
+  t.ok(Number(response.get('Retry-After')) > 0);
+  t.equal(await metric(sbc.edge, 'ringwire_calls_rejected_total', { reason: 'max-calls' }), 1);
+  await caller.audio.echoThrough(dialog.remoteSdp);
+  await dialog.bye();
+  await stores.event('call.ended', call.callId);
+  await fs.leave();
+  await nothingLeft(sbc);
+});
+
+t.test('draining refuses new calls and lets the live ones finish', async (t) => {
+  const { server, sbc, fs } = await startEdge(t);
+  const call = caller.call(server.sipPort, NUMBER);
+  const dialog = await call.answered;
+  let drained = false;
+  const drain = sbc.drain().then(() => {
+    drained = true;
+  });
+  const response = await refusal(caller.call(server.sipPort, NUMBER));
+  t.equal(response.status, 503);
+  t.equal(response.get('X-Reason'), 'draining');
+  t.notOk(drained);
+  await caller.audio.echoThrough(dialog.remoteSdp);
+  await dialog.bye();
+  await drain;
+  await fs.leave();
+});
+
+t.test('closing ends the live calls with BYE and writes their records', async (t) => {
+  const { server, sbc, fs } = await startEdge(t);
+  const call = caller.call(server.sipPort, NUMBER);
+  const dialog = await call.answered;
+  const end = ended(dialog);
+  await sbc.close();
+  t.equal((await end).by, 'remote');
+  t.match((await stores.event('call.ended', call.callId)).data, {
+    terminationReason: 'platform failure',
+    answered: true,
+  });
+  await fs.leave();
+});
+
+t.test('the route tells outbound INVITEs of feature servers from those of others', async (t) => {
+  const { sbc, fs } = await startEdge(t);
+  const [address, port] = fs.info.sipAddress.split(':');
+  const ask = async (query: string): Promise<unknown> => (await fetch(`${sbc.edge.http.url}/route?${query}`)).json();
+  const tag = (name: string) => ({ action: 'route', data: { tag: name } });
+  t.same(await ask(`source_address=${address}&source_port=${port}`), tag('outbound'));
+  t.same(await ask(`source_address=${address}&source_port=1`), tag('inbound'));
+  t.same(await ask(`source_address=${address}`), tag('inbound'));
+  t.same(await ask(''), tag('inbound'));
+  await fs.leave();
+});
