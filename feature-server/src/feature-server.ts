@@ -13,6 +13,7 @@ import {
   startHttpServer,
 } from '@ringwire/common';
 import { asSipStack } from '@ringwire/common/sip/stack.js';
+import { compileValidators } from '@ringwire/verb-specs';
 import { AddressGuard } from './app-client/address-guard.js';
 import { HttpClient } from './app-client/http-exchange.js';
 import type { FeatureServerConfig } from './config.js';
@@ -58,6 +59,8 @@ const CLOSE_GRACE_MS = 3_000;
 /** Builds the object graph, connects to the media server, takes calls and says so in Redis. */
 export async function startFeatureServer(options: FeatureServerOptions): Promise<FeatureServer> {
   const { config, instanceId, logger, redis, sink, provisioning, srf } = options;
+  // Compiling takes longer than a caller should wait for the first verb of its kind.
+  compileValidators();
   const live = new LiveCalls();
   const metrics = createFeatureServerMetrics(options.metrics, () => live.count);
   const guard = new AddressGuard({ allowPrivate: config.HOOK_ALLOW_PRIVATE });

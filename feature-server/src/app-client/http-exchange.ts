@@ -51,7 +51,7 @@ export class HttpClient {
   ) {
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
     // 15 s idle: longer than a caller thinks between two gathers of one menu, shorter than servers commonly keep.
-    const agentOptions = { keepAlive: true, keepAliveMsecs: 15_000, maxFreeSockets: 64, timeout: 60_000 };
+    const agentOptions = { keepAlive: true, maxFreeSockets: 64, timeout: 15_000 };
     this.#http = new http.Agent(agentOptions);
     this.#https = new https.Agent(agentOptions);
   }

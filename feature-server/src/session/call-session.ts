@@ -69,6 +69,7 @@ export class CallSession implements CallControl {
   readonly #speech: SessionSpeech;
   readonly #status: StatusNotifier;
   readonly #runner: VerbRunner;
+  readonly #startedAt = Date.now();
   #releasing: Promise<void>[] = [];
 
   constructor(private readonly options: CallSessionOptions) {
@@ -304,6 +305,8 @@ export class CallSession implements CallControl {
     application.close();
     ledger.remove(this.callSid);
     const { status, sipStatus } = info.progress;
-    journal.log.info({ status, sipStatus, accountSid: info.facts.accountSid }, 'call is over');
+    const { answeredAt, facts } = info;
+    const inviteToAnswerMs = answeredAt === undefined ? undefined : answeredAt - this.#startedAt;
+    journal.log.info({ status, sipStatus, inviteToAnswerMs, accountSid: facts.accountSid }, 'call is over');
   }
 }

@@ -47,11 +47,12 @@ export class InboundLeg implements CallLeg {
     this.#assertAlive();
     const { stack, request, response, headers } = this.options;
     const late = () => new CallGoneError('the call ended before it was answered');
+    const answered = stack.createUAS(request, response, { localSdp: sdp, headers: { ...headers } });
     let dialog: SipDialog;
     try {
-      const answered = stack.createUAS(request, response, { localSdp: sdp, headers: { ...headers } });
       dialog = await within(SIP_DEADLINE_MS, answered, late, this.#over.signal);
     } catch (cause) {
+      this.#hangUpWhenItComes(answered);
       if (cause instanceof CallGoneError) throw cause;
       this.#end({ how: 'cancelled' });
       throw new CallGoneError('the call could not be answered', {}, { cause });
@@ -62,8 +63,10 @@ export class InboundLeg implements CallLeg {
 
   reject(status: number, reason: string | undefined, headers: Record<string, string>): void {
     const { response } = this.options;
-    if (this.#over.signal.aborted || response.finalResponseSent) return;
+    if (this.#over.signal.aborted) return;
     this.#over.abort();
+    // A 200 that is on its way cannot be taken back: its dialog is ended when it comes.
+    if (response.finalResponseSent) return;
     response.send(status, reason, { headers: { ...this.options.headers, ...headers } });
   }
 
@@ -111,6 +114,16 @@ export class InboundLeg implements CallLeg {
 
   #assertAlive(): void {
     if (this.#over.signal.aborted) throw new CallGoneError('the call is over');
+  }
+
+  /** A 200 may cross the CANCEL, or our own change of mind: nobody else would end that dialog. */
+  #hangUpWhenItComes(answered: Promise<SipDialog>): void {
+    answered.then(
+      (dialog) => {
+        dialog.destroy({}, () => dialog.removeAllListeners());
+      },
+      (err: unknown) => this.options.logger.debug({ err }, 'the call was not answered'),
+    );
   }
 
   #watch(dialog: SipDialog): void {

@@ -9,6 +9,9 @@ import type { Verb, VerbContext } from './verb.js';
 /** jambonz's default wait after the prompt. */
 const DEFAULT_TIMEOUT_MS = 15_000;
 
+/** What of `gather` is accepted and does not take effect yet. */
+const NOT_AVAILABLE = ['fillerNoise', 'actionHookDelayAction'] as const;
+
 /** Collects digits, with a prompt that a digit may interrupt, and tells the action hook what was pressed. */
 export const gather: Verb<GatherSpec> = {
   needs: () => 'media',
@@ -23,6 +26,10 @@ export const gather: Verb<GatherSpec> = {
     const input: readonly string[] = spec.input ?? ['digits'];
     if (input.includes('speech')) {
       ctx.journal.timeline.warn('speech', 'gather: no speech recognizer is configured, speech will not be heard');
+    }
+    const missing = NOT_AVAILABLE.filter((name) => spec[name] !== undefined);
+    if (missing.length > 0) {
+      ctx.journal.timeline.warn('verb', `gather: ${missing.join(', ')} not available in this version`, { missing });
     }
     const outcome = await new Collection(ctx, spec, input.includes('digits'), signal).run();
     if (!outcome || signal.aborted) return;

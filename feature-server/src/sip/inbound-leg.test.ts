@@ -1,0 +1,115 @@
+import { EventEmitter } from 'node:events';
+import type { SipDialog, SipRequest, SipResponse, SipStack } from '@ringwire/common/sip/stack.js';
+import t from 'tap';
+import type { LegEnd } from '../session/call-leg.js';
+import { Channel, silentLogger } from '../testing/fakes.js';
+import { InboundLeg } from './inbound-leg.js';
+
+/** A request, a response and a stack whose 200 the test completes. */
+function rig() {
+  const request = new EventEmitter() as EventEmitter & { body: string };
+  request.body = 'v=0 offer';
+  const sent: { status: number; headers?: Record<string, string> }[] = [];
+  const response = {
+    finalResponseSent: false,
+    send(status: number, _reason?: string, options?: { headers?: Record<string, string> }) {
+      sent.push({ status, ...(options?.headers && { headers: options.headers }) });
+      if (status >= 200) response.finalResponseSent = true;
+    },
+  };
+  const byes = new Channel<Record<string, string>>();
+  const dialog = Object.assign(new EventEmitter(), {
+    destroy({ headers = {} }: { headers?: Record<string, string> }, done: (error: unknown) => void) {
+      byes.post(headers);
+      done(null);
+    },
+  });
+  let establish: () => void = () => {};
+  const stack = {
+    createUAS: () =>
+      new Promise((resolve) => {
+        response.finalResponseSent = true;
+        establish = () => resolve(dialog);
+      }),
+  };
+  const leg = new InboundLeg({
+    stack: stack as unknown as SipStack,
+    request: request as unknown as SipRequest,
+    response: response as unknown as SipResponse,
+    headers: { 'X-Call-Sid': 'c1' },
+    logger: silentLogger,
+  });
+  const ends: LegEnd[] = [];
+  leg.onEnd((end) => ends.push(end));
+  return {
+    leg,
+    request,
+    dialog: dialog as unknown as SipDialog & EventEmitter,
+    sent,
+    byes,
+    ends,
+    establish: () => establish(),
+  };
+}
+
+t.test('a 200 that crosses a CANCEL is followed by a BYE', async (t) => {
+  const { leg, request, byes, ends, establish } = rig();
+  const answering = leg.answer('v=0');
+  request.emit('cancel', {});
+  await t.rejects(answering, { code: 'call/gone' });
+  t.same(ends, [{ how: 'cancelled' }]);
+  establish();
+  await byes.take('BYE');
+  t.notOk(leg.isAnswered);
+});
+
+t.test('a refusal while the 200 is on its way becomes a BYE', async (t) => {
+  const { leg, sent, byes, establish } = rig();
+  const answering = leg.answer('v=0');
+  leg.reject(503, undefined, {});
+  await t.rejects(answering, { code: 'call/gone' });
+  t.same(sent, [], 'no second final response');
+  establish();
+  await byes.take('BYE');
+});
+
+t.test('a refusal carries the headers of the call and is sent once', (t) => {
+  const { leg, sent } = rig();
+  leg.reject(486, 'Busy', { 'X-Reason': 'busy' });
+  leg.reject(500, undefined, {});
+  t.same(sent, [{ status: 486, headers: { 'X-Call-Sid': 'c1', 'X-Reason': 'busy' } }]);
+  t.end();
+});
+
+t.test('a BYE ends the leg once, with its custom headers', async (t) => {
+  const { leg, dialog, ends, byes, establish } = rig();
+  const answering = leg.answer('v=0');
+  establish();
+  await answering;
+  dialog.emit('destroy', { headers: { 'X-Why': 'x', via: 'y' } });
+  leg.lose('later');
+  await leg.hangup({});
+  t.same(ends, [{ how: 'bye', headers: { 'X-Why': 'x' } }]);
+  t.equal(byes.size, 0, 'we send none of our own');
+});
+
+t.test('INFO gives a digit and is answered, whatever it holds; a re-INVITE that media refuses is a 488', async (t) => {
+  const { leg, dialog, establish } = rig();
+  const answering = leg.answer('v=0');
+  establish();
+  await answering;
+  const digits: string[] = [];
+  leg.onDigit((key) => digits.push(key));
+  const answers = new Channel<number>();
+  const response = { send: (status: number) => answers.post(status) };
+  const info = (body: string) => ({ get: () => 'application/dtmf-relay', body });
+  dialog.emit('info', info('Signal=5\r\nDuration=160'), response);
+  dialog.emit('info', info('nonsense'), response);
+  t.same([await answers.take(), await answers.take()], [200, 200]);
+  t.same(digits, ['5']);
+  leg.onModify(() => Promise.reject(new Error('no')));
+  dialog.emit('modify', { body: 'v=0' }, response);
+  t.equal(await answers.take(), 488);
+  dialog.emit('refer', {}, response);
+  t.equal(await answers.take(), 501);
+});
