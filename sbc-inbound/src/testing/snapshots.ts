@@ -1,0 +1,128 @@
+import {
+  type Account,
+  type Application,
+  type PhoneNumber,
+  ProvisioningSnapshot,
+  type SipGateway,
+  type VoipCarrier,
+} from '@ringwire/common';
+
+const speech = { vendor: 'espeak', language: 'en', voice: null, label: null };
+
+/** An account; what a test does not name is ordinary. */
+export const account = (accountSid: string, more: Partial<Account> = {}): Account => ({
+  accountSid,
+  serviceProviderSid: 'sp',
+  name: accountSid,
+  sipRealm: null,
+  isActive: true,
+  webhookSecret: null,
+  registrationHook: null,
+  queueEventHook: null,
+  deviceCallingApplicationSid: null,
+  disableCdrs: false,
+  enableDebugLog: false,
+  recordAllCalls: false,
+  ...more,
+});
+
+const application = (applicationSid: string): Application => ({
+  applicationSid,
+  name: applicationSid,
+  accountSid: null,
+  serviceProviderSid: null,
+  callHook: null,
+  callStatusHook: null,
+  messagingHook: null,
+  appJson: null,
+  synthesizer: speech,
+  recognizer: speech,
+  fallbackSynthesizer: null,
+  fallbackRecognizer: null,
+  envVars: null,
+  recordAllCalls: false,
+});
+
+/** A carrier of the service provider `sp`. */
+export const carrier = (voipCarrierSid: string, more: Partial<VoipCarrier> = {}): VoipCarrier => ({
+  voipCarrierSid,
+  name: voipCarrierSid,
+  accountSid: null,
+  serviceProviderSid: 'sp',
+  applicationSid: null,
+  isActive: true,
+  e164LeadingPlus: false,
+  techPrefix: null,
+  diversion: null,
+  trunkType: 'static_ip',
+  dtmfType: 'rfc2833',
+  inboundAuthUsername: null,
+  inboundAuthPassword: null,
+  requiresRegister: false,
+  registerUsername: null,
+  registerPassword: null,
+  registerSipRealm: null,
+  registerFromUser: null,
+  registerFromDomain: null,
+  outboundSipProxy: null,
+  ...more,
+});
+
+/** An inbound gateway: `10.0.0.0/8` of a carrier. */
+export const gateway = (network: string, voipCarrierSid: string, more: Partial<SipGateway> = {}): SipGateway => {
+  const [address = '', netmask = '32'] = network.split('/');
+  return {
+    sipGatewaySid: `${network} of ${voipCarrierSid}`,
+    voipCarrierSid,
+    address,
+    netmask: Number(netmask),
+    port: null,
+    inbound: true,
+    outbound: false,
+    isActive: true,
+    protocol: 'udp',
+    sendOptionsPing: false,
+    useSipsScheme: false,
+    padCrypto: false,
+    removeIce: false,
+    dtlsOff: false,
+    ...more,
+  };
+};
+
+/** A number of a carrier that leads to an account's application. */
+export const number = (
+  text: string,
+  voipCarrierSid: string,
+  accountSid: string | null,
+  applicationSid: string | null,
+): PhoneNumber => ({
+  phoneNumberSid: `${text} of ${voipCarrierSid}`,
+  number: text,
+  voipCarrierSid,
+  accountSid,
+  applicationSid,
+  serviceProviderSid: null,
+});
+
+/** A snapshot with the applications `app-1` to `app-3` and the given rows. */
+export function snapshotOf(rows: {
+  accounts: Account[];
+  carriers: VoipCarrier[];
+  gateways: SipGateway[];
+  numbers?: PhoneNumber[];
+}): ProvisioningSnapshot {
+  return new ProvisioningSnapshot(
+    {
+      serviceProviders: [],
+      accounts: rows.accounts,
+      applications: ['app-1', 'app-2', 'app-3'].map(application),
+      webhooks: [],
+      voipCarriers: rows.carriers,
+      sipGateways: rows.gateways,
+      phoneNumbers: rows.numbers ?? [],
+    },
+    [],
+    0,
+  );
+}

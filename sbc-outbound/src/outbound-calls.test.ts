@@ -1,0 +1,183 @@
+import { once } from 'node:events';
+import { callKey } from '@ringwire/common';
+import type { SipDialog } from '@ringwire/common/sip/stack.js';
+import { SEED } from '@ringwire/common/testing/provisioned.js';
+import { until } from '@ringwire/common/testing/until.js';
+import { ended, startCaller, type TestCaller } from '@ringwire/sbc-inbound/testing/caller.js';
+import { metric, openSbc, type ServerProcess, startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
+import { startFeatureServer, type TestFeatureServer } from '@ringwire/sbc-inbound/testing/feature-server.js';
+import { type Stores, startStores } from '@ringwire/sbc-inbound/testing/stores.js';
+import type { Dialog, IncomingCall } from '@ringwire/sip';
+import t from 'tap';
+import { openSbcOutbound, type SbcOutbound } from './sbc-outbound.js';
+
+t.setTimeout(90_000);
+
+let stores: Stores;
+let server: ServerProcess;
+let sbc: SbcOutbound;
+let fs: TestFeatureServer;
+/** Somebody in the outside world whom we call. */
+let callee: TestCaller;
+
+t.before(async () => {
+  stores = await startStores(t);
+  server = await startServerProcess(t);
+  fs = await startFeatureServer(t, stores, 'fs-one');
+  sbc = await openSbc(t, openSbcOutbound, { name: 'sbc-outbound', stores, controlPort: server.controlPort });
+  await sbc.edge.featureServers.refresh();
+  callee = await startCaller(t, '127.0.0.3');
+});
+
+interface Placed {
+  incoming: IncomingCall;
+  dialog: Promise<SipDialog>;
+  cancel(): void;
+  callId(): string;
+}
+
+const calleeUri = (): string => {
+  const { host, port } = callee.agent.addresses[0]!;
+  return `sip:bob@${host}:${port}`;
+};
+
+/** The feature server places a call through the edge; resolves when it reaches the callee. */
+async function place(headers: Record<string, string> = {}): Promise<Placed> {
+  const arrived = new Promise<IncomingCall>((resolve) => callee.agent.onInvite(resolve));
+  let sent: { cancel(): void; get(name: string): string | undefined } | undefined;
+  const dialog = fs.stack.createUAC(
+    calleeUri(),
+    {
+      localSdp: fs.sdp,
+      proxy: `sip:127.0.0.1:${server.sipPort}`,
+      headers: {
+        From: '<sip:15550002222@localhost>',
+        'X-Account-Sid': SEED.accountSid,
+        'X-Call-Sid': `call-${Math.random()}`,
+        'X-Jambonz-Routing': 'sip',
+        'X-Custom': 'kept',
+        ...headers,
+      },
+    },
+    {
+      cbRequest: (_error, request) => {
+        sent = request;
+      },
+      cbProvisional: () => {},
+    },
+  ) as Promise<SipDialog>;
+  const refused = dialog.then(() => new Promise<never>(() => {}));
+  const incoming = await Promise.race([arrived, refused]);
+  return { incoming, dialog, cancel: () => sent?.cancel(), callId: () => sent?.get('Call-ID') ?? '' };
+}
+
+async function connected(): Promise<Placed & { own: SipDialog; far: Dialog }> {
+  const placed = await place();
+  const far = placed.incoming.accept(callee.audio.sdp)!;
+  return { ...placed, own: await placed.dialog, far };
+}
+
+async function nothingLeft(): Promise<void> {
+  await until('calls are gone', () => sbc.edge.calls.size === 0);
+  await until('media sessions are gone', () => sbc.edge.bridging.relay.sessions === 0);
+  await until('live entries are gone', async () => (await stores.redis.keys(callKey('*'))).length === 0);
+}
+
+t.test('a call to a SIP URI goes out without internal headers, with media through the relay', async (t) => {
+  const { own, far, incoming, callId } = await connected();
+  const { request } = incoming;
+  t.equal(request.uri, calleeUri());
+  t.match(request.get('From'), /<sip:15550002222@/);
+  t.equal(request.get('X-Custom'), 'kept');
+  for (const name of ['X-Account-Sid', 'X-Call-Sid', 'X-Jambonz-Routing', 'X-CID']) t.notOk(request.has(name), name);
+  await callee.audio.echoThrough(incoming.sdp);
+  const started = await stores.event('call.started', callId());
+  t.match(started.data, {
+    direction: 'outbound',
+    accountSid: SEED.accountSid,
+    trunk: 'sipUri',
+    remoteHost: '127.0.0.3',
+  });
+  const end = ended(far);
+  own.destroy({ headers: { 'X-Account-Sid': 'inside', 'X-Bye': 'said' } }, () => {});
+  const { request: bye } = await end;
+  t.equal(bye?.get('X-Bye'), 'said');
+  t.notOk(bye?.has('X-Account-Sid'));
+  t.match((await stores.event('call.ended', callId())).data, { answered: true, terminationReason: 'caller hungup' });
+  await nothingLeft();
+});
+
+t.test('the callee hangs up', async (t) => {
+  const { own, far, callId } = await connected();
+  const gone = once(own as unknown as NodeJS.EventEmitter, 'destroy');
+  await far.bye();
+  await gone;
+  t.match((await stores.event('call.ended', callId())).data, { terminationReason: 'called party hungup' });
+  await nothingLeft();
+});
+
+t.test('INFO and re-INVITE go both ways', async (t) => {
+  const { own, far } = await connected();
+  far.on('info', (request, transaction) => {
+    transaction.respond(transaction.makeResponse(200).setBody(`got ${request.bodyText}`, 'text/plain'));
+  });
+  const answer = await new Promise<string | undefined>((resolve) =>
+    own.request({ method: 'INFO', body: 'ping', headers: { 'Content-Type': 'text/plain' } }, (_e, res) =>
+      resolve(res?.body),
+    ),
+  );
+  t.equal(answer, 'got ping');
+  const modified = new Promise<string>((resolve) => {
+    own.on('modify', (request, response) => {
+      resolve(request.body);
+      response.send(200, 'OK', {
+        body: own.local.sdp,
+        headers: { Contact: own.local.contact, 'Content-Type': 'application/sdp' },
+      });
+    });
+  });
+  t.equal((await far.reinvite(callee.audio.sdp.replace('a=sendrecv', 'a=sendonly'))).status, 200);
+  t.match(await modified, 'a=sendonly');
+  await far.bye();
+  await nothingLeft();
+});
+
+t.test('the feature server gives up: the callee gets CANCEL', async (t) => {
+  const { incoming, dialog, cancel, callId } = await place();
+  incoming.ring(180);
+  const cancelled = once(incoming, 'cancel');
+  cancel();
+  await cancelled;
+  await t.rejects(dialog, /487/);
+  t.match((await stores.event('call.ended', callId())).data, { sipStatus: 487, terminationReason: 'caller abandoned' });
+  await nothingLeft();
+});
+
+t.test('a busy callee is told to the feature server', async (t) => {
+  const { incoming, dialog } = await place();
+  incoming.reject(486);
+  await t.rejects(dialog, /486/);
+  await nothingLeft();
+});
+
+t.test('INVITEs that are not of a feature server, or say too little, are refused', async (t) => {
+  const stranger = await startCaller(t);
+  const call = stranger.call(server.sipPort, '1', { 'X-Account-Sid': SEED.accountSid, 'X-Jambonz-Routing': 'sip' });
+  await t.rejects(call.answered, /403/);
+  await t.rejects(place({ 'X-Account-Sid': '' }), /403/);
+  await t.rejects(place({ 'X-Jambonz-Routing': 'pigeon' }), /403/);
+  await t.rejects(place({ 'X-Account-Sid': 'unknown' }), /403/);
+  await t.rejects(place({ 'X-Jambonz-Routing': 'phone' }), /501/);
+  t.equal(await metric(sbc.edge, 'ringwire_calls_rejected_total', { reason: 'unknown-source' }), 1);
+  t.equal(await metric(sbc.edge, 'ringwire_calls_rejected_total', { reason: 'routing-not-available' }), 1);
+  await nothingLeft();
+});
+
+t.test('the feature server dies: the callee gets a BYE', async (t) => {
+  const { far, callId } = await connected();
+  const end = ended(far);
+  await fs.server.kill();
+  t.match((await end).request?.get('Reason'), 'platform failure');
+  t.match((await stores.event('call.ended', callId())).data, { terminationReason: 'platform failure' });
+  await nothingLeft();
+});
