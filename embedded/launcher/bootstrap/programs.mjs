@@ -14,6 +14,8 @@ import { delimiter, join } from 'node:path';
 export const RUN_PROGRAMS = [
   { program: 'mariadbd', debian: 'mariadb-server-core', why: 'the database', unless: 'MYSQL_HOST' },
   { program: 'mariadb-install-db', debian: 'mariadb-server-core', why: 'the database', unless: 'MYSQL_HOST' },
+  // mariadb-install-db calls it, and no dependency of its package brings it.
+  { program: 'my_print_defaults', debian: 'mariadb-client-core', why: 'the database', unless: 'MYSQL_HOST' },
   { program: 'redis-server', debian: 'redis-server', why: 'the event bus and live state', unless: 'REDIS_HOST' },
   { program: 'rtpengine', debian: 'rtpengine-daemon', why: 'the media relay', unless: 'RTPENGINE_HOST' },
   { program: 'espeak-ng', debian: 'espeak-ng', why: 'the voice that speaks without a key' },

@@ -54,7 +54,7 @@ const load = <T>(name: string): Promise<T> => import(new URL(`../bootstrap/${nam
 
 t.test('who may not install is told exactly what is missing, and nothing is begun', async (t) => {
   const root = bareClone(t);
-  const PATH = programs(t, ['mariadbd', 'mariadb-install-db', 'espeak-ng']);
+  const PATH = programs(t, ['mariadbd', 'mariadb-install-db', 'my_print_defaults', 'espeak-ng']);
   const { code, stdout, stderr } = await bootstrap(root, ['start'], { PATH });
   t.equal(code, 1);
   t.match(stdout, /^✖ system programs: redis-server, rtpengine missing$/m);
@@ -79,7 +79,7 @@ t.test('tests need private services and sipp, whatever the environment names', a
   const env = { PATH: programs(t, ['espeak-ng', 'rtpengine', 'redis-server']), MYSQL_HOST: '192.0.2.1' };
   const { code, stdout } = await bootstrap(root, ['test'], env);
   t.equal(code, 1);
-  t.match(stdout, /^✖ system programs: mariadbd, mariadb-install-db, sipp missing$/m);
+  t.match(stdout, /^✖ system programs: mariadbd, mariadb-install-db, my_print_defaults, sipp missing$/m);
 });
 
 t.test('an unknown command is answered with those that there are', async (t) => {

@@ -10,6 +10,11 @@ export class ProcessStartError extends RingwireError {
   readonly code = 'services/start-failed';
 }
 
+/** A private database could not be set up; the message has the last lines of what the set-up said. */
+export class DatabaseSetupError extends RingwireError {
+  readonly code = 'services/database-setup';
+}
+
 /** No port that is free for all the protocols asked for was found. */
 export class NoFreePortError extends RingwireError {
   readonly code = 'services/no-free-port';

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { DatabaseSetupError } from './errors.js';
 import { requireProgram } from './find-program.js';
 import { findFreePort } from './free-port.js';
 import { ManagedProcess } from './managed-process.js';
@@ -36,6 +37,8 @@ export interface MariaDbService {
 
 const run = promisify(execFile);
 const HOST = '127.0.0.1';
+/** Lines of a failed installation that are shown. */
+const QUOTED_LINES = 12;
 /** The handshake packet of the MySQL protocol begins, after its four bytes of length and sequence, with version 10. */
 const isHandshake = (packet: Buffer): boolean => packet.length > 4 && packet[4] === 10;
 
@@ -92,7 +95,14 @@ async function installDatabase(home: string, data: string): Promise<void> {
     '--skip-name-resolve',
   ];
   // A server that starts removes temporary tables from its temporary folder, also those of others: so one of its own.
-  await run(requireProgram('mariadb-install-db'), args, { env: { ...process.env, TMPDIR: home } });
+  try {
+    await run(requireProgram('mariadb-install-db'), args, { env: { ...process.env, TMPDIR: home } });
+  } catch (cause) {
+    const { stdout = '', stderr = '' } = cause as { stdout?: string; stderr?: string };
+    // Its first lines say what is wrong; the rest is advice.
+    const said = `${stderr}\n${stdout}`.trim().split('\n').slice(0, QUOTED_LINES).join('\n');
+    throw new DatabaseSetupError(`mariadb-install-db failed:\n${said}`, { data }, { cause });
+  }
   // A half-installed directory never gets the name that the server starts from.
   await rename(fresh, data);
 }
