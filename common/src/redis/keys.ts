@@ -20,6 +20,12 @@ export const callKey = (callSid: string): string => `ringwire:call:${callSid}`;
  * owner refreshes it, so that a crashed owner never leaks a count.
  */
 export const activeCallsKey = (accountSid: string): string => `ringwire:active-calls:${accountSid}`;
+/** Set of instance ids that have, or had, calls in a {@link ledgerKey} hash. */
+export const LEDGER_OWNERS = 'ringwire:fs-call-owners';
+/** Hash of a feature server's live calls: call sid → what another one must know to send the last call-status hook, as JSON. Gone when its last call is. */
+export const ledgerKey = (instanceId: string): string => `ringwire:fs-calls:${instanceId}`;
+/** Held by the instance that is reporting a dead instance's calls. */
+export const ledgerLockKey = (instanceId: string): string => `ringwire:fs-calls-lock:${instanceId}`;
 /** Pub/sub channel: provisioning data changed, reload the snapshot. Message: name of the table. */
 export const PROVISIONING_CHANGED = 'ringwire:provisioning-changed';
 

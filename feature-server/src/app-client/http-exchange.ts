@@ -1,5 +1,7 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
+import type { Readable } from 'node:stream';
+import axios from 'axios';
 import { HookConnectionError, HookForbiddenError, HookTimeoutError, InvalidApplicationError } from '../errors.js';
 import type { AddressGuard } from './address-guard.js';
 
@@ -76,82 +78,93 @@ export class HttpClient {
     this.#https.destroy();
   }
 
-  #attempt(request: ExchangeRequest): Promise<ExchangeResult | 'stale connection'> {
+  async #attempt(request: ExchangeRequest): Promise<ExchangeResult | 'stale connection'> {
     const { headersTimeoutMs } = this.#limits;
-    return new Promise((resolve, reject) => {
-      const secure = request.url.protocol === 'https:';
-      const outgoing = (secure ? https : http).request(request.url, {
+    const late = new AbortController();
+    const timer = setTimeout(() => {
+      late.abort(
+        new HookTimeoutError(`webhook sent no answer within ${headersTimeoutMs} ms`, { timeoutMs: headersTimeoutMs }),
+      );
+    }, headersTimeoutMs);
+    try {
+      const response = await axios.request<Readable>({
+        url: request.url.href,
         method: request.method,
         headers: request.headers,
-        agent: secure ? this.#https : this.#http,
-        lookup: this.guard.lookup,
-        ...(request.signal && { signal: request.signal }),
+        ...(request.body !== undefined && { data: request.body }),
+        // The body goes out byte for byte as it was signed.
+        transformRequest: (data: unknown) => data,
+        responseType: 'stream',
+        validateStatus: null,
+        maxRedirects: 0,
+        proxy: false,
+        httpAgent: this.#http,
+        httpsAgent: this.#https,
+        lookup: this.guard.lookup as never,
+        signal: request.signal ? AbortSignal.any([late.signal, request.signal]) : late.signal,
       });
-      const timer = setTimeout(() => {
-        outgoing.destroy(
-          new HookTimeoutError(`webhook sent no answer within ${headersTimeoutMs} ms`, { timeoutMs: headersTimeoutMs }),
-        );
-      }, headersTimeoutMs);
-      outgoing.once('response', (response) => {
-        clearTimeout(timer);
-        this.#readBody(response).then(resolve, reject);
-      });
-      outgoing.once('error', (error: NodeJS.ErrnoException) => {
-        clearTimeout(timer);
-        if (outgoing.reusedSocket && error.code === 'ECONNRESET') return resolve('stale connection');
-        reject(asHookError(error, request.signal));
-      });
-      outgoing.end(request.body);
-    });
+      clearTimeout(timer);
+      return {
+        status: response.status,
+        contentType: String(response.headers['content-type'] ?? ''),
+        body: await this.#readBody(response.data, request.signal),
+      };
+    } catch (error) {
+      if (isStale(error)) return 'stale connection';
+      throw late.signal.aborted ? late.signal.reason : asHookError(error, request.signal);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
-  #readBody(response: http.IncomingMessage): Promise<ExchangeResult> {
+  async #readBody(stream: Readable, signal: AbortSignal | undefined): Promise<string> {
     const { bodyTimeoutMs, maxBodyBytes } = this.#limits;
-    return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = [];
-      let length = 0;
-      const timer = setTimeout(() => {
-        response.destroy(
-          new HookTimeoutError(`webhook did not finish its answer within ${bodyTimeoutMs} ms`, {
-            timeoutMs: bodyTimeoutMs,
-          }),
-        );
-      }, bodyTimeoutMs);
-      response.on('data', (chunk: Buffer) => {
+    const timer = setTimeout(() => {
+      stream.destroy(
+        new HookTimeoutError(`webhook did not finish its answer within ${bodyTimeoutMs} ms`, {
+          timeoutMs: bodyTimeoutMs,
+        }),
+      );
+    }, bodyTimeoutMs);
+    const onAbort = (): void => void stream.destroy(new Error('the request was given up'));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const chunks: Buffer[] = [];
+    let length = 0;
+    try {
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
         length += chunk.length;
-        chunks.push(chunk);
         if (length > maxBodyBytes) {
-          response.destroy(
-            new InvalidApplicationError(`answer is longer than ${maxBodyBytes} bytes`, { maxBodyBytes }),
-          );
+          throw new InvalidApplicationError(`answer is longer than ${maxBodyBytes} bytes`, { maxBodyBytes });
         }
-      });
-      response.once('end', () => {
-        clearTimeout(timer);
-        resolve({
-          status: response.statusCode ?? 0,
-          contentType: response.headers['content-type'] ?? '',
-          body: Buffer.concat(chunks).toString('utf8'),
-        });
-      });
-      response.once('error', (error: NodeJS.ErrnoException) => {
-        clearTimeout(timer);
-        reject(asHookError(error));
-      });
-    });
+        chunks.push(chunk);
+      }
+      return Buffer.concat(chunks).toString('utf8');
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    }
   }
 }
 
-function asHookError(error: NodeJS.ErrnoException, signal?: AbortSignal): Error {
+/** A kept-alive connection that the other side had closed before our request reached it. */
+function isStale(error: unknown): boolean {
+  if (!axios.isAxiosError(error) || error.code !== 'ECONNRESET') return false;
+  const request: unknown = error.request;
+  return typeof request === 'object' && request !== null && 'reusedSocket' in request && request.reusedSocket === true;
+}
+
+function asHookError(error: unknown, signal?: AbortSignal): unknown {
+  const cause = axios.isAxiosError(error) && error.cause instanceof Error ? error.cause : error;
   if (
-    error instanceof HookTimeoutError ||
-    error instanceof HookForbiddenError ||
-    error instanceof InvalidApplicationError
+    cause instanceof HookTimeoutError ||
+    cause instanceof HookForbiddenError ||
+    cause instanceof InvalidApplicationError
   ) {
-    return error;
+    return cause;
   }
   if (signal?.aborted) return error;
+  const { message, code } = error as NodeJS.ErrnoException;
   // Node reports several refused addresses of one name as an AggregateError with an empty message.
-  const text = error.message || error.code || 'connection failed';
-  return new HookConnectionError(`webhook could not be reached: ${text}`, { code: error.code }, { cause: error });
+  const text = message || code || 'connection failed';
+  return new HookConnectionError(`webhook could not be reached: ${text}`, { code }, { cause });
 }

@@ -1,4 +1,4 @@
-import { closeRedis, createMetrics, featureServerKey, openRedis } from '@ringwire/common';
+import { closeRedis, createMetrics, featureServerKey, LEDGER_OWNERS, ledgerKey, openRedis } from '@ringwire/common';
 import { startTestRedis } from '@ringwire/common/testing/services.js';
 import t, { type Test } from 'tap';
 import { AddressGuard } from '../app-client/address-guard.js';
@@ -7,7 +7,7 @@ import { createFeatureServerMetrics } from '../metrics.js';
 import { ApplicationServer } from '../testing/application-server.js';
 import { CollectingSink, silentLogger } from '../testing/fakes.js';
 import { ACCOUNT_SID, APPLICATION_SID, provisioningOf } from '../testing/platform-rig.js';
-import { CallLedger, LEDGER_OWNERS, type LedgerEntry, ledgerKey, OrphanSweep } from './call-ledger.js';
+import { CallLedger, type LedgerEntry, OrphanSweep } from './call-ledger.js';
 import { reportOrphan } from './orphan-report.js';
 
 async function openTestRedis(t: Test) {

@@ -1,12 +1,13 @@
-import { FEATURE_SERVERS, featureServerKey, type Logger, type Redis } from '@ringwire/common';
+import {
+  FEATURE_SERVERS,
+  featureServerKey,
+  LEDGER_OWNERS,
+  type Logger,
+  ledgerKey,
+  ledgerLockKey,
+  type Redis,
+} from '@ringwire/common';
 import type { Hook } from '../app-client/application.js';
-
-/** Set of instance ids that have, or had, calls in a {@link ledgerKey} hash. */
-export const LEDGER_OWNERS = 'ringwire:fs-call-owners';
-/** Hash of a feature server's live calls: call sid → JSON {@link LedgerEntry}. Gone when its last call is. */
-export const ledgerKey = (instanceId: string): string => `ringwire:fs-calls:${instanceId}`;
-/** Held by the instance that is reporting a dead instance's calls. */
-export const ledgerLockKey = (instanceId: string): string => `ringwire:fs-calls-lock:${instanceId}`;
 
 /** A live call as another feature server must know it to send its last call-status hook. No secrets. */
 export interface LedgerEntry {
