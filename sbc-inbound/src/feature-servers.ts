@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { FeatureServerInfo } from '@ringwire/common';
 import type { LegFailure } from '@ringwire/common/sip/place-leg.js';
 import type { Reachability } from './reachability.js';
@@ -110,6 +111,8 @@ export function featureServers(
       let entry = watched.get(instanceId);
       if (!entry) {
         entry = { controller: new AbortController(), missingSince: null };
+        // Every call on the server listens.
+        setMaxListeners(0, entry.controller.signal);
         watched.set(instanceId, entry);
       }
       return entry.controller.signal;

@@ -63,6 +63,7 @@ export class BridgedCall {
   #drain: (() => void) | undefined;
   #stopping = false;
   readonly #abort = new AbortController();
+  readonly #over = new AbortController();
   readonly #localTag = randomBytes(8).toString('hex');
 
   constructor(
@@ -104,6 +105,7 @@ export class BridgedCall {
       respond(plan.response, 500);
       this.#end(500, 'Server Internal Error', 'failed', textOf(error));
     } finally {
+      this.#over.abort();
       await this.#media.delete();
       context.calls.remove(this);
     }
@@ -241,14 +243,16 @@ export class BridgedCall {
     const keepalive = this.#keepalive;
     // Missing from Redis is no proof: Redis may have lost it. The dialog itself is asked.
     if (gone?.aborted) keepalive.probe();
-    gone?.addEventListener('abort', () => keepalive.probe(), { once: true });
+    // The signals outlive the call: what listens to them goes with it.
+    const options = { once: true, signal: this.#over.signal };
+    gone?.addEventListener('abort', () => keepalive.probe(), options);
     const onLost = (): void => {
       void bridge.abandon('connection to the SIP server lost');
       context.orphans.add(orphanBye(legs.caller, PLATFORM_FAILURE));
       context.orphans.add(orphanBye(legs.callee, PLATFORM_FAILURE));
     };
     if (this.#lost.aborted) onLost();
-    else this.#lost.addEventListener('abort', () => bridge.ended || onLost(), { once: true });
+    else this.#lost.addEventListener('abort', () => bridge.ended || onLost(), options);
   }
 
   #relayed(from: Side, method: string, status: number, detail: Record<string, unknown>): void {

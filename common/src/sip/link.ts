@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { SipStack } from './stack.js';
 
 /** The control connection to our SIP server, watched: when it breaks, every dialog on it is out of our hands. */
@@ -11,13 +12,20 @@ export interface SipLink {
   onRestored(listener: () => void): void;
 }
 
+/** Every call listens to its connection: the default limit of listeners would take that for a leak. */
+function newConnection(): AbortController {
+  const connection = new AbortController();
+  setMaxListeners(0, connection.signal);
+  return connection;
+}
+
 /**
  * Watches a connected drachtio-srf. Requests that wait for an answer when the connection breaks never get one from
  * drachtio-srf: what waits must also wait for {@link SipLink.lost}.
  */
 export function watchLink(stack: SipStack): SipLink {
   let up = true;
-  let connection = new AbortController();
+  let connection = newConnection();
   const listeners: (() => void)[] = [];
   stack.on('lost', () => {
     up = false;
@@ -25,7 +33,7 @@ export function watchLink(stack: SipStack): SipLink {
   });
   stack.on('restored', () => {
     up = true;
-    connection = new AbortController();
+    connection = newConnection();
     for (const listener of listeners) listener();
   });
   return {
