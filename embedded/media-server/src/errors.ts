@@ -1,4 +1,5 @@
-import { RingwireError } from '@ringwire/common';
+// Not the package's index: media threads load this file, and the index loads database and web server.
+import { RingwireError } from '@ringwire/common/errors.js';
 
 /** Flags that cannot be used: all problems in one message. */
 export class UsageError extends RingwireError {

@@ -1,4 +1,4 @@
-import { reportReady, runProcess } from '@ringwire/common';
+import { reportReady, runProcess } from '@ringwire/common/lifecycle/run-process.js';
 import { UsageError } from './errors.js';
 import { readOptions, type ServerOptions, USAGE } from './options.js';
 import { startMediaServer } from './server.js';

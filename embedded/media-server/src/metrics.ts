@@ -1,4 +1,4 @@
-import type { Metrics } from '@ringwire/common';
+import type { Metrics } from '@ringwire/common/metrics/metrics.js';
 import type { SipCounters } from '@ringwire/sip';
 import type { ServerCounters } from './counters.js';
 import type { WorkerStats } from './media/protocol.js';

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLogger } from '@ringwire/common';
+import { createLogger } from '@ringwire/common/log/logger.js';
 import {
   type AudioAgreement,
   acceptAudioAnswer,
@@ -264,39 +264,42 @@ export interface TestCall {
   channelData: EventHeaders;
 }
 
+/** An event socket that the server has opened to us, and the channel's data that it gave. */
+interface Arrival {
+  esl: EslClient;
+  channelData: EventHeaders;
+}
+
 /** Everything that places calls to one server. */
 export class TestCaller {
+  readonly #arrivals = new Map<string, Promise<Arrival>>();
+  readonly #settle = new Map<string, (arrival: Arrival) => void>();
+
   private constructor(
     readonly t: Teardown,
     readonly server: MediaServer,
     readonly agent: UserAgent,
     readonly listenerPort: number,
-    private readonly sockets: Socket[],
-    private readonly arrivals: { emit: () => void }[],
   ) {}
 
   /** A user agent and a listener for outbound event sockets. */
   static async create(t: Teardown, server: MediaServer): Promise<TestCaller> {
     const agent = await createUserAgent({ listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }] });
-    const sockets: Socket[] = [];
-    const arrivals: { emit: () => void }[] = [];
-    const listener = createServer((socket) => {
-      sockets.push(socket);
-      arrivals.shift()?.emit();
-    });
+    const listener = createServer();
     listener.listen(0, '127.0.0.1');
     await once(listener, 'listening');
+    const caller = new TestCaller(t, server, agent, (listener.address() as AddressInfo).port);
+    listener.on('connection', (socket) => void caller.#receive(socket));
     t.teardown(async () => {
       listener.close();
       await agent.stop();
     });
-    return new TestCaller(t, server, agent, (listener.address() as AddressInfo).port, sockets, arrivals);
+    return caller;
   }
 
   /** Places a call and waits until it is answered and its event socket is connected. */
   async call(codecs?: G711Codec[], headers: Record<string, string> = {}): Promise<TestCall> {
     const media = await PhoneMedia.open(this.t);
-    const arrived = new Promise<void>((emit) => this.arrivals.push({ emit }));
     const outgoing = this.agent.invite({
       uri: `sip:drachtio@${this.server.sip}`,
       sdp: media.offer(codecs),
@@ -304,13 +307,28 @@ export class TestCaller {
     });
     const dialog = await outgoing.answered;
     media.start(dialog.remoteSdp);
-    await arrived;
-    const esl = new EslClient(this.sockets.shift()!);
-    this.t.teardown(() => esl.socket.destroy());
-    const { headers: channelData } = await esl.command('connect');
+    const { esl, channelData } = await this.#arrival(outgoing.callId);
+    const uuid = channelData['Unique-ID']!;
     await esl.command('event json ALL');
-    await esl.command(`filter Unique-ID ${channelData['Unique-ID']}`);
-    return { dialog, media, esl, uuid: channelData['Unique-ID']!, channelData };
+    await esl.command(`filter Unique-ID ${uuid}`);
+    return { dialog, media, esl, uuid, channelData };
+  }
+
+  async #receive(socket: Socket): Promise<void> {
+    this.t.teardown(() => socket.destroy());
+    const esl = new EslClient(socket);
+    const { headers: channelData } = await esl.command('connect');
+    const callId = channelData.variable_sip_call_id ?? '';
+    void this.#arrival(callId);
+    this.#settle.get(callId)?.({ esl, channelData });
+  }
+
+  #arrival(callId: string): Promise<Arrival> {
+    const known = this.#arrivals.get(callId);
+    if (known) return known;
+    const arrival = new Promise<Arrival>((resolve) => this.#settle.set(callId, resolve));
+    this.#arrivals.set(callId, arrival);
+    return arrival;
   }
 }
 

@@ -6,11 +6,18 @@ const RING_SAMPLES = 8192;
 const DELAY_SAMPLES = SAMPLES_PER_PACKET;
 /** Packets further ahead than this mean that the stream jumped or that our clock lags: start anew. */
 const MAX_AHEAD_SAMPLES = 2400;
+/** A packet this much too late is worth waiting for: play-out steps back to it. Later ones are dropped, unless all are late. */
+const MAX_STEP_BACK_SAMPLES = 1600;
+/** Delay that no packet needed during this many packets (2 s) is given up again. */
+const WINDOW_PACKETS = 100;
+/** Delay beyond this is too much when no packet of a window needs it. */
+const MAX_SPARE_SAMPLES = 2 * SAMPLES_PER_PACKET;
 /** This many packets too late in a row mean that play-out runs ahead of the sender: start anew. */
 const MAX_LATE_RUN = 5;
 
 /**
- * Puts received audio in its place by RTP timestamp: late, doubled and swapped packets are harmless, lost ones are silence.
+ * Puts received audio in its place by RTP timestamp: doubled and swapped packets are harmless, lost ones are silence, late
+ * ones raise the delay until it is no longer needed.
  * {@link read} takes 20 ms per tick. No allocation.
  */
 export class ReceiveBuffer {
@@ -20,20 +27,28 @@ export class ReceiveBuffer {
   #started = false;
   #playTimestamp = 0;
   #lateRun = 0;
+  #windowPackets = 0;
+  #windowSpare = MAX_AHEAD_SAMPLES;
 
   /** Stores a packet's audio. */
   write(codec: G711Codec, bytes: Uint8Array, offset: number, count: number, timestamp: number): void {
     if (count === 0 || count > MAX_AHEAD_SAMPLES) return;
     let ahead = timestampDelta(this.#playTimestamp, timestamp);
-    if (this.#started && ahead < 0 && ++this.#lateRun <= MAX_LATE_RUN) {
+    if (this.#started && ahead < 0) {
       this.latePackets++;
-      return;
+      if (ahead >= -MAX_STEP_BACK_SAMPLES) {
+        this.#playTimestamp = timestamp >>> 0;
+        ahead = 0;
+      } else if (++this.#lateRun <= MAX_LATE_RUN) {
+        return;
+      }
     }
     if (!this.#started || ahead < 0 || ahead + count > MAX_AHEAD_SAMPLES) {
       this.#restart(timestamp);
       ahead = DELAY_SAMPLES;
     }
     this.#lateRun = 0;
+    this.#trimDelay(ahead);
     const start = timestamp & (RING_SAMPLES - 1);
     const first = Math.min(count, RING_SAMPLES - start);
     decodeG711(codec, bytes, offset, first, this.#ring, start);
@@ -60,9 +75,24 @@ export class ReceiveBuffer {
     this.#started = false;
   }
 
+  /** Catches up, by leaving out what is too much, when every packet of the last two seconds came well before its time. */
+  #trimDelay(aheadSamples: number): void {
+    this.#windowSpare = Math.min(this.#windowSpare, aheadSamples);
+    if (++this.#windowPackets < WINDOW_PACKETS) return;
+    if (this.#windowSpare > MAX_SPARE_SAMPLES) {
+      const tooMuch = this.#windowSpare - DELAY_SAMPLES;
+      for (let i = 0; i < tooMuch; i++) this.#ring[(this.#playTimestamp + i) & (RING_SAMPLES - 1)] = 0;
+      this.#playTimestamp = (this.#playTimestamp + tooMuch) >>> 0;
+    }
+    this.#windowPackets = 0;
+    this.#windowSpare = MAX_AHEAD_SAMPLES;
+  }
+
   #restart(timestamp: number): void {
     this.#started = true;
     this.#ring.fill(0);
+    this.#windowPackets = 0;
+    this.#windowSpare = MAX_AHEAD_SAMPLES;
     this.#playTimestamp = (timestamp - DELAY_SAMPLES) >>> 0;
   }
 }

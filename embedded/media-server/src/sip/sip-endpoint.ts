@@ -1,4 +1,4 @@
-import type { Logger } from '@ringwire/common';
+import type { Logger } from '@ringwire/common/log/logger.js';
 import {
   createUserAgent,
   type Dialog,
