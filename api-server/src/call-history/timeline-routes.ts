@@ -12,6 +12,11 @@ const HEARTBEAT_MS = 10_000;
 /** A reader that lets this much pile up is too slow: it is cut off rather than kept in memory. */
 const MAX_BUFFERED_BYTES = 4 << 20;
 
+/** Processes report side by side: live entries wait this long, so that they can be told in the order of time. */
+const REORDER_MS = 150;
+/** How long entries of slower processes may take to arrive after the final one. */
+const LINGER_MS = 500;
+
 /** A line of a timeline as the API shows it. */
 interface EntryJson {
   at_ms: number;
@@ -68,17 +73,21 @@ async function collect({ db, timelineHub }: ApiContext, { callSid }: Subject): P
   return [...byId.values()].sort((a, b) => a.atMs - b.atMs);
 }
 
-/** Writes server-sent events until the final entry, or until the reader goes away. */
+/** Writes server-sent events until shortly after the final entry, or until the reader goes away. */
 async function stream(context: ApiContext, subject: Subject, req: Request, res: Response): Promise<void> {
   // Subscribe first: what comes while the past is read must not be missed.
-  const waiting: StoredEntry[] = [];
+  let waiting: StoredEntry[] = [];
   const sent = new Set<string>();
   let isLive = false;
   let isOver = false;
+  let ending: NodeJS.Timeout | undefined;
+  let reordering: NodeJS.Timeout | undefined;
   const finish = (): void => {
     if (isOver) return;
     isOver = true;
     clearInterval(heartbeat);
+    clearTimeout(reordering);
+    clearTimeout(ending);
     unsubscribe();
     context.openStreams.delete(finish);
     res.end();
@@ -89,13 +98,16 @@ async function stream(context: ApiContext, subject: Subject, req: Request, res: 
     res.write(`data: ${JSON.stringify(toJson(entry, subject.startedAt))}\n\n`);
     if (res.writableLength > MAX_BUFFERED_BYTES) finish();
   };
-  const sendLive = (entry: StoredEntry): void => {
-    send(entry);
-    if (isFinal(entry)) finish();
+  const sendWaiting = (): void => {
+    reordering = undefined;
+    const entries = waiting.sort((a, b) => a.atMs - b.atMs);
+    waiting = [];
+    for (const entry of entries) send(entry);
+    if (entries.some(isFinal)) ending ??= setTimeout(finish, LINGER_MS);
   };
   const unsubscribe = context.timelineHub.subscribe(subject.callSid, (event) => {
-    if (isLive) sendLive(fromEvent(event));
-    else waiting.push(fromEvent(event));
+    waiting.push(fromEvent(event));
+    if (isLive) reordering ??= setTimeout(sendWaiting, REORDER_MS);
   });
   const heartbeat = setInterval(() => res.write(': still here\n\n'), HEARTBEAT_MS);
   context.openStreams.add(finish);
@@ -108,8 +120,9 @@ async function stream(context: ApiContext, subject: Subject, req: Request, res: 
     res.flushHeaders();
     for (const entry of past) send(entry);
     isLive = true;
-    for (const entry of waiting) send(entry);
-    if ([...past, ...waiting].some(isFinal)) finish();
+    sendWaiting();
+    const final = past.find(isFinal);
+    if (final) ending ??= setTimeout(finish, Math.max(0, final.atMs + LINGER_MS - Date.now()));
   } catch (err) {
     unsubscribe();
     clearInterval(heartbeat);

@@ -63,7 +63,9 @@ export function sipServerPlan(
     script: 'embedded/sip-server/dist/main.js',
     args: [
       ...['--contact', `sip:${sip.host}:${sip.port};transport=udp,tcp`],
-      ...['--address', control.host, '--port', String(control.port), '--secret', secret],
+      ...['--address', control.host, '--port', String(control.port)],
+      // As one argument: a secret may begin with a dash.
+      `--secret=${secret}`,
       ...['--http-port', String(httpPort)],
       ...(handlerUrl === undefined ? [] : ['--http-handler', handlerUrl]),
     ],
@@ -84,7 +86,8 @@ export function mediaServerPlan(addresses: {
     name: 'media-server',
     script: 'embedded/media-server/dist/main.js',
     args: [
-      ...['--sip', `${sip.host}:${sip.port}`, '--esl', `${esl.host}:${esl.port}`, '--password', password],
+      ...['--sip', `${sip.host}:${sip.port}`, '--esl', `${esl.host}:${esl.port}`],
+      `--password=${password}`,
       ...['--rtp-ports', `${rtp.first}-${rtp.last}`, '--http-port', String(httpPort)],
     ],
     httpPort,

@@ -10,7 +10,7 @@ const RETRY_MS = 100;
 /**
  * Follows the timeline of a call over the REST API as it happens.
  *
- * Ends after the entry that says that the call is over, or when the signal aborts. A call that the API does not know yet is
+ * Ends when the API ends the stream, shortly after the call is over, or when the signal aborts. A call that the API does not know yet is
  * asked for again.
  *
  * @throws PhoneError `phone/event-stream` when the API refuses for another reason than not knowing the call.
@@ -27,9 +27,7 @@ export async function* followTimeline(
     try {
       for await (const data of readEventStream({ url, headers, signal })) {
         const entry = parseEntry(data);
-        if (!entry) continue;
-        yield entry;
-        if (entry.kind === 'call' && entry.data?.final === true) return;
+        if (entry) yield entry;
       }
       return;
     } catch (error) {

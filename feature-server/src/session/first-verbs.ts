@@ -69,7 +69,7 @@ async function ask(options: FirstVerbsOptions, hook: Hook): Promise<VerbSpec[]> 
   const { application, payload, journal, signal } = options;
   const reply: HookReply = await application.request('session:new', hook, payload, signal);
   if (reply.kind === 'verbs' && reply.verbs.length > 0) {
-    journal.timeline.info('hook', `${reply.verbs.length} verbs: ${namesOf(reply.verbs)}`);
+    journal.timeline.info('hook', `verbs: ${namesOf(reply.verbs)}`);
     return reply.verbs;
   }
   const because = reply.kind === 'nothing' ? reply.because : 'it is an empty array';

@@ -44,7 +44,7 @@ export class SessionApplication implements CallApplication {
     try {
       const reply = await request();
       if (reply.kind === 'nothing' || signal.aborted) return 'next';
-      this.options.journal.timeline.info('hook', `${reply.verbs.length} new verbs: ${namesOf(reply.verbs)}`);
+      this.options.journal.timeline.info('hook', `new verbs: ${namesOf(reply.verbs)}`);
       this.options.replace(reply.verbs);
       return 'replaced';
     } catch (error) {
