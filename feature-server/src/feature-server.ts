@@ -78,12 +78,15 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
   let isDraining = false;
   let tell = (): void => {};
   const mediaServer = connectMedia(options, () => tell());
-  const refusal = (): string | undefined => {
+  const unavailability = (): string | undefined => {
     if (isDraining) return 'feature server is draining';
     if (!mediaServer.available) return 'media server is not available';
     if (live.count >= config.MAX_CALLS) return 'feature server is at its limit of calls';
     return undefined;
   };
+  // Overload passes within a second: it is for this call to know, not for every edge until the next heartbeat.
+  const refusal = (): string | undefined =>
+    unavailability() ?? (mediaServer.isOverloaded ? 'too many calls are being set up' : undefined);
   const ledger = new CallLedger(redis, instanceId, logger);
   const sessions: SessionFactoryOptions = {
     logger,
@@ -149,7 +152,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     sipAddress: sipAddress(),
     httpUrl: web.url,
     calls: live.count,
-    accepting: srf.link.isConnected && refusal() === undefined,
+    accepting: srf.link.isConnected && unavailability() === undefined,
   });
   const announcement = announce({
     redis,

@@ -20,6 +20,7 @@ declare module 'drachtio-fsmrf' {
       readonly connected: boolean;
       readonly local: { sdp: string };
       play(files: string[]): Promise<PlaybackFacts>;
+      set(variable: string, value: string): Promise<unknown>;
       api(command: string, args: string | string[]): Promise<unknown>;
       modify(sdp: string): Promise<string>;
       destroy(): Promise<void>;

@@ -6,6 +6,7 @@ import { MediaServerError } from '../errors.js';
 import { within } from './deadline.js';
 import { FsmrfEndpoint } from './fsmrf-endpoint.js';
 import type { MediaEndpoint, MediaServer } from './media.js';
+import { SetUpLoad } from './set-up-load.js';
 
 /** Where the media server is, and where it connects back. */
 export interface MediaServerLinkOptions {
@@ -36,6 +37,7 @@ const ENDPOINT_DEADLINE_MS = 8_000;
 export class MediaServerLink implements MediaServer {
   readonly #mrf: Mrf;
   readonly #closed = new AbortController();
+  readonly #load = new SetUpLoad();
   #server: Mrf.MediaServer | undefined;
   #connection = new AbortController();
   #connecting: Promise<void>;
@@ -49,6 +51,11 @@ export class MediaServerLink implements MediaServer {
     return this.#server !== undefined;
   }
 
+  /** Whether endpoints take so long that a further one would make all of them later. */
+  get isOverloaded(): boolean {
+    return this.#load.isOverloaded;
+  }
+
   /** Resolves when the connection that is being made stands, or when the link is closed. */
   get connected(): Promise<void> {
     return this.#connecting;
@@ -58,9 +65,15 @@ export class MediaServerLink implements MediaServer {
     const server = this.#server;
     if (!server) throw new MediaServerError('media server is not connected');
     const ordered = server.createEndpoint({ remoteSdp, headers: { 'X-Call-Sid': callSid } });
+    const isMade = this.#load.started();
     const late = () => new MediaServerError('media server made no endpoint in time');
     try {
       const endpoint = await within(ENDPOINT_DEADLINE_MS, ordered, late, this.#connection.signal);
+      // By default a `*` of the caller stops any playback; what a key does is for the verb to say. The event socket keeps
+      // the order of commands, so nothing waits for the answer.
+      endpoint.set('playback_terminators', 'none').catch((err: unknown) => {
+        this.options.logger.debug({ err }, 'variable could not be set: the endpoint is gone');
+      });
       return new FsmrfEndpoint(endpoint, this.options.logger);
     } catch (cause) {
       // It may still come: nobody would release it.
@@ -71,6 +84,8 @@ export class MediaServerLink implements MediaServer {
       if (cause instanceof MediaServerError) throw cause;
       const text = cause instanceof Error ? cause.message : String(cause);
       throw new MediaServerError(`media server refused an endpoint: ${text}`, {}, { cause });
+    } finally {
+      isMade();
     }
   }
 
