@@ -10,6 +10,8 @@ export const STREAM_MAX_LENGTH = 500_000;
 /** Events per round trip. Larger delays the first of them, smaller costs round trips. */
 const BATCH_SIZE = 500;
 const RETRY_MS = 200;
+/** How long an event waits for others to travel with. Larger makes timelines later, smaller costs a system call per event. */
+const GATHER_MS = 10;
 
 /** A sink that can be flushed and closed. */
 export interface ClosableEventSink extends EventSink {
@@ -49,6 +51,7 @@ export function createEventSink({
   let closed = false;
   let dropped = 0;
   let writing: Promise<void> | undefined;
+  let gathering: NodeJS.Timeout | undefined;
   const emitted = metrics?.counter({
     name: 'ringwire_events_emitted_total',
     help: 'Events put into the sink',
@@ -102,6 +105,8 @@ export function createEventSink({
     }
   };
   const start = (): Promise<void> => {
+    clearTimeout(gathering);
+    gathering = undefined;
     writing ??= drain().finally(() => {
       writing = undefined;
       if (queue.length > 0 && redis.status !== 'end') void start();
@@ -131,8 +136,7 @@ export function createEventSink({
       }
       emitted?.inc({ type });
       queue.push({ id: envelope.id, json });
-      // One tick later, so that what is emitted together travels together.
-      if (writing === undefined) setImmediate(() => void start());
+      if (writing === undefined) gathering ??= setTimeout(start, GATHER_MS);
     },
     get pending() {
       return queue.length;
