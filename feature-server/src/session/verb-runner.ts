@@ -79,7 +79,7 @@ export class VerbRunner {
     try {
       await this.options.ensure(need, verb.prepare?.(ctx, spec) ?? Promise.resolve());
       await verb.run(ctx, spec, signal);
-      this.#finished(spec, 'done', startedAt, signal.aborted);
+      this.#finished(spec, 'done', startedAt, signal.aborted && !verb.endsCall);
     } catch (error) {
       if (signal.aborted || error instanceof CallGoneError) return this.#finished(spec, 'done', startedAt, true);
       if (error instanceof MediaServerError) throw error;

@@ -5,6 +5,7 @@ import type { Verb } from './verb.js';
 export const sipDecline: Verb<SipDeclineSpec> = {
   needs: () => 'unanswered call',
   describe: ({ status, reason }) => `${status} ${reason ?? ''}`.trim(),
+  endsCall: true,
   async run({ call }, { status, reason, headers }) {
     call.decline(status, reason, { ...(headers as Record<string, string>), 'X-Reason': 'SIP Decline Verb' });
   },

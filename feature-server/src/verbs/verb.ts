@@ -16,6 +16,8 @@ export interface Verb<S> {
   needs(spec: S): VerbNeed;
   /** One line for the timeline, without the verb's name: `"Welcome"`. */
   describe?(spec: S): string;
+  /** The call's end is what the verb is for, not what cuts it short. */
+  readonly endsCall?: boolean;
   /**
    * Work that can be done while the call is not answered and the media endpoint is being made (synthesis), so that the
    * caller hears something at once after the answer. Never rejects: {@link run} meets the same trouble again.
