@@ -1,6 +1,7 @@
 /** The part of drachtio-fsmrf 4.1.2 that is used here; the package has no types of its own. */
 declare module 'drachtio-fsmrf' {
   import type { EventEmitter } from 'node:events';
+  import type { Server, Socket } from 'node:net';
 
   namespace Mrf {
     interface ConnectOptions {
@@ -29,7 +30,9 @@ declare module 'drachtio-fsmrf' {
     }
     interface MediaServer extends EventEmitter {
       /** The event socket (drachtio-modesl). */
-      readonly conn: { reconnectVars?: { retryTimer?: NodeJS.Timeout | null } };
+      readonly conn: { socket?: Socket | null; reconnectVars?: { retryTimer?: NodeJS.Timeout | null } };
+      /** drachtio-modesl's listener for the media server's connections back; no public name leads to it. */
+      readonly _server?: { server: Server };
       createEndpoint(options: { remoteSdp: string; headers?: Record<string, string> }): Promise<Endpoint>;
       disconnect(): void;
       on(event: 'end' | 'error', listener: (error?: Error) => void): this;

@@ -135,6 +135,9 @@ export class MediaServerLink implements MediaServer {
   #use(server: Mrf.MediaServer): void {
     this.#server = server;
     this.#connection = new AbortController();
+    // The library writes a command in pieces: with Nagle's algorithm each waits 40 ms for the acknowledgement of the one before.
+    server.conn.socket?.setNoDelay(true);
+    server._server?.server.on('connection', (socket) => socket.setNoDelay(true));
     server.on('error', (err) => this.options.logger.warn({ err }, 'media server connection reports an error'));
     server.on('end', () => {
       if (this.#server !== server) return;
