@@ -1,4 +1,4 @@
-import { PROVISIONING_CHANGED } from '@ringwire/common';
+import { loadProvisioning, PROVISIONING_CHANGED } from '@ringwire/common';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import t from 'tap';
 import { startTestApi } from './testing/api.js';
@@ -86,7 +86,11 @@ t.test(
 t.test('a wrong application is refused with the name of the field', async (t) => {
   const cases: [object, RegExp][] = [
     [{ ...hooks }, /^name: /],
-    [{ name: 'x', call_hook: hooks.call_hook }, /^call_status_hook: /],
+    [{ name: 'x', call_status_hook: hooks.call_status_hook }, /^call_hook: /],
+    [{ name: 'x', call_hook: { url: 'wss://x' } }, /^call_hook.url: must be an http or https URL/],
+    [{ name: 'x', ...hooks, call_status_hook: { url: 'ws://x' } }, /^call_status_hook.url: /],
+    [{ name: 'x', ...hooks, fallback_call_hook: { url: 'x' } }, /^fallback_call_hook.url: /],
+    [{ name: 'x', ...hooks, fallback_app_json: '[{"verb":"sing"}]' }, /^fallback_app_json: .*sing/],
     [{ name: 'x', ...hooks, call_hook: { url: 'ftp://x' } }, /^call_hook.url: /],
     [{ name: 'x', ...hooks, call_hook: { url: 7 } }, /^call_hook.url: /],
     [{ name: 'x', ...hooks, call_hook: { url: 'http://x', method: 'PUT' } }, /^call_hook.method: /],
@@ -106,6 +110,37 @@ t.test('a wrong application is refused with the name of the field', async (t) =>
     status: 422,
     body: { msg: /^name: / },
   });
+});
+
+t.test('fallbacks of an application are kept, changed and removed; a status hook is not needed', async (t) => {
+  const verbs = '[{"verb":"hangup"}]';
+  const { call_hook } = hooks;
+  const made = await account('POST', '/v1/Applications', {
+    name: 'careful',
+    call_hook,
+    fallback_call_hook: { url: 'https://example.com/spare', username: 'spare', password: 'pw' },
+    fallback_app_json: verbs,
+  });
+  t.equal(made.status, 201);
+  const path = `/v1/Applications/${sidOf(made.body)}`;
+  t.match((await account('GET', path)).body, {
+    call_status_hook: null,
+    fallback_call_hook: { url: 'https://example.com/spare', method: 'POST', username: 'spare', password: '******' },
+    fallback_app_json: verbs,
+  });
+  const { db, redis, logger } = api;
+  const provisioning = await loadProvisioning({ db, redis, logger, encryptionSecret: 'key material' });
+  t.teardown(() => provisioning.close());
+  const loaded = async () => (await provisioning.reload()).applicationsBySid.get(sidOf(made.body));
+  t.match(await loaded(), {
+    callStatusHook: null,
+    fallbackCallHook: { url: 'https://example.com/spare', password: 'pw' },
+    fallbackAppJson: verbs,
+  });
+  t.equal((await account('PUT', path, { fallback_call_hook: null, fallback_app_json: null })).status, 204);
+  t.match(await loaded(), { fallbackCallHook: null, fallbackAppJson: null });
+  t.strictSame(await api.db.query("SELECT 1 FROM webhooks WHERE username = 'spare'"), [], 'the hook is gone too');
+  t.equal((await account('DELETE', path)).status, 204);
 });
 
 t.test('bodies that are no JSON objects get 400 and unknown paths 404, as JSON', async (t) => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { FEATURE_SERVERS, type FeatureServerInfo, featureServerKey } from '@ringwire/common';
 import { correlate, readWavAt } from '@ringwire/rtp';
 import t from 'tap';
-import { startPlatform } from './testing/platform-rig.js';
+import { startPlatform, webhookOf } from './testing/platform-rig.js';
 
 t.test('a call hears what the application says, and the application hears of the call', async (t) => {
   const rig = await startPlatform(t);
@@ -93,6 +93,28 @@ t.test('INVITEs that cannot be served are refused with the reason', async (t) =>
   await holding.answered();
   t.equal(await refusal({ 'X-Call-Sid': 'one too many' }), '503 feature server is at its limit of calls');
   await holding.hangup();
+});
+
+t.test('an application that fails is replaced by its fallback hook, and that one by the fallback verbs', async (t) => {
+  const rig = await startPlatform(t, {}, (url) => ({
+    fallbackCallHook: webhookOf(`${url}/spare`),
+    fallbackAppJson: '[{"verb":"sip:decline","status":486,"reason":"Stored"}]',
+  }));
+  rig.app.on('/hook', (response) => response.writeHead(500).end());
+  rig.app.on('/spare', [{ verb: 'sip:decline', status: 404, reason: 'Spare' }]);
+  const byHook = await (await rig.call()).finished;
+  t.same([byHook.status, byHook.reason], [404, 'Spare']);
+  t.match(rig.app.seen('/spare')[0]?.json, { call_sid: 'call-1', call_status: 'trying', to: '15550100' });
+  t.ok(rig.app.seen('/spare')[0]?.headers['jambonz-signature'], 'it is signed like the call hook');
+  t.ok(rig.sink.lines.some((line) => /^error hook .*\/hook: webhook answered/.test(line)));
+  t.ok(rig.sink.lines.includes('warn hook the fallback URL of the application is asked'));
+  t.ok(rig.sink.lines.some((line) => /^info hook 200 from POST .*\/spare/.test(line)));
+  rig.app.on('/spare', (response) => response.socket?.destroy());
+  const byVerbs = await (await rig.call({ headers: { 'X-Call-Sid': 'call-2' } })).finished;
+  t.same([byVerbs.status, byVerbs.reason], [486, 'Stored']);
+  t.ok(rig.sink.lines.some((line) => /^error hook .*\/spare: /.test(line)));
+  t.ok(rig.sink.lines.includes('warn hook the fallback verbs of the application are run'));
+  t.ok(rig.sink.lines.includes('info hook fallback verbs: sip:decline'));
 });
 
 t.test('a media server that goes away ends its calls, and calls work again when it is back', async (t) => {

@@ -17,6 +17,7 @@ export const HOOK_COLUMNS = {
   call_hook: 'call_hook_sid',
   call_status_hook: 'call_status_hook_sid',
   messaging_hook: 'messaging_hook_sid',
+  fallback_call_hook: 'fallback_call_hook_sid',
 } as const;
 
 /** A field that holds a hook. */
@@ -41,13 +42,15 @@ const TEXT_COLUMNS: Record<string, { max: number; required?: true }> = {
   fallback_speech_recognizer_label: { max: 64 },
 };
 const BOOLEAN_COLUMNS = ['use_for_fallback_speech', 'record_all_calls'];
+/** Columns that hold verbs as JSON text. */
+const DOCUMENTS = ['app_json', 'fallback_app_json'];
 /** Sent back by clients that write what they read. */
 const IGNORED = ['application_sid', 'created_at', 'service_provider_sid'];
 const KNOWN = [
   'name',
   'account_sid',
   ...HOOK_FIELDS,
-  'app_json',
+  ...DOCUMENTS,
   ...Object.keys(TEXT_COLUMNS),
   ...BOOLEAN_COLUMNS,
   ...IGNORED,
@@ -72,8 +75,8 @@ function parseHook(field: HookField, value: unknown): HookInput | null {
     }
   };
   const url = prefixed('url', () => textField(fields, 'url', 1024)) ?? '';
-  if (!URL.canParse(url) || !/^(https?|wss?):$/.test(new URL(url).protocol)) {
-    throw badField(`${field}.url`, 'must be an http, https, ws or wss URL');
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw badField(`${field}.url`, 'must be an http or https URL');
   }
   const method = fields.method ?? 'POST';
   if (method !== 'GET' && method !== 'POST') throw badField(`${field}.method`, 'must be GET or POST');
@@ -85,20 +88,20 @@ function parseHook(field: HookField, value: unknown): HookInput | null {
   };
 }
 
-function parseAppJson(value: unknown): string | null {
+function parseDocument(field: string, value: unknown): string | null {
   if (value === null || value === '') return null;
   let verbs: unknown = value;
   if (typeof value === 'string') {
     try {
       verbs = JSON.parse(value);
     } catch (err) {
-      throw badField('app_json', `is not valid JSON: ${err instanceof Error ? err.message : String(err)}`);
+      throw badField(field, `is not valid JSON: ${err instanceof Error ? err.message : String(err)}`);
     }
   }
   const result = validate(verbs);
-  if (!result.ok) throw badField('app_json', describeErrors(result.errors));
+  if (!result.ok) throw badField(field, describeErrors(result.errors));
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  if (Buffer.byteLength(text) > 65_535) throw badField('app_json', 'must have at most 65535 bytes');
+  if (Buffer.byteLength(text) > 65_535) throw badField(field, 'must have at most 65535 bytes');
   return text;
 }
 
@@ -112,12 +115,12 @@ export function parseApplicationInput(fields: Fields, { isNew }: { isNew: boolea
   for (const field of HOOK_FIELDS) {
     if (fields[field] !== undefined) input.hooks[field] = parseHook(field, fields[field]);
   }
-  for (const field of ['call_hook', 'call_status_hook'] as const) {
-    if (input.hooks[field] === null || (isNew && input.hooks[field] === undefined)) {
-      throw badField(field, 'is required: an object with url and method');
-    }
+  if (input.hooks.call_hook === null || (isNew && input.hooks.call_hook === undefined)) {
+    throw badField('call_hook', 'is required: an object with url and method');
   }
-  if (fields.app_json !== undefined) input.columns.app_json = parseAppJson(fields.app_json);
+  for (const field of DOCUMENTS) {
+    if (fields[field] !== undefined) input.columns[field] = parseDocument(field, fields[field]);
+  }
   for (const [column, { max, required }] of Object.entries(TEXT_COLUMNS)) {
     if (fields[column] === undefined) continue;
     input.columns[column] = required ? textField(fields, column, max) : optionalTextField(fields, column, max);

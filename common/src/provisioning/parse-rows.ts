@@ -156,6 +156,9 @@ export const parseApplication = (row: RawRow, hooks: Hooks): Application => {
     callStatusHook: hook(row, 'call_status_hook_sid', hooks),
     messagingHook: hook(row, 'messaging_hook_sid', hooks),
     appJson: json(row, 'app_json'),
+    fallbackCallHook: hook(row, 'fallback_call_hook_sid', hooks),
+    // A faulty fallback must not take an application away that works: it is reported when it is needed.
+    fallbackAppJson: optionalText(row, 'fallback_app_json') || null,
     synthesizer: synthesizer(row),
     recognizer: recognizer(row),
     fallbackSynthesizer: has('fallback_speech_synthesis_vendor') ? synthesizer(row, 'fallback_') : null,

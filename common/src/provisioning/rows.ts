@@ -55,6 +55,10 @@ export interface Application {
   messagingHook: Webhook | null;
   /** Verbs to run instead of asking the hook, as JSON text. */
   appJson: string | null;
+  /** Asked when the call hook fails; absent or null: nobody is. */
+  fallbackCallHook?: Webhook | null;
+  /** Verbs to run when the hooks fail, as JSON text; not checked when it is loaded. */
+  fallbackAppJson?: string | null;
   synthesizer: SpeechChoice;
   recognizer: SpeechChoice;
   fallbackSynthesizer: SpeechChoice | null;

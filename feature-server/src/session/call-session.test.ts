@@ -132,7 +132,7 @@ t.test('fallback URL and fallback verbs are tried in this order', async (t) => {
     sources: {
       callHook: { url: `${app.url}/broken` },
       fallbackHook: { url: `${app.url}/spare` },
-      fallbackVerbs: [{ verb: 'sip:decline', status: 486 }],
+      fallbackStored: '[{"verb":"sip:decline","status":486}]',
     },
   });
   app.on('/broken', (response) => response.writeHead(500).end());
@@ -144,7 +144,7 @@ t.test('fallback URL and fallback verbs are tried in this order', async (t) => {
     sources: {
       callHook: { url: `${app.url}/broken` },
       fallbackHook: { url: `${app.url}/missing` },
-      fallbackVerbs: [{ verb: 'sip:decline', status: 486 }],
+      fallbackStored: '[{"verb":"sip:decline","status":486}]',
     },
   });
   await second.run();

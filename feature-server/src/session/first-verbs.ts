@@ -12,8 +12,8 @@ export interface VerbSources {
   callHook?: Hook;
   /** Asked when the call hook fails. */
   fallbackHook?: Hook;
-  /** Run when the hooks fail. */
-  fallbackVerbs?: unknown;
+  /** A document of verbs that are run when the hooks fail. */
+  fallbackStored?: string;
 }
 
 /** What {@link loadFirstVerbs} works with. */
@@ -33,7 +33,7 @@ export interface FirstVerbsOptions {
 export async function loadFirstVerbs(options: FirstVerbsOptions): Promise<VerbSpec[]> {
   const { sources, journal, signal } = options;
   try {
-    if (sources.stored !== undefined) return readStored(sources.stored, journal);
+    if (sources.stored !== undefined) return readStored(sources.stored, 'stored application', journal);
     if (sources.callHook) return await ask(options, sources.callHook);
     throw new InvalidApplicationError('no configured application');
   } catch (error) {
@@ -55,12 +55,12 @@ async function tryFallbacks(options: FirstVerbsOptions): Promise<VerbSpec[] | un
       if (signal.aborted) throw error;
     }
   }
-  if (sources.fallbackVerbs === undefined) return undefined;
+  if (sources.fallbackStored === undefined) return undefined;
   journal.timeline.warn('hook', 'the fallback verbs of the application are run');
   try {
-    return nonEmpty(checkVerbs(sources.fallbackVerbs, JSON.stringify(sources.fallbackVerbs)));
-  } catch (error) {
-    report(journal, 'fallback verbs', error);
+    return readStored(sources.fallbackStored, 'fallback verbs', journal);
+  } catch {
+    // Reported; the error that led here is what the call ends with.
     return undefined;
   }
 }
@@ -78,13 +78,13 @@ async function ask(options: FirstVerbsOptions, hook: Hook): Promise<VerbSpec[]> 
   throw error;
 }
 
-function readStored(document: string, journal: Journal): VerbSpec[] {
+function readStored(document: string, what: string, journal: Journal): VerbSpec[] {
   try {
     const verbs = nonEmpty(checkVerbs(JSON.parse(document), document));
-    journal.timeline.info('hook', `stored application: ${namesOf(verbs)}`);
+    journal.timeline.info('hook', `${what}: ${namesOf(verbs)}`);
     return verbs;
   } catch (error) {
-    report(journal, 'stored application', error);
+    report(journal, what, error);
     throw error;
   }
 }

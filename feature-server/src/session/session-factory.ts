@@ -45,6 +45,7 @@ export function createSession(
   });
   const callHook = asHook(application.callHook);
   const statusHook = asHook(application.callStatusHook);
+  const fallbackHook = asHook(application.fallbackCallHook ?? null);
   const session: CallSession = new CallSession({
     leg,
     journal,
@@ -60,6 +61,8 @@ export function createSession(
     sources: {
       ...(application.appJson !== null && { stored: application.appJson }),
       ...(callHook && { callHook }),
+      ...(fallbackHook && { fallbackHook }),
+      ...(application.fallbackAppJson && { fallbackStored: application.fallbackAppJson }),
     },
     ...(statusHook && { statusHook }),
     initialExtras: { sip, envVars: readEnvVars(application, journal) },

@@ -13,6 +13,7 @@ import {
   ProvisioningSnapshot,
   type Redis,
   readConfig,
+  type Webhook,
 } from '@ringwire/common';
 import { startTestRedis, type TestServer } from '@ringwire/common/testing/services.js';
 import { type MediaServer, readOptions, startMediaServer } from '@ringwire/media-server';
@@ -57,7 +58,11 @@ const startMedia = (sip: string, esl: string): Promise<MediaServer> =>
   startMediaServer(readOptions(['--sip', sip, '--esl', esl, '--rtp-ports', '0-0']), silentLogger, 'media');
 
 /** Starts it all; everything ends with the test. */
-export async function startPlatform(t: Test, env: Record<string, string> = {}): Promise<PlatformRig> {
+export async function startPlatform(
+  t: Test,
+  env: Record<string, string> = {},
+  applicationOf: (url: string) => Partial<Application> = () => ({}),
+): Promise<PlatformRig> {
   const redisServer = await startTestRedis();
   t.teardown(() => redisServer.stop());
   const app = await ApplicationServer.start();
@@ -99,7 +104,7 @@ export async function startPlatform(t: Test, env: Record<string, string> = {}): 
     instanceId: 'fs-1',
     logger: silentLogger,
     metrics: createMetrics({ name: 'feature-server', instanceId: 'fs-1' }),
-    provisioning: provisioningOf(app.url),
+    provisioning: provisioningOf(app.url, applicationOf(app.url)),
   });
   t.teardown(() => server.close());
   const sipPort = Number(/:(\d+)/.exec(sip.contacts[0]?.slice(4) ?? '')?.[1]);
@@ -141,15 +146,18 @@ export async function startPlatform(t: Test, env: Record<string, string> = {}): 
   };
 }
 
+/** A webhook row without credentials. */
+export const webhookOf = (url: string): Webhook => ({
+  webhookSid: url,
+  url,
+  method: 'POST',
+  username: null,
+  password: null,
+});
+
 /** Provisioning data of one account whose application is at `url`, as MySQL would give it. */
-export function provisioningOf(url: string): Provisioning {
-  const hook = (path: string) => ({
-    webhookSid: path,
-    url: `${url}${path}`,
-    method: 'POST' as const,
-    username: null,
-    password: null,
-  });
+export function provisioningOf(url: string, overrides: Partial<Application> = {}): Provisioning {
+  const hook = (path: string) => webhookOf(`${url}${path}`);
   const speech = { vendor: 'espeak', language: 'en-US', voice: 'en-us', label: null };
   const application: Application = {
     applicationSid: APPLICATION_SID,
@@ -166,6 +174,7 @@ export function provisioningOf(url: string): Provisioning {
     fallbackRecognizer: null,
     envVars: null,
     recordAllCalls: false,
+    ...overrides,
   };
   const snapshot = new ProvisioningSnapshot(
     {
