@@ -1,7 +1,11 @@
 import { once } from 'node:events';
-import { callKey } from '@ringwire/common';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { callKey, type TimelineEntry } from '@ringwire/common';
 import { findFreePort } from '@ringwire/common/testing/services.js';
 import { until } from '@ringwire/common/testing/until.js';
+import { type RtpengineService, startRtpengine } from '@ringwire/services';
 import t from 'tap';
 import { openSbcInbound, type SbcInbound } from './sbc-inbound.js';
 import { ended, NUMBER, refusal, startCaller, type TestCaller } from './testing/caller.js';
@@ -37,6 +41,14 @@ async function nothingLeft(sbc: SbcInbound): Promise<void> {
   await until('calls are gone', () => sbc.edge.calls.size === 0);
   await until('media sessions are gone', () => sbc.edge.bridging.relay.sessions === 0);
   await until('live entries are gone', async () => (await stores.redis.keys(callKey('*'))).length === 0);
+}
+
+/** The timeline entries of a call that name a cause. */
+async function errors(sipCallId: string): Promise<string[]> {
+  const timeline = (await stores.events(sipCallId)).flatMap(({ type, data }) =>
+    type === 'call.timeline' ? [data as TimelineEntry] : [],
+  );
+  return timeline.filter(({ level }) => level === 'error').map(({ text }) => text);
 }
 
 t.test('the feature server and its SIP server die silently: the caller gets a BYE', { timeout: 60_000 }, async (t) => {
@@ -75,7 +87,11 @@ t.test('the feature server process dies: its SIP server tells, and the caller is
   const end = ended(dialog);
   fs.disconnect();
   t.equal((await end).by, 'remote');
-  t.match((await stores.event('call.ended', call.callId)).data, { answered: true });
+  t.match((await stores.event('call.ended', call.callId)).data, {
+    answered: true,
+    terminationReason: 'platform failure',
+  });
+  t.same(await errors(call.callId), ['feature server failed: application connection lost']);
   await fs.leave();
   await nothingLeft(sbc);
 });
@@ -131,6 +147,84 @@ t.test('the media relay does not answer: 480, and an alert names it', async (t) 
   t.equal(fs.invites.length, 0);
   t.match((await stores.event('alert', call.callId)).data, { alertType: 'media-relay-unavailable' });
   t.match((await stores.event('call.ended', call.callId)).data, { sipStatus: 480, terminationReason: 'failed' });
+  await fs.leave();
+  await nothingLeft(sbc);
+});
+
+t.test('the feature server says BYE after a failure: the record and the timeline name it', async (t) => {
+  const { server, sbc, fs } = await startEdge(t);
+  const call = caller.call(server.sipPort, NUMBER);
+  const dialogs = fs.nextDialog();
+  const end = ended(await call.answered);
+  const headers = { Reason: 'SIP;cause=503;text="media server lost: connection closed"' };
+  (await dialogs).destroy({ headers }, () => {});
+  t.match((await end).request?.get('Reason'), 'media server lost');
+  const { data } = await stores.event('call.ended', call.callId);
+  t.match(data, { answered: true, terminationReason: 'platform failure' });
+  t.same(await errors(call.callId), ['feature server failed: media server lost: connection closed']);
+  await fs.leave();
+  await nothingLeft(sbc);
+});
+
+t.test('a caller cannot make its BYE a failure of the platform', async (t) => {
+  const { server, sbc, fs } = await startEdge(t);
+  const call = caller.call(server.sipPort, NUMBER);
+  const dialog = await call.answered;
+  await dialog.bye({ Reason: 'SIP;cause=503;text="your fault"' });
+  t.match((await stores.event('call.ended', call.callId)).data, { terminationReason: 'caller hungup' });
+  t.same(await errors(call.callId), []);
+  await fs.leave();
+  await nothingLeft(sbc);
+});
+
+/** A media relay of its own, to be killed. */
+async function startRelay(t: Teardown): Promise<{ relay: RtpengineService; env: Record<string, string> }> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'ringwire-relay-'));
+  const first = 40_000 + (process.pid % 100) * 100;
+  const relay = await startRtpengine({ dataDir, ports: { first, last: first + 98 } });
+  t.teardown(async () => {
+    await relay.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+  return { relay, env: { RTPENGINE_PORT: `${relay.port}` } };
+}
+
+t.test('rtpengine is killed and restarted during a call: both legs get BYE, and an alert names it', async (t) => {
+  const { relay, env } = await startRelay(t);
+  const { server, sbc, fs } = await startEdge(t, env);
+  const call = caller.call(server.sipPort, NUMBER);
+  const dialogs = fs.nextDialog();
+  const end = ended(await call.answered);
+  const farEnd = once((await dialogs) as unknown as NodeJS.EventEmitter, 'destroy');
+  await stores.event('call.answered', call.callId);
+  const ready = once(relay.child, 'ready');
+  process.kill(relay.child.pid ?? 0, 'SIGKILL');
+  await ready;
+  const { by, request } = await end;
+  t.equal(by, 'remote');
+  t.match(request?.get('Reason'), 'media relay lost');
+  await farEnd;
+  const { data } = await stores.event('call.ended', call.callId);
+  t.match(data, { answered: true, terminationReason: 'platform failure' });
+  t.match((await stores.event('alert', call.callId)).data, { alertType: 'media-relay-lost' });
+  t.match((await errors(call.callId)).at(-1), 'media relay lost: rtpengine at');
+  await nothingLeft(sbc);
+  const next = caller.call(server.sipPort, NUMBER);
+  await (await next.answered).bye();
+  await stores.event('call.ended', next.callId);
+  await fs.leave();
+  await nothingLeft(sbc);
+});
+
+t.test('rtpengine dies for good during a call: both legs get BYE', async (t) => {
+  const { relay, env } = await startRelay(t);
+  const { server, sbc, fs } = await startEdge(t, env);
+  const call = caller.call(server.sipPort, NUMBER);
+  const end = ended(await call.answered);
+  await relay.stop();
+  t.match((await end).request?.get('Reason'), 'media relay lost');
+  t.match((await stores.event('call.ended', call.callId)).data, { terminationReason: 'platform failure' });
+  t.match((await errors(call.callId)).at(-1), 'does not answer');
   await fs.leave();
   await nothingLeft(sbc);
 });

@@ -6,12 +6,20 @@ import type { NgClient, NgValue } from './ng-client.js';
 /** The two sides of a bridged call. `a` sent the INVITE to us, `b` got ours. */
 export type Side = 'a' | 'b';
 
+/** What the relay says of a session. `gone`: it does not know it. */
+export type SessionState = 'alive' | 'gone' | 'silent';
+
 /** Rewrites the SDP of one call so that media goes through the relay, or passes it on unchanged. */
 export interface MediaSession {
   /** SDP from one side as it goes to the other. `tag` is the sender's SIP tag. */
   offer(from: Side, sdp: string, tag: string): Promise<string>;
   /** The other side's answer to that offer, as it goes back. */
   answer(from: Side, sdp: string, tag: string): Promise<string>;
+  /**
+   * Asks the relay whether it still has the session; `silent` when it does not answer. `alive` before an offer, after
+   * {@link delete} and where nothing is relayed. Never throws.
+   */
+  state(): Promise<SessionState>;
   /** Ends the relaying. Never throws; safe to call more than once and before an offer. */
   delete(): Promise<void>;
 }
@@ -33,7 +41,7 @@ export interface MediaRelay {
 export function directRelay(): MediaRelay {
   const unchanged = async (_from: Side, sdp: string): Promise<string> => sdp;
   return {
-    session: () => ({ offer: unchanged, answer: unchanged, delete: async () => {} }),
+    session: () => ({ offer: unchanged, answer: unchanged, state: async () => 'alive', delete: async () => {} }),
     ping: async () => {},
     sessions: 0,
     description: 'direct',
@@ -80,6 +88,21 @@ class RtpengineSession implements MediaSession {
         ...relayParams(this.#profiles[offerer]),
       });
     });
+  }
+
+  async state(): Promise<SessionState> {
+    if (this.#deleted || !this.options.live.has(this)) return 'alive';
+    try {
+      // Not in turn: it changes nothing, and an offer that hangs must not keep the answer back.
+      await this.ng.send('query', { 'call-id': this.callId });
+      return 'alive';
+    } catch (err) {
+      const gone = err instanceof RelayRefusedError;
+      this.options.logger.debug({ err, sipCallId: this.callId }, 'rtpengine session was not found');
+      // Deleted while the question was under way: nobody misses it.
+      if (this.#deleted) return 'alive';
+      return gone ? 'gone' : 'silent';
+    }
   }
 
   async delete(): Promise<void> {

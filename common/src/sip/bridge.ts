@@ -11,6 +11,8 @@ import type { TwoLegs } from './two-leg-setup.js';
 export interface BridgeEnd {
   by: Side | 'platform';
   why: string;
+  /** `Reason` of the BYE. */
+  reason?: string;
 }
 
 /** What a bridge tells while it lives. */
@@ -89,7 +91,8 @@ export class Bridge {
   }
 
   #byeFrom(side: Side, headers: SipHeaders): void {
-    void this.#finish({ by: side, why: 'BYE' }, headers, [side === 'a' ? 'b' : 'a']);
+    const reason = Object.entries(headers).find(([name]) => name.toLowerCase() === 'reason')?.[1];
+    void this.#finish({ by: side, why: 'BYE', ...(reason ? { reason } : {}) }, headers, [side === 'a' ? 'b' : 'a']);
   }
 
   #finish(end: BridgeEnd, headers: SipHeaders, byes: readonly Side[]): Promise<void> {

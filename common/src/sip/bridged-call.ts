@@ -4,18 +4,21 @@ import { RelayRefusedError } from '../media-relay/errors.js';
 import type { MediaRelay, MediaSession, Side } from '../media-relay/media-relay.js';
 import { Bridge, type BridgeEnd } from './bridge.js';
 import type { CallJournal } from './call-journal.js';
+import { failureOf } from './failure-reason.js';
 import { reasonHeader } from './header-policy.js';
 import { type Keepalive, keepAlive } from './keepalive.js';
 import type { SipLink } from './link.js';
 import type { LiveCalls } from './live-calls.js';
 import { acceptedBye, type Orphans, orphanBye } from './orphans.js';
 import type { LegFailure, LegTarget } from './place-leg.js';
+import { type RelayWatch, watchRelay } from './relay-watch.js';
 import { respond } from './respond.js';
 import type { SipHeaders, SipRequest, SipResponse } from './stack.js';
 import { type SetupResult, setUpTwoLegs, type TwoLegs } from './two-leg-setup.js';
 
 /** Reason header of a BYE after a failure of ours (RFC 3326). */
 const PLATFORM_FAILURE = 'Q.850;cause=41;text="platform failure"';
+const RELAY_FAILURE = 'Q.850;cause=41;text="platform failure: media relay lost"';
 const DRAINED = 'Q.850;cause=16;text="shutting down"';
 const partyAt = (side: Side): string => (side === 'a' ? 'caller' : 'callee');
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -42,7 +45,7 @@ export interface BridgedCallPlan {
   callerTag: string;
   nextTarget(failure?: LegFailure): LegTarget | null;
   responseHeaders?: SipHeaders;
-  /** The side on which a feature server is: it may die without a BYE. */
+  /** The side on which a feature server is: it may die without a BYE, and what it says of a failure is believed. */
   watchedSide: Side;
   /** Aborts when that feature server is gone from Redis; asked once the call is answered. */
   watchedGone?(target: LegTarget): AbortSignal | undefined;
@@ -59,6 +62,7 @@ export class BridgedCall {
   readonly #lost: AbortSignal;
   #bridge: Bridge | undefined;
   #keepalive: Keepalive | undefined;
+  #relayWatch: RelayWatch | undefined;
   #target: LegTarget | undefined;
   #drain: (() => void) | undefined;
   #stopping = false;
@@ -239,6 +243,10 @@ export class BridgedCall {
       lost: this.#lost,
       onDead: (why) => void bridge.end(`${partyAt(plan.watchedSide)} is gone: ${why}`, { Reason: PLATFORM_FAILURE }),
     });
+    this.#relayWatch = watchRelay(this.#media, {
+      intervalMs: context.keepaliveMs,
+      onDead: (why) => this.#relayLost(bridge, why),
+    });
     const gone = this.#target && plan.watchedGone?.(this.#target);
     const keepalive = this.#keepalive;
     // Missing from Redis is no proof: Redis may have lost it. The dialog itself is asked.
@@ -255,6 +263,13 @@ export class BridgedCall {
     else this.#lost.addEventListener('abort', () => bridge.ended || onLost(), options);
   }
 
+  #relayLost(bridge: Bridge, why: string): void {
+    const { description } = this.context.relay;
+    const detail = `${description}: ${why}`;
+    this.journal.alert({ alertType: 'media-relay-lost', message: 'media relay lost a call: it is ended', detail });
+    void bridge.end(`media relay lost: ${detail}`, { Reason: RELAY_FAILURE });
+  }
+
   #relayed(from: Side, method: string, status: number, detail: Record<string, unknown>): void {
     const text = `${method} from the ${partyAt(from)}: ${status}`;
     const { timeline } = this.journal;
@@ -264,9 +279,17 @@ export class BridgedCall {
 
   #bridgeEnded(end: BridgeEnd): void {
     this.#keepalive?.stop();
+    this.#relayWatch?.stop();
     if (end.by === 'platform') {
       this.journal.timeline.error('call', end.why);
       this.#end(200, 'OK', 'platform failure', end.why);
+      return;
+    }
+    // Anybody outside may write a Reason; only our own side's is a failure of ours.
+    const failure = end.by === this.plan.watchedSide ? failureOf(end.reason) : null;
+    if (failure !== null) {
+      this.journal.timeline.error('call', `feature server failed: ${failure}`, { reason: end.reason });
+      this.#end(200, 'OK', 'platform failure', failure);
       return;
     }
     this.journal.timeline.info('sip', `BYE from the ${partyAt(end.by)}`);
