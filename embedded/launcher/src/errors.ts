@@ -19,3 +19,8 @@ export class PartFailedError extends RingwireError {
 export class NotServingError extends RingwireError {
   readonly code = 'launcher/not-serving';
 }
+
+/** An existing service that the environment names cannot be used; the message has a line for each, with what to correct. */
+export class ExistingServiceError extends RingwireError {
+  readonly code = 'launcher/existing-service';
+}

@@ -1,4 +1,5 @@
 import { integer, optionalSecret, optionalText, readConfig, type Secret } from '@ringwire/common';
+import { ExistingServiceError } from './errors.js';
 import type { Address } from './instance.js';
 
 /** Services that the environment names, to be used instead of private ones. */
@@ -46,8 +47,10 @@ const reveal = (secret: Secret | undefined, otherwise = ''): string => secret?.r
 /**
  * What the launcher's own variables say about services that are already there.
  * @throws {ConfigError} naming everything that is wrong.
+ * @throws {ExistingServiceError} when the variables of a single process are set where the launcher's are meant.
  */
 export function readExistingServices(env: NodeJS.ProcessEnv): ExistingServices {
+  refuseOneSipServer(env);
   const c = readConfig(VARIABLES, env);
   const services: ExistingServices = {};
   if (c.MYSQL_HOST !== undefined) {
@@ -84,4 +87,16 @@ export function readExistingServices(env: NodeJS.ProcessEnv): ExistingServices {
     services.freeswitch = { host: c.FREESWITCH_HOST, port: c.FREESWITCH_PORT, password: secret };
   }
   return services;
+}
+
+/** `DRACHTIO_HOST` is a process's variable; the platform has two SIP servers, so it would be ignored without a word. */
+function refuseOneSipServer(env: NodeJS.ProcessEnv): void {
+  if (env.DRACHTIO_EDGE_HOST || env.DRACHTIO_CORE_HOST) return;
+  const found = ['DRACHTIO_HOST', 'DRACHTIO_PORT', 'DRACHTIO_SECRET'].filter((name) => env[name]);
+  if (found.length === 0) return;
+  throw new ExistingServiceError(
+    `${found.join(', ')} ${found.length === 1 ? 'is' : 'are'} set, but the platform has two SIP servers: ` +
+      'set DRACHTIO_EDGE_HOST (towards carriers) and DRACHTIO_CORE_HOST (towards the feature server) instead, ' +
+      'with _PORT, _SECRET and _SIP_PORT of each, or unset it to use private ones',
+  );
 }

@@ -10,6 +10,7 @@ import {
   startRedis,
   startRtpengine,
 } from '@ringwire/services';
+import { checkExistingServices } from './check-existing.js';
 import { type ExistingServices, readExistingServices } from './existing-services.js';
 import { type Address, type InstanceDescription, instanceFile, lockDataDir, writePrivately } from './instance.js';
 import { type LauncherProgress, Parts } from './parts.js';
@@ -75,6 +76,7 @@ interface Start {
  * @throws {PartFailedError} when a part does not start; everything started before has been stopped then.
  * @throws {StartInterruptedError} when the signal was aborted.
  * @throws {ConfigError} when the environment is wrong.
+ * @throws {ExistingServiceError} when an existing service cannot be used; nothing has been started then.
  */
 export async function startPlatform(options: StartPlatformOptions): Promise<Platform> {
   const dataDir = resolve(options.dataDir);
@@ -95,6 +97,7 @@ export async function startPlatform(options: StartPlatformOptions): Promise<Plat
   const interrupt = (): void => void stop();
   options.signal?.addEventListener('abort', interrupt, { once: true });
   try {
+    await checkExistingServices(existing, options);
     start = await prepareStart(options, { dataDir, env, existing });
     const instance = await startParts(start);
     options.signal?.removeEventListener('abort', interrupt);

@@ -29,7 +29,38 @@ export function readLogFrom(file: string, startBytes: number, maxBytes = 256 * 1
   }
 }
 
-/** The last lines of what a process wrote since it started, for an error message. */
-export function lastLines(file: string, startBytes: number, count: number): string {
-  return readLogFrom(file, startBytes).trimEnd().split('\n').slice(-count).join('\n');
+/** Numbers from which a level of pino is an error, and the names that stand for them. */
+const ERROR_LEVEL = 50;
+const ERROR_NAMES: ReadonlySet<unknown> = new Set(['error', 'fatal']);
+
+/**
+ * Why a process failed, in words, from what it wrote since it started: the last error of a structured log (its message
+ * and that of its `err`), else the last lines as text.
+ */
+export function lastWords(file: string, startBytes: number, count: number): string {
+  const lines = readLogFrom(file, startBytes).trimEnd().split('\n');
+  const entries = lines.map((line) => ({ line, entry: parseEntry(line) }));
+  const error = entries.findLast(({ entry }) => entry?.isError === true)?.entry;
+  if (error !== undefined) return error.text;
+  return entries
+    .map(({ line, entry }) => entry?.text ?? line)
+    .slice(-count)
+    .join('\n');
+}
+
+/** A line of pino's; undefined for any other. */
+function parseEntry(line: string): { text: string; isError: boolean } | undefined {
+  if (!line.startsWith('{')) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined; // Text that happens to begin with a brace.
+  }
+  const { level, msg, err } = value as { level?: unknown; msg?: unknown; err?: { message?: unknown } | null };
+  const why = typeof err?.message === 'string' ? err.message : '';
+  const said = typeof msg === 'string' ? msg : '';
+  const text = said === '' || why.includes(said) ? why : why === '' || said.includes(why) ? said : `${said}: ${why}`;
+  if (text === '') return undefined;
+  return { text, isError: typeof level === 'number' ? level >= ERROR_LEVEL : ERROR_NAMES.has(level) };
 }

@@ -47,6 +47,18 @@ t.test('a process that ends before it is ready fails the start with the last lin
   t.equal(managed.restarts, 0);
 });
 
+t.test('of a structured log, the last error is told in words, with the log file', async (t) => {
+  const lines = [
+    { level: 'info', msg: 'starting' },
+    { level: 50, msg: 'cannot listen', err: { message: 'EADDRINUSE 127.0.0.1:5060', stack: 'Error: x\n at y' } },
+    { level: 'info', msg: 'closing' },
+  ];
+  const text = lines.map((line) => `console.log(${JSON.stringify(JSON.stringify(line))});`).join('\n');
+  const managed = program(t, `${text} process.exit(1);`);
+  const why = `program ended with exit code 1 before it was ready (log: ${managed.logFile}):\n`;
+  await t.rejects(managed.start(), { message: `${why}cannot listen: EADDRINUSE 127.0.0.1:5060` });
+});
+
 t.test('a program that does not exist fails the start', async (t) => {
   const logDir = t.testdir();
   const managed = new ManagedProcess({ name: 'x', command: '/nonexistent', args: [], logDir, ready: readyMessage() });

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ProcessStartError } from './errors.js';
 import { findProgram } from './find-program.js';
-import { lastLines, openLog } from './log-file.js';
+import { lastWords, openLog } from './log-file.js';
 import { type PidRegistry, signalGroup } from './pid-registry.js';
 import type { Readiness, ReadyFacts } from './readiness.js';
 import { type ServiceLogger, silentLogger } from './service-logger.js';
@@ -101,7 +101,7 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
 
   /**
    * Starts the process and waits until it is ready. A first start that fails is not repeated.
-   * @throws {ProcessStartError} with the last lines of its log.
+   * @throws {ProcessStartError} with the last error of its log, or its last lines, as text.
    */
   async start(): Promise<ReadyFacts> {
     return this.#launch();
@@ -211,7 +211,7 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
   }
 
   #startError(child: ChildProcess, logStartBytes: number, timeoutMs: number | undefined): ProcessStartError {
-    const log = lastLines(this.logFile, logStartBytes, QUOTED_LINES);
+    const log = lastWords(this.logFile, logStartBytes, QUOTED_LINES);
     const why =
       timeoutMs === undefined
         ? `ended with ${child.signalCode ?? `exit code ${child.exitCode ?? 'unknown'}`} before it was ready`
