@@ -258,7 +258,10 @@ t.test('a media server that goes away ends the call with BYE', async (t) => {
   rig.media.endpoint.lose('connection closed');
   await running;
   t.match(await rig.leg.actions.take(), { sent: '200' });
-  t.match(await rig.leg.actions.take(), { sent: 'BYE' });
+  t.match(await rig.leg.actions.take(), {
+    sent: 'BYE',
+    headers: { Reason: 'SIP;cause=503;text="media server lost: connection closed"' },
+  });
   t.match(rig.app.seen('/status').at(-1)?.json, { call_status: 'completed', call_termination_by: 'jambonz' });
 });
 

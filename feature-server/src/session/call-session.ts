@@ -84,7 +84,11 @@ export class CallSession implements CallControl {
       callSid: this.callSid,
       allowFiles: options.policy.allowFiles,
       baseUrl: () => application.baseUrl,
-      onLost: (reason) => this.execute({ command: 'hangup', reason: `media server lost: ${reason}`, sipStatus: 503 }),
+      onLost: (cause) => {
+        const reason = `media server lost: ${cause}`;
+        const Reason = `SIP;cause=503;text="${headerValue(reason).replace(/["\\]/g, "'")}"`;
+        this.execute({ command: 'hangup', reason, headers: { Reason }, sipStatus: 503 });
+      },
     });
     this.#speech = new SessionSpeech({
       service: options.speech,
