@@ -14,11 +14,13 @@ import {
   startHttpServer,
 } from '@ringwire/common';
 import { Router } from 'express';
+import { accountRoutes } from './accounts/routes.js';
 import { applicationRoutes } from './applications/routes.js';
 import { authenticate } from './auth/authenticate.js';
 import { callHistoryRoutes } from './call-history/routes.js';
 import { startTimelineHub, type TimelineHub } from './call-history/timeline-hub.js';
 import { timelineRoutes } from './call-history/timeline-routes.js';
+import { carrierRoutes } from './carriers/routes.js';
 import { phoneNumberRoutes } from './phone-numbers/routes.js';
 import { startWorkers } from './workers/workers.js';
 
@@ -86,7 +88,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   };
   const v1 = Router();
   v1.use(authenticate(db));
+  accountRoutes(v1, context);
   applicationRoutes(v1, context);
+  carrierRoutes(v1, context);
   phoneNumberRoutes(v1, context);
   callHistoryRoutes(v1, context);
   timelineRoutes(v1, context);

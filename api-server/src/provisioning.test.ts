@@ -212,7 +212,7 @@ t.test('a phone number is made, read, moved and removed; number and carrier cann
     voip_carrier_sid: SEED.sharedCarrierSid,
     account_sid: SEED.accountSid,
     application_sid: SEED.applicationSid,
-    service_provider_sid: null,
+    service_provider_sid: SEED.serviceProviderSid,
   });
   t.match(await account('PUT', path, { number: '15550002' }), { status: 400, body: { msg: /^number: / } });
   t.match(await account('PUT', path, { application_sid: 'nothing' }), {
@@ -233,7 +233,10 @@ t.test('a wrong or double phone number is refused with the name of the field', a
     [{ ...carrier }, 400, /^number: /],
     [{ ...carrier, number: '(((' }, 400, /^number: /],
     [{ ...carrier, number: 15 }, 400, /^number: /],
-    [{ number: '1' }, 400, /^voip_carrier_sid: /],
+    [{ ...carrier, number: '1 555 0100' }, 400, /^number: .*white space/],
+    [{ ...carrier, number: '15550100\n' }, 400, /^number: .*white space/],
+    [{ ...carrier, number: '1-555-0100' }, 400, /^number: /],
+    [{ ...carrier, number: '+' }, 400, /^number: /],
     [{ number: '1', voip_carrier_sid: 'x' }, 400, /^voip_carrier_sid: /],
     [{ ...carrier, number: SEED.number }, 422, /^number: /],
   ];
@@ -242,6 +245,24 @@ t.test('a wrong or double phone number is refused with the name of the field', a
     t.equal(answer.status, status);
     t.match(msg(answer.body), expected);
   }
+});
+
+t.test('a number without a carrier goes to the only one that its account has', async (t) => {
+  const numberOf = (body: unknown) => account('GET', `/v1/PhoneNumbers/${sidOf(body)}`);
+  const made = await account('POST', '/v1/PhoneNumbers', { number: '15550009' });
+  t.match((await numberOf(made.body)).body, { voip_carrier_sid: SEED.carrierSid, account_sid: SEED.accountSid });
+  const shared = await serviceProvider('POST', '/v1/PhoneNumbers', {
+    number: '15550009',
+    account_sid: SEED.siblingAccountSid,
+  });
+  const path = `/v1/PhoneNumbers/${sidOf(shared.body)}`;
+  t.match((await serviceProvider('GET', path)).body, { voip_carrier_sid: SEED.sharedCarrierSid });
+  t.match(await stranger('POST', '/v1/PhoneNumbers', { number: '1' }), {
+    status: 400,
+    body: { msg: /^voip_carrier_sid: is required/ },
+  });
+  await account('DELETE', `/v1/PhoneNumbers/${sidOf(made.body)}`);
+  await serviceProvider('DELETE', path);
 });
 
 t.test('an application that a number uses cannot be removed', async (t) => {

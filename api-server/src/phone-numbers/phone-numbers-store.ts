@@ -69,21 +69,6 @@ export async function findPhoneNumber(db: Database, principal: Principal, sid: s
   return row;
 }
 
-/** Whether a principal may put numbers on a carrier: its own, or one that its service provider shares. */
-export async function isUsableCarrier(db: Database, principal: Principal, carrierSid: string): Promise<boolean> {
-  const tenant = tenantCondition(principal, 'voip_carriers');
-  const shared =
-    principal.scope === 'account'
-      ? ' OR (voip_carriers.account_sid IS NULL AND voip_carriers.service_provider_sid = ?)'
-      : '';
-  const rows = await db.query(`SELECT 1 FROM voip_carriers WHERE voip_carrier_sid = ? AND (${tenant.sql}${shared})`, [
-    carrierSid,
-    ...tenant.params,
-    ...(principal.scope === 'account' ? [principal.serviceProviderSid] : []),
-  ]);
-  return rows.length > 0;
-}
-
 /** Writes a new number. @returns its sid @throws DuplicateKeyError */
 export async function insertPhoneNumber(db: Database, number: NewPhoneNumber): Promise<string> {
   const sid = randomUUID();
@@ -94,17 +79,25 @@ export async function insertPhoneNumber(db: Database, number: NewPhoneNumber): P
   return sid;
 }
 
+/** What of a number can be changed. */
+export interface NumberChange {
+  accountSid?: string | null;
+  applicationSid?: string | null;
+  serviceProviderSid?: string | null;
+}
+
 /** Moves a number to another account or application; `undefined` leaves it. */
 export async function updatePhoneNumber(
   db: Database,
   principal: Principal,
   sid: string,
-  change: { accountSid?: string | null; applicationSid?: string | null },
+  change: NumberChange,
 ): Promise<void> {
   const tenant = tenantCondition(principal, 'phone_numbers');
   const columns: [string, SqlValue][] = [];
   if (change.accountSid !== undefined) columns.push(['account_sid', change.accountSid]);
   if (change.applicationSid !== undefined) columns.push(['application_sid', change.applicationSid]);
+  if (change.serviceProviderSid !== undefined) columns.push(['service_provider_sid', change.serviceProviderSid]);
   if (columns.length === 0) return;
   await db.execute(
     `UPDATE phone_numbers SET ${columns.map(([name]) => `${name} = ?`).join(', ')} WHERE phone_number_sid = ? AND ${tenant.sql}`,

@@ -1,9 +1,11 @@
 import { compileNumberPattern, DuplicateKeyError, HttpError, isNumberPattern } from '@ringwire/common';
 import type { Request, Response, Router } from 'express';
+import { serviceProviderOf } from '../accounts/accounts-store.js';
 import type { ApiContext } from '../api-server.js';
 import { findApplication } from '../applications/applications-store.js';
 import { principalOf, requireAccount } from '../auth/authenticate.js';
 import { forbidden, type Principal } from '../auth/principal.js';
+import { listCarriers, onlyCarrier } from '../carriers/carriers-store.js';
 import {
   badField,
   bodyOf,
@@ -19,8 +21,8 @@ import {
   deletePhoneNumber,
   findPhoneNumber,
   insertPhoneNumber,
-  isUsableCarrier,
   listPhoneNumbers,
+  type NumberChange,
   type PhoneNumberFilter,
   updatePhoneNumber,
 } from './phone-numbers-store.js';
@@ -37,7 +39,9 @@ const notFound = (sid: string) => new HttpError(404, `there is no phone number $
 
 /** Digits without the leading plus, or a pattern that can be used. */
 function numberField(fields: Fields): string {
-  const number = textField(fields, 'number', 132).trim().replace(/^\+/, '');
+  const number = textField(fields, 'number', 132).replace(/^\+/, '');
+  if (/\s/.test(number)) throw badField('number', 'must be digits or a pattern, without white space');
+  if (number === '' || /^[\d-]*-[\d-]*$/.test(number)) throw badField('number', 'must be digits or a pattern');
   if (!isNumberPattern(number)) return number;
   const row = {
     phoneNumberSid: '',
@@ -66,21 +70,43 @@ async function requireApplication(
   }
 }
 
+/** The carrier that the request names, or the only one that the account has. */
+async function carrierFor(
+  { db }: ApiContext,
+  principal: Principal,
+  fields: Fields,
+  accountSid: string | null,
+): Promise<string> {
+  const named = optionalTextField(fields, 'voip_carrier_sid', 36);
+  if (named !== null) {
+    const { total } = await listCarriers(db, principal, { sid: named });
+    if (total === 0) throw badField('voip_carrier_sid', `there is no carrier ${named}`);
+    return named;
+  }
+  const only = accountSid === null ? undefined : await onlyCarrier(db, principal, accountSid);
+  if (only === undefined) {
+    throw badField(
+      'voip_carrier_sid',
+      'is required, unless the account has exactly one carrier (GET /v1/VoipCarriers)',
+    );
+  }
+  return only;
+}
+
 async function create(context: ApiContext, req: Request, res: Response): Promise<void> {
   const { db } = context;
   const principal = principalOf(res);
   const fields = bodyOf(req);
   rejectUnknown(fields, FIELDS);
   const number = numberField(fields);
-  const voipCarrierSid = textField(fields, 'voip_carrier_sid', 36);
   const accountSid =
     optionalTextField(fields, 'account_sid', 36) ?? (principal.scope === 'account' ? principal.accountSid : null);
   const applicationSid = optionalTextField(fields, 'application_sid', 36);
   if (accountSid !== null) await requireAccount(db, principal, accountSid);
-  if (!(await isUsableCarrier(db, principal, voipCarrierSid)))
-    throw badField('voip_carrier_sid', `there is no carrier ${voipCarrierSid}`);
+  const voipCarrierSid = await carrierFor(context, principal, fields, accountSid);
   if (applicationSid !== null) await requireApplication(context, principal, applicationSid, accountSid);
-  const serviceProviderSid = principal.scope === 'service_provider' ? principal.serviceProviderSid : null;
+  const ownSp = principal.scope === 'service_provider' ? principal.serviceProviderSid : null;
+  const serviceProviderSid = accountSid === null ? ownSp : await serviceProviderOf(db, accountSid);
   const row = { number, voipCarrierSid, accountSid, applicationSid, serviceProviderSid };
   const sid = await insertPhoneNumber(db, row).catch((err: unknown) => {
     if (err instanceof DuplicateKeyError) throw new HttpError(422, 'number: exists already on this carrier');
@@ -103,12 +129,15 @@ async function update(context: ApiContext, req: Request, res: Response): Promise
   if (fields.voip_carrier_sid !== undefined && fields.voip_carrier_sid !== current.voip_carrier_sid) {
     throw badField('voip_carrier_sid', 'cannot be changed');
   }
-  const change: { accountSid?: string | null; applicationSid?: string | null } = {};
+  const change: NumberChange = {};
   let accountSid = current.account_sid as string | null;
   if (fields.account_sid !== undefined && fields.account_sid !== accountSid) {
     if (principal.scope === 'account') throw forbidden();
     accountSid = optionalTextField(fields, 'account_sid', 36);
-    if (accountSid !== null) await requireAccount(db, principal, accountSid);
+    if (accountSid !== null) {
+      await requireAccount(db, principal, accountSid);
+      change.serviceProviderSid = await serviceProviderOf(db, accountSid);
+    }
     change.accountSid = accountSid;
     // The application stays behind with the account that owns it.
     change.applicationSid = null;

@@ -1,0 +1,98 @@
+import { encryptSecret, loadProvisioning, PROVISIONING_CHANGED } from '@ringwire/common';
+import { SEED } from '@ringwire/common/testing/provisioned.js';
+import t from 'tap';
+import { startTestApi } from './testing/api.js';
+
+const api = await startTestApi({ workers: false });
+t.teardown(() => api.stop());
+const { admin, serviceProvider, account, stranger, db, redis, logger } = api;
+const sids = (body: unknown, key: string) => (body as Record<string, unknown>[]).map((row) => row[key]);
+const own = `/v1/Accounts/${SEED.accountSid}`;
+
+t.test('an account reads itself with the secret of its webhooks, and nothing that is not its own', async (t) => {
+  t.match((await account('GET', own)).body, {
+    account_sid: SEED.accountSid,
+    service_provider_sid: SEED.serviceProviderSid,
+    name: 'one',
+    sip_realm: 'One.example.com',
+    is_active: true,
+    webhook_secret: 'wh_secret_one',
+    registration_hook: null,
+    queue_event_hook: null,
+  });
+  t.strictSame(sids((await account('GET', '/v1/Accounts')).body, 'account_sid'), [SEED.accountSid]);
+  t.strictSame(sids((await serviceProvider('GET', '/v1/Accounts')).body, 'name'), ['one', 'two']);
+  t.strictSame(sids((await admin('GET', '/v1/Accounts')).body, 'name'), ['one', 'three', 'two']);
+  for (const path of [own, `${own}/WebhookSecret`, `${own}/WebhookSecret?regenerate=true`, `${own}/VoipCarriers`]) {
+    t.equal((await stranger('GET', path)).status, 403, path);
+  }
+  t.equal((await admin('GET', '/v1/Accounts/nobody')).status, 404);
+  t.match((await account('GET', `${own}/WebhookSecret`)).body, { webhook_secret: 'wh_secret_one' });
+});
+
+t.test('hooks and credentials of an account are shown without their secrets', async (t) => {
+  await db.execute("UPDATE webhooks SET username = 'u', password = 'hookpw' WHERE webhook_sid = ?", [SEED.callHookSid]);
+  await db.execute("UPDATE accounts SET registration_hook_sid = ?, bucket_credential = 'key' WHERE account_sid = ?", [
+    SEED.callHookSid,
+    SEED.accountSid,
+  ]);
+  t.match((await account('GET', own)).body, {
+    registration_hook: { url: 'http://127.0.0.1:9/call', method: 'POST', username: 'u', password: '******' },
+    bucket_credential: '******',
+  });
+});
+
+t.test('a regenerated secret is encrypted at rest, announced, and what the call path signs with', async (t) => {
+  const subscriber = redis.duplicate();
+  t.teardown(() => subscriber.disconnect());
+  const heard: string[] = [];
+  subscriber.on('message', (_channel, table) => void heard.push(table));
+  await subscriber.subscribe(PROVISIONING_CHANGED);
+  const made = await account('GET', `${own}/WebhookSecret?regenerate=true`);
+  const { webhook_secret } = made.body as { webhook_secret: string };
+  t.match(webhook_secret, /^wh_secret_[\w-]{32}$/);
+  t.strictSame((await account('GET', `${own}/WebhookSecret`)).body, { webhook_secret });
+  await subscriber.ping();
+  t.strictSame(heard, ['accounts']);
+  const [row] = await db.query<{ webhook_secret: string }>(
+    'SELECT webhook_secret FROM accounts WHERE account_sid = ?',
+    [SEED.accountSid],
+  );
+  t.match(row?.webhook_secret, /^v1:/);
+  const provisioning = await loadProvisioning({ db, redis, logger, encryptionSecret: 'key material' });
+  t.teardown(() => provisioning.close());
+  t.equal(provisioning.snapshot().accountsBySid.get(SEED.accountSid)?.webhookSecret, webhook_secret);
+  t.equal((await account('GET', `${own}/WebhookSecret?regenerate=maybe`)).status, 400);
+});
+
+t.test('a secret that cannot be decrypted is null, and can be regenerated', async (t) => {
+  await db.execute('UPDATE accounts SET webhook_secret = ? WHERE account_sid = ?', [
+    encryptSecret('lost', 'another key'),
+    SEED.accountSid,
+  ]);
+  t.match((await account('GET', own)).body, { webhook_secret: null });
+  t.match(await account('GET', `${own}/WebhookSecret`), { status: 500, body: { msg: /regenerate/ } });
+  t.equal((await account('GET', `${own}/WebhookSecret?regenerate=true`)).status, 200);
+});
+
+t.test('an account sees its carriers and those that its service provider shares, without passwords', async (t) => {
+  await db.execute("UPDATE voip_carriers SET register_password = 'geheim' WHERE voip_carrier_sid = ?", [
+    SEED.carrierSid,
+  ]);
+  const { body } = await account('GET', '/v1/VoipCarriers');
+  t.match(body, [
+    { voip_carrier_sid: SEED.carrierSid, name: 'carrier', register_password: '******', inbound_auth_password: null },
+    { voip_carrier_sid: SEED.sharedCarrierSid, name: 'shared', account_sid: null },
+  ]);
+  t.notMatch(JSON.stringify(body), /geheim/);
+  t.strictSame(await account('GET', `${own}/VoipCarriers`), { status: 200, body });
+  t.match((await account('GET', `/v1/VoipCarriers/${SEED.sharedCarrierSid}`)).body, { name: 'shared' });
+  t.match((await account('GET', '/v1/VoipCarriers?name=arr&page=1')).body, { total: 1, data: [{ name: 'carrier' }] });
+  t.strictSame((await stranger('GET', '/v1/VoipCarriers')).body, []);
+  t.strictSame((await stranger('GET', `/v1/VoipCarriers?account_sid=${SEED.accountSid}`)).body, []);
+  t.equal((await stranger('GET', `/v1/VoipCarriers/${SEED.sharedCarrierSid}`)).status, 404);
+  t.strictSame(
+    sids((await serviceProvider('GET', `/v1/VoipCarriers?account_sid=${SEED.siblingAccountSid}`)).body, 'name'),
+    ['shared'],
+  );
+});

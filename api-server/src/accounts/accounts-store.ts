@@ -1,0 +1,90 @@
+import { randomBytes } from 'node:crypto';
+import {
+  type Database,
+  DecryptionError,
+  decryptSecret,
+  encryptSecret,
+  isEncrypted,
+  type Secret,
+} from '@ringwire/common';
+import { PASSWORD_MASK } from '../applications/application-input.js';
+import { type Principal, tenantCondition } from '../auth/principal.js';
+
+type Row = Record<string, unknown>;
+
+const HOOKS = ['registration_hook', 'queue_event_hook'] as const;
+const HOOK_SELECT = HOOKS.map((name) =>
+  ['url', 'method', 'username', 'password'].map((column) => `${name}.${column} AS ${name}_${column}`).join(', '),
+).join(', ');
+const HOOK_JOINS = HOOKS.map((name) => `LEFT JOIN webhooks ${name} ON ${name}.webhook_sid = accounts.${name}_sid`).join(
+  ' ',
+);
+/** Credentials of others that the account keeps with us: shown as set, never as they are. */
+const MASKED = ['bucket_credential', 'subspace_client_secret'];
+/** The operator's own business. */
+const HIDDEN = ['stripe_customer_id'];
+
+/** The secret in plain text; null when it was encrypted with another key. */
+function reveal(stored: string, secret: Secret): string | null {
+  if (!isEncrypted(stored)) return stored;
+  try {
+    return decryptSecret(stored, secret);
+  } catch (err) {
+    if (err instanceof DecryptionError) return null;
+    throw err;
+  }
+}
+
+/** A row as the API shows it: hooks as objects, the account's own webhook secret in plain text as in jambonz. */
+function toJson(row: Row, secret: Secret): Row {
+  const json: Row = {};
+  for (const [column, value] of Object.entries(row)) {
+    if (HIDDEN.includes(column) || HOOKS.some((name) => column.startsWith(`${name}_`))) continue;
+    json[column] = MASKED.includes(column) && value !== null ? PASSWORD_MASK : value;
+  }
+  json.webhook_secret = reveal(String(row.webhook_secret), secret);
+  for (const name of HOOKS) {
+    const url = row[`${name}_url`];
+    json[name] =
+      url == null
+        ? null
+        : {
+            url,
+            method: row[`${name}_method`],
+            username: row[`${name}_username`],
+            password: row[`${name}_password`] == null ? null : PASSWORD_MASK,
+          };
+  }
+  return json;
+}
+
+/** The accounts that a principal may see, or the one named by `sid`, in the order of their names. */
+export async function listAccounts(db: Database, principal: Principal, secret: Secret, sid?: string): Promise<Row[]> {
+  const tenant = tenantCondition(principal, 'accounts');
+  const rows = await db.query<Row>(
+    `SELECT accounts.*, ${HOOK_SELECT} FROM accounts ${HOOK_JOINS}
+     WHERE ${tenant.sql}${sid === undefined ? '' : ' AND accounts.account_sid = ?'}
+     ORDER BY accounts.name, accounts.account_sid`,
+    [...tenant.params, ...(sid === undefined ? [] : [sid])],
+  );
+  return rows.map((row) => toJson(row, secret));
+}
+
+/** Gives an account a new secret for the signatures of its webhooks. @returns the secret in plain text */
+export async function regenerateWebhookSecret(db: Database, accountSid: string, secret: Secret): Promise<string> {
+  const plain = `wh_secret_${randomBytes(24).toString('base64url')}`;
+  await db.execute('UPDATE accounts SET webhook_secret = ? WHERE account_sid = ?', [
+    encryptSecret(plain, secret),
+    accountSid,
+  ]);
+  return plain;
+}
+
+/** The service provider that an account belongs to; null when there is no such account. */
+export async function serviceProviderOf(db: Database, accountSid: string): Promise<string | null> {
+  const [row] = await db.query<{ service_provider_sid: string }>(
+    'SELECT service_provider_sid FROM accounts WHERE account_sid = ?',
+    [accountSid],
+  );
+  return row?.service_provider_sid ?? null;
+}

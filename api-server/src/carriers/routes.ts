@@ -1,0 +1,30 @@
+import { HttpError } from '@ringwire/common';
+import type { Request, Response, Router } from 'express';
+import type { ApiContext } from '../api-server.js';
+import { principalOf, requireAccount } from '../auth/authenticate.js';
+import { pathParam, queryPage, queryText } from '../http/input.js';
+import { listCarriers } from './carriers-store.js';
+
+/** `/VoipCarriers` and `/Accounts/{sid}/VoipCarriers`, read-only. */
+export function carrierRoutes(router: Router, { db }: ApiContext): void {
+  const list = async (req: Request, res: Response, accountSid?: string) => {
+    const name = queryText(req, 'name');
+    const filter = { ...(accountSid === undefined ? {} : { accountSid }), ...(name === undefined ? {} : { name }) };
+    const isPaged = req.query.page !== undefined || req.query.page_size !== undefined;
+    const page = isPaged ? queryPage(req, 25) : undefined;
+    const { total, data } = await listCarriers(db, principalOf(res), filter, page);
+    res.json(page === undefined ? data : { total, page: page.page, page_size: page.pageSize, data });
+  };
+  router.get('/VoipCarriers', (req, res) => list(req, res, queryText(req, 'account_sid')));
+  router.get('/Accounts/:account_sid/VoipCarriers', async (req, res) => {
+    const accountSid = pathParam(req, 'account_sid');
+    await requireAccount(db, principalOf(res), accountSid);
+    await list(req, res, accountSid);
+  });
+  router.get('/VoipCarriers/:sid', async (req, res) => {
+    const sid = pathParam(req, 'sid');
+    const { data } = await listCarriers(db, principalOf(res), { sid });
+    if (data[0] === undefined) throw new HttpError(404, `there is no carrier ${sid}`);
+    res.json(data[0]);
+  });
+}
