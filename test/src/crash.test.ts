@@ -10,7 +10,7 @@ import type { Line } from './support/test-platform.js';
 const RELEASE_MS = 35_000;
 /** The platform takes calls again after this at the latest. */
 const RECOVERY_MS = 20_000;
-/** The record of a call whose edge died is closed by others once what Redis says of the call (60 s) has run out. */
+/** The record of a call whose edge died is closed by others once what Redis says of the call (30 s) has run out. */
 const RECORD_MS = 100_000;
 
 const ringwire = await openPlatform(t);

@@ -4,7 +4,7 @@ import type { Redis } from './connection.js';
 import { activeCallsKey, callKey } from './keys.js';
 
 /** A live call's entries are gone this long after its owner last renewed them. */
-const ENTRY_TTL_MS = 60_000;
+const ENTRY_TTL_MS = 30_000;
 const RENEW_MS = 10_000;
 /** A count that takes longer is answered from this process's own calls. */
 const COUNT_DEADLINE_MS = 250;
@@ -50,8 +50,8 @@ export function callRegistry({ redis, owner, logger }: { redis: Redis; owner: st
     pipeline.hset(callKey(callSid), call.fields).pexpire(callKey(callSid), ENTRY_TTL_MS);
     if (call.accountSid === null) return;
     const key = activeCallsKey(call.accountSid);
-    // The set outlives its last member's score a little; a crashed owner's members go with it when nobody calls any more.
-    pipeline.zadd(key, Date.now() + ENTRY_TTL_MS, callSid).pexpire(key, 2 * ENTRY_TTL_MS);
+    // A crashed owner's members go with the set when nobody calls any more, or when another call is renewed.
+    pipeline.zadd(key, Date.now() + ENTRY_TTL_MS, callSid).pexpire(key, ENTRY_TTL_MS);
   };
   const drop = (pipeline: Pipeline, callSid: string, accountSid: string | null): void => {
     pipeline.del(callKey(callSid));
@@ -75,6 +75,10 @@ export function callRegistry({ redis, owner, logger }: { redis: Redis; owner: st
     await run((pipeline) => {
       for (const [callSid, accountSid] of removed) drop(pipeline, callSid, accountSid);
       for (const [callSid, call] of live) renew(pipeline, callSid, call);
+      const accounts = new Set([...live.values()].map(({ accountSid }) => accountSid));
+      for (const accountSid of accounts) {
+        if (accountSid !== null) pipeline.zremrangebyscore(activeCallsKey(accountSid), '-inf', Date.now());
+      }
     });
   };
   const set = (callSid: string, fields: Record<string, string | number>): void => {
