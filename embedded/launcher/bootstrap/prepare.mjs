@@ -1,9 +1,10 @@
 // @ts-check
 import { join } from 'node:path';
 import { build } from './build.mjs';
+import { checkDataFolder } from './data-folder.mjs';
 import { installPackages } from './debian.mjs';
 import { installNpmPackages, whyInstall } from './npm-packages.mjs';
-import { isDebianLike, missingMessage, missingPrograms } from './programs.mjs';
+import { hasProgram, isDebianLike, missingMessage, missingPrograms } from './programs.mjs';
 import { SetupError } from './setup-error.mjs';
 import { takeSetupLock } from './setup-lock.mjs';
 
@@ -26,6 +27,7 @@ export async function prepare({ root, command, progress, env }) {
   }
   node.done();
   const missing = checkPrograms(command.programs, { progress, env });
+  checkDataFolder(join(root, '.data'));
   const release = await takeSetupLock(join(root, '.data/setup.lock'), progress);
   try {
     if (missing.length > 0) await installPackages(missing, { root, progress });
@@ -48,10 +50,12 @@ function checkPrograms(programs, { progress, env }) {
   const missing = missingPrograms(programs, env);
   const names = missing.map(({ program }) => program).join(', ');
   if (missing.length === 0) step.done('all there');
-  else if (process.getuid?.() === 0 && isDebianLike()) step.done(`${names} missing, to be installed`);
-  else {
+  else if (process.getuid?.() === 0 && isDebianLike() && hasProgram('apt-get', env.PATH)) {
+    step.done(`${names} missing, to be installed`);
+  } else {
     step.fail(`${names} missing`);
-    throw new SetupError(missingMessage(missing, { debianLike: isDebianLike() }));
+    const facts = { debianLike: isDebianLike(), apt: hasProgram('apt-get', env.PATH) };
+    throw new SetupError(missingMessage(missing, facts));
   }
   return missing;
 }

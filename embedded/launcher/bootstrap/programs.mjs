@@ -74,16 +74,17 @@ export function isDebianLike(osRelease = '/etc/os-release') {
 /**
  * What to tell someone for whom nothing may be installed.
  * @param {Requirement[]} missing
- * @param {{ debianLike: boolean }} facts
+ * @param {{ debianLike: boolean, apt?: boolean }} facts `apt`: whether there is an apt-get to install them with
  */
-export function missingMessage(missing, { debianLike }) {
+export function missingMessage(missing, { debianLike, apt = true }) {
   const packages = [...new Set(missing.map(({ debian }) => debian))];
   const lines = missing.map(
     ({ program, debian, why, unless }) =>
       `  ${program} (${why}): package ${debian}${unless === undefined ? '' : `, or set ${unless} to use an existing one`}`,
   );
-  const how = debianLike
-    ? `Install them, or run this command as root, and try again:\n  sudo apt-get install --no-install-recommends ${packages.join(' ')}`
-    : `Put these programs on PATH and try again. On Debian 12 the packages are: ${packages.join(' ')}`;
+  const how =
+    debianLike && apt
+      ? `Install them, or run this command as root, and try again:\n  sudo apt-get install --no-install-recommends ${packages.join(' ')}`
+      : `${apt ? '' : 'apt-get is not on PATH, so nothing can be installed from here. '}Put these programs on PATH and try again. On Debian 12 the packages are: ${packages.join(' ')}`;
   return ['These programs are missing:', ...lines, how].join('\n');
 }

@@ -82,6 +82,34 @@ t.test('tests need private services and sipp, whatever the environment names', a
   t.match(stdout, /^✖ system programs: mariadbd, mariadb-install-db, my_print_defaults, sipp missing$/m);
 });
 
+const notRoot = process.getuid?.() === 0 ? false : 'only root can give a folder to somebody else';
+
+t.test('a data folder of somebody else is named with its owner, and nothing is begun', { skip: notRoot }, async (t) => {
+  const root = bareClone(t);
+  const data = join(root, '.data');
+  const advice = (path: string) =>
+    `${path} cannot be written: it belongs to root, and this is nobody. Run this as root, or remove it: rm -rf ${data}\n`;
+  mkdirSync(data, { mode: 0o755 });
+  t.same(await bootstrap(root, ['call'], {}), { code: 1, stdout: '', stderr: advice(data) });
+  chmodSync(data, 0o777);
+  mkdirSync(join(data, 'redis'), { mode: 0o700 });
+  t.same(await bootstrap(root, ['call'], {}), { code: 1, stdout: '', stderr: advice(join(data, 'redis')) });
+  rmSync(data, { recursive: true });
+  const { code, stderr } = await bootstrap(root, ['call'], {});
+  t.equal(code, 1);
+  t.match(stderr, /^\S+ belongs to root, and this is nobody, who may not make \.data in it: run this as root, .*\n$/);
+});
+
+t.test('where there is no apt-get, that is said together with the names of the packages', async (t) => {
+  const { missingMessage, RUN_PROGRAMS } = await load<{
+    missingMessage(missing: unknown[], facts: { debianLike: boolean; apt: boolean }): string;
+    RUN_PROGRAMS: { program: string }[];
+  }>('programs.mjs');
+  const missing = RUN_PROGRAMS.filter(({ program }) => program === 'espeak-ng');
+  const text = missingMessage(missing, { debianLike: true, apt: false });
+  t.match(text, /apt-get is not on PATH.* the packages are: espeak-ng$/);
+});
+
 t.test('an unknown command is answered with those that there are', async (t) => {
   const { code, stderr } = await bootstrap(bareClone(t), ['dance'], {});
   t.equal(code, 2);

@@ -194,5 +194,12 @@ function explain(error: unknown, progress: ProgressDisplay): number {
     progress.say(`✖ ${error.message}`);
     return 1;
   }
+  const { code, path } = error as NodeJS.ErrnoException;
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+    progress.say(
+      `✖ ${path ?? 'the data folder'} cannot be written (${code}): use a folder that is yours (--data <dir>)`,
+    );
+    return 1;
+  }
   throw error;
 }
