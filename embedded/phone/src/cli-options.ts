@@ -1,3 +1,4 @@
+import { access, open, rm } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { UsageError } from './errors.js';
 import { INSTANCE_FILE } from './instance.js';
@@ -30,7 +31,7 @@ export const USAGE = `usage: npm run call -- <number or sip uri> [options]
   --dtmf-after <ms>     milliseconds from the answer to the first key
   --say-after <s>       seconds from the answer until --play and --dtmf begin (default 0; keys 1)
   --play <in.wav>       speak this WAV file into the call
-  --record <out.wav>    save what was heard
+  --record <out.wav>    save what was heard, also before the answer
   --hangup-after <s>    hang up this many seconds after the answer
   --local-host <ip>     local address to call from
   --timeout <s>         give up after this many seconds (default 120)
@@ -93,8 +94,44 @@ function parse(args: readonly string[]) {
       },
     });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    throw new UsageError(readable(error));
   }
+}
+
+/** What Node's parser says is for programmers: it advises on `--` and on positional arguments. */
+function readable(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const option = /'(--?[^' ]+)/.exec(message)?.[1] ?? '';
+  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') return `there is no option ${option}`;
+  if (code !== 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE') return message;
+  // Node names an option together with its short form, if it has one.
+  const flag = /(--[\w-]+)/.exec(message)?.[1] ?? option;
+  return /does not take/.test(message) ? `${flag} takes no value` : `${flag} needs a value`;
+}
+
+/**
+ * Makes sure that the recording can be written, before anybody is called. Leaves no file behind.
+ *
+ * @throws UsageError naming --record.
+ */
+export async function checkRecordFile(file: string): Promise<void> {
+  try {
+    const existed = await access(file).then(
+      () => true,
+      () => false,
+    );
+    await (await open(file, 'a')).close();
+    if (!existed) await rm(file);
+  } catch (error) {
+    throw new UsageError(`--record: ${file} cannot be written (${whyNot(error)})`, { file });
+  }
+}
+
+function whyNot(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return 'its folder does not exist';
+  if (code === 'EISDIR') return 'it is a folder';
+  return code === 'EACCES' ? 'permission denied' : message;
 }
 
 function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -62,8 +64,11 @@ t.test('wrong command lines name the flag, show the usage and exit 1', async (t)
     [['1', '--dtmf', '12x'], /--dtmf/],
     [['1', '--say-after', 'soon'], /--say-after/],
     [['1', '--timeout', '0'], /--timeout/],
-    [['1', '--loud'], /--loud/],
-    [['1', '--record'], /--record/],
+    [['1', '--loud'], /^there is no option --loud\n/],
+    [['1', '--record'], /^--record needs a value\n/],
+    [['1', '--json=yes'], /^--json takes no value\n/],
+    [['1', '--record', '/nonexistent/heard.wav'], /^--record: \/nonexistent\/heard\.wav cannot be written/],
+    [['1', '--record', tmpdir()], /^--record: .* cannot be written \(it is a folder\)/],
   ] as const) {
     const { code, stderr } = await run([...args]);
     t.equal(code, 1, args.join(' '));
@@ -129,4 +134,50 @@ t.test('without a running instance a number cannot be called', async (t) => {
   const { code, stderr } = await run(['15550102', '--instance', '/nonexistent/ringwire.json']);
   t.equal(code, 1);
   t.match(stderr, /no running instance/);
+});
+
+t.test('--timeout on an answered call prints the summary, then that it gave up', async (t) => {
+  const { phone, file } = await instance(t, { play: tone(700, 5_000) });
+  const { code, stdout, stderr } = await run([phone.uri, '--instance', file, '--timeout', '0.8']);
+  t.equal(code, 1);
+  t.match(stdout, /answered after \d+ ms, \d\.\d s, ended by this phone; \d+ packets heard, \d+ lost\n$/);
+  t.match(stderr, /gave up after 0.8 s/);
+});
+
+t.test('what was heard before a refusal is saved', async (t) => {
+  const { phone, file, folder } = await instance(t, { earlyMedia: tone(900, 5_000), answerAfterMs: 'never' });
+  const record = join(folder, 'early.wav');
+  const taken = phone.nextCall();
+  const called = run([phone.uri, '--instance', file, '--record', record, '--timeout', '1.5']);
+  await taken;
+  const { code, stdout } = await called;
+  t.equal(code, 1);
+  t.match(stdout, `saved ${record}`);
+  t.ok(toneShare(readWavAt(await readFile(record), 8_000), 900, 8_000, 800, 4_000) > 0.9);
+});
+
+t.test('a call without any sound leaves no recording, and says so', async (t) => {
+  const { phone, file, folder } = await instance(t, { reject: { status: 486 } });
+  const record = join(folder, 'nothing.wav');
+  const { code, stdout } = await run([phone.uri, '--instance', file, '--record', record]);
+  t.equal(code, 1);
+  t.match(stdout, `nothing was heard: ${record} was not written`);
+  t.notOk(existsSync(record));
+});
+
+t.test('a URI whose port nobody listens on ends at once', async (t) => {
+  const { phone, file } = await instance(t);
+  await phone.close();
+  const { code, stderr } = await run([phone.uri, '--instance', file, '--timeout', '20']);
+  t.equal(code, 1);
+  t.match(stderr, /could not send: nothing listens on UDP port \d+ of 127\.0\.0\.1/);
+});
+
+t.test('while nobody answers, the phone says that it is still waiting', async (t) => {
+  const silent = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(silent, 'listening');
+  t.teardown(() => silent.close());
+  const { code, stderr } = await run([`sip:1@127.0.0.1:${silent.address().port}`, '--timeout', '2.5']);
+  t.equal(code, 1);
+  t.match(stderr, /^no answer yet after 2 s …\n/);
 });

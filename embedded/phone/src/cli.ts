@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { followTimeline } from './call-timeline.js';
-import { type CliOptions, parseCliOptions, USAGE } from './cli-options.js';
+import { type CliOptions, checkRecordFile, parseCliOptions, USAGE } from './cli-options.js';
 import { UsageError } from './errors.js';
 import { INSTANCE_FILE, type RunningInstance, readInstance } from './instance.js';
 import type { CallResult, PhoneCall } from './phone-call.js';
@@ -9,6 +9,9 @@ import { createTimelinePrinter, type PrintableEntry } from './timeline-printer.j
 
 /** After the end of the call its last entries may still be on their way. */
 const TIMELINE_GRACE_MS = 3_000;
+/** Whoever waits longer for any answer is told that the phone is still at it, and again from time to time. */
+const NO_ANSWER_AFTER_MS = 2_000;
+const NO_ANSWER_AGAIN_MS = 5_000;
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -19,6 +22,7 @@ async function main(args: string[]): Promise<number> {
       process.stdout.write(USAGE);
       return 0;
     }
+    if (options.record !== undefined) await checkRecordFile(options.record);
     return await run(options);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
@@ -42,6 +46,7 @@ async function run(options: CliOptions): Promise<number> {
   try {
     const call = await placeCall(callOptions(options, isUri ? undefined : instance, abort.signal));
     call.on('problem', (error) => giveUp(error.message));
+    sayWhileSilent(call);
     const timeline = options.json ? collect(instance, call) : show(instance, call);
     const result = await call.finished;
     const entries = await timeline;
@@ -51,6 +56,24 @@ async function run(options: CliOptions): Promise<number> {
     clearTimeout(timer);
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   }
+}
+
+/** Until the first response: that there is none yet. On stderr, so that what is printed for programs stays clean. */
+function sayWhileSilent(call: PhoneCall): void {
+  const say = (): void => {
+    const seconds = Math.round((Date.now() - call.invitedAt) / 1000);
+    process.stderr.write(`no answer yet after ${seconds} s …\n`);
+  };
+  let again: NodeJS.Timeout | undefined;
+  const first = setTimeout(() => {
+    say();
+    again = setInterval(say, NO_ANSWER_AGAIN_MS);
+  }, NO_ANSWER_AFTER_MS);
+  const over = (): void => {
+    clearTimeout(first);
+    clearInterval(again);
+  };
+  call.once('provisional', over).once('answered', over).once('ended', over);
 }
 
 /** A number needs the running instance; a URI can do without, then the timeline is what the phone sees itself. */
@@ -159,17 +182,23 @@ function report(options: CliOptions, result: CallResult, timeline: PrintableEntr
     process.stdout.write(`${JSON.stringify(json)}\n`);
     return;
   }
-  if (cause !== undefined) {
-    process.stderr.write(`the call failed: ${cause}\n`);
-    return;
+  if (result.answeredAt !== null) process.stdout.write(summaryOf(result, result.answeredAt));
+  if (options.record !== undefined && result.recordError === undefined) {
+    const saved = (result.recordedMs ?? 0) > 0;
+    process.stdout.write(
+      saved ? `saved ${options.record}\n` : `nothing was heard: ${options.record} was not written\n`,
+    );
   }
-  const seconds = ((result.endedAt - (result.answeredAt ?? result.endedAt)) / 1000).toFixed(1);
+  if (cause !== undefined) process.stderr.write(`the call failed: ${cause}\n`);
+}
+
+function summaryOf(result: CallResult, answeredAt: number): string {
+  const seconds = ((result.endedAt - answeredAt) / 1000).toFixed(1);
   const by = result.endedBy === 'us' ? 'this phone' : 'the other side';
-  process.stdout.write(
-    `answered after ${(result.answeredAt ?? 0) - result.invitedAt} ms, ${seconds} s, ended by ${by}; ` +
-      `${result.packets} packets heard, ${result.lost} lost\n`,
+  return (
+    `answered after ${answeredAt - result.invitedAt} ms, ${seconds} s, ended by ${by}; ` +
+    `${result.packets} packets heard, ${result.lost} lost\n`
   );
-  if (options.record !== undefined) process.stdout.write(`saved ${options.record}\n`);
 }
 
 function causeOf(result: CallResult, gaveUp: string | undefined): string | undefined {

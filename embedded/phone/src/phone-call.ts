@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { writeWav } from '@ringwire/rtp';
 import type { AudioSource } from './audio-source.js';
 import { PhoneError } from './errors.js';
-import { type Arrival, firstSoundMs, type ReceptionStats } from './heard.js';
+import { type Arrival, firstSoundMs, type ReceptionStats, SAMPLES_PER_MS } from './heard.js';
 import type { MediaSession, ReceivedDigit } from './media-session.js';
 
 /** Who ended a call: `refused` is a final answer that is not 2xx, `cancelled` our CANCEL, `timeout` no answer at all. */
@@ -45,6 +45,8 @@ export interface CallResult extends ReceptionStats {
   packetsSent: number;
   /** Why the recording could not be saved. */
   recordError?: Error | undefined;
+  /** Milliseconds of audio in the recording; 0: nothing was heard, and no file was written. */
+  recordedMs?: number;
 }
 
 /** Events of a {@link PhoneCall}. */
@@ -66,7 +68,7 @@ export interface DialogControl {
 export interface PhoneCallParts {
   sipCallId: string;
   media: MediaSession;
-  /** File for what is heard. */
+  /** File for what is heard, before the answer and after it. */
   record?: string | undefined;
   /** Frees what belongs to this call alone; called once, before the call counts as ended. */
   release?: () => Promise<void>;
@@ -200,7 +202,12 @@ export class PhoneCall extends EventEmitter<PhoneCallEvents> {
       digits: this.digits,
       packetsSent: this.#media.packetsSent,
     };
-    if (this.#record !== undefined) result.recordError = await save(this.#record, heard);
+    if (this.#record !== undefined) {
+      // What came before the answer (ringing, an announcement) was heard as well.
+      const all = joined(result.early, heard);
+      result.recordedMs = all.length / SAMPLES_PER_MS;
+      if (all.length > 0) result.recordError = await save(this.#record, all);
+    }
     this.#result = result;
     this.emit('ended', result);
     this.#finish(result);
@@ -214,6 +221,14 @@ function notAnswered({ status, reason, endedBy, endHeaders }: CallResult): Phone
     endedBy,
     endHeaders,
   });
+}
+
+function joined(first: Int16Array, second: Int16Array): Int16Array {
+  if (first.length === 0) return second;
+  const all = new Int16Array(first.length + second.length);
+  all.set(first);
+  all.set(second, first.length);
+  return all;
 }
 
 async function save(file: string, samples: Int16Array): Promise<Error | undefined> {

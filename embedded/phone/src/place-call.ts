@@ -14,7 +14,7 @@ import { PhoneError } from './errors.js';
 import { MediaDescription } from './media-description.js';
 import { MediaSession } from './media-session.js';
 import { type EndedBy, PhoneCall } from './phone-call.js';
-import { bindDialog, headersOf, localHostTowards, seen } from './signalling.js';
+import { bindDialog, headersOf, localHostTowards, seen, whenRefused } from './signalling.js';
 
 /** A call to place. */
 export interface PlaceCallOptions {
@@ -35,7 +35,7 @@ export interface PlaceCallOptions {
   sayAfterMs?: number;
   /** What to speak: a WAV file's path, samples at 8 kHz, or a source. Silence is sent when there is nothing. */
   play?: string | Int16Array | AudioSource;
-  /** File (WAV, 8 kHz) for what is heard from the answer on. */
+  /** File (WAV, 8 kHz) for what is heard: early media, then the call. None is written when nothing was heard. */
   record?: string;
   /** Further headers of the INVITE. */
   headers?: Readonly<Record<string, string>>;
@@ -89,10 +89,42 @@ async function invite(
     record: options.record,
     release: () => afterLastMessage(agent),
   });
-  call.cancelBy(() => outgoing.cancel());
+  call.cancelBy(() => {
+    outgoing.cancel();
+    endIfSilent(call);
+  });
+  if (destination.transport === 'udp') endWhenRefused(call, destination);
   follow(outgoing, call, description);
   act(call, source, options);
   return call;
+}
+
+/** A peer that has not answered at all by then is looked at: most answer 100 Trying within a few milliseconds. */
+const LOOK_AFTER_MS = 300;
+
+/** Ends a call at once whose first hop does not exist, instead of after the 32 s of RFC 3261's timer B. */
+function endWhenRefused(call: PhoneCall, { host, port }: Endpoint): void {
+  const over = new AbortController();
+  const timer = setTimeout(async () => {
+    if (call.responses.length > 0) return;
+    const refused = await whenRefused(host, port, over.signal);
+    if (refused === undefined || call.responses.length > 0) return;
+    call.note({ status: 503, reason: refused, headers: {}, at: Date.now() });
+    await call.end('transport');
+  }, LOOK_AFTER_MS);
+  call.once('provisional', () => over.abort());
+  call.once('ended', () => {
+    clearTimeout(timer);
+    over.abort();
+  });
+}
+
+/** A CANCEL has to wait for a first response (RFC 3261 §9.1); from a peer that sends none, so long. */
+const FIRST_RESPONSE_MS = 500;
+
+function endIfSilent(call: PhoneCall): void {
+  const timer = setTimeout(() => call.responses.length === 0 && void call.end('timeout'), FIRST_RESPONSE_MS);
+  call.once('ended', () => clearTimeout(timer));
 }
 
 /** Lets responses that were just handed to the socket leave before it is closed. */

@@ -50,3 +50,27 @@ export async function localHostTowards(host: string, port: number): Promise<stri
     socket.close();
   }
 }
+
+/**
+ * Asks with a keep-alive (RFC 5626 §3.5.1: CRLF CRLF, which no SIP server takes for a message) whether the system knows
+ * that nobody listens on a UDP port. Only a connected socket is told.
+ * @returns what the system said; undefined when the signal was aborted first.
+ */
+export function whenRefused(host: string, port: number, signal: AbortSignal): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+    const settle = (why?: string): void => {
+      signal.removeEventListener('abort', stop);
+      socket.removeAllListeners().on('error', () => socket.unref());
+      socket.close();
+      resolve(why);
+    };
+    const stop = (): void => settle();
+    signal.addEventListener('abort', stop, { once: true });
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      settle(error.code === 'ECONNREFUSED' ? `nothing listens on UDP port ${port} of ${host}` : error.message),
+    );
+    socket.connect(port, host, () => socket.send('\r\n\r\n'));
+    if (signal.aborted) stop();
+  });
+}
