@@ -141,6 +141,9 @@ t.test('the edge SIP server is killed in the moment of the answer: nobody is lef
 t.test('the media relay does not answer: 480, and an alert names it', async (t) => {
   const { server, sbc, fs } = await startEdge(t, { RTPENGINE_PORT: `${await findFreePort()}` });
   const call = caller.call(server.sipPort, NUMBER);
+  const health = await fetch(`${sbc.edge.http.url}/health`);
+  t.equal(health.status, 503);
+  t.match(await health.json(), { rtpengine: false });
   const response = await refusal(call);
   t.equal(response.status, 480);
   t.equal(response.get('X-Reason'), 'media relay not available');

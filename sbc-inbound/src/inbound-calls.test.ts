@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { activeCallsKey, callKey } from '@ringwire/common';
+import { activeCallsKey, callKey, type TimelineEntry } from '@ringwire/common';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import { until } from '@ringwire/common/testing/until.js';
 import type { Dialog, SipMessage } from '@ringwire/sip';
@@ -276,7 +276,10 @@ t.test('a stranger is refused with 403, counted, and leaves no record', async (t
   const call = stranger.call(server.sipPort, NUMBER, { 'X-Forwarded-For': '127.0.0.1' });
   t.equal((await refusal(call)).status, 403);
   t.equal(await metric(sbc.edge, 'ringwire_calls_rejected_total', { reason: 'unknown-source' }), before + 1);
-  t.same(await stores.events(call.callId), []);
+  const { data } = await stores.event('call.timeline', call.callId);
+  t.match(data, { kind: 'call', level: 'error', data: { final: true, reason: 'unknown-source', sipStatus: 403 } });
+  t.match((data as TimelineEntry).text, 'refused with 403: no active inbound gateway of a carrier contains 127.0.0.9');
+  t.equal((await stores.events(call.callId)).length, 1);
 });
 
 t.test('a refusal of the application goes to the caller with its reason', async (t) => {

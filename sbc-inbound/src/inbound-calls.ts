@@ -43,7 +43,7 @@ async function takeCall(
 ): Promise<void> {
   const { edge } = options;
   const attemptedAt = nowMs();
-  if (!hasRoom(edge, response)) return;
+  if (!hasRoom(edge, request, response)) return;
   const admission = await admit(request, {
     snapshot: edge.provisioning.snapshot(),
     limits: options.limits,
@@ -110,13 +110,14 @@ function reject(
 ): void {
   const { rejection, invite } = admission;
   const { status, reason, metric } = rejection;
-  edge.edgeMetrics.rejected(metric);
   const cancelled = response.finalResponseSent;
   respond(response, status, undefined, { headers: { ...reasonHeader(reason), ...rejection.headers } });
   if (!rejection.recorded || !invite) {
+    edge.refusals.tell(request, { status, cause: rejection.cause ?? reason, metric });
     edge.logger.debug({ metric, source: request.source_address, sipCallId: request.get('Call-ID') }, 'INVITE rejected');
     return;
   }
+  edge.edgeMetrics.rejected(metric);
   const journal = openJournal(edge, request, invite, attemptedAt, knownOf(rejection));
   sayDecisions(journal, admission);
   journal.started();

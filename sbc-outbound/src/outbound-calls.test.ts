@@ -167,6 +167,10 @@ t.test('INVITEs that are not of a feature server, or say too little, are refused
   await t.rejects(place({ 'X-Account-Sid': '' }), /403/);
   await t.rejects(place({ 'X-Jambonz-Routing': 'pigeon' }), /403/);
   await t.rejects(place({ 'X-Account-Sid': 'unknown' }), /403/);
+  t.match((await stores.event('call.timeline', call.callId)).data, {
+    level: 'error',
+    text: /refused with 403: source is not a feature server$/,
+  });
   await t.rejects(place({ 'X-Jambonz-Routing': 'phone' }), /501/);
   t.equal(await metric(sbc.edge, 'ringwire_calls_rejected_total', { reason: 'unknown-source' }), 1);
   t.equal(await metric(sbc.edge, 'ringwire_calls_rejected_total', { reason: 'routing-not-available' }), 1);

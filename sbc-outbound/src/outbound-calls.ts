@@ -24,10 +24,14 @@ export function takeOutboundCalls(edge: Edge): void {
 
 async function takeCall(edge: Edge, request: SipRequest, response: SipResponse, abandoned: AbortSignal): Promise<void> {
   const attemptedAt = nowMs();
-  if (!hasRoom(edge, response)) return;
+  if (!hasRoom(edge, request, response)) return;
   const checked = guard(request, edge.sources, edge.provisioning.snapshot());
   if (!checked.ok) {
-    refuse(edge, checked.refusal, response);
+    const { status, reason, metric } = checked.refusal;
+    answer(checked.refusal, response);
+    // A stranger's X-Call-Sid could be somebody else's call.
+    const callSid = metric === 'unknown-source' ? undefined : request.get(SIP_HEADERS.callSid);
+    edge.refusals.tell(request, { status, cause: reason, metric, ...(callSid ? { callSid } : {}) });
     return;
   }
   const { call } = checked;
@@ -35,8 +39,9 @@ async function takeCall(edge: Edge, request: SipRequest, response: SipResponse, 
   const journal = openJournal(edge, request, call, attemptedAt, target.ok ? target.host : '');
   journal.started();
   if (!target.ok) {
-    refuse(edge, target.refusal, response);
     const { status, reason, metric } = target.refusal;
+    edge.edgeMetrics.rejected(metric);
+    answer(target.refusal, response);
     journal.timeline.error('routing', `refused with ${status}: ${reason}`, { status, reason: metric });
     journal.endedNow({ status, reason: response.reason, termination: 'failed', cause: reason });
     return;
@@ -56,8 +61,7 @@ async function takeCall(edge: Edge, request: SipRequest, response: SipResponse, 
   }).run();
 }
 
-function refuse(edge: Edge, { status, reason, metric }: Refusal, response: SipResponse): void {
-  edge.edgeMetrics.rejected(metric);
+function answer({ status, reason }: Refusal, response: SipResponse): void {
   respond(response, status, undefined, { headers: reasonHeader(reason) });
 }
 

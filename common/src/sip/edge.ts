@@ -33,6 +33,8 @@ import { type LiveCalls, liveCalls } from './live-calls.js';
 import { type LoadGuard, loadGuard } from './load-guard.js';
 import { type Ipv4Network, parseNetworks } from './networks.js';
 import { releaseOrphans } from './orphans.js';
+import { type Refusals, refusals } from './refusals.js';
+import { relayHealth } from './relay-health.js';
 import { asSipStack, type SipStack } from './stack.js';
 
 /** An edge process's parts, connected and running. */
@@ -41,6 +43,7 @@ export interface Edge {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly edgeMetrics: EdgeMetrics;
+  readonly refusals: Refusals;
   readonly stack: SipStack;
   readonly bridging: BridgedCallContext;
   readonly sink: ClosableEventSink;
@@ -153,12 +156,15 @@ export async function openEdge(options: {
   const { logger, instanceId } = ctx;
   const privateNetworks = networksOf(config);
   const relay = relayOf(config, logger);
+  const { RTPENGINE_HOST: host, RTPENGINE_PORT: port } = config;
+  const rtpengine = host === undefined ? undefined : relayHealth(relay, { host, port }, logger);
   const metrics = createMetrics({ name: ctx.name, instanceId });
   const stores = await openStores(ctx, config, metrics);
   const sources = featureServerSources(stores.featureServers, privateNetworks);
   const srf = await connect(ctx, config, role);
   const link = watchLink(asSipStack(srf));
   const calls = liveCalls();
+  const counts = edgeMetrics(metrics, role, () => calls.size);
   const guard = loadGuard({ maxCalls: config.MAX_CALLS, maxLagMs: config.MAX_EVENT_LOOP_LAG_MS });
   const sipAddress = config.SIP_ADDRESS ?? srf.link.sipAddresses[0] ?? '';
   let accepting = true;
@@ -167,18 +173,22 @@ export async function openEdge(options: {
     port: config.HTTP_PORT,
     metrics,
     logger,
-    health: async () => ({
-      healthy: link.up && accepting,
-      facts: {
-        calls: calls.size,
-        accepting,
-        sipServer: link.up,
-        redis: stores.redis.status,
-        media: relay.description,
-        featureServers: stores.featureServers.list().length,
-        lagMs: Math.round(guard.lagMs),
-      },
-    }),
+    health: async () => {
+      const rtpengineAnswers = await rtpengine?.answers();
+      return {
+        healthy: link.up && accepting && rtpengineAnswers !== false,
+        facts: {
+          calls: calls.size,
+          accepting,
+          sipServer: link.up,
+          redis: stores.redis.status,
+          media: relay.description,
+          ...(rtpengineAnswers === undefined ? {} : { rtpengine: rtpengineAnswers }),
+          featureServers: stores.featureServers.list().length,
+          lagMs: Math.round(guard.lagMs),
+        },
+      };
+    },
     routes: (app) => options.routes?.(app, { sources }),
   });
   let announcement: Announcement | undefined;
@@ -197,7 +207,8 @@ export async function openEdge(options: {
     instanceId,
     logger,
     metrics,
-    edgeMetrics: edgeMetrics(metrics, role, () => calls.size),
+    edgeMetrics: counts,
+    refusals: refusals({ sink: stores.sink, edgeMetrics: counts, metrics }),
     stack: link.stack,
     bridging: {
       link,

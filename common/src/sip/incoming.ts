@@ -12,11 +12,11 @@ const RETRY_AFTER_S = 5;
  *
  * @returns true when the INVITE may be handled
  */
-export function hasRoom(edge: Edge, response: SipResponse): boolean {
+export function hasRoom(edge: Edge, request: SipRequest, response: SipResponse): boolean {
   edge.edgeMetrics.invite();
   const why = edge.accepting ? edge.guard.overloaded(edge.calls.size) : 'draining';
   if (why === null) return true;
-  edge.edgeMetrics.rejected(why);
+  edge.refusals.tell(request, { status: 503, cause: why, metric: why });
   respond(response, 503, undefined, { headers: { 'Retry-After': `${RETRY_AFTER_S}`, ...reasonHeader(why) } });
   return false;
 }

@@ -18,7 +18,13 @@ const malformed = (what: string): StepResult<Invite> =>
 /** Step 1, shield: known attack tools and malformed requests go no further. What it lets through is safe to look at. */
 export function shield(request: SipRequest, trusted: readonly Ipv4Network[]): StepResult<Invite> {
   if (SCANNERS.test(request.get('User-Agent') ?? '')) {
-    return refuse({ status: 403, reason: 'Forbidden', metric: 'scanner', recorded: false });
+    return refuse({
+      status: 403,
+      reason: 'Forbidden',
+      cause: 'the User-Agent is a known attack tool',
+      metric: 'scanner',
+      recorded: false,
+    });
   }
   const target = splitUri(request.uri);
   const from = partyOf(request, 'from');

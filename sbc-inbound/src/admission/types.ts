@@ -47,6 +47,8 @@ export interface Rejection {
   status: number;
   /** Told to the caller as X-Reason, and to people on the timeline. */
   reason: string;
+  /** Told to people on the timeline instead of `reason`, where strangers must not hear it. */
+  cause?: string;
   /** Short constant by which it is counted. */
   metric: string;
   /**

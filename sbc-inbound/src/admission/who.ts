@@ -24,6 +24,7 @@ export function identifyCaller(invite: Invite, snapshot: Snapshot): StepResult<C
     return refuse({
       status: 403,
       reason: device ? 'calls of devices are not accepted' : 'Forbidden',
+      cause: `no active inbound gateway of a carrier contains ${invite.sourceAddress}${realmAccount ? ` for account ${realmAccount.name}` : ''}`,
       metric: device ? 'device' : 'unknown-source',
       recorded: false,
     });
