@@ -28,7 +28,11 @@ export interface InstanceDescription {
   /** `key` is the account's, `adminKey` the administrator's. */
   api: { url: string; key: string; adminKey: string };
   accountSid: string;
+  /** With which webhooks of the account are signed (`Jambonz-Signature`). */
+  webhookSecret?: string;
   serviceProviderSid: string;
+  /** The carrier of the demo numbers. */
+  voipCarrierSid: string;
   /** Application sid by name. */
   applications: Record<string, string>;
   numbers: DemoNumber[];

@@ -21,6 +21,8 @@ t.test('the demo data is made once, and its hooks follow the examples', { skip }
   t.not(first.accountKey, first.adminKey);
   const [account] = await db.query<{ webhook_secret: string }>('SELECT webhook_secret FROM accounts');
   t.match(decryptSecret(account!.webhook_secret, encryptionSecret), /^wh_secret_/, 'the secret is encrypted at rest');
+  t.equal(first.webhookSecret, decryptSecret(account!.webhook_secret, encryptionSecret), 'and told to who started it');
+  t.same(await db.query('SELECT voip_carrier_sid FROM voip_carriers'), [{ voip_carrier_sid: first.voipCarrierSid }]);
 
   await db.execute("UPDATE webhooks SET url = 'http://127.0.0.1:9/mine' WHERE url LIKE '%/hello-world'");
   const second = await seedDemo(db, { examplesUrl: 'http://127.0.0.1:3200', encryptionSecret });

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { type Database, encryptSecret, type Queryable } from '@ringwire/common';
+import { type Database, decryptSecret, encryptSecret, type Queryable } from '@ringwire/common';
 import type { DemoNumber } from './instance.js';
 
 /** What the seed is made with. */
@@ -14,6 +14,9 @@ export interface SeedOptions {
 export interface Seeded {
   serviceProviderSid: string;
   accountSid: string;
+  /** With which the account's webhooks are signed; absent where it was written with another key. */
+  webhookSecret?: string;
+  voipCarrierSid: string;
   /** Bearer token of the account. */
   accountKey: string;
   /** Bearer token that may do everything. */
@@ -58,7 +61,16 @@ export async function seedDemo(db: Database, options: SeedOptions): Promise<Seed
       const numberOwner = { ...owner, application_sid: applications[application] };
       await ensure(tx, 'phone_numbers', 'phone_number_sid', { number, voip_carrier_sid: carrier }, numberOwner);
     }
-    return { serviceProviderSid, accountSid, accountKey, adminKey, applications };
+    const webhookSecret = await readWebhookSecret(tx, accountSid, options.encryptionSecret);
+    return {
+      serviceProviderSid,
+      accountSid,
+      ...(webhookSecret === undefined ? {} : { webhookSecret }),
+      voipCarrierSid: carrier,
+      accountKey,
+      adminKey,
+      applications,
+    };
   });
 }
 
@@ -91,6 +103,19 @@ async function ensureAccount(tx: Queryable, serviceProviderSid: string, encrypti
     { name: 'demo account', service_provider_sid: serviceProviderSid },
     { webhook_secret: encryptSecret(webhookSecret, encryptionSecret) },
   );
+}
+
+async function readWebhookSecret(tx: Queryable, accountSid: string, secret: string): Promise<string | undefined> {
+  const [row] = await tx.query<{ webhook_secret: string | null }>(
+    'SELECT webhook_secret FROM accounts WHERE account_sid = ?',
+    [accountSid],
+  );
+  if (row?.webhook_secret == null) return undefined;
+  try {
+    return decryptSecret(row.webhook_secret, secret);
+  } catch {
+    return undefined; // Written with another key: the API tells how to make a new one.
+  }
 }
 
 /** The oldest key of the account (null: of the administrator), made when there is none. */

@@ -22,6 +22,7 @@ export function whatNext(instance: InstanceDescription, colour: boolean): string
     `  curl -s -H 'Authorization: Bearer ${api.key}' '${api.url}/v1/Accounts/${accountSid}/RecentCalls?page=1&count=10'`,
     'Change what the menu says, then Ctrl-C and npm start:',
     '  examples/src/menu.ts',
+    'Attach an application of your own: README.md, "Attach your own application"',
     `Logs of every process: ${logs}`,
     '',
     'Ctrl-C stops everything.',

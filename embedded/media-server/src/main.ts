@@ -4,7 +4,7 @@ import { readOptions, type ServerOptions, USAGE } from './options.js';
 import { startMediaServer } from './server.js';
 
 function optionsOrExit(args: string[]): ServerOptions {
-  if (args.includes('--help')) {
+  if (args.includes('--help') || args.includes('-h')) {
     process.stdout.write(`${USAGE}\n`);
     process.exit(0);
   }

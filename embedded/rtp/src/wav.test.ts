@@ -49,6 +49,28 @@ t.test('stereo is mixed to mono and 8, 16, 24 bit, A-law all read', (t) => {
   t.end();
 });
 
+t.test('32-bit integers and 32-bit floats read, and floats beyond full scale are cut', (t) => {
+  const mono = tone(440, 200);
+  const integers = Buffer.alloc(mono.length * 4);
+  const floats = Buffer.alloc(mono.length * 4);
+  mono.forEach((sample, i) => {
+    integers.writeInt32LE(sample * 65_536, i * 4);
+    floats.writeFloatLE(sample / 32_768, i * 4);
+  });
+  const file = (tag: number, body: Buffer): Buffer => {
+    const header = wavHeader(8000, 1, body.length);
+    header.writeUInt16LE(tag, 20);
+    header.writeUInt16LE(32, 34);
+    return Buffer.concat([header, body]);
+  };
+  t.same(readWav(file(1, integers)).pcm, mono);
+  t.same(readWav(file(3, floats)).pcm, mono);
+  const extremes = Buffer.alloc(16);
+  [2, -2, Number.NaN, -1].forEach((value, i) => void extremes.writeFloatLE(value, i * 4));
+  t.same(readWav(file(3, extremes)).pcm, Int16Array.of(32_767, -32_768, 0, -32_768));
+  t.end();
+});
+
 t.test('chunks before the audio are skipped and a data size that lies is cut', (t) => {
   const wav = writeWav(tone(440, 20), 8000);
   const list = Buffer.from('LIST\x05\x00\x00\x00INFOx\x00', 'latin1');

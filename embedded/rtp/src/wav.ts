@@ -3,7 +3,7 @@ import { ALAW_TO_LINEAR, ULAW_TO_LINEAR } from './g711.js';
 import { resample } from './resampler.js';
 
 /** Encodings of WAV samples that are read. */
-export type WavEncoding = 'pcm8' | 'pcm16' | 'pcm24' | 'alaw' | 'ulaw';
+export type WavEncoding = 'pcm8' | 'pcm16' | 'pcm24' | 'pcm32' | 'float32' | 'alaw' | 'ulaw';
 
 /** What a WAV file says of itself, and where its samples lie in the file. */
 export interface WavInfo {
@@ -24,6 +24,7 @@ export interface WavAudio {
 }
 
 const FORMAT_PCM = 1;
+const FORMAT_FLOAT = 3;
 const FORMAT_ALAW = 6;
 const FORMAT_ULAW = 7;
 const FORMAT_EXTENSIBLE = 0xfffe;
@@ -31,7 +32,7 @@ const MIN_RATE_HZ = 8000;
 const MAX_RATE_HZ = 48000;
 
 /**
- * Reads the chunks of a RIFF/WAVE file (PCM 8, 16, 24 bit, A-law, µ-law; mono or stereo; 8–48 kHz). A data chunk that claims more
+ * Reads the chunks of a RIFF/WAVE file (PCM 8, 16, 24, 32 bit, float 32 bit, A-law, µ-law; mono or stereo; 8–48 kHz). A data chunk that claims more
  * than the file holds is cut at the file's end, as unfinished recordings and piped encoders write them.
  *
  * @throws WavFormatError for anything else, `wav/not-wave`, `wav/truncated` or `wav/unsupported`.
@@ -140,15 +141,16 @@ function parseFormat(file: Buffer, start: number, size: number): Omit<WavInfo, '
   if (sampleRateHz < MIN_RATE_HZ || sampleRateHz > MAX_RATE_HZ) {
     throw new WavFormatError('unsupported', `a sampling rate of ${sampleRateHz} Hz is not supported`);
   }
-  const width = encoding === 'pcm16' ? 2 : encoding === 'pcm24' ? 3 : 1;
-  return { encoding, sampleRateHz, channels, bytesPerFrame: width * channels };
+  return { encoding, sampleRateHz, channels, bytesPerFrame: (bits / 8) * channels };
 }
+
+const PCM_BY_BITS: Readonly<Record<number, WavEncoding>> = { 8: 'pcm8', 16: 'pcm16', 24: 'pcm24', 32: 'pcm32' };
 
 function encodingOf(tag: number, bits: number): WavEncoding | undefined {
   if (tag === FORMAT_ALAW && bits === 8) return 'alaw';
   if (tag === FORMAT_ULAW && bits === 8) return 'ulaw';
-  if (tag !== FORMAT_PCM) return undefined;
-  return bits === 8 ? 'pcm8' : bits === 16 ? 'pcm16' : bits === 24 ? 'pcm24' : undefined;
+  if (tag === FORMAT_FLOAT && bits === 32) return 'float32';
+  return tag === FORMAT_PCM ? PCM_BY_BITS[bits] : undefined;
 }
 
 function decodeSample(file: Buffer, encoding: WavEncoding, at: number): number {
@@ -157,6 +159,10 @@ function decodeSample(file: Buffer, encoding: WavEncoding, at: number): number {
       return ((file[at + 1]! << 24) | (file[at]! << 16)) >> 16;
     case 'pcm24':
       return ((file[at + 2]! << 24) | (file[at + 1]! << 16)) >> 16;
+    case 'pcm32':
+      return ((file[at + 3]! << 24) | (file[at + 2]! << 16)) >> 16;
+    case 'float32':
+      return fromFloat(file.readFloatLE(at));
     case 'pcm8':
       return (file[at]! - 128) << 8;
     case 'alaw':
@@ -164,4 +170,10 @@ function decodeSample(file: Buffer, encoding: WavEncoding, at: number): number {
     case 'ulaw':
       return ULAW_TO_LINEAR[file[at]!]!;
   }
+}
+
+/** Full scale is ±1; what exceeds it is cut, and what is no number is silence. */
+function fromFloat(value: number): number {
+  if (Number.isNaN(value)) return 0;
+  return Math.max(-32_768, Math.min(32_767, Math.round(value * 32_768)));
 }

@@ -5,6 +5,10 @@ import { ArgumentError } from './errors.js';
 import { startSipServer } from './server.js';
 
 function argumentsOrExit(): SipServerOptions {
+  if (process.argv.includes('--help') || process.argv.includes('-h')) {
+    process.stdout.write(USAGE);
+    process.exit(0);
+  }
   try {
     return readArguments(process.argv.slice(2));
   } catch (err) {
