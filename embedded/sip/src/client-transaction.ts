@@ -11,7 +11,7 @@ import { SipStateError, type SipTransportError, TransactionTimeoutError } from '
 import { SipMessage } from './message.js';
 import type { SipClock, SipTimers } from './timers.js';
 import { TransactionTimers } from './transaction-timers.js';
-import type { Endpoint } from './transport.js';
+import { type Endpoint, isReliable } from './transport.js';
 import { parseCSeq } from './via.js';
 
 /** What a transaction needs of its layer. */
@@ -57,7 +57,7 @@ export class ClientTransaction extends EventEmitter<ClientTransactionEvents> {
   ) {
     super();
     this.bytes = request.toBuffer();
-    this.context = { timers: host.timers, reliable: destination.transport === 'tcp' };
+    this.context = { timers: host.timers, reliable: isReliable(destination.transport) };
     this.timers = new TransactionTimers(host.clock, (timer, afterMs) => this.input({ type: `timer${timer}`, afterMs }));
   }
 
