@@ -10,6 +10,8 @@ export interface SipServerOptions {
   listen: ListenOptions[];
   /** For `tls` and `wss`; undefined without certificate. */
   tls: TlsSettings | undefined;
+  /** Larger requests go over TCP where their URI leaves it open. */
+  maxDatagramBytes: number;
   /** Control port: where applications connect. */
   address: string;
   port: number;
@@ -30,6 +32,7 @@ export const USAGE = `sip-server: a SIP server that speaks the drachtio control 
                             (sip:127.0.0.1:5060)
   --external-ip HOST        what the contact before it is called to peers outside its local nets
   --local-net CIDR          local net of the contact before it; repeatable (the private range of its address)
+  --mtu BYTES               larger requests go over TCP unless their URI says udp (1300)
   --cert-file FILE          certificate for tls and wss (PEM)
   --key-file FILE           its key
   --chain-file FILE         certificates of its issuers
@@ -75,6 +78,7 @@ export function readArguments(argv: readonly string[]): SipServerOptions {
   return {
     listen,
     tls,
+    maxDatagramBytes: readMtu(values.mtu ?? '1300'),
     address: values.address ?? '127.0.0.1',
     port: readPort('--port', values.port ?? '9022'),
     secret: values.secret ?? 'cymru',
@@ -96,6 +100,7 @@ function parse(argv: readonly string[]) {
       contact: texts,
       'external-ip': texts,
       'local-net': texts,
+      mtu: text,
       'cert-file': text,
       'key-file': text,
       'chain-file': text,
@@ -122,4 +127,10 @@ function readPort(option: string, text: string): number {
   const port = Number(text);
   if (!/^\d{1,5}$/.test(text) || port > 65_535) throw new ArgumentError(`${option}: a port from 0 to 65535 expected`);
   return port;
+}
+
+function readMtu(text: string): number {
+  const bytes = Number(text);
+  if (!/^\d{1,5}$/.test(text) || bytes < 500) throw new ArgumentError('--mtu: 500 or more bytes expected');
+  return bytes;
 }

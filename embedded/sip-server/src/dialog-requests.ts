@@ -24,15 +24,17 @@ export function dialogDestination(dialog: ServerDialog, request: SipMessage): En
   const isPeer = !isRouted || hop.host === peer.host;
   // A browser has no address but its connection (RFC 7118 §5).
   if (peer.transport === 'ws' || peer.transport === 'wss') return isPeer ? peer : hop;
-  const target = /;\s*transport=/i.test(uri) ? hop : { ...hop, ...overTransport(peer.transport, uri) };
+  const target = /;\s*transport=/i.test(uri) ? hop : overTransport(peer.transport, hop, uri);
   if (target.transport !== peer.transport || peer.connectionId === undefined) return target;
   // TLS (RFC 5923): reused. TCP: reused when the Contact is not where the peer is, thus behind NAT.
   const reuses = peer.transport === 'tls' ? isPeer : !isRouted && hop.host !== peer.host;
   return reuses ? { ...target, connectionId: peer.connectionId } : target;
 }
 
-function overTransport(transport: TransportName, uri: string): { transport: TransportName; port: number } {
-  return { transport, port: parseUri(uri)?.port ?? defaultPort(transport) };
+function overTransport(transport: TransportName, { host }: Endpoint, uri: string): Endpoint {
+  const port = parseUri(uri)?.port;
+  const to = { transport, host, port: port ?? defaultPort(transport) };
+  return port === undefined ? { ...to, open: { transport: false, port: true } } : to;
 }
 
 /** Sends a request inside a dialog. */

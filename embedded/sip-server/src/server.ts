@@ -33,8 +33,9 @@ export interface SipServerSurroundings {
 /** Starts a server. @throws the socket's error when an address is taken; nothing stays open then */
 export async function startSipServer(options: SipServerOptions, around: SipServerSurroundings): Promise<SipServer> {
   const { logger, instanceId, timers = {} } = around;
+  const { listen, tls, maxDatagramBytes } = options;
   const counters = new ServerCounters();
-  const layer = new TransactionLayer({ listen: options.listen, timers, ...(options.tls ? { tls: options.tls } : {}) });
+  const layer = new TransactionLayer({ listen, maxDatagramBytes, timers, ...(tls ? { tls } : {}) });
   const handler = options.handler
     ? new RequestHandler({ ...options.handler, sipMethods: new Set(options.handler.sipMethods) })
     : undefined;

@@ -196,6 +196,7 @@ t.test('arguments: external-ip and local-net belong to the contact before them',
     [['--cert-file', '/nowhere', '--key-file', '/nowhere'], /--cert-file: ENOENT/],
     [['--contact', 'sips:127.0.0.1;transport=tcp'], /tcp is not supported \(tls, wss\)/],
     [['--contact', 'sip:host.example'], /an address of this machine/],
+    [['--mtu', '10'], /500 or more/],
     [['--tls-name', 'x'], undefined],
   ] as const) {
     if (reason) t.throws(() => readArguments(argv), { message: reason });

@@ -11,7 +11,9 @@ export function endpointOfUri(text: string): Endpoint | undefined {
   if ((uri?.scheme !== 'sip' && uri?.scheme !== 'sips') || uri.host === '') return undefined;
   const transport = transportOf(uri);
   if (transport === undefined) return undefined;
-  return { transport, host: unbracketed(uri.host), port: uri.port ?? defaultPort(transport) };
+  const open = { transport: !uri.params.get('transport'), port: uri.port === undefined };
+  const to: Endpoint = { transport, host: unbracketed(uri.host), port: uri.port ?? defaultPort(transport) };
+  return open.transport || open.port ? { ...to, open } : to;
 }
 
 /** The next hop of a request (RFC 3261 §8.1.2, §12.2.1.1): top Route, else the Request-URI; undefined when neither can be read. */

@@ -22,6 +22,7 @@ export { type SipHeader, SipMessage, splitList } from './message.js';
 export { OutgoingCall, type OutgoingCallEvents } from './outgoing-call.js';
 export { DEFAULT_LIMITS, type ParseLimits, type ParseResult, parseMessage } from './parse-message.js';
 export { reasonPhrase } from './reasons.js';
+export type { ResolverOptions } from './resolver.js';
 export { createResponse } from './response.js';
 export type { ServerState } from './server-tables.js';
 export { ServerTransaction, type ServerTransactionEvents } from './server-transaction.js';

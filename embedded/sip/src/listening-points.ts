@@ -59,6 +59,11 @@ export class ListeningPoints {
     return holder ?? this.pointFor(to.transport, to.host)?.transport;
   }
 
+  /** Whether there is a socket of this transport and address family. */
+  speaks(transport: TransportName, family: 4 | 6): boolean {
+    return this.points.some((point) => point.transport.local.transport === transport && point.family === family);
+  }
+
   /**
    * Our address as a peer reaches it.
    * @param peerHost decides between local and external address, and between sockets; undefined takes the first local one

@@ -7,10 +7,12 @@ import { SipCounters } from './counters.js';
 import { nextHop } from './destination.js';
 import { SipParseError, SipStateError, SipTransportError } from './errors.js';
 import { newBranch } from './ids.js';
+import { LargeRequests } from './large-requests.js';
 import { type ListenOptions, openListeners } from './listeners.js';
 import { ListeningPoints } from './listening-points.js';
-import type { SipMessage } from './message.js';
+import { SipMessage } from './message.js';
 import { DEFAULT_LIMITS, type ParseLimits, parseMessage } from './parse-message.js';
+import { type ResolverOptions, SipResolver } from './resolver.js';
 import { createResponse } from './response.js';
 import { type ServerHost, ServerTransaction } from './server-transaction.js';
 import { makeTimers, type SipClock, type SipTimers, systemClock } from './timers.js';
@@ -20,6 +22,7 @@ import {
   type Endpoint,
   isInvalidName,
   type MessageSource,
+  type TransportName,
   type TransportSink,
   unbracketed,
 } from './transport.js';
@@ -34,6 +37,10 @@ export interface TransactionLayerOptions {
   counters?: SipCounters;
   /** Needed for `tls` and `wss` entries of `listen`. */
   tls?: TlsSettings;
+  /** How names of next hops are looked up. */
+  dns?: ResolverOptions;
+  /** Larger requests go over TCP where the URI leaves it open (RFC 3261 §18.1.1). @defaultValue 1300 */
+  maxDatagramBytes?: number;
 }
 
 /** Events of {@link TransactionLayer}. */
@@ -57,6 +64,8 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
   private readonly clock: SipClock;
   private readonly limits: ParseLimits;
   private points = new ListeningPoints([], []);
+  private readonly resolver: SipResolver;
+  private readonly largeRequests: LargeRequests;
   private readonly clients = new Map<string, ClientTransaction>();
   private readonly servers = new Map<string, ServerTransaction>();
   private readonly host: ClientHost & ServerHost;
@@ -70,6 +79,9 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     this.clock = options.clock ?? systemClock;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.host = this.makeHost();
+    const speaks = (transport: TransportName, family: 4 | 6): boolean => this.points.speaks(transport, family);
+    this.resolver = new SipResolver(options.dns ?? {}, speaks);
+    this.largeRequests = new LargeRequests(options.maxDatagramBytes ?? 1300, speaks);
   }
 
   /** Opens the sockets. @throws the socket's error when an address is taken; what was opened is closed again. */
@@ -115,7 +127,13 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     const destination = options.destination ?? nextHop(request);
     const branch = this.stampVia(request, destination);
     if (!request.has('Max-Forwards')) request.add('Max-Forwards', '70');
-    return this.startClient(request, branch, destination);
+    const transaction = this.addClient(request, branch, destination ?? NOWHERE);
+    if (!destination || !SipResolver.isName(destination)) {
+      this.begin(transaction, [transaction.destination]);
+    } else {
+      void this.resolver.targets(destination).then((targets) => this.begin(transaction, targets));
+    }
+    return transaction;
   }
 
   /** Sends the ACK of a 2xx (no transaction). Send the same message again for a repeated 2xx with {@link resend}. */
@@ -123,45 +141,95 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     this.stampVia(ack, destination);
     if (!ack.has('Max-Forwards')) ack.add('Max-Forwards', '70');
     this.counters.requestsSent++;
-    this.transmitTo(ack, destination);
+    this.transmitAck(ack, destination);
   }
 
   /** Sends an ACK again, byte for byte. */
   resend(ack: SipMessage, destination: Endpoint | undefined = nextHop(ack)): void {
     this.counters.retransmissionsSent++;
-    this.transmitTo(ack, destination);
+    this.transmitAck(ack, destination);
   }
 
   /** Closes the sockets and forgets all transactions. */
   async stop(): Promise<void> {
     for (const transaction of [...this.clients.values(), ...this.servers.values()]) transaction.destroy();
+    this.resolver.close();
     const { transports } = this.points;
     // What is still sent is named after our addresses, and fails.
     this.points = this.points.closed();
     await Promise.all(transports.map((transport) => transport.close()));
   }
 
-  private transmitTo(message: SipMessage, destination: Endpoint | undefined): void {
-    this.transmit(message.toBuffer(), destination ?? NOWHERE, undefined, () => {});
+  private transmitAck(ack: SipMessage, destination: Endpoint = NOWHERE): void {
+    if (!SipResolver.isName(destination)) {
+      this.transmit(ack.toBuffer(), destination, undefined, () => {});
+      return;
+    }
+    void this.resolver.targets(destination).then(([target = NOWHERE]) => {
+      if (target.transport !== destination.transport) ack.set('Via', this.viaFor(target, newBranch()));
+      this.transmit(ack.toBuffer(), target, undefined, () => {});
+    });
   }
 
   private stampVia(request: SipMessage, destination: Endpoint | undefined): string {
     const branch = newBranch();
+    request.prepend('Via', this.viaFor(destination, branch));
+    return branch;
+  }
+
+  private viaFor(destination: Endpoint | undefined, branch: string): string {
     const transport = destination?.transport ?? 'udp';
     const socket = destination && this.points.choose(destination);
     const { host, port } = socket
       ? this.points.advertised(socket, destination.host)
       : this.addressFor(transport, destination?.host);
-    request.prepend('Via', `SIP/2.0/${transport.toUpperCase()} ${bracketed(host)}:${port};branch=${branch};rport`);
-    return branch;
+    return `SIP/2.0/${transport.toUpperCase()} ${bracketed(host)}:${port};branch=${branch};rport`;
   }
 
-  private startClient(request: SipMessage, branch: string, destination: Endpoint | undefined): ClientTransaction {
+  private addClient(request: SipMessage, branch: string, destination: Endpoint): ClientTransaction {
     const key = `${branch}|${request.method}`;
-    const transaction = new ClientTransaction(this.host, key, request, destination ?? NOWHERE);
+    const transaction = new ClientTransaction(this.host, key, request, destination);
     this.clients.set(key, transaction);
-    transaction.start();
     return transaction;
+  }
+
+  /** Sends a new request to the first of its addresses; the others are for when that fails. */
+  private begin(transaction: ClientTransaction, targets: readonly Endpoint[]): void {
+    // Ended while its name was looked up.
+    if (transaction.state !== 'initial') return;
+    const [first = NOWHERE, ...others] = this.largeRequests.plan(targets, transaction.request);
+    transaction.alternatives = others;
+    if (first === transaction.destination) transaction.start();
+    else this.moveTo(transaction, first);
+  }
+
+  /** A new branch for each address: to those there it is a new transaction (RFC 3263 §4.3). */
+  private moveTo(transaction: ClientTransaction, target: Endpoint): void {
+    const { request } = transaction;
+    const branch = newBranch();
+    // Vias of proxied requests stand below ours and stay.
+    request.headers.find((header) => header.key === 'via')!.value = this.viaFor(target, branch);
+    const key = `${branch}|${request.method}`;
+    this.clients.delete(transaction.key);
+    this.clients.set(key, transaction);
+    transaction.restart(key, target);
+  }
+
+  private tryNext(transaction: ClientTransaction, refusal: SipMessage | undefined): boolean {
+    const next = transaction.alternatives.shift();
+    if (!next) return false;
+    const { key, destination, request } = transaction;
+    this.counters.failovers++;
+    this.largeRequests.failed(destination, refusal !== undefined);
+    if (refusal) {
+      const copy = SipMessage.request(request.method, request.uri);
+      for (const { name, value } of request.headers) copy.add(name, value);
+      const left = new ClientTransaction(this.host, key, copy, destination);
+      this.moveTo(transaction, next);
+      this.clients.set(key, left);
+      left.absorb(refusal);
+    } else this.moveTo(transaction, next);
+    return true;
   }
 
   private makeHost(): ClientHost & ServerHost {
@@ -176,9 +244,12 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
       },
       startCancel: (cancel, destination) => {
         const branch = parseVia(cancel.getList('Via')[0]!)?.branch ?? '';
-        return this.startClient(cancel, branch, destination);
+        const transaction = this.addClient(cancel, branch, destination);
+        transaction.start();
+        return transaction;
       },
       awaitAck: (transaction, response) => this.awaitingAck.set(ackKey(response), transaction),
+      tryNext: (transaction, refusal) => this.tryNext(transaction, refusal),
       clientEnded: (transaction) => this.clients.delete(transaction.key),
       serverEnded: (transaction) => {
         this.servers.delete(transaction.key);

@@ -32,6 +32,8 @@ export interface Endpoint {
   connectionId?: number;
   /** The name that a TLS certificate has to prove, where `host` is an address found for it. */
   serverName?: string;
+  /** What the URI left open, thus DNS or the size of the message may decide (RFC 3263 §4.1, RFC 3261 §18.1.1). */
+  open?: { transport: boolean; port: boolean };
 }
 
 /** Where a message came from and on which of our addresses. */
