@@ -20,7 +20,8 @@ export function dialogDestination(dialog: ServerDialog, request: SipMessage): En
   const isRouted = request.has('Route');
   const uri = nextHopUri(request) ?? state.remoteTarget;
   const hop = endpointOfUri(uri);
-  if (!hop || peer.transport === 'udp') return hop;
+  // TCP that was only chosen for the size of the first request says nothing of the others.
+  if (!hop || peer.transport === 'udp' || (peer.transport === 'tcp' && peer.open?.transport)) return hop;
   const isPeer = !isRouted || hop.host === peer.host;
   // A browser has no address but its connection (RFC 7118 §5).
   if (peer.transport === 'ws' || peer.transport === 'wss') return isPeer ? peer : hop;

@@ -137,8 +137,8 @@ export class Incoming {
       transaction.reply(500, 'CSeq out of order');
       return;
     }
-    // A peer that had to connect anew is reached on its new connection.
-    if (transaction.source.connectionId !== undefined) dialog.peer = transaction.source;
+    // A peer that had to connect anew is reached on its new connection; a UDP peer that sent one large request is not.
+    if (transaction.source.transport === dialog.peer.transport) dialog.peer = transaction.source;
     if (request.method === 'INVITE' && dialog.reinvite) {
       transaction.reply(491);
       return;

@@ -204,3 +204,27 @@ t.test('arguments: external-ip and local-net belong to the contact before them',
   }
   t.end();
 });
+
+t.test(
+  'large: an INVITE of an application over 1300 bytes goes over TCP, back to UDP where that is refused',
+  async (t) => {
+    const server = await startServer(t);
+    const srf = await connectApp(t, server);
+    const vias: Array<string | undefined> = [];
+    for (const transports of [['udp', 'tcp'], ['udp']] as const) {
+      const listen = transports.map((transport) => ({ transport, host: '127.0.0.1', port: 0 }));
+      const phone = await createUserAgent({ listen, timers: { T1: 20 } });
+      t.teardown(() => phone.stop());
+      phone.onInvite((call) => {
+        vias.push(call.request.get('Via')?.slice(0, 12));
+        call.accept(sdp(5));
+      });
+      const headers = { 'X-Long': 'x'.repeat(1400) };
+      const dialog = await srf.createUAC(phone.contactUri(), { localSdp: sdp(4), headers });
+      t.equal((await dialog.request({ method: 'INFO', headers })).status, 200);
+      await dialog.destroy();
+    }
+    t.same(vias, ['SIP/2.0/TCP ', 'SIP/2.0/UDP ']);
+    t.equal(server.bridge.dialogCount, 0);
+  },
+);

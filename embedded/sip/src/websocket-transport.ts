@@ -97,7 +97,10 @@ export class WebSocketTransport implements Transport {
       maxPayload: maxMessageBytes(options),
       perMessageDeflate: false,
       handleProtocols: () => SUBPROTOCOL,
-      verifyClient: ({ req }: { req: IncomingMessage }) => offersSip(req),
+      verifyClient: ({ req }, decide) => {
+        if (!offersSip(req)) sink.refused();
+        decide(offersSip(req), 400, 'Subprotocol sip expected');
+      },
     });
     upgrader.on('error', () => sink.refused());
     upgrader.on('wsClientError', () => sink.refused());
