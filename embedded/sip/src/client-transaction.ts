@@ -75,6 +75,11 @@ export class ClientTransaction extends EventEmitter<ClientTransactionEvents> {
     return this.currentKey;
   }
 
+  /** Size of the request as it is sent. */
+  get requestBytes(): number {
+    return this.bytes.length;
+  }
+
   /** Where the request goes: the address found for the next hop, another one after a failure there. */
   get destination(): Endpoint {
     return this.currentDestination;

@@ -1,5 +1,4 @@
 import { isIP } from 'node:net';
-import type { SipMessage } from './message.js';
 import type { Endpoint, TransportName } from './transport.js';
 
 /** A peer that did not take TCP is not asked again for so long: its connection attempt may take seconds to fail. */
@@ -17,8 +16,8 @@ export class LargeRequests {
   ) {}
 
   /** The targets, each UDP one with TCP before it where the request is large and its URI does not demand UDP. */
-  plan(targets: readonly Endpoint[], request: SipMessage): readonly Endpoint[] {
-    if (!targets.some((to) => this.mayChange(to)) || request.toBuffer().length <= this.maxDatagramBytes) return targets;
+  plan(targets: readonly Endpoint[], requestBytes: number): readonly Endpoint[] {
+    if (requestBytes <= this.maxDatagramBytes) return targets;
     return targets.flatMap((to) => (this.mayChange(to) ? [{ ...to, transport: 'tcp' as const }, to] : [to]));
   }
 

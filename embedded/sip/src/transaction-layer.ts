@@ -197,7 +197,7 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
   private begin(transaction: ClientTransaction, targets: readonly Endpoint[]): void {
     // Ended while its name was looked up.
     if (transaction.state !== 'initial') return;
-    const [first = NOWHERE, ...others] = this.largeRequests.plan(targets, transaction.request);
+    const [first = NOWHERE, ...others] = this.largeRequests.plan(targets, transaction.requestBytes);
     transaction.alternatives = others;
     if (first === transaction.destination) transaction.start();
     else this.moveTo(transaction, first);
