@@ -3,8 +3,10 @@ import { get } from 'node:http';
 import { connect } from 'node:net';
 import t from 'tap';
 import { WebSocket } from 'ws';
-import { parseMessage } from './parse-message.js';
+import { DEFAULT_LIMITS, parseMessage } from './parse-message.js';
+import type { TransportSink } from './transport.js';
 import { createUserAgent, type UserAgent } from './user-agent.js';
+import { DEFAULT_WEBSOCKET_LIMITS, WebSocketTransport } from './websocket-transport.js';
 
 type Teardown = { teardown(fn: () => unknown): void };
 
@@ -131,4 +133,30 @@ t.test('ws: a message over the limits, or bytes that are no WebSocket, end the c
   const after = await browser(t, server);
   after.send('OPTIONS', 'z9hG4bK3');
   t.equal((await after.next()).message.status, 200);
+});
+
+t.test('ws: a peer that leaves a ping without answer is cut off, one that answers stays', async (t) => {
+  const sink: TransportSink = {
+    message: () => {},
+    unframeable: () => {},
+    keepAlive: () => {},
+    refused: () => {},
+    nextConnectionId: () => 1,
+  };
+  const limits = { ...DEFAULT_WEBSOCKET_LIMITS, pingMs: 20 };
+  const server = await WebSocketTransport.open({
+    host: '127.0.0.1',
+    port: 0,
+    sink,
+    parseLimits: DEFAULT_LIMITS,
+    limits,
+  });
+  t.teardown(() => server.close());
+  const url = `ws://127.0.0.1:${server.local.port}/`;
+  const dead = new WebSocket(url, 'sip', { autoPong: false });
+  await once(dead, 'close');
+  const alive = new WebSocket(url, 'sip');
+  t.teardown(() => alive.terminate());
+  for (let pings = 0; pings < 3; pings++) await once(alive, 'ping');
+  t.equal(alive.readyState, WebSocket.OPEN);
 });
