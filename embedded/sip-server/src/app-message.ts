@@ -1,4 +1,4 @@
-import { parseNameAddr, type SipMessage, tagOf } from '@ringwire/sip';
+import { parseNameAddr, type SipMessage, type TransportName, tagOf, transportParam } from '@ringwire/sip';
 import { CommandError } from './errors.js';
 
 /** A SIP message as an application writes it: what matters is there, what the server supplies may be missing or wrong. */
@@ -58,7 +58,7 @@ const LOCALHOST_HEADERS = new Set(['from', 'to', 'contact', 'p-asserted-identity
 export interface OwnAddress {
   host: string;
   port: number;
-  transport: 'udp' | 'tcp';
+  transport: TransportName;
 }
 
 /**
@@ -86,7 +86,7 @@ const SINGLE = new Set(['from', 'to', 'call-id', 'cseq', 'max-forwards', 'conten
 /** `sip:1234@localhost` becomes our address; a Contact also says the transport that is not the default. */
 function replaceLocalhost(key: string, value: string, own: OwnAddress): string {
   if (!value.includes('localhost')) return value;
-  const suffix = key === 'contact' && own.transport === 'tcp' ? ';transport=tcp' : '';
+  const suffix = key === 'contact' ? transportParam(own.transport) : '';
   const replaced = value.replace(/((?:sips?:|@))localhost(?::\d+)?/g, `$1${own.host}:${own.port}${suffix}`);
   return suffix !== '' && !replaced.includes('<') ? `<${replaced}>` : replaced;
 }

@@ -1,11 +1,17 @@
 import { parseArgs } from 'node:util';
-import { type ListenOptions, parseUri } from '@ringwire/sip';
+import type { ListenOptions, TlsSettings } from '@ringwire/sip';
+import { readContacts } from './contact-arguments.js';
 import { ArgumentError } from './errors.js';
+import { readTlsArguments } from './tls-arguments.js';
 
 /** What the command line says. */
 export interface SipServerOptions {
   /** SIP addresses to listen on. */
   listen: ListenOptions[];
+  /** For `tls` and `wss`; undefined without certificate. */
+  tls: TlsSettings | undefined;
+  /** Larger requests go over TCP where their URI leaves it open. */
+  maxDatagramBytes: number;
   /** Control port: where applications connect. */
   address: string;
   port: number;
@@ -22,7 +28,20 @@ const LEVELS: Record<string, string> = { notice: 'info', warning: 'warn', critic
 
 /** The options as `--help` shows them. */
 export const USAGE = `sip-server: a SIP server that speaks the drachtio control protocol
-  --contact URI             sip:HOST:PORT;transport=udp,tcp; repeatable; port 0 takes a free one (sip:127.0.0.1:5060)
+  --contact URI             sip:HOST:PORT;transport=udp,tcp (also tls, ws, wss); repeatable; port 0 takes a free one
+                            (sip:127.0.0.1:5060)
+  --external-ip HOST        what the contact before it is called to peers outside its local nets
+  --local-net CIDR          local net of the contact before it; repeatable (the private range of its address)
+  --mtu BYTES               larger requests go over TCP unless their URI says udp (1300)
+  --cert-file FILE          certificate for tls and wss (PEM)
+  --key-file FILE           its key
+  --chain-file FILE         certificates of its issuers
+  --dh-param FILE           Diffie-Hellman parameters
+  --min-tls-version V       1.2 or 1.3 (1.2)
+  --tls-name NAME=CERT,KEY  another certificate for those who ask for this name; repeatable
+  --tls-ca-file FILE        authorities that peers' certificates come from (those known to Node.js)
+  --tls-require-client-cert refuses peers without a certificate of these authorities
+  --tls-no-verify           accepts any certificate of servers that are connected to
   --address HOST            control port: address (127.0.0.1)
   --port N                  control port: 0 takes a free one (9022)
   --secret TEXT             control port: secret (cymru)
@@ -36,15 +55,13 @@ export const USAGE = `sip-server: a SIP server that speaks the drachtio control 
 
 /** Reads the command line. @throws ArgumentError that says what is wrong */
 export function readArguments(argv: readonly string[]): SipServerOptions {
-  let values: ReturnType<typeof parse>;
+  let parsed: ReturnType<typeof parse>;
   try {
-    values = parse(argv);
+    parsed = parse(argv);
   } catch (err) {
     throw new ArgumentError(err instanceof Error ? err.message : String(err), {}, { cause: err });
   }
-  for (const option of ['external-ip', 'local-net'] as const) {
-    if (values[option]) throw new ArgumentError(`--${option} is not supported: listen on the address that peers reach`);
-  }
+  const { values, tokens } = parsed;
   const method = (values['http-method'] ?? 'GET').toUpperCase();
   if (method !== 'GET' && method !== 'POST') throw new ArgumentError('--http-method: GET or POST expected');
   const url = values['http-handler'];
@@ -54,8 +71,14 @@ export function readArguments(argv: readonly string[]): SipServerOptions {
   const sipMethods = (values['http-handler-methods'] ?? 'invite').toUpperCase().split(',');
   const httpPort = values['http-port'];
   const level = values.loglevel;
+  const listen = readContacts(tokens.filter((token) => token.kind === 'option'));
+  const tls = readTlsArguments(values);
+  const unsafe = listen.find(({ transport }) => transport === 'tls' || transport === 'wss');
+  if (unsafe && !tls) throw new ArgumentError(`--contact: ${unsafe.transport} needs --cert-file and --key-file`);
   return {
-    listen: (values.contact ?? ['sip:127.0.0.1:5060']).flatMap(readContact),
+    listen,
+    tls,
+    maxDatagramBytes: readMtu(values.mtu ?? '1300'),
     address: values.address ?? '127.0.0.1',
     port: readPort('--port', values.port ?? '9022'),
     secret: values.secret ?? 'cymru',
@@ -68,10 +91,25 @@ export function readArguments(argv: readonly string[]): SipServerOptions {
 
 function parse(argv: readonly string[]) {
   const text = { type: 'string' } as const;
+  const texts = { type: 'string', multiple: true } as const;
+  const flag = { type: 'boolean' } as const;
   return parseArgs({
     args: [...argv],
+    tokens: true,
     options: {
-      contact: { type: 'string', multiple: true },
+      contact: texts,
+      'external-ip': texts,
+      'local-net': texts,
+      mtu: text,
+      'cert-file': text,
+      'key-file': text,
+      'chain-file': text,
+      'dh-param': text,
+      'min-tls-version': text,
+      'tls-name': texts,
+      'tls-ca-file': text,
+      'tls-require-client-cert': flag,
+      'tls-no-verify': flag,
       address: text,
       port: text,
       secret: text,
@@ -80,24 +118,8 @@ function parse(argv: readonly string[]) {
       'http-handler-methods': text,
       'http-port': text,
       'http-address': text,
-      'external-ip': text,
-      'local-net': text,
       loglevel: text,
     },
-  }).values;
-}
-
-/** `sip:127.0.0.1:5070;transport=udp,tcp` as listeners; without transport both. */
-function readContact(text: string): ListenOptions[] {
-  const uri = parseUri(text);
-  if (uri?.scheme !== 'sip' || uri.host === '') throw new ArgumentError(`--contact: not a sip URI: ${text}`);
-  const transports = (uri.params.get('transport') || 'udp,tcp').toLowerCase().split(',');
-  const host = uri.host === '*' ? '0.0.0.0' : uri.host.replace(/^\[|\]$/g, '');
-  return transports.map((transport) => {
-    if (transport !== 'udp' && transport !== 'tcp') {
-      throw new ArgumentError(`--contact: transport ${transport} is not supported (udp, tcp)`);
-    }
-    return { transport, host, port: uri.port ?? 5060 };
   });
 }
 
@@ -105,4 +127,10 @@ function readPort(option: string, text: string): number {
   const port = Number(text);
   if (!/^\d{1,5}$/.test(text) || port > 65_535) throw new ArgumentError(`${option}: a port from 0 to 65535 expected`);
   return port;
+}
+
+function readMtu(text: string): number {
+  const bytes = Number(text);
+  if (!/^\d{1,5}$/.test(text) || bytes < 500) throw new ArgumentError('--mtu: 500 or more bytes expected');
+  return bytes;
 }

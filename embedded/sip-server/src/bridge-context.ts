@@ -1,5 +1,13 @@
 import type { Logger } from '@ringwire/common/log/logger.js';
-import type { ClientTransaction, Endpoint, ServerTransaction, SipMessage, TransactionLayer } from '@ringwire/sip';
+import {
+  bracketed,
+  type ClientTransaction,
+  type Endpoint,
+  type ServerTransaction,
+  type SipMessage,
+  type TransactionLayer,
+  transportParam,
+} from '@ringwire/sip';
 import type { OwnAddress } from './app-message.js';
 import type { ClientRegistry } from './control/client-registry.js';
 import type { ControlClient } from './control/control-client.js';
@@ -56,16 +64,15 @@ export function dialogId(callId: string, fromTag: string): string {
   return `${callId};from-tag=${fromTag}`;
 }
 
-/** Our address as a peer that is reached over this transport sees it, or on which a request came in. */
-export function ownAddress(layer: TransactionLayer, transport: Endpoint['transport'], port?: number): OwnAddress {
-  const exact = layer.addresses.find((a) => a.transport === transport && a.port === port);
-  const { host, port: ownPort, transport: actual } = exact ?? layer.addressFor(transport);
-  return { host: host.includes(':') ? `[${host}]` : host, port: ownPort, transport: actual };
+/** Our address as this peer reaches it; rather that of the listener on `localPort`, on which its request came in. */
+export function ownAddress(layer: TransactionLayer, peer: Endpoint, localPort?: number): OwnAddress {
+  const { host, port, transport } = layer.addressFor(peer.transport, peer.host, localPort);
+  return { host: bracketed(host), port, transport };
 }
 
 /** The Contact that the server puts where the application gives none. */
 export function contactOf(own: OwnAddress): string {
-  return `<sip:${own.host}:${own.port}${own.transport === 'tcp' ? ';transport=tcp' : ''}>`;
+  return `<sip:${own.host}:${own.port}${transportParam(own.transport)}>`;
 }
 
 /** Hands a message of the network to an application. */

@@ -1,13 +1,41 @@
-import { type ClientTransaction, type Endpoint, endpointOfUri, nextHop, type SipMessage } from '@ringwire/sip';
+import {
+  type ClientTransaction,
+  defaultPort,
+  type Endpoint,
+  endpointOfUri,
+  nextHopUri,
+  parseUri,
+  type SipMessage,
+  type TransportName,
+} from '@ringwire/sip';
 import type { BridgeContext } from './bridge-context.js';
 import type { ServerDialog } from './dialog-store.js';
 
-/** Where a request inside a dialog goes: its route or the peer's Contact, over TCP when the peer is known to use it. */
+/**
+ * Where a request inside a dialog goes: its route or the peer's Contact, over the peer's transport where that says none,
+ * and on the connection on which the peer was heard where it cannot be reached otherwise.
+ */
 export function dialogDestination(dialog: ServerDialog, request: SipMessage): Endpoint | undefined {
-  const hop = nextHop(request) ?? endpointOfUri(dialog.state.remoteTarget);
-  const route = request.get('Route') ?? dialog.state.remoteTarget;
-  if (hop && dialog.transport === 'tcp' && !/;\s*transport=/i.test(route)) return { ...hop, transport: 'tcp' };
-  return hop;
+  const { peer, state } = dialog;
+  const isRouted = request.has('Route');
+  const uri = nextHopUri(request) ?? state.remoteTarget;
+  const hop = endpointOfUri(uri);
+  // TCP that was only chosen for the size of the first request says nothing of the others.
+  if (!hop || peer.transport === 'udp' || (peer.transport === 'tcp' && peer.open?.transport)) return hop;
+  const isPeer = !isRouted || hop.host === peer.host;
+  // A browser has no address but its connection (RFC 7118 §5).
+  if (peer.transport === 'ws' || peer.transport === 'wss') return isPeer ? peer : hop;
+  const target = /;\s*transport=/i.test(uri) ? hop : overTransport(peer.transport, hop, uri);
+  if (target.transport !== peer.transport || peer.connectionId === undefined) return target;
+  // TLS (RFC 5923): reused. TCP: reused when the Contact is not where the peer is, thus behind NAT.
+  const reuses = peer.transport === 'tls' ? isPeer : !isRouted && hop.host !== peer.host;
+  return reuses ? { ...target, connectionId: peer.connectionId } : target;
+}
+
+function overTransport(transport: TransportName, { host }: Endpoint, uri: string): Endpoint {
+  const port = parseUri(uri)?.port;
+  const to = { transport, host, port: port ?? defaultPort(transport) };
+  return port === undefined ? { ...to, open: { transport: false, port: true } } : to;
 }
 
 /** Sends a request inside a dialog. */

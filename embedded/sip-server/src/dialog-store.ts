@@ -24,8 +24,8 @@ export interface ServerDialog {
   ending: boolean;
   /** Made by SUBSCRIBE: when it lapses, in ms of the monotonic clock; undefined for INVITE dialogs, which end with BYE. */
   lapsesAtMs: number | undefined;
-  /** How the peer was reached; its Contact may not say that it speaks TCP only. */
-  transport: Endpoint['transport'];
+  /** Where the peer was last heard or reached: its Contact may not say its transport, or be behind NAT or a browser. */
+  peer: Endpoint;
 }
 
 /** The live dialogs, found by the id that applications use and by what a request of the peer says. */

@@ -137,6 +137,8 @@ export class Incoming {
       transaction.reply(500, 'CSeq out of order');
       return;
     }
+    // A peer that had to connect anew is reached on its new connection; a UDP peer that sent one large request is not.
+    if (transaction.source.transport === dialog.peer.transport) dialog.peer = transaction.source;
     if (request.method === 'INVITE' && dialog.reinvite) {
       transaction.reply(491);
       return;
@@ -184,7 +186,7 @@ export class Incoming {
     if (tag !== undefined && !dialog && tagOf(transaction.request.get('To')) === undefined) transaction.localTag = tag;
     const response = transaction.makeResponse(status, reason === '' ? undefined : reason);
     const { source } = transaction;
-    const own = ownAddress(this.context.layer, source.transport, source.local.port);
+    const own = ownAddress(this.context.layer, source, source.local.port);
     applyAppMessage(response, message, own, true);
     if (/^(INVITE|SUBSCRIBE)$/.test(transaction.method) && status > 100 && status < 300 && !response.has('Contact')) {
       response.add('Contact', contactOf(own));
@@ -202,7 +204,7 @@ export class Incoming {
       reinvite: undefined,
       ending: false,
       lapsesAtMs: transaction.method === 'SUBSCRIBE' ? subscriptionLapse(response) : undefined,
-      transport: transaction.source.transport,
+      peer: transaction.source,
     };
     this.context.dialogs.add(dialog);
     return dialog;

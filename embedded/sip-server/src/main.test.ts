@@ -40,5 +40,5 @@ t.test('process: a wrong command line is explained and ends with 2', async (t) =
   });
   const [status] = await once(child, 'close');
   t.equal(status, 2);
-  t.match(errors, /tls is not supported[\s\S]*--contact URI/);
+  t.match(errors, /tls needs --cert-file[\s\S]*--contact URI/);
 });

@@ -86,7 +86,7 @@ export class Outgoing {
     if (!dialog.ack) throw new CommandError('no response waits for an ACK');
     if (dialog.ack.message) throw new CommandError('the ACK has been sent');
     const ack = dialog.state.makeAck(dialog.ack.seq);
-    applyAppMessage(ack, message, ownAddress(this.context.layer, dialog.transport), true);
+    applyAppMessage(ack, message, ownAddress(this.context.layer, dialog.peer), true);
     const destination = dialogDestination(dialog, ack);
     dialog.ack.message = ack;
     this.context.layer.sendAck(ack, destination);
@@ -104,7 +104,7 @@ export class Outgoing {
     if (method === 'INVITE' && dialog.reinvite) throw new CommandError('a re-INVITE is under way');
     const request = dialog.state.makeRequest(method);
     if (!uri.includes('placeholder')) request.uri = uri;
-    applyAppMessage(request, message, ownAddress(this.context.layer, dialog.transport), true);
+    applyAppMessage(request, message, ownAddress(this.context.layer, dialog.peer), true);
     if (method === 'BYE') {
       dialog.reinvite?.cancel();
       dialog.ending = true;
@@ -130,8 +130,8 @@ export class Outgoing {
     if (method === 'ACK') throw new CommandError('an ACK needs a dialog');
     const hop = proxy === '' ? uri : proxy.replace(/^<|>.*$/g, '');
     const destination = endpointOfUri(/^sips?:/i.test(hop) ? hop : `sip:${hop}`);
-    if (!destination || /^sips:/i.test(hop)) throw new CommandError(`invalid or unsupported destination: ${hop}`);
-    const own = ownAddress(this.context.layer, destination.transport);
+    if (!destination) throw new CommandError(`invalid or unsupported destination: ${hop}`);
+    const own = ownAddress(this.context.layer, destination);
     if (own.transport !== destination.transport) throw new CommandError('requested protocol/transport not available');
     const request = makeOutside(method, uri, message, own);
     const transaction = this.context.layer.sendRequest(request, { destination });
@@ -189,7 +189,7 @@ export class Outgoing {
     const id =
       pending.dialog?.id ??
       (transaction.method === 'INVITE' ? dialogId(request.get('Call-ID') ?? '', tagOf(request.get('From')) ?? '') : '');
-    const local = ownAddress(this.context.layer, destination.transport);
+    const local = ownAddress(this.context.layer, destination);
     passUp(client, response, destination, { ...local }, pending.id, id);
   }
 
@@ -251,7 +251,7 @@ export class Outgoing {
       reinvite: undefined,
       ending: false,
       lapsesAtMs: transaction.method === 'SUBSCRIBE' ? subscriptionLapse(response) : undefined,
-      transport: destination.transport,
+      peer: destination,
     };
   }
 }

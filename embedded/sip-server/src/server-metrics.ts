@@ -28,6 +28,7 @@ const SIP_FIELDS: ReadonlyArray<Field<SipCounters>> = [
   'oversize',
   'transportErrors',
   'timeouts',
+  'failovers',
   'ignoredEvents',
   'listenerErrors',
   'connectionsRefused',

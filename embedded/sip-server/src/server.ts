@@ -1,6 +1,6 @@
 import { startHttpServer } from '@ringwire/common/http/server.js';
 import type { Logger } from '@ringwire/common/log/logger.js';
-import { type Endpoint, type SipTimers, TransactionLayer } from '@ringwire/sip';
+import { bracketed, type Endpoint, type SipTimers, TransactionLayer } from '@ringwire/sip';
 import type { SipServerOptions } from './arguments.js';
 import { SipBridge } from './bridge.js';
 import { ControlServer } from './control/control-server.js';
@@ -33,8 +33,9 @@ export interface SipServerSurroundings {
 /** Starts a server. @throws the socket's error when an address is taken; nothing stays open then */
 export async function startSipServer(options: SipServerOptions, around: SipServerSurroundings): Promise<SipServer> {
   const { logger, instanceId, timers = {} } = around;
+  const { listen, tls, maxDatagramBytes } = options;
   const counters = new ServerCounters();
-  const layer = new TransactionLayer({ listen: options.listen, timers });
+  const layer = new TransactionLayer({ listen, maxDatagramBytes, timers, ...(tls ? { tls } : {}) });
   const handler = options.handler
     ? new RequestHandler({ ...options.handler, sipMethods: new Set(options.handler.sipMethods) })
     : undefined;
@@ -45,7 +46,9 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
     for (const close of closers.reverse()) await close();
   };
   try {
-    const addresses = layer.addresses.map(({ transport, host, port }) => `${transport}/${host}:${port}`).join(',');
+    const addresses = layer.addresses
+      .map(({ transport, host, port }) => `${transport}/${bracketed(host)}:${port}`)
+      .join(',');
     const bridge = new SipBridge({ layer, registry: () => control.registry, counters, handler, logger });
     const control: ControlServer = new ControlServer(options.secret, counters, bridge, addresses);
     closers.push(() => bridge.close());
@@ -71,5 +74,5 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
 }
 
 function uriOf({ transport, host, port }: Endpoint): string {
-  return `sip:${host.includes(':') ? `[${host}]` : host}:${port};transport=${transport}`;
+  return `sip:${bracketed(host)}:${port};transport=${transport}`;
 }

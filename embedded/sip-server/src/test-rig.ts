@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createLogger } from '@ringwire/common/log/logger.js';
-import { createUserAgent, type SipTimers, type UserAgent } from '@ringwire/sip';
+import { bracketed, createUserAgent, type SipTimers, type TransportName, type UserAgent } from '@ringwire/sip';
 import { readArguments } from './arguments.js';
 import { type SipServer, startSipServer } from './server.js';
 import { type App, type AppMessage, newApp } from './test-app.js';
@@ -14,9 +14,10 @@ export interface Teardown {
 const TIMERS: Partial<SipTimers> = { T1: 20 };
 const SECRET = 'cymru';
 
-/** A server on free ports of loopback. */
+/** A server on free ports of loopback, over UDP and TCP when the flags name no contact. */
 export async function startServer(t: Teardown, flags: string[] = [], timers = TIMERS): Promise<SipServer> {
-  const argv = ['--contact', 'sip:127.0.0.1:0;transport=udp,tcp', '--port', '0', '--http-port', '0', ...flags];
+  const contact = flags.includes('--contact') ? [] : ['--contact', 'sip:127.0.0.1:0;transport=udp,tcp'];
+  const argv = [...contact, '--port', '0', '--http-port', '0', ...flags];
   const logger = createLogger({ name: 'sip-server', level: 'silent' });
   const server = await startSipServer(readArguments(argv), { logger, instanceId: 'test', timers });
   t.teardown(() => server.stop());
@@ -66,9 +67,9 @@ export async function startPhone(t: Teardown): Promise<UserAgent> {
 }
 
 /** The server's URI over a transport, with a user part. */
-export function uriOf(server: SipServer, user = '100', transport: 'udp' | 'tcp' = 'udp'): string {
+export function uriOf(server: SipServer, user = '100', transport: TransportName = 'udp'): string {
   const { host, port } = server.layer.addressFor(transport);
-  return `sip:${user}@${host}:${port};transport=${transport}`;
+  return `sip:${user}@${bracketed(host)}:${port};transport=${transport}`;
 }
 
 /** Sends a request of an application outside dialogs; resolves with the final response. */

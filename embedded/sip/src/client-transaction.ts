@@ -11,7 +11,7 @@ import { SipStateError, type SipTransportError, TransactionTimeoutError } from '
 import { SipMessage } from './message.js';
 import type { SipClock, SipTimers } from './timers.js';
 import { TransactionTimers } from './transaction-timers.js';
-import type { Endpoint } from './transport.js';
+import { type Endpoint, isReliable } from './transport.js';
 import { parseCSeq } from './via.js';
 
 /** What a transaction needs of its layer. */
@@ -24,6 +24,11 @@ export interface ClientHost {
   startCancel(cancel: SipMessage, destination: Endpoint): ClientTransaction;
   clientEnded(transaction: ClientTransaction): void;
   listenerFailed(error: unknown): void;
+  /**
+   * Moves a transaction on to the next address of its next hop (RFC 3263 §4.3); false when there is none.
+   * @param refusal a response that the present address gave; it is acknowledged there, also when it is repeated
+   */
+  tryNext(transaction: ClientTransaction, refusal: SipMessage | undefined): boolean;
 }
 
 /** Events of {@link ClientTransaction}. */
@@ -40,25 +45,44 @@ export interface ClientTransactionEvents {
 /** A client transaction: runs the tables of RFC 3261 §17.1 with real timers and sockets. Made by `sendRequest`. */
 export class ClientTransaction extends EventEmitter<ClientTransactionEvents> {
   private readonly timers: TransactionTimers<ClientTimer>;
-  private readonly bytes: Buffer;
-  private readonly context: TableContext;
+  private bytes: Buffer;
+  private context: TableContext;
   private current: ClientState = 'initial';
   private cancelHeaders: ReadonlyArray<readonly [string, string]> | undefined;
   private cancelSent = false;
   /** The last final response, undefined before it. */
   finalResponse: SipMessage | undefined;
+  /** @internal Further addresses of the next hop, in order. */
+  alternatives: Endpoint[] = [];
+  /** A provisional response but 100 has come up: the present address has the request. */
+  private progressed = false;
 
   /** @internal */
   constructor(
     private readonly host: ClientHost,
-    readonly key: string,
+    private currentKey: string,
     readonly request: SipMessage,
-    readonly destination: Endpoint,
+    private currentDestination: Endpoint,
   ) {
     super();
     this.bytes = request.toBuffer();
-    this.context = { timers: host.timers, reliable: destination.transport === 'tcp' };
+    this.context = { timers: host.timers, reliable: isReliable(currentDestination.transport) };
     this.timers = new TransactionTimers(host.clock, (timer, afterMs) => this.input({ type: `timer${timer}`, afterMs }));
+  }
+
+  /** @internal */
+  get key(): string {
+    return this.currentKey;
+  }
+
+  /** Size of the request as it is sent. */
+  get requestBytes(): number {
+    return this.bytes.length;
+  }
+
+  /** Where the request goes: the address found for the next hop, another one after a failure there. */
+  get destination(): Endpoint {
+    return this.currentDestination;
   }
 
   get state(): ClientState {
@@ -74,9 +98,28 @@ export class ClientTransaction extends EventEmitter<ClientTransactionEvents> {
     this.input({ type: 'start' });
   }
 
+  /** @internal Begins anew at another address, with the Via that the request has now. */
+  restart(key: string, destination: Endpoint): void {
+    this.timers.clear();
+    this.currentKey = key;
+    this.currentDestination = destination;
+    this.bytes = this.request.toBuffer();
+    this.context = { timers: this.host.timers, reliable: isReliable(destination.transport) };
+    this.current = 'initial';
+    this.start();
+  }
+
+  /** @internal Only to acknowledge a refusal, and its repetitions, for a transaction that went on elsewhere. */
+  absorb(refusal: SipMessage): void {
+    this.current = 'proceeding';
+    this.receive(refusal);
+  }
+
   /** @internal */
   receive(response: SipMessage): void {
     const { status } = response;
+    if (status === 503 && this.mayMove() && this.host.tryNext(this, response)) return;
+    if (status > 100) this.progressed = true;
     const type = status < 200 ? 'provisional' : status < 300 ? 'success' : 'failure';
     this.input({ type, response });
     if (type === 'provisional' && this.cancelHeaders && !this.cancelSent) this.sendCancel();
@@ -108,8 +151,17 @@ export class ClientTransaction extends EventEmitter<ClientTransactionEvents> {
     this.host.startCancel(cancel, this.destination);
   }
 
+  /** Whether another address may get the request: nobody has answered or given it up. */
+  private mayMove(): boolean {
+    const { current } = this;
+    const isWaiting = current === 'calling' || current === 'trying' || current === 'proceeding';
+    return isWaiting && !this.progressed && !this.cancelHeaders && this.alternatives.length > 0;
+  }
+
   private input(event: ClientEvent): void {
     const before = this.current;
+    const failed = event.type === 'transportError' || event.type === 'timerB' || event.type === 'timerF';
+    if (failed && this.mayMove() && this.host.tryNext(this, undefined)) return;
     const step = stepClient(this.method === 'INVITE', before, event, this.context);
     if (step.ignored) {
       this.host.counters.ignoredEvents++;
@@ -164,8 +216,10 @@ export class ClientTransaction extends EventEmitter<ClientTransactionEvents> {
   }
 
   private transmit(): void {
+    const { key } = this;
     this.host.transmit(this.bytes, this.destination, (error) => {
-      if (error) this.input({ type: 'transportError', cause: error as SipTransportError });
+      // News of an address that was left means nothing.
+      if (error && key === this.key) this.input({ type: 'transportError', cause: error as SipTransportError });
     });
   }
 

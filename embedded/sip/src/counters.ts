@@ -20,6 +20,8 @@ export class SipCounters {
   oversize = 0;
   transportErrors = 0;
   timeouts = 0;
+  /** Requests that went on to the next address of their next hop, or from TCP back to UDP. */
+  failovers = 0;
   /** Events that a transaction ignores in its state. */
   ignoredEvents = 0;
   /** Exceptions thrown by listeners of the layer; each is a bug above it. */

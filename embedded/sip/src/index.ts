@@ -3,7 +3,7 @@ export { checkMessage } from './check-message.js';
 export type { ClientState } from './client-tables.js';
 export { ClientTransaction, type ClientTransactionEvents } from './client-transaction.js';
 export { SipCounters } from './counters.js';
-export { endpointOfUri, nextHop } from './destination.js';
+export { endpointOfUri, nextHop, nextHopUri } from './destination.js';
 export {
   type Content,
   Dialog,
@@ -17,17 +17,29 @@ export * from './errors.js';
 export { newBranch, newCallId, newTag } from './ids.js';
 export { type AnswerOptions, IncomingCall, type IncomingCallEvents } from './incoming-call.js';
 export type { ListenOptions } from './listeners.js';
+export { parseNetwork } from './listening-points.js';
 export { type SipHeader, SipMessage, splitList } from './message.js';
 export { OutgoingCall, type OutgoingCallEvents } from './outgoing-call.js';
 export { DEFAULT_LIMITS, type ParseLimits, type ParseResult, parseMessage } from './parse-message.js';
 export { reasonPhrase } from './reasons.js';
+export type { ResolverOptions } from './resolver.js';
 export { createResponse } from './response.js';
 export type { ServerState } from './server-tables.js';
 export { ServerTransaction, type ServerTransactionEvents } from './server-transaction.js';
 export { type Framed, StreamFramer } from './stream-framer.js';
 export { makeTimers, type SipClock, type SipTimers, systemClock } from './timers.js';
+export type { Certificate, TlsSettings } from './tls-settings.js';
 export { TransactionLayer, type TransactionLayerEvents, type TransactionLayerOptions } from './transaction-layer.js';
-export type { Endpoint, MessageSource, TransportName } from './transport.js';
+export {
+  bracketed,
+  defaultPort,
+  type Endpoint,
+  isReliable,
+  isTransportName,
+  type MessageSource,
+  type TransportName,
+  transportParam,
+} from './transport.js';
 export {
   createUserAgent,
   type InviteOptions,

@@ -8,7 +8,7 @@ import { createResponse } from './response.js';
 import { type ServerEvent, type ServerState, type ServerTimer, stepServer } from './server-tables.js';
 import type { SipClock, SipTimers } from './timers.js';
 import { TransactionTimers } from './transaction-timers.js';
-import type { MessageSource } from './transport.js';
+import { isReliable, type MessageSource } from './transport.js';
 
 /** What a transaction needs of its layer. */
 export interface ServerHost {
@@ -57,7 +57,7 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
   ) {
     super();
     this.current = request.method === 'INVITE' ? 'proceeding' : 'trying';
-    this.context = { timers: host.timers, reliable: source.transport === 'tcp' };
+    this.context = { timers: host.timers, reliable: isReliable(source.transport) };
     this.timers = new TransactionTimers(host.clock, (timer, afterMs) => this.input({ type: `timer${timer}`, afterMs }));
     this.successTimers = new TransactionTimers(host.clock, (timer, afterMs) => this.successTimer(timer, afterMs));
   }

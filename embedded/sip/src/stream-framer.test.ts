@@ -29,3 +29,9 @@ t.test('framing: the buffer is bounded', async (t) => {
     'bad-content-length',
   );
 });
+
+t.test('framing: a double CRLF that comes in pieces is one keep-alive, a single CRLF (a pong) is none', async (t) => {
+  const framer = new StreamFramer();
+  const counts = ['\r\n\r', '\n', '\r', '\n', `${two}\r\n`].map((piece) => framer.push(Buffer.from(piece)).keepAlives);
+  t.same(counts, [0, 1, 0, 0, 0]);
+});

@@ -17,6 +17,8 @@ export class StreamFramer {
   private pending: Buffer = Buffer.alloc(0);
   /** Known size of the message at the front, so that a body in pieces is not searched again. */
   private wanted = 0;
+  /** Bytes of line ends since the last message, below a double CRLF, which may come in pieces. */
+  private lineEndBytes = 0;
 
   constructor(private readonly limits: ParseLimits = DEFAULT_LIMITS) {}
 
@@ -49,7 +51,9 @@ export class StreamFramer {
   private skipLineEnds(framed: Framed): void {
     let i = 0;
     while (i < this.pending.length && (this.pending[i] === 13 || this.pending[i] === 10)) i++;
-    framed.keepAlives += Math.floor(i / 4);
+    this.lineEndBytes += i;
+    framed.keepAlives += Math.floor(this.lineEndBytes / 4);
+    this.lineEndBytes = i < this.pending.length ? 0 : this.lineEndBytes % 4;
     if (i > 0) this.pending = this.pending.subarray(i);
   }
 

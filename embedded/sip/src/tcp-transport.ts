@@ -1,8 +1,10 @@
 import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, isIP, type Server, type Socket } from 'node:net';
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { SipTransportError } from './errors.js';
 import type { ParseLimits } from './parse-message.js';
 import { StreamFramer } from './stream-framer.js';
+import { clientTlsOptions, serverTlsOptions, type TlsSettings } from './tls-settings.js';
 import type { Endpoint, MessageSource, Transport, TransportSink } from './transport.js';
 
 /** Bounds of the TCP transport. */
@@ -33,11 +35,10 @@ interface Connection {
   partialTimer: NodeJS.Timeout | undefined;
 }
 
-/** SIP over TCP: frames the stream, keeps connections in both directions and reuses them by remote address. */
+/** SIP over TCP or, with settings for it, TLS: frames the stream, keeps connections in both directions and reuses them by remote address. */
 export class TcpTransport implements Transport {
   private readonly byKey = new Map<string, Connection>();
   private readonly byId = new Map<number, Connection>();
-  private nextId = 1;
 
   private constructor(
     private readonly server: Server,
@@ -45,6 +46,7 @@ export class TcpTransport implements Transport {
     private readonly sink: TransportSink,
     private readonly parseLimits: ParseLimits,
     private readonly limits: TcpLimits,
+    private readonly tls: TlsSettings | undefined,
   ) {}
 
   /** Listens; port 0 takes a free one. @throws the server's error when the address is taken. */
@@ -54,14 +56,23 @@ export class TcpTransport implements Transport {
     sink: TransportSink,
     parseLimits: ParseLimits,
     limits: TcpLimits = DEFAULT_TCP_LIMITS,
+    tls?: TlsSettings,
   ): Promise<TcpTransport> {
-    const server = createServer({ noDelay: true });
-    server.listen(port, host);
+    const server = tls ? createTlsServer({ noDelay: true, ...serverTlsOptions(tls) }) : createServer({ noDelay: true });
+    // Counts also those that have not shaken hands.
+    if (tls) server.maxConnections = limits.maxConnections;
+    // IPv4 peers of an IPv6 wildcard would appear under mapped addresses.
+    server.listen({ port, host, ipv6Only: isIP(host) === 6 });
     await once(server, 'listening');
     const bound = server.address();
-    const local: Endpoint = { transport: 'tcp', host, port: typeof bound === 'object' && bound ? bound.port : port };
-    const transport = new TcpTransport(server, local, sink, parseLimits, limits);
-    server.on('connection', (socket) => transport.accept(socket));
+    const local: Endpoint = {
+      transport: tls ? 'tls' : 'tcp',
+      host,
+      port: typeof bound === 'object' && bound ? bound.port : port,
+    };
+    const transport = new TcpTransport(server, local, sink, parseLimits, limits, tls);
+    server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => transport.accept(socket));
+    server.on('tlsClientError', () => sink.refused());
     server.on('error', () => sink.refused());
     return transport;
   }
@@ -70,9 +81,13 @@ export class TcpTransport implements Transport {
     return this.byId.size;
   }
 
+  holds(connectionId: number): boolean {
+    return this.byId.has(connectionId);
+  }
+
   send(bytes: Buffer, to: Endpoint, connectionId: number | undefined, done: (error?: Error) => void): void {
     const known = connectionId === undefined ? undefined : this.byId.get(connectionId);
-    const connection = known ?? this.byKey.get(`${to.host}:${to.port}`) ?? this.dial(to);
+    const connection = known ?? this.byKey.get(keyOf(to)) ?? this.dial(to);
     if (!connection) {
       queueMicrotask(() => done(new SipTransportError('too many connections')));
       return;
@@ -107,19 +122,21 @@ export class TcpTransport implements Transport {
 
   private dial(to: Endpoint): Connection | undefined {
     if (this.byId.size >= this.limits.maxConnections || to.port <= 0 || to.port > 65_535) return undefined;
-    const socket = connect({ host: to.host, port: to.port, noDelay: true });
+    const socket = this.tls
+      ? connectTls({ host: to.host, port: to.port, ...clientTlsOptions(this.tls, to) }).setNoDelay(true)
+      : connect({ host: to.host, port: to.port, noDelay: true });
     const timer = setTimeout(
       () => socket.destroy(new SipTransportError('connect timed out')),
       this.limits.connectTimeoutMs,
     );
-    socket.once('connect', () => clearTimeout(timer));
+    socket.once(this.tls ? 'secureConnect' : 'connect', () => clearTimeout(timer));
     socket.once('close', () => clearTimeout(timer));
-    return this.adopt(socket, `${to.host}:${to.port}`);
+    return this.adopt(socket, keyOf(to));
   }
 
   private adopt(socket: Socket, key: string): Connection {
     const connection: Connection = {
-      id: this.nextId++,
+      id: this.sink.nextConnectionId(),
       key,
       socket,
       framer: new StreamFramer(this.parseLimits),
@@ -142,7 +159,7 @@ export class TcpTransport implements Transport {
   private receive(connection: Connection, chunk: Buffer): void {
     const { socket, framer } = connection;
     const source: MessageSource = {
-      transport: 'tcp',
+      transport: this.local.transport,
       host: socket.remoteAddress ?? '',
       port: socket.remotePort ?? 0,
       local: this.local,
@@ -165,4 +182,9 @@ export class TcpTransport implements Transport {
       connection.partialTimer = setTimeout(() => socket.destroy(), this.limits.partialMs);
     }
   }
+}
+
+/** A connection that proved one name is not used for another at the same address (RFC 5923 §9.3). */
+function keyOf(to: Endpoint): string {
+  return `${to.host}:${to.port}${to.serverName === undefined ? '' : `/${to.serverName}`}`;
 }

@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import t from 'tap';
 import { SipMessage } from './message.js';
 import { parseMessage } from './parse-message.js';
@@ -152,4 +153,18 @@ t.test('layer: a request that can be sent nowhere ends with a transport error', 
 t.test('message: a line end in a header value cannot begin another header', async (t) => {
   const message = SipMessage.request('OPTIONS', 'sip:x@h').add('X', 'a\r\nInjected: yes').set('X', 'b\nc');
   t.notMatch(message.toString(), /\nInjected|\nc/);
+});
+
+t.test('tcp: a double CRLF is answered with one CRLF, between messages too', async (t) => {
+  const under = await layer(t);
+  under.on('request', (transaction) => transaction.reply(200));
+  const socket = connect(under.addressFor('tcp').port, '127.0.0.1').setEncoding('latin1');
+  t.teardown(() => socket.destroy());
+  socket.write('\r\n\r\n');
+  t.equal((await once(socket, 'data'))[0], '\r\n');
+  socket.write(text('OPTIONS', 'z9hG4bK1').replace(/\n/g, '\r\n'));
+  t.match((await once(socket, 'data'))[0], /^SIP\/2\.0 200/);
+  socket.write('\r\n\r\n');
+  t.equal((await once(socket, 'data'))[0], '\r\n');
+  t.equal(under.counters.keepAlives, 2);
 });

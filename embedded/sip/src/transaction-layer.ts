@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { networkInterfaces } from 'node:os';
+import { isIP } from 'node:net';
 import { tagOf } from './address.js';
 import { checkMessage } from './check-message.js';
 import { type ClientHost, ClientTransaction } from './client-transaction.js';
@@ -7,13 +7,25 @@ import { SipCounters } from './counters.js';
 import { nextHop } from './destination.js';
 import { SipParseError, SipStateError, SipTransportError } from './errors.js';
 import { newBranch } from './ids.js';
+import { LargeRequests } from './large-requests.js';
 import { type ListenOptions, openListeners } from './listeners.js';
-import type { SipMessage } from './message.js';
+import { ListeningPoints } from './listening-points.js';
+import { SipMessage } from './message.js';
 import { DEFAULT_LIMITS, type ParseLimits, parseMessage } from './parse-message.js';
+import { type ResolverOptions, SipResolver } from './resolver.js';
 import { createResponse } from './response.js';
 import { type ServerHost, ServerTransaction } from './server-transaction.js';
 import { makeTimers, type SipClock, type SipTimers, systemClock } from './timers.js';
-import type { Endpoint, MessageSource, Transport, TransportSink } from './transport.js';
+import type { TlsSettings } from './tls-settings.js';
+import {
+  bracketed,
+  type Endpoint,
+  isInvalidName,
+  type MessageSource,
+  type TransportName,
+  type TransportSink,
+  unbracketed,
+} from './transport.js';
 import { formatVia, parseCSeq, parseVia, type Via } from './via.js';
 
 export interface TransactionLayerOptions {
@@ -23,6 +35,12 @@ export interface TransactionLayerOptions {
   clock?: SipClock;
   limits?: Partial<ParseLimits>;
   counters?: SipCounters;
+  /** Needed for `tls` and `wss` entries of `listen`. */
+  tls?: TlsSettings;
+  /** How names of next hops are looked up. */
+  dns?: ResolverOptions;
+  /** Larger requests go over TCP where the URI leaves it open (RFC 3261 §18.1.1). @defaultValue 1300 */
+  maxDatagramBytes?: number;
 }
 
 /** Events of {@link TransactionLayer}. */
@@ -45,8 +63,9 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
   readonly timers: SipTimers;
   private readonly clock: SipClock;
   private readonly limits: ParseLimits;
-  private transports: Transport[] = [];
-  private advertised: Endpoint[] = [];
+  private points = new ListeningPoints([], []);
+  private readonly resolver: SipResolver;
+  private readonly largeRequests: LargeRequests;
   private readonly clients = new Map<string, ClientTransaction>();
   private readonly servers = new Map<string, ServerTransaction>();
   private readonly host: ClientHost & ServerHost;
@@ -60,26 +79,28 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     this.clock = options.clock ?? systemClock;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.host = this.makeHost();
+    const speaks = (transport: TransportName, family: 4 | 6): boolean => this.points.speaks(transport, family);
+    this.resolver = new SipResolver(options.dns ?? {}, speaks);
+    this.largeRequests = new LargeRequests(options.maxDatagramBytes ?? 1300, speaks);
   }
 
   /** Opens the sockets. @throws the socket's error when an address is taken; what was opened is closed again. */
   async start(): Promise<void> {
+    let lastConnection = 0;
     const sink: TransportSink = {
       message: (bytes, source) => this.receive(bytes, source),
       unframeable: (reason, source) => this.garbage(new SipParseError(reason, 'stream'), source),
       keepAlive: () => this.counters.keepAlives++,
       refused: () => this.counters.connectionsRefused++,
+      nextConnectionId: () => ++lastConnection,
     };
-    this.transports = await openListeners(this.options.listen, sink, this.limits);
-    this.advertised = this.transports.map((transport, i) => ({
-      ...transport.local,
-      host: this.options.listen[i]?.advertise ?? reachableHost(transport.local.host),
-    }));
+    const { listen, tls } = this.options;
+    this.points = new ListeningPoints(await openListeners(listen, sink, this.limits, tls), listen);
   }
 
   /** The addresses as peers reach them (what Via and Contact say), in the order of `listen`. */
   get addresses(): readonly Endpoint[] {
-    return this.advertised;
+    return this.points.addresses;
   }
 
   /** Live transactions; both return to 0 when the timers have run out. */
@@ -87,9 +108,13 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     return { clientTransactions: this.clients.size, serverTransactions: this.servers.size };
   }
 
-  /** Our address over a transport, or of the first listener. */
-  addressFor(transport: Endpoint['transport']): Endpoint {
-    const found = this.advertised.find((address) => address.transport === transport) ?? this.advertised[0];
+  /**
+   * Our address over a transport, or of the first listener.
+   * @param peerHost whom it is told: decides between several listeners, and between local and external address
+   * @param localPort rather the listener on this port
+   */
+  addressFor(transport: Endpoint['transport'], peerHost?: string, localPort?: number): Endpoint {
+    const found = this.points.addressFor(transport, peerHost, localPort) ?? this.points.addresses[0];
     if (!found) throw new SipStateError('not started');
     return found;
   }
@@ -102,7 +127,13 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     const destination = options.destination ?? nextHop(request);
     const branch = this.stampVia(request, destination);
     if (!request.has('Max-Forwards')) request.add('Max-Forwards', '70');
-    return this.startClient(request, branch, destination);
+    const transaction = this.addClient(request, branch, destination ?? NOWHERE);
+    if (!destination || !SipResolver.isName(destination)) {
+      this.begin(transaction, [transaction.destination]);
+    } else {
+      void this.resolver.targets(destination).then((targets) => this.begin(transaction, targets));
+    }
+    return transaction;
   }
 
   /** Sends the ACK of a 2xx (no transaction). Send the same message again for a repeated 2xx with {@link resend}. */
@@ -110,41 +141,95 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     this.stampVia(ack, destination);
     if (!ack.has('Max-Forwards')) ack.add('Max-Forwards', '70');
     this.counters.requestsSent++;
-    this.transmitTo(ack, destination);
+    this.transmitAck(ack, destination);
   }
 
   /** Sends an ACK again, byte for byte. */
   resend(ack: SipMessage, destination: Endpoint | undefined = nextHop(ack)): void {
     this.counters.retransmissionsSent++;
-    this.transmitTo(ack, destination);
+    this.transmitAck(ack, destination);
   }
 
   /** Closes the sockets and forgets all transactions. */
   async stop(): Promise<void> {
     for (const transaction of [...this.clients.values(), ...this.servers.values()]) transaction.destroy();
-    const transports = this.transports;
-    this.transports = [];
+    this.resolver.close();
+    const { transports } = this.points;
+    // What is still sent is named after our addresses, and fails.
+    this.points = this.points.closed();
     await Promise.all(transports.map((transport) => transport.close()));
   }
 
-  private transmitTo(message: SipMessage, destination: Endpoint | undefined): void {
-    this.transmit(message.toBuffer(), destination ?? NOWHERE, undefined, () => {});
+  private transmitAck(ack: SipMessage, destination: Endpoint = NOWHERE): void {
+    if (!SipResolver.isName(destination)) {
+      this.transmit(ack.toBuffer(), destination, undefined, () => {});
+      return;
+    }
+    void this.resolver.targets(destination).then(([target = NOWHERE]) => {
+      if (target.transport !== destination.transport) ack.set('Via', this.viaFor(target, newBranch()));
+      this.transmit(ack.toBuffer(), target, undefined, () => {});
+    });
   }
 
   private stampVia(request: SipMessage, destination: Endpoint | undefined): string {
     const branch = newBranch();
-    const transport = destination?.transport ?? 'udp';
-    const { host, port } = this.addressFor(transport);
-    request.prepend('Via', `SIP/2.0/${transport.toUpperCase()} ${bracket(host)}:${port};branch=${branch};rport`);
+    request.prepend('Via', this.viaFor(destination, branch));
     return branch;
   }
 
-  private startClient(request: SipMessage, branch: string, destination: Endpoint | undefined): ClientTransaction {
+  private viaFor(destination: Endpoint | undefined, branch: string): string {
+    const transport = destination?.transport ?? 'udp';
+    const socket = destination && this.points.choose(destination);
+    const { host, port } = socket
+      ? this.points.advertised(socket, destination.host)
+      : this.addressFor(transport, destination?.host);
+    return `SIP/2.0/${transport.toUpperCase()} ${bracketed(host)}:${port};branch=${branch};rport`;
+  }
+
+  private addClient(request: SipMessage, branch: string, destination: Endpoint): ClientTransaction {
     const key = `${branch}|${request.method}`;
-    const transaction = new ClientTransaction(this.host, key, request, destination ?? NOWHERE);
+    const transaction = new ClientTransaction(this.host, key, request, destination);
     this.clients.set(key, transaction);
-    transaction.start();
     return transaction;
+  }
+
+  /** Sends a new request to the first of its addresses; the others are for when that fails. */
+  private begin(transaction: ClientTransaction, targets: readonly Endpoint[]): void {
+    // Ended while its name was looked up.
+    if (transaction.state !== 'initial') return;
+    const [first = NOWHERE, ...others] = this.largeRequests.plan(targets, transaction.requestBytes);
+    transaction.alternatives = others;
+    if (first === transaction.destination) transaction.start();
+    else this.moveTo(transaction, first);
+  }
+
+  /** A new branch for each address: to those there it is a new transaction (RFC 3263 §4.3). */
+  private moveTo(transaction: ClientTransaction, target: Endpoint): void {
+    const { request } = transaction;
+    const branch = newBranch();
+    // Vias of proxied requests stand below ours and stay.
+    request.headers.find((header) => header.key === 'via')!.value = this.viaFor(target, branch);
+    const key = `${branch}|${request.method}`;
+    this.clients.delete(transaction.key);
+    this.clients.set(key, transaction);
+    transaction.restart(key, target);
+  }
+
+  private tryNext(transaction: ClientTransaction, refusal: SipMessage | undefined): boolean {
+    const next = transaction.alternatives.shift();
+    if (!next) return false;
+    const { key, destination, request } = transaction;
+    this.counters.failovers++;
+    this.largeRequests.failed(destination, refusal !== undefined);
+    if (refusal) {
+      const copy = SipMessage.request(request.method, request.uri);
+      for (const { name, value } of request.headers) copy.add(name, value);
+      const left = new ClientTransaction(this.host, key, copy, destination);
+      this.moveTo(transaction, next);
+      this.clients.set(key, left);
+      left.absorb(refusal);
+    } else this.moveTo(transaction, next);
+    return true;
   }
 
   private makeHost(): ClientHost & ServerHost {
@@ -159,9 +244,12 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
       },
       startCancel: (cancel, destination) => {
         const branch = parseVia(cancel.getList('Via')[0]!)?.branch ?? '';
-        return this.startClient(cancel, branch, destination);
+        const transaction = this.addClient(cancel, branch, destination);
+        transaction.start();
+        return transaction;
       },
       awaitAck: (transaction, response) => this.awaitingAck.set(ackKey(response), transaction),
+      tryNext: (transaction, refusal) => this.tryNext(transaction, refusal),
       clientEnded: (transaction) => this.clients.delete(transaction.key),
       serverEnded: (transaction) => {
         this.servers.delete(transaction.key);
@@ -178,8 +266,7 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     done: (error?: Error) => void,
   ): void {
     const transport =
-      this.transports.find((t) => source !== undefined && t.local === source.local) ??
-      this.transports.find((t) => t.local.transport === to.transport);
+      this.points.transports.find((t) => source !== undefined && t.local === source.local) ?? this.points.choose(to);
     const report = (error?: Error): void => {
       if (error) this.counters.transportErrors++;
       done(error);
@@ -190,7 +277,7 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
       );
       return;
     }
-    transport.send(bytes, to, source?.connectionId, report);
+    transport.send(bytes, to, source?.connectionId ?? to.connectionId, report);
   }
 
   private receive(bytes: Buffer, source: MessageSource): void {
@@ -227,6 +314,10 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
   private receiveRequest(request: SipMessage, source: MessageSource): void {
     this.counters.requestsReceived++;
     const via = stampReceived(request, source);
+    const { connectionId } = source;
+    if (connectionId !== undefined && isInvalidName(via.host)) {
+      this.points.transports.find((t) => t.local === source.local)?.alias?.(via.host, connectionId);
+    }
     const key = serverKey(request, via);
     const known = this.servers.get(key);
     if (request.method === 'ACK') this.receiveAck(request, source, known);
@@ -310,7 +401,7 @@ function stampReceived(request: SipMessage, source: MessageSource): Via {
   const wantsPort = via.params.has('rport');
   const stamped: Via = { ...via, params: new Map(via.params) };
   if (wantsPort) stamped.params.set('rport', String(source.port));
-  if (wantsPort || via.host !== source.host) stamped.params.set('received', source.host);
+  if (wantsPort || !isSameHost(via.host, source.host)) stamped.params.set('received', source.host);
   header.value = formatVia(stamped) + header.value.slice(header.value.indexOf(comma[0]!) + comma[0]!.length);
   return stamped;
 }
@@ -337,15 +428,14 @@ function ackKey(message: SipMessage): string {
   return `${message.get('Call-ID')}|${tagOf(message.get('From'))}|${tagOf(message.get('To'))}|${seq}`;
 }
 
-function bracket(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
+/** Whether a sent-by names an address; IPv6 has many spellings (RFC 5118 §4.5). */
+function isSameHost(sentBy: string, address: string): boolean {
+  const host = unbracketed(sentBy);
+  return (
+    host === address || (isIP(host) === 6 && isIP(address) === 6 && canonicalIpv6(host) === canonicalIpv6(address))
+  );
 }
 
-/** A wildcard address cannot stand in Via or Contact: the first external IPv4 address does, else loopback. */
-function reachableHost(host: string): string {
-  if (host !== '0.0.0.0' && host !== '::') return host;
-  for (const addresses of Object.values(networkInterfaces())) {
-    for (const address of addresses ?? []) if (!address.internal && address.family === 'IPv4') return address.address;
-  }
-  return '127.0.0.1';
+function canonicalIpv6(address: string): string {
+  return new URL(`http://[${address}]/`).hostname;
 }

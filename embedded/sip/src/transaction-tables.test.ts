@@ -40,6 +40,7 @@ function clientRig(method: string, transport: TransportName = 'udp') {
       return transaction;
     },
     clientEnded: () => undefined,
+    tryNext: () => false,
     listenerFailed: (error: unknown) => {
       throw error;
     },

@@ -1,17 +1,44 @@
-export type TransportName = 'udp' | 'tcp';
+/** `ws` and `wss` are SIP over WebSocket (RFC 7118), without and with TLS. */
+export type TransportName = 'udp' | 'tcp' | 'tls' | 'ws' | 'wss';
 
-/** An address on the network; `host` is an IP literal or a name that is looked up when sending. */
+/** Port of a URI that names none: RFC 3261 §19.1.2, RFC 7118 §5.1 (those of HTTP). */
+const DEFAULT_PORTS: Record<TransportName, number> = { udp: 5060, tcp: 5060, tls: 5061, ws: 80, wss: 443 };
+
+/** Whether a text names a transport of ours (lower case). */
+export function isTransportName(text: string): text is TransportName {
+  return Object.hasOwn(DEFAULT_PORTS, text);
+}
+
+export function defaultPort(transport: TransportName): number {
+  return DEFAULT_PORTS[transport];
+}
+
+/** Whether messages cannot get lost one by one: transactions send nothing twice then (RFC 3261 §17). */
+export function isReliable(transport: TransportName): boolean {
+  return transport !== 'udp';
+}
+
+/** `;transport=ws` as a Contact of ours says it; nothing for UDP, the default. */
+export function transportParam(transport: TransportName): string {
+  return transport === 'udp' ? '' : `;transport=${transport}`;
+}
+
+/** An address on the network; `host` is an IP literal (without brackets) or a name that is looked up when sending. */
 export interface Endpoint {
   transport: TransportName;
   host: string;
   port: number;
+  /** A connection to use instead while it lives (of a peer that cannot be dialled: WebSocket, behind NAT). */
+  connectionId?: number;
+  /** The name that a TLS certificate has to prove, where `host` is an address found for it. */
+  serverName?: string;
+  /** What the URI left open, thus DNS or the size of the message may decide (RFC 3263 §4.1, RFC 3261 §18.1.1). */
+  open?: { transport: boolean; port: boolean };
 }
 
 /** Where a message came from and on which of our addresses. */
 export interface MessageSource extends Endpoint {
   local: Endpoint;
-  /** Identity of the TCP connection; a response goes back on it while it lives. */
-  connectionId?: number;
 }
 
 /** One listening socket: hands up received bytes (whole messages), sends to a destination. */
@@ -19,6 +46,13 @@ export interface Transport {
   readonly local: Endpoint;
   /** Sends; `done` is called once, with the error when it failed. Does not throw. */
   send(bytes: Buffer, to: Endpoint, connectionId: number | undefined, done: (error?: Error) => void): void;
+  /** Whether this is a live connection of this transport. */
+  holds?(connectionId: number): boolean;
+  /**
+   * Remembers that a name that cannot be looked up (`….invalid`, RFC 7118 Appendix B.1) is at the other end of a
+   * connection. A name belongs to the connection that said it first, as long as that lives.
+   */
+  alias?(name: string, connectionId: number): void;
   close(): Promise<void>;
 }
 
@@ -29,4 +63,21 @@ export interface TransportSink {
   unframeable(reason: 'too-large' | 'bad-content-length', source: MessageSource): void;
   keepAlive(): void;
   refused(): void;
+  /** A number that no other connection of the layer has. */
+  nextConnectionId(): number;
+}
+
+/** Whether a host name is one that a WebSocket client made up because it has no address of its own. */
+export function isInvalidName(host: string): boolean {
+  return /\.invalid$/i.test(host);
+}
+
+/** A host as it stands in a URI or Via: IPv6 in brackets. */
+export function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+/** An IPv6 host without its brackets. */
+export function unbracketed(host: string): string {
+  return host.startsWith('[') ? host.slice(1, -1) : host;
 }

@@ -16,9 +16,10 @@ export class UdpTransport implements Transport {
   static async open(host: string, port: number, sink: TransportSink): Promise<UdpTransport> {
     const socket = createSocket({
       type: isIP(host) === 6 ? 'udp6' : 'udp4',
+      ipv6Only: isIP(host) === 6,
       recvBufferSize: 4 * 1024 * 1024,
       sendBufferSize: 4 * 1024 * 1024,
-      lookup: lookupUnlessIp,
+      lookup: lookupIn(isIP(host) === 6 ? 6 : 4),
     });
     // A literal is bound at once, so the listener comes first.
     const listening = once(socket, 'listening');
@@ -50,13 +51,17 @@ export class UdpTransport implements Transport {
   }
 }
 
-/** Spares the resolver for literals: called for every datagram. */
-const lookupUnlessIp = ((
-  host: string,
-  options: { family?: number },
-  callback: (error: Error | null, address: string, family: number) => void,
-): void => {
-  const family = isIP(host);
-  if (family !== 0) callback(null, host, family);
-  else lookup(host, { family: options.family ?? 4 }, callback);
-}) as unknown as typeof lookup;
+/** Spares the resolver for literals (called for every datagram); names are looked up in the socket's own family. */
+function lookupIn(family: 4 | 6): typeof lookup {
+  const find = (
+    host: string,
+    _options: unknown,
+    callback: (error: Error | null, address: string, family: number) => void,
+  ): void => {
+    const literal = isIP(host);
+    if (literal === 0) lookup(host, { family }, callback);
+    else if (literal === family) callback(null, host, family);
+    else callback(new SipTransportError(`${host} is not an IPv${family} address`), '', family);
+  };
+  return find as unknown as typeof lookup;
+}

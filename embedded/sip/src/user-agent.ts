@@ -9,7 +9,7 @@ import { SipMessage } from './message.js';
 import { OutgoingCall } from './outgoing-call.js';
 import type { ServerTransaction } from './server-transaction.js';
 import { TransactionLayer, type TransactionLayerOptions } from './transaction-layer.js';
-import type { Endpoint } from './transport.js';
+import { bracketed, type Endpoint, transportParam } from './transport.js';
 
 const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, NOTIFY';
 
@@ -77,11 +77,10 @@ export class UserAgent {
     return this.dialogs.size;
   }
 
-  /** Our URI over a transport, as Contact names it: `sip:ringwire@127.0.0.1:5060;transport=tcp`. */
-  contactUri(transport: Endpoint['transport'] = 'udp'): string {
-    const { host, port, transport: actual } = this.layer.addressFor(transport);
-    const suffix = actual === 'tcp' ? ';transport=tcp' : '';
-    return `sip:${this.options.user ?? 'ringwire'}@${host.includes(':') ? `[${host}]` : host}:${port}${suffix}`;
+  /** Our URI over a transport, as Contact names it to a peer: `sip:ringwire@127.0.0.1:5060;transport=tcp`. */
+  contactUri(transport: Endpoint['transport'] = 'udp', peerHost?: string): string {
+    const { host, port, transport: actual } = this.layer.addressFor(transport, peerHost);
+    return `sip:${this.options.user ?? 'ringwire'}@${bracketed(host)}:${port}${transportParam(actual)}`;
   }
 
   /** Sets who takes new INVITEs; without one they get 480. An exception of the handler answers 500. */
@@ -98,7 +97,7 @@ export class UserAgent {
   invite(options: InviteOptions): OutgoingCall {
     const destination = options.destination ?? endpointOfUri(options.uri);
     const request = this.makeRequest({ ...options, method: 'INVITE' });
-    request.set('Contact', `<${this.contactUri(destination?.transport)}>`);
+    request.set('Contact', `<${this.contactUri(destination?.transport, destination?.host)}>`);
     request.set('Allow', ALLOW);
     addHeaders(request, options.headers ?? {});
     if (options.sdp !== undefined) request.setBody(options.sdp, 'application/sdp');
@@ -124,9 +123,12 @@ export class UserAgent {
   }
 
   private makeRequest(options: RequestOptions): SipMessage {
-    const transport = (options.destination ?? endpointOfUri(options.uri))?.transport;
+    const destination = options.destination ?? endpointOfUri(options.uri);
     const { displayName, userAgent } = this.options;
-    const own = formatNameAddr({ uri: this.contactUri(transport), ...(displayName ? { display: displayName } : {}) });
+    const own = formatNameAddr({
+      uri: this.contactUri(destination?.transport, destination?.host),
+      ...(displayName ? { display: displayName } : {}),
+    });
     const request = SipMessage.request(options.method, options.uri);
     request.add('Max-Forwards', '70');
     request.add('From', `${options.from ? addressValue(options.from) : own};tag=${newTag()}`);
@@ -165,7 +167,7 @@ export class UserAgent {
         transaction.reply(480);
         return;
       }
-      const contact = `<${this.contactUri(transaction.source.transport)}>`;
+      const contact = `<${this.contactUri(transaction.source.transport, transaction.source.host)}>`;
       this.inviteHandler(new IncomingCall(transaction, contact, (s, local, remote) => this.adopt(s, local, remote)));
     } else if (this.requestHandler) this.requestHandler(transaction);
     else {

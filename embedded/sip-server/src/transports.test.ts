@@ -1,0 +1,230 @@
+import { once } from 'node:events';
+import { createUserAgent, type ListenOptions, parseMessage, SipMessage } from '@ringwire/sip';
+import { makeAuthority } from '@ringwire/sip/test-certificates.js';
+import t, { type Test } from 'tap';
+import { WebSocket } from 'ws';
+import { readArguments } from './arguments.js';
+import type { AppDialog } from './test-app.js';
+import { connectApp, sdp, startServer, until } from './test-rig.js';
+
+type Tap = Parameters<typeof startServer>[0];
+const WS = ['--contact', 'sip:127.0.0.1:0;transport=ws'];
+
+/** A browser phone as JsSIP frames messages: made-up host, one SIP message per text frame, in order. */
+async function browser(t: Tap, url: string) {
+  const socket = new WebSocket(url, 'sip');
+  t.teardown(() => socket.terminate());
+  const inbox: SipMessage[] = [];
+  socket.on('message', (data: Buffer) => {
+    const parsed = parseMessage(data);
+    if (parsed.ok) inbox.push(parsed.message);
+  });
+  await once(socket, 'open');
+  const host = 'k3i8fj2ls0d1.invalid';
+  const contact = `<sip:abc@${host};transport=ws>`;
+  const request = (method: string, more: Record<string, string> = {}, body = ''): SipMessage => {
+    const made = SipMessage.request(method, 'sip:100@ringwire.test');
+    made.add('Via', `SIP/2.0/WS ${host};branch=z9hG4bK${method}${Math.random()}`).add('Max-Forwards', '69');
+    made.add('To', more.To ?? '<sip:100@ringwire.test>').add('From', '<sip:abc@ringwire.test>;tag=us');
+    made
+      .add('Call-ID', more['Call-ID'] ?? 'call1')
+      .add('CSeq', more.CSeq ?? `1 ${method}`)
+      .add('Contact', contact);
+    if (body !== '') made.setBody(body, 'application/sdp');
+    return made;
+  };
+  const send = (message: SipMessage): void => socket.send(message.toString());
+  const received = async (wanted: (message: SipMessage) => boolean): Promise<SipMessage> => {
+    await until(() => inbox.some(wanted));
+    return inbox.find(wanted)!;
+  };
+  return { socket, request, send, received, contact };
+}
+
+t.test('ws: a browser registers and its REGISTER names it to the application', async (t) => {
+  const server = await startServer(t, WS);
+  const seen: unknown[] = [];
+  await connectApp(t, server, (srf) => {
+    srf.register((req, res) => {
+      const { protocol } = req as unknown as { protocol: string };
+      seen.push(protocol, req.get('Contact'), req.source_address);
+      res.send(200, { headers: { Contact: req.get('Contact') ?? '', Expires: '600' } });
+    });
+  });
+  const url = server.contacts.at(-1)!.replace('sip:', 'ws://').replace(/;.*/, '');
+  const phone = await browser(t, url);
+  phone.send(phone.request('REGISTER'));
+  const ok = await phone.received((message) => message.status === 200);
+  t.equal(ok.get('Expires'), '600');
+  t.same(seen, ['ws', phone.contact, '127.0.0.1']);
+});
+
+t.test('ws: a browser calls; requests of the application inside the call come over its connection', async (t) => {
+  const server = await startServer(t, WS);
+  const dialogs: AppDialog[] = [];
+  await connectApp(t, server, (srf) => {
+    srf.invite(async (req, res) => dialogs.push(await srf.createUAS(req, res, { localSdp: sdp(2) })));
+  });
+  const phone = await browser(t, server.contacts.at(-1)!.replace('sip:', 'ws://').replace(/;.*/, ''));
+  phone.send(phone.request('INVITE', {}, sdp(1)));
+  const ok = await phone.received((message) => message.status === 200);
+  t.match(ok.get('Contact'), /^<sip:127\.0\.0\.1:\d+;transport=ws>$/);
+  phone.send(phone.request('ACK', { To: ok.get('To')! }));
+  await until(() => dialogs.length === 1);
+  void dialogs[0]!.destroy();
+  const bye = await phone.received((message) => message.method === 'BYE');
+  t.match(bye.get('Via'), /^SIP\/2\.0\/WS 127\.0\.0\.1:/);
+  t.match(bye.uri, /\.invalid;transport=ws$/);
+  t.equal(server.layer.counters.transportErrors, 0);
+});
+
+t.test('ws: the application calls a registered browser by the address its REGISTER came from', async (t) => {
+  const server = await startServer(t, WS);
+  let address = '';
+  const srf = await connectApp(t, server, (srf) => {
+    srf.register((req, res) => {
+      const { source_port: port } = req as unknown as { source_port: string };
+      address = `${req.source_address}:${port}`;
+      res.send(200);
+    });
+  });
+  const phone = await browser(t, server.contacts.at(-1)!.replace('sip:', 'ws://').replace(/;.*/, ''));
+  phone.send(phone.request('REGISTER'));
+  await phone.received((message) => message.status === 200);
+  const calling = srf.createUAC(`sip:abc@${address};transport=ws`, { localSdp: sdp(1) });
+  const invite = await phone.received((message) => message.method === 'INVITE');
+  const ok = SipMessage.response(200, 'OK');
+  for (const name of ['Via', 'From', 'Call-ID', 'CSeq']) ok.add(name, invite.get(name)!);
+  ok.add('To', `${invite.get('To')};tag=them`)
+    .add('Contact', phone.contact)
+    .setBody(sdp(3), 'application/sdp');
+  phone.send(ok);
+  const dialog = await calling;
+  t.equal(dialog.remote.sdp, sdp(3));
+  t.ok(await phone.received((message) => message.method === 'ACK'));
+  phone.socket.terminate();
+  t.ok(await dialog.destroy().catch((err: unknown) => err), 'a browser that is gone does not hold the BYE up');
+  await until(() => server.bridge.dialogCount === 0);
+});
+
+/** An application that answers calls and calls back whoever registers; a phone over one transport; a call each way. */
+async function callBothWays(
+  t: Test,
+  flags: string[],
+  phoneListens: ListenOptions,
+  tls?: Parameters<typeof createUserAgent>[0]['tls'],
+) {
+  const server = await startServer(t, flags);
+  const dialogs: AppDialog[] = [];
+  const srf = await connectApp(t, server, (srf) => {
+    srf.invite(async (req, res) => dialogs.push(await srf.createUAS(req, res, { localSdp: sdp(2) })));
+  });
+  const phone = await createUserAgent({ listen: [phoneListens], timers: { T1: 20 }, ...(tls ? { tls } : {}) });
+  t.teardown(() => phone.stop());
+  const seen: Array<string | undefined> = [];
+  phone.onInvite((call) => {
+    seen.push(call.request.get('Via'), call.request.get('Contact'));
+    call.accept(sdp(5));
+  });
+  const to = server.contacts.at(-1)!;
+  const theirs = await phone.invite({ uri: to, sdp: sdp(1) }).answered;
+  seen.push(theirs.state.remoteTarget);
+  await until(() => dialogs.length === 1);
+  t.equal((await dialogs[0]!.request({ method: 'OPTIONS' })).status, 200);
+  await dialogs[0]!.destroy();
+  const { transport } = phoneListens;
+  const ours = await srf.createUAC(phone.contactUri(transport), { localSdp: sdp(4) });
+  t.equal(ours.remote.sdp, sdp(5));
+  await ours.destroy();
+  await until(() => server.bridge.dialogCount === 0);
+  return { seen, server };
+}
+
+t.test('tls: calls in both directions with the certificate of the command line', async (t) => {
+  const authority = makeAuthority(t);
+  const { cert, key, certFile, keyFile } = authority.issue('sip.ringwire.test');
+  const flags = ['--contact', 'sips:127.0.0.1:0', '--cert-file', certFile, '--key-file', keyFile];
+  flags.push('--tls-ca-file', authority.caFile, '--tls-require-client-cert');
+  const listens = { transport: 'tls', host: '127.0.0.1', port: 0 } as const;
+  const { seen } = await callBothWays(t, flags, listens, { cert, key, ca: authority.ca });
+  t.match(seen, [/^sip:127\.0\.0\.1:\d+;transport=tls$/, /^SIP\/2\.0\/TLS 127/, /;transport=tls>$/]);
+});
+
+for (const transport of ['udp', 'tcp'] as const) {
+  t.test(`ipv6: calls in both directions over ${transport}, with brackets in Via, Contact and URI`, async (t) => {
+    const flags = ['--contact', `sip:[::1]:0;transport=${transport}`];
+    const { seen, server } = await callBothWays(t, flags, { transport, host: '::1', port: 0 });
+    t.match(seen, [/^sip:\[::1\]:\d+/, /^SIP\/2\.0\/[TUDCP]{3} \[::1\]:\d+;/, /^<sip:\[::1\]:\d+/]);
+    t.match(server.contacts.at(-1), /^sip:\[::1\]:\d+;transport=/);
+  });
+}
+
+t.test('external-ip: peers outside the local net read it in Contact and Via, those inside do not', async (t) => {
+  const near = ['--contact', 'sip:127.0.0.1:0;transport=udp', '--external-ip', '203.0.113.7'];
+  const inside = await callBothWays(t, near, { transport: 'udp', host: '127.0.0.1', port: 0 });
+  t.match(inside.seen, [/^sip:127\.0\.0\.1:/, /UDP 127\.0\.0\.1:/, /sip:127\.0\.0\.1:/]);
+  const server = await startServer(t, [...near, '--local-net', '10.0.0.0/8']);
+  const srf = await connectApp(t, server);
+  const phone = await createUserAgent({
+    listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }],
+    timers: { T1: 20 },
+  });
+  t.teardown(() => phone.stop());
+  const seen: Array<string | undefined> = [];
+  phone.onInvite((call) => {
+    seen.push(call.request.get('Via'), call.request.get('Contact'));
+    call.reject(486);
+  });
+  await srf.createUAC(phone.contactUri(), { localSdp: sdp(4) }).catch((err: unknown) => t.match(err, { status: 486 }));
+  t.match(seen, [/UDP 203\.0\.113\.7:\d+;/, /<sip:203\.0\.113\.7:\d+>/]);
+});
+
+t.test('arguments: external-ip and local-net belong to the contact before them', (t) => {
+  const flags = ['--contact', 'sip:10.0.0.1', '--local-net', '10.0.0.0/8,192.168.0.0/16', '--external-ip', '192.0.2.1'];
+  t.same(readArguments([...flags, '--contact', 'sip:[::1]:5070;transport=ws']).listen, [
+    ...(['udp', 'tcp'] as const).map((transport) => ({
+      transport,
+      host: '10.0.0.1',
+      port: 5060,
+      externalHost: '192.0.2.1',
+      localNets: ['10.0.0.0/8', '192.168.0.0/16'],
+    })),
+    { transport: 'ws', host: '::1', port: 5070 },
+  ]);
+  for (const [argv, reason] of [
+    [['--cert-file', '/nowhere'], /needed together/],
+    [['--cert-file', '/nowhere', '--key-file', '/nowhere'], /--cert-file: ENOENT/],
+    [['--contact', 'sips:127.0.0.1;transport=tcp'], /tcp is not supported \(tls, wss\)/],
+    [['--contact', 'sip:host.example'], /an address of this machine/],
+    [['--mtu', '10'], /500 or more/],
+    [['--tls-name', 'x'], undefined],
+  ] as const) {
+    if (reason) t.throws(() => readArguments(argv), { message: reason });
+    else t.doesNotThrow(() => readArguments(argv), 'without certificate the other TLS flags mean nothing');
+  }
+  t.end();
+});
+
+t.test(
+  'large: an INVITE of an application over 1300 bytes goes over TCP, back to UDP where that is refused',
+  async (t) => {
+    const server = await startServer(t);
+    const srf = await connectApp(t, server);
+    const vias: Array<string | undefined> = [];
+    for (const transports of [['udp', 'tcp'], ['udp']] as const) {
+      const listen = transports.map((transport) => ({ transport, host: '127.0.0.1', port: 0 }));
+      const phone = await createUserAgent({ listen, timers: { T1: 20 } });
+      t.teardown(() => phone.stop());
+      phone.onInvite((call) => {
+        vias.push(call.request.get('Via')?.slice(0, 12));
+        call.accept(sdp(5));
+      });
+      const headers = { 'X-Long': 'x'.repeat(1400) };
+      const dialog = await srf.createUAC(phone.contactUri(), { localSdp: sdp(4), headers });
+      t.equal((await dialog.request({ method: 'INFO', headers })).status, 200);
+      await dialog.destroy();
+    }
+    t.same(vias, ['SIP/2.0/TCP ', 'SIP/2.0/UDP ']);
+    t.equal(server.bridge.dialogCount, 0);
+  },
+);

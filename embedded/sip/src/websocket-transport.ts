@@ -1,0 +1,265 @@
+import { isUtf8 } from 'node:buffer';
+import { once } from 'node:events';
+import { createServer as createHttpServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import { isIP } from 'node:net';
+import { WebSocket, WebSocketServer } from 'ws';
+import { SipTransportError } from './errors.js';
+import type { ParseLimits } from './parse-message.js';
+import { DEFAULT_TCP_LIMITS } from './tcp-transport.js';
+import { clientTlsOptions, serverTlsOptions, type TlsSettings } from './tls-settings.js';
+import {
+  bracketed,
+  type Endpoint,
+  isInvalidName,
+  type MessageSource,
+  type Transport,
+  type TransportSink,
+} from './transport.js';
+
+/** Bounds of the WebSocket transport. */
+export interface WebSocketLimits {
+  maxConnections: number;
+  /** Bytes waiting for a slow reader before its connection is given up. */
+  maxQueuedBytes: number;
+  /** For the TCP connection, TLS and the WebSocket handshake together. */
+  connectTimeoutMs: number;
+  /** How often a silent peer is pinged; one that leaves a ping without answer until the next is cut off. */
+  pingMs: number;
+}
+
+export const DEFAULT_WEBSOCKET_LIMITS: WebSocketLimits = {
+  maxConnections: DEFAULT_TCP_LIMITS.maxConnections,
+  maxQueuedBytes: DEFAULT_TCP_LIMITS.maxQueuedBytes,
+  connectTimeoutMs: DEFAULT_TCP_LIMITS.connectTimeoutMs,
+  pingMs: 30_000,
+};
+
+/** The WebSocket subprotocol of SIP (RFC 7118 §4.1). */
+const SUBPROTOCOL = 'sip';
+/** The handshake is a few hundred bytes; cookies of the web application may come with it. */
+const MAX_HTTP_HEAD_BYTES = 16_384;
+
+interface Connection {
+  id: number;
+  key: string;
+  socket: WebSocket;
+  peer: { host: string; port: number };
+  /** Heard since the last ping. */
+  alive: boolean;
+  aliases: Set<string>;
+  /** What was sent before the connection was open. */
+  waiting: Array<() => void>;
+}
+
+/** What is listened on and with which bounds. */
+export interface WebSocketOptions {
+  host: string;
+  port: number;
+  sink: TransportSink;
+  parseLimits: ParseLimits;
+  limits?: WebSocketLimits;
+  /** Makes it `wss`. */
+  tls?: TlsSettings | undefined;
+}
+
+/** SIP over WebSocket (RFC 7118): one WebSocket message is one SIP message; peers are reached on the connection they opened. */
+export class WebSocketTransport implements Transport {
+  private readonly byKey = new Map<string, Connection>();
+  private readonly byId = new Map<number, Connection>();
+  private readonly byAlias = new Map<string, Connection>();
+  private readonly pinger: NodeJS.Timeout;
+
+  private constructor(
+    private readonly server: Server,
+    private readonly upgrader: WebSocketServer,
+    readonly local: Endpoint,
+    private readonly options: WebSocketOptions,
+    private readonly limits: WebSocketLimits,
+  ) {
+    this.pinger = setInterval(() => this.ping(), limits.pingMs);
+  }
+
+  /** Listens; port 0 takes a free one. @throws the server's error when the address is taken. */
+  static async open(options: WebSocketOptions): Promise<WebSocketTransport> {
+    const { host, port, tls, sink, limits = DEFAULT_WEBSOCKET_LIMITS } = options;
+    const http = { maxHeaderSize: MAX_HTTP_HEAD_BYTES, headersTimeout: 10_000, requestTimeout: 10_000 };
+    const server = tls ? createHttpsServer({ ...http, ...serverTlsOptions(tls) }) : createHttpServer(http);
+    server.maxConnections = limits.maxConnections;
+    // Only WebSocket is spoken here.
+    server.on('request', (_request, response) => {
+      sink.refused();
+      response.writeHead(426, { Upgrade: 'websocket', Connection: 'close' }).end();
+    });
+    server.on('tlsClientError', () => sink.refused());
+    const upgrader = new WebSocketServer({
+      server,
+      maxPayload: maxMessageBytes(options),
+      perMessageDeflate: false,
+      handleProtocols: () => SUBPROTOCOL,
+      verifyClient: ({ req }, decide) => {
+        if (!offersSip(req)) sink.refused();
+        decide(offersSip(req), 400, 'Subprotocol sip expected');
+      },
+    });
+    upgrader.on('error', () => sink.refused());
+    upgrader.on('wsClientError', () => sink.refused());
+    server.listen({ port, host, ipv6Only: isIP(host) === 6 });
+    await once(server, 'listening');
+    const bound = server.address();
+    const local: Endpoint = {
+      transport: tls ? 'wss' : 'ws',
+      host,
+      port: typeof bound === 'object' && bound ? bound.port : port,
+    };
+    const transport = new WebSocketTransport(server, upgrader, local, options, limits);
+    upgrader.on('connection', (socket, request) => transport.accept(socket, request));
+    return transport;
+  }
+
+  holds(connectionId: number): boolean {
+    return this.byId.has(connectionId);
+  }
+
+  alias(name: string, connectionId: number): void {
+    const connection = this.byId.get(connectionId);
+    const key = name.toLowerCase();
+    // A browser has one name; a peer that says many would fill the map.
+    if (!connection || this.byAlias.has(key) || connection.aliases.size > 0) return;
+    connection.aliases.add(key);
+    this.byAlias.set(key, connection);
+  }
+
+  send(bytes: Buffer, to: Endpoint, connectionId: number | undefined, done: (error?: Error) => void): void {
+    const connection = this.find(to, connectionId);
+    if (!connection) {
+      queueMicrotask(() => done(new SipTransportError(`no connection to ${to.host}:${to.port}`)));
+      return;
+    }
+    const { socket } = connection;
+    if (socket.bufferedAmount > this.limits.maxQueuedBytes || connection.waiting.length > 100) {
+      socket.terminate();
+      queueMicrotask(() => done(new SipTransportError(`${connection.key} does not read`)));
+      return;
+    }
+    const write = (): void => {
+      // RFC 7118 §5: text or binary; browsers expect text, which has to be UTF-8.
+      socket.send(bytes, { binary: !isUtf8(bytes) }, (error) =>
+        done(error ? new SipTransportError(error.message, { cause: error }) : undefined),
+      );
+    };
+    if (socket.readyState === WebSocket.CONNECTING) connection.waiting.push(write);
+    else write();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.pinger);
+    for (const { socket } of this.byId.values()) socket.terminate();
+    this.upgrader.close();
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    this.server.closeAllConnections();
+    await closed;
+  }
+
+  private find(to: Endpoint, connectionId: number | undefined): Connection | undefined {
+    const known = connectionId === undefined ? undefined : this.byId.get(connectionId);
+    // Who connected from a browser cannot be dialled: with its connection it is gone.
+    if (known || connectionId !== undefined) return known;
+    if (isInvalidName(to.host)) return this.byAlias.get(to.host.toLowerCase());
+    return this.byKey.get(`${to.host}:${to.port}`) ?? this.dial(to);
+  }
+
+  private accept(socket: WebSocket, request: IncomingMessage): void {
+    const { remoteAddress: host = '', remotePort: port = 0 } = request.socket;
+    request.socket.setNoDelay(true);
+    this.adopt(socket, { host, port });
+  }
+
+  private dial(to: Endpoint): Connection | undefined {
+    if (this.byId.size >= this.limits.maxConnections || to.port <= 0 || to.port > 65_535) return undefined;
+    const { tls } = this.options;
+    const socket = new WebSocket(`${this.local.transport}://${bracketed(to.host)}:${to.port}/`, SUBPROTOCOL, {
+      perMessageDeflate: false,
+      maxPayload: maxMessageBytes(this.options),
+      handshakeTimeout: this.limits.connectTimeoutMs,
+      ...(tls ? clientTlsOptions(tls, to) : {}),
+    });
+    return this.adopt(socket, to);
+  }
+
+  private adopt(socket: WebSocket, peer: { host: string; port: number }): Connection {
+    const key = `${peer.host}:${peer.port}`;
+    const id = this.options.sink.nextConnectionId();
+    const { host, port } = peer;
+    const connection: Connection = {
+      id,
+      key,
+      socket,
+      peer: { host, port },
+      alive: true,
+      aliases: new Set(),
+      waiting: [],
+    };
+    this.byId.set(id, connection);
+    this.byKey.set(key, connection);
+    socket.on('open', () => this.flush(connection));
+    socket.on('pong', () => {
+      connection.alive = true;
+    });
+    socket.on('message', (data) => this.receive(connection, data));
+    // The write callbacks and 'close' carry the consequence; an unheard 'error' would end the process.
+    socket.on('error', () => this.options.sink.refused());
+    socket.on('close', () => {
+      this.byId.delete(id);
+      if (this.byKey.get(key) === connection) this.byKey.delete(key);
+      for (const name of connection.aliases) this.byAlias.delete(name);
+      // Writing to a closed socket reports the failure to each of those who wait.
+      this.flush(connection);
+    });
+    return connection;
+  }
+
+  private flush(connection: Connection): void {
+    for (const write of connection.waiting.splice(0)) write();
+  }
+
+  private receive(connection: Connection, data: WebSocket.RawData): void {
+    const { id, socket, peer } = connection;
+    connection.alive = true;
+    const bytes = Array.isArray(data) ? Buffer.concat(data) : Buffer.isBuffer(data) ? data : Buffer.from(data);
+    // RFC 5626 §4.4.1 keep-alive, as some clients send it over WebSocket too.
+    if (bytes.length <= 4 && /^[\r\n]*$/.test(bytes.toString('latin1'))) {
+      this.options.sink.keepAlive();
+      if (bytes.length === 4 && socket.bufferedAmount < this.limits.maxQueuedBytes) socket.send('\r\n');
+      return;
+    }
+    const source: MessageSource = {
+      transport: this.local.transport,
+      ...peer,
+      local: this.local,
+      connectionId: id,
+    };
+    this.options.sink.message(bytes, source);
+  }
+
+  private ping(): void {
+    for (const connection of this.byId.values()) {
+      if (connection.socket.readyState !== WebSocket.OPEN) continue;
+      if (!connection.alive) connection.socket.terminate();
+      else {
+        connection.alive = false;
+        connection.socket.ping();
+      }
+    }
+  }
+}
+
+function maxMessageBytes({ parseLimits }: WebSocketOptions): number {
+  return parseLimits.maxHeadBytes + parseLimits.maxBodyBytes;
+}
+
+/** RFC 7118 §4.1: the client has to offer the subprotocol. */
+function offersSip(request: IncomingMessage): boolean {
+  const offered = request.headers['sec-websocket-protocol'] ?? '';
+  return offered.split(',').some((name) => name.trim().toLowerCase() === SUBPROTOCOL);
+}
