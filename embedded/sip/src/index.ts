@@ -1,5 +1,5 @@
 export * from './address.js';
-export { checkMessage } from './check-message.js';
+export { checkMessage, statusOfFault } from './check-message.js';
 export type { ClientState } from './client-tables.js';
 export { ClientTransaction, type ClientTransactionEvents } from './client-transaction.js';
 export { SipCounters } from './counters.js';

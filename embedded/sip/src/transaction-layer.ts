@@ -1,15 +1,16 @@
 import { EventEmitter } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import { tagOf } from './address.js';
-import { checkMessage } from './check-message.js';
+import { checkMessage, statusOfFault } from './check-message.js';
 import { type ClientHost, ClientTransaction } from './client-transaction.js';
 import { SipCounters } from './counters.js';
 import { nextHop } from './destination.js';
 import { SipParseError, SipStateError, SipTransportError } from './errors.js';
-import { newBranch } from './ids.js';
+import { newBranch, newTag } from './ids.js';
 import { type ListenOptions, openListeners } from './listeners.js';
 import type { SipMessage } from './message.js';
 import { DEFAULT_LIMITS, type ParseLimits, parseMessage } from './parse-message.js';
+import { reasonPhrase } from './reasons.js';
 import { createResponse } from './response.js';
 import { type ServerHost, ServerTransaction } from './server-transaction.js';
 import { makeTimers, type SipClock, type SipTimers, systemClock } from './timers.js';
@@ -197,6 +198,7 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     const parsed = parseMessage(bytes, this.limits);
     if (!parsed.ok) {
       this.garbage(parsed.error, source);
+      if (parsed.message?.isRequest) this.refuseStateless(parsed.message, source, parsed.error);
       return;
     }
     const { message } = parsed;
@@ -208,7 +210,7 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     }
     if (fault) {
       this.garbage(fault, source);
-      this.refuseStateless(message, source, 400, `Bad Request (${fault.reason})`);
+      this.refuseStateless(message, source, fault);
     } else this.receiveRequest(message, source);
   }
 
@@ -271,11 +273,16 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     invite.receiveCancel(cancel.request);
   }
 
-  private refuseStateless(request: SipMessage, source: MessageSource, status: number, reason: string): void {
-    const via = parseVia(request.getList('Via')[0] ?? '');
-    if (!via || request.method === 'ACK' || !request.has('Call-ID') || !request.has('CSeq')) return;
+  /** Answers what cannot become a transaction (RFC 3261 §8.2.7) as far as its Via says where to; never answers an ACK. */
+  private refuseStateless(request: SipMessage, source: MessageSource, fault: SipParseError): void {
+    const header = request.headers.find((h) => h.key === 'via');
+    if (!header || request.method === 'ACK') return;
+    // What we answer is SIP/2.0, whatever the request claimed to be.
+    if (fault.reason === 'bad-version') header.value = header.value.replace(/^SIP\s*\/\s*\d+\.\d+/i, 'SIP/2.0');
+    if (!parseVia(request.getList('Via')[0] ?? '')) return;
     stampReceived(request, source);
-    const response = createResponse(request, status, reason);
+    const status = statusOfFault(fault);
+    const response = createResponse(request, status, `${reasonPhrase(status)} (${fault.reason})`, STATELESS_TAG);
     this.counters.responsesSent++;
     this.transmit(response.toBuffer(), responseEndpoint(request, source), source, () => {});
   }
@@ -298,6 +305,9 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     this.emit('listenerError', error);
   }
 }
+
+/** The To tag of stateless answers: the same for every repetition of a request (RFC 3261 §8.2.7). */
+const STATELESS_TAG = newTag();
 
 /** Stands for "no next hop": sending there fails like any other transport error. */
 const NOWHERE: Endpoint = { transport: 'udp', host: '', port: 0 };
