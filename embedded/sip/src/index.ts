@@ -24,10 +24,17 @@ export { reasonPhrase } from './reasons.js';
 export { createResponse } from './response.js';
 export type { ServerState } from './server-tables.js';
 export { ServerTransaction, type ServerTransactionEvents } from './server-transaction.js';
+export {
+  DEFAULT_SOURCE_LIMITS,
+  type LimitReason,
+  type SourceLimitOptions,
+  SourceLimits,
+} from './source-limits.js';
 export { type Framed, StreamFramer } from './stream-framer.js';
+export { DEFAULT_TCP_LIMITS, type TcpLimits } from './tcp-transport.js';
 export { makeTimers, type SipClock, type SipTimers, systemClock } from './timers.js';
 export { TransactionLayer, type TransactionLayerEvents, type TransactionLayerOptions } from './transaction-layer.js';
-export type { Endpoint, MessageSource, TransportName } from './transport.js';
+export type { CloseReason, Endpoint, MessageSource, TransportName } from './transport.js';
 export {
   createUserAgent,
   type InviteOptions,

@@ -1,5 +1,5 @@
 import type { ParseLimits } from './parse-message.js';
-import { TcpTransport } from './tcp-transport.js';
+import { type TcpOptions, TcpTransport } from './tcp-transport.js';
 import type { Transport, TransportName, TransportSink } from './transport.js';
 import { UdpTransport } from './udp-transport.js';
 
@@ -22,6 +22,7 @@ export async function openListeners(
   listen: readonly ListenOptions[],
   sink: TransportSink,
   limits: ParseLimits,
+  tcp: TcpOptions = {},
 ): Promise<Transport[]> {
   for (let attempt = 1; ; attempt++) {
     const opened: Transport[] = [];
@@ -34,7 +35,7 @@ export async function openListeners(
         const wanted = port === 0 ? (shared.get(group) ?? 0) : port;
         const one = await (transport === 'udp'
           ? UdpTransport.open(host, wanted, sink)
-          : TcpTransport.open(host, wanted, sink, limits));
+          : TcpTransport.open(host, wanted, sink, limits, tcp));
         if (port === 0) shared.set(group, one.local.port);
         opened.push(one);
       }

@@ -29,3 +29,11 @@ t.test('framing: the buffer is bounded', async (t) => {
     'bad-content-length',
   );
 });
+
+t.test('framing: messages that were cut out are not written to by later bytes', async (t) => {
+  const framer = new StreamFramer();
+  framer.push(Buffer.from(one.slice(0, 10)));
+  const [first] = framer.push(Buffer.from(one.slice(10) + two.slice(0, 5))).messages;
+  const [second] = framer.push(Buffer.from(two.slice(5) + one)).messages;
+  t.same([first?.toString(), second?.toString()], [one, two]);
+});

@@ -3,7 +3,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { SipTransportError } from './errors.js';
 import type { ParseLimits } from './parse-message.js';
 import { StreamFramer } from './stream-framer.js';
-import type { Endpoint, MessageSource, Transport, TransportSink } from './transport.js';
+import { type SipClock, systemClock } from './timers.js';
+import type { CloseReason, Endpoint, MessageSource, Transport, TransportSink } from './transport.js';
 
 /** Bounds of the TCP transport. */
 export interface TcpLimits {
@@ -15,6 +16,15 @@ export interface TcpLimits {
   idleMs: number;
   /** A message must be complete so long after its first byte (against peers that drip). */
   partialMs: number;
+  /** A connection that a peer opened must bring an acceptable message so soon. */
+  firstMessageMs: number;
+}
+
+/** What a TCP transport may be opened with. */
+export interface TcpOptions {
+  limits?: Partial<TcpLimits> | undefined;
+  /** Runs the deadlines. @defaultValue the system's */
+  clock?: SipClock | undefined;
 }
 
 export const DEFAULT_TCP_LIMITS: TcpLimits = {
@@ -23,6 +33,7 @@ export const DEFAULT_TCP_LIMITS: TcpLimits = {
   connectTimeoutMs: 5000,
   idleMs: 900_000,
   partialMs: 30_000,
+  firstMessageMs: 30_000,
 };
 
 interface Connection {
@@ -30,7 +41,11 @@ interface Connection {
   key: string;
   socket: Socket;
   framer: StreamFramer;
-  partialTimer: NodeJS.Timeout | undefined;
+  partialTimer: unknown;
+  firstMessageTimer: unknown;
+  idleTimer: unknown;
+  /** Traffic since the idle timer was armed. */
+  active: boolean;
 }
 
 /** SIP over TCP: frames the stream, keeps connections in both directions and reuses them by remote address. */
@@ -45,6 +60,7 @@ export class TcpTransport implements Transport {
     private readonly sink: TransportSink,
     private readonly parseLimits: ParseLimits,
     private readonly limits: TcpLimits,
+    private readonly clock: SipClock,
   ) {}
 
   /** Listens; port 0 takes a free one. @throws the server's error when the address is taken. */
@@ -53,14 +69,14 @@ export class TcpTransport implements Transport {
     port: number,
     sink: TransportSink,
     parseLimits: ParseLimits,
-    limits: TcpLimits = DEFAULT_TCP_LIMITS,
+    { limits = {}, clock = systemClock }: TcpOptions = {},
   ): Promise<TcpTransport> {
     const server = createServer({ noDelay: true });
     server.listen(port, host);
     await once(server, 'listening');
     const bound = server.address();
     const local: Endpoint = { transport: 'tcp', host, port: typeof bound === 'object' && bound ? bound.port : port };
-    const transport = new TcpTransport(server, local, sink, parseLimits, limits);
+    const transport = new TcpTransport(server, local, sink, parseLimits, { ...DEFAULT_TCP_LIMITS, ...limits }, clock);
     server.on('connection', (socket) => transport.accept(socket));
     server.on('error', () => sink.refused());
     return transport;
@@ -78,7 +94,7 @@ export class TcpTransport implements Transport {
       return;
     }
     if (connection.socket.writableLength > this.limits.maxQueuedBytes) {
-      connection.socket.destroy();
+      this.drop(connection, 'slow-reader');
       queueMicrotask(() => done(new SipTransportError(`${connection.key} does not read`)));
       return;
     }
@@ -97,12 +113,34 @@ export class TcpTransport implements Transport {
   }
 
   private accept(socket: Socket): void {
-    if (this.byId.size >= this.limits.maxConnections) {
+    const host = socket.remoteAddress ?? '';
+    const full = this.byId.size >= this.limits.maxConnections;
+    if (full || this.sink.guard?.admitConnection(host) === false) {
       this.sink.refused();
+      this.sink.closed?.(full ? 'too-many' : 'limit');
       socket.destroy();
       return;
     }
-    this.adopt(socket, `${socket.remoteAddress}:${socket.remotePort}`);
+    socket.once('close', () => this.sink.guard?.releaseConnection(host));
+    const connection = this.adopt(socket, `${host}:${socket.remotePort}`);
+    connection.firstMessageTimer = this.clock.setTimeout(
+      () => this.drop(connection, 'no-message'),
+      this.limits.firstMessageMs,
+    );
+  }
+
+  private drop(connection: Connection, reason: CloseReason): void {
+    this.sink.closed?.(reason);
+    connection.socket.destroy();
+  }
+
+  /** Re-armed only when it fires, so that traffic costs no timer. */
+  private watchIdle(connection: Connection): void {
+    connection.active = false;
+    connection.idleTimer = this.clock.setTimeout(() => {
+      if (connection.active) this.watchIdle(connection);
+      else this.drop(connection, 'idle');
+    }, this.limits.idleMs);
   }
 
   private dial(to: Endpoint): Connection | undefined {
@@ -124,15 +162,20 @@ export class TcpTransport implements Transport {
       socket,
       framer: new StreamFramer(this.parseLimits),
       partialTimer: undefined,
+      firstMessageTimer: undefined,
+      idleTimer: undefined,
+      active: false,
     };
     this.byId.set(connection.id, connection);
     this.byKey.set(key, connection);
-    socket.setTimeout(this.limits.idleMs, () => socket.destroy());
+    this.watchIdle(connection);
     socket.on('data', (chunk) => this.receive(connection, chunk));
     // The write callbacks and 'close' carry the consequence; an unheard 'error' would end the process.
     socket.on('error', () => this.sink.refused());
     socket.on('close', () => {
-      clearTimeout(connection.partialTimer);
+      this.clock.clearTimeout(connection.partialTimer);
+      this.clock.clearTimeout(connection.firstMessageTimer);
+      this.clock.clearTimeout(connection.idleTimer);
       this.byId.delete(connection.id);
       if (this.byKey.get(key) === connection) this.byKey.delete(key);
     });
@@ -148,21 +191,30 @@ export class TcpTransport implements Transport {
       local: this.local,
       connectionId: connection.id,
     };
+    connection.active = true;
+    if (this.sink.guard?.admitBytes(source.host, chunk.length) === false) {
+      this.drop(connection, 'limit');
+      return;
+    }
     const framed = framer.push(chunk);
     if (framed.keepAlives > 0) {
       this.sink.keepAlive();
       if (socket.writableLength < this.limits.maxQueuedBytes) socket.write('\r\n');
     }
-    for (const message of framed.messages) this.sink.message(message, source);
+    for (const message of framed.messages) {
+      if (this.sink.message(message, source) !== true || connection.firstMessageTimer === undefined) continue;
+      this.clock.clearTimeout(connection.firstMessageTimer);
+      connection.firstMessageTimer = undefined;
+    }
     if (framed.messages.length > 0 || framer.bufferedBytes === 0) {
-      clearTimeout(connection.partialTimer);
+      this.clock.clearTimeout(connection.partialTimer);
       connection.partialTimer = undefined;
     }
     if (framed.fault) {
       this.sink.unframeable(framed.fault, source);
-      socket.destroy();
-    } else if (framer.bufferedBytes > 0 && !connection.partialTimer) {
-      connection.partialTimer = setTimeout(() => socket.destroy(), this.limits.partialMs);
+      this.drop(connection, 'unframeable');
+    } else if (framer.bufferedBytes > 0 && connection.partialTimer === undefined) {
+      connection.partialTimer = this.clock.setTimeout(() => this.drop(connection, 'partial'), this.limits.partialMs);
     }
   }
 }

@@ -134,5 +134,10 @@ t.test('RFC 5118 §4.2: an address without brackets in the Request-URI is refuse
 });
 
 t.test('RFC 5118: every message has its case', async (t) => {
-  t.same(readdirSync(folder).sort(), [...VALID.map(([name]) => `${name}.dat`), 'ipv6-bad.dat'].sort());
+  t.same(
+    readdirSync(folder)
+      .filter((file) => file.endsWith('.dat'))
+      .sort(),
+    [...VALID.map(([name]) => `${name}.dat`), 'ipv6-bad.dat'].sort(),
+  );
 });

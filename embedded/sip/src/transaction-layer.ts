@@ -13,6 +13,8 @@ import { DEFAULT_LIMITS, type ParseLimits, parseMessage } from './parse-message.
 import { reasonPhrase } from './reasons.js';
 import { createResponse } from './response.js';
 import { type ServerHost, ServerTransaction } from './server-transaction.js';
+import type { SourceLimits } from './source-limits.js';
+import type { TcpLimits } from './tcp-transport.js';
 import { makeTimers, type SipClock, type SipTimers, systemClock } from './timers.js';
 import type { Endpoint, MessageSource, Transport, TransportSink } from './transport.js';
 import { formatVia, parseCSeq, parseVia, type Via } from './via.js';
@@ -24,6 +26,12 @@ export interface TransactionLayerOptions {
   clock?: SipClock;
   limits?: Partial<ParseLimits>;
   counters?: SipCounters;
+  /** Bounds of connections and their deadlines. */
+  tcp?: Partial<TcpLimits>;
+  /** What one address may do; without it there is no limit. */
+  sourceLimits?: SourceLimits | undefined;
+  /** How a request over a source's limit is answered: 503 with Retry-After, or not at all. @defaultValue '503' */
+  overLimit?: '503' | 'drop';
 }
 
 /** Events of {@link TransactionLayer}. */
@@ -70,8 +78,11 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
       unframeable: (reason, source) => this.garbage(new SipParseError(reason, 'stream'), source),
       keepAlive: () => this.counters.keepAlives++,
       refused: () => this.counters.connectionsRefused++,
+      closed: (reason) => this.counters.countClosed(reason),
+      guard: this.options.sourceLimits,
     };
-    this.transports = await openListeners(this.options.listen, sink, this.limits);
+    const tcp = { limits: this.options.tcp, clock: this.clock };
+    this.transports = await openListeners(this.options.listen, sink, this.limits, tcp);
     this.advertised = this.transports.map((transport, i) => ({
       ...transport.local,
       host: this.options.listen[i]?.advertise ?? reachableHost(transport.local.host),
@@ -86,6 +97,11 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
   /** Live transactions; both return to 0 when the timers have run out. */
   get gauges(): { clientTransactions: number; serverTransactions: number } {
     return { clientTransactions: this.clients.size, serverTransactions: this.servers.size };
+  }
+
+  /** Connections that are open. */
+  get connectionCount(): number {
+    return this.transports.reduce((sum, transport) => sum + (transport.connectionCount ?? 0), 0);
   }
 
   /** Our address over a transport, or of the first listener. */
@@ -163,6 +179,7 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
         return this.startClient(cancel, branch, destination);
       },
       awaitAck: (transaction, response) => this.awaitingAck.set(ackKey(response), transaction),
+      answered: (transaction, status) => this.options.sourceLimits?.noteAnswer(transaction.source.host, status),
       clientEnded: (transaction) => this.clients.delete(transaction.key),
       serverEnded: (transaction) => {
         this.servers.delete(transaction.key);
@@ -194,24 +211,51 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     transport.send(bytes, to, source?.connectionId, report);
   }
 
-  private receive(bytes: Buffer, source: MessageSource): void {
+  /** Returns whether it was an acceptable message. */
+  private receive(bytes: Buffer, source: MessageSource): boolean {
+    if (!this.isWithinLimits(bytes, source)) return true;
     const parsed = parseMessage(bytes, this.limits);
     if (!parsed.ok) {
       this.garbage(parsed.error, source);
       if (parsed.message?.isRequest) this.refuseStateless(parsed.message, source, parsed.error);
-      return;
+      else this.options.sourceLimits?.noteAnswer(source.host, 400);
+      return false;
     }
     const { message } = parsed;
     const fault = checkMessage(message);
     if (message.kind === 'response') {
       if (fault) this.garbage(fault, source);
       else this.receiveResponse(message, source);
-      return;
+      return !fault;
     }
     if (fault) {
       this.garbage(fault, source);
       this.refuseStateless(message, source, fault);
     } else this.receiveRequest(message, source);
+    return !fault;
+  }
+
+  /** Limits per source, before anything is parsed; whatever does not start as a response counts as a request. */
+  private isWithinLimits(bytes: Buffer, source: MessageSource): boolean {
+    const { sourceLimits, overLimit = '503' } = this.options;
+    if (!sourceLimits) return true;
+    // Streams are counted as they come, by the transport.
+    if (source.transport === 'udp' && !sourceLimits.admitBytes(source.host, bytes.length)) return false;
+    if (bytes[0] === 0x53 && bytes[1] === 0x49 && bytes[2] === 0x50 && bytes[3] === 0x2f) return true;
+    const isAck = bytes[0] === 0x41 && bytes[1] === 0x43 && bytes[2] === 0x4b;
+    if (sourceLimits.admitRequest(source.host, isAck)) return true;
+    if (overLimit === '503' && !isAck) this.refuseOverLimit(bytes, source);
+    return false;
+  }
+
+  private refuseOverLimit(bytes: Buffer, source: MessageSource): void {
+    const parsed = parseMessage(bytes, this.limits);
+    if (!parsed.ok || !parsed.message.isRequest || checkMessage(parsed.message)) return;
+    const { message } = parsed;
+    stampReceived(message, source);
+    const response = createResponse(message, 503, undefined, STATELESS_TAG).add('Retry-After', RETRY_AFTER_SECONDS);
+    this.counters.responsesSent++;
+    this.transmit(response.toBuffer(), responseEndpoint(message, source), source, () => {});
   }
 
   private receiveResponse(response: SipMessage, source: MessageSource): void {
@@ -282,6 +326,7 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     if (!parseVia(request.getList('Via')[0] ?? '')) return;
     stampReceived(request, source);
     const status = statusOfFault(fault);
+    this.options.sourceLimits?.noteAnswer(source.host, status);
     const response = createResponse(request, status, `${reasonPhrase(status)} (${fault.reason})`, STATELESS_TAG);
     this.counters.responsesSent++;
     this.transmit(response.toBuffer(), responseEndpoint(request, source), source, () => {});
@@ -305,6 +350,9 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     this.emit('listenerError', error);
   }
 }
+
+/** What a source over its limits is told to wait. */
+const RETRY_AFTER_SECONDS = 10;
 
 /** The To tag of stateless answers: the same for every repetition of a request (RFC 3261 §8.2.7). */
 const STATELESS_TAG = newTag();
