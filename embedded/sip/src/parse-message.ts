@@ -57,13 +57,17 @@ export function parseMessage(buf: Buffer, limits: ParseLimits = DEFAULT_LIMITS):
   return cutBody(message, buf, bodyStart, limits);
 }
 
-/** Where the headers end and the body starts; undefined while the empty line has not been seen. */
+/**
+ * Where the headers end and the body starts: at the first empty line, whether it ends with CRLF or with the bare LF of some
+ * peers, so that a stream is cut at the same place however it comes in pieces. Undefined while there is none.
+ */
 export function findHeadEnd(buf: Buffer, start: number): { headEnd: number; bodyStart: number } | undefined {
-  const crlf = buf.indexOf('\r\n\r\n', start, 'latin1');
-  if (crlf >= 0) return { headEnd: crlf, bodyStart: crlf + 4 };
-  // Some peers end lines with a bare LF.
-  const lf = buf.indexOf('\n\n', start, 'latin1');
-  return lf >= 0 ? { headEnd: lf, bodyStart: lf + 2 } : undefined;
+  const crlf = buf.indexOf('\n\r\n', start, 'latin1');
+  const lf = (crlf >= 0 ? buf.subarray(0, crlf + 1) : buf).indexOf('\n\n', start, 'latin1');
+  const newline = lf >= 0 ? lf : crlf;
+  if (newline < 0) return undefined;
+  const headEnd = newline > start && buf[newline - 1] === 13 ? newline - 1 : newline;
+  return { headEnd, bodyStart: newline + (lf >= 0 ? 2 : 3) };
 }
 
 function parseStartLine(line: string): ParseResult {

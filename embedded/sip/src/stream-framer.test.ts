@@ -37,3 +37,12 @@ t.test('framing: messages that were cut out are not written to by later bytes', 
   const [second] = framer.push(Buffer.from(two.slice(5) + one)).messages;
   t.same([first?.toString(), second?.toString()], [one, two]);
 });
+
+t.test('framing: the first empty line ends the headers, whatever line ends come after it', async (t) => {
+  const mixed = 'OPTIONS sip:a@b SIP/2.0\nX: 1\n\nOPTIONS sip:c@d SIP/2.0\r\n\r\n';
+  const wanted = ['OPTIONS sip:a@b SIP/2.0\nX: 1\n\n', 'OPTIONS sip:c@d SIP/2.0\r\n\r\n'];
+  t.same(new StreamFramer().push(Buffer.from(mixed)).messages.map(String), wanted);
+  const pieces = new StreamFramer();
+  const found = [...Buffer.from(mixed)].flatMap((byte) => pieces.push(Buffer.from([byte])).messages.map(String));
+  t.same(found, wanted);
+});
