@@ -129,7 +129,7 @@ const MUTATIONS: Mutation[] = [
   function repeatLine(bytes, random) {
     const all = lines(bytes);
     const line = random.pick(all);
-    const times = 1 + random.below(random.below(700) + 1);
+    const times = Math.min(1 + random.below(random.below(700) + 1), Math.ceil(MAX_BYTES / Math.max(1, line.length)));
     return splice(bytes, all[0]!.length, 0, Buffer.concat(Array.from({ length: times }, () => line)));
   },
   function lineOfAnother(bytes, random, seeds) {
@@ -165,6 +165,9 @@ export function makeInput(random: Random, seeds: readonly Buffer[]): Buffer {
     const text = bytes.toString('latin1').replace(/z9hG4bK[\w.%-]*/, `z9hG4bK${random.below(500)}`);
     bytes = Buffer.from(text, 'latin1');
   }
-  for (let i = random.below(9); i > 0; i--) bytes = random.pick(MUTATIONS)(bytes, random, seeds);
-  return bytes.length > MAX_BYTES ? bytes.subarray(0, MAX_BYTES) : bytes;
+  for (let i = random.below(9); i > 0; i--) {
+    // Repetitions of repetitions would outgrow memory.
+    bytes = random.pick(MUTATIONS)(bytes, random, seeds).subarray(0, MAX_BYTES);
+  }
+  return bytes;
 }
