@@ -67,6 +67,8 @@ export function sipServerPlan(
       // As one argument: a secret may begin with a dash.
       `--secret=${secret}`,
       ...['--http-port', String(httpPort)],
+      // The platform's own processes call from loopback; what they are refused says nothing about them.
+      ...['--trusted-net', '127.0.0.0/8'],
       ...(handlerUrl === undefined ? [] : ['--http-handler', handlerUrl]),
     ],
     httpPort,

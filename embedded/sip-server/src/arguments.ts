@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import type { ListenOptions, TlsSettings } from '@ringwire/sip';
 import { readContacts } from './contact-arguments.js';
 import { ArgumentError } from './errors.js';
+import { type LimitSettings, readLimits } from './limit-arguments.js';
 import { readTlsArguments } from './tls-arguments.js';
 
 /** What the command line says. */
@@ -21,6 +22,7 @@ export interface SipServerOptions {
   httpPort: number | undefined;
   httpAddress: string;
   logLevel: string | undefined;
+  limits: LimitSettings;
 }
 
 /** drachtio's names for levels beside pino's. */
@@ -50,6 +52,12 @@ export const USAGE = `sip-server: a SIP server that speaks the drachtio control 
   --http-handler-methods M  comma-separated SIP methods that are asked about, or * (invite)
   --http-port N             health and metrics; 0 takes a free port (none)
   --http-address HOST       address of health and metrics (127.0.0.1)
+  --source-limit LIMITS     per source address, all or some of
+                            requests=20000,bytes=50000000 (a second), connections=500,
+                            refusals=100 (in a row, then 2 requests a second), sources=100000; or off
+  --source-limit-answer A   503 (with Retry-After) or drop (503)
+  --trusted-net CIDR        sources without limits; repeatable
+  --max-connections N       connections in all, per address listened on (4096)
   --loglevel LEVEL          trace, debug, info, warn, error (info)
 `;
 
@@ -86,6 +94,12 @@ export function readArguments(argv: readonly string[]): SipServerOptions {
     httpPort: httpPort === undefined ? undefined : readPort('--http-port', httpPort),
     httpAddress: values['http-address'] ?? '127.0.0.1',
     logLevel: level === undefined ? undefined : (LEVELS[level] ?? level),
+    limits: readLimits({
+      sourceLimit: values['source-limit'],
+      answer: values['source-limit-answer'],
+      trustedNets: values['trusted-net'] ?? [],
+      maxConnections: values['max-connections'],
+    }),
   };
 }
 
@@ -118,6 +132,10 @@ function parse(argv: readonly string[]) {
       'http-handler-methods': text,
       'http-port': text,
       'http-address': text,
+      'source-limit': text,
+      'source-limit-answer': text,
+      'trusted-net': texts,
+      'max-connections': text,
       loglevel: text,
     },
   });

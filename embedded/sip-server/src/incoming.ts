@@ -17,6 +17,7 @@ import { hangUp } from './dialog-requests.js';
 import { endsSubscription, type ServerDialog, subscriptionLapse } from './dialog-store.js';
 import { CommandError } from './errors.js';
 import type { RequestHandler } from './http/request-handler.js';
+import { refusalOf } from './request-policy.js';
 
 /** From the network to the applications: requests, their cancellation, ACKs; and the applications' responses back. */
 export class Incoming {
@@ -75,6 +76,14 @@ export class Incoming {
 
   private receiveOutside(transaction: ServerTransaction): void {
     const { method } = transaction;
+    const refusal = refusalOf(transaction.request);
+    if (refusal) {
+      this.context.counters.refusedRequests++;
+      const response = transaction.makeResponse(refusal.status, refusal.reason);
+      for (const [name, value] of refusal.headers) response.add(name, value);
+      transaction.respond(response);
+      return;
+    }
     if (this.handler?.handles(method)) {
       void this.askHandler(transaction, this.handler);
       return;

@@ -132,7 +132,7 @@ t.test('control port: SIP that cannot be sent is refused with a reason, the clie
   t.equal(server.counters.refusedCommands, bad.length + 1);
 });
 
-t.test('SIP port: garbage over UDP is counted by reason and answered by silence', async (t) => {
+t.test('SIP port: garbage over UDP is counted by reason and harms nobody', async (t) => {
   const server = await startServer(t);
   const { port } = server.layer.addressFor('udp');
   const socket = createSocket('udp4');

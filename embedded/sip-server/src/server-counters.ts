@@ -10,6 +10,8 @@ export class ServerCounters {
   refusedCommands = 0;
   /** Requests answered 503 because no application takes the method. */
   unroutable = 0;
+  /** Requests that ask for what nobody supports: answered 400, 406, 415 or 420. */
+  refusedRequests = 0;
   handlerRequests = 0;
   handlerFailures = 0;
   /** Requests that the application did not answer in time. */

@@ -1,5 +1,5 @@
 import { createMetrics, type Metrics } from '@ringwire/common/metrics/metrics.js';
-import type { SipCounters, TransactionLayer } from '@ringwire/sip';
+import type { SipCounters, SourceLimits, TransactionLayer } from '@ringwire/sip';
 import type { SipBridge } from './bridge.js';
 import type { ClientRegistry } from './control/client-registry.js';
 import type { ServerCounters } from './server-counters.js';
@@ -10,6 +10,7 @@ export interface Measured {
   bridge: SipBridge;
   registry: ClientRegistry;
   counters: ServerCounters;
+  sourceLimits: SourceLimits | undefined;
 }
 
 /** The numeric fields of a counters object. */
@@ -39,7 +40,8 @@ const SIP_FIELDS: ReadonlyArray<Field<SipCounters>> = [
  * Prometheus metrics of a server. Counts are kept as plain numbers on the hot path and read when metrics are fetched:
  * `sip_*_total`, `sip_parse_errors_total{reason}`, `sip_server_*_total`, and the gauges of what is alive.
  */
-export function makeServerMetrics(instanceId: string, { layer, bridge, registry, counters }: Measured): Metrics {
+export function makeServerMetrics(instanceId: string, measured: Measured): Metrics {
+  const { layer, bridge, registry, counters } = measured;
   const metrics = createMetrics({ name: 'sip-server', instanceId });
   const read = (name: string, help: string, value: () => number): void => {
     metrics.gauge({
@@ -72,6 +74,7 @@ export function makeServerMetrics(instanceId: string, { layer, bridge, registry,
       this.set({ side: 'server' }, layer.gauges.serverTransactions);
     },
   });
+  addLimitMetrics(metrics, measured);
   read('sip_dialogs', 'Live dialogs', () => bridge.dialogCount);
   read('sip_control_clients', 'Applications connected and authenticated', () => registry.size);
   read('sip_pending_server_requests', 'Requests that wait for an application', () => bridge.pendingCounts.server);
@@ -81,6 +84,40 @@ export function makeServerMetrics(instanceId: string, { layer, bridge, registry,
     () => bridge.pendingCounts.client,
   );
   return metrics;
+}
+
+/** What was turned away or closed to protect the server. */
+function addLimitMetrics(metrics: Metrics, { layer, sourceLimits }: Measured): void {
+  metrics.gauge({
+    name: 'sip_source_limited_total',
+    help: 'Requests, connections and datagrams over the limits of their source address, by reason',
+    labelNames: ['reason'],
+    collect() {
+      for (const [reason, count] of Object.entries(sourceLimits?.limited ?? {})) this.set({ reason }, count);
+    },
+  });
+  metrics.gauge({
+    name: 'sip_connections_closed_total',
+    help: 'Connections closed or not taken, by reason',
+    labelNames: ['reason'],
+    collect() {
+      for (const [reason, count] of Object.entries(layer.counters.connectionsClosed)) this.set({ reason }, count);
+    },
+  });
+  metrics.gauge({
+    name: 'sip_connections',
+    help: 'Open connections',
+    collect() {
+      this.set(layer.connectionCount);
+    },
+  });
+  metrics.gauge({
+    name: 'sip_sources',
+    help: 'Source addresses that are remembered for their limits',
+    collect() {
+      this.set(sourceLimits?.size ?? 0);
+    },
+  });
 }
 
 function snake(name: string): string {

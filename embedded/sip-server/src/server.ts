@@ -1,6 +1,6 @@
 import { startHttpServer } from '@ringwire/common/http/server.js';
 import type { Logger } from '@ringwire/common/log/logger.js';
-import { bracketed, type Endpoint, type SipTimers, TransactionLayer } from '@ringwire/sip';
+import { bracketed, type Endpoint, type SipTimers, SourceLimits, TransactionLayer } from '@ringwire/sip';
 import type { SipServerOptions } from './arguments.js';
 import { SipBridge } from './bridge.js';
 import { ControlServer } from './control/control-server.js';
@@ -19,6 +19,8 @@ export interface SipServer {
   readonly layer: TransactionLayer;
   readonly bridge: SipBridge;
   readonly counters: ServerCounters;
+  /** What was turned away by source; undefined when limits are off. */
+  readonly sourceLimits: SourceLimits | undefined;
   /** Disconnects the applications (their dialogs end with BYE on the wire), then closes everything. */
   stop(): Promise<void>;
 }
@@ -35,7 +37,17 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
   const { logger, instanceId, timers = {} } = around;
   const { listen, tls, maxDatagramBytes } = options;
   const counters = new ServerCounters();
-  const layer = new TransactionLayer({ listen, maxDatagramBytes, timers, ...(tls ? { tls } : {}) });
+  const { source, answer, maxConnections } = options.limits;
+  const sourceLimits = source && new SourceLimits(source);
+  const layer = new TransactionLayer({
+    listen,
+    maxDatagramBytes,
+    timers,
+    sourceLimits,
+    overLimit: answer,
+    tcp: maxConnections === undefined ? {} : { maxConnections },
+    ...(tls ? { tls } : {}),
+  });
   const handler = options.handler
     ? new RequestHandler({ ...options.handler, sipMethods: new Set(options.handler.sipMethods) })
     : undefined;
@@ -54,7 +66,13 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
     closers.push(() => bridge.close());
     const controlPort = await control.start(options.address, options.port);
     closers.push(() => control.stop());
-    const metrics = makeServerMetrics(instanceId, { layer, bridge, registry: control.registry, counters });
+    const metrics = makeServerMetrics(instanceId, {
+      layer,
+      bridge,
+      registry: control.registry,
+      counters,
+      sourceLimits,
+    });
     const health = async () => ({
       healthy: true,
       facts: { applications: control.registry.size, dialogs: bridge.dialogCount },
@@ -66,7 +84,7 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
         : await startHttpServer({ host: httpAddress, port: httpPort, metrics, health, logger });
     if (http) closers.push(() => http.close(200));
     const contacts = layer.addresses.map(uriOf);
-    return { controlPort, contacts, httpPort: http?.port, layer, bridge, counters, stop };
+    return { controlPort, contacts, httpPort: http?.port, layer, bridge, counters, sourceLimits, stop };
   } catch (err) {
     await stop();
     throw err;

@@ -1,7 +1,14 @@
-import { parseNameAddr, parseUri } from './address.js';
+import { type NameAddr, parseNameAddr, parseUri } from './address.js';
 import { SipParseError } from './errors.js';
 import type { SipMessage } from './message.js';
 import { parseCSeq, parseVia } from './via.js';
+
+/** Schemes that a Request-URI may have: SIP's own and those that are handed on for the user to judge (RFC 5031, 3860, 3859). */
+const SCHEMES = new Set(['sip', 'sips', 'tel', 'urn', 'im', 'pres']);
+
+const METHODS = new Set(
+  'INVITE ACK BYE CANCEL OPTIONS REGISTER PRACK UPDATE INFO REFER NOTIFY SUBSCRIBE MESSAGE PUBLISH'.split(' '),
+);
 
 const SINGLE = new Set(['from', 'to', 'call-id', 'cseq', 'max-forwards']);
 
@@ -12,6 +19,9 @@ const SINGLE = new Set(['from', 'to', 'call-id', 'cseq', 'max-forwards']);
 export function checkMessage(message: SipMessage): SipParseError | undefined {
   const seen: Record<string, number> = {};
   for (const header of message.headers) {
+    // RFC 4475 §3.1.2.1: nothing between separators.
+    if (header.key === 'via' && /[;,]\s*(?:[;,]|$)/.test(header.value))
+      return new SipParseError('bad-via', 'separators');
     if (!SINGLE.has(header.key)) continue;
     if (seen[header.key]) return new SipParseError('repeated-header', header.name);
     seen[header.key] = 1;
@@ -23,17 +33,61 @@ export function checkMessage(message: SipMessage): SipParseError | undefined {
   for (const name of ['From', 'To', 'Call-ID', 'CSeq'] as const) {
     if (!seen[name.toLowerCase()]) return new SipParseError('missing-header', name);
   }
-  if (!parseNameAddr(message.get('From')!)) return new SipParseError('bad-from', 'From');
-  if (!parseNameAddr(message.get('To')!)) return new SipParseError('bad-to', 'To');
+  if (!readAddress(message.get('From')!)) return new SipParseError('bad-from', 'From');
+  if (!readAddress(message.get('To')!)) return new SipParseError('bad-to', 'To');
   const callId = message.get('Call-ID')!;
   if (callId === '' || /\s/.test(callId)) return new SipParseError('bad-call-id', 'Call-ID');
   const cseq = parseCSeq(message.get('CSeq')!);
   if (!cseq) return new SipParseError('bad-cseq', 'CSeq');
   if (message.kind === 'response') return undefined;
-  if (cseq.method !== message.method) return new SipParseError('bad-cseq', 'CSeq method differs from the request');
-  if (!parseUri(message.uri)) return new SipParseError('bad-uri', 'Request-URI');
+  // RFC 4475 §3.2.1: a cookie that identifies nothing.
+  if (parsedVia.branch === 'z9hG4bK') return new SipParseError('bad-via', 'branch without identifier');
+  return checkRequest(message, cseq.method);
+}
+
+function checkRequest(message: SipMessage, cseqMethod: string): SipParseError | undefined {
+  if (cseqMethod !== message.method) {
+    // RFC 4475 §3.1.2.18: that the method is unknown is the better answer.
+    return new SipParseError(METHODS.has(message.method) ? 'bad-cseq' : 'unknown-method', 'CSeq names another method');
+  }
+  const uri = parseUri(message.uri);
+  if (!uri) return new SipParseError('bad-uri', 'Request-URI');
+  if (!SCHEMES.has(uri.scheme)) return new SipParseError('bad-scheme', uri.scheme.slice(0, 40));
+  if (uri.headers !== '') return new SipParseError('bad-uri', 'headers in the Request-URI');
   const hops = message.get('Max-Forwards');
   if (hops !== undefined && !(/^\d{1,9}$/.test(hops) && Number(hops) <= 255))
     return new SipParseError('bad-max-forwards', hops.slice(0, 20));
+  for (const header of message.headers) {
+    // RFC 3261 §20.10: without angle brackets the question mark belongs to nobody.
+    if (header.key === 'contact' && header.value.includes('?') && !header.value.includes('<'))
+      return new SipParseError('bad-contact', 'headers outside angle brackets');
+  }
   return undefined;
+}
+
+/** From and To: readable, a comma only in quotes (RFC 4475 §3.1.2.15), no spaces inside the brackets (§3.1.2.14). */
+function readAddress(value: string): NameAddr | undefined {
+  const address = parseNameAddr(value);
+  if (!address) return undefined;
+  const close = value.lastIndexOf('>');
+  if (close < 0) return address;
+  const open = value.lastIndexOf('<', close);
+  if (/\s/.test(value[open + 1]!) || /\s/.test(value[close - 1]!)) return undefined;
+  return value[0] !== '"' && address.display.includes(',') ? undefined : address;
+}
+
+/** The status that answers a request with this fault (RFC 3261 §21.4, RFC 4475 §3). */
+export function statusOfFault(fault: SipParseError): number {
+  switch (fault.reason) {
+    case 'bad-version':
+      return 505;
+    case 'unknown-method':
+      return 501;
+    case 'bad-scheme':
+      return 416;
+    case 'too-large':
+      return 513;
+    default:
+      return 400;
+  }
 }

@@ -1,4 +1,5 @@
 import type { SipParseReason } from './errors.js';
+import type { CloseReason } from './transport.js';
 
 /** What happened on the wire since the start; read by metrics, written by the layer. All are counts of messages but the gauges. */
 export class SipCounters {
@@ -28,6 +29,12 @@ export class SipCounters {
   listenerErrors = 0;
   connectionsRefused = 0;
   keepAlives = 0;
+  /** Connections that we closed or did not take, by reason. */
+  readonly connectionsClosed: Partial<Record<CloseReason, number>> = {};
+
+  countClosed(reason: CloseReason): void {
+    this.connectionsClosed[reason] = (this.connectionsClosed[reason] ?? 0) + 1;
+  }
 
   countParseError(reason: SipParseReason): void {
     this.parseErrors[reason] = (this.parseErrors[reason] ?? 0) + 1;

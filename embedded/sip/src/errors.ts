@@ -27,6 +27,9 @@ export type SipParseReason =
   | 'bad-cseq'
   | 'bad-call-id'
   | 'bad-uri'
+  | 'bad-scheme'
+  | 'bad-contact'
+  | 'unknown-method'
   | 'bad-max-forwards';
 
 /** A message that cannot be understood. It is a value of {@link parseMessage}, which does not throw. */

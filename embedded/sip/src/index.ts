@@ -1,5 +1,5 @@
 export * from './address.js';
-export { checkMessage } from './check-message.js';
+export { checkMessage, statusOfFault } from './check-message.js';
 export type { ClientState } from './client-tables.js';
 export { ClientTransaction, type ClientTransactionEvents } from './client-transaction.js';
 export { SipCounters } from './counters.js';
@@ -26,12 +26,20 @@ export type { ResolverOptions } from './resolver.js';
 export { createResponse } from './response.js';
 export type { ServerState } from './server-tables.js';
 export { ServerTransaction, type ServerTransactionEvents } from './server-transaction.js';
+export {
+  DEFAULT_SOURCE_LIMITS,
+  type LimitReason,
+  type SourceLimitOptions,
+  SourceLimits,
+} from './source-limits.js';
 export { type Framed, StreamFramer } from './stream-framer.js';
+export { DEFAULT_TCP_LIMITS, type TcpLimits } from './tcp-transport.js';
 export { makeTimers, type SipClock, type SipTimers, systemClock } from './timers.js';
 export type { Certificate, TlsSettings } from './tls-settings.js';
 export { TransactionLayer, type TransactionLayerEvents, type TransactionLayerOptions } from './transaction-layer.js';
 export {
   bracketed,
+  type CloseReason,
   defaultPort,
   type Endpoint,
   isReliable,

@@ -1,6 +1,6 @@
 import { SipStateError } from './errors.js';
 import type { ParseLimits } from './parse-message.js';
-import { DEFAULT_TCP_LIMITS, TcpTransport } from './tcp-transport.js';
+import { type TcpOptions, TcpTransport } from './tcp-transport.js';
 import type { TlsSettings } from './tls-settings.js';
 import type { Transport, TransportName, TransportSink } from './transport.js';
 import { UdpTransport } from './udp-transport.js';
@@ -29,6 +29,7 @@ export async function openListeners(
   listen: readonly ListenOptions[],
   sink: TransportSink,
   limits: ParseLimits,
+  tcp: TcpOptions = {},
   tls?: TlsSettings,
 ): Promise<Transport[]> {
   for (let attempt = 1; ; attempt++) {
@@ -40,7 +41,7 @@ export async function openListeners(
         const twins = opened.filter(({ local }) => local.transport === transport && local.host === host).length;
         const group = `${host}|${twins}|${SHARING[transport]}`;
         const wanted = port === 0 ? (shared.get(group) ?? 0) : port;
-        const one = await openOne(transport, host, wanted, sink, limits, tls);
+        const one = await openOne(transport, host, wanted, sink, limits, tcp, tls);
         if (port === 0) shared.set(group, one.local.port);
         opened.push(one);
       }
@@ -61,14 +62,15 @@ async function openOne(
   port: number,
   sink: TransportSink,
   parseLimits: ParseLimits,
+  tcp: TcpOptions,
   tls: TlsSettings | undefined,
 ): Promise<Transport> {
   if (transport === 'udp') return await UdpTransport.open(host, port, sink);
-  if (transport === 'tcp') return await TcpTransport.open(host, port, sink, parseLimits);
-  if (transport === 'ws') return await WebSocketTransport.open({ host, port, sink, parseLimits });
+  if (transport === 'tcp') return await TcpTransport.open(host, port, sink, parseLimits, tcp);
+  if (transport === 'ws') return await WebSocketTransport.open({ host, port, sink, parseLimits, ...tcp });
   if (!tls) throw new SipStateError(`${transport} needs a certificate`);
-  if (transport === 'wss') return await WebSocketTransport.open({ host, port, sink, parseLimits, tls });
-  return await TcpTransport.open(host, port, sink, parseLimits, DEFAULT_TCP_LIMITS, tls);
+  if (transport === 'wss') return await WebSocketTransport.open({ host, port, sink, parseLimits, tls, ...tcp });
+  return await TcpTransport.open(host, port, sink, parseLimits, { ...tcp, tls });
 }
 
 function isAddressInUse(error: unknown): boolean {

@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import { checkMessage } from './check-message.js';
 import { parseMessage } from './parse-message.js';
@@ -84,30 +83,3 @@ t.test('parse: limits on headers and body hold', async (t) => {
   t.equal(refused(`OPTIONS sip:a@b SIP/2.0\r\n${'X: y\r\n'.repeat(4)}\r\n`), 'too-many-headers');
   t.equal(refused(`OPTIONS sip:a@b SIP/2.0\r\nl: 11\r\n\r\n${'x'.repeat(11)}`), 'too-large');
 });
-
-const base = new URL('../testdata/rfc4475/', import.meta.url);
-for (const name of readdirSync(new URL('valid/', base))) {
-  t.test(`RFC 4475: ${name} is valid and is understood`, async (t) => {
-    const parsed = parseMessage(readFileSync(new URL(`valid/${name}`, base)));
-    if (!parsed.ok) throw parsed.error;
-    t.equal(checkMessage(parsed.message), undefined);
-    const again = parseMessage(parsed.message.toBuffer());
-    if (!again.ok) throw again.error;
-    t.same(again.message.headers, parsed.message.headers);
-  });
-}
-
-/** Messages that must be refused or rejected before a user sees them; the others of the corpus are for the user to judge. */
-const REFUSED = new Set(['badvers.dat', 'bigcode.dat', 'clerr.dat', 'insuf.dat', 'ltgtruri.dat', 'lwsruri.dat']);
-REFUSED.add('mcl01.dat').add('mismatch01.dat').add('mismatch02.dat').add('multi01.dat').add('ncl.dat');
-REFUSED.add('scalar02.dat').add('scalarlg.dat').add('lwsstart.dat').add('quotbal.dat');
-// The file lacks the empty line after its headers.
-REFUSED.add('baddn.dat');
-
-for (const name of readdirSync(new URL('invalid/', base))) {
-  t.test(`RFC 4475: ${name} is ${REFUSED.has(name) ? 'refused' : 'read without harm'}`, async (t) => {
-    const parsed = parseMessage(readFileSync(new URL(`invalid/${name}`, base)));
-    const fault = parsed.ok ? checkMessage(parsed.message) : parsed.error;
-    t.equal(fault !== undefined, REFUSED.has(name), fault?.message ?? 'accepted');
-  });
-}

@@ -12,13 +12,16 @@ export interface ParseLimits {
 
 export const DEFAULT_LIMITS: ParseLimits = { maxHeadBytes: 65_536, maxBodyBytes: 65_536, maxHeaders: 512 };
 
-export type ParseResult = { ok: true; message: SipMessage } | { ok: false; error: SipParseError };
+/** What {@link parseMessage} found; a refused request comes as far as it was read, so that it can be answered. */
+export type ParseResult =
+  | { ok: true; message: SipMessage }
+  | { ok: false; error: SipParseError; message?: SipMessage | undefined };
 
 const TOKEN = /^[A-Za-z0-9\-.!%*_+`'~]+$/;
 const STATUS_LINE = /^SIP\/(\d+\.\d+) (\d{3})(?: (.*))?$/i;
 
-function refuse(reason: SipParseReason, detail: string): ParseResult {
-  return { ok: false, error: new SipParseError(reason, detail) };
+function refuse(reason: SipParseReason, detail: string, message?: SipMessage): ParseResult {
+  return { ok: false, error: new SipParseError(reason, detail), message };
 }
 
 /**
@@ -44,22 +47,27 @@ export function parseMessage(buf: Buffer, limits: ParseLimits = DEFAULT_LIMITS):
   const lines = text.includes('\r') ? text.split(/\r\n|\n/) : text.split('\n');
   // RFC 4475 trws: white space after the start line harms nobody.
   const first = parseStartLine(lines[0]!.trimEnd());
-  if (!first.ok) return first;
-  const message = first.message;
+  const { message } = first;
+  if (!message) return first;
   message.encoding = encoding;
   const bad = parseHeaders(message, lines, limits);
-  if (bad) return { ok: false, error: bad };
-  if (end === undefined) return refuse('truncated', 'no empty line after the headers');
+  if (!first.ok) return first;
+  if (bad) return { ok: false, error: bad, message };
+  if (end === undefined) return refuse('truncated', 'no empty line after the headers', message);
   return cutBody(message, buf, bodyStart, limits);
 }
 
-/** Where the headers end and the body starts; undefined while the empty line has not been seen. */
+/**
+ * Where the headers end and the body starts: at the first empty line, whether it ends with CRLF or with the bare LF of some
+ * peers, so that a stream is cut at the same place however it comes in pieces. Undefined while there is none.
+ */
 export function findHeadEnd(buf: Buffer, start: number): { headEnd: number; bodyStart: number } | undefined {
-  const crlf = buf.indexOf('\r\n\r\n', start, 'latin1');
-  if (crlf >= 0) return { headEnd: crlf, bodyStart: crlf + 4 };
-  // Some peers end lines with a bare LF.
-  const lf = buf.indexOf('\n\n', start, 'latin1');
-  return lf >= 0 ? { headEnd: lf, bodyStart: lf + 2 } : undefined;
+  const crlf = buf.indexOf('\n\r\n', start, 'latin1');
+  const lf = (crlf >= 0 ? buf.subarray(0, crlf + 1) : buf).indexOf('\n\n', start, 'latin1');
+  const newline = lf >= 0 ? lf : crlf;
+  if (newline < 0) return undefined;
+  const headEnd = newline > start && buf[newline - 1] === 13 ? newline - 1 : newline;
+  return { headEnd, bodyStart: newline + (lf >= 0 ? 2 : 3) };
 }
 
 function parseStartLine(line: string): ParseResult {
@@ -77,10 +85,11 @@ function parseStartLine(line: string): ParseResult {
   if (methodEnd <= 0 || !/^SIP\/\d+\.\d+$/i.test(version)) return refuse('not-sip', 'no SIP version in the first line');
   const method = line.slice(0, methodEnd);
   if (uriEnd <= methodEnd || !TOKEN.test(method)) return refuse('bad-start-line', 'request line');
-  if (version.toUpperCase() !== 'SIP/2.0') return refuse('bad-version', version);
   const uri = line.slice(methodEnd + 1, uriEnd);
-  if (uri === '' || /[\s<>]/.test(uri)) return refuse('bad-start-line', 'Request-URI');
-  return { ok: true, message: SipMessage.request(method, uri) };
+  const message = SipMessage.request(method, uri);
+  if (version.toUpperCase() !== 'SIP/2.0') return refuse('bad-version', version, message);
+  if (uri === '' || /[\s<>]/.test(uri)) return refuse('bad-start-line', 'Request-URI', message);
+  return { ok: true, message };
 }
 
 function parseHeaders(message: SipMessage, lines: string[], limits: ParseLimits): SipParseError | undefined {
@@ -91,7 +100,7 @@ function parseHeaders(message: SipMessage, lines: string[], limits: ParseLimits)
     if (c === 0x20 || c === 0x09) {
       const last = headers[headers.length - 1];
       if (!last) return new SipParseError('bad-header', 'folded line without a header');
-      const more = line.trim();
+      const more = trimSpace(line, 0);
       last.value = last.value === '' ? more : `${last.value} ${more}`;
       continue;
     }
@@ -100,18 +109,31 @@ function parseHeaders(message: SipMessage, lines: string[], limits: ParseLimits)
     const name = colon < 0 ? '' : line.slice(0, colon).trimEnd();
     if (!TOKEN.test(name)) return new SipParseError('bad-header', `line ${i + 1}`);
     if (headers.length >= limits.maxHeaders) return new SipParseError('too-many-headers', `over ${limits.maxHeaders}`);
-    headers.push({ name, key: headerKey(name), value: line.slice(colon + 1).trim() });
+    headers.push({ name, key: headerKey(name), value: trimSpace(line, colon + 1) });
   }
   return undefined;
+}
+
+/** The line from `start` without spaces, tabs and CRs around it; `trim` would also eat Unicode spaces that belong to the value. */
+function trimSpace(line: string, start: number): string {
+  let from = start;
+  let to = line.length;
+  while (from < to && isSpace(line.charCodeAt(from))) from++;
+  while (to > from && isSpace(line.charCodeAt(to - 1))) to--;
+  return line.slice(from, to);
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09 || code === 0x0d;
 }
 
 function cutBody(message: SipMessage, buf: Buffer, bodyStart: number, limits: ParseLimits): ParseResult {
   const available = buf.length - bodyStart;
   const declared = contentLength(message);
-  if (declared instanceof SipParseError) return { ok: false, error: declared };
+  if (declared instanceof SipParseError) return { ok: false, error: declared, message };
   const length = declared ?? available;
-  if (length > limits.maxBodyBytes) return refuse('too-large', `${length} bytes of body`);
-  if (length > available) return refuse('truncated', `body of ${available} bytes, ${length} declared`);
+  if (length > limits.maxBodyBytes) return refuse('too-large', `${length} bytes of body`, message);
+  if (length > available) return refuse('truncated', `body of ${available} bytes, ${length} declared`, message);
   if (length > 0) message.body = Buffer.from(buf.subarray(bodyStart, bodyStart + length));
   return { ok: true, message };
 }

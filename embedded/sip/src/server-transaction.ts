@@ -18,6 +18,8 @@ export interface ServerHost {
   transmitResponse(bytes: Buffer, transaction: ServerTransaction, done: (error?: Error) => void): void;
   /** A 2xx to an INVITE went out: its ACK has its own branch and is found by dialog and CSeq. */
   awaitAck(transaction: ServerTransaction, response: SipMessage): void;
+  /** A final response is given. */
+  answered(transaction: ServerTransaction, status: number): void;
   serverEnded(transaction: ServerTransaction): void;
   listenerFailed(error: unknown): void;
 }
@@ -92,7 +94,10 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
   respond(response: SipMessage): void {
     if (!this.isOpen) throw new SipStateError(`${this.method} has been answered`);
     const { status } = response;
-    if (status >= 200) this.finalResponse = response;
+    if (status >= 200) {
+      this.finalResponse = response;
+      this.host.answered(this, status);
+    }
     if (status < 200) this.input({ type: 'respondProvisional', response });
     else if (status < 300) {
       this.input({ type: 'respondSuccess', response });

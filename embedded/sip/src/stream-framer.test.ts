@@ -35,3 +35,20 @@ t.test('framing: a double CRLF that comes in pieces is one keep-alive, a single 
   const counts = ['\r\n\r', '\n', '\r', '\n', `${two}\r\n`].map((piece) => framer.push(Buffer.from(piece)).keepAlives);
   t.same(counts, [0, 1, 0, 0, 0]);
 });
+
+t.test('framing: messages that were cut out are not written to by later bytes', async (t) => {
+  const framer = new StreamFramer();
+  framer.push(Buffer.from(one.slice(0, 10)));
+  const [first] = framer.push(Buffer.from(one.slice(10) + two.slice(0, 5))).messages;
+  const [second] = framer.push(Buffer.from(two.slice(5) + one)).messages;
+  t.same([first?.toString(), second?.toString()], [one, two]);
+});
+
+t.test('framing: the first empty line ends the headers, whatever line ends come after it', async (t) => {
+  const mixed = 'OPTIONS sip:a@b SIP/2.0\nX: 1\n\nOPTIONS sip:c@d SIP/2.0\r\n\r\n';
+  const wanted = ['OPTIONS sip:a@b SIP/2.0\nX: 1\n\n', 'OPTIONS sip:c@d SIP/2.0\r\n\r\n'];
+  t.same(new StreamFramer().push(Buffer.from(mixed)).messages.map(String), wanted);
+  const pieces = new StreamFramer();
+  const found = [...Buffer.from(mixed)].flatMap((byte) => pieces.push(Buffer.from([byte])).messages.map(String));
+  t.same(found, wanted);
+});

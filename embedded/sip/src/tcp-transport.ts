@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import { connect, createServer, isIP, type Server, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
+import { admitConnection, watchHandshakes } from './connection-guard.js';
 import { SipTransportError } from './errors.js';
 import type { ParseLimits } from './parse-message.js';
 import { StreamFramer } from './stream-framer.js';
+import { type SipClock, systemClock } from './timers.js';
 import { clientTlsOptions, serverTlsOptions, type TlsSettings } from './tls-settings.js';
-import type { Endpoint, MessageSource, Transport, TransportSink } from './transport.js';
+import type { CloseReason, Endpoint, MessageSource, Transport, TransportSink } from './transport.js';
 
 /** Bounds of the TCP transport. */
 export interface TcpLimits {
@@ -17,6 +19,17 @@ export interface TcpLimits {
   idleMs: number;
   /** A message must be complete so long after its first byte (against peers that drip). */
   partialMs: number;
+  /** A connection that a peer opened must bring an acceptable message so soon; a TLS handshake before it may take as long again. */
+  firstMessageMs: number;
+}
+
+/** What a TCP transport may be opened with. */
+export interface TcpOptions {
+  limits?: Partial<TcpLimits> | undefined;
+  /** Runs the deadlines. @defaultValue the system's */
+  clock?: SipClock | undefined;
+  /** Makes it `tls`. */
+  tls?: TlsSettings | undefined;
 }
 
 export const DEFAULT_TCP_LIMITS: TcpLimits = {
@@ -25,6 +38,7 @@ export const DEFAULT_TCP_LIMITS: TcpLimits = {
   connectTimeoutMs: 5000,
   idleMs: 900_000,
   partialMs: 30_000,
+  firstMessageMs: 30_000,
 };
 
 interface Connection {
@@ -32,7 +46,11 @@ interface Connection {
   key: string;
   socket: Socket;
   framer: StreamFramer;
-  partialTimer: NodeJS.Timeout | undefined;
+  partialTimer: unknown;
+  firstMessageTimer: unknown;
+  idleTimer: unknown;
+  /** Traffic since the idle timer was armed. */
+  active: boolean;
 }
 
 /** SIP over TCP or, with settings for it, TLS: frames the stream, keeps connections in both directions and reuses them by remote address. */
@@ -46,6 +64,7 @@ export class TcpTransport implements Transport {
     private readonly sink: TransportSink,
     private readonly parseLimits: ParseLimits,
     private readonly limits: TcpLimits,
+    private readonly clock: SipClock,
     private readonly tls: TlsSettings | undefined,
   ) {}
 
@@ -55,12 +74,14 @@ export class TcpTransport implements Transport {
     port: number,
     sink: TransportSink,
     parseLimits: ParseLimits,
-    limits: TcpLimits = DEFAULT_TCP_LIMITS,
-    tls?: TlsSettings,
+    { limits, clock = systemClock, tls }: TcpOptions = {},
   ): Promise<TcpTransport> {
-    const server = tls ? createTlsServer({ noDelay: true, ...serverTlsOptions(tls) }) : createServer({ noDelay: true });
+    const bounds = { ...DEFAULT_TCP_LIMITS, ...limits };
+    const server = tls
+      ? createTlsServer({ noDelay: true, handshakeTimeout: bounds.firstMessageMs, ...serverTlsOptions(tls) })
+      : createServer({ noDelay: true });
     // Counts also those that have not shaken hands.
-    if (tls) server.maxConnections = limits.maxConnections;
+    if (tls) server.maxConnections = bounds.maxConnections;
     // IPv4 peers of an IPv6 wildcard would appear under mapped addresses.
     server.listen({ port, host, ipv6Only: isIP(host) === 6 });
     await once(server, 'listening');
@@ -70,15 +91,25 @@ export class TcpTransport implements Transport {
       host,
       port: typeof bound === 'object' && bound ? bound.port : port,
     };
-    const transport = new TcpTransport(server, local, sink, parseLimits, limits, tls);
-    server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => transport.accept(socket));
-    server.on('tlsClientError', () => sink.refused());
+    const transport = new TcpTransport(server, local, sink, parseLimits, bounds, clock, tls);
+    server.on('connection', (socket) => {
+      const admitted = admitConnection(socket, sink, transport.isFull);
+      if (tls) return;
+      if (admitted) transport.accept(socket);
+      else sink.refused();
+    });
+    if (tls) server.on('secureConnection', (socket: Socket) => transport.accept(socket));
+    watchHandshakes(server, sink);
     server.on('error', () => sink.refused());
     return transport;
   }
 
   get connectionCount(): number {
     return this.byId.size;
+  }
+
+  private get isFull(): boolean {
+    return this.byId.size >= this.limits.maxConnections;
   }
 
   holds(connectionId: number): boolean {
@@ -93,7 +124,7 @@ export class TcpTransport implements Transport {
       return;
     }
     if (connection.socket.writableLength > this.limits.maxQueuedBytes) {
-      connection.socket.destroy();
+      this.drop(connection, 'slow-reader');
       queueMicrotask(() => done(new SipTransportError(`${connection.key} does not read`)));
       return;
     }
@@ -112,16 +143,29 @@ export class TcpTransport implements Transport {
   }
 
   private accept(socket: Socket): void {
-    if (this.byId.size >= this.limits.maxConnections) {
-      this.sink.refused();
-      socket.destroy();
-      return;
-    }
-    this.adopt(socket, `${socket.remoteAddress}:${socket.remotePort}`);
+    const connection = this.adopt(socket, `${socket.remoteAddress}:${socket.remotePort}`);
+    connection.firstMessageTimer = this.clock.setTimeout(
+      () => this.drop(connection, 'no-message'),
+      this.limits.firstMessageMs,
+    );
+  }
+
+  private drop(connection: Connection, reason: CloseReason): void {
+    this.sink.closed?.(reason);
+    connection.socket.destroy();
+  }
+
+  /** Re-armed only when it fires, so that traffic costs no timer. */
+  private watchIdle(connection: Connection): void {
+    connection.active = false;
+    connection.idleTimer = this.clock.setTimeout(() => {
+      if (connection.active) this.watchIdle(connection);
+      else this.drop(connection, 'idle');
+    }, this.limits.idleMs);
   }
 
   private dial(to: Endpoint): Connection | undefined {
-    if (this.byId.size >= this.limits.maxConnections || to.port <= 0 || to.port > 65_535) return undefined;
+    if (this.isFull || to.port <= 0 || to.port > 65_535) return undefined;
     const socket = this.tls
       ? connectTls({ host: to.host, port: to.port, ...clientTlsOptions(this.tls, to) }).setNoDelay(true)
       : connect({ host: to.host, port: to.port, noDelay: true });
@@ -141,15 +185,20 @@ export class TcpTransport implements Transport {
       socket,
       framer: new StreamFramer(this.parseLimits),
       partialTimer: undefined,
+      firstMessageTimer: undefined,
+      idleTimer: undefined,
+      active: false,
     };
     this.byId.set(connection.id, connection);
     this.byKey.set(key, connection);
-    socket.setTimeout(this.limits.idleMs, () => socket.destroy());
+    this.watchIdle(connection);
     socket.on('data', (chunk) => this.receive(connection, chunk));
     // The write callbacks and 'close' carry the consequence; an unheard 'error' would end the process.
     socket.on('error', () => this.sink.refused());
     socket.on('close', () => {
-      clearTimeout(connection.partialTimer);
+      this.clock.clearTimeout(connection.partialTimer);
+      this.clock.clearTimeout(connection.firstMessageTimer);
+      this.clock.clearTimeout(connection.idleTimer);
       this.byId.delete(connection.id);
       if (this.byKey.get(key) === connection) this.byKey.delete(key);
     });
@@ -165,21 +214,30 @@ export class TcpTransport implements Transport {
       local: this.local,
       connectionId: connection.id,
     };
+    connection.active = true;
+    if (this.sink.guard?.admitBytes(source.host, chunk.length) === false) {
+      this.drop(connection, 'limit');
+      return;
+    }
     const framed = framer.push(chunk);
     if (framed.keepAlives > 0) {
       this.sink.keepAlive();
       if (socket.writableLength < this.limits.maxQueuedBytes) socket.write('\r\n');
     }
-    for (const message of framed.messages) this.sink.message(message, source);
+    for (const message of framed.messages) {
+      if (this.sink.message(message, source) !== true || connection.firstMessageTimer === undefined) continue;
+      this.clock.clearTimeout(connection.firstMessageTimer);
+      connection.firstMessageTimer = undefined;
+    }
     if (framed.messages.length > 0 || framer.bufferedBytes === 0) {
-      clearTimeout(connection.partialTimer);
+      this.clock.clearTimeout(connection.partialTimer);
       connection.partialTimer = undefined;
     }
     if (framed.fault) {
       this.sink.unframeable(framed.fault, source);
-      socket.destroy();
-    } else if (framer.bufferedBytes > 0 && !connection.partialTimer) {
-      connection.partialTimer = setTimeout(() => socket.destroy(), this.limits.partialMs);
+      this.drop(connection, 'unframeable');
+    } else if (framer.bufferedBytes > 0 && connection.partialTimer === undefined) {
+      connection.partialTimer = this.clock.setTimeout(() => this.drop(connection, 'partial'), this.limits.partialMs);
     }
   }
 }

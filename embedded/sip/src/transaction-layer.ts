@@ -1,20 +1,23 @@
 import { EventEmitter } from 'node:events';
 import { isIP } from 'node:net';
 import { tagOf } from './address.js';
-import { checkMessage } from './check-message.js';
+import { checkMessage, statusOfFault } from './check-message.js';
 import { type ClientHost, ClientTransaction } from './client-transaction.js';
 import { SipCounters } from './counters.js';
 import { nextHop } from './destination.js';
 import { SipParseError, SipStateError, SipTransportError } from './errors.js';
-import { newBranch } from './ids.js';
+import { newBranch, newTag } from './ids.js';
 import { LargeRequests } from './large-requests.js';
 import { type ListenOptions, openListeners } from './listeners.js';
 import { ListeningPoints } from './listening-points.js';
 import { SipMessage } from './message.js';
 import { DEFAULT_LIMITS, type ParseLimits, parseMessage } from './parse-message.js';
+import { reasonPhrase } from './reasons.js';
 import { type ResolverOptions, SipResolver } from './resolver.js';
 import { createResponse } from './response.js';
 import { type ServerHost, ServerTransaction } from './server-transaction.js';
+import type { SourceLimits } from './source-limits.js';
+import type { TcpLimits } from './tcp-transport.js';
 import { makeTimers, type SipClock, type SipTimers, systemClock } from './timers.js';
 import type { TlsSettings } from './tls-settings.js';
 import {
@@ -41,6 +44,12 @@ export interface TransactionLayerOptions {
   dns?: ResolverOptions;
   /** Larger requests go over TCP where the URI leaves it open (RFC 3261 §18.1.1). @defaultValue 1300 */
   maxDatagramBytes?: number;
+  /** Bounds of connections and their deadlines, of TLS and WebSocket too. */
+  tcp?: Partial<TcpLimits>;
+  /** What one address may do; without it there is no limit. */
+  sourceLimits?: SourceLimits | undefined;
+  /** How a request over a source's limit is answered: 503 with Retry-After, or not at all. @defaultValue '503' */
+  overLimit?: '503' | 'drop';
 }
 
 /** Events of {@link TransactionLayer}. */
@@ -92,10 +101,13 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
       unframeable: (reason, source) => this.garbage(new SipParseError(reason, 'stream'), source),
       keepAlive: () => this.counters.keepAlives++,
       refused: () => this.counters.connectionsRefused++,
+      closed: (reason) => this.counters.countClosed(reason),
+      guard: this.options.sourceLimits,
       nextConnectionId: () => ++lastConnection,
     };
     const { listen, tls } = this.options;
-    this.points = new ListeningPoints(await openListeners(listen, sink, this.limits, tls), listen);
+    const tcp = { limits: this.options.tcp, clock: this.clock };
+    this.points = new ListeningPoints(await openListeners(listen, sink, this.limits, tcp, tls), listen);
   }
 
   /** The addresses as peers reach them (what Via and Contact say), in the order of `listen`. */
@@ -106,6 +118,11 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
   /** Live transactions; both return to 0 when the timers have run out. */
   get gauges(): { clientTransactions: number; serverTransactions: number } {
     return { clientTransactions: this.clients.size, serverTransactions: this.servers.size };
+  }
+
+  /** Connections that are open. */
+  get connectionCount(): number {
+    return this.points.transports.reduce((sum, transport) => sum + (transport.connectionCount ?? 0), 0);
   }
 
   /**
@@ -250,6 +267,7 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
       },
       awaitAck: (transaction, response) => this.awaitingAck.set(ackKey(response), transaction),
       tryNext: (transaction, refusal) => this.tryNext(transaction, refusal),
+      answered: (transaction, status) => this.options.sourceLimits?.noteAnswer(transaction.source.host, status),
       clientEnded: (transaction) => this.clients.delete(transaction.key),
       serverEnded: (transaction) => {
         this.servers.delete(transaction.key);
@@ -280,23 +298,51 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     transport.send(bytes, to, source?.connectionId ?? to.connectionId, report);
   }
 
-  private receive(bytes: Buffer, source: MessageSource): void {
+  /** Returns whether it was an acceptable message. */
+  private receive(bytes: Buffer, source: MessageSource): boolean {
+    if (!this.isWithinLimits(bytes, source)) return true;
     const parsed = parseMessage(bytes, this.limits);
     if (!parsed.ok) {
       this.garbage(parsed.error, source);
-      return;
+      if (parsed.message?.isRequest) this.refuseStateless(parsed.message, source, parsed.error);
+      else this.options.sourceLimits?.noteAnswer(source.host, 400);
+      return false;
     }
     const { message } = parsed;
     const fault = checkMessage(message);
     if (message.kind === 'response') {
       if (fault) this.garbage(fault, source);
       else this.receiveResponse(message, source);
-      return;
+      return !fault;
     }
     if (fault) {
       this.garbage(fault, source);
-      this.refuseStateless(message, source, 400, `Bad Request (${fault.reason})`);
+      this.refuseStateless(message, source, fault);
     } else this.receiveRequest(message, source);
+    return !fault;
+  }
+
+  /** Limits per source, before anything is parsed; whatever does not start as a response counts as a request. */
+  private isWithinLimits(bytes: Buffer, source: MessageSource): boolean {
+    const { sourceLimits, overLimit = '503' } = this.options;
+    if (!sourceLimits) return true;
+    // Streams are counted as they come, by the transport.
+    if (source.transport === 'udp' && !sourceLimits.admitBytes(source.host, bytes.length)) return false;
+    if (bytes[0] === 0x53 && bytes[1] === 0x49 && bytes[2] === 0x50 && bytes[3] === 0x2f) return true;
+    const isAck = bytes[0] === 0x41 && bytes[1] === 0x43 && bytes[2] === 0x4b;
+    if (sourceLimits.admitRequest(source.host, isAck)) return true;
+    if (overLimit === '503' && !isAck) this.refuseOverLimit(bytes, source);
+    return false;
+  }
+
+  private refuseOverLimit(bytes: Buffer, source: MessageSource): void {
+    const parsed = parseMessage(bytes, this.limits);
+    if (!parsed.ok || !parsed.message.isRequest || checkMessage(parsed.message)) return;
+    const { message } = parsed;
+    stampReceived(message, source);
+    const response = createResponse(message, 503, undefined, STATELESS_TAG).add('Retry-After', RETRY_AFTER_SECONDS);
+    this.counters.responsesSent++;
+    this.transmit(response.toBuffer(), responseEndpoint(message, source), source, () => {});
   }
 
   private receiveResponse(response: SipMessage, source: MessageSource): void {
@@ -362,11 +408,17 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     invite.receiveCancel(cancel.request);
   }
 
-  private refuseStateless(request: SipMessage, source: MessageSource, status: number, reason: string): void {
-    const via = parseVia(request.getList('Via')[0] ?? '');
-    if (!via || request.method === 'ACK' || !request.has('Call-ID') || !request.has('CSeq')) return;
+  /** Answers what cannot become a transaction (RFC 3261 §8.2.7) as far as its Via says where to; never answers an ACK. */
+  private refuseStateless(request: SipMessage, source: MessageSource, fault: SipParseError): void {
+    const header = request.headers.find((h) => h.key === 'via');
+    if (!header || request.method === 'ACK') return;
+    // What we answer is SIP/2.0, whatever the request claimed to be.
+    if (fault.reason === 'bad-version') header.value = header.value.replace(/^SIP\s*\/\s*\d+\.\d+/i, 'SIP/2.0');
+    if (!parseVia(request.getList('Via')[0] ?? '')) return;
     stampReceived(request, source);
-    const response = createResponse(request, status, reason);
+    const status = statusOfFault(fault);
+    this.options.sourceLimits?.noteAnswer(source.host, status);
+    const response = createResponse(request, status, `${reasonPhrase(status)} (${fault.reason})`, STATELESS_TAG);
     this.counters.responsesSent++;
     this.transmit(response.toBuffer(), responseEndpoint(request, source), source, () => {});
   }
@@ -389,6 +441,12 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     this.emit('listenerError', error);
   }
 }
+
+/** What a source over its limits is told to wait. */
+const RETRY_AFTER_SECONDS = 10;
+
+/** The To tag of stateless answers: the same for every repetition of a request (RFC 3261 §8.2.7). */
+const STATELESS_TAG = newTag();
 
 /** Stands for "no next hop": sending there fails like any other transport error. */
 const NOWHERE: Endpoint = { transport: 'udp', host: '', port: 0 };

@@ -158,6 +158,7 @@ function serverRig(method: string, transport: TransportName = 'udp') {
     counters: new SipCounters(),
     transmitResponse: (bytes: Buffer) => void sent.push([clock.nowMs, bytes.toString().split(' ')[1]!]),
     awaitAck: () => undefined,
+    answered: () => undefined,
     serverEnded: () => undefined,
     listenerFailed: (error: unknown) => {
       throw error;

@@ -44,6 +44,8 @@ export interface MessageSource extends Endpoint {
 /** One listening socket: hands up received bytes (whole messages), sends to a destination. */
 export interface Transport {
   readonly local: Endpoint;
+  /** Connections that are open; undefined where there are none. */
+  readonly connectionCount?: number;
   /** Sends; `done` is called once, with the error when it failed. Does not throw. */
   send(bytes: Buffer, to: Endpoint, connectionId: number | undefined, done: (error?: Error) => void): void;
   /** Whether this is a live connection of this transport. */
@@ -58,13 +60,29 @@ export interface Transport {
 
 /** What a transport reports. */
 export interface TransportSink {
-  message(bytes: Buffer, source: MessageSource): void;
+  /** A whole message; returns true when it was an acceptable one. */
+  message(bytes: Buffer, source: MessageSource): unknown;
   /** A connection sent bytes that cannot be framed; it is closed. */
   unframeable(reason: 'too-large' | 'bad-content-length', source: MessageSource): void;
   keepAlive(): void;
   refused(): void;
   /** A number that no other connection of the layer has. */
   nextConnectionId(): number;
+  /** We closed a connection, or did not take it. */
+  closed?(reason: CloseReason): void;
+  /** Asked about connections that peers open; without it all are taken. */
+  guard?: ConnectionGuard | undefined;
+}
+
+/** Why we close a connection: see `TcpLimits` and `WebSocketLimits`; 'limit' is that of the peer's address. */
+export type CloseReason = 'too-many' | 'limit' | 'idle' | 'partial' | 'no-message' | 'slow-reader' | 'unframeable';
+
+/** Limits per source address, for transports with connections. */
+export interface ConnectionGuard {
+  admitConnection(host: string): boolean;
+  releaseConnection(host: string): void;
+  /** False when the source sends too much: its connection is closed. */
+  admitBytes(host: string, count: number): boolean;
 }
 
 /** Whether a host name is one that a WebSocket client made up because it has no address of its own. */

@@ -2,14 +2,17 @@ import { isUtf8 } from 'node:buffer';
 import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
+import { admitConnection, watchHandshakes } from './connection-guard.js';
 import { SipTransportError } from './errors.js';
 import type { ParseLimits } from './parse-message.js';
 import { DEFAULT_TCP_LIMITS } from './tcp-transport.js';
+import { type SipClock, systemClock } from './timers.js';
 import { clientTlsOptions, serverTlsOptions, type TlsSettings } from './tls-settings.js';
 import {
   bracketed,
+  type CloseReason,
   type Endpoint,
   isInvalidName,
   type MessageSource,
@@ -24,6 +27,8 @@ export interface WebSocketLimits {
   maxQueuedBytes: number;
   /** For the TCP connection, TLS and the WebSocket handshake together. */
   connectTimeoutMs: number;
+  /** A connection that a peer opened must bring an acceptable message so soon after its handshake. */
+  firstMessageMs: number;
   /** How often a silent peer is pinged; one that leaves a ping without answer until the next is cut off. */
   pingMs: number;
 }
@@ -32,6 +37,7 @@ export const DEFAULT_WEBSOCKET_LIMITS: WebSocketLimits = {
   maxConnections: DEFAULT_TCP_LIMITS.maxConnections,
   maxQueuedBytes: DEFAULT_TCP_LIMITS.maxQueuedBytes,
   connectTimeoutMs: DEFAULT_TCP_LIMITS.connectTimeoutMs,
+  firstMessageMs: DEFAULT_TCP_LIMITS.firstMessageMs,
   pingMs: 30_000,
 };
 
@@ -50,6 +56,7 @@ interface Connection {
   aliases: Set<string>;
   /** What was sent before the connection was open. */
   waiting: Array<() => void>;
+  firstMessageTimer: unknown;
 }
 
 /** What is listened on and with which bounds. */
@@ -58,7 +65,9 @@ export interface WebSocketOptions {
   port: number;
   sink: TransportSink;
   parseLimits: ParseLimits;
-  limits?: WebSocketLimits;
+  limits?: Partial<WebSocketLimits> | undefined;
+  /** Runs the deadline of the first message. @defaultValue the system's */
+  clock?: SipClock | undefined;
   /** Makes it `wss`. */
   tls?: TlsSettings | undefined;
 }
@@ -76,22 +85,26 @@ export class WebSocketTransport implements Transport {
     readonly local: Endpoint,
     private readonly options: WebSocketOptions,
     private readonly limits: WebSocketLimits,
+    private readonly clock: SipClock,
   ) {
     this.pinger = setInterval(() => this.ping(), limits.pingMs);
   }
 
   /** Listens; port 0 takes a free one. @throws the server's error when the address is taken. */
   static async open(options: WebSocketOptions): Promise<WebSocketTransport> {
-    const { host, port, tls, sink, limits = DEFAULT_WEBSOCKET_LIMITS } = options;
+    const { host, port, tls, sink, clock = systemClock } = options;
+    const limits = { ...DEFAULT_WEBSOCKET_LIMITS, ...options.limits };
     const http = { maxHeaderSize: MAX_HTTP_HEAD_BYTES, headersTimeout: 10_000, requestTimeout: 10_000 };
-    const server = tls ? createHttpsServer({ ...http, ...serverTlsOptions(tls) }) : createHttpServer(http);
+    const server = tls
+      ? createHttpsServer({ ...http, handshakeTimeout: limits.firstMessageMs, ...serverTlsOptions(tls) })
+      : createHttpServer(http);
     server.maxConnections = limits.maxConnections;
     // Only WebSocket is spoken here.
     server.on('request', (_request, response) => {
       sink.refused();
       response.writeHead(426, { Upgrade: 'websocket', Connection: 'close' }).end();
     });
-    server.on('tlsClientError', () => sink.refused());
+    watchHandshakes(server, sink);
     const upgrader = new WebSocketServer({
       server,
       maxPayload: maxMessageBytes(options),
@@ -112,9 +125,20 @@ export class WebSocketTransport implements Transport {
       host,
       port: typeof bound === 'object' && bound ? bound.port : port,
     };
-    const transport = new WebSocketTransport(server, upgrader, local, options, limits);
+    const transport = new WebSocketTransport(server, upgrader, local, options, limits, clock);
+    server.on('connection', (socket: Socket) => {
+      if (!admitConnection(socket, sink, transport.isFull) && !tls) sink.refused();
+    });
     upgrader.on('connection', (socket, request) => transport.accept(socket, request));
     return transport;
+  }
+
+  get connectionCount(): number {
+    return this.byId.size;
+  }
+
+  private get isFull(): boolean {
+    return this.byId.size >= this.limits.maxConnections;
   }
 
   holds(connectionId: number): boolean {
@@ -138,7 +162,7 @@ export class WebSocketTransport implements Transport {
     }
     const { socket } = connection;
     if (socket.bufferedAmount > this.limits.maxQueuedBytes || connection.waiting.length > 100) {
-      socket.terminate();
+      this.drop(connection, 'slow-reader');
       queueMicrotask(() => done(new SipTransportError(`${connection.key} does not read`)));
       return;
     }
@@ -172,11 +196,25 @@ export class WebSocketTransport implements Transport {
   private accept(socket: WebSocket, request: IncomingMessage): void {
     const { remoteAddress: host = '', remotePort: port = 0 } = request.socket;
     request.socket.setNoDelay(true);
-    this.adopt(socket, { host, port });
+    const connection = this.adopt(socket, { host, port });
+    connection.firstMessageTimer = this.clock.setTimeout(
+      () => this.drop(connection, 'no-message'),
+      this.limits.firstMessageMs,
+    );
+    // Ahead of the WebSocket's own listener: frames of control and pieces of messages count too.
+    request.socket.prependListener('data', (chunk: Buffer) => {
+      if (this.options.sink.guard?.admitBytes(host, chunk.length) === false) this.drop(connection, 'limit');
+    });
+  }
+
+  private drop(connection: Connection, reason: CloseReason): void {
+    if (connection.socket.readyState > WebSocket.OPEN) return;
+    this.options.sink.closed?.(reason);
+    connection.socket.terminate();
   }
 
   private dial(to: Endpoint): Connection | undefined {
-    if (this.byId.size >= this.limits.maxConnections || to.port <= 0 || to.port > 65_535) return undefined;
+    if (this.isFull || to.port <= 0 || to.port > 65_535) return undefined;
     const { tls } = this.options;
     const socket = new WebSocket(`${this.local.transport}://${bracketed(to.host)}:${to.port}/`, SUBPROTOCOL, {
       perMessageDeflate: false,
@@ -199,6 +237,7 @@ export class WebSocketTransport implements Transport {
       alive: true,
       aliases: new Set(),
       waiting: [],
+      firstMessageTimer: undefined,
     };
     this.byId.set(id, connection);
     this.byKey.set(key, connection);
@@ -208,8 +247,12 @@ export class WebSocketTransport implements Transport {
     });
     socket.on('message', (data) => this.receive(connection, data));
     // The write callbacks and 'close' carry the consequence; an unheard 'error' would end the process.
-    socket.on('error', () => this.options.sink.refused());
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.options.sink.refused();
+      if (error.code?.startsWith('WS_ERR_')) this.options.sink.closed?.('unframeable');
+    });
     socket.on('close', () => {
+      this.clock.clearTimeout(connection.firstMessageTimer);
       this.byId.delete(id);
       if (this.byKey.get(key) === connection) this.byKey.delete(key);
       for (const name of connection.aliases) this.byAlias.delete(name);
@@ -225,6 +268,8 @@ export class WebSocketTransport implements Transport {
 
   private receive(connection: Connection, data: WebSocket.RawData): void {
     const { id, socket, peer } = connection;
+    // What came along with the bytes for which it was dropped.
+    if (socket.readyState !== WebSocket.OPEN) return;
     connection.alive = true;
     const bytes = Array.isArray(data) ? Buffer.concat(data) : Buffer.isBuffer(data) ? data : Buffer.from(data);
     // RFC 5626 §4.4.1 keep-alive, as some clients send it over WebSocket too.
@@ -239,13 +284,15 @@ export class WebSocketTransport implements Transport {
       local: this.local,
       connectionId: id,
     };
-    this.options.sink.message(bytes, source);
+    if (this.options.sink.message(bytes, source) !== true || connection.firstMessageTimer === undefined) return;
+    this.clock.clearTimeout(connection.firstMessageTimer);
+    connection.firstMessageTimer = undefined;
   }
 
   private ping(): void {
     for (const connection of this.byId.values()) {
       if (connection.socket.readyState !== WebSocket.OPEN) continue;
-      if (!connection.alive) connection.socket.terminate();
+      if (!connection.alive) this.drop(connection, 'idle');
       else {
         connection.alive = false;
         connection.socket.ping();

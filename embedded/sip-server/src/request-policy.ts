@@ -1,0 +1,79 @@
+import { parseUri, type SipMessage, splitList } from '@ringwire/sip';
+
+/** A final answer that the server gives instead of an application. */
+export interface Refusal {
+  status: number;
+  reason?: string;
+  headers: Array<[name: string, value: string]>;
+}
+
+/** Option tags of IANA's registry: an application may support any of them, so only the others are refused. */
+const OPTION_TAGS = new Set(
+  (
+    '100rel 199 answermode early-session eventlist explicitsub from-change geolocation-http geolocation-sip gin gruu ' +
+    'histinfo ice join multiple-refer norefersub nosub outbound path policy precondition pref privacy recipient-list-invite ' +
+    'recipient-list-message recipient-list-subscribe record-aware replaces resource-priority sdp-anat sec-agree siprec ' +
+    'tdialog timer trickle-ice uui'
+  ).split(' '),
+);
+
+/** Bodies that an INVITE may bring for an application to judge: what SIP's RFCs, ISUP and QSIG tunnelling and SIPREC define. */
+const BODY_TYPES =
+  /^(?:text|multipart|message|image|audio)\/|^application\/(?:sdp|isup|qsig|json|xml|octet-stream|dtmf(?:-relay)?|pkcs7-mime|trickle-ice-sdpfrag|resource-lists|rs-metadata|(?:x-|vnd\.).*|.*\+(?:xml|json))$/i;
+
+const ACCEPTED = 'application/sdp, multipart/mixed, application/isup, text/plain';
+
+/**
+ * The answer to a request outside dialogs that asks for what neither the server nor any application can do: unknown
+ * option tags (RFC 3261 §8.2.2.3), a body of unknown type (§8.2.3), an answer that may not be SDP (§20.1), an
+ * address-of-record that is no SIP URI (§10.2). Undefined when an application shall decide.
+ */
+export function refusalOf(request: SipMessage): Refusal | undefined {
+  const unsupported = unknownTags(request, 'Require');
+  const unsupportedHere = unknownTags(request, 'Proxy-Require');
+  if (unsupported.length + unsupportedHere.length > 0) {
+    // RFC 4475 §3.3.5: an endpoint names what Require asked for, a proxy what Proxy-Require did.
+    const tags = unsupported.length > 0 ? unsupported : unsupportedHere;
+    return { status: 420, headers: [['Unsupported', tags.join(', ')]] };
+  }
+  if (request.method === 'REGISTER' && !isSipAddress(request.get('To') ?? '')) {
+    return { status: 400, reason: 'Bad Request (To is no SIP URI)', headers: [] };
+  }
+  return request.method === 'INVITE' ? refusalOfInvite(request) : undefined;
+}
+
+function refusalOfInvite(request: SipMessage): Refusal | undefined {
+  if (request.body.length > 0) {
+    const type = mediaType(request.get('Content-Type') ?? '');
+    const optional = /handling\s*=\s*optional/i.test(request.get('Content-Disposition') ?? '');
+    if (!optional && !BODY_TYPES.test(type)) return { status: 415, headers: [['Accept', ACCEPTED]] };
+  }
+  if (request.has('Accept')) {
+    const accepted = request.getList('Accept').map(mediaType);
+    if (!accepted.some((type) => /^(?:\*\/\*|application\/\*|application\/sdp|multipart\/.+)$/.test(type))) {
+      return { status: 406, headers: [] };
+    }
+  }
+  return undefined;
+}
+
+function unknownTags(request: SipMessage, name: string): string[] {
+  if (!request.has(name)) return [];
+  return request
+    .getAll(name)
+    .flatMap(splitList)
+    .filter((tag) => tag !== '' && !OPTION_TAGS.has(tag.toLowerCase()));
+}
+
+function mediaType(value: string): string {
+  return value
+    .split(';', 1)[0]!
+    .trim()
+    .toLowerCase()
+    .replace(/\s*\/\s*/, '/');
+}
+
+function isSipAddress(value: string): boolean {
+  const uri = /<([^>]*)>/.exec(value)?.[1] ?? value.split(';', 1)[0]!;
+  return /^sips?$/.test(parseUri(uri.trim())?.scheme ?? '');
+}

@@ -1,0 +1,150 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import t from 'tap';
+import { WebSocket } from 'ws';
+import { FakeClock } from './fake-clock.js';
+import { SourceLimits } from './source-limits.js';
+import type { TcpLimits } from './tcp-transport.js';
+import { makeAuthority } from './test-certificates.js';
+import { TransactionLayer } from './transaction-layer.js';
+import type { TransportName } from './transport.js';
+
+type Teardown = { teardown(fn: () => unknown): void };
+
+const authority = makeAuthority(t);
+const tls = { ...authority.issue('sip.ringwire.test'), ca: authority.ca };
+
+const options = (branch: string): string =>
+  [
+    'OPTIONS sip:x@127.0.0.1 SIP/2.0',
+    `Via: SIP/2.0/TCP 127.0.0.1:9;branch=${branch}`,
+    'From: <sip:a@h>;tag=a',
+    'To: <sip:b@h>',
+    'Call-ID: c',
+    'CSeq: 1 OPTIONS',
+    'Content-Length: 0',
+    '\r\n',
+  ].join('\r\n');
+
+/** A connection over any transport, open when it is returned. */
+interface Peer {
+  send(data: string | Buffer): void;
+  heard: Promise<unknown>;
+  closed: Promise<unknown>;
+  end(): void;
+}
+
+/** A layer on a clock that stands still, which answers everything with 200. */
+async function start(t: Teardown, transport: TransportName, tcp: Partial<TcpLimits>, sourceLimits?: SourceLimits) {
+  const clock = new FakeClock();
+  const listen = [{ transport, host: '0.0.0.0', port: 0 }];
+  const layer = new TransactionLayer({ listen, clock, tcp, tls, sourceLimits });
+  layer.on('request', (transaction) => transaction.reply(200));
+  await layer.start();
+  t.teardown(() => layer.stop());
+  const { port } = layer.addresses[0]!;
+  const raw = (localAddress = '127.0.0.1'): Socket => {
+    const socket = connect({ host: '127.0.0.1', port, localAddress });
+    socket.on('error', () => socket.destroy());
+    socket.resume();
+    t.teardown(() => socket.destroy());
+    return socket;
+  };
+  const open = async (localAddress = '127.0.0.1'): Promise<Peer> => {
+    if (transport === 'ws' || transport === 'wss') {
+      const url = `${transport}://127.0.0.1:${port}/`;
+      const socket = new WebSocket(url, 'sip', { localAddress, rejectUnauthorized: false });
+      socket.on('error', () => {});
+      t.teardown(() => socket.terminate());
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      const heard = new Promise((resolve) => socket.once('message', resolve));
+      await Promise.race([new Promise((resolve) => socket.once('open', resolve)), closed]);
+      return { send: (data) => socket.send(data), heard, closed, end: () => socket.terminate() };
+    }
+    const socket = connectTls({ socket: raw(localAddress), rejectUnauthorized: false });
+    socket.on('error', () => socket.destroy());
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    const heard = new Promise((resolve) => socket.once('data', resolve));
+    await Promise.race([new Promise((resolve) => socket.once('secureConnect', resolve)), closed]);
+    return { send: (data) => socket.write(data), heard, closed, end: () => socket.destroy() };
+  };
+  return { layer, clock, open, raw };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+for (const transport of ['tls', 'ws', 'wss'] as const) {
+  t.test(`${transport} peers: one that says nothing valid is closed after 30 s, one that did may stay`, async (t) => {
+    const { layer, clock, open } = await start(t, transport, {});
+    const [silent, useful] = [await open(), await open()];
+    useful.send(options('z9hG4bK1'));
+    await useful.heard;
+    await until(() => layer.connectionCount === 2);
+    clock.advance(30_000);
+    await silent.closed;
+    await until(() => layer.connectionCount === 1);
+    t.same(layer.counters.connectionsClosed, { 'no-message': 1 });
+  });
+
+  t.test(`${transport} peers: one address has its own number of connections, before any handshake`, async (t) => {
+    const limits = new SourceLimits({ connections: 2 });
+    const { layer, open, raw } = await start(t, transport, {}, limits);
+    const [first, mute] = [await open(), raw()];
+    await once(mute, 'connect');
+    const third = raw();
+    await once(third, 'close');
+    t.same(layer.counters.connectionsClosed, { limit: 1 });
+    await until(() => layer.counters.connectionsRefused === 1);
+    const other = await open('127.0.0.2');
+    other.send(options('z9hG4bK2'));
+    await other.heard;
+    first.end();
+    await until(() => layer.connectionCount === 1);
+    const again = await open();
+    again.send(options('z9hG4bK3'));
+    await again.heard;
+    t.same(layer.counters.connectionsClosed, { limit: 1 });
+    t.equal(layer.counters.connectionsRefused, 1);
+  });
+
+  t.test(`${transport} peers: a connection whose address sends too many bytes is closed`, async (t) => {
+    const limits = new SourceLimits({ bytesPerSecond: 20_000 });
+    const { layer, open } = await start(t, transport, {}, limits);
+    const flood = await open();
+    flood.send(Buffer.alloc(60_000, 0x41));
+    await flood.closed;
+    t.equal(layer.counters.connectionsClosed.limit, 1);
+    t.ok(limits.limited.bytes >= 1);
+    t.equal(layer.counters.parseErrorTotal, 0);
+  });
+
+  t.test(`${transport} peers: connections over the listener's number are refused and counted`, async (t) => {
+    const { layer, open, raw } = await start(t, transport, { maxConnections: 1 });
+    const only = await open();
+    await once(raw(), 'close');
+    await until(() => layer.counters.connectionsClosed['too-many'] === 1);
+    only.send(options('z9hG4bK4'));
+    await only.heard;
+    t.equal(layer.connectionCount, 1);
+  });
+}
+
+t.test('tls peers: who does not finish the handshake in time is closed', async (t) => {
+  const { layer, raw } = await start(t, 'tls', { firstMessageMs: 50 });
+  await once(raw(), 'close');
+  await until(() => layer.counters.connectionsClosed['no-message'] === 1);
+  t.equal(layer.connectionCount, 0);
+});
+
+t.test('tls peers: a message must be complete 30 s after its first byte', async (t) => {
+  const { layer, clock, open } = await start(t, 'tls', {});
+  const peer = await open();
+  peer.send(`${options('z9hG4bK5')}INVITE sip:x`);
+  await peer.heard;
+  clock.advance(30_000);
+  await peer.closed;
+  t.same(layer.counters.connectionsClosed, { partial: 1 });
+});

@@ -1,0 +1,81 @@
+import t from 'tap';
+import { SourceLimits } from './source-limits.js';
+
+function make(options: ConstructorParameters<typeof SourceLimits>[0]) {
+  const clock = { ms: 0 };
+  return { limits: new SourceLimits(options, () => clock.ms), clock };
+}
+
+function admitted(limits: SourceLimits, host: string, times: number, isAck = false): number {
+  let count = 0;
+  for (let i = 0; i < times; i++) if (limits.admitRequest(host, isAck)) count++;
+  return count;
+}
+
+t.test('source limits: requests come at their rate, with a burst of twice as many', async (t) => {
+  const { limits, clock } = make({ requestsPerSecond: 10 });
+  t.equal(admitted(limits, 'a', 100), 20);
+  t.equal(admitted(limits, 'b', 5), 5, 'another source is not concerned');
+  clock.ms += 500;
+  t.equal(admitted(limits, 'a', 100), 5);
+  clock.ms += 60_000;
+  t.equal(admitted(limits, 'a', 100), 20);
+  t.equal(limits.limited.requests, 80 + 95 + 80);
+});
+
+t.test('source limits: a source that is only refused is suspect until it succeeds; its ACKs pass', async (t) => {
+  const { limits, clock } = make({ refusals: 3, suspectRequestsPerSecond: 2 });
+  for (const status of [404, 486, 487, 503, 401]) limits.noteAnswer('a', status);
+  t.equal(admitted(limits, 'a', 10), 10, 'two refusals so far');
+  limits.noteAnswer('a', 403);
+  t.equal(admitted(limits, 'a', 10), 2);
+  t.equal(admitted(limits, 'a', 10, true), 10);
+  clock.ms += 1000;
+  t.equal(admitted(limits, 'a', 10), 2);
+  limits.noteAnswer('a', 200);
+  t.equal(admitted(limits, 'a', 10), 10);
+  t.equal(limits.limited.suspect, 16);
+});
+
+t.test('source limits: bytes and connections have limits of their own', async (t) => {
+  const { limits, clock } = make({ bytesPerSecond: 1000, connections: 2 });
+  t.same([limits.admitBytes('a', 1500), limits.admitBytes('a', 600)], [true, false]);
+  clock.ms += 1000;
+  t.equal(limits.admitBytes('a', 900), true);
+  t.same(
+    [1, 2, 3].map(() => limits.admitConnection('a')),
+    [true, true, false],
+  );
+  t.equal(limits.admitConnection('b'), true);
+  limits.releaseConnection('a');
+  t.equal(limits.admitConnection('a'), true);
+  t.same(limits.limited, { requests: 0, suspect: 0, bytes: 1, connections: 1 });
+});
+
+t.test('source limits: trusted sources have none', async (t) => {
+  const { limits } = make({ requestsPerSecond: 1, connections: 1, isTrusted: (host) => host === 'a' });
+  t.equal(admitted(limits, 'a', 50), 50);
+  t.same([limits.admitConnection('a'), limits.admitConnection('a')], [true, true]);
+});
+
+t.test('source limits: a million sources cost bounded memory, and the busy ones are not forgotten', async (t) => {
+  const { limits } = make({ requestsPerSecond: 10, maxSources: 1000 });
+  admitted(limits, 'busy', 20);
+  for (let i = 0; i < 1_000_000; i++) {
+    limits.admitRequest(`10.${i}`, false);
+    if (i % 100 === 0 && limits.admitRequest('busy', false)) t.fail('forgotten');
+    if (limits.size > 1000) t.fail(`${limits.size} sources`);
+  }
+});
+
+t.test('source limits: a carrier with 1,000 calls a second for a minute is never limited by default', async (t) => {
+  const { limits, clock } = make({});
+  for (let call = 0; call < 60_000; call++) {
+    clock.ms = call;
+    // INVITE, ACK and BYE, and every third call is refused.
+    for (const isAck of [false, true, false]) limits.admitRequest('carrier', isAck);
+    limits.admitBytes('carrier', 6000);
+    limits.noteAnswer('carrier', call % 3 === 0 ? 404 : 200);
+  }
+  t.same(limits.limited, { requests: 0, suspect: 0, bytes: 0, connections: 0 });
+});

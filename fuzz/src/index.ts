@@ -1,0 +1,1 @@
+export { type FuzzOptions, type FuzzSummary, formatSummary, runSipFuzz } from './run.js';
