@@ -169,7 +169,8 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     redis,
     instanceId,
     logger,
-    report: (entry) => reportOrphan(entry, { sink, logger, http, metrics, snapshot: provisioning.snapshot() }),
+    report: (entry, diedAt) =>
+      reportOrphan(entry, { sink, logger, http, metrics, snapshot: provisioning.snapshot(), diedAt }),
   });
   return {
     httpUrl: web.url,

@@ -73,11 +73,19 @@ export type Body<T extends { verb: string }> = Flat<Omit<T, 'verb'> & Partial<Pi
 export const text = (description: string): Schema<string> => ({ type: 'string', description });
 /** A number; numeric strings are refused, as jambonz refuses them. */
 export const number = (description: string): Schema<number> => ({ type: 'number', description });
+/** A number that is not negative: a length, a count, a timeout. */
+export const amount = (description: string): Schema<number> => ({ type: 'number', minimum: 0, description });
 /** `true` or `false`. */
 export const flag = (description: string): Schema<boolean> => ({ type: 'boolean', description });
 /** A number or a string, checked by type only: what the string means is up to the verb. */
 export const numberOrText = (description: string): Schema<number | string> => ({
   type: ['number', 'string'],
+  description,
+});
+/** A number that is not negative, or a string as of {@link numberOrText}. */
+export const amountOrText = (description: string): Schema<number | string> => ({
+  type: ['number', 'string'],
+  minimum: 0,
   description,
 });
 /** `true`, `false` or a number. */
@@ -115,6 +123,16 @@ export const textOrTexts = (description: string): Schema<string | string[]> => (
 export const choices = <const V extends readonly string[]>(values: V, description: string): Schema<V[number][]> => ({
   type: 'array',
   items: { type: 'string', enum: values },
+  description,
+});
+/** One of the given strings, or a list of them. */
+export const choiceOrChoices = <const V extends readonly string[]>(
+  values: V,
+  description: string,
+): Schema<V[number] | V[number][]> => ({
+  type: ['string', 'array'],
+  items: { type: 'string', enum: values },
+  ...when({ type: 'string' }, { enum: values }),
   description,
 });
 /** An object whose content is the application's own affair. */

@@ -159,6 +159,45 @@ t.test('a number may be text only where jambonz lets it', async (t) => {
   t.strictSame(lines([{ pause: { length: '1' } }]), ['$[0].pause.length: must be number, got "1"']);
 });
 
+t.test('negative lengths, counts and timeouts are refused, and so is a reset of what cannot be reset', async (t) => {
+  t.strictSame(
+    lines([
+      { verb: 'pause', length: -1 },
+      { verb: 'gather', numDigits: -1, minDigits: -1, maxDigits: -1, timeout: -1, interDigitTimeout: -0.5 },
+      { verb: 'play', url: 'https://a.invalid/a.wav', loop: -1 },
+      { verb: 'say', text: 'a', loop: -2 },
+      { verb: 'dial', target: [{ type: 'phone', number: '1' }], timeout: -1, timeLimit: -1 },
+      { verb: 'config', bargeIn: { numDigits: -1 }, reset: ['synthesizer', 'dtmf'] },
+      { verb: 'config', reset: 'all' },
+    ]).sort(),
+    [
+      '$[0].length: must be >= 0, got -1',
+      '$[1].interDigitTimeout: must be >= 0, got -0.5',
+      '$[1].maxDigits: must be >= 0, got -1',
+      '$[1].minDigits: must be >= 0, got -1',
+      '$[1].numDigits: must be >= 0, got -1',
+      '$[1].timeout: must be >= 0, got -1',
+      '$[2].loop: must be >= 0, got -1',
+      '$[3].loop: must be >= 0, got -2',
+      '$[4].timeLimit: must be >= 0, got -1',
+      '$[4].timeout: must be >= 0, got -1',
+      '$[5].bargeIn.numDigits: must be >= 0, got -1',
+      '$[5].reset[1]: must be one of synthesizer, recognizer; got "dtmf"',
+      '$[6].reset: must be one of synthesizer, recognizer; got "all"',
+    ],
+  );
+  t.strictSame(
+    lines([
+      { verb: 'pause', length: 0 },
+      { verb: 'gather', timeout: 0 },
+      { verb: 'say', text: 'a', loop: 'forever' },
+      { verb: 'config', reset: 'recognizer' },
+      { verb: 'config', reset: ['synthesizer', 'recognizer'] },
+    ]),
+    [],
+  );
+});
+
 t.test('a hook may be a URL or an object, whose further properties are not looked at', async (t) => {
   t.ok(validate([{ redirect: { actionHook: { url: '/a', method: 'GET', webhook_sid: 'x' } } }]).ok);
   t.strictSame(lines([{ redirect: { actionHook: { method: 'PUT' } } }]), [

@@ -10,7 +10,8 @@ for (const engine of ['sip-server', 'media-server']) {
   t.test(`${engine} --help prints its options and starts nothing`, async (t) => {
     const main = join(ROOT, 'embedded', engine, 'dist/main.js');
     const { stdout, stderr } = await run(process.execPath, [main, '--help']);
-    t.match(stdout, new RegExp(`^${engine}: .*\\n.*--`));
+    t.ok(stdout.startsWith(`${engine}: `));
+    t.match(stdout, /^ +--http-port/m);
     t.equal(stderr, '');
   });
 }

@@ -19,7 +19,8 @@ t.test('a call is answered, given to its client, hears silence at once, and is o
   });
   t.match(channelData.variable_rtp_local_sdp_str, /^v=0\r\n/);
   t.match(channelData.variable_switch_r_sdp, /m=audio/);
-  await esl.until(() => true);
+  // Silence is sent while nothing is played.
+  await media.hears(20);
   const ended = new Promise<void>((resolve) => dialog.once('ended', () => resolve()));
   t.equal(server.pool.legCount, 1);
   void esl.execute(uuid, 'hangup');
@@ -30,7 +31,6 @@ t.test('a call is answered, given to its client, hears silence at once, and is o
   t.equal(hangup['Hangup-Cause'], 'NORMAL_CLEARING');
   await esl.until(() => esl.isClosed);
   t.ok(esl.replies.some(({ contentType }) => contentType === 'text/disconnect-notice'));
-  t.ok(media.packets.length > 0, 'silence was sent while nothing was played');
   t.equal(server.channels.size + server.pool.legCount, 0, 'nothing is left');
   const order = esl.events.map((event) => event['Event-Name']).filter((name) => /HANGUP|DESTROY/.test(name!));
   t.same(order, ['CHANNEL_HANGUP', 'CHANNEL_HANGUP_COMPLETE', 'CHANNEL_DESTROY']);

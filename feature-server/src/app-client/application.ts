@@ -16,8 +16,11 @@ export type HookType = 'session:new' | 'session:redirect' | 'verb:hook' | 'call:
 /** What the application answered. */
 export type HookReply =
   | { kind: 'verbs'; verbs: VerbSpec[]; status: number }
-  /** Nothing to run: an empty body, an object, or a content type that is not JSON (named in `because`). */
-  | { kind: 'nothing'; because: string; status: number };
+  /**
+   * Nothing to run: an empty body, an object, or a content type that is not JSON (named in `because`). `isMeant` when the answer
+   * says no more than "go on": nothing at all, or `{}`.
+   */
+  | { kind: 'nothing'; because: string; isMeant: boolean; status: number };
 
 /**
  * The customer's application, however it is reached. A WebSocket application implements the same interface.

@@ -56,7 +56,8 @@ export class HttpApplication implements Application {
     try {
       const answer = await this.#ask(type, hook, payload, signal);
       const reply = readVerbs(answer);
-      if (reply.kind === 'nothing' && answer.body.length > 0) {
+      // Of the first answer the session itself tells: there, nothing to run is an error.
+      if (reply.kind === 'nothing' && !reply.isMeant && type !== 'session:new') {
         timeline.warn('hook', `answer of ${maskText(hook.url)} holds no verbs: ${reply.because}`);
       }
       return reply;
@@ -92,7 +93,11 @@ export class HttpApplication implements Application {
         return outcome;
       }
       const delayMs = retry.delayMs(attempt);
-      timeline.warn('hook', `${where} failed (${outcome.message}), again in ${delayMs} ms`, { attempt: attempt + 1 });
+      const facts = outcome instanceof HookStatusError ? outcome.facts : {};
+      timeline.warn('hook', `${where} failed (${outcome.message}), again in ${delayMs} ms`, {
+        attempt: attempt + 1,
+        ...facts,
+      });
       log.info({ url: maskText(url.href), attempt: attempt + 1, delayMs, err: outcome }, 'webhook is tried again');
       await sleep(delayMs, undefined, signal ? { signal } : {});
     }
@@ -107,15 +112,18 @@ export class HttpApplication implements Application {
       const ms = Math.round(performance.now() - startedAt);
       onExchange?.(type, String(answer.status), ms);
       journal.log.debug({ where, status: answer.status, durMs: ms }, 'webhook answered');
-      const level = SUCCESS.has(answer.status) ? 'info' : 'warn';
-      journal.timeline[level]('hook', `${answer.status} from ${where} in ${ms} ms`, {
+      if (!SUCCESS.has(answer.status)) {
+        // Told once, with the retry or the failure that comes of it.
+        const { status } = answer;
+        return new HookStatusError(status, { where, status, ms, answer: showBody(answer.body) });
+      }
+      journal.timeline.info('hook', `${answer.status} from ${where} in ${ms} ms`, {
         status: answer.status,
         ms,
         contentType: answer.contentType,
         ...(answer.body.length > 0 && { response: showBody(answer.body) }),
       });
-      if (SUCCESS.has(answer.status)) return answer;
-      return new HookStatusError(answer.status, { where, ms, answer: showBody(answer.body) });
+      return answer;
     } catch (error) {
       onExchange?.(type, error instanceof HookTimeoutError ? 'timeout' : 'error', performance.now() - startedAt);
       return error instanceof Error ? error : new HookConnectionError(String(error));

@@ -12,11 +12,12 @@ import { showBody } from './payload.js';
  */
 export function readVerbs(answer: ExchangeResult): HookReply {
   const { status, body, contentType } = answer;
-  if (body.length === 0) return { kind: 'nothing', because: 'the answer is empty', status };
+  if (body.trim().length === 0) return { kind: 'nothing', because: 'the answer is empty', isMeant: true, status };
   if (!contentType.toLowerCase().includes('application/json')) {
     return {
       kind: 'nothing',
       because: `its content type is "${contentType || 'absent'}", not application/json`,
+      isMeant: false,
       status,
     };
   }
@@ -27,8 +28,14 @@ export function readVerbs(answer: ExchangeResult): HookReply {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new InvalidApplicationError(`answer is not valid JSON: ${reason}`, { answer: showBody(body) }, { cause });
   }
-  if (!Array.isArray(parsed)) return { kind: 'nothing', because: 'it is not an array of verbs', status };
+  if (!Array.isArray(parsed)) {
+    return { kind: 'nothing', because: 'it is not an array of verbs', isMeant: isEmpty(parsed), status };
+  }
   return { kind: 'verbs', verbs: checkVerbs(parsed, body), status };
+}
+
+function isEmpty(parsed: unknown): boolean {
+  return parsed === null || (typeof parsed === 'object' && Object.keys(parsed).length === 0);
 }
 
 /**

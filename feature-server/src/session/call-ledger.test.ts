@@ -68,6 +68,30 @@ t.test('calls of a dead instance are reported once by whoever sees it, calls of 
   t.equal(await redis.exists(ledgerKey('dead')), 0);
 });
 
+t.test('the end of an orphaned call is when its feature server was last alive, not when it was found', async (t) => {
+  const redis = await openTestRedis(t);
+  const ledger = new CallLedger(redis, 'dead', silentLogger);
+  ledger.put(entry('call'));
+  const life = await redis.pttl(ledgerKey('dead'));
+  // From here on nobody refreshes it: it is dead.
+  await ledger.close();
+  const before = Date.now();
+  await redis.pexpire(ledgerKey('dead'), life - 600_000);
+  const ends: number[] = [];
+  const sweep = new OrphanSweep({
+    redis,
+    instanceId: 'me',
+    logger: silentLogger,
+    intervalMs: 60_000,
+    report: async (_entry, diedAt) => void ends.push(diedAt),
+  });
+  t.teardown(() => sweep.close());
+  await sweep.sweep();
+  await sweep.sweep();
+  t.equal(ends.length, 1);
+  t.ok(Math.abs((ends[0] ?? 0) - (before - 600_000)) < 60_000, `${(ends[0] ?? 0) - before} ms`);
+});
+
 t.test('an instance whose heartbeat comes back is no suspect any more', async (t) => {
   const redis = await openTestRedis(t);
   new CallLedger(redis, 'slow', silentLogger).put(entry('call'));
@@ -101,7 +125,7 @@ t.test('the last status of an orphan is completed with its duration, or failed w
     logger: silentLogger,
     metrics: createFeatureServerMetrics(createMetrics({ name: 'test', instanceId: 'x' }), () => 0),
     snapshot: provisioningOf(app.url).snapshot(),
-    now: () => 100_900,
+    diedAt: 100_900,
   };
   const statusHook = { url: `${app.url}/status` };
   await reportOrphan(entry('answered', { statusHook, answeredAt: 90_000 }), options);

@@ -1,6 +1,7 @@
 import {
   FEATURE_SERVERS,
   featureServerKey,
+  HEARTBEAT_MS,
   LEDGER_OWNERS,
   type Logger,
   ledgerKey,
@@ -26,7 +27,8 @@ export interface LedgerEntry {
 
 /** A ledger survives its owner for this long: time enough for a feature server to come up and report its calls. */
 const LEDGER_TTL_MS = 60 * 60_000;
-const REFRESH_MS = 5 * 60_000;
+/** As often as the heartbeat: what is left of the ledger's life tells when its owner was last alive. */
+const REFRESH_MS = HEARTBEAT_MS;
 
 /**
  * What this instance would leave behind if it died now. Writes are queued in order and never awaited by a call; while
@@ -41,7 +43,8 @@ export class CallLedger {
     private readonly logger: Logger,
   ) {
     this.#timer = setInterval(() => {
-      this.#run('refresh', this.redis.pexpire(ledgerKey(instanceId), LEDGER_TTL_MS));
+      // While Redis is away refreshes would only pile up.
+      if (redis.status === 'ready') this.#run('refresh', this.redis.pexpire(ledgerKey(instanceId), LEDGER_TTL_MS));
     }, REFRESH_MS);
     this.#timer.unref();
   }
@@ -81,8 +84,8 @@ export interface OrphanSweepOptions {
   redis: Redis;
   instanceId: string;
   logger: Logger;
-  /** Sends the last status hook of a call whose feature server died. */
-  report(entry: LedgerEntry): Promise<void>;
+  /** Sends the last status hook of a call whose feature server died; `diedAt`: when that was last alive, ms since the epoch. */
+  report(entry: LedgerEntry, diedAt: number): Promise<void>;
   /** @defaultValue 5000: above the heartbeat, so that two looks see an instance that merely lost Redis come back. */
   intervalMs?: number;
 }
@@ -138,10 +141,12 @@ export class OrphanSweep {
     const locked = await redis.set(ledgerLockKey(owner), instanceId, 'PX', 60_000, 'NX');
     if (locked !== 'OK') return;
     try {
+      const left = await redis.pttl(ledgerKey(owner));
+      const diedAt = left < 0 ? Date.now() : Date.now() - Math.max(0, LEDGER_TTL_MS - left);
       const entries = Object.entries(await redis.hgetall(ledgerKey(owner)));
       logger.warn({ owner, calls: entries.length }, 'feature server died, its calls are reported');
       for (const [callSid, json] of entries) {
-        await this.#reportOne(callSid, json);
+        await this.#reportOne(callSid, json, diedAt);
         await redis.hdel(ledgerKey(owner), callSid);
       }
       await redis.srem(LEDGER_OWNERS, owner);
@@ -151,9 +156,9 @@ export class OrphanSweep {
     }
   }
 
-  async #reportOne(callSid: string, json: string): Promise<void> {
+  async #reportOne(callSid: string, json: string, diedAt: number): Promise<void> {
     try {
-      await this.options.report(JSON.parse(json) as LedgerEntry);
+      await this.options.report(JSON.parse(json) as LedgerEntry, diedAt);
     } catch (err) {
       this.options.logger.error({ err, callSid }, 'last call-status of an orphaned call could not be sent');
     }

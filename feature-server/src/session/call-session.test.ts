@@ -96,8 +96,11 @@ t.test('an application that fails gets the caller a 480 that says why, and its s
   t.match(await rig.leg.actions.take(), {
     sent: 'final',
     status: 480,
-    headers: { 'X-Reason': 'webhook answered with HTTP status 500' },
+    headers: { 'X-Reason': 'webhook answered 500' },
   });
+  const told = rig.sink.lines.filter((line) => / 500|480/.test(line));
+  t.match(told, [/^error hook .*webhook answered with HTTP status 500$/, /^info sip 480 \(webhook answered 500\)$/]);
+  t.equal(told.length, 2, 'the failure is told once, and what came of it');
   t.same(statuses(rig), ['trying', 'failed']);
   t.match(rig.app.seen('/status').at(-1)?.json, { sip_status: 480, sip_reason: 'Temporarily Unavailable' });
 });
@@ -112,9 +115,19 @@ for (const [what, answer] of NO_VERBS) {
     await rig.run();
     t.match(await rig.leg.actions.take(), { status: 480, headers: { 'X-Reason': /answer holds no verbs/ } });
     t.match(rig.sink.alerts, [{ alertType: 'invalid-app-payload' }]);
+    t.equal(rig.sink.lines.filter((line) => /^(warn|error) /.test(line)).length, 1, 'told once');
     t.ok(rig.sink.lines.some((line) => line.startsWith('error hook')));
   });
 }
+
+t.test('a webhook that cannot be reached is not named to the caller, but on the timeline', async (t) => {
+  const rig = await makeSession(t, (response) => response.socket?.destroy());
+  await rig.run();
+  t.match(await rig.leg.actions.take(), { status: 480, headers: { 'X-Reason': 'webhook could not be reached' } });
+  const errors = rig.sink.lines.filter((line) => line.startsWith('error '));
+  t.match(errors, [/^error hook http:\/\/127\.0\.0\.1:\d+\/hook: /]);
+  t.equal(errors.length, 1);
+});
 
 t.test('where the operator wants it, a failing application is apologized for', async (t) => {
   const rig = await makeSession(t, (response) => response.writeHead(500).end(), {}, { hookFailureMode: 'apology' });
@@ -247,7 +260,7 @@ t.test('a media server that is not there refuses the call with 503', async (t) =
   const rig = await makeSession(t, [{ verb: 'say', text: 'hello' }]);
   rig.media.failure = new MediaServerError('media server is not connected');
   await rig.run();
-  t.match(await rig.leg.actions.take(), { status: 503, headers: { 'X-Reason': 'media server is not connected' } });
+  t.match(await rig.leg.actions.take(), { status: 503, headers: { 'X-Reason': 'media server not available' } });
   t.same(statuses(rig), ['trying', 'failed']);
 });
 
@@ -294,7 +307,12 @@ t.test('a redirect from outside stops the verb and replaces the queue', async (t
 });
 
 t.test('a call that lasts too long is ended', async (t) => {
-  const rig = await makeSession(t, [{ verb: 'answer' }, { verb: 'pause', length: 60 }], {}, { maxCallDurationMs: 50 });
+  const rig = await makeSession(
+    t,
+    [{ verb: 'answer' }, { verb: 'pause', length: 60 }],
+    {},
+    { maxCallDurationMs: 1000 },
+  );
   await rig.run();
   await rig.leg.actions.take();
   t.match(await rig.leg.actions.take(), { sent: 'BYE' });

@@ -13,6 +13,7 @@ import type { CallLedger } from './call-ledger.js';
 import type { CallLeg, LegEnd } from './call-leg.js';
 import { SessionSpeech } from './call-speech.js';
 import type { CallEvent } from './call-status.js';
+import { callerReason, isReportedHookFailure } from './caller-reason.js';
 import { loadFirstVerbs, type VerbSources } from './first-verbs.js';
 import type { Journal } from './journal.js';
 import { SessionApplication } from './session-application.js';
@@ -87,7 +88,9 @@ export class CallSession implements CallControl {
       onLost: (cause) => {
         const reason = `media server lost: ${cause}`;
         const Reason = `SIP;cause=503;text="${headerValue(reason).replace(/["\\]/g, "'")}"`;
-        this.execute({ command: 'hangup', reason, headers: { Reason }, sipStatus: 503 });
+        // The edge keeps the cause to itself, but passes X-Reason on.
+        const headers = { Reason, 'X-Reason': 'media server lost' };
+        this.execute({ command: 'hangup', reason, headers, sipStatus: 503 });
       },
     });
     this.#speech = new SessionSpeech({
@@ -152,8 +155,8 @@ export class CallSession implements CallControl {
     if (this.isAnswered) this.hangup(command.reason, command.headers);
     else
       this.decline(command.sipStatus ?? 480, undefined, {
-        ...command.headers,
         'X-Reason': headerValue(command.reason),
+        ...command.headers,
       });
   }
 
@@ -262,13 +265,15 @@ export class CallSession implements CallControl {
     const { journal } = this.options;
     const text = error instanceof Error ? error.message : String(error);
     journal.log.warn({ err: error }, 'call fails');
-    journal.timeline.error('call', `the call cannot go on: ${text}`);
+    if (!isReportedHookFailure(error)) journal.timeline.error('call', `the call cannot go on: ${text}`);
     if (this.isAnswered) {
       this.hangup(text);
       return;
     }
     const isMedia = error instanceof Error && 'code' in error && error.code === 'media/unavailable';
-    this.decline(isMedia ? 503 : NO_APPLICATION_STATUS, undefined, { 'X-Reason': headerValue(text) });
+    this.decline(isMedia ? 503 : NO_APPLICATION_STATUS, undefined, {
+      'X-Reason': headerValue(callerReason(error)),
+    });
   }
 
   #apply(event: CallEvent): void {

@@ -35,7 +35,9 @@ export async function loadFirstVerbs(options: FirstVerbsOptions): Promise<VerbSp
   try {
     if (sources.stored !== undefined) return readStored(sources.stored, 'stored application', journal);
     if (sources.callHook) return await ask(options, sources.callHook);
-    throw new InvalidApplicationError('no configured application');
+    const text = 'no configured application';
+    journal.timeline.error('hook', text);
+    throw new InvalidApplicationError(text);
   } catch (error) {
     if (signal.aborted) throw error;
     const fallback = await tryFallbacks(options);

@@ -24,8 +24,11 @@ export type AlertType =
 export interface Journal {
   readonly log: Logger;
   readonly timeline: Timeline;
-  /** Raises an alert for the call's account; the same type and message is raised once per call. */
-  alert(type: AlertType, message: string, detail?: string): void;
+  /**
+   * Raises an alert for the call's account; the same type and message is raised once per call.
+   * @returns whether it was raised, that is, whether it is news
+   */
+  alert(type: AlertType, message: string, detail?: string): boolean;
 }
 
 /** The {@link Journal} of one call over the platform's event stream. */
@@ -43,7 +46,7 @@ export function createJournal(sink: EventSink, logger: Logger, about: CallIdenti
     alert(alertType, message, detail) {
       log.warn({ alertType, detail }, message);
       const key = `${alertType}\n${message}`;
-      if (raised.has(key) && alertType !== 'alert-from-application') return;
+      if (raised.has(key) && alertType !== 'alert-from-application') return false;
       raised.add(key);
       sink.emit(
         'alert',
@@ -57,6 +60,7 @@ export function createJournal(sink: EventSink, logger: Logger, about: CallIdenti
         },
         { callSid: about.callSid, accountSid: about.accountSid },
       );
+      return true;
     },
   };
 }

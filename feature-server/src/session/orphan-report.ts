@@ -12,11 +12,12 @@ export interface OrphanReportOptions {
   http: HttpClient;
   metrics: FeatureServerMetrics;
   snapshot: ProvisioningSnapshot;
-  now?: () => number;
+  /** When the feature server was last alive, ms since the epoch: the end of the call. */
+  diedAt: number;
 }
 
 /**
- * Sends the last call-status hook of a call whose feature server died: `completed` with the duration up to now when it
+ * Sends the last call-status hook of a call whose feature server died: `completed` with the duration up to then when it
  * was answered, else `failed`.
  */
 export async function reportOrphan(entry: LedgerEntry, options: OrphanReportOptions): Promise<void> {
@@ -33,7 +34,6 @@ export async function reportOrphan(entry: LedgerEntry, options: OrphanReportOpti
   });
   journal.timeline.error('call', 'the feature server of this call died');
   if (!account || !application || !statusHook) return;
-  const now = (options.now ?? Date.now)();
   const { answeredAt } = entry;
   const end =
     answeredAt === undefined
@@ -42,7 +42,7 @@ export async function reportOrphan(entry: LedgerEntry, options: OrphanReportOpti
           callStatus: 'completed',
           sipStatus: 200,
           sipReason: 'OK',
-          duration: Math.max(0, Math.floor((now - answeredAt) / 1000)),
+          duration: Math.max(0, Math.floor((options.diedAt - answeredAt) / 1000)),
         };
   const traceId = typeof entry.payload.traceId === 'string' ? entry.payload.traceId : '0'.repeat(32);
   const client = createApplication({ account, application, journal, traceId, http, metrics });

@@ -53,8 +53,10 @@ export class SpeechService {
       if (!synthesizer) {
         const text = `speech vendor "${settings.vendor}" is not configured`;
         failures.push(text);
-        journal.timeline.warn('speech', `${text}, "${this.options.defaultVendor}" speaks instead`);
-        journal.alert('no-tts', text);
+        // Once per call: it is the same for each sentence.
+        if (journal.alert('no-tts', text)) {
+          journal.timeline.warn('speech', `${text}, "${this.options.defaultVendor}" speaks instead`);
+        }
         continue;
       }
       try {

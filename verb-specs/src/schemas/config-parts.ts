@@ -1,4 +1,5 @@
 import {
+  amount,
   choice,
   choices,
   component,
@@ -24,10 +25,10 @@ const bargeInSchema = object({
   partialResultHook: ref(hook, 'receives interim transcripts'),
   input: choices(['digits', 'speech'], 'what is listened for; default speech'),
   finishOnKey: text('key that ends the input'),
-  numDigits: number('exact number of digits'),
-  minDigits: number('fewest digits'),
-  maxDigits: number('most digits'),
-  interDigitTimeout: number('seconds between digits'),
+  numDigits: amount('exact number of digits'),
+  minDigits: amount('fewest digits'),
+  maxDigits: amount('most digits'),
+  interDigitTimeout: amount('seconds between digits'),
   dtmfBargein: flag('a digit stops the prompt; default true'),
   minBargeinWordCount: number('words that stop the prompt; default 1'),
 });

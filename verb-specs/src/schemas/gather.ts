@@ -1,4 +1,4 @@
-import { body, choices, flag, number, ref, type Static, text, type VerbSchema, verb } from '../schema.js';
+import { amount, body, choices, flag, number, ref, type Static, text, type VerbSchema, verb } from '../schema.js';
 import { actionHookDelayAction, fillerNoise } from './audio.js';
 import { hook } from './hook.js';
 import { play } from './play.js';
@@ -9,13 +9,13 @@ const schema = verb('gather', 'Collects digits or speech, with an optional promp
   actionHook: ref(hook, 'called once with the outcome; may answer with new verbs'),
   input: choices(['digits', 'speech'], 'what is collected; default digits'),
   finishOnKey: text('keys that end the input; not part of the digits'),
-  numDigits: number('exact number of digits'),
-  minDigits: number('fewest digits; default 1'),
-  maxDigits: number('most digits'),
-  interDigitTimeout: number('seconds between digits after which the input ends'),
+  numDigits: amount('exact number of digits'),
+  minDigits: amount('fewest digits; default 1'),
+  maxDigits: amount('most digits'),
+  interDigitTimeout: amount('seconds between digits after which the input ends'),
   partialResultHook: ref(hook, 'receives interim transcripts'),
   speechTimeout: number('seconds; accepted, not used'),
-  timeout: number('seconds to wait for input after the prompt; 0 waits for ever; default 15'),
+  timeout: amount('seconds to wait for input after the prompt; 0 waits for ever; default 15'),
   listenDuringPrompt: flag('listen while the prompt plays; default true'),
   dtmfBargein: flag('a digit stops the prompt; default true where digits are collected'),
   bargein: flag('speech stops the prompt; default false'),

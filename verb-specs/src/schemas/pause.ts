@@ -1,6 +1,6 @@
-import { number, type Static, type VerbSchema, verb } from '../schema.js';
+import { amount, type Static, type VerbSchema, verb } from '../schema.js';
 
-const schema = verb('pause', 'Waits.', { length: number('seconds to wait') }, ['length']);
+const schema = verb('pause', 'Waits.', { length: amount('seconds to wait') }, ['length']);
 /** Waits. */
 export interface PauseSpec extends Static<typeof schema> {}
 /** Schema of {@link PauseSpec}. */

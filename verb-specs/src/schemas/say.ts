@@ -1,4 +1,4 @@
-import { flag, numberOrText, ref, type Static, text, textOrTexts, type VerbSchema, verb, when } from '../schema.js';
+import { amountOrText, flag, ref, type Static, text, textOrTexts, type VerbSchema, verb, when } from '../schema.js';
 import { synthesizer } from './synthesizer.js';
 
 const schema = verb(
@@ -8,7 +8,7 @@ const schema = verb(
     text: textOrTexts('text, SSML within <speak>, or a list spoken in order; required unless stream is true'),
     instructions: text('style of speaking, for vendors that take it'),
     stream: flag('speak the tokens that the application streams (WebSocket applications); default false'),
-    loop: numberOrText('how often to speak; forever for no end; default 1'),
+    loop: amountOrText('how often to speak; forever for no end; default 1'),
     synthesizer: ref(synthesizer, 'voice; default is that of the session'),
     earlyMedia: flag('speak before the call is answered; default false'),
     disableTtsCache: flag('always synthesize afresh; default false'),
