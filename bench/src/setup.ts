@@ -42,7 +42,8 @@ export async function measureSetup(
         scenario: shortCaller(line.number, { talkMs: CALL_MS }),
         callData: [['15550001111']],
         target: sip,
-        mediaPort: 20_000,
+        // Beyond the RTP ports of every platform on this machine.
+        mediaPort: 31_000,
         callsPerSecond,
         calls,
         timeoutMs: (calls / callsPerSecond) * 1000 + 90_000,

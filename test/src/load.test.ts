@@ -31,7 +31,8 @@ const sipp = (name: string, calls: number) =>
     scenario: menuCaller(line.number, { keys: KEYS }),
     callData: Array.from({ length: calls }, (_, index) => [caller(index), key(index)]),
     target: instance.sip,
-    mediaPort: 21_000,
+    // Beyond the RTP ports of every platform on this machine: two of them must not hear each other.
+    mediaPort: 31_000,
     callsPerSecond: CALLS_PER_SECOND,
     calls,
     timeoutMs: 120_000,
