@@ -22,7 +22,7 @@ export async function* followTimeline(
 ): AsyncGenerator<PrintableEntry> {
   const path = `/v1/Accounts/${instance.accountSid}/Calls/${encodeURIComponent(sipCallId)}/Timeline`;
   const url = new URL(path, instance.api.url).href;
-  const headers = { authorization: `Bearer ${instance.api.key}` };
+  const headers = { authorization: `Bearer ${instance.api.adminKey ?? instance.api.key}` };
   while (!signal.aborted) {
     try {
       for await (const data of readEventStream({ url, headers, signal })) {

@@ -8,7 +8,7 @@ import { type PlaceCallOptions, placeCall } from './place-call.js';
 import { createTimelinePrinter, type PrintableEntry } from './timeline-printer.js';
 
 /** After the end of the call its last entries may still be on their way. */
-const TIMELINE_GRACE_MS = 3_000;
+const TIMELINE_GRACE_MS = 1_500;
 /** Whoever waits longer for any answer is told that the phone is still at it, and again from time to time. */
 const NO_ANSWER_AFTER_MS = 2_000;
 const NO_ANSWER_AGAIN_MS = 5_000;

@@ -5,7 +5,8 @@ import { PhoneError } from './errors.js';
 /** What the phone needs to know of a running platform; a part of what the launcher writes to `.data/ringwire.json`. */
 export interface RunningInstance {
   sip: { host: string; port: number };
-  api?: { url: string; key: string };
+  /** `adminKey` also shows calls that were refused before their account was known. */
+  api?: { url: string; key: string; adminKey?: string };
   accountSid?: string;
 }
 
@@ -45,7 +46,15 @@ function parseInstance(text: string): RunningInstance | undefined {
   if (typeof sip?.host !== 'string' || typeof sip.port !== 'number') return undefined;
   return {
     sip: { host: sip.host, port: sip.port },
-    ...(typeof api?.url === 'string' && typeof api.key === 'string' ? { api: { url: api.url, key: api.key } } : {}),
+    ...(typeof api?.url === 'string' && typeof api.key === 'string'
+      ? {
+          api: {
+            url: api.url,
+            key: api.key,
+            ...(typeof api.adminKey === 'string' ? { adminKey: api.adminKey } : {}),
+          },
+        }
+      : {}),
     ...(typeof accountSid === 'string' ? { accountSid } : {}),
   };
 }

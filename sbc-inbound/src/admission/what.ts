@@ -86,7 +86,11 @@ function byCarrier(invite: Invite, caller: Caller, snapshot: Snapshot): StepResu
   const choose = (carrier: VoipCarrier, accountSid: string): StepResult<Choice> => {
     const why = `number ${invite.number} is not provisioned: carrier ${carrier.name}'s default`;
     const { applicationSid } = carrier;
-    if (applicationSid === null) return notProvisioned(invite, carrier, 'and the carrier has no default application');
+    if (applicationSid === null) {
+      // Whose call it would have been is known: the refusal goes to that account's records.
+      const account = snapshot.accountsBySid.get(accountSid);
+      return notProvisioned(invite, carrier, 'and the carrier has no default application', account);
+    }
     return { ok: true, value: { carrier, accountSid, applicationSid, phoneNumber: null, why } };
   };
   if (caller.realmAccount) return choose(first, caller.realmAccount.accountSid);
