@@ -130,7 +130,8 @@ export function placeLeg(
 
 /** Hangs up a leg that nobody wants any more (an answer that crossed our CANCEL). */
 export function discard(leg: SipDialog | PendingDialog): void {
-  // Errors mean that the dialog is gone already.
-  if (isPending(leg)) leg.destroy().catch(() => {});
-  else void leg.destroy({}, () => {});
+  // The only failure is a dialog that is gone already: what was wanted, so nothing is reported.
+  const alreadyGone = (): void => undefined;
+  if (isPending(leg)) leg.destroy().catch(alreadyGone);
+  else void leg.destroy({}, alreadyGone);
 }
