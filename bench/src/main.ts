@@ -3,19 +3,33 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BenchUsageError, parseBenchOptions, USAGE } from './options.js';
 import { formatReport } from './report.js';
-import { measureSetup } from './setup.js';
+import { formatSipReport } from './sip/sip-report.js';
 
 const RESULTS_DIR = fileURLToPath(new URL('../../.data/bench/', import.meta.url));
 
+const progress = (text: string): boolean => process.stderr.write(`${text}\n`);
+
 try {
-  const options = parseBenchOptions(process.argv.slice(2));
-  const report = await measureSetup(options, (text) => process.stderr.write(`${text}\n`));
-  const file = options.json ?? join(RESULTS_DIR, `setup-${report.at.replaceAll(':', '-')}.json`);
+  const options = parseBenchOptions(process.argv.slice(2), process.env);
+  const { at, text, report } = await run(options);
+  const file = options.json ?? join(RESULTS_DIR, `${options.benchmark}-${at.replaceAll(':', '-')}.json`);
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, `${JSON.stringify(report, null, 2)}\n`);
-  process.stdout.write(`${formatReport(report)}\nresults: ${file}\n`);
+  process.stdout.write(`${text}\nresults: ${file}\n`);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
   if (error instanceof BenchUsageError) process.stderr.write(`\n${USAGE}`);
   process.exitCode = 1;
+}
+
+/** Each benchmark loads only what it measures. */
+async function run(options: ReturnType<typeof parseBenchOptions>) {
+  if (options.benchmark === 'sip') {
+    const { measureSip } = await import('./sip/measure-sip.js');
+    const report = await measureSip(options, progress);
+    return { at: report.at, text: formatSipReport(report), report };
+  }
+  const { measureSetup } = await import('./setup.js');
+  const report = await measureSetup(options, progress);
+  return { at: report.at, text: formatReport(report), report };
 }

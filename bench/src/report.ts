@@ -1,3 +1,5 @@
+import { table } from './table.js';
+
 /** What was measured at one rate. */
 export interface RateResult {
   callsPerSecond: number;
@@ -27,12 +29,6 @@ export interface SetupReport {
   rates: RateResult[];
 }
 
-/** Value below which a share of the values lies (nearest rank); 0 for no values. */
-export function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;
-}
-
 /** The report as two tables for people. */
 export function formatReport(report: SetupReport): string {
   const { rates } = report;
@@ -54,13 +50,4 @@ export function formatReport(report: SetupReport): string {
     ]),
   );
   return `${first}\n\n${second}\n`;
-}
-
-function table(head: string[], rows: string[][]): string {
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)));
-  const line = (cells: string[]): string =>
-    cells
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
-      .join('  ');
-  return [line(head), widths.map((width) => '-'.repeat(width)).join('  '), ...rows.map(line)].join('\n');
 }

@@ -8,8 +8,9 @@ import { runSipp } from '@ringwire/test/support/sipp.js';
 import { shortCaller } from '@ringwire/test/support/sipp-scenarios.js';
 import { TestPlatform } from '@ringwire/test/support/test-platform.js';
 import { cpuMsOf } from './cpu.js';
-import type { BenchOptions } from './options.js';
-import { percentile, type RateResult, type SetupReport } from './report.js';
+import type { SetupOptions } from './options.js';
+import type { RateResult, SetupReport } from './report.js';
+import { percentile } from './table.js';
 
 /** How long each call lasts, as in the yardstick. */
 const CALL_MS = 3_000;
@@ -25,7 +26,7 @@ const SPEECH =
 
 /** Measures INVITE → 200 at each rate, on a platform of its own. */
 export async function measureSetup(
-  { seconds, rates }: BenchOptions,
+  { seconds, rates }: SetupOptions,
   progress: (text: string) => void,
 ): Promise<SetupReport> {
   const dataDir = await mkdtemp(join(tmpdir(), 'ringwire-bench-'));

@@ -1,0 +1,184 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { onCore } from './cores.js';
+import type { NodeMemory } from './memory-probe.js';
+
+const SECRET = 'cymru';
+const SERVER = fileURLToPath(new URL('../../../embedded/sip-server/dist/main.js', import.meta.url));
+const PROBE = new URL('./memory-probe.js', import.meta.url).href;
+const APP = fileURLToPath(new URL('./app.js', import.meta.url));
+const START_WITHIN_MS = 15_000;
+
+/** A SIP server with the application behind it, each a process of its own. */
+export interface ServerUnderTest {
+  name: string;
+  target: { host: string; port: number };
+  pid: number;
+  appPid: number;
+  /** What is alive in the server, by the name of its gauge; undefined where the server does not tell. */
+  gauges(): Promise<Record<string, number> | undefined>;
+  /** Of the Node process after a collection; undefined where the server is no Node process. */
+  memory(): Promise<NodeMemory | undefined>;
+  stop(): Promise<void>;
+}
+
+/** Ours, as `npm run sip-server` starts it. */
+export async function startRingwire(core: number | undefined): Promise<ServerUnderTest> {
+  const node = [
+    process.execPath,
+    ...(process.env.BENCH_NODE_FLAGS?.split(' ') ?? []),
+    '--expose-gc',
+    '--import',
+    PROBE,
+  ];
+  const flags = ['--contact', 'sip:127.0.0.1:0;transport=udp', '--port', '0', '--http-port', '0', '--loglevel', 'warn'];
+  const child = start(onCore(core, [...node, SERVER, ...flags]), true);
+  const [ready] = (await within(once(child, 'message'), child)) as [
+    { controlPort: number; contacts: string[]; httpPort: number },
+  ];
+  const port = Number(/:(\d+);/.exec(ready.contacts[0] ?? '')?.[1]);
+  const app = await startApp(ready.controlPort);
+  return {
+    name: 'ringwire',
+    target: { host: '127.0.0.1', port },
+    pid: child.pid!,
+    appPid: app.pid!,
+    gauges: () => readGauges(ready.httpPort),
+    async memory() {
+      child.send('memory');
+      const [memory] = (await once(child, 'message')) as [NodeMemory];
+      return memory;
+    },
+    stop: () => stopBoth(app, child),
+  };
+}
+
+/** A real drachtio-server, its files in `dir`. */
+export async function startDrachtio(program: string, dir: string, core: number | undefined): Promise<ServerUnderTest> {
+  const [sipPort, controlPort] = [await freePort(), await freePort()];
+  const config = join(dir, 'drachtio.conf.xml');
+  await writeFile(config, configuration(sipPort, controlPort));
+  const child = start(onCore(core, [program, '-f', config]), false);
+  await within(untilConnectable(controlPort), child);
+  const app = await startApp(controlPort);
+  return {
+    name: 'drachtio',
+    target: { host: '127.0.0.1', port: sipPort },
+    pid: child.pid!,
+    appPid: app.pid!,
+    gauges: async () => undefined,
+    memory: async () => undefined,
+    stop: () => stopBoth(app, child),
+  };
+}
+
+/** Resident memory of a process. */
+export async function residentBytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
+}
+
+function configuration(sipPort: number, controlPort: number): string {
+  return `<drachtio>
+  <admin port="${controlPort}" secret="${SECRET}">127.0.0.1</admin>
+  <sip><contacts><contact>sip:127.0.0.1:${sipPort};transport=udp</contact></contacts></sip>
+  <logging><console/><sofia-loglevel>0</sofia-loglevel><loglevel>error</loglevel></logging>
+</drachtio>
+`;
+}
+
+async function startApp(controlPort: number): Promise<ChildProcess> {
+  const app = start([process.execPath, APP, String(controlPort), SECRET], true);
+  await within(once(app, 'message'), app);
+  return app;
+}
+
+/** @param isNode whether it talks to its parent, and has nothing to say on stderr but errors */
+function start([program = '', ...args]: string[], isNode: boolean): ChildProcess {
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'ignore', ...(isNode ? (['inherit', 'ipc'] as const) : (['ignore'] as const))],
+  });
+  child.on('error', (error) => process.stderr.write(`${program}: ${error.message}\n`));
+  return child;
+}
+
+/** Waits for something that a process does; rejects when it ends before, or takes too long. */
+async function within<T>(work: Promise<T>, child: ChildProcess): Promise<T> {
+  const over = new AbortController();
+  const ended = once(child, 'exit', { signal: over.signal }).then(() => {
+    throw new Error(`${child.spawnargs.join(' ')}: ended at its start`);
+  });
+  const late = sleep(START_WITHIN_MS, undefined, { signal: over.signal }).then(() => {
+    throw new Error(`${child.spawnargs.join(' ')}: did not start in time`);
+  });
+  try {
+    return await Promise.race([work, ended, late]);
+  } finally {
+    for (const loser of [ended, late]) loser.catch(() => {});
+    over.abort();
+  }
+}
+
+async function untilConnectable(port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, '127.0.0.1');
+    const connected = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (connected) return;
+    await sleep(100);
+  }
+}
+
+async function readGauges(httpPort: number): Promise<Record<string, number>> {
+  const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+  const gauges: Record<string, number> = {};
+  for (const name of GAUGES) {
+    const value = new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1];
+    if (value !== undefined) gauges[name] = Number(value);
+  }
+  return gauges;
+}
+
+/** All of them are 0 when nobody calls. */
+const GAUGES = [
+  'sip_client_transactions',
+  'sip_server_transactions',
+  'sip_dialogs',
+  'sip_timers',
+  'sip_pending_server_requests',
+  'sip_pending_client_requests',
+];
+
+/** A port that is free now, below those that the kernel gives away. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const server = createServer();
+    server.listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    server.close();
+    if (isFree) return port;
+  }
+}
+
+async function stopBoth(...children: ChildProcess[]): Promise<void> {
+  for (const child of children) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    const cut = setTimeout(() => child.kill('SIGKILL'), 6_000);
+    await ended;
+    clearTimeout(cut);
+  }
+}
