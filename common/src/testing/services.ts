@@ -63,7 +63,7 @@ export async function findFreePort(): Promise<number> {
 }
 
 /** Spawns a server and resolves when a line of its output matches; rejects with its last lines when it ends before. */
-async function spawnUntilReady(command: string, args: string[], ready: RegExp): Promise<ChildProcess> {
+export async function spawnUntilReady(command: string, args: string[], ready: RegExp): Promise<ChildProcess> {
   // Where it can be had, the kernel ends the server with its parent: a test that is killed cannot clean up.
   const [program, programArgs] = DIES_WITH_PARENT
     ? ['setpriv', ['--pdeathsig', 'KILL', command, ...args]]

@@ -2,7 +2,17 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import t from 'tap';
 import type { AppRequest } from './test-app.js';
-import { connectApp, disconnect, sdp, startPhone, startServer, type Teardown, until, uriOf } from './test-rig.js';
+import {
+  connectApp,
+  disconnect,
+  nothingHeld,
+  sdp,
+  startPhone,
+  startServer,
+  type Teardown,
+  until,
+  uriOf,
+} from './test-rig.js';
 
 /** A request-handler that answers with what `decide` returns; keeps the queries it got. */
 async function startHandler(t: Teardown, decide: (query: URLSearchParams) => object | string | undefined) {
@@ -133,7 +143,7 @@ t.test(
     const call = phone.invite({ uri: uriOf(dead), sdp: sdp(1) });
     t.match(await call.answered.catch((err: unknown) => err), { status: 503 });
     t.equal(dead.counters.handlerFailures, 1);
-    t.same(server.bridge.pendingCounts, { server: 0, client: 0 });
+    await nothingHeld(server);
   },
 );
 

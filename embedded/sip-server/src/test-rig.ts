@@ -4,6 +4,10 @@ import { bracketed, createUserAgent, type SipTimers, type TransportName, type Us
 import { readArguments } from './arguments.js';
 import { type SipServer, startSipServer } from './server.js';
 import { type App, type AppMessage, newApp } from './test-app.js';
+import { DRACHTIO, startDrachtio } from './test-drachtio.js';
+
+/** Options of a test about what only our server does; its name ends in "(not drachtio)". */
+export const notDrachtio = DRACHTIO ? { skip: 'only our own server does this' } : {};
 
 /** Where clean-up is registered: a tap test. */
 export interface Teardown {
@@ -14,9 +18,17 @@ export interface Teardown {
 const TIMERS: Partial<SipTimers> = { T1: 20 };
 const SECRET = 'cymru';
 
-/** A server on free ports of loopback, over UDP and TCP when the flags name no contact. */
+/**
+ * The server under test on free ports of loopback, over UDP and TCP when the flags name no contact: ours, or the real
+ * drachtio-server where DRACHTIO_SERVER names its program.
+ */
 export async function startServer(t: Teardown, flags: string[] = [], timers = TIMERS): Promise<SipServer> {
   const contact = flags.includes('--contact') ? [] : ['--contact', 'sip:127.0.0.1:0;transport=udp,tcp'];
+  if (DRACHTIO) {
+    const server = await startDrachtio(DRACHTIO, [...contact, ...flags], timers, SECRET);
+    t.teardown(() => server.stop());
+    return server;
+  }
   const argv = [...contact, '--port', '0', '--http-port', '0', ...flags];
   const logger = createLogger({ name: 'sip-server', level: 'silent' });
   const server = await startSipServer(readArguments(argv), { logger, instanceId: 'test', timers });
@@ -70,6 +82,20 @@ export async function startPhone(t: Teardown): Promise<UserAgent> {
 export function uriOf(server: SipServer, user = '100', transport: TransportName = 'udp'): string {
   const { host, port } = server.layer.addressFor(transport);
   return `sip:${user}@${bracketed(host)}:${port};transport=${transport}`;
+}
+
+/**
+ * Waits until the server holds this many dialogs. drachtio-server tells its number every 30 s only: there nothing is
+ * waited for.
+ */
+export async function heldDialogs(server: SipServer, count: number): Promise<void> {
+  if (!DRACHTIO) await until(() => server.bridge.dialogCount === count);
+}
+
+/** Waits until the server holds no dialog and no open transaction of an application; see {@link heldDialogs}. */
+export async function nothingHeld(server: SipServer): Promise<void> {
+  const { bridge } = DRACHTIO ? {} : server;
+  if (bridge) await until(() => bridge.dialogCount + bridge.pendingCounts.server + bridge.pendingCounts.client === 0);
 }
 
 /** Sends a request of an application outside dialogs; resolves with the final response. */

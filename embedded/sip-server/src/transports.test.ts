@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { readArguments } from './arguments.js';
 import type { AppDialog } from './test-app.js';
-import { connectApp, sdp, startServer, until } from './test-rig.js';
+import { connectApp, heldDialogs, sdp, startServer, until } from './test-rig.js';
 
 type Tap = Parameters<typeof startServer>[0];
 const WS = ['--contact', 'sip:127.0.0.1:0;transport=ws'];
@@ -104,7 +104,7 @@ t.test('ws: the application calls a registered browser by the address its REGIST
   t.ok(await phone.received((message) => message.method === 'ACK'));
   phone.socket.terminate();
   t.ok(await dialog.destroy().catch((err: unknown) => err), 'a browser that is gone does not hold the BYE up');
-  await until(() => server.bridge.dialogCount === 0);
+  await heldDialogs(server, 0);
 });
 
 /** An application that answers calls and calls back whoever registers; a phone over one transport; a call each way. */
@@ -136,7 +136,7 @@ async function callBothWays(
   const ours = await srf.createUAC(phone.contactUri(transport), { localSdp: sdp(4) });
   t.equal(ours.remote.sdp, sdp(5));
   await ours.destroy();
-  await until(() => server.bridge.dialogCount === 0);
+  await heldDialogs(server, 0);
   return { seen, server };
 }
 
@@ -225,6 +225,6 @@ t.test(
       await dialog.destroy();
     }
     t.same(vias, ['SIP/2.0/TCP ', 'SIP/2.0/UDP ']);
-    t.equal(server.bridge.dialogCount, 0);
+    await heldDialogs(server, 0);
   },
 );

@@ -1,7 +1,17 @@
 import { once } from 'node:events';
 import t from 'tap';
 import type { AppDialog, AppRequest, AppResponse } from './test-app.js';
-import { connectApp, disconnect, sdp, startPhone, startServer, until, uriOf } from './test-rig.js';
+import {
+  connectApp,
+  disconnect,
+  heldDialogs,
+  nothingHeld,
+  sdp,
+  startPhone,
+  startServer,
+  until,
+  uriOf,
+} from './test-rig.js';
 
 for (const transport of ['udp', 'tcp'] as const) {
   t.test(`createUAS: a call over ${transport} is rung, answered and ended by the caller`, async (t) => {
@@ -31,11 +41,11 @@ for (const transport of ['udp', 'tcp'] as const) {
     t.match(ok.get('Contact'), transport === 'tcp' ? /transport=tcp/ : /^<sip:127/);
     t.equal(dialog.remoteSdp, sdp(2));
     t.same(seen, ['a;b="c, d"', '127.0.0.1', '555']);
-    t.equal(server.bridge.dialogCount, 1);
+    await heldDialogs(server, 1);
     t.equal((await dialog.bye({ 'X-Bye': '1' }))?.status, 200);
     const [bye] = (await ended) as [AppRequest];
     t.equal(bye.get('X-Bye'), '1');
-    t.equal(server.bridge.dialogCount, 0);
+    await heldDialogs(server, 0);
   });
 }
 
@@ -63,7 +73,7 @@ t.test('dialog: destroy sends BYE with headers', async (t) => {
   const bye = once(theirs, 'bye');
   await ours.destroy({ headers: { 'X-Reason': 'done' } });
   t.equal((await bye)[0].get('X-Reason'), 'done');
-  t.equal(server.bridge.dialogCount, 0);
+  await heldDialogs(server, 0);
 });
 
 t.test('dialog: modify sends a re-INVITE and returns the answer', async (t) => {
@@ -78,7 +88,7 @@ t.test('dialog: a refused re-INVITE leaves the dialog as it was', async (t) => {
   theirs.once('reinvite', (reinvite) => reinvite.reject(488));
   t.match(await ours.modify(sdp(4)).catch((err: unknown) => err), { status: 488 });
   t.equal((await ours.request({ method: 'INFO' })).status, 200);
-  t.equal(server.bridge.dialogCount, 1);
+  await heldDialogs(server, 1);
 });
 
 t.test('dialog: the peer re-INVITEs and the application answers', async (t) => {
@@ -126,7 +136,7 @@ t.test('createUAS: a caller who gives up is told 487, the application gets its c
   const [cancel] = (await cancelled) as [AppRequest];
   t.match(cancel.get('Reason'), /elsewhere/);
   await until(() => errors.length === 1);
-  t.equal(server.bridge.dialogCount, 0);
+  await heldDialogs(server, 0);
 });
 
 t.test('createUAS: an answer that crosses the CANCEL makes a dialog that the caller ends', async (t) => {
@@ -140,7 +150,7 @@ t.test('createUAS: an answer that crosses the CANCEL makes a dialog that the cal
     call.cancel();
     t.match(await call.answered.catch((err: unknown) => err), { status: 487 });
   }
-  await until(() => server.bridge.dialogCount === 0);
+  await heldDialogs(server, 0);
 });
 
 t.test('ACK: an answer to our offer in the 200 reaches the application', async (t) => {
@@ -177,7 +187,7 @@ t.test('ACK: a call whose 200 is never acknowledged is ended, the application is
   t.equal(request?.status, 200);
   await until(() => reasons.length === 1);
   t.same(reasons, ['ACK timeout']);
-  t.equal(server.bridge.dialogCount, 0);
+  await heldDialogs(server, 0);
   t.ok(phone.counters.retransmissionsReceived + server.layer.counters.retransmissionsSent > 2);
 });
 
@@ -186,7 +196,7 @@ t.test('client loss: confirmed calls get BYE', async (t) => {
   const bye = once(theirs, 'bye');
   disconnect(srf);
   t.match((await bye)[0].get('Reason'), /503/);
-  t.equal(server.bridge.dialogCount, 0);
+  await heldDialogs(server, 0);
   t.equal(server.counters.clientsLost, 1);
 });
 
@@ -201,7 +211,7 @@ t.test('client loss: a request that waits for the application gets 503 at once',
   await until(() => got.length === 1);
   disconnect(srf);
   t.match(await call.answered.catch((err: unknown) => err), { status: 503 });
-  t.same(server.bridge.pendingCounts, { server: 0, client: 0 });
+  await nothingHeld(server);
 });
 
 t.test('SUBSCRIBE: makes a dialog in which NOTIFY goes out and which its last NOTIFY ends', async (t) => {
@@ -222,10 +232,10 @@ t.test('SUBSCRIBE: makes a dialog in which NOTIFY goes out and which its last NO
   const headers = { Contact: `<${phone.contactUri()}>`, Event: 'presence', Expires: '60' };
   t.equal((await phone.request({ method: 'SUBSCRIBE', uri: uriOf(server), headers }))?.status, 202);
   await until(() => dialog !== undefined);
-  t.equal(server.bridge.dialogCount, 1);
+  await heldDialogs(server, 1);
   await dialog?.request({ method: 'NOTIFY', headers: { 'Subscription-State': 'active', Event: 'presence' } });
-  t.equal(server.bridge.dialogCount, 1);
+  await heldDialogs(server, 1);
   await dialog?.destroy();
-  await until(() => server.bridge.dialogCount === 0);
+  await heldDialogs(server, 0);
   t.match(states, ['active', /^terminated/]);
 });
