@@ -56,3 +56,4 @@ export {
   type UserAgentOptions,
 } from './user-agent.js';
 export { formatVia, parseCSeq, parseVia, type Via } from './via.js';
+export type { WireTap } from './wire.js';

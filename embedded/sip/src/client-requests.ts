@@ -1,0 +1,154 @@
+import { type ClientHost, ClientTransaction } from './client-transaction.js';
+import { nextHop } from './destination.js';
+import { newBranch } from './ids.js';
+import { LargeRequests } from './large-requests.js';
+import { SipMessage } from './message.js';
+import { type ResolverOptions, SipResolver } from './resolver.js';
+import type { Endpoint, TransportName } from './transport.js';
+import { parseCSeq, parseVia } from './via.js';
+import { NOWHERE, type Wire } from './wire.js';
+
+/** What the client transactions of a layer share with its other parts. */
+export type ClientSurroundings = Pick<ClientHost, 'timers' | 'clock' | 'counters' | 'listenerFailed'> & { wire: Wire };
+
+/** Requests that are sent: their Via, the addresses of their next hop (RFC 3263), and the table of their transactions. */
+export class ClientRequests {
+  private readonly transactions = new Map<string, ClientTransaction>();
+  private readonly resolver: SipResolver;
+  private readonly largeRequests: LargeRequests;
+  private readonly host: ClientHost;
+  private readonly wire: Wire;
+
+  /** @param maxDatagramBytes larger requests go over TCP where the URI leaves it open */
+  constructor(around: ClientSurroundings, dns: ResolverOptions, maxDatagramBytes: number) {
+    const { wire, ...shared } = around;
+    this.wire = wire;
+    this.host = {
+      ...shared,
+      transmit: (bytes, to, done) => wire.transmit(bytes, to, undefined, done),
+      startCancel: (cancel, destination) => this.startCancel(cancel, destination),
+      clientEnded: (transaction) => this.transactions.delete(transaction.key),
+      tryNext: (transaction, refusal) => this.tryNext(transaction, refusal),
+    };
+    const speaks = (transport: TransportName, family: 4 | 6): boolean => wire.points.speaks(transport, family);
+    this.resolver = new SipResolver(dns, speaks);
+    this.largeRequests = new LargeRequests(maxDatagramBytes, speaks);
+  }
+
+  /** Live transactions. */
+  get size(): number {
+    return this.transactions.size;
+  }
+
+  /** Starts a transaction; see `TransactionLayer.sendRequest`. */
+  send(request: SipMessage, destination: Endpoint | undefined = nextHop(request)): ClientTransaction {
+    const branch = this.stampVia(request, destination);
+    if (!request.has('Max-Forwards')) request.add('Max-Forwards', '70');
+    const transaction = this.add(request, branch, destination ?? NOWHERE);
+    if (!destination || !SipResolver.isName(destination)) {
+      this.begin(transaction, [transaction.destination]);
+    } else {
+      void this.resolver.targets(destination).then((targets) => this.begin(transaction, targets));
+    }
+    return transaction;
+  }
+
+  /** Sends the ACK of a 2xx (no transaction). */
+  sendAck(ack: SipMessage, destination: Endpoint | undefined = nextHop(ack)): void {
+    this.stampVia(ack, destination);
+    if (!ack.has('Max-Forwards')) ack.add('Max-Forwards', '70');
+    this.host.counters.requestsSent++;
+    this.transmitAck(ack, destination);
+  }
+
+  /** Sends an ACK again, byte for byte. */
+  resend(ack: SipMessage, destination: Endpoint | undefined = nextHop(ack)): void {
+    this.host.counters.retransmissionsSent++;
+    this.transmitAck(ack, destination);
+  }
+
+  /** Gives a response to its transaction (RFC 3261 §17.1.3); false when it belongs to none. */
+  receive(response: SipMessage): boolean {
+    const via = parseVia(response.getList('Via')[0]!);
+    const method = parseCSeq(response.get('CSeq')!)?.method ?? '';
+    const transaction = via && this.transactions.get(`${via.branch}|${method}`);
+    transaction?.receive(response);
+    return transaction !== undefined;
+  }
+
+  /** Forgets all transactions. */
+  close(): void {
+    for (const transaction of [...this.transactions.values()]) transaction.destroy();
+    this.resolver.close();
+  }
+
+  private transmitAck(ack: SipMessage, destination: Endpoint = NOWHERE): void {
+    if (!SipResolver.isName(destination)) {
+      this.wire.transmit(ack.toBuffer(), destination, undefined);
+      return;
+    }
+    void this.resolver.targets(destination).then(([target = NOWHERE]) => {
+      if (target.transport !== destination.transport) ack.set('Via', this.wire.viaFor(target, newBranch()));
+      this.wire.transmit(ack.toBuffer(), target, undefined);
+    });
+  }
+
+  private stampVia(request: SipMessage, destination: Endpoint | undefined): string {
+    const branch = newBranch();
+    request.prepend('Via', this.wire.viaFor(destination, branch));
+    return branch;
+  }
+
+  private add(request: SipMessage, branch: string, destination: Endpoint): ClientTransaction {
+    const key = `${branch}|${request.method}`;
+    const transaction = new ClientTransaction(this.host, key, request, destination);
+    this.transactions.set(key, transaction);
+    return transaction;
+  }
+
+  private startCancel(cancel: SipMessage, destination: Endpoint): ClientTransaction {
+    const branch = parseVia(cancel.getList('Via')[0]!)?.branch ?? '';
+    const transaction = this.add(cancel, branch, destination);
+    transaction.start();
+    return transaction;
+  }
+
+  /** Sends a new request to the first of its addresses; the others are for when that fails. */
+  private begin(transaction: ClientTransaction, targets: readonly Endpoint[]): void {
+    // Ended while its name was looked up.
+    if (transaction.state !== 'initial') return;
+    const [first = NOWHERE, ...others] = this.largeRequests.plan(targets, transaction.requestBytes);
+    transaction.alternatives = others;
+    if (first === transaction.destination) transaction.start();
+    else this.moveTo(transaction, first);
+  }
+
+  /** A new branch for each address: to those there it is a new transaction (RFC 3263 §4.3). */
+  private moveTo(transaction: ClientTransaction, target: Endpoint): void {
+    const { request } = transaction;
+    const branch = newBranch();
+    // Vias of proxied requests stand below ours and stay.
+    request.headers.find((header) => header.key === 'via')!.value = this.wire.viaFor(target, branch);
+    const key = `${branch}|${request.method}`;
+    this.transactions.delete(transaction.key);
+    this.transactions.set(key, transaction);
+    transaction.restart(key, target);
+  }
+
+  private tryNext(transaction: ClientTransaction, refusal: SipMessage | undefined): boolean {
+    const next = transaction.alternatives.shift();
+    if (!next) return false;
+    const { key, destination, request } = transaction;
+    this.host.counters.failovers++;
+    this.largeRequests.failed(destination, refusal !== undefined);
+    if (refusal) {
+      const copy = SipMessage.request(request.method, request.uri);
+      for (const { name, value } of request.headers) copy.add(name, value);
+      const left = new ClientTransaction(this.host, key, copy, destination);
+      this.moveTo(transaction, next);
+      this.transactions.set(key, left);
+      left.absorb(refusal);
+    } else this.moveTo(transaction, next);
+    return true;
+  }
+}

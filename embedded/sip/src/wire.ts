@@ -1,0 +1,230 @@
+import { checkMessage, statusOfFault } from './check-message.js';
+import type { SipCounters } from './counters.js';
+import { SipParseError, SipStateError, SipTransportError } from './errors.js';
+import { newTag } from './ids.js';
+import { type ListenOptions, openListeners } from './listeners.js';
+import { ListeningPoints } from './listening-points.js';
+import type { SipMessage } from './message.js';
+import { DEFAULT_LIMITS, type ParseLimits, parseMessage } from './parse-message.js';
+import { reasonPhrase } from './reasons.js';
+import { responseEndpoint, stampReceived } from './received.js';
+import { createResponse } from './response.js';
+import type { SourceLimits } from './source-limits.js';
+import type { TcpLimits } from './tcp-transport.js';
+import type { SipClock } from './timers.js';
+import type { TlsSettings } from './tls-settings.js';
+import { bracketed, type Endpoint, type MessageSource, type TransportName, type TransportSink } from './transport.js';
+import { parseVia } from './via.js';
+
+/**
+ * Sees every message as it comes in and goes out, also those that are refused or repeated. It runs inside the reading or
+ * sending of a message: it must not block, nor throw, nor keep `bytes` without copying them.
+ * @param peer where the message came from or goes to
+ * @param local our listening socket
+ */
+export type WireTap = (direction: 'in' | 'out', bytes: Buffer, peer: Endpoint, local: Endpoint) => void;
+
+export interface WireOptions {
+  /** Entries with port 0 on the same host share one free port over UDP and TCP. */
+  listen: ListenOptions[];
+  limits?: Partial<ParseLimits>;
+  /** Needed for `tls` and `wss` entries of `listen`. */
+  tls?: TlsSettings;
+  /** Bounds of connections and their deadlines, of TLS and WebSocket too. */
+  tcp?: Partial<TcpLimits>;
+  /** What one address may do; without it there is no limit. */
+  sourceLimits?: SourceLimits | undefined;
+  /** How a request over a source's limit is answered: 503 with Retry-After, or not at all. @defaultValue '503' */
+  overLimit?: '503' | 'drop';
+  /** Sees all messages; without it nothing is spent on it. */
+  tap?: WireTap | undefined;
+}
+
+/** Who takes what the wire brings; called with messages that hold what `checkMessage` asks for. */
+export interface WireUser {
+  /** A request; its Via is as it came. */
+  request(message: SipMessage, source: MessageSource): void;
+  response(message: SipMessage, source: MessageSource): void;
+  /** Bytes that were no acceptable message; counted and, where possible, answered already. */
+  garbage(error: SipParseError, source: MessageSource): void;
+}
+
+/**
+ * RFC 3261 §18: the listening sockets, and the one way of every message: in through limits, parser and check, out to the
+ * socket that reaches its destination.
+ */
+export class Wire {
+  private readonly limits: ParseLimits;
+  /** Our sockets and their names. */
+  points = new ListeningPoints([], []);
+
+  constructor(
+    private readonly options: WireOptions,
+    private readonly counters: SipCounters,
+    private readonly clock: SipClock,
+    private readonly user: WireUser,
+  ) {
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+  }
+
+  /** Opens the sockets. @throws the socket's error when an address is taken; what was opened is closed again. */
+  async open(): Promise<void> {
+    let lastConnection = 0;
+    const sink: TransportSink = {
+      message: (bytes, source) => this.receive(bytes, source),
+      unframeable: (reason, source) => this.garbage(new SipParseError(reason, 'stream'), source),
+      keepAlive: () => this.counters.keepAlives++,
+      refused: () => this.counters.connectionsRefused++,
+      closed: (reason) => this.counters.countClosed(reason),
+      guard: this.options.sourceLimits,
+      nextConnectionId: () => ++lastConnection,
+    };
+    const { listen, tls } = this.options;
+    const tcp = { limits: this.options.tcp, clock: this.clock };
+    this.points = new ListeningPoints(await openListeners(listen, sink, this.limits, tcp, tls), listen);
+  }
+
+  async close(): Promise<void> {
+    const { transports } = this.points;
+    // What is still sent is named after our addresses, and fails.
+    this.points = this.points.closed();
+    await Promise.all(transports.map((transport) => transport.close()));
+  }
+
+  /** Connections that are open. */
+  get connectionCount(): number {
+    return this.points.transports.reduce((sum, transport) => sum + (transport.connectionCount ?? 0), 0);
+  }
+
+  /** Our address as {@link ListeningPoints.addressFor} finds it, else that of the first listener. */
+  addressFor(transport: TransportName, peerHost?: string, localPort?: number): Endpoint {
+    const found = this.points.addressFor(transport, peerHost, localPort) ?? this.points.addresses[0];
+    if (!found) throw new SipStateError('not started');
+    return found;
+  }
+
+  /** Our Via for a request to this destination. */
+  viaFor(destination: Endpoint | undefined, branch: string): string {
+    const transport = destination?.transport ?? 'udp';
+    const socket = destination && this.points.choose(destination);
+    const { host, port } = socket
+      ? this.points.advertised(socket, destination.host)
+      : this.addressFor(transport, destination?.host);
+    return `SIP/2.0/${transport.toUpperCase()} ${bracketed(host)}:${port};branch=${branch};rport`;
+  }
+
+  /**
+   * Sends a message.
+   * @param source of the request that a response answers: it leaves by the same socket and connection
+   * @param done called once, with the error when nothing was sent; never before this returns
+   */
+  transmit(
+    bytes: Buffer,
+    to: Endpoint,
+    source: MessageSource | undefined,
+    done: (error?: Error) => void = () => {},
+  ): void {
+    const transport =
+      this.points.transports.find((t) => source !== undefined && t.local === source.local) ?? this.points.choose(to);
+    const report = (error?: Error): void => {
+      if (error) this.counters.transportErrors++;
+      done(error);
+    };
+    if (to === NOWHERE || !transport) {
+      queueMicrotask(() =>
+        report(new SipTransportError(to === NOWHERE ? 'no destination' : `no ${to.transport} here`)),
+      );
+      return;
+    }
+    this.options.tap?.('out', bytes, to, transport.local);
+    transport.send(bytes, to, source?.connectionId ?? to.connectionId, report);
+  }
+
+  /** Sends a response to where its request wants it. */
+  transmitResponse(bytes: Buffer, request: SipMessage, source: MessageSource, done?: (error?: Error) => void): void {
+    this.transmit(bytes, responseEndpoint(request, source), source, done);
+  }
+
+  /** Returns whether it was an acceptable message. */
+  private receive(bytes: Buffer, source: MessageSource): boolean {
+    this.options.tap?.('in', bytes, source, source.local);
+    if (!this.isWithinLimits(bytes, source)) return true;
+    const parsed = parseMessage(bytes, this.limits);
+    if (!parsed.ok) {
+      this.garbage(parsed.error, source);
+      if (parsed.message?.isRequest) this.refuse(parsed.message, source, parsed.error);
+      else this.options.sourceLimits?.noteAnswer(source.host, 400);
+      return false;
+    }
+    const { message } = parsed;
+    const fault = checkMessage(message);
+    if (fault) {
+      this.garbage(fault, source);
+      if (message.isRequest) this.refuse(message, source, fault);
+      return false;
+    }
+    if (message.isRequest) {
+      this.counters.requestsReceived++;
+      this.user.request(message, source);
+    } else {
+      this.counters.responsesReceived++;
+      this.user.response(message, source);
+    }
+    return true;
+  }
+
+  /** Limits per source, before anything is parsed; whatever does not start as a response counts as a request. */
+  private isWithinLimits(bytes: Buffer, source: MessageSource): boolean {
+    const { sourceLimits, overLimit = '503' } = this.options;
+    if (!sourceLimits) return true;
+    // Streams are counted as they come, by the transport.
+    if (source.transport === 'udp' && !sourceLimits.admitBytes(source.host, bytes.length)) return false;
+    if (bytes[0] === 0x53 && bytes[1] === 0x49 && bytes[2] === 0x50 && bytes[3] === 0x2f) return true;
+    const isAck = bytes[0] === 0x41 && bytes[1] === 0x43 && bytes[2] === 0x4b;
+    if (sourceLimits.admitRequest(source.host, isAck)) return true;
+    if (overLimit === '503' && !isAck) this.refuseOverLimit(bytes, source);
+    return false;
+  }
+
+  private refuseOverLimit(bytes: Buffer, source: MessageSource): void {
+    const parsed = parseMessage(bytes, this.limits);
+    if (!parsed.ok || !parsed.message.isRequest || checkMessage(parsed.message)) return;
+    const { message } = parsed;
+    stampReceived(message, source);
+    const response = createResponse(message, 503, undefined, STATELESS_TAG).add('Retry-After', RETRY_AFTER_SECONDS);
+    this.answer(response, message, source);
+  }
+
+  /** Answers what cannot become a transaction (RFC 3261 §8.2.7) as far as its Via says where to; never answers an ACK. */
+  private refuse(request: SipMessage, source: MessageSource, fault: SipParseError): void {
+    const header = request.headers.find((h) => h.key === 'via');
+    if (!header || request.method === 'ACK') return;
+    // What we answer is SIP/2.0, whatever the request claimed to be.
+    if (fault.reason === 'bad-version') header.value = header.value.replace(/^SIP\s*\/\s*\d+\.\d+/i, 'SIP/2.0');
+    if (!parseVia(request.getList('Via')[0] ?? '')) return;
+    stampReceived(request, source);
+    const status = statusOfFault(fault);
+    this.options.sourceLimits?.noteAnswer(source.host, status);
+    const reason = `${reasonPhrase(status)} (${fault.reason})`;
+    this.answer(createResponse(request, status, reason, STATELESS_TAG), request, source);
+  }
+
+  private answer(response: SipMessage, request: SipMessage, source: MessageSource): void {
+    this.counters.responsesSent++;
+    this.transmitResponse(response.toBuffer(), request, source);
+  }
+
+  private garbage(error: SipParseError, source: MessageSource): void {
+    this.counters.countParseError(error.reason);
+    this.user.garbage(error, source);
+  }
+}
+
+/** Stands for "no next hop": sending there fails like any other transport error. */
+export const NOWHERE: Endpoint = { transport: 'udp', host: '', port: 0 };
+
+/** What a source over its limits is told to wait. */
+const RETRY_AFTER_SECONDS = 10;
+
+/** The To tag of stateless answers: the same for every repetition of a request (RFC 3261 §8.2.7). */
+const STATELESS_TAG = newTag();
