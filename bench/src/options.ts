@@ -33,10 +33,11 @@ export interface SipOptions {
 export type BenchOptions = SetupOptions | SipOptions;
 
 /** How to call the benchmark. */
-export const USAGE = `usage: npm run bench -- setup|sip [options]
+export const USAGE = `usage: npm run bench -- setup|sip|flood [options]
 
   setup              INVITE → 200 for an application that answers at once, calls of 3 s, at several rates
   sip                the SIP server alone: INVITE, 200, ACK, BYE through a drachtio-srf application
+  flood              the SIP server among scanners; its options: npm run bench -- flood --help
 
   --seconds <n>      seconds of load per rate (default 20; sip: 8)
   --rates <list>     calls per second, comma-separated (default 1,5,10,20,30,40; sip: 1000,2000,2600,3000)

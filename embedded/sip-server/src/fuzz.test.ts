@@ -35,7 +35,7 @@ const whole = (method: string, n: number): string =>
 t.test(
   `SIP port: ${MESSAGES} damaged messages (seed ${SEED}) end nothing, with an application connected`,
   async (t) => {
-    const server = await startServer(t);
+    const server = await startServer(t, ['--source-limit', 'off']);
     await connectApp(t, server, (srf) => {
       srf.invite((_req, res) => res.send(486));
       srf.options((_req, res) => res.send(200));

@@ -24,7 +24,11 @@ const LIMITS: Record<string, Limit> = {
   requests: 'requestsPerSecond',
   bytes: 'bytesPerSecond',
   connections: 'connections',
+  open: 'openRequests',
   refusals: 'refusals',
+  'stranger-refusals': 'strangerRefusals',
+  'stranger-requests': 'strangerRequestsPerSecond',
+  'strangers-requests': 'strangersPerSecond',
   sources: 'maxSources',
 };
 

@@ -37,8 +37,12 @@ export class ServerRequests {
       ...shared,
       transmitResponse: (bytes, { request, source }, done) => wire.transmitResponse(bytes, request, source, done),
       awaitAck: (transaction, response) => this.awaitingAck.set(ackKey(response), transaction),
-      answered: (transaction, status) => sourceLimits?.noteAnswer(transaction.source.host, status),
+      answered: (transaction, status) => {
+        sourceLimits?.noteAnswer(transaction.source.host, status, transaction.method);
+        if (status >= 200) this.noteClosed(transaction);
+      },
       serverEnded: (transaction) => {
+        this.noteClosed(transaction);
         this.transactions.delete(transaction.key);
         if (transaction.finalResponse) this.awaitingAck.delete(ackKey(transaction.finalResponse));
       },
@@ -77,8 +81,14 @@ export class ServerRequests {
       this.receiveCancel(transaction, via);
       return;
     }
+    transaction.openAt = this.around.sourceLimits?.noteOpen(source.host);
     if (request.method === 'INVITE') transaction.reply(100);
     if (!this.user.request(transaction)) transaction.reply(503);
+  }
+
+  private noteClosed(transaction: ServerTransaction): void {
+    if (transaction.openAt) this.around.sourceLimits?.noteClosed(transaction.openAt);
+    transaction.openAt = undefined;
   }
 
   /** RFC 3261 §17.2.3 for failures; §13.3.1.4 for 2xx, found by dialog since their ACK is a transaction of its own. */

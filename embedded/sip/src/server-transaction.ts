@@ -6,6 +6,7 @@ import { newTag } from './ids.js';
 import type { SipMessage } from './message.js';
 import { createResponse } from './response.js';
 import { type ServerEvent, type ServerState, type ServerTimer, stepServer } from './server-tables.js';
+import type { SourceHandle } from './source-limits.js';
 import type { SipClock, SipTimers } from './timers.js';
 import { TransactionTimers } from './transaction-timers.js';
 import { isReliable, type MessageSource } from './transport.js';
@@ -18,7 +19,7 @@ export interface ServerHost {
   transmitResponse(bytes: Buffer, transaction: ServerTransaction, done: (error?: Error) => void): void;
   /** A 2xx to an INVITE went out: its ACK has its own branch and is found by dialog and CSeq. */
   awaitAck(transaction: ServerTransaction, response: SipMessage): void;
-  /** A final response is given. */
+  /** A response but 100 is given. */
   answered(transaction: ServerTransaction, status: number): void;
   serverEnded(transaction: ServerTransaction): void;
   listenerFailed(error: unknown): void;
@@ -49,6 +50,9 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
   finalResponse: SipMessage | undefined;
   /** The To tag of every response made with {@link makeResponse}; may be replaced before the first response. */
   localTag = newTag();
+
+  /** @internal The source in whose account it waits for an answer. */
+  openAt: SourceHandle | undefined;
 
   /** @internal */
   constructor(
@@ -94,10 +98,8 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
   respond(response: SipMessage): void {
     if (!this.isOpen) throw new SipStateError(`${this.method} has been answered`);
     const { status } = response;
-    if (status >= 200) {
-      this.finalResponse = response;
-      this.host.answered(this, status);
-    }
+    if (status >= 200) this.finalResponse = response;
+    if (status > 100) this.host.answered(this, status);
     if (status < 200) this.input({ type: 'respondProvisional', response });
     else if (status < 300) {
       this.input({ type: 'respondSuccess', response });

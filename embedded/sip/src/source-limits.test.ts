@@ -8,12 +8,12 @@ function make(options: ConstructorParameters<typeof SourceLimits>[0]) {
 
 function admitted(limits: SourceLimits, host: string, times: number, isAck = false): number {
   let count = 0;
-  for (let i = 0; i < times; i++) if (limits.admitRequest(host, isAck)) count++;
+  for (let i = 0; i < times; i++) if (limits.admitRequest(host, isAck) === 'admit') count++;
   return count;
 }
 
 t.test('source limits: requests come at their rate, with a burst of twice as many', async (t) => {
-  const { limits, clock } = make({ requestsPerSecond: 10 });
+  const { limits, clock } = make({ requestsPerSecond: 10, refusals: 0 });
   t.equal(admitted(limits, 'a', 100), 20);
   t.equal(admitted(limits, 'b', 5), 5, 'another source is not concerned');
   clock.ms += 500;
@@ -23,8 +23,9 @@ t.test('source limits: requests come at their rate, with a burst of twice as man
   t.equal(limits.limited.requests, 80 + 95 + 80);
 });
 
-t.test('source limits: a source that is only refused is suspect until it succeeds; its ACKs pass', async (t) => {
+t.test('source limits: a source that is refused too often is suspect until it succeeds; its ACKs pass', async (t) => {
   const { limits, clock } = make({ refusals: 3, suspectRequestsPerSecond: 2 });
+  limits.noteAnswer('a', 200);
   for (const status of [404, 486, 487, 503, 401]) limits.noteAnswer('a', status);
   t.equal(admitted(limits, 'a', 10), 10, 'two refusals so far');
   limits.noteAnswer('a', 403);
@@ -35,6 +36,81 @@ t.test('source limits: a source that is only refused is suspect until it succeed
   limits.noteAnswer('a', 200);
   t.equal(admitted(limits, 'a', 10), 10);
   t.equal(limits.limited.suspect, 16);
+});
+
+t.test('source limits: a stranger is suspect sooner, and what waits for an answer counts as refused', async (t) => {
+  const { limits } = make({ strangerRefusals: 5 });
+  for (let i = 0; i < 3; i++) limits.noteAnswer('a', 404);
+  const open = [limits.noteOpen('a'), limits.noteOpen('a')];
+  t.equal(admitted(limits, 'a', 10), 2, 'as a suspect');
+  t.equal(limits.openOfStrangers, 2);
+  limits.noteClosed(open.pop()!);
+  t.equal(admitted(limits, 'a', 10), 10);
+  limits.noteAnswer('a', 180);
+  t.equal(limits.openOfStrangers, 0, 'it rings: no stranger any more');
+  limits.noteClosed(open.pop()!);
+  t.equal(limits.openOfStrangers, 0);
+  t.equal(admitted(limits, 'a', 1000), 1000);
+});
+
+t.test('source limits: an answered OPTIONS or CANCEL proves nothing', async (t) => {
+  const { limits } = make({ strangerRefusals: 3 });
+  for (let i = 0; i < 3; i++) {
+    limits.noteAnswer('a', 404, 'INVITE');
+    for (const method of ['OPTIONS', 'CANCEL']) limits.noteAnswer('a', 200, method);
+  }
+  t.equal(admitted(limits, 'a', 10), 2);
+});
+
+t.test(
+  'source limits: a suspect that goes on is hardened, one that was silent for ten minutes is forgiven',
+  async (t) => {
+    const { limits, clock } = make({ strangerRefusals: 5 });
+    for (let i = 0; i < 50; i++) limits.noteAnswer('a', 403);
+    admitted(limits, 'a', 10);
+    let passed = 0;
+    for (let second = 0; second < 20; second++) {
+      clock.ms += 1000;
+      passed += admitted(limits, 'a', 10);
+    }
+    t.equal(passed, 10, 'one each two seconds');
+    clock.ms += 600_000;
+    t.equal(admitted(limits, 'a', 10), 10);
+  },
+);
+
+t.test('source limits: a hundred telephones behind one address that all register again are served', async (t) => {
+  const { limits } = make({});
+  const credentials = Buffer.from('REGISTER sip:h SIP/2.0\r\nAuthorization: Digest x\r\n\r\n');
+  // All are challenged, which makes the address suspect.
+  for (let phone = 0; phone < 100; phone++) limits.noteAnswer('nat', 401, 'REGISTER');
+  admitted(limits, 'nat', 10);
+  t.equal(admitted(limits, 'nat', 10), 0);
+  t.equal(limits.admitRequest('nat', false, credentials), 'admit', 'the first with credentials');
+  limits.noteAnswer('nat', 200, 'REGISTER');
+  t.equal(admitted(limits, 'nat', 99), 99);
+});
+
+t.test('source limits: a program that says it is a scanner is not served', async (t) => {
+  const { limits } = make({});
+  const bytes = Buffer.from('OPTIONS sip:h SIP/2.0\r\nUser-Agent: friendly-scanner\r\n\r\n');
+  t.equal(limits.admitRequest('a', false, bytes), 'drop');
+  t.equal(admitted(limits, 'a', 10), 2, 'a suspect from now on');
+  t.equal(limits.limited.scanner, 1);
+});
+
+t.test('source limits: strangers have a rate together and each; who is known is not concerned', async (t) => {
+  const { limits, clock } = make({ strangersPerSecond: 100, strangerRequestsPerSecond: 10 });
+  t.equal(admitted(limits, 'one', 100), 30);
+  limits.noteAnswer('known', 200);
+  let passed = 0;
+  for (let n = 0; n < 1000; n++) passed += admitted(limits, `10.${n}`, 1);
+  t.equal(passed, 170);
+  t.equal(admitted(limits, 'known', 1000), 1000);
+  clock.ms += 1000;
+  passed = 0;
+  for (let n = 0; n < 1000; n++) passed += admitted(limits, `11.${n}`, 1);
+  t.equal(passed, 100);
 });
 
 t.test('source limits: bytes and connections have limits of their own', async (t) => {
@@ -49,7 +125,7 @@ t.test('source limits: bytes and connections have limits of their own', async (t
   t.equal(limits.admitConnection('b'), true);
   limits.releaseConnection('a');
   t.equal(limits.admitConnection('a'), true);
-  t.same(limits.limited, { requests: 0, suspect: 0, bytes: 1, connections: 1 });
+  t.match(limits.limited, { requests: 0, suspect: 0, bytes: 1, connections: 1 });
 });
 
 t.test('source limits: trusted sources have none', async (t) => {
@@ -63,7 +139,7 @@ t.test('source limits: a million sources cost bounded memory, and the busy ones 
   admitted(limits, 'busy', 20);
   for (let i = 0; i < 1_000_000; i++) {
     limits.admitRequest(`10.${i}`, false);
-    if (i % 100 === 0 && limits.admitRequest('busy', false)) t.fail('forgotten');
+    if (i % 100 === 0 && limits.admitRequest('busy', false) === 'admit') t.fail('forgotten');
     if (limits.size > 1000) t.fail(`${limits.size} sources`);
   }
 });
@@ -77,5 +153,5 @@ t.test('source limits: a carrier with 1,000 calls a second for a minute is never
     limits.admitBytes('carrier', 6000);
     limits.noteAnswer('carrier', call % 3 === 0 ? 404 : 200);
   }
-  t.same(limits.limited, { requests: 0, suspect: 0, bytes: 0, connections: 0 });
+  t.same(Object.values(limits.limited).filter(Boolean), []);
 });

@@ -9,15 +9,23 @@ import { DEFAULT_LIMITS, type ParseLimits, parseMessage } from './parse-message.
 import { reasonPhrase } from './reasons.js';
 import { responseEndpoint, stampReceived } from './received.js';
 import { createResponse } from './response.js';
-import type { SourceLimits } from './source-limits.js';
+import type { Admission, SourceLimits } from './source-limits.js';
 import type { TcpLimits } from './tcp-transport.js';
 import type { SipClock } from './timers.js';
 import type { TlsSettings } from './tls-settings.js';
-import { bracketed, type Endpoint, type MessageSource, type TransportName, type TransportSink } from './transport.js';
+import {
+  bracketed,
+  type Endpoint,
+  isReliable,
+  type MessageSource,
+  type TransportName,
+  type TransportSink,
+} from './transport.js';
 import { parseVia } from './via.js';
 
 /**
- * Sees every message as it comes in and goes out, also those that are refused or repeated. It runs inside the reading or
+ * Sees every message as it comes in and goes out, also those that are refused or repeated, but not those that a limit of
+ * their source drops. It runs inside the reading or
  * sending of a message: it must not block, nor throw, nor keep `bytes` without copying them.
  * @param peer where the message came from or goes to
  * @param local our listening socket
@@ -147,8 +155,14 @@ export class Wire {
 
   /** Returns whether it was an acceptable message. */
   private receive(bytes: Buffer, source: MessageSource): boolean {
+    const admission = this.admit(bytes, source);
+    // A flood must not push everything else out of what is traced.
+    if (admission === 'drop') return false;
     this.options.tap?.('in', bytes, source, source.local);
-    if (!this.isWithinLimits(bytes, source)) return true;
+    if (admission === 'refuse') {
+      this.refuseOverLimit(bytes, source);
+      return false;
+    }
     const parsed = parseMessage(bytes, this.limits);
     if (!parsed.ok) {
       this.garbage(parsed.error, source);
@@ -174,16 +188,18 @@ export class Wire {
   }
 
   /** Limits per source, before anything is parsed; whatever does not start as a response counts as a request. */
-  private isWithinLimits(bytes: Buffer, source: MessageSource): boolean {
+  private admit(bytes: Buffer, source: MessageSource): Admission {
     const { sourceLimits, overLimit = '503' } = this.options;
-    if (!sourceLimits) return true;
+    if (!sourceLimits) return 'admit';
     // Streams are counted as they come, by the transport.
-    if (source.transport === 'udp' && !sourceLimits.admitBytes(source.host, bytes.length)) return false;
-    if (bytes[0] === 0x53 && bytes[1] === 0x49 && bytes[2] === 0x50 && bytes[3] === 0x2f) return true;
+    if (source.transport === 'udp' && !sourceLimits.admitBytes(source.host, bytes.length)) return 'drop';
+    if (bytes[0] === 0x53 && bytes[1] === 0x49 && bytes[2] === 0x50 && bytes[3] === 0x2f) return 'admit';
     const isAck = bytes[0] === 0x41 && bytes[1] === 0x43 && bytes[2] === 0x4b;
-    if (sourceLimits.admitRequest(source.host, isAck)) return true;
-    if (overLimit === '503' && !isAck) this.refuseOverLimit(bytes, source);
-    return false;
+    const admission = sourceLimits.admitRequest(source.host, isAck, bytes);
+    if (admission === 'admit') return 'admit';
+    // Who connected knows that there is somebody, and sends nothing twice.
+    const mayHear = admission === 'refuse' || isReliable(source.transport);
+    return overLimit === '503' && !isAck && mayHear ? 'refuse' : 'drop';
   }
 
   private refuseOverLimit(bytes: Buffer, source: MessageSource): void {
@@ -204,7 +220,7 @@ export class Wire {
     if (!parseVia(request.getList('Via')[0] ?? '')) return;
     stampReceived(request, source);
     const status = statusOfFault(fault);
-    this.options.sourceLimits?.noteAnswer(source.host, status);
+    this.options.sourceLimits?.noteAnswer(source.host, status, request.method);
     const reason = `${reasonPhrase(status)} (${fault.reason})`;
     this.answer(createResponse(request, status, reason, STATELESS_TAG), request, source);
   }
