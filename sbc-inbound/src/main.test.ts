@@ -22,7 +22,7 @@ let httpPort: number;
 t.before(async () => {
   stores = await startStores(t);
   httpPort = await findFreePort();
-  server = await startServerProcess(t, () => ['--http-handler', `http://127.0.0.1:${httpPort}/route`]);
+  server = await startServerProcess(t, () => ['--http-handler', `INVITE=http://127.0.0.1:${httpPort}/route`]);
   fs = await startFeatureServer(t, stores, 'fs-one');
   caller = await startCaller(t);
 });

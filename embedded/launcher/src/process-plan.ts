@@ -69,7 +69,7 @@ export function sipServerPlan(
       ...['--http-port', String(httpPort)],
       // The platform's own processes call from loopback; what they are refused says nothing about them.
       ...['--trusted-net', '127.0.0.0/8'],
-      ...(handlerUrl === undefined ? [] : ['--http-handler', handlerUrl]),
+      ...(handlerUrl === undefined ? [] : ['--http-handler', `INVITE=${handlerUrl}`]),
     ],
     httpPort,
   };

@@ -1,9 +1,13 @@
 import { parseArgs } from 'node:util';
 import type { ListenOptions, TlsSettings } from '@ringwire/sip';
 import { readContacts } from './contact-arguments.js';
+import type { TlsTrust } from './control/outbound-connections.js';
+import { DRACHTIO_FLAGS, environmentFlags, refuseUnsupported } from './drachtio-flags.js';
 import { ArgumentError } from './errors.js';
+import { type HandlerSettings, readHandlers } from './handler-arguments.js';
 import { type LimitSettings, readLimits } from './limit-arguments.js';
-import { readTlsArguments } from './tls-arguments.js';
+import type { RequestPolicy } from './request-policy.js';
+import { readTlsArguments, readTrust } from './tls-arguments.js';
 
 /** What the command line says. */
 export interface SipServerOptions {
@@ -16,8 +20,19 @@ export interface SipServerOptions {
   /** Control port: where applications connect. */
   address: string;
   port: number;
+  /** Control port over TLS, with the certificate of `tls`; undefined for none. */
+  tlsPort: number | undefined;
   secret: string;
-  handler: { url: string; method: 'GET' | 'POST'; sipMethods: string[] } | undefined;
+  /** Idle control connections are probed after so many ms; 0 for never. */
+  keepAliveMs: number;
+  /** Who takes which requests. */
+  handlers: HandlerSettings[];
+  /** Whom we trust when we connect to request-handlers and applications over TLS. */
+  trust: TlsTrust;
+  /** Names that lead to us beside our addresses, lower case. */
+  dnsNames: string[];
+  /** What is answered without an application. */
+  policy: RequestPolicy;
   /** Health and metrics; undefined for none. */
   httpPort: number | undefined;
   httpAddress: string;
@@ -39,17 +54,27 @@ export const USAGE = `sip-server: a SIP server that speaks the drachtio control 
   --key-file FILE           its key
   --chain-file FILE         certificates of its issuers
   --dh-param FILE           Diffie-Hellman parameters
-  --min-tls-version V       1.2 or 1.3 (1.2)
+  --min-tls-version V       1.2 or 1.3 (1.2); 1.0 and 1.1 mean 1.2
+  --tls-cipherlist LIST     ciphers of TLS 1.2 (those of Node.js)
   --tls-name NAME=CERT,KEY  another certificate for those who ask for this name; repeatable
   --tls-ca-file FILE        authorities that peers' certificates come from (those known to Node.js)
   --tls-require-client-cert refuses peers without a certificate of these authorities
   --tls-no-verify           accepts any certificate of servers that are connected to
+  --dns-name NAME           a name that leads to us; repeatable
   --address HOST            control port: address (127.0.0.1)
   --port N                  control port: 0 takes a free one (9022)
+  --tls-port N              control port over TLS, with --cert-file and --key-file (none)
   --secret TEXT             control port: secret (cymru)
-  --http-handler URL        asks this URL which application takes a new request
+  --tcp-keepalive-interval S  control port: probes idle connections after S seconds, 0 for never (45)
+  --http-handler [M=]URL    asks this URL which application takes a new request, of the SIP methods M only
+                            (INVITE,REGISTER=http://…); repeatable. tcp://HOST:PORT and tls://HOST:PORT connect to an
+                            application that listens there
   --http-method GET|POST    how it is asked (GET)
-  --http-handler-methods M  comma-separated SIP methods that are asked about, or * (invite)
+  --http-handler-methods M  comma-separated SIP methods of handlers that name none themselves (*)
+  --user-agent-options-auto-respond TEXT  answers OPTIONS of this User-Agent with 200
+  --reject-register-with-no-realm         answers REGISTER to an IPv4 address with 403
+  --always-send-180                       rings for every INVITE before an application hears of it
+  --prometheus-scrape-port [HOST:]N       as --http-port and --http-address
   --http-port N             health and metrics; 0 takes a free port (none)
   --http-address HOST       address of health and metrics (127.0.0.1)
   --source-limit LIMITS     per source address, all or some of
@@ -63,38 +88,50 @@ export const USAGE = `sip-server: a SIP server that speaks the drachtio control 
   --loglevel LEVEL          trace, debug, info, warn, error (info)
 `;
 
-/** Reads the command line. @throws ArgumentError that says what is wrong */
-export function readArguments(argv: readonly string[]): SipServerOptions {
+/**
+ * Reads the command line.
+ * @param env environment variables; drachtio-server's count where the command line says nothing
+ * @throws ArgumentError that says what is wrong
+ */
+export function readArguments(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>> = {},
+): SipServerOptions {
   let parsed: ReturnType<typeof parse>;
   try {
-    parsed = parse(argv);
+    parsed = parse([...environmentFlags(env, argv), ...argv]);
   } catch (err) {
     throw new ArgumentError(err instanceof Error ? err.message : String(err), {}, { cause: err });
   }
   const { values, tokens } = parsed;
-  const method = (values['http-method'] ?? 'GET').toUpperCase();
-  if (method !== 'GET' && method !== 'POST') throw new ArgumentError('--http-method: GET or POST expected');
-  const url = values['http-handler'];
-  if (url !== undefined && !(URL.canParse(url) && /^https?:/.test(url))) {
-    throw new ArgumentError('--http-handler: an http or https URL expected');
-  }
-  const sipMethods = (values['http-handler-methods'] ?? 'invite').toUpperCase().split(',');
-  const httpPort = values['http-port'];
+  refuseUnsupported(Object.keys(values));
+  const http = readHttp(values);
   const level = values.loglevel;
   const listen = readContacts(tokens.filter((token) => token.kind === 'option'));
   const tls = readTlsArguments(values);
   const unsafe = listen.find(({ transport }) => transport === 'tls' || transport === 'wss');
   if (unsafe && !tls) throw new ArgumentError(`--contact: ${unsafe.transport} needs --cert-file and --key-file`);
+  const { port, 'tls-port': tlsPort, 'tcp-keepalive-interval': keepAlive = '45' } = values;
+  if (tlsPort !== undefined && !tls) throw new ArgumentError('--tls-port: needs --cert-file and --key-file');
+  if (!/^\d{1,5}$/.test(keepAlive)) throw new ArgumentError('--tcp-keepalive-interval: seconds expected');
   return {
     listen,
     tls,
+    trust: readTrust(values),
+    tlsPort: tlsPort === undefined ? undefined : readPort('--tls-port', tlsPort),
+    keepAliveMs: Number(keepAlive) * 1000,
+    dnsNames: (values['dns-name'] ?? []).map((name) => name.toLowerCase()),
+    policy: {
+      optionsUserAgent: values['user-agent-options-auto-respond'],
+      rejectsRegisterWithoutRealm: values['reject-register-with-no-realm'] ?? false,
+      ringsAlways: values['always-send-180'] ?? false,
+    },
     maxDatagramBytes: readMtu(values.mtu ?? '1300'),
     address: values.address ?? '127.0.0.1',
-    port: readPort('--port', values.port ?? '9022'),
+    port: readPort('--port', port ?? '9022'),
     secret: values.secret ?? 'cymru',
-    handler: url === undefined ? undefined : { url, method, sipMethods },
-    httpPort: httpPort === undefined ? undefined : readPort('--http-port', httpPort),
-    httpAddress: values['http-address'] ?? '127.0.0.1',
+    handlers: readHandlers(values),
+    ...http,
     logLevel: level === undefined ? undefined : (LEVELS[level] ?? level),
     limits: readLimits({
       sourceLimit: values['source-limit'],
@@ -113,9 +150,11 @@ function parse(argv: readonly string[]) {
     args: [...argv],
     tokens: true,
     options: {
-      contact: texts,
-      'external-ip': texts,
-      'local-net': texts,
+      ...DRACHTIO_FLAGS,
+      contact: { ...texts, short: 'c' },
+      'external-ip': { ...texts, short: 'x' },
+      'local-net': { ...texts, short: 'n' },
+      'dns-name': texts,
       mtu: text,
       'cert-file': text,
       'key-file': text,
@@ -127,10 +166,18 @@ function parse(argv: readonly string[]) {
       'tls-require-client-cert': flag,
       'tls-no-verify': flag,
       address: text,
-      port: text,
+      port: { ...text, short: 'p' },
+      'tls-port': text,
       secret: text,
-      'http-handler': text,
-      'http-method': text,
+      'tcp-keepalive-interval': text,
+      'user-agent-options-auto-respond': text,
+      'reject-register-with-no-realm': flag,
+      'always-send-180': flag,
+      'disable-nat-detection': flag,
+      'prometheus-scrape-port': text,
+      'tls-cipherlist': text,
+      'http-handler': { ...texts, short: 'a' },
+      'http-method': { ...text, short: 'm' },
       'http-handler-methods': text,
       'http-port': text,
       'http-address': text,
@@ -138,9 +185,26 @@ function parse(argv: readonly string[]) {
       'source-limit-answer': text,
       'trusted-net': texts,
       'max-connections': text,
-      loglevel: text,
+      loglevel: { ...text, short: 'l' },
     },
   });
+}
+
+/** Where health and metrics are; drachtio-server has one flag for both. */
+function readHttp(values: {
+  'http-port'?: string | undefined;
+  'http-address'?: string | undefined;
+  'prometheus-scrape-port'?: string | undefined;
+}): Pick<SipServerOptions, 'httpPort' | 'httpAddress'> {
+  const scrape = /^(?:(.+):)?([^:]+)$/.exec(values['prometheus-scrape-port'] ?? '');
+  const [option, port] =
+    values['http-port'] === undefined
+      ? (['--prometheus-scrape-port', scrape?.[2]] as const)
+      : (['--http-port', values['http-port']] as const);
+  return {
+    httpPort: port === undefined ? undefined : readPort(option, port),
+    httpAddress: values['http-address'] ?? scrape?.[1]?.replace(/^\[|\]$/g, '') ?? '127.0.0.1',
+  };
 }
 
 function readPort(option: string, text: string): number {

@@ -12,6 +12,7 @@ import type { OwnAddress } from './app-message.js';
 import type { ClientRegistry } from './control/client-registry.js';
 import type { ControlClient } from './control/control-client.js';
 import type { DialogStore, ServerDialog } from './dialog-store.js';
+import type { RequestPolicy } from './request-policy.js';
 import type { ServerCounters } from './server-counters.js';
 
 /** A request of the network that an application has to answer. */
@@ -42,6 +43,7 @@ export interface BridgeContext {
   pendingServers: Map<string, PendingServer>;
   pendingClients: Map<string, PendingClient>;
   counters: ServerCounters;
+  policy: RequestPolicy;
   logger: Logger;
 }
 

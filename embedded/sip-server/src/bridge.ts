@@ -4,13 +4,15 @@ import { parseAppMessage } from './app-message.js';
 import type { BridgeContext } from './bridge-context.js';
 import type { ClientRegistry } from './control/client-registry.js';
 import type { ControlClient } from './control/control-client.js';
-import type { ControlHandler } from './control/control-server.js';
+import type { ControlHandler } from './control/control-protocol.js';
+import type { OutboundConnections } from './control/outbound-connections.js';
 import { hangUp } from './dialog-requests.js';
 import { DialogStore } from './dialog-store.js';
 import { CommandError } from './errors.js';
 import type { RequestHandler } from './http/request-handler.js';
 import { CLIENT_LOST, Incoming } from './incoming.js';
 import { Outgoing } from './outgoing.js';
+import type { RequestPolicy } from './request-policy.js';
 import type { ServerCounters } from './server-counters.js';
 
 const SWEEP_MS = 1000;
@@ -20,7 +22,10 @@ export interface BridgeOptions {
   layer: TransactionLayer;
   registry: () => ClientRegistry;
   counters: ServerCounters;
-  handler: RequestHandler | undefined;
+  /** Request-handlers, and the connections to applications that they ask for. */
+  handlers: readonly RequestHandler[];
+  outbound: () => OutboundConnections;
+  policy: RequestPolicy;
   logger: Logger;
 }
 
@@ -31,7 +36,7 @@ export class SipBridge implements ControlHandler {
   private readonly outgoing: Outgoing;
   private readonly sweeper: NodeJS.Timeout;
 
-  constructor({ layer, registry, counters, handler, logger }: BridgeOptions) {
+  constructor({ layer, registry, counters, handlers, outbound, policy, logger }: BridgeOptions) {
     this.context = {
       layer,
       get registry() {
@@ -41,9 +46,10 @@ export class SipBridge implements ControlHandler {
       pendingServers: new Map(),
       pendingClients: new Map(),
       counters,
+      policy,
       logger,
     };
-    this.incoming = new Incoming(this.context, handler);
+    this.incoming = new Incoming(this.context, { handlers, outbound });
     this.outgoing = new Outgoing(this.context);
     layer.on('request', (transaction) => this.incoming.receive(transaction));
     layer.on('ack', (ack, source) => this.incoming.receiveAck(ack, source));

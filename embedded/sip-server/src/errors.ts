@@ -14,3 +14,8 @@ export class ArgumentError extends RingwireError {
 export class RoutingError extends RingwireError {
   readonly code = 'sip-server/routing';
 }
+
+/** An application that a request-handler named could not be connected to. */
+export class DialError extends RingwireError {
+  readonly code = 'sip-server/dial';
+}

@@ -16,15 +16,20 @@ import type { ControlClient } from './control/control-client.js';
 import { hangUp } from './dialog-requests.js';
 import { endsSubscription, type ServerDialog, subscriptionLapse } from './dialog-store.js';
 import { CommandError } from './errors.js';
-import type { RequestHandler } from './http/request-handler.js';
-import { refusalOf } from './request-policy.js';
+import { HandlerRouting, type HandlerRoutingOptions } from './handler-routing.js';
+import { policyAnswer, refusalOf } from './request-policy.js';
 
 /** From the network to the applications: requests, their cancellation, ACKs; and the applications' responses back. */
 export class Incoming {
+  private readonly routing: HandlerRouting;
+
   constructor(
     private readonly context: BridgeContext,
-    private readonly handler: RequestHandler | undefined,
-  ) {}
+    { handlers, outbound }: Pick<HandlerRoutingOptions, 'handlers' | 'outbound'>,
+  ) {
+    const offer = (pending: PendingServer, client: ControlClient): void => this.offer(pending, client);
+    this.routing = new HandlerRouting({ context, handlers, outbound, offer });
+  }
 
   /** A new request of the transaction layer. */
   receive(transaction: ServerTransaction): void {
@@ -76,16 +81,19 @@ export class Incoming {
 
   private receiveOutside(transaction: ServerTransaction): void {
     const { method } = transaction;
-    const refusal = refusalOf(transaction.request);
+    const { policy } = this.context;
+    const refusal = policyAnswer(transaction.request, policy) ?? refusalOf(transaction.request);
     if (refusal) {
-      this.context.counters.refusedRequests++;
+      if (refusal.status >= 300) this.context.counters.refusedRequests++;
       const response = transaction.makeResponse(refusal.status, refusal.reason);
       for (const [name, value] of refusal.headers) response.add(name, value);
       transaction.respond(response);
       return;
     }
-    if (this.handler?.handles(method)) {
-      void this.askHandler(transaction, this.handler);
+    if (policy.ringsAlways && method === 'INVITE') transaction.reply(180);
+    const handler = this.routing.handlerOf(method);
+    if (handler) {
+      void this.routing.route(this.track(transaction, undefined), handler);
       return;
     }
     this.offer(this.track(transaction, undefined), this.context.registry.select(method));
@@ -104,33 +112,6 @@ export class Incoming {
     pending.client = client;
     const { request, source } = transaction;
     passUp(client, request, source, source.local, id, pending.dialog?.id ?? '');
-  }
-
-  private async askHandler(transaction: ServerTransaction, handler: RequestHandler): Promise<void> {
-    const pending = this.track(transaction, undefined);
-    const { counters, logger, pendingServers, registry } = this.context;
-    counters.handlerRequests++;
-    try {
-      const instruction = await handler.ask(transaction, pending.id);
-      if (!transaction.isOpen) return;
-      if (instruction.action === 'route') {
-        this.offer(pending, registry.select(transaction.method, instruction.tag));
-        return;
-      }
-      pendingServers.delete(pending.id);
-      if (instruction.action === 'reject') transaction.reply(instruction.status, instruction.reason);
-      else {
-        const response = transaction.makeResponse(302);
-        for (const contact of instruction.contacts)
-          response.add('Contact', contact.includes('<') ? contact : `<${contact}>`);
-        transaction.respond(response);
-      }
-    } catch (err) {
-      counters.handlerFailures++;
-      pendingServers.delete(pending.id);
-      logger.warn({ err, sipCallId: transaction.request.get('Call-ID') }, 'request-handler failed');
-      if (transaction.isOpen) transaction.reply(503);
-    }
   }
 
   private receiveInDialog(transaction: ServerTransaction): void {

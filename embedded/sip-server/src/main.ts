@@ -10,7 +10,7 @@ function argumentsOrExit(): SipServerOptions {
     process.exit(0);
   }
   try {
-    return readArguments(process.argv.slice(2));
+    return readArguments(process.argv.slice(2), process.env);
   } catch (err) {
     if (!(err instanceof ArgumentError)) throw err;
     process.stderr.write(`sip-server: ${err.message}\n\n${USAGE}`);
@@ -23,7 +23,7 @@ if (options.logLevel !== undefined) process.env.LOG_LEVEL = options.logLevel;
 
 runProcess('sip-server', async ({ logger, instanceId }) => {
   const server = await startSipServer(options, { logger, instanceId });
-  const { controlPort, contacts, httpPort } = server;
-  reportReady({ controlPort, contacts, httpPort }, logger);
+  const { controlPort, controlTlsPort, contacts, httpPort } = server;
+  reportReady({ controlPort, controlTlsPort, contacts, httpPort }, logger);
   return { close: () => server.stop() };
 });

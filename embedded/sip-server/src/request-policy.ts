@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import { parseUri, type SipMessage, splitList } from '@ringwire/sip';
 
 /** A final answer that the server gives instead of an application. */
@@ -5,6 +6,28 @@ export interface Refusal {
   status: number;
   reason?: string;
   headers: Array<[name: string, value: string]>;
+}
+
+/** What the command line has answered without an application. */
+export interface RequestPolicy {
+  /** OPTIONS of this User-Agent get 200: probes of a load balancer. */
+  optionsUserAgent: string | undefined;
+  /** A REGISTER to an IPv4 address gets 403: scanners know no realm. */
+  rejectsRegisterWithoutRealm: boolean;
+  /** Each INVITE gets 180 before an application hears of it. */
+  ringsAlways: boolean;
+}
+
+/** The answer that the command line wants for a request outside dialogs; undefined when an application shall decide. */
+export function policyAnswer(request: SipMessage, policy: RequestPolicy): Refusal | undefined {
+  const { method } = request;
+  if (method === 'OPTIONS' && policy.optionsUserAgent !== undefined) {
+    return request.get('User-Agent') === policy.optionsUserAgent ? { status: 200, headers: [] } : undefined;
+  }
+  if (method === 'REGISTER' && policy.rejectsRegisterWithoutRealm) {
+    return isIPv4(parseUri(request.uri)?.host ?? '') ? { status: 403, headers: [] } : undefined;
+  }
+  return undefined;
 }
 
 /** Option tags of IANA's registry: an application may support any of them, so only the others are refused. */

@@ -6,6 +6,15 @@ export class ServerCounters {
   authenticationFailures = 0;
   unauthenticatedCommands = 0;
   slowControlClients = 0;
+  /** Connections to the control port of sources that brought too many wrong secrets. */
+  barredConnections = 0;
+  /** Connections closed without authentication because there were too many of them. */
+  strangersClosed = 0;
+  /** TLS handshakes at the control port that failed. */
+  tlsFailures = 0;
+  /** Connections to applications that request-handlers asked for, and those that did not come about. */
+  outboundDials = 0;
+  outboundFailures = 0;
   /** Commands answered with NOK. */
   refusedCommands = 0;
   /** Requests answered 503 because no application takes the method. */

@@ -1,10 +1,19 @@
 import { startHttpServer } from '@ringwire/common/http/server.js';
 import type { Logger } from '@ringwire/common/log/logger.js';
-import { bracketed, type Endpoint, type SipTimers, SourceLimits, TransactionLayer } from '@ringwire/sip';
+import {
+  bracketed,
+  type Endpoint,
+  type ListenOptions,
+  type SipTimers,
+  SourceLimits,
+  TransactionLayer,
+} from '@ringwire/sip';
 import type { SipServerOptions } from './arguments.js';
 import { SipBridge } from './bridge.js';
+import type { ControlLimits } from './control/control-limits.js';
+import type { SipAddresses } from './control/control-protocol.js';
 import { ControlServer } from './control/control-server.js';
-import { RequestHandler } from './http/request-handler.js';
+import { RequestHandler, type RequestHandlerOptions } from './http/request-handler.js';
 import { ServerCounters } from './server-counters.js';
 import { makeServerMetrics } from './server-metrics.js';
 
@@ -12,6 +21,8 @@ import { makeServerMetrics } from './server-metrics.js';
 export interface SipServer {
   /** Where applications connect. */
   readonly controlPort: number;
+  /** Where they connect over TLS; undefined without. */
+  readonly controlTlsPort: number | undefined;
   /** SIP URIs it listens on, one per address and transport: `sip:127.0.0.1:5070;transport=udp`. */
   readonly contacts: string[];
   /** Health and metrics; undefined without. */
@@ -30,6 +41,10 @@ export interface SipServerSurroundings {
   logger: Logger;
   instanceId: string;
   timers?: Partial<SipTimers>;
+  /** Limits of the control port that differ from the usual ones. */
+  controlLimits?: Partial<ControlLimits>;
+  /** Time-outs of request-handlers, in ms. */
+  handlerTimeouts?: Pick<RequestHandlerOptions, 'connectTimeoutMs' | 'timeoutMs'>;
 }
 
 /** Starts a server. @throws the socket's error when an address is taken; nothing stays open then */
@@ -48,28 +63,53 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
     tcp: maxConnections === undefined ? {} : { maxConnections },
     ...(tls ? { tls } : {}),
   });
-  const handler = options.handler
-    ? new RequestHandler({ ...options.handler, sipMethods: new Set(options.handler.sipMethods) })
-    : undefined;
+  const { trust } = options;
+  const handlers = options.handlers.map(
+    (handler) =>
+      new RequestHandler({ ...handler, ...around.handlerTimeouts, trust, sipMethods: new Set(handler.sipMethods) }),
+  );
   await layer.start();
-  const closers: Array<() => Promise<void> | void> = [() => handler?.close(), () => layer.stop()];
+  const closers: Array<() => Promise<void> | void> = [
+    () => {
+      for (const handler of handlers) handler.close();
+    },
+    () => layer.stop(),
+  ];
   const stop = async (): Promise<void> => {
     // Applications first: what they would lose is on the wire before the sockets close.
     for (const close of closers.reverse()) await close();
   };
   try {
-    const addresses = layer.addresses
-      .map(({ transport, host, port }) => `${transport}/${bracketed(host)}:${port}`)
-      .join(',');
-    const bridge = new SipBridge({ layer, registry: () => control.registry, counters, handler, logger });
-    const control: ControlServer = new ControlServer(options.secret, counters, bridge, addresses);
+    const { policy, secret, keepAliveMs } = options;
+    const bridge = new SipBridge({
+      layer,
+      registry: () => control.registry,
+      counters,
+      handlers,
+      outbound: () => control.outbound,
+      policy,
+      logger,
+    });
     closers.push(() => bridge.close());
-    const controlPort = await control.start(options.address, options.port);
+    const addresses = addressesOf(layer.addresses, listen);
+    const { controlLimits: limits = {} } = around;
+    const control: ControlServer = new ControlServer({
+      secret,
+      counters,
+      handler: bridge,
+      addresses,
+      trust,
+      limits,
+      keepAliveMs,
+    });
     closers.push(() => control.stop());
+    const controlPort = await control.start(options.address, options.port);
+    const controlTlsPort =
+      options.tlsPort === undefined || !tls ? undefined : await control.startTls(options.address, options.tlsPort, tls);
     const metrics = makeServerMetrics(instanceId, {
       layer,
       bridge,
-      registry: control.registry,
+      control,
       counters,
       sourceLimits,
     });
@@ -84,11 +124,23 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
         : await startHttpServer({ host: httpAddress, port: httpPort, metrics, health, logger });
     if (http) closers.push(() => http.close(200));
     const contacts = layer.addresses.map(uriOf);
-    return { controlPort, contacts, httpPort: http?.port, layer, bridge, counters, sourceLimits, stop };
+    return { controlPort, controlTlsPort, contacts, httpPort: http?.port, layer, bridge, counters, sourceLimits, stop };
   } catch (err) {
     await stop();
     throw err;
   }
+}
+
+/** Our addresses as applications are told them; `layer` and `listen` are in the same order. */
+function addressesOf(addresses: readonly Endpoint[], listen: readonly ListenOptions[]): SipAddresses {
+  const texts = addresses.map(({ transport, host, port }, i) => ({
+    external: `${transport}/${bracketed(listen[i]?.externalHost ?? host)}:${port}`,
+    local: `${transport}/${bracketed(host)}:${port}`,
+  }));
+  return {
+    external: texts.map(({ external }) => external).join(','),
+    local: texts.map(({ local }) => local).join(','),
+  };
 }
 
 function uriOf({ transport, host, port }: Endpoint): string {

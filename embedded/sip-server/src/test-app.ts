@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
+import type { Server } from 'node:net';
 
 /** What the tests use of drachtio-srf; its own types describe other signatures than its code has. */
 export interface AppMessage {
@@ -35,7 +36,10 @@ export interface UacOptions {
 }
 type Handler = (req: AppRequest, res: AppResponse) => void;
 export interface App extends EventEmitter {
-  connect(options: { host: string; port: number; secret: string }): void;
+  connect(options: { host: string; port: number; secret: string; tls?: object }): void;
+  listen(options: { host: string; port: number; secret: string; tls?: object }): Server;
+  /** Ends an outbound connection. */
+  endSession(of: AppRequest): void;
   disconnect(): void;
   invite(handler: Handler): void;
   options(handler: Handler): void;

@@ -147,10 +147,11 @@ function configuration(given: {
   configured: Map<string, string>;
 }): string {
   const { controlPort, secret, timers, configured } = given;
-  const url = configured.get('--http-handler');
+  // Our form for single methods: `INVITE=http://…`.
+  const { 1: sipMethod = '*', 2: url } = /^(?:([A-Z]+)=)?(.+)$/.exec(configured.get('--http-handler') ?? '') ?? [];
   const method = configured.get('--http-method') ?? 'GET';
   const handler = url
-    ? `<request-handlers><request-handler sip-method="INVITE" http-method="${method}">${url}</request-handler></request-handlers>`
+    ? `<request-handlers><request-handler sip-method="${sipMethod}" http-method="${method}">${url}</request-handler></request-handlers>`
     : '';
   const [level, sofiaLevel] = LOG_FILE ? ['debug', 9] : ['notice', 0];
   return `<drachtio>

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createLogger } from '@ringwire/common/log/logger.js';
 import { bracketed, createUserAgent, type SipTimers, type TransportName, type UserAgent } from '@ringwire/sip';
 import { readArguments } from './arguments.js';
-import { type SipServer, startSipServer } from './server.js';
+import { type SipServer, type SipServerSurroundings, startSipServer } from './server.js';
 import { type App, type AppMessage, newApp } from './test-app.js';
 import { DRACHTIO, startDrachtio } from './test-drachtio.js';
 
@@ -22,7 +22,12 @@ const SECRET = 'cymru';
  * The server under test on free ports of loopback, over UDP and TCP when the flags name no contact: ours, or the real
  * drachtio-server where DRACHTIO_SERVER names its program.
  */
-export async function startServer(t: Teardown, flags: string[] = [], timers = TIMERS): Promise<SipServer> {
+export async function startServer(
+  t: Teardown,
+  flags: string[] = [],
+  timers = TIMERS,
+  around: Partial<SipServerSurroundings> = {},
+): Promise<SipServer> {
   const contact = flags.includes('--contact') ? [] : ['--contact', 'sip:127.0.0.1:0;transport=udp,tcp'];
   if (DRACHTIO) {
     const server = await startDrachtio(DRACHTIO, [...contact, ...flags], timers, SECRET);
@@ -31,7 +36,7 @@ export async function startServer(t: Teardown, flags: string[] = [], timers = TI
   }
   const argv = [...contact, '--port', '0', '--http-port', '0', ...flags];
   const logger = createLogger({ name: 'sip-server', level: 'silent' });
-  const server = await startSipServer(readArguments(argv), { logger, instanceId: 'test', timers });
+  const server = await startSipServer(readArguments(argv), { logger, instanceId: 'test', timers, ...around });
   t.teardown(() => server.stop());
   return server;
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Certificate, TlsSettings } from '@ringwire/sip';
+import type { TlsTrust } from './control/outbound-connections.js';
 import { ArgumentError } from './errors.js';
 
 /** The TLS flags as given; files are PEM. */
@@ -9,6 +10,7 @@ export interface TlsArguments {
   'chain-file'?: string | undefined;
   'dh-param'?: string | undefined;
   'min-tls-version'?: string | undefined;
+  'tls-cipherlist'?: string | undefined;
   'tls-ca-file'?: string | undefined;
   'tls-name'?: string[] | undefined;
   'tls-require-client-cert'?: boolean | undefined;
@@ -24,17 +26,24 @@ export function readTlsArguments(values: TlsArguments): TlsSettings | undefined 
   }
   const cert = readPem('--cert-file', certFile);
   const chain = values['chain-file'] === undefined ? '' : `\n${readPem('--chain-file', values['chain-file'])}`;
-  const { 'tls-ca-file': caFile, 'dh-param': dhFile } = values;
+  const { 'tls-ca-file': caFile, 'dh-param': dhFile, 'tls-cipherlist': ciphers } = values;
   return {
     cert: cert + chain,
     key: readPem('--key-file', keyFile),
     minVersion: readVersion(values['min-tls-version'] ?? '1.2'),
     ...(caFile === undefined ? {} : { ca: readPem('--tls-ca-file', caFile) }),
     ...(dhFile === undefined ? {} : { dhparam: readPem('--dh-param', dhFile) }),
+    ...(ciphers === undefined ? {} : { ciphers }),
     names: new Map((values['tls-name'] ?? []).map(readName)),
     requireClientCertificate: values['tls-require-client-cert'] ?? false,
     verifyServers: !(values['tls-no-verify'] ?? false),
   };
+}
+
+/** Whom we trust when we connect to request-handlers and applications. @throws ArgumentError that names the flag */
+export function readTrust(values: TlsArguments): TlsTrust {
+  const { 'tls-ca-file': caFile, 'tls-no-verify': trusting = false } = values;
+  return { verifyServers: !trusting, ...(caFile === undefined ? {} : { ca: readPem('--tls-ca-file', caFile) }) };
 }
 
 /** `sip.example.com=cert.pem,key.pem`. */
@@ -48,7 +57,8 @@ function readName(text: string): [string, Certificate] {
 function readVersion(text: string): 'TLSv1.2' | 'TLSv1.3' {
   if (text === '1.2') return 'TLSv1.2';
   if (text === '1.3') return 'TLSv1.3';
-  // RFC 8996: older ones must not be used.
+  // RFC 8996: older ones must not be used, even where they are allowed.
+  if (text === '1.0' || text === '1.1' || text === '1') return 'TLSv1.2';
   throw new ArgumentError('--min-tls-version: 1.2 or 1.3 expected');
 }
 

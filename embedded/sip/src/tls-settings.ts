@@ -14,6 +14,8 @@ export interface TlsSettings extends Certificate {
   ca?: string | Buffer;
   /** Diffie-Hellman parameters (PEM) for TLS 1.2. @defaultValue well-known ones that fit the key */
   dhparam?: string | Buffer;
+  /** Ciphers of TLS 1.2 in OpenSSL's notation. @defaultValue those of Node.js */
+  ciphers?: string;
   /** @defaultValue TLSv1.2 */
   minVersion?: 'TLSv1.2' | 'TLSv1.3';
   /** Other certificates by the name (SNI) that the peer asks for. */
@@ -60,12 +62,13 @@ export function clientTlsOptions(settings: TlsSettings, to: Endpoint): Connectio
 }
 
 function contextOptions(settings: TlsSettings): SecureContextOptions {
-  const { cert, key, ca, dhparam, minVersion = 'TLSv1.2' } = settings;
+  const { cert, key, ca, dhparam, ciphers, minVersion = 'TLSv1.2' } = settings;
   return {
     cert,
     key,
     minVersion,
     dhparam: dhparam ?? 'auto',
     ...(ca === undefined ? {} : { ca }),
+    ...(ciphers === undefined ? {} : { ciphers }),
   };
 }

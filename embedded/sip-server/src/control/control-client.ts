@@ -7,17 +7,18 @@ import { FrameDecoder, MAX_FRAME_BYTES } from './frame-decoder.js';
 const MAX_STRANGER_FRAME_BYTES = 4096;
 /** Bytes waiting for a client that does not read before it is given up. */
 const MAX_QUEUED_BYTES = 16_777_216;
+/** A peer that does not close its side after the last answer is cut off then. */
+const CLOSE_WITHIN_MS = 2000;
 
 /** One control connection of an application. */
 export class ControlClient {
   readonly id = randomUUID();
   authenticated = false;
-  tags: ReadonlySet<string> = new Set();
+  readonly tags = new Set<string>();
   readonly routes = new Set<string>();
-  /** Called when the client has authenticated. */
-  onAdmitted: () => void = () => {};
   private readonly decoder = new FrameDecoder(MAX_STRANGER_FRAME_BYTES);
   private gone = false;
+  private deaf = false;
 
   constructor(
     private readonly socket: Socket,
@@ -28,22 +29,22 @@ export class ControlClient {
     return this.gone;
   }
 
-  /** Marks it authenticated and allows full-size frames. */
+  /** Marks it authenticated and allows full-size frames; tags of a second authentication are added to the first ones. */
   admit(tags: readonly string[]): void {
     this.authenticated = true;
-    this.tags = new Set(tags);
+    for (const tag of tags) this.tags.add(tag);
     this.decoder.allow(MAX_FRAME_BYTES);
-    this.onAdmitted();
   }
 
   /** Feeds received bytes; calls back per frame. A stream that cannot be followed closes the client. */
   receive(chunk: Buffer, onFrame: (frame: string) => void): void {
+    if (this.gone || this.deaf) return;
     const { frames, fault } = this.decoder.push(chunk);
     for (const frame of frames) {
-      if (this.gone) return;
       onFrame(frame);
+      if (this.gone || this.deaf) return;
     }
-    if (fault !== undefined && !this.gone) {
+    if (fault !== undefined) {
       this.counters.badControlFrames++;
       this.destroy();
     }
@@ -59,10 +60,24 @@ export class ControlClient {
     this.send(`${randomUUID()}|sip|${head}|\r\n${message}`);
   }
 
+  /** Hands a call record to the application; `head` is its type and facts. */
+  sendRecord(head: string, message: string): void {
+    this.send(`${randomUUID()}|${head}\r\n${message}`);
+  }
+
+  /** Hears nothing any more; what is said is still sent. */
+  ignore(): void {
+    this.deaf = true;
+    this.socket.pause();
+  }
+
   /** Says what is left to say and closes. */
   end(): void {
     this.gone = true;
     this.socket.end();
+    this.socket.resume();
+    const timer = setTimeout(() => this.socket.destroy(), CLOSE_WITHIN_MS);
+    this.socket.once('close', () => clearTimeout(timer));
   }
 
   destroy(): void {

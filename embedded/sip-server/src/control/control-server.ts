@@ -1,144 +1,139 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import type { TlsSettings } from '@ringwire/sip';
+import { serverTlsOptions } from '@ringwire/sip/tls-settings.js';
 import type { ServerCounters } from '../server-counters.js';
-import { ClientRegistry } from './client-registry.js';
-import { ControlClient } from './control-client.js';
+import { AuthenticationGuard } from './authentication-guard.js';
+import type { ClientRegistry } from './client-registry.js';
+import { type ControlLimits, DEFAULT_CONTROL_LIMITS } from './control-limits.js';
+import { type ControlHandler, ControlProtocol, type SipAddresses } from './control-protocol.js';
+import { OutboundConnections, type TlsTrust } from './outbound-connections.js';
 
-/** The release of drachtio-server whose protocol this is; clients switch features by it. */
-const PROTOCOL_VERSION = 'v0.9.10';
-/** A connection that has not authenticated by then is closed. */
-const AUTHENTICATE_WITHIN_MS = 10_000;
-/** More connections are refused: each may hold buffers. */
-const MAX_CONNECTIONS = 1024;
-
-/** What the SIP side does with commands. */
-export interface ControlHandler {
-  /** `msgId|sip|transactionId|dialogId|route\r\n<message>` of an authenticated client. */
-  sip(client: ControlClient, messageId: string, parts: readonly string[], message: string): void;
-  /** The connection of an authenticated client is gone. */
-  lost(client: ControlClient): void;
+/** What a control server is made of. */
+export interface ControlServerOptions {
+  secret: string;
+  counters: ServerCounters;
+  handler: ControlHandler;
+  addresses: SipAddresses;
+  /** For connections that we open. @defaultValue servers must prove their name */
+  trust?: TlsTrust;
+  limits?: Partial<ControlLimits>;
+  /** Idle connections are probed after so many ms; 0 for never. @defaultValue 45000 */
+  keepAliveMs?: number;
 }
 
-/** The TCP side of drachtio's control protocol: authentication, routes, ping; `sip` goes to the handler. */
+/** Where applications are: they connect to us over TCP or TLS, or we connect to them. */
 export class ControlServer {
-  readonly registry = new ClientRegistry();
+  readonly outbound: OutboundConnections;
+  private readonly protocol: ControlProtocol;
+  private readonly guard: AuthenticationGuard;
+  private readonly limits: ControlLimits;
+  private readonly servers: Server[] = [];
   private readonly sockets = new Set<Socket>();
-  private server: Server | undefined;
-  private readonly secretHash: Buffer;
+  /** Connections that have not authenticated, oldest first. */
+  private readonly strangers = new Map<string, Socket>();
 
-  constructor(
-    secret: string,
-    private readonly counters: ServerCounters,
-    private readonly handler: ControlHandler,
-    /** SIP addresses as the answer to authenticate tells them: `udp/127.0.0.1:5070,…`. */
-    private readonly sipAddresses: string,
-  ) {
-    this.secretHash = hash(secret);
+  constructor(private readonly options: ControlServerOptions) {
+    const { secret, counters, handler, addresses, trust = { verifyServers: true } } = options;
+    this.limits = { ...DEFAULT_CONTROL_LIMITS, ...options.limits };
+    const { refuseAfterMs, failuresPerSource } = this.limits;
+    this.guard = new AuthenticationGuard(failuresPerSource);
+    this.protocol = new ControlProtocol({ secret, counters, handler, addresses, refuseAfterMs });
+    this.outbound = new OutboundConnections(this.protocol, counters, this.limits, trust);
+  }
+
+  get registry(): ClientRegistry {
+    return this.protocol.registry;
   }
 
   /** Listens; port 0 takes a free one. Returns the port. @throws the socket's error when it is taken */
   async start(host: string, port: number): Promise<number> {
-    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 });
-    this.server = server;
-    server.maxConnections = MAX_CONNECTIONS;
-    server.on('connection', (socket) => this.accept(socket));
+    const server = createServer(this.socketOptions());
+    server.on('connection', (socket) => {
+      if (this.accept(socket)) this.attach(socket);
+    });
+    return await this.listen(server, host, port);
+  }
+
+  /** Listens for TLS as well. @throws the socket's error when the port is taken, or what is wrong with the certificate */
+  async startTls(host: string, port: number, tls: TlsSettings): Promise<number> {
+    const server = createTlsServer({ ...this.socketOptions(), ...serverTlsOptions(tls) });
+    server.on('connection', (socket: Socket) => {
+      this.accept(socket);
+    });
+    server.on('secureConnection', (socket) => this.attach(socket));
+    server.on('tlsClientError', (_err, socket) => {
+      this.options.counters.tlsFailures++;
+      socket.destroy();
+    });
+    return await this.listen(server, host, port);
+  }
+
+  async stop(): Promise<void> {
+    const closed = this.servers.map(async (server) => {
+      if (!server.listening) return;
+      server.close();
+      await once(server, 'close');
+    });
+    for (const socket of this.sockets) socket.destroy();
+    await Promise.all([...closed, this.outbound.stop()]);
+  }
+
+  private socketOptions() {
+    const { keepAliveMs = 45_000 } = this.options;
+    return { noDelay: true, keepAlive: keepAliveMs > 0, keepAliveInitialDelay: keepAliveMs };
+  }
+
+  private async listen(server: Server, host: string, port: number): Promise<number> {
+    this.servers.push(server);
+    server.maxConnections = this.limits.connections;
     server.listen(port, host);
     await once(server, 'listening');
     const address = server.address();
     return typeof address === 'object' && address !== null ? address.port : port;
   }
 
-  async stop(): Promise<void> {
-    const { server } = this;
-    if (!server) return;
-    const closed = once(server, 'close');
-    server.close();
-    for (const socket of this.sockets) socket.destroy();
-    await closed;
-  }
-
-  private accept(socket: Socket): void {
-    this.counters.controlConnections++;
+  /** Takes a connection on the wire, before TLS. Returns false when its source is barred. */
+  private accept(socket: Socket): boolean {
+    const { counters } = this.options;
+    counters.controlConnections++;
+    if (this.guard.isBarred(socket.remoteAddress ?? '')) {
+      counters.barredConnections++;
+      socket.destroy();
+      return false;
+    }
+    if (this.strangers.size >= this.limits.strangers) {
+      // An application authenticates within milliseconds: the oldest is none.
+      const [oldest] = this.strangers;
+      if (oldest) this.strangers.delete(oldest[0]);
+      oldest?.[1].destroy();
+      counters.strangersClosed++;
+    }
+    const key = peerOf(socket);
     this.sockets.add(socket);
-    const client = new ControlClient(socket, this.counters);
-    const timer = setTimeout(() => client.destroy(), AUTHENTICATE_WITHIN_MS);
-    socket.on('data', (chunk) => client.receive(chunk, (frame) => this.receive(client, frame)));
-    // 'close' follows and does what there is to do.
-    socket.on('error', () => socket.destroy());
-    socket.on('close', () => {
-      clearTimeout(timer);
+    this.strangers.set(key, socket);
+    socket.once('close', () => {
       this.sockets.delete(socket);
-      const wasAdmitted = client.authenticated;
-      client.destroy();
-      if (!wasAdmitted) return;
-      this.registry.remove(client);
-      this.handler.lost(client);
+      if (this.strangers.get(key) === socket) this.strangers.delete(key);
     });
-    client.onAdmitted = () => clearTimeout(timer);
+    // Before TLS nobody else listens.
+    socket.on('error', () => socket.destroy());
+    return true;
   }
 
-  private receive(client: ControlClient, frame: string): void {
-    const lineEnd = frame.indexOf('\r\n');
-    const line = lineEnd < 0 ? frame : frame.slice(0, lineEnd);
-    const parts = line.split('|');
-    const [messageId = '', command = ''] = parts;
-    if (command === 'authenticate') this.authenticate(client, messageId, parts);
-    else if (!client.authenticated) {
-      this.counters.unauthenticatedCommands++;
-      client.reply(messageId, 'NO', 'not authenticated');
-      client.end();
-    } else this.command(client, messageId, command, parts, lineEnd < 0 ? '' : frame.slice(lineEnd + 2));
-  }
-
-  private command(client: ControlClient, messageId: string, command: string, parts: string[], message: string): void {
-    switch (command) {
-      case 'sip':
-        this.handler.sip(client, messageId, parts.slice(2), message);
-        break;
-      case 'ping':
-        client.reply(messageId, 'OK', 'pong');
-        break;
-      case 'route':
-        if (parts[2]) {
-          this.registry.route(client, parts[2]);
-          client.reply(messageId, 'OK');
-        } else client.reply(messageId, 'NO', 'route: no method');
-        break;
-      case 'remove_route':
-        this.registry.unroute(client);
-        client.reply(messageId, 'OK');
-        break;
-      case 'proxy':
-        this.counters.refusedCommands++;
-        client.reply(messageId, 'NOK', 'proxying is not supported by this server');
-        break;
-      default:
-        this.counters.unknownCommands++;
-        client.reply(messageId, 'NO', 'Unknown message type');
-        client.end();
-    }
-  }
-
-  private authenticate(client: ControlClient, messageId: string, parts: string[]): void {
-    if (!timingSafeEqual(hash(parts[2] ?? ''), this.secretHash)) {
-      this.counters.authenticationFailures++;
-      client.reply(messageId, 'NO', 'incorrect secret');
-      client.end();
-      return;
-    }
-    const tags = (parts[3] ?? '').split(',').filter((tag) => tag !== '');
-    client.admit(tags);
-    this.registry.add(client);
-    client.reply(
-      messageId,
-      'OK',
-      `${this.sipAddresses}|${PROTOCOL_VERSION}|${this.sipAddresses.replace(/\w+\//g, '')}`,
-    );
+  private attach(socket: Socket): void {
+    const source = socket.remoteAddress ?? '';
+    const key = peerOf(socket);
+    this.protocol.attach(socket, this.limits.authenticateWithinMs, {
+      admitted: () => this.strangers.delete(key),
+      refused: () => this.guard.failed(source),
+      closed: () => {},
+    });
   }
 }
 
-/** Equal lengths for the constant-time comparison. */
-function hash(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+/** A TLS connection and the TCP connection below it are of the same peer. */
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
