@@ -165,9 +165,15 @@ export function makeInput(random: Random, seeds: readonly Buffer[]): Buffer {
     const text = bytes.toString('latin1').replace(/z9hG4bK[\w.%-]*/, `z9hG4bK${random.below(500)}`);
     bytes = Buffer.from(text, 'latin1');
   }
-  for (let i = random.below(9); i > 0; i--) {
+  return mutate(bytes, random, seeds, random.below(9));
+}
+
+/** Changes bytes so many times. @param seeds where lines and ends of others come from */
+export function mutate(bytes: Buffer, random: Random, seeds: readonly Buffer[], times: number): Buffer {
+  let changed: Buffer = bytes;
+  for (let i = times; i > 0; i--) {
     // Repetitions of repetitions would outgrow memory.
-    bytes = random.pick(MUTATIONS)(bytes, random, seeds).subarray(0, MAX_BYTES);
+    changed = random.pick(MUTATIONS)(changed, random, seeds).subarray(0, MAX_BYTES);
   }
-  return bytes;
+  return changed;
 }

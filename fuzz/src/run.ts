@@ -4,6 +4,7 @@ import { LiveTarget } from './live-target.js';
 import { makeInput } from './mutate.js';
 import { Random } from './random.js';
 import { loadSeeds } from './seeds.js';
+import { ServerTarget } from './server-target.js';
 import { framerTarget, parserTarget } from './targets.js';
 
 /** What a run does. */
@@ -20,7 +21,7 @@ export interface FuzzOptions {
 export interface FuzzCrash {
   /** Number of the input; for live transactions the last that was sent. */
   input: number;
-  target: 'parser' | 'framer' | 'live';
+  target: 'parser' | 'framer' | 'live' | 'server';
   error: string;
   /** The input in base64. */
   bytes: string;
@@ -44,7 +45,7 @@ const PROGRESS_MS = 2000;
 const MAX_MEMORY_GROWTH = 32_000_000;
 const MAX_CRASHES = 20;
 
-/** Fuzzes parser, framer and live transactions. Never throws for what it finds: that is in the summary. */
+/** Fuzzes parser, framer, live transactions and a server with its application. Never throws for what it finds: that is in the summary. */
 export async function runSipFuzz({ inputs, seed, only, onProgress }: FuzzOptions): Promise<FuzzSummary> {
   const seeds = loadSeeds();
   const crashes: FuzzCrash[] = [];
@@ -64,6 +65,11 @@ export async function runSipFuzz({ inputs, seed, only, onProgress }: FuzzOptions
   process.on('unhandledRejection', rejected);
   const started = performance.now();
   const live = await LiveTarget.start((error) => crash('live', error));
+  const server = await ServerTarget.start((error) => crash('server', error));
+  const targets = [live, server];
+  const each = async (action: (target: LiveTarget | ServerTarget) => Promise<void>): Promise<void> => {
+    for (const target of targets) await action(target);
+  };
   let base = 0;
   let told = started;
   const last = only === undefined ? inputs : only + 1;
@@ -80,22 +86,24 @@ export async function runSipFuzz({ inputs, seed, only, onProgress }: FuzzOptions
         () => framerTarget(bytes, random),
         (error) => crash('framer', error),
       );
-      await live.send(bytes, random);
-      if (at % PROBE_EVERY === PROBE_EVERY - 1) await live.probe();
+      // Each input goes to one of the two, or with --only to both.
+      if (at % 2 === 0 || only !== undefined) await live.send(bytes, random);
+      if (at % 2 === 1 || only !== undefined) bytes = await server.send(bytes, random, seeds);
+      if (at % PROBE_EVERY === PROBE_EVERY - 1) await each((target) => target.probe());
       if (at === warmUp) {
-        await live.settle();
+        await each((target) => target.settle());
         base = memory();
       }
       if (performance.now() - told < PROGRESS_MS) continue;
       told = performance.now();
       onProgress?.(progress(at + 1, inputs, told - started, crashes.length));
     }
-    await live.probe();
-    await live.settle();
+    await each((target) => target.probe());
+    await each((target) => target.settle());
   } catch (error) {
     crash('live', error);
   } finally {
-    await live.stop();
+    await each((target) => target.stop());
     process.off('uncaughtException', uncaught);
     process.off('unhandledRejection', rejected);
   }

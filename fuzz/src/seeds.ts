@@ -79,7 +79,13 @@ const GENUINE = [
   'OPTIONS sip:a@b SIP/2.0\r\nv:SIP/2.0/TCP h;branch=z9hG4bKc\r\nf:<sip:a@h>;tag=1\r\nt:<sip:b@h>\r\ni:1\r\nCSeq:1 OPTIONS\r\nl:0\r\n\r\n',
 ];
 
-/** What mutation starts from: the torture corpora, in the order of their names, and genuine messages. */
+/** What the suite of the SIP server sent over UDP, one message of each kind. */
+function testTraffic(): Buffer[] {
+  const texts = JSON.parse(readFileSync(new URL('../seeds/test-traffic.json', import.meta.url), 'utf8')) as string[];
+  return texts.map((text) => Buffer.from(text, 'latin1'));
+}
+
+/** What mutation starts from: the torture corpora, in the order of their names, genuine messages, and the suite's own. */
 export function loadSeeds(): Buffer[] {
   const testdata = new URL('../../embedded/sip/testdata/', import.meta.url);
   const torture = CORPORA.flatMap((folder) =>
@@ -88,5 +94,5 @@ export function loadSeeds(): Buffer[] {
       .sort()
       .map((file) => readFileSync(new URL(folder + file, testdata))),
   );
-  return [...GENUINE.map((text) => Buffer.from(text)), ...torture];
+  return [...GENUINE.map((text) => Buffer.from(text)), ...torture, ...testTraffic()];
 }
