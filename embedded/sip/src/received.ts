@@ -16,11 +16,11 @@ export function stampReceived(request: SipMessage, source: MessageSource): Via {
   return stamped;
 }
 
-/** Where the responses to a request go (RFC 3261 §18.2.2, RFC 3581 §4). */
-export function responseEndpoint(request: SipMessage, source: MessageSource): Endpoint {
-  const via = parseVia(request.getList('Via')[0] ?? '');
-  const rport = via?.params.get('rport');
-  const port = rport && source.transport === 'udp' ? Number(rport) : (via?.port ?? 5060);
+/** Where the responses to a request with this top Via (as {@link stampReceived} left it) go (RFC 3261 §18.2.2, RFC 3581 §4). */
+export function responseEndpoint(via: Via, source: MessageSource): Endpoint {
+  const rport = via.params.get('rport');
+  const port = rport && source.transport === 'udp' ? Number(rport) : (via.port ?? 5060);
+  if (port === source.port) return source;
   return { transport: source.transport, host: source.host, port };
 }
 

@@ -1,6 +1,8 @@
 import { tagOf } from './address.js';
 import type { SipMessage } from './message.js';
-import { stampReceived } from './received.js';
+import { ownText } from './own-text.js';
+import { responseEndpoint, stampReceived } from './received.js';
+import { RetiredTransactions } from './retired-transactions.js';
 import { type ServerHost, ServerTransaction } from './server-transaction.js';
 import type { SourceLimits } from './source-limits.js';
 import { isInvalidName, type MessageSource } from './transport.js';
@@ -26,6 +28,9 @@ export class ServerRequests {
   private readonly transactions = new Map<string, ServerTransaction>();
   /** INVITE server transactions whose 2xx waits for an ACK, by dialog and CSeq. */
   private readonly awaitingAck = new Map<string, ServerTransaction>();
+  /** INVITEs whose 2xx is acknowledged, and other requests with a final response: each kind lingers equally long. */
+  private readonly acknowledged: RetiredTransactions;
+  private readonly answered: RetiredTransactions;
   private readonly host: ServerHost;
 
   constructor(
@@ -33,25 +38,31 @@ export class ServerRequests {
     private readonly user: ServerUser,
   ) {
     const { wire, sourceLimits, ...shared } = around;
+    this.acknowledged = new RetiredTransactions(shared.clock);
+    this.answered = new RetiredTransactions(shared.clock);
     this.host = {
       ...shared,
-      transmitResponse: (bytes, { request, source }, done) => wire.transmitResponse(bytes, request, source, done),
-      awaitAck: (transaction, response) => this.awaitingAck.set(ackKey(response), transaction),
+      transmitResponse: (bytes, { responseTo, source }, done) => wire.transmit(bytes, responseTo, source, done),
+      awaitAck: (transaction, response) => {
+        transaction.ackKey = ackKey(response);
+        this.awaitingAck.set(transaction.ackKey, transaction);
+      },
+      retire: (transaction, answer, lingerMs) => this.retire(transaction, answer, lingerMs),
       answered: (transaction, status) => {
         sourceLimits?.noteAnswer(transaction.source.host, status, transaction.method);
         if (status >= 200) this.noteClosed(transaction);
       },
       serverEnded: (transaction) => {
         this.noteClosed(transaction);
-        this.transactions.delete(transaction.key);
-        if (transaction.finalResponse) this.awaitingAck.delete(ackKey(transaction.finalResponse));
+        this.retiredOf(transaction.method).delete(transaction.key);
+        this.forget(transaction);
       },
     };
   }
 
   /** Live transactions. */
   get size(): number {
-    return this.transactions.size;
+    return this.transactions.size + this.acknowledged.size + this.answered.size;
   }
 
   /** Takes a request off the wire. */
@@ -64,18 +75,21 @@ export class ServerRequests {
     }
     const key = serverKey(request, via);
     const known = this.transactions.get(key);
-    if (request.method === 'ACK') this.receiveAck(request, source, known);
+    if (request.method === 'ACK') this.receiveAck(request, source, known, key);
     else if (known) known.receiveAgain();
-    else this.start(request, source, key, via);
+    else if (!this.receiveRepeated(request, key)) this.start(request, source, key, via);
   }
 
   /** Forgets all transactions. */
   close(): void {
     for (const transaction of [...this.transactions.values()]) transaction.destroy();
+    this.acknowledged.clear();
+    this.answered.clear();
   }
 
   private start(request: SipMessage, source: MessageSource, key: string, via: Via): void {
     const transaction = new ServerTransaction(this.host, key, request, source);
+    transaction.responseTo = responseEndpoint(via, source);
     this.transactions.set(key, transaction);
     if (request.method === 'CANCEL') {
       this.receiveCancel(transaction, via);
@@ -92,10 +106,12 @@ export class ServerRequests {
   }
 
   /** RFC 3261 §17.2.3 for failures; §13.3.1.4 for 2xx, found by dialog since their ACK is a transaction of its own. */
-  private receiveAck(ack: SipMessage, source: MessageSource, known: ServerTransaction | undefined): void {
+  private receiveAck(ack: SipMessage, source: MessageSource, known: ServerTransaction | undefined, key: string): void {
     const invite = known ?? this.awaitingAck.get(ackKey(ack));
     if (!invite) {
-      this.host.counters.strayAcks++;
+      const isRepeat = this.acknowledged.get(key) ?? this.acknowledged.ofAck(ackKey(ack));
+      if (isRepeat) this.host.counters.retransmissionsReceived++;
+      else this.host.counters.strayAcks++;
       return;
     }
     const first = invite.state === 'accepted' && !invite.acknowledged;
@@ -105,15 +121,46 @@ export class ServerRequests {
 
   /** RFC 3261 §9.2. */
   private receiveCancel(cancel: ServerTransaction, via: Via): void {
-    const invite = this.transactions.get(serverKey(cancel.request, via, 'INVITE'));
-    if (!invite) {
+    const key = serverKey(cancel.request, via, 'INVITE');
+    const invite = this.transactions.get(key);
+    const known = invite ?? this.acknowledged.get(key);
+    if (!known) {
       this.host.counters.strayCancels++;
       cancel.reply(481);
       return;
     }
-    cancel.localTag = invite.localTag;
+    cancel.localTag = known.localTag;
     cancel.reply(200);
-    invite.receiveCancel(cancel.request);
+    invite?.receiveCancel(cancel.request);
+  }
+
+  /** A repeat of a request that is done; false when it is none. */
+  private receiveRepeated({ method }: SipMessage, key: string): boolean {
+    const { counters } = this.host;
+    const retired = this.retiredOf(method).get(key);
+    if (!retired) return false;
+    counters.retransmissionsReceived++;
+    if (retired.answer !== undefined) {
+      counters.retransmissionsSent++;
+      this.around.wire.transmit(Buffer.from(retired.answer, 'latin1'), retired.to, retired.source);
+    }
+    return true;
+  }
+
+  private retire(transaction: ServerTransaction, answer: Buffer | undefined, lingerMs: number): void {
+    const { key, ackKey, responseTo: to, source, localTag, method } = transaction;
+    this.forget(transaction);
+    const retired = { key, ackKey, answer: answer?.toString('latin1'), to, source, localTag: ownText(localTag) };
+    this.retiredOf(method).add(retired, lingerMs);
+  }
+
+  private forget({ key, ackKey }: ServerTransaction): void {
+    this.transactions.delete(key);
+    if (ackKey !== undefined) this.awaitingAck.delete(ackKey);
+  }
+
+  private retiredOf(method: string): RetiredTransactions {
+    return method === 'INVITE' ? this.acknowledged : this.answered;
   }
 }
 

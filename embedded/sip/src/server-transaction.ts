@@ -9,7 +9,7 @@ import { type ServerEvent, type ServerState, type ServerTimer, stepServer } from
 import type { SourceHandle } from './source-limits.js';
 import type { SipClock, SipTimers } from './timers.js';
 import { TransactionTimers } from './transaction-timers.js';
-import { isReliable, type MessageSource } from './transport.js';
+import { type Endpoint, isReliable, type MessageSource } from './transport.js';
 
 /** What a transaction needs of its layer. */
 export interface ServerHost {
@@ -19,6 +19,11 @@ export interface ServerHost {
   transmitResponse(bytes: Buffer, transaction: ServerTransaction, done: (error?: Error) => void): void;
   /** A 2xx to an INVITE went out: its ACK has its own branch and is found by dialog and CSeq. */
   awaitAck(transaction: ServerTransaction, response: SipMessage): void;
+  /**
+   * Takes over what is left of a transaction that has nothing more to tell: repeats of its request are answered with
+   * `answer`, or absorbed without it, for `lingerMs`.
+   */
+  retire(transaction: ServerTransaction, answer: Buffer | undefined, lingerMs: number): void;
   /** A response but 100 is given. */
   answered(transaction: ServerTransaction, status: number): void;
   serverEnded(transaction: ServerTransaction): void;
@@ -34,20 +39,28 @@ export interface ServerTransactionEvents {
   /** No ACK came for 64*T1: of a failure response (timer H), or of a 2xx (timer '2xx'). */
   timeout: [TransactionTimeoutError];
   transportError: [Error];
-  /** The transaction is gone; comes last, exactly once. */
+  /** The transaction is gone; comes last, exactly once, to who listens when the request is answered (a 2xx of an INVITE: acknowledged). */
   terminated: [];
 }
 
+/** The core's own timers for a 2xx to an INVITE (RFC 3261 §13.3.1.4). */
+type SuccessTimer = 'resend' | 'giveUp';
+
 /** A server transaction: runs the tables of RFC 3261 §17.2, and resends a 2xx to an INVITE until its ACK (§13.3.1.4). */
 export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
-  private readonly timers: TransactionTimers<ServerTimer>;
-  private readonly successTimers: TransactionTimers<'resend' | 'giveUp'>;
+  private readonly timers: TransactionTimers<ServerTimer | SuccessTimer>;
   private readonly context: TableContext;
   private current: ServerState;
   private lastBytes: Buffer | undefined;
   private ackSeen = false;
   /** The final response, undefined before it. */
   finalResponse: SipMessage | undefined;
+  /** @internal Where responses go. */
+  responseTo: Endpoint;
+  /** @internal What the ACK of a 2xx is found by. */
+  ackKey: string | undefined;
+  /** When a 2xx to an INVITE was sent. */
+  private acceptedAtMs = 0;
   /** The To tag of every response made with {@link makeResponse}; may be replaced before the first response. */
   localTag = newTag();
 
@@ -64,8 +77,11 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
     super();
     this.current = request.method === 'INVITE' ? 'proceeding' : 'trying';
     this.context = { timers: host.timers, reliable: isReliable(source.transport) };
-    this.timers = new TransactionTimers(host.clock, (timer, afterMs) => this.input({ type: `timer${timer}`, afterMs }));
-    this.successTimers = new TransactionTimers(host.clock, (timer, afterMs) => this.successTimer(timer, afterMs));
+    this.responseTo = source;
+    this.timers = new TransactionTimers(host.clock, (timer, afterMs) => {
+      if (timer === 'resend' || timer === 'giveUp') this.successTimer(timer, afterMs);
+      else this.input({ type: `timer${timer}`, afterMs });
+    });
   }
 
   get state(): ServerState {
@@ -154,7 +170,8 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
           this.host.counters.retransmissionsReceived++;
           break;
         case 'arm':
-          this.timers.arm(effect.timer, effect.ms);
+          if (effect.timer === 'J' && this.mayRetire(effect.ms)) this.host.retire(this, this.lastBytes, effect.ms);
+          else this.timers.arm(effect.timer, effect.ms);
           break;
         case 'disarm':
           this.timers.disarm(effect.timer);
@@ -179,23 +196,34 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
       return;
     }
     this.ackSeen = true;
-    this.successTimers.clear();
+    this.timers.disarm('resend');
+    this.timers.disarm('giveUp');
     this.tell(() => this.emit('ack', ack));
+    const lingerMs = this.acceptedAtMs + this.host.timers.L - this.host.clock.nowMs;
+    if (this.current !== 'accepted' || !this.mayRetire(lingerMs)) return;
+    this.timers.clear();
+    this.host.retire(this, undefined, lingerMs);
+  }
+
+  /** Whether nobody waits for the end of a transaction that only lingers. */
+  private mayRetire(lingerMs: number): boolean {
+    return lingerMs > 0 && this.listenerCount('terminated') === 0;
   }
 
   private startSuccessResends(response: SipMessage): void {
     this.host.awaitAck(this, response);
-    this.successTimers.arm('resend', this.host.timers.T1);
+    this.acceptedAtMs = this.host.clock.nowMs;
+    this.timers.arm('resend', this.host.timers.T1);
     // One tick before timer L so that the missing ACK is told while the transaction still exists.
-    this.successTimers.arm('giveUp', Math.max(0, Math.min(64 * this.host.timers.T1, this.host.timers.L) - 1));
+    this.timers.arm('giveUp', Math.max(0, Math.min(64 * this.host.timers.T1, this.host.timers.L) - 1));
   }
 
-  private successTimer(timer: 'resend' | 'giveUp', afterMs: number): void {
+  private successTimer(timer: SuccessTimer, afterMs: number): void {
     if (timer === 'resend') {
       this.resend();
-      this.successTimers.arm('resend', Math.min(2 * afterMs, this.host.timers.T2));
+      this.timers.arm('resend', Math.min(2 * afterMs, this.host.timers.T2));
     } else {
-      this.successTimers.clear();
+      this.timers.disarm('resend');
       this.timedOut('2xx');
     }
   }
@@ -219,7 +247,6 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
 
   private finish(): void {
     this.timers.clear();
-    this.successTimers.clear();
     this.current = 'terminated';
     this.host.serverEnded(this);
     this.tell(() => this.emit('terminated'));

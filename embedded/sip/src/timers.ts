@@ -54,11 +54,16 @@ export function makeTimers(given: Partial<SipTimers> = {}): SipTimers {
 
 /** What runs timers; tests inject a fake one. */
 export interface SipClock {
+  /** Time that only goes forward, ms; from when it counts does not matter. */
+  readonly nowMs: number;
   setTimeout(fn: () => void, ms: number): unknown;
   clearTimeout(handle: unknown): void;
 }
 
 export const systemClock: SipClock = {
+  get nowMs() {
+    return performance.now();
+  },
   setTimeout: (fn, ms) => setTimeout(fn, ms),
   clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout),
 };

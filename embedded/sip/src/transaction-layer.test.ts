@@ -168,3 +168,35 @@ t.test('tcp: a double CRLF is answered with one CRLF, between messages too', asy
   t.equal((await once(socket, 'data'))[0], '\r\n');
   t.equal(under.counters.keepAlives, 2);
 });
+
+t.test(
+  'layer: what is answered lingers without its messages: repeats get the same answer, or none for an INVITE',
+  async (t) => {
+    const under = await layer(t);
+    const answered: ServerTransaction[] = [];
+    under.on('request', (transaction) => {
+      answered.push(transaction);
+      transaction.reply(200);
+    });
+    const peer = await hand(t, under);
+    peer.send(text('OPTIONS', 'z9hG4bK1'));
+    peer.send(text('OPTIONS', 'z9hG4bK1'));
+    await peer.next(2);
+    t.equal(peer.received[1]?.get('To'), peer.received[0]?.get('To'));
+    peer.send(text('INVITE', 'z9hG4bK2'));
+    await peer.next(4);
+    const ack = text('ACK', 'z9hG4bK3', `;tag=${answered[1]?.localTag}`);
+    const before = under.counters.retransmissionsReceived;
+    peer.send(ack);
+    peer.send(ack);
+    peer.send(text('INVITE', 'z9hG4bK2'));
+    peer.send(text('CANCEL', 'z9hG4bK2'));
+    await peer.next(5);
+    t.match(peer.received[4], { status: 200 });
+    t.equal(peer.received[4]?.get('To'), `<sip:b@h>;tag=${answered[1]?.localTag}`);
+    t.equal(under.counters.retransmissionsReceived, before + 2);
+    t.same([answered.length, under.counters.strayAcks, under.counters.strayCancels], [2, 0, 0]);
+    t.equal(under.gauges.serverTransactions, 3);
+    while (under.gauges.serverTransactions > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  },
+);

@@ -159,6 +159,7 @@ function serverRig(method: string, transport: TransportName = 'udp') {
     transmitResponse: (bytes: Buffer) => void sent.push([clock.nowMs, bytes.toString().split(' ')[1]!]),
     awaitAck: () => undefined,
     answered: () => undefined,
+    retire: () => undefined,
     serverEnded: () => undefined,
     listenerFailed: (error: unknown) => {
       throw error;

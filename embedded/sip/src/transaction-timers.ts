@@ -2,7 +2,7 @@ import type { SipClock } from './timers.js';
 
 /** The armed timers of one transaction, by letter. */
 export class TransactionTimers<T extends string> {
-  private armed: Partial<Record<T, unknown>> = {};
+  private readonly armed: Partial<Record<T, unknown>> = {};
 
   constructor(
     private readonly clock: SipClock,
@@ -12,7 +12,7 @@ export class TransactionTimers<T extends string> {
   arm(timer: T, ms: number): void {
     this.disarm(timer);
     this.armed[timer] = this.clock.setTimeout(() => {
-      delete this.armed[timer];
+      this.armed[timer] = undefined;
       this.fire(timer, ms);
     }, ms);
   }
@@ -21,7 +21,8 @@ export class TransactionTimers<T extends string> {
     const handle = this.armed[timer];
     if (handle === undefined) return;
     this.clock.clearTimeout(handle);
-    delete this.armed[timer];
+    // Not `delete`: it would turn this small object into a hash table.
+    this.armed[timer] = undefined;
   }
 
   clear(): void {

@@ -21,7 +21,7 @@ import {
   type TransportName,
   type TransportSink,
 } from './transport.js';
-import { parseVia } from './via.js';
+import { parseVia, type Via } from './via.js';
 
 /**
  * Sees every message as it comes in and goes out, also those that are refused or repeated, but not those that a limit of
@@ -148,11 +148,6 @@ export class Wire {
     transport.send(bytes, to, source?.connectionId ?? to.connectionId, report);
   }
 
-  /** Sends a response to where its request wants it. */
-  transmitResponse(bytes: Buffer, request: SipMessage, source: MessageSource, done?: (error?: Error) => void): void {
-    this.transmit(bytes, responseEndpoint(request, source), source, done);
-  }
-
   /** Returns whether it was an acceptable message. */
   private receive(bytes: Buffer, source: MessageSource): boolean {
     const admission = this.admit(bytes, source);
@@ -206,9 +201,9 @@ export class Wire {
     const parsed = parseMessage(bytes, this.limits);
     if (!parsed.ok || !parsed.message.isRequest || checkMessage(parsed.message)) return;
     const { message } = parsed;
-    stampReceived(message, source);
+    const via = stampReceived(message, source);
     const response = createResponse(message, 503, undefined, STATELESS_TAG).add('Retry-After', RETRY_AFTER_SECONDS);
-    this.answer(response, message, source);
+    this.answer(response, via, source);
   }
 
   /** Answers what cannot become a transaction (RFC 3261 §8.2.7) as far as its Via says where to; never answers an ACK. */
@@ -218,16 +213,16 @@ export class Wire {
     // What we answer is SIP/2.0, whatever the request claimed to be.
     if (fault.reason === 'bad-version') header.value = header.value.replace(/^SIP\s*\/\s*\d+\.\d+/i, 'SIP/2.0');
     if (!parseVia(request.getList('Via')[0] ?? '')) return;
-    stampReceived(request, source);
+    const via = stampReceived(request, source);
     const status = statusOfFault(fault);
     this.options.sourceLimits?.noteAnswer(source.host, status, request.method);
     const reason = `${reasonPhrase(status)} (${fault.reason})`;
-    this.answer(createResponse(request, status, reason, STATELESS_TAG), request, source);
+    this.answer(createResponse(request, status, reason, STATELESS_TAG), via, source);
   }
 
-  private answer(response: SipMessage, request: SipMessage, source: MessageSource): void {
+  private answer(response: SipMessage, via: Via, source: MessageSource): void {
     this.counters.responsesSent++;
-    this.transmitResponse(response.toBuffer(), request, source);
+    this.transmit(response.toBuffer(), responseEndpoint(via, source), source);
   }
 
   private garbage(error: SipParseError, source: MessageSource): void {
