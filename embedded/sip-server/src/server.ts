@@ -29,6 +29,7 @@ export interface SipServer {
   readonly httpPort: number | undefined;
   readonly layer: TransactionLayer;
   readonly bridge: SipBridge;
+  readonly control: ControlServer;
   readonly counters: ServerCounters;
   /** What was turned away by source; undefined when limits are off. */
   readonly sourceLimits: SourceLimits | undefined;
@@ -124,7 +125,18 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
         : await startHttpServer({ host: httpAddress, port: httpPort, metrics, health, logger });
     if (http) closers.push(() => http.close(200));
     const contacts = layer.addresses.map(uriOf);
-    return { controlPort, controlTlsPort, contacts, httpPort: http?.port, layer, bridge, counters, sourceLimits, stop };
+    return {
+      controlPort,
+      controlTlsPort,
+      contacts,
+      httpPort: http?.port,
+      layer,
+      bridge,
+      control,
+      counters,
+      sourceLimits,
+      stop,
+    };
   } catch (err) {
     await stop();
     throw err;

@@ -47,6 +47,11 @@ export class ControlServer {
     return this.protocol.registry;
   }
 
+  /** Whether a source brought too many wrong secrets of late. */
+  bars(source: string): boolean {
+    return this.guard.isBarred(source);
+  }
+
   /** Listens; port 0 takes a free one. Returns the port. @throws the socket's error when it is taken */
   async start(host: string, port: number): Promise<number> {
     const server = createServer(this.socketOptions());
@@ -58,7 +63,8 @@ export class ControlServer {
 
   /** Listens for TLS as well. @throws the socket's error when the port is taken, or what is wrong with the certificate */
   async startTls(host: string, port: number, tls: TlsSettings): Promise<number> {
-    const server = createTlsServer({ ...this.socketOptions(), ...serverTlsOptions(tls) });
+    const handshakeTimeout = this.limits.authenticateWithinMs;
+    const server = createTlsServer({ ...this.socketOptions(), ...serverTlsOptions(tls), handshakeTimeout });
     server.on('connection', (socket: Socket) => {
       this.accept(socket);
     });
@@ -98,7 +104,7 @@ export class ControlServer {
   private accept(socket: Socket): boolean {
     const { counters } = this.options;
     counters.controlConnections++;
-    if (this.guard.isBarred(socket.remoteAddress ?? '')) {
+    if (this.bars(socket.remoteAddress ?? '')) {
       counters.barredConnections++;
       socket.destroy();
       return false;
