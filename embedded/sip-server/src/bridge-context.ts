@@ -3,6 +3,7 @@ import {
   bracketed,
   type ClientTransaction,
   type Endpoint,
+  type ReliableProvisionals,
   type ServerTransaction,
   type SipMessage,
   type TransactionLayer,
@@ -21,7 +22,12 @@ export interface PendingServer {
   transaction: ServerTransaction;
   /** undefined while the request-handler is asked. */
   client: ControlClient | undefined;
+  /** The dialog in which it came, or the early dialog that our 18x to this INVITE made. */
   dialog: ServerDialog | undefined;
+  /** Reliable provisional responses to this INVITE. */
+  reliable: ReliableProvisionals | undefined;
+  /** The application's 2xx, which waits for a PRACK. */
+  held: SipMessage | undefined;
   /** When it is given up, in ms of the monotonic clock. */
   deadlineMs: number;
 }
@@ -33,6 +39,10 @@ export interface PendingClient {
   client: ControlClient;
   /** The dialog in which it was sent, or that its 2xx made. */
   dialog: ServerDialog | undefined;
+  /** Early dialogs that 18x to this INVITE made: several where it was forked. */
+  early: ServerDialog[];
+  /** The application wants no answer any more. */
+  cancelled: boolean;
 }
 
 /** What the two directions share. */

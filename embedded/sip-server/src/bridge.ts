@@ -1,5 +1,6 @@
 import type { Logger } from '@ringwire/common/log/logger.js';
-import type { TransactionLayer } from '@ringwire/sip';
+import { type SipClock, systemClock, type TransactionLayer } from '@ringwire/sip';
+import { Answering, CLIENT_LOST } from './answering.js';
 import { parseAppMessage } from './app-message.js';
 import type { BridgeContext } from './bridge-context.js';
 import type { ClientRegistry } from './control/client-registry.js';
@@ -10,10 +11,13 @@ import { hangUp } from './dialog-requests.js';
 import { DialogStore } from './dialog-store.js';
 import { CommandError } from './errors.js';
 import type { RequestHandler } from './http/request-handler.js';
-import { CLIENT_LOST, Incoming } from './incoming.js';
+import { Incoming } from './incoming.js';
 import { Outgoing } from './outgoing.js';
+import { refuse } from './pending-servers.js';
 import type { RequestPolicy } from './request-policy.js';
 import type { ServerCounters } from './server-counters.js';
+import { type DefaultRefresher, SessionTimers } from './session-timer.js';
+import { Subscriptions } from './subscriptions.js';
 
 const SWEEP_MS = 1000;
 
@@ -27,17 +31,33 @@ export interface BridgeOptions {
   outbound: () => OutboundConnections;
   policy: RequestPolicy;
   logger: Logger;
+  /** Who refreshes sessions of callers that do not say. @defaultValue 'none' */
+  sessionRefresher?: DefaultRefresher;
+  /** Runs session timers and the repetition of reliable provisional responses. @defaultValue the system's */
+  clock?: SipClock;
 }
 
 /** Connects the transaction layer with the applications at the control port. */
 export class SipBridge implements ControlHandler {
   private readonly context: BridgeContext;
+  private readonly answering: Answering;
   private readonly incoming: Incoming;
   private readonly outgoing: Outgoing;
+  private readonly subscriptions: Subscriptions;
   private readonly sweeper: NodeJS.Timeout;
 
-  constructor({ layer, registry, counters, handlers, outbound, policy, logger }: BridgeOptions) {
-    this.context = {
+  constructor({
+    layer,
+    registry,
+    counters,
+    handlers,
+    outbound,
+    policy,
+    logger,
+    sessionRefresher,
+    clock = systemClock,
+  }: BridgeOptions) {
+    const context: BridgeContext = {
       layer,
       get registry() {
         return registry();
@@ -49,8 +69,14 @@ export class SipBridge implements ControlHandler {
       policy,
       logger,
     };
-    this.incoming = new Incoming(this.context, { handlers, outbound });
-    this.outgoing = new Outgoing(this.context);
+    this.context = context;
+    const sessions = new SessionTimers(context, sessionRefresher, clock);
+    const subscriptions = new Subscriptions((transaction) => this.incoming.receive(transaction));
+    this.subscriptions = subscriptions;
+    const answering = new Answering(context, sessions, clock);
+    this.answering = answering;
+    this.incoming = new Incoming({ context, handlers, outbound, answering, sessions, subscriptions });
+    this.outgoing = new Outgoing(context, sessions, subscriptions);
     layer.on('request', (transaction) => this.incoming.receive(transaction));
     layer.on('ack', (ack, source) => this.incoming.receiveAck(ack, source));
     layer.on('listenerError', (err) => logger.error({ err }, 'a SIP event was not handled'));
@@ -62,6 +88,11 @@ export class SipBridge implements ControlHandler {
     return this.context.dialogs.size;
   }
 
+  /** Dialogs of INVITEs without final answer. */
+  get earlyDialogCount(): number {
+    return this.context.dialogs.earlySize;
+  }
+
   /** Requests that wait for an application, and requests of applications that wait for the network. */
   get pendingCounts(): { server: number; client: number } {
     return { server: this.context.pendingServers.size, client: this.context.pendingClients.size };
@@ -71,7 +102,7 @@ export class SipBridge implements ControlHandler {
     const [transactionId = '', dialogId = '', proxy = ''] = parts;
     try {
       const message = parseAppMessage(text);
-      if (message.startLine.startsWith('SIP/')) this.incoming.respond(client, messageId, transactionId, message);
+      if (message.startLine.startsWith('SIP/')) this.answering.respond(client, messageId, transactionId, message);
       else this.outgoing.send(client, messageId, transactionId, dialogId, proxy, message);
     } catch (err) {
       this.context.counters.refusedCommands++;
@@ -87,13 +118,13 @@ export class SipBridge implements ControlHandler {
     counters.clientsLost++;
     for (const pending of pendingServers.values()) {
       if (pending.client !== client) continue;
-      pendingServers.delete(pending.id);
-      if (pending.transaction.isOpen) pending.transaction.reply(pending.transaction.method === 'BYE' ? 200 : 503);
+      refuse(this.context, pending, pending.transaction.method === 'BYE' ? 200 : 503);
     }
     for (const pending of pendingClients.values()) {
       if (pending.client === client && pending.transaction.method === 'INVITE') pending.transaction.cancel();
     }
-    const owned = dialogs.ownedBy(client);
+    // Early dialogs end with their INVITE, which was refused or cancelled just now.
+    const owned = dialogs.ownedBy(client).filter((dialog) => !dialog.early);
     for (const dialog of owned) hangUp(this.context, dialog, CLIENT_LOST);
     counters.dialogsLost += owned.length;
     logger.info({ dialogs: owned.length }, 'application disconnected');
@@ -101,5 +132,7 @@ export class SipBridge implements ControlHandler {
 
   close(): void {
     clearInterval(this.sweeper);
+    this.subscriptions.close();
+    this.context.dialogs.clear();
   }
 }

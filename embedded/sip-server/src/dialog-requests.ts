@@ -8,7 +8,7 @@ import {
   type SipMessage,
   type TransportName,
 } from '@ringwire/sip';
-import type { BridgeContext } from './bridge-context.js';
+import { type BridgeContext, describe } from './bridge-context.js';
 import type { ServerDialog } from './dialog-store.js';
 
 /**
@@ -69,4 +69,20 @@ export function hangUp(context: BridgeContext, dialog: ServerDialog, reason: str
   const bye = state.makeRequest('BYE').add('Reason', reason);
   sendInDialog(context, dialog, bye);
   return bye;
+}
+
+/** Ends a dialog on the server's own account, and tells its application. */
+export function endByServer(context: BridgeContext, dialog: ServerDialog, reason: string): void {
+  const bye = hangUp(context, dialog, reason);
+  if (bye) tellBye(dialog, bye);
+}
+
+/** The server itself ended a dialog: its application hears of the BYE that was sent. */
+export function tellBye(dialog: ServerDialog, bye: SipMessage): void {
+  const text = bye.toString();
+  const { peer } = dialog;
+  dialog.client.sendSip(
+    `${describe('application', text, peer)}|unsolicited|${dialog.id}|${peer.host}|${peer.port}`,
+    text,
+  );
 }

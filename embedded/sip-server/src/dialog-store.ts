@@ -3,23 +3,43 @@ import {
   type DialogState,
   dialogKeyOfRequest,
   type Endpoint,
+  type ReliableProvisionals,
   type ServerTransaction,
   type SipMessage,
 } from '@ringwire/sip';
 import type { ControlClient } from './control/control-client.js';
+import type { PendingOffer } from './offer-answer.js';
+import type { SessionTimer } from './session-timer.js';
 
 /** A dialog that an application owns through this server. */
 export interface ServerDialog {
   /** `<Call-ID>;from-tag=<tag>` as applications know it. */
   id: string;
-  state: DialogState;
+  readonly state: DialogState;
   client: ControlClient;
+  /** Made by a provisional response: it ends with its INVITE, or is confirmed by the 2xx. */
+  early: boolean;
   /** Our INVITE's 2xx waits for, or got, this ACK; kept to repeat it for a repeated 2xx. */
   ack: { seq: number; message: SipMessage | undefined } | undefined;
   /** An INVITE answered with 2xx by us whose ACK has not come. */
   unacknowledged: ServerTransaction | undefined;
-  /** A re-INVITE of ours without final response. */
+  /** What waits for that ACK: a BYE of the application (RFC 3261 §15). */
+  afterAck: (() => void) | undefined;
+  /** An INVITE of ours without final response: a re-INVITE, or the one that made this early dialog. */
   reinvite: ClientTransaction | undefined;
+  /** An INVITE, an UPDATE of the peer has no final response yet. */
+  unansweredInvite: boolean;
+  unansweredUpdate: boolean;
+  /** Whose SDP offer waits for an answer. */
+  offer: PendingOffer;
+  /** Reliable provisional responses of ours whose PRACK may still come. */
+  reliable: ReliableProvisionals | undefined;
+  /** RSeq of the peer's last reliable provisional response to our INVITE. */
+  rseq: number | undefined;
+  /** The 2xx came for an INVITE that was cancelled, or cannot be used: BYE follows the ACK, with this reason. */
+  byeAfterAck: string | undefined;
+  /** Refreshes the session, or waits for the peer's refresh (RFC 4028). */
+  session: SessionTimer | undefined;
   /** A BYE of ours is on its way. */
   ending: boolean;
   /** Made by SUBSCRIBE: when it lapses, in ms of the monotonic clock; undefined for INVITE dialogs, which end with BYE. */
@@ -28,13 +48,43 @@ export interface ServerDialog {
   peer: Endpoint;
 }
 
+/** A dialog with nothing under way in it. */
+export function newDialog(
+  given: Pick<ServerDialog, 'state' | 'client' | 'early' | 'peer'> & { id: string; lapsesAtMs?: number | undefined },
+): ServerDialog {
+  return {
+    ack: undefined,
+    unacknowledged: undefined,
+    afterAck: undefined,
+    reinvite: undefined,
+    unansweredInvite: false,
+    unansweredUpdate: false,
+    offer: 'none',
+    reliable: undefined,
+    rseq: undefined,
+    byeAfterAck: undefined,
+    session: undefined,
+    ending: false,
+    lapsesAtMs: undefined,
+    ...given,
+  };
+}
+
 /** The live dialogs, found by the id that applications use and by what a request of the peer says. */
 export class DialogStore {
   private readonly byId = new Map<string, ServerDialog>();
   private readonly byKey = new Map<string, ServerDialog>();
 
+  /** Early dialogs. */
+  private early = 0;
+
+  /** Confirmed dialogs. */
   get size(): number {
-    return this.byId.size;
+    return this.byId.size - this.early;
+  }
+
+  get earlySize(): number {
+    return this.early;
   }
 
   get(id: string): ServerDialog | undefined {
@@ -52,6 +102,11 @@ export class DialogStore {
     return this.byKey.get(key);
   }
 
+  /** Forgets all. */
+  clear(): void {
+    for (const dialog of [...this.byId.values()]) this.remove(dialog);
+  }
+
   /** Forgets subscriptions that were neither refreshed nor ended. */
   sweep(nowMs: number): void {
     for (const dialog of this.byId.values()) if ((dialog.lapsesAtMs ?? Infinity) <= nowMs) this.remove(dialog);
@@ -66,17 +121,48 @@ export class DialogStore {
     while (this.byId.has(dialog.id)) dialog.id += ';fork';
     this.byId.set(dialog.id, dialog);
     this.byKey.set(dialog.state.key, dialog);
+    if (dialog.early) this.early++;
   }
 
+  /** The INVITE of an early dialog was answered with 2xx. It gets the id that applications expect where that is free. */
+  confirm(dialog: ServerDialog, id: string): void {
+    if (!dialog.early) return;
+    dialog.early = false;
+    this.early--;
+    if (this.byId.has(id)) return;
+    this.byId.delete(dialog.id);
+    dialog.id = id;
+    this.byId.set(id, dialog);
+  }
+
+  /** Forgets a dialog; what was armed for it ends. Does nothing for one that is forgotten. */
   remove(dialog: ServerDialog): void {
+    // Its id may have been taken by another one since.
+    if (this.byId.get(dialog.id) !== dialog) return;
     this.byId.delete(dialog.id);
     if (this.byKey.get(dialog.state.key) === dialog) this.byKey.delete(dialog.state.key);
+    if (dialog.early) this.early--;
+    dialog.session?.stop();
+    dialog.reliable?.stop();
   }
 }
 
-/** When a subscription lapses by the Expires of the 2xx to its SUBSCRIBE (RFC 6665; an hour without), with half a minute to spare. */
-export function subscriptionLapse(response: SipMessage): number {
-  const seconds = Number(response.get('Expires') ?? 3600);
+/**
+ * When a subscription lapses by the Expires of the 2xx to its SUBSCRIBE or REFER, with half a minute to spare. Without
+ * Expires: an hour, after REFER three minutes, until a NOTIFY says more.
+ */
+export function subscriptionLapse(method: string, response: SipMessage): number {
+  return lapseAfter(Number(response.get('Expires') ?? (method === 'REFER' ? 180 : 3600)));
+}
+
+/** A NOTIFY says how long the subscription lasts, or that it is over: the dialog's lapse follows (RFC 6665 §4.1.3). */
+export function noteSubscriptionState(dialog: ServerDialog, notify: SipMessage): void {
+  if (dialog.lapsesAtMs === undefined || notify.method !== 'NOTIFY') return;
+  const expires = /;\s*expires\s*=\s*(\d{1,10})/i.exec(notify.get('Subscription-State') ?? '')?.[1];
+  if (expires !== undefined) dialog.lapsesAtMs = lapseAfter(Number(expires));
+}
+
+function lapseAfter(seconds: number): number {
   return performance.now() + (Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 86_400) : 3600) * 1000 + 30_000;
 }
 

@@ -1,32 +1,38 @@
 import { randomUUID } from 'node:crypto';
-import { DialogState, type MessageSource, type ServerTransaction, type SipMessage, tagOf } from '@ringwire/sip';
-import { type AppMessage, appHeader, applyAppMessage, statusLine } from './app-message.js';
+import { type MessageSource, type ServerTransaction, type SipMessage, tagOf } from '@ringwire/sip';
+import type { Answering } from './answering.js';
 import {
   ANSWER_INVITE_WITHIN_MS,
   ANSWER_WITHIN_MS,
   type BridgeContext,
-  contactOf,
-  describe,
-  dialogId,
-  ownAddress,
   type PendingServer,
   passUp,
 } from './bridge-context.js';
 import type { ControlClient } from './control/control-client.js';
-import { hangUp } from './dialog-requests.js';
-import { endsSubscription, type ServerDialog, subscriptionLapse } from './dialog-store.js';
-import { CommandError } from './errors.js';
+import { endsSubscription, noteSubscriptionState, type ServerDialog } from './dialog-store.js';
 import { HandlerRouting, type HandlerRoutingOptions } from './handler-routing.js';
+import { glareOf, noteRequestReceived } from './offer-answer.js';
+import { giveUp, refuse, settle, tellGivenUp } from './pending-servers.js';
 import { policyAnswer, refusalOf } from './request-policy.js';
+import { MIN_SE_SECONDS, type SessionTimers } from './session-timer.js';
+import type { Subscriptions } from './subscriptions.js';
 
-/** From the network to the applications: requests, their cancellation, ACKs; and the applications' responses back. */
+/** What {@link Incoming} works with. */
+export interface IncomingParts extends Pick<HandlerRoutingOptions, 'handlers' | 'outbound'> {
+  context: BridgeContext;
+  answering: Answering;
+  sessions: SessionTimers;
+  subscriptions: Subscriptions;
+}
+
+/** From the network to the applications: requests, their cancellation, ACKs. */
 export class Incoming {
+  private readonly context: BridgeContext;
   private readonly routing: HandlerRouting;
 
-  constructor(
-    private readonly context: BridgeContext,
-    { handlers, outbound }: Pick<HandlerRoutingOptions, 'handlers' | 'outbound'>,
-  ) {
+  constructor(private readonly parts: IncomingParts) {
+    const { context, handlers, outbound } = parts;
+    this.context = context;
     const offer = (pending: PendingServer, client: ControlClient): void => this.offer(pending, client);
     this.routing = new HandlerRouting({ context, handlers, outbound, offer });
   }
@@ -34,7 +40,7 @@ export class Incoming {
   /** A new request of the transaction layer. */
   receive(transaction: ServerTransaction): void {
     if (tagOf(transaction.request.get('To')) === undefined) this.receiveOutside(transaction);
-    else this.receiveInDialog(transaction);
+    else if (!this.parts.subscriptions.hold(transaction)) this.receiveInDialog(transaction);
   }
 
   /** The ACK of a 2xx of ours. */
@@ -43,46 +49,20 @@ export class Incoming {
     if (dialog) passUp(dialog.client, ack, source, source.local, randomUUID(), dialog.id);
   }
 
-  /** A response of an application. @throws CommandError when there is nothing to answer, or the response cannot be read */
-  respond(client: ControlClient, messageId: string, transactionId: string, message: AppMessage): void {
-    const pending = this.context.pendingServers.get(transactionId);
-    if (!pending?.transaction.isOpen || pending.client !== client) {
-      throw new CommandError('Response not sent due to unknown transaction');
-    }
-    const { transaction } = pending;
-    const { status, reason } = statusLine(message);
-    const response = this.makeResponse(pending, message, status, reason);
-    if (status >= 200) this.context.pendingServers.delete(transactionId);
-    const makesDialog = status >= 200 && status < 300 && /^(INVITE|SUBSCRIBE)$/.test(transaction.method);
-    const dialog = pending.dialog ?? (makesDialog ? this.openDialog(transaction, response, client) : undefined);
-    if (makesDialog && pending.dialog?.lapsesAtMs !== undefined)
-      pending.dialog.lapsesAtMs = subscriptionLapse(response);
-    if (dialog && makesDialog && transaction.method === 'INVITE') this.watchAck(dialog, transaction);
-    transaction.respond(response);
-    const text = response.toString();
-    const id = dialog?.id ?? idOf(transaction.request);
-    client.reply(
-      messageId,
-      'OK',
-      `${describe('application', text, transaction.source)}|${transactionId}|${id}||Msg sent:|\r\n${text}`,
-    );
-  }
-
   /** Answers what applications left without answer for too long. Called once a second. */
   sweep(nowMs: number): void {
     this.context.dialogs.sweep(nowMs);
     for (const pending of this.context.pendingServers.values()) {
       if (pending.deadlineMs > nowMs) continue;
-      this.context.pendingServers.delete(pending.id);
       this.context.counters.unanswered++;
-      if (pending.transaction.isOpen) pending.transaction.reply(504, 'Application did not answer');
+      refuse(this.context, pending, 504, 'Application did not answer');
     }
   }
 
   private receiveOutside(transaction: ServerTransaction): void {
-    const { method } = transaction;
+    const { method, request } = transaction;
     const { policy } = this.context;
-    const refusal = policyAnswer(transaction.request, policy) ?? refusalOf(transaction.request);
+    const refusal = policyAnswer(request, policy) ?? refusalOf(request);
     if (refusal) {
       if (refusal.status >= 300) this.context.counters.refusedRequests++;
       const response = transaction.makeResponse(refusal.status, refusal.reason);
@@ -90,6 +70,7 @@ export class Incoming {
       transaction.respond(response);
       return;
     }
+    if (this.isTooShort(transaction)) return;
     if (policy.ringsAlways && method === 'INVITE') transaction.reply(180);
     const handler = this.routing.handlerOf(method);
     if (handler) {
@@ -105,8 +86,7 @@ export class Incoming {
     if (!transaction.isOpen) return;
     if (!client) {
       this.context.counters.unroutable++;
-      this.context.pendingServers.delete(id);
-      transaction.reply(503);
+      refuse(this.context, pending, 503);
       return;
     }
     pending.client = client;
@@ -116,10 +96,9 @@ export class Incoming {
 
   private receiveInDialog(transaction: ServerTransaction): void {
     const { request } = transaction;
-    const { dialogs } = this.context;
-    const dialog = dialogs.ofRequest(request);
+    const dialog = this.context.dialogs.ofRequest(request);
     if (!dialog) {
-      transaction.reply(481);
+      this.receiveWithoutDialog(transaction);
       return;
     }
     transaction.localTag = dialog.state.localTag;
@@ -129,22 +108,97 @@ export class Incoming {
     }
     // A peer that had to connect anew is reached on its new connection; a UDP peer that sent one large request is not.
     if (transaction.source.transport === dialog.peer.transport) dialog.peer = transaction.source;
-    if (request.method === 'INVITE' && dialog.reinvite) {
-      transaction.reply(491);
-      return;
+    if (this.crosses(dialog, transaction) || this.isTooShort(transaction)) return;
+    switch (request.method) {
+      case 'BYE':
+        if (!this.receiveBye(dialog, transaction)) return;
+        break;
+      case 'PRACK':
+        if (!this.parts.answering.acknowledge(dialog, request)) {
+          transaction.reply(481);
+          return;
+        }
+        break;
+      case 'INVITE':
+        dialog.unansweredInvite = true;
+        dialog.state.refreshTarget(request);
+        break;
+      case 'UPDATE':
+        dialog.unansweredUpdate = true;
+        dialog.state.refreshTarget(request);
+        break;
+      case 'SUBSCRIBE':
+      case 'NOTIFY':
+        dialog.state.refreshTarget(request);
+        noteSubscriptionState(dialog, request);
+        if (endsSubscription(dialog, request)) this.context.dialogs.remove(dialog);
+        break;
     }
-    if (request.method === 'BYE') {
-      dialogs.remove(dialog);
-      dialog.reinvite?.cancel();
-      // Both sides hang up at once: the application knows already.
-      if (dialog.ending || dialog.client.isGone) {
-        transaction.reply(200);
-        return;
-      }
-    }
-    if (endsSubscription(dialog, request)) dialogs.remove(dialog);
-    if (request.method === 'INVITE' || request.method === 'UPDATE') dialog.state.refreshTarget(request);
+    noteRequestReceived(dialog, request);
     this.offer(this.track(transaction, dialog), dialog.client.isGone ? undefined : dialog.client);
+    if (request.method === 'PRACK') this.parts.answering.release(dialog);
+  }
+
+  /** NOTIFY of a subscription that was made by a REFER, or of a process before this one, is for whoever takes NOTIFY. */
+  private receiveWithoutDialog(transaction: ServerTransaction): void {
+    const client = transaction.method === 'NOTIFY' ? this.context.registry.select('NOTIFY') : undefined;
+    if (client) this.offer(this.track(transaction, undefined), client);
+    else transaction.reply(481);
+  }
+
+  /** Answers a re-INVITE or UPDATE that crosses another one. */
+  private crosses(dialog: ServerDialog, transaction: ServerTransaction): boolean {
+    const glare = glareOf(dialog, transaction.request);
+    if (!glare) return false;
+    this.context.counters.glares++;
+    const response = transaction.makeResponse(glare.status);
+    if (glare.retryAfter !== undefined) response.add('Retry-After', glare.retryAfter);
+    transaction.respond(response);
+    return true;
+  }
+
+  /** Answers 422 to a session interval that is too short (RFC 4028 §9). */
+  private isTooShort(transaction: ServerTransaction): boolean {
+    if (!this.parts.sessions.isTooShort(transaction.request)) return false;
+    transaction.respond(transaction.makeResponse(422).add('Min-SE', MIN_SE_SECONDS));
+    return true;
+  }
+
+  /** Returns whether the application should hear of this BYE. */
+  private receiveBye(dialog: ServerDialog, transaction: ServerTransaction): boolean {
+    const { dialogs, pendingServers } = this.context;
+    if (dialog.early) {
+      // RFC 3261 §15.1.2: the INVITE gets 487. Applications know no BYE before the answer, but the caller's CANCEL.
+      transaction.reply(200);
+      const reason = transaction.request.get('Reason') ?? 'SIP;cause=487;text="BYE before the answer"';
+      for (const pending of pendingServers.values()) {
+        if (pending.dialog === dialog && pending.transaction.method === 'INVITE') {
+          giveUp(this.context, pending, 487, reason);
+          return false;
+        }
+      }
+      dialogs.remove(dialog);
+      return false;
+    }
+    dialogs.remove(dialog);
+    dialog.reinvite?.cancel();
+    const { afterAck } = dialog;
+    dialog.afterAck = undefined;
+    // The application's own BYE waited for an ACK that is not needed now.
+    afterAck?.();
+    this.endPending(dialog);
+    // Both sides hang up at once: the application knows already.
+    if (!dialog.ending && !dialog.client.isGone) return true;
+    transaction.reply(200);
+    return false;
+  }
+
+  /** RFC 3261 §15.1.2: what the peer asked in a dialog and nobody has answered gets 487. */
+  private endPending(dialog: ServerDialog): void {
+    if (!dialog.unansweredInvite && !dialog.unansweredUpdate) return;
+    for (const pending of this.context.pendingServers.values()) {
+      if (pending.dialog === dialog) refuse(this.context, pending, 487);
+    }
   }
 
   private track(transaction: ServerTransaction, dialog: ServerDialog | undefined): PendingServer {
@@ -155,78 +209,20 @@ export class Incoming {
       transaction,
       client: undefined,
       dialog,
+      reliable: undefined,
+      held: undefined,
       deadlineMs: performance.now() + (isInvite ? ANSWER_INVITE_WITHIN_MS : ANSWER_WITHIN_MS),
     };
     pendingServers.set(pending.id, pending);
     if (isInvite) transaction.once('cancel', (cancel) => this.cancelled(pending, cancel));
-    transaction.once('transportError', () => pendingServers.delete(pending.id));
+    transaction.once('transportError', () => {
+      if (pendingServers.get(pending.id) === pending) settle(this.context, pending);
+    });
     return pending;
   }
 
   private cancelled(pending: PendingServer, cancel: SipMessage): void {
-    const { transaction, client, id } = pending;
-    this.context.pendingServers.delete(id);
-    transaction.reply(487);
-    if (client) passUp(client, cancel, transaction.source, transaction.source.local, id, '');
+    refuse(this.context, pending, 487);
+    tellGivenUp(pending, cancel);
   }
-
-  private makeResponse(pending: PendingServer, message: AppMessage, status: number, reason: string): SipMessage {
-    const { transaction, dialog } = pending;
-    const tag = tagOf(appHeader(message, 'to'));
-    if (tag !== undefined && !dialog && tagOf(transaction.request.get('To')) === undefined) transaction.localTag = tag;
-    const response = transaction.makeResponse(status, reason === '' ? undefined : reason);
-    const { source } = transaction;
-    const own = ownAddress(this.context.layer, source, source.local.port);
-    applyAppMessage(response, message, own, true);
-    if (/^(INVITE|SUBSCRIBE)$/.test(transaction.method) && status > 100 && status < 300 && !response.has('Contact')) {
-      response.add('Contact', contactOf(own));
-    }
-    return response;
-  }
-
-  private openDialog(transaction: ServerTransaction, response: SipMessage, client: ControlClient): ServerDialog {
-    const dialog: ServerDialog = {
-      id: idOf(transaction.request),
-      state: DialogState.fromRequest(transaction.request, response),
-      client,
-      ack: undefined,
-      unacknowledged: undefined,
-      reinvite: undefined,
-      ending: false,
-      lapsesAtMs: transaction.method === 'SUBSCRIBE' ? subscriptionLapse(response) : undefined,
-      peer: transaction.source,
-    };
-    this.context.dialogs.add(dialog);
-    return dialog;
-  }
-
-  /** RFC 3261 §13.3.1.4: a 2xx that is never acknowledged ends the dialog with BYE. */
-  private watchAck(dialog: ServerDialog, transaction: ServerTransaction): void {
-    dialog.unacknowledged = transaction;
-    transaction.once('ack', () => {
-      dialog.unacknowledged = undefined;
-      if (dialog.client.isGone) hangUp(this.context, dialog, CLIENT_LOST);
-    });
-    transaction.once('timeout', () => {
-      dialog.unacknowledged = undefined;
-      if (this.context.dialogs.get(dialog.id) !== dialog) return;
-      this.context.counters.dialogsLost++;
-      const bye = hangUp(this.context, dialog, 'SIP;cause=200;text="ACK timeout"');
-      if (bye) this.tellUnsolicited(dialog, bye, transaction.source);
-    });
-  }
-
-  /** The server itself ended a dialog: its application hears of the BYE that was sent. */
-  private tellUnsolicited(dialog: ServerDialog, bye: SipMessage, peer: MessageSource): void {
-    const text = bye.toString();
-    const { host, port } = peer.local;
-    dialog.client.sendSip(`${describe('application', text, peer)}|unsolicited|${dialog.id}|${host}|${port}`, text);
-  }
-}
-
-/** Reason of BYEs that are sent for an application that is gone. */
-export const CLIENT_LOST = 'SIP;cause=503;text="application connection lost"';
-
-function idOf(request: SipMessage): string {
-  return dialogId(request.get('Call-ID') ?? '', tagOf(request.get('From')) ?? '');
 }

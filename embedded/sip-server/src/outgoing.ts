@@ -12,6 +12,7 @@ import {
   SipMessage,
   tagOf,
 } from '@ringwire/sip';
+import { CLIENT_LOST } from './answering.js';
 import { type AppMessage, appHeader, applyAppMessage, requestLine, withTag } from './app-message.js';
 import {
   type BridgeContext,
@@ -23,14 +24,25 @@ import {
   passUp,
 } from './bridge-context.js';
 import type { ControlClient } from './control/control-client.js';
-import { dialogDestination, hangUp, sendInDialog } from './dialog-requests.js';
-import { endsSubscription, type ServerDialog, subscriptionLapse } from './dialog-store.js';
+import { dialogDestination, endByServer, hangUp, sendInDialog } from './dialog-requests.js';
+import { endsSubscription, newDialog, type ServerDialog, subscriptionLapse } from './dialog-store.js';
 import { CommandError } from './errors.js';
-import { CLIENT_LOST } from './incoming.js';
+import { InviteResponses } from './invite-responses.js';
+import { noteRequestSent, noteResponseReceived } from './offer-answer.js';
+import type { SessionTimers } from './session-timer.js';
+import type { Subscriptions } from './subscriptions.js';
 
 /** From the applications to the network: requests inside and outside dialogs, CANCEL, ACK; and the responses back. */
 export class Outgoing {
-  constructor(private readonly context: BridgeContext) {}
+  private readonly invites: InviteResponses;
+
+  constructor(
+    private readonly context: BridgeContext,
+    private readonly sessions: SessionTimers,
+    private readonly subscriptions: Subscriptions,
+  ) {
+    this.invites = new InviteResponses(context, sessions);
+  }
 
   /**
    * Sends a request of an application.
@@ -52,10 +64,9 @@ export class Outgoing {
     else if (dialogId !== '' || this.namedDialog(message)) {
       const dialog = dialogId === '' ? this.namedDialog(message) : this.context.dialogs.get(dialogId);
       if (!dialog && method === 'ACK') throw new CommandError('ACK for non-success responses is sent by the server');
-      if (!dialog || (dialog.ending && method !== 'ACK')) {
-        throw new CommandError('Server error: unable to find dialog for dialog id provided');
-      }
+      if (!dialog || (dialog.ending && method !== 'ACK')) throw new CommandError(NO_DIALOG);
       if (method === 'ACK') this.acknowledge(client, messageId, dialog, message);
+      else if (method === 'BYE') this.hangUpInside(client, messageId, dialog, uri, message);
       else this.sendInside(client, messageId, dialog, method, uri, message);
     } else this.sendOutside(client, messageId, method, uri, proxy, message);
   }
@@ -71,7 +82,10 @@ export class Outgoing {
 
   private cancel(client: ControlClient, messageId: string, transactionId: string, message: AppMessage): void {
     const pending = this.context.pendingClients.get(transactionId);
-    if (pending?.transaction.method !== 'INVITE') throw new CommandError('no INVITE to cancel');
+    if (pending?.transaction.method !== 'INVITE') {
+      throw new CommandError(`unable to cancel unknown transaction id: ${transactionId}`);
+    }
+    pending.cancelled = true;
     const { request, destination } = pending.transaction;
     const extra = message.headers.filter(([name]) => /^(reason|x-.+)$/i.test(name));
     pending.transaction.cancel(extra);
@@ -89,8 +103,35 @@ export class Outgoing {
     applyAppMessage(ack, message, ownAddress(this.context.layer, dialog.peer), true);
     const destination = dialogDestination(dialog, ack);
     dialog.ack.message = ack;
+    dialog.offer = 'none';
+    if (dialog.session && ack.body.length > 0) dialog.session.localBody = ack.body;
     this.context.layer.sendAck(ack, destination);
     this.confirm(client, messageId, ack, destination, '');
+    if (dialog.byeAfterAck !== undefined) endByServer(this.context, dialog, dialog.byeAfterAck);
+  }
+
+  /** BYE of an application; it waits for the ACK of our 2xx, which the callee must not overtake (RFC 3261 §15). */
+  private hangUpInside(
+    client: ControlClient,
+    messageId: string,
+    dialog: ServerDialog,
+    uri: string,
+    message: AppMessage,
+  ): void {
+    const { unacknowledged } = dialog;
+    const waitsForAck = unacknowledged?.state === 'accepted' && !unacknowledged.acknowledged;
+    const isCallee = dialog.early && dialog.unansweredInvite;
+    // A callee may not end an early dialog by BYE: it refuses the INVITE.
+    if (isCallee && !dialog.reliable?.holdsSuccess) throw new CommandError(NO_DIALOG);
+    if (!waitsForAck && !isCallee) {
+      this.sendInside(client, messageId, dialog, 'BYE', uri, message);
+      return;
+    }
+    dialog.afterAck = () => {
+      const isLive = this.context.dialogs.get(dialog.id) === dialog && !dialog.ending;
+      if (isLive) this.sendInside(client, messageId, dialog, 'BYE', uri, message);
+      else client.reply(messageId, 'NOK', NO_DIALOG);
+    };
   }
 
   private sendInside(
@@ -101,16 +142,23 @@ export class Outgoing {
     uri: string,
     message: AppMessage,
   ): void {
-    if (method === 'INVITE' && dialog.reinvite) throw new CommandError('a re-INVITE is under way');
+    if (method === 'INVITE' && (dialog.reinvite || dialog.early)) throw new CommandError('a re-INVITE is under way');
     const request = dialog.state.makeRequest(method);
-    if (!uri.includes('placeholder')) request.uri = uri;
+    // drachtio-srf writes the INVITE's URI into PRACK.
+    if (!uri.includes('placeholder') && method !== 'PRACK') request.uri = uri;
     applyAppMessage(request, message, ownAddress(this.context.layer, dialog.peer), true);
+    this.sessions.keep(dialog, request);
     if (method === 'BYE') {
-      dialog.reinvite?.cancel();
+      // RFC 3261 §15: BYE in an early dialog leaves the INVITE, and its other branches, as they are.
+      if (!dialog.early) dialog.reinvite?.cancel();
       dialog.ending = true;
     }
+    noteRequestSent(dialog, request);
     const transaction = sendInDialog(this.context, dialog, request);
-    if (method === 'INVITE') dialog.reinvite = transaction;
+    if (method === 'INVITE') {
+      dialog.reinvite = transaction;
+      dialog.rseq = undefined;
+    }
     const pending = this.track(client, transaction, dialog);
     transaction.once('terminated', () => {
       if (dialog.reinvite === transaction) dialog.reinvite = undefined;
@@ -134,6 +182,7 @@ export class Outgoing {
     const own = ownAddress(this.context.layer, destination);
     if (own.transport !== destination.transport) throw new CommandError('requested protocol/transport not available');
     const request = makeOutside(method, uri, message, own);
+    if (SUBSCRIBING.has(method)) this.subscriptions.begin(request);
     const transaction = this.context.layer.sendRequest(request, { destination });
     const pending = this.track(client, transaction, undefined);
     this.confirm(client, messageId, request, destination, pending.id);
@@ -158,7 +207,7 @@ export class Outgoing {
     dialog: ServerDialog | undefined,
   ): PendingClient {
     const { pendingClients } = this.context;
-    const pending: PendingClient = { id: randomUUID(), transaction, client, dialog };
+    const pending: PendingClient = { id: randomUUID(), transaction, client, dialog, early: [], cancelled: false };
     pendingClients.set(pending.id, pending);
     transaction.on('response', (response) => this.receive(pending, response));
     transaction.once('timeout', () =>
@@ -170,27 +219,55 @@ export class Outgoing {
         createResponse(transaction.request, 503, `Service Unavailable (${error.message})`, newTag()),
       ),
     );
-    transaction.once('terminated', () => pendingClients.delete(pending.id));
+    transaction.once('terminated', () => {
+      pendingClients.delete(pending.id);
+      this.invites.endEarly(pending);
+    });
     return pending;
   }
 
   private receive(pending: PendingClient, response: SipMessage): void {
     if (response.status === 100) return;
     const { transaction, client } = pending;
-    const isSuccess = response.status >= 200 && response.status < 300;
-    if (isSuccess && transaction.method === 'INVITE' && !this.receiveInviteSuccess(pending, response)) return;
-    if (isSuccess && transaction.method === 'SUBSCRIBE' && !pending.dialog) this.openDialog(pending, response);
-    if (response.status >= 200) this.finish(pending);
+    const isInvite = transaction.method === 'INVITE';
+    const id = isInvite ? this.invites.receive(pending, response) : this.receiveOther(pending, response);
+    if (id === undefined) return;
+    if (response.status >= 200) {
+      this.finish(pending);
+      if (SUBSCRIBING.has(transaction.method)) {
+        this.subscriptions.settle(transaction.request, response.status < 300);
+      }
+    }
     if (client.isGone) {
       if (pending.dialog) hangUp(this.context, pending.dialog, CLIENT_LOST);
       return;
     }
-    const { request, destination } = transaction;
-    const id =
-      pending.dialog?.id ??
-      (transaction.method === 'INVITE' ? dialogId(request.get('Call-ID') ?? '', tagOf(request.get('From')) ?? '') : '');
+    const { destination } = transaction;
     const local = ownAddress(this.context.layer, destination);
     passUp(client, response, destination, { ...local }, pending.id, id);
+  }
+
+  /** A response to another request than INVITE; returns the id of its dialog, empty without one. */
+  private receiveOther(pending: PendingClient, response: SipMessage): string {
+    const { transaction } = pending;
+    const { method, request } = transaction;
+    const isSuccess = response.status >= 200 && response.status < 300;
+    if (!pending.dialog) {
+      if (isSuccess && SUBSCRIBING.has(method) && !/false/i.test(response.get('Refer-Sub') ?? '')) {
+        return this.openSubscription(pending, response);
+      }
+      return '';
+    }
+    const { dialog } = pending;
+    noteResponseReceived(dialog, request, response);
+    if (isSuccess) {
+      if (method === 'SUBSCRIBE' && dialog.lapsesAtMs !== undefined) {
+        dialog.lapsesAtMs = subscriptionLapse(method, response);
+      }
+      if (method === 'UPDATE') dialog.state.refreshTarget(response);
+      this.sessions.agreeAsClient(dialog, request, response);
+    }
+    return dialog.id;
   }
 
   /** After the final response: a CANCEL comes too late, a BYE has ended its dialog. */
@@ -203,58 +280,27 @@ export class Outgoing {
       this.context.dialogs.remove(dialog);
   }
 
-  /** Returns whether the application should see this 2xx: repeated ones are ACKed again, those of other branches ended. */
-  private receiveInviteSuccess(pending: PendingClient, response: SipMessage): boolean {
-    const { transaction, dialog } = pending;
-    const seq = parseCSeq(response.get('CSeq') ?? '')?.seq ?? 1;
-    if (!dialog) {
-      this.openDialog(pending, response).ack = { seq, message: undefined };
-      return true;
-    }
-    if (tagOf(response.get('To')) !== dialog.state.remoteTag) {
-      const forked = this.makeDialog(pending, response);
-      forked.ack = { seq, message: undefined };
-      // A second answer of a forked INVITE; a third one is handled alike.
-      hangUp(this.context, forked, 'SIP;cause=200;text="answered elsewhere"');
-      return false;
-    }
-    if (dialog.ack?.seq === seq) {
-      const { message } = dialog.ack;
-      if (message) this.context.layer.resend(message, dialogDestination(dialog, message));
-      return false;
-    }
-    dialog.state.refreshTarget(response);
-    dialog.ack = { seq, message: undefined };
-    if (dialog.ending) {
-      dialog.ack.message = dialog.state.makeAck(seq);
-      this.context.layer.sendAck(dialog.ack.message, dialogDestination(dialog, dialog.ack.message));
-    }
-    return transaction.method === 'INVITE';
-  }
-
-  private openDialog(pending: PendingClient, response: SipMessage): ServerDialog {
-    const dialog = this.makeDialog(pending, response);
-    this.context.dialogs.add(dialog);
-    pending.dialog = dialog;
-    return dialog;
-  }
-
-  private makeDialog({ transaction, client }: PendingClient, response: SipMessage): ServerDialog {
-    const { request, destination } = transaction;
-    const state = DialogState.fromResponse(request, response);
-    return {
+  /** Returns the id of the dialog that SUBSCRIBE or REFER has made. */
+  private openSubscription(pending: PendingClient, response: SipMessage): string {
+    const { transaction, client } = pending;
+    const state = DialogState.fromResponse(transaction.request, response);
+    pending.dialog = newDialog({
       id: dialogId(state.callId, state.localTag),
       state,
       client,
-      ack: undefined,
-      unacknowledged: undefined,
-      reinvite: undefined,
-      ending: false,
-      lapsesAtMs: transaction.method === 'SUBSCRIBE' ? subscriptionLapse(response) : undefined,
-      peer: destination,
-    };
+      early: false,
+      lapsesAtMs: subscriptionLapse(transaction.method, response),
+      peer: transaction.destination,
+    });
+    this.context.dialogs.add(pending.dialog);
+    return pending.dialog.id;
   }
 }
+
+const NO_DIALOG = 'Server error: unable to find dialog for dialog id provided';
+
+/** Requests outside dialogs whose 2xx makes a subscription (RFC 6665, RFC 3515). */
+const SUBSCRIBING: ReadonlySet<string> = new Set(['SUBSCRIBE', 'REFER']);
 
 /** A request outside dialogs: the application's From, To, Call-ID, CSeq where it gives them, ours where not. */
 function makeOutside(method: string, uri: string, message: AppMessage, own: ReturnType<typeof ownAddress>): SipMessage {
@@ -268,6 +314,6 @@ function makeOutside(method: string, uri: string, message: AppMessage, own: Retu
   request.set('From', withTag(request.get('From')!, newTag()));
   request.set('To', withTag(request.get('To')!, undefined));
   if (parseCSeq(request.get('CSeq')!)?.method !== method) throw new CommandError('CSeq does not fit the method');
-  if (/^(INVITE|SUBSCRIBE)$/.test(method) && !request.has('Contact')) request.add('Contact', contactOf(own));
+  if (/^(INVITE|SUBSCRIBE|REFER)$/.test(method) && !request.has('Contact')) request.add('Contact', contactOf(own));
   return request;
 }

@@ -25,6 +25,15 @@ export class ServerCounters {
   handlerFailures = 0;
   /** Requests that the application did not answer in time. */
   unanswered = 0;
+  /** Requests of peers inside dialogs that crossed another one: answered 491 or 500. */
+  glares = 0;
+  /** INVITEs whose reliable provisional response was never acknowledged by PRACK. */
+  unacknowledgedProvisionals = 0;
+  /** Reliable provisional responses of peers that were repeated or came out of order. */
+  droppedProvisionals = 0;
+  /** Session timers (RFC 4028): refreshes sent, and dialogs ended because one failed or did not come. */
+  sessionRefreshes = 0;
+  sessionsExpired = 0;
   clientsLost = 0;
   dialogsLost = 0;
 }

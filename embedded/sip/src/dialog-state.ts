@@ -51,18 +51,24 @@ export class DialogState {
     return state;
   }
 
+  /**
+   * The 2xx of our INVITE has come for this early dialog (§13.2.2.4): route set and target follow it, the CSeq numbers go on.
+   */
+  confirm(response: SipMessage): void {
+    this.routeSet = response.getList('Record-Route').reverse();
+    this.refreshTarget(response);
+  }
+
   /** Key under which a request of the peer finds its dialog. */
   get key(): string {
     return dialogKey(this.callId, this.localTag, this.remoteTag);
   }
 
-  /** A request with the next CSeq; a re-INVITE or UPDATE carries our Contact. */
+  /** A request with the next CSeq; one that refreshes the target, or asks for a subscription, carries our Contact. */
   makeRequest(method: string): SipMessage {
     this.localSeq += 1;
     const request = this.write(method, this.localSeq);
-    if (this.contact !== '' && (method === 'INVITE' || method === 'UPDATE' || method === 'SUBSCRIBE')) {
-      request.add('Contact', this.contact);
-    }
+    if (this.contact !== '' && WITH_CONTACT.has(method)) request.add('Contact', this.contact);
     return request;
   }
 
@@ -97,6 +103,9 @@ export class DialogState {
     return request;
   }
 }
+
+/** RFC 3261 §12.2.1.1, RFC 3311 §5.1, RFC 6665 §4.1.2 and §4.2.2, RFC 3515 §2.2. */
+const WITH_CONTACT: ReadonlySet<string> = new Set(['INVITE', 'UPDATE', 'SUBSCRIBE', 'NOTIFY', 'REFER']);
 
 /** Key of a dialog as seen from the side whose tag is `localTag`. */
 export function dialogKey(callId: string, localTag: string, remoteTag: string): string {

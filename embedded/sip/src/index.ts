@@ -22,6 +22,14 @@ export { type SipHeader, SipMessage, splitList } from './message.js';
 export { OutgoingCall, type OutgoingCallEvents } from './outgoing-call.js';
 export { DEFAULT_LIMITS, type ParseLimits, type ParseResult, parseMessage } from './parse-message.js';
 export { reasonPhrase } from './reasons.js';
+export {
+  hasOptionTag,
+  parseRAck,
+  type RAck,
+  type ReliableOptions,
+  ReliableProvisionals,
+  rseqOf,
+} from './reliable-provisional.js';
 export type { ResolverOptions } from './resolver.js';
 export { createResponse } from './response.js';
 export type { ServerState } from './server-tables.js';
