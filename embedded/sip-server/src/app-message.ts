@@ -10,6 +10,9 @@ export interface AppMessage {
 
 const TOKEN = /^[A-Za-z0-9\-.!%*_+`'~]+$/;
 
+/** Transports as applications and request-handlers read them: drachtio names what is beneath a WebSocket. */
+export const PROTOCOL: Record<TransportName, string> = { udp: 'udp', tcp: 'tcp', tls: 'tls', ws: 'tcp', wss: 'tls' };
+
 /** Reads a message of an application. @throws CommandError when it cannot be read */
 export function parseAppMessage(text: string): AppMessage {
   const split = text.indexOf('\r\n\r\n');

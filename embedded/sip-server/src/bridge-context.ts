@@ -9,7 +9,7 @@ import {
   type TransactionLayer,
   transportParam,
 } from '@ringwire/sip';
-import type { OwnAddress } from './app-message.js';
+import { type OwnAddress, PROTOCOL } from './app-message.js';
 import type { ClientRegistry } from './control/client-registry.js';
 import type { ControlClient } from './control/control-client.js';
 import type { DialogStore, ServerDialog } from './dialog-store.js';
@@ -63,7 +63,7 @@ export const ANSWER_WITHIN_MS = 30_000;
 
 /** `network|<bytes>|udp|<ip>|<port>|<time>`: where a message came from or went to, as applications read it. */
 export function describe(source: 'network' | 'application', text: string, peer: Endpoint): string {
-  return `${source}|${Buffer.byteLength(text)}|${peer.transport}|${peer.host}|${peer.port}|${clockTime()}`;
+  return `${source}|${Buffer.byteLength(text)}|${PROTOCOL[peer.transport]}|${peer.host}|${peer.port}|${clockTime()}`;
 }
 
 /** hh:mm:ss.micro (UTC). */

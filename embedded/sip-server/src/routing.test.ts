@@ -1,5 +1,5 @@
 import t from 'tap';
-import { connectApp, disconnect, sdp, startPhone, startServer, until, uriOf } from './test-rig.js';
+import { connectApp, disconnect, lostClient, sdp, startPhone, startServer, uriOf } from './test-rig.js';
 
 t.test('routing: several applications of a method take turns', async (t) => {
   const server = await startServer(t);
@@ -14,7 +14,10 @@ t.test('routing: several applications of a method take turns', async (t) => {
   }
   const phone = await startPhone(t);
   for (let i = 0; i < 6; i++) await phone.invite({ uri: uriOf(server), sdp: sdp(1) }).answered.catch(() => undefined);
-  t.same(taken, ['a', 'b', 'c', 'a', 'b', 'c']);
+  // Whose turn is the first is the server's choice.
+  const round = taken.slice(0, 3);
+  t.same([...round].sort(), ['a', 'b', 'c']);
+  t.same(taken.slice(3), round);
 });
 
 t.test('routing: without an application a request gets 503; when one has gone the others take its turn', async (t) => {
@@ -23,12 +26,11 @@ t.test('routing: without an application a request gets 503; when one has gone th
   const statusOf = () => phone.invite({ uri: uriOf(server), sdp: sdp(1) }).answered.catch((err: unknown) => err);
   t.match(await statusOf(), { status: 503 });
   const first = await connectApp(t, server, (srf) => srf.invite((_req, res) => res.send(480)));
-  await connectApp(t, server, (srf) => srf.invite((_req, res) => res.send(486)));
+  const second = await connectApp(t, server, (srf) => srf.invite((_req, res) => res.send(486)));
   disconnect(first);
-  await until(() => server.counters.clientsLost === 1);
+  await lostClient(server, second);
   t.match(await statusOf(), { status: 486 });
   t.match(await statusOf(), { status: 486 });
-  t.equal(server.counters.unroutable, 1);
 });
 
 t.test('proxying is refused with a reason', async (t) => {

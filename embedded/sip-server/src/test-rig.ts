@@ -103,6 +103,14 @@ export async function nothingHeld(server: SipServer): Promise<void> {
   if (bridge) await until(() => bridge.dialogCount + bridge.pendingCounts.server + bridge.pendingCounts.client === 0);
 }
 
+/** Waits until the server has noticed that one of its applications has gone, another being still there. */
+export async function lostClient(server: SipServer, other: App): Promise<void> {
+  if (!DRACHTIO) return await until(() => server.counters.clientsLost > 0);
+  // It reads its connections in the order in which something came.
+  await roundTrip(other);
+  await roundTrip(other);
+}
+
 /** Sends a request of an application outside dialogs; resolves with the final response. */
 export async function appRequest(srf: App, uri: string, options: Parameters<App['request']>[1]): Promise<AppMessage> {
   return await new Promise((resolve, reject) => {

@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import type { AppDialog, AppMessage, AppRequest } from './test-app.js';
+import { DRACHTIO } from './test-drachtio.js';
 import {
   appRequest,
   connectApp,
   disconnect,
   heldDialogs,
+  notDrachtio,
   nothingHeld,
   sdp,
   startPhone,
@@ -55,12 +58,20 @@ t.test('createUAC: a refusal comes with its status; unreachable peers give 408 a
   phone.onInvite((call) => call.reject(486));
   const statusOf = (uri: string) => srf.createUAC(uri, { localSdp: sdp(1) }).catch((err: unknown) => err);
   t.match(await statusOf(phone.contactUri()), { status: 486 });
-  const [udp, tcp] = [phone.contactUri('udp'), phone.contactUri('tcp')];
+  const tcp = phone.contactUri('tcp');
   await phone.stop();
-  t.match(await statusOf(udp), { status: 408 });
+  t.match(await statusOf(`sip:127.0.0.1:${await silentPort(t)}`), { status: 408 });
   t.match(await statusOf(tcp), { status: 503 });
   t.match(await statusOf('sip:x@127.0.0.1;transport=ws'), { message: /./ });
 });
+
+/** A UDP port that takes everything and answers nothing. */
+async function silentPort(t: Test): Promise<number> {
+  const socket = createSocket('udp4').bind(0, '127.0.0.1');
+  t.teardown(() => socket.close());
+  await once(socket, 'listening');
+  return socket.address().port;
+}
 
 t.test('createUAC: the proxy option decides where the INVITE goes', async (t) => {
   const server = await startServer(t);
@@ -105,7 +116,8 @@ t.test('createUAC: cancelled before anything came back, nothing is left behind',
   const result = await outcome.catch((err: unknown) => err);
   // Whoever was first: either the INVITE ended with 487, or there is a call to end.
   if (result instanceof Error) t.match(result, { status: 487 });
-  else await (result as AppDialog).destroy();
+  // drachtio-server ends such a call by itself and knows no dialog.
+  else await (result as AppDialog).destroy().catch((err: unknown) => t.ok(DRACHTIO, String(err)));
   await until(() => phone.dialogCount === 0);
   await heldDialogs(server, 0);
 });
@@ -143,7 +155,8 @@ t.test('createUAC: credentials answer a digest challenge', async (t) => {
   const auth = { username: 'u', password: 'p' };
   const dialog = await srf.createUAC(phone.contactUri(), { localSdp: sdp(1), auth });
   t.equal(dialog.remote.sdp, sdp(2));
-  t.same([seen[0], seen[2], seen[3]], ['1 INVITE', '2 INVITE', seen[1]]);
+  const [first, second] = [seen[0], seen[2]].map((cseq) => Number(cseq?.split(' ')[0]));
+  t.same([second, seen[3]], [Number(first) + 1, seen[1]]);
   await dialog.destroy();
 });
 
@@ -233,29 +246,33 @@ t.test('requests outside dialogs: Call-ID, tags and CSeq of the application are 
   t.same(seen, ['of-a-crashed-instance', '<sip:a@h>;tag=theirs', '<sip:b@h>;tag=ours', '17 BYE']);
 });
 
-t.test('client loss: an INVITE of the application is cancelled, a late answer ended with BYE', async (t) => {
-  const server = await startServer(t);
-  const phone = await startPhone(t);
-  const srf = await connectApp(t, server);
-  const cancelled = new Promise<void>((resolve) => {
-    phone.onInvite((call) => {
-      call.on('cancel', () => resolve());
-      call.ring();
+t.test(
+  'client loss: an INVITE of the application is cancelled, a late answer ended with BYE (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const server = await startServer(t);
+    const phone = await startPhone(t);
+    const srf = await connectApp(t, server);
+    const cancelled = new Promise<void>((resolve) => {
+      phone.onInvite((call) => {
+        call.on('cancel', () => resolve());
+        call.ring();
+      });
     });
-  });
-  srf
-    .createUAC(phone.contactUri(), { localSdp: sdp(1) }, { cbProvisional: () => disconnect(srf) })
-    .catch(() => undefined);
-  await cancelled;
+    srf
+      .createUAC(phone.contactUri(), { localSdp: sdp(1) }, { cbProvisional: () => disconnect(srf) })
+      .catch(() => undefined);
+    await cancelled;
 
-  const other = await connectApp(t, server);
-  const ended = new Promise<void>((resolve) => {
-    phone.onInvite((call) => {
-      disconnect(other);
-      call.accept(sdp(2))?.on('bye', () => resolve());
+    const other = await connectApp(t, server);
+    const ended = new Promise<void>((resolve) => {
+      phone.onInvite((call) => {
+        disconnect(other);
+        call.accept(sdp(2))?.on('bye', () => resolve());
+      });
     });
-  });
-  other.createUAC(phone.contactUri(), { localSdp: sdp(1) }).catch(() => undefined);
-  await ended;
-  await heldDialogs(server, 0);
-});
+    other.createUAC(phone.contactUri(), { localSdp: sdp(1) }).catch(() => undefined);
+    await ended;
+    await heldDialogs(server, 0);
+  },
+);

@@ -1,6 +1,7 @@
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest, Agent as TlsAgent } from 'node:https';
 import { parseNameAddr, parseUri, type ServerTransaction } from '@ringwire/sip';
+import { PROTOCOL } from '../app-message.js';
 import type { TlsTrust } from '../control/outbound-connections.js';
 import { RoutingError } from '../errors.js';
 import { type Instruction, readInstruction } from './instruction.js';
@@ -135,7 +136,7 @@ function factsOf({ request, source }: ServerTransaction, uid: string): Array<[st
   return [
     ['method', request.method],
     ['domain', uri?.host ?? ''],
-    ['protocol', source.transport],
+    ['protocol', PROTOCOL[source.transport]],
     ['source_address', source.host],
     ['fromUser', userOf('From')],
     ['toUser', userOf('To')],
