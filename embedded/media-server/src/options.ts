@@ -8,6 +8,8 @@ export interface ServerOptions {
   password: string;
   /** Range of RTP ports; 0–0 takes free ports of the system. */
   rtpPorts: { min: number; max: number };
+  /** How long an RTP port rests between two calls. */
+  rtpQuarantineMs: number;
   /** Address of RTP sockets, also the one in SDP. */
   rtpAddress: string;
   /** Port of health and metrics; 0 takes a free one. */
@@ -26,6 +28,7 @@ export const USAGE = `media-server: plays, records and bridges calls under the c
   --esl HOST:PORT           event socket (default 127.0.0.1:8021)
   --password TEXT           event socket password (default ClueCon)
   --rtp-ports MIN-MAX       range of RTP ports (default 20000-29999; 0-0: any free port)
+  --rtp-quarantine-ms N     how long an RTP port rests between two calls (default 2000)
   --rtp-address HOST        address for RTP (default: the SIP address)
   --http-port PORT          health and metrics on the event socket's address (default 0: any free port)
   --workers N               media threads (default 1)
@@ -40,6 +43,7 @@ const DEFAULTS = {
   esl: '127.0.0.1:8021',
   password: 'ClueCon',
   'rtp-ports': '20000-29999',
+  'rtp-quarantine-ms': '2000',
   'http-port': '0',
   workers: '1',
   'max-sessions': '1000',
@@ -64,6 +68,7 @@ export function readOptions(args: string[]): ServerOptions {
     esl: address('--esl', values.esl, problems),
     password: values.password,
     rtpPorts: { min, max },
+    rtpQuarantineMs: number('--rtp-quarantine-ms', values['rtp-quarantine-ms'], 0, 600_000, problems),
     rtpAddress: values['rtp-address'] ?? sip.host,
     httpPort: number('--http-port', values['http-port'], 0, 65535, problems),
     workers: number('--workers', values.workers, 1, 64, problems),

@@ -50,6 +50,7 @@ export async function startMediaServer(
     host: options.rtpAddress,
     minPort: options.rtpPorts.min,
     maxPort: options.rtpPorts.max,
+    quarantineMs: options.rtpQuarantineMs,
     onWorkerLost: (error) => {
       counters.workerRestarts++;
       logger.error({ err: error }, 'media thread lost, calls on it are hung up');

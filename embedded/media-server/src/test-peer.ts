@@ -209,8 +209,13 @@ export class PhoneMedia {
     if (!parsed.ok) throw parsed.error;
     const accepted = acceptAudioAnswer(parsed.sdp);
     if (!accepted.ok) throw accepted.error;
-    this.agreement = accepted.agreement;
-    this.socket.setRemote(accepted.agreement.remoteHost, accepted.agreement.remotePort);
+    this.startTo(accepted.agreement);
+  }
+
+  /** Begins to send as agreed. */
+  startTo(agreement: AudioAgreement): void {
+    this.agreement = agreement;
+    this.socket.setRemote(agreement.remoteHost, agreement.remotePort);
     let next = performance.now() + 20;
     this.#timer ??= setInterval(() => {
       for (; performance.now() >= next; next += 20) this.#send();

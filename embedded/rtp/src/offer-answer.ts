@@ -1,13 +1,19 @@
+import type { CodecFormat } from './codec.js';
+import { type CodecId, codecFormat } from './codecs.js';
 import { SdpError } from './errors.js';
-import { type G711Codec, staticPayloadType } from './g711.js';
+import type { G711Codec } from './g711.js';
 import { buildSdp, type Direction, reverseDirection, type Sdp, type SdpFormat, type SdpMedia } from './sdp.js';
 
-/** What both sides of an audio stream agreed on. */
-export interface AudioAgreement {
-  codec: G711Codec;
+/** What both sides of an audio stream agreed on; `C` are the codecs that our side knows. */
+export interface AudioAgreement<C extends CodecId = G711Codec> {
+  codec: C;
   payloadType: number;
-  /** Payload type of RFC 4733 events at 8 kHz, if both sides have them. */
+  /** The peer's `a=fmtp` of the codec: what it asks of what we send. */
+  parameters?: string;
+  /** Payload type of RFC 4733 events, if both sides have them. */
   telephoneEventPayloadType?: number;
+  /** Clock of their durations: the codec's where the peer has events with it (RFC 4733 §2.1), else 8000. */
+  telephoneEventClockHz?: number;
   ptimeMs: number;
   /** Where to send. */
   remoteHost: string;
@@ -16,8 +22,8 @@ export interface AudioAgreement {
   direction: Direction;
 }
 
-/** Our side of an audio stream. */
-export interface LocalAudio {
+/** Our side of an audio stream; G.711 both ways when it names no codecs. */
+export interface LocalAudio<C extends CodecId = G711Codec> {
   host: string;
   port: number;
   /** Constant over a session. */
@@ -25,27 +31,31 @@ export interface LocalAudio {
   /** To be raised with every change of what we say. */
   sessionVersion: number;
   /** In order of preference; all are offered, and the first that the offer also has is not preferred over the offer's order. */
-  codecs?: readonly G711Codec[];
+  codecs?: readonly C[];
   direction?: Direction;
   /** Name in the `s=` line. */
   sessionName?: string;
 }
 
 /** Result of {@link answerAudio}. */
-export type AnswerResult = { ok: true; sdp: string; agreement: AudioAgreement } | { ok: false; error: SdpError };
+export type AnswerResult<C extends CodecId = G711Codec> =
+  | { ok: true; sdp: string; agreement: AudioAgreement<C> }
+  | { ok: false; error: SdpError };
 
 /** Result of {@link acceptAudioAnswer}. */
-export type AgreementResult = { ok: true; agreement: AudioAgreement } | { ok: false; error: SdpError };
+export type AgreementResult<C extends CodecId = G711Codec> =
+  | { ok: true; agreement: AudioAgreement<C> }
+  | { ok: false; error: SdpError };
 
 /** Payload type we give telephone-event in our own offers (the value most equipment uses). */
 export const OFFERED_TELEPHONE_EVENT = 101;
 
-const BOTH: readonly G711Codec[] = ['PCMU', 'PCMA'];
+const G711: readonly CodecId[] = ['PCMU', 'PCMA'];
 const DEFAULT_PTIME_MS = 20;
 
-/** An SDP offer of one audio stream: PCMU, PCMA and telephone-event, 20 ms. */
-export function offerAudio(local: LocalAudio): string {
-  const formats: SdpFormat[] = (local.codecs ?? BOTH).map((codec) => g711Format(codec, staticPayloadType(codec)));
+/** An SDP offer of one audio stream: the local codecs (PCMU and PCMA when none are named) and telephone-event, 20 ms. */
+export function offerAudio<C extends CodecId = G711Codec>(local: LocalAudio<C>): string {
+  const formats: SdpFormat[] = knownCodecs(local).map((id) => sdpFormat(codecFormat(id)));
   formats.push(eventFormat(OFFERED_TELEPHONE_EVENT));
   return describe(local, [
     { port: local.port, formats, ptimeMs: DEFAULT_PTIME_MS, direction: local.direction ?? 'sendrecv' },
@@ -56,18 +66,18 @@ export function offerAudio(local: LocalAudio): string {
  * Answers an offer (RFC 3264 §6): the offer's first codec that we know, its telephone-event under the offer's payload type, its
  * ptime when it is one we can send, the mirrored direction; every other stream is refused with port 0, in place.
  */
-export function answerAudio(offer: Sdp, local: LocalAudio): AnswerResult {
+export function answerAudio<C extends CodecId = G711Codec>(offer: Sdp, local: LocalAudio<C>): AnswerResult<C> {
   const index = findAudio(offer);
   const media = offer.media[index];
   if (!media) return failure('no-audio', 'the offer has no usable audio stream');
-  const chosen = chooseCodec(media, local.codecs ?? BOTH);
-  if (!chosen) return failure('no-common-codec', 'the offer has neither PCMU nor PCMA');
+  const chosen = chooseCodec(media, knownCodecs(local));
+  if (!chosen) return failure('no-common-codec', `the offer has none of ${knownCodecs(local).join(', ')}`);
   if (!media.host) return failure('no-address', 'the offer has no connection address');
-  const events = findEvents(media);
   const direction = limitDirection(reverseDirection(media.direction), local.direction ?? 'sendrecv');
   const agreement = agree(media, media.host, chosen, direction);
-  const formats: SdpFormat[] = [g711Format(chosen.codec, chosen.payloadType)];
-  if (events) formats.push(eventFormat(events.payloadType));
+  const formats: SdpFormat[] = [sdpFormat(codecFormat(chosen.codec), chosen.format.payloadType)];
+  const events = findEvents(media, chosen.format.clockHz);
+  if (events) formats.push(eventFormat(events.payloadType, events.clockHz));
   const streams = offer.media.map((other, at) =>
     at === index
       ? { port: local.port, protocol: media.protocol, formats, ptimeMs: agreement.ptimeMs, direction }
@@ -77,17 +87,26 @@ export function answerAudio(offer: Sdp, local: LocalAudio): AnswerResult {
 }
 
 /** What an answer to our {@link offerAudio} makes of the stream. */
-export function acceptAudioAnswer(answer: Sdp, local: Pick<LocalAudio, 'codecs' | 'direction'> = {}): AgreementResult {
+export function acceptAudioAnswer<C extends CodecId = G711Codec>(
+  answer: Sdp,
+  local: Pick<LocalAudio<C>, 'codecs' | 'direction'> = {},
+): AgreementResult<C> {
   const media = answer.media[findAudio(answer)];
   if (!media) return failure('no-audio', 'the answer refuses the audio stream');
-  const chosen = chooseCodec(media, local.codecs ?? BOTH);
-  if (!chosen) return failure('no-common-codec', 'the answer has neither PCMU nor PCMA');
+  const chosen = chooseCodec(media, knownCodecs(local));
+  if (!chosen) return failure('no-common-codec', `the answer has none of ${knownCodecs(local).join(', ')}`);
   if (!media.host) return failure('no-address', 'the answer has no connection address');
   const direction = limitDirection(reverseDirection(media.direction), local.direction ?? 'sendrecv');
   return { ok: true, agreement: agree(media, media.host, chosen, direction) };
 }
 
-function describe(local: LocalAudio, media: Parameters<typeof buildSdp>[0]['media']): string {
+/** The codecs of our side. */
+function knownCodecs<C extends CodecId>(local: Pick<LocalAudio<C>, 'codecs'>): readonly C[] {
+  // Without codecs C is its default, G711Codec.
+  return local.codecs ?? (G711 as readonly C[]);
+}
+
+function describe(local: Omit<LocalAudio, 'codecs'>, media: Parameters<typeof buildSdp>[0]['media']): string {
   return buildSdp({
     sessionId: local.sessionId,
     sessionVersion: String(local.sessionVersion),
@@ -110,35 +129,50 @@ function findAudio(sdp: Sdp): number {
   );
 }
 
-function chooseCodec(
-  media: SdpMedia,
-  known: readonly G711Codec[],
-): { codec: G711Codec; payloadType: number } | undefined {
+/** A codec of ours and the format of the other side that means it. */
+interface Choice<C extends CodecId> {
+  codec: C;
+  format: SdpFormat;
+}
+
+function chooseCodec<C extends CodecId>(media: SdpMedia, known: readonly C[]): Choice<C> | undefined {
   for (const format of media.formats) {
-    const codec = known.find((name) => name === format.name.toUpperCase());
-    if (codec && format.clockHz === 8000 && format.channels === 1) return { codec, payloadType: format.payloadType };
+    const codec = known.find((id) => isFormat(codecFormat(id), format));
+    if (codec) return { codec, format };
   }
   return undefined;
 }
 
-function findEvents(media: SdpMedia): SdpFormat | undefined {
-  return media.formats.find((format) => format.name.toLowerCase() === 'telephone-event' && format.clockHz === 8000);
+function isFormat(ours: CodecFormat, theirs: SdpFormat): boolean {
+  return (
+    ours.name.toLowerCase() === theirs.name.toLowerCase() &&
+    ours.clockHz === theirs.clockHz &&
+    ours.channels === theirs.channels
+  );
 }
 
-function agree(
+/** The peer's events with the codec's clock, else those at 8 kHz, which much equipment has beside any codec. */
+function findEvents(media: SdpMedia, clockHz: number): SdpFormat | undefined {
+  const events = media.formats.filter((format) => format.name.toLowerCase() === 'telephone-event');
+  return events.find((format) => format.clockHz === clockHz) ?? events.find((format) => format.clockHz === 8000);
+}
+
+function agree<C extends CodecId>(
   media: SdpMedia,
   remoteHost: string,
-  chosen: { codec: G711Codec; payloadType: number },
+  { codec, format }: Choice<C>,
   direction: Direction,
-): AudioAgreement {
-  const events = findEvents(media);
+): AudioAgreement<C> {
+  const events = findEvents(media, format.clockHz);
   const ptime = media.ptimeMs ?? DEFAULT_PTIME_MS;
   // RFC 2543 hold: a null address means that nothing is to be sent there.
   const held = remoteHost === '0.0.0.0' && (direction === 'sendrecv' || direction === 'sendonly');
   return {
-    ...chosen,
-    ...(events ? { telephoneEventPayloadType: events.payloadType } : {}),
-    ptimeMs: ptime >= 10 && ptime <= 60 && ptime % 10 === 0 ? ptime : DEFAULT_PTIME_MS,
+    codec,
+    payloadType: format.payloadType,
+    ...(format.parameters === undefined ? {} : { parameters: format.parameters }),
+    ...(events ? { telephoneEventPayloadType: events.payloadType, telephoneEventClockHz: events.clockHz } : {}),
+    ptimeMs: codecFormat(codec).packetMs.includes(ptime) ? ptime : DEFAULT_PTIME_MS,
     remoteHost,
     remotePort: media.port,
     direction: held ? (direction === 'sendrecv' ? 'recvonly' : 'inactive') : direction,
@@ -163,10 +197,11 @@ export function receives(direction: Direction): boolean {
   return direction === 'sendrecv' || direction === 'recvonly';
 }
 
-function g711Format(codec: G711Codec, payloadType: number): SdpFormat {
-  return { payloadType, name: codec, clockHz: 8000, channels: 1 };
+function sdpFormat(codec: CodecFormat, payloadType: number = codec.payloadType): SdpFormat {
+  const { name, clockHz, channels, parameters } = codec;
+  return { payloadType, name, clockHz, channels, ...(parameters === undefined ? {} : { parameters }) };
 }
 
-function eventFormat(payloadType: number): SdpFormat {
-  return { payloadType, name: 'telephone-event', clockHz: 8000, channels: 1, parameters: '0-16' };
+function eventFormat(payloadType: number, clockHz = 8000): SdpFormat {
+  return { payloadType, name: 'telephone-event', clockHz, channels: 1, parameters: '0-16' };
 }

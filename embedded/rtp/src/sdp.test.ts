@@ -36,6 +36,7 @@ t.test(
       codec: 'PCMA',
       payloadType: 8,
       telephoneEventPayloadType: 97,
+      telephoneEventClockHz: 8000,
       ptimeMs: 30,
       remoteHost: '10.0.0.2',
       remotePort: 4000,

@@ -14,9 +14,9 @@ const END_PACKETS = 3;
 const DEFAULT_DURATION_MS = 160;
 const DEFAULT_GAP_MS = 60;
 const DEFAULT_VOLUME_DBM0 = 10;
-const SAMPLES_PER_MS = 8;
-/** Longest duration that fits the 16-bit field while still being a whole number of packets. */
-const MAX_SEGMENT_SAMPLES = 0xffff - (0xffff % 160);
+const DEFAULT_CLOCK_HZ = 8000;
+/** Longest duration that fits the 16-bit field. */
+const MAX_SEGMENT_SAMPLES = 0xffff;
 
 /** A received key press. */
 export interface DtmfDigit {
@@ -55,6 +55,8 @@ export class TelephoneEventReceiver {
   #hasFinished = false;
   #finishedTimestamp = 0;
   readonly #onDigit: (digit: DtmfDigit) => void;
+  /** Clock of the events' timestamps and durations. */
+  clockHz = DEFAULT_CLOCK_HZ;
   /** Payloads that were no DTMF event: too short, or an event code above 15. */
   ignoredPackets = 0;
 
@@ -119,7 +121,7 @@ export class TelephoneEventReceiver {
     this.#hasFinished = true;
     this.#finishedTimestamp = this.#timestamp;
     const samples = this.#earlierSamples + this.#segmentSamples;
-    this.#onDigit({ digit: DTMF_DIGITS[this.#event]!, durationMs: Math.round(samples / SAMPLES_PER_MS) });
+    this.#onDigit({ digit: DTMF_DIGITS[this.#event]!, durationMs: Math.round((samples * 1000) / this.clockHz) });
   }
 }
 
@@ -133,17 +135,19 @@ export class TelephoneEventSender {
   marker = false;
   /** RTP timestamp of the packet: constant over an event. */
   timestamp = 0;
-  readonly #queue: { event: number; durationSamples: number }[] = [];
+  /** Clock of the events' timestamps and durations; to be changed between events only. */
+  clockHz = DEFAULT_CLOCK_HZ;
+  readonly #queue: { event: number; durationMs: number }[] = [];
   #event = -1;
   #startTimestamp = 0;
   #targetSamples = 0;
   #endsLeft = 0;
   #pauseSamples = 0;
-  readonly #gapSamples: number;
+  readonly #gapMs: number;
 
   /** `gapMs` is the pause between digits. */
   constructor(options: { gapMs?: number } = {}) {
-    this.#gapSamples = (options.gapMs ?? DEFAULT_GAP_MS) * SAMPLES_PER_MS;
+    this.#gapMs = options.gapMs ?? DEFAULT_GAP_MS;
   }
 
   /** Whether digits are being sent or waiting. */
@@ -157,7 +161,7 @@ export class TelephoneEventSender {
     for (const digit of digits.toUpperCase()) {
       const event = DTMF_DIGITS.indexOf(digit);
       if (event < 0) continue;
-      this.#queue.push({ event, durationSamples: Math.min(durationMs * SAMPLES_PER_MS, MAX_SEGMENT_SAMPLES) });
+      this.#queue.push({ event, durationMs });
       taken++;
     }
     return taken;
@@ -183,7 +187,7 @@ export class TelephoneEventSender {
     writeTelephoneEvent(into, offset, this.#event, ending, Math.min(elapsed, this.#targetSamples));
     if (ending && --this.#endsLeft === 0) {
       this.#event = -1;
-      this.#pauseSamples = this.#gapSamples;
+      this.#pauseSamples = (this.#gapMs * this.clockHz) / 1000;
     }
     return true;
   }
@@ -197,7 +201,10 @@ export class TelephoneEventSender {
     if (!next) return false;
     this.#event = next.event;
     this.#startTimestamp = nowTimestamp;
-    this.#targetSamples = Math.max(next.durationSamples, frameSamples * 2);
+    // A whole number of packets, so that elapsed time meets it.
+    const longest = MAX_SEGMENT_SAMPLES - (MAX_SEGMENT_SAMPLES % frameSamples);
+    const wanted = (next.durationMs * this.clockHz) / 1000;
+    this.#targetSamples = Math.max(Math.min(wanted, longest), frameSamples * 2);
     this.#endsLeft = END_PACKETS;
     return true;
   }

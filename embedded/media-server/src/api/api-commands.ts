@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { codecFormat } from '@ringwire/rtp';
 import type { ChannelRegistry } from '../channel/channel-registry.js';
 import type { ServerCounters } from '../counters.js';
 import { SERVER_VERSION } from '../event-socket/event-bus.js';
@@ -34,6 +35,9 @@ const GLOBAL_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string, ApiComm
   ['hupall', hangUpAll],
 ]);
 
+/** All commands. To add some: a file beside this one with such a map, and its name here; no name may stand in two. */
+const COMMANDS: ReadonlyMap<string, ApiCommand> = new Map([...GLOBAL_COMMANDS, ...CHANNEL_COMMANDS]);
+
 /** The `api` and `bgapi` commands. */
 export class ApiCommands {
   readonly #context: ApiContext;
@@ -45,7 +49,7 @@ export class ApiCommands {
   /** Runs `name argument…` and resolves with what is answered; never rejects. */
   async run(line: string): Promise<string> {
     const [, name = '', argument = ''] = /^\s*(\S*)\s*(.*)$/s.exec(line) ?? [];
-    const command = GLOBAL_COMMANDS.get(name) ?? CHANNEL_COMMANDS.get(name);
+    const command = COMMANDS.get(name);
     const { counters } = this.#context;
     if (!command) {
       counters.eslBadCommands++;
@@ -94,7 +98,7 @@ function show({ channels }: ApiContext, argument: string): string {
     cid_num: channel.profile.callerNumber,
     dest: channel.profile.destination,
     application: channel.getVariable('current_application') ?? '',
-    read_codec: channel.agreement?.codec ?? '',
+    read_codec: channel.agreement ? codecFormat(channel.agreement.codec).name : '',
   }));
   if (format === 'json') return JSON.stringify({ row_count: rows.length, ...(rows.length ? { rows } : {}) });
   if (rows.length === 0) return '\n0 total.\n';

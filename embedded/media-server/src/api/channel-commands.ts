@@ -2,12 +2,9 @@ import { assignAll, beginSessionRecording, endSessionRecording, sendDtmf } from 
 import type { Channel } from '../channel/channel.js';
 import { encodeHeaders } from '../event-socket/event.js';
 import type { ApiCommand, ApiContext } from './api-commands.js';
+import { forChannel, NO_CHANNEL } from './for-channel.js';
 
-const NO_CHANNEL = '-ERR No such channel!\n';
 const OK = '+OK\n';
-
-/** Answers a command about one channel; `rest` is what follows its uuid. */
-type ChannelCommand = (channel: Channel, rest: string[], context: ApiContext) => string | Promise<string>;
 
 /** The `uuid_…` commands. */
 export const CHANNEL_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string, ApiCommand>([
@@ -28,16 +25,6 @@ export const CHANNEL_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string,
   ['uuid_broadcast', forChannel(broadcast)],
   ['uuid_audio', forChannel(audio)],
 ]);
-
-function forChannel(command: ChannelCommand): ApiCommand {
-  return (context, argument) => {
-    const custom = argument.startsWith('^^') ? argument[2] : undefined;
-    const words = custom ? argument.slice(3).split(custom) : argument.split(/\s+/);
-    const [uuid = '', ...rest] = words;
-    const channel = context.channels.get(uuid);
-    return channel ? command(channel, rest, context) : NO_CHANNEL;
-  };
-}
 
 function dump(channel: Channel, [format]: string[]): string {
   const data = channel.channelData();

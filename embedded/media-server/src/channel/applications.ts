@@ -2,7 +2,7 @@ import type { Playlists } from '../files/playlists.js';
 import type { Channel } from './channel.js';
 import { collectDigits } from './collect-digits.js';
 import type { Execution } from './execute-queue.js';
-import { playback, playList, record, recordSession, splitArguments } from './media-applications.js';
+import { playback, playList, type Recording, record, recordSession, splitArguments } from './media-applications.js';
 
 /** What applications need of the server. */
 export interface ApplicationContext {
@@ -11,8 +11,11 @@ export interface ApplicationContext {
   onUnknown: (application: string, channel: Channel) => void;
 }
 
-type Response = string | undefined;
-type Application = (
+/** What an application leaves as its response: `Application-Response` of CHANNEL_EXECUTE_COMPLETE, `_none_` when undefined. */
+export type Response = string | undefined;
+
+/** Runs one application on a channel; resolves when it is over. `execution.stop` is set to what breaks it. */
+export type Application = (
   context: ApplicationContext,
   channel: Channel,
   argument: string,
@@ -21,7 +24,7 @@ type Application = (
 
 const nothing = (): undefined => undefined;
 
-const APPLICATIONS: ReadonlyMap<string, Application> = new Map<string, Application>([
+const BASIC_APPLICATIONS: ReadonlyMap<string, Application> = new Map<string, Application>([
   ['answer', nothing],
   ['pre_answer', nothing],
   ['park', (_context, channel) => channel.emit('CHANNEL_PARK') as undefined],
@@ -52,6 +55,9 @@ const APPLICATIONS: ReadonlyMap<string, Application> = new Map<string, Applicati
   ['event', (_context, channel, argument) => fireEvent(channel, argument)],
   ['hangup', (_context, channel, argument) => void channel.hangup(argument || 'NORMAL_CLEARING') as undefined],
 ]);
+
+/** All applications. To add some: a file beside this one with such a map, and its name here; no name may stand in two. */
+const APPLICATIONS: ReadonlyMap<string, Application> = new Map([...BASIC_APPLICATIONS]);
 
 /** Runs an application by name. An unknown one hangs up the channel, as in FreeSWITCH. */
 export function createApplicationRunner(
@@ -93,11 +99,11 @@ async function gentones(
   return undefined;
 }
 
-const SESSION_RECORDINGS = new WeakMap<Channel, Map<string, number>>();
+const SESSION_RECORDINGS = new WeakMap<Channel, Map<string, Recording>>();
 
 /** Starts a session recording; false when that path is being recorded already. */
 export function beginSessionRecording(channel: Channel, path: string, limitSeconds: number): boolean {
-  const recordings = SESSION_RECORDINGS.get(channel) ?? new Map<string, number>();
+  const recordings = SESSION_RECORDINGS.get(channel) ?? new Map<string, Recording>();
   SESSION_RECORDINGS.set(channel, recordings);
   if (recordings.has(path)) return false;
   recordings.set(path, recordSession(channel, path, limitSeconds * 1000));
@@ -110,9 +116,9 @@ export function endSessionRecording(channel: Channel, path: string): boolean {
   const paths = path === 'all' ? [...(recordings?.keys() ?? [])] : [path];
   let found = false;
   for (const each of paths) {
-    const number = recordings?.get(each);
-    if (number === undefined) continue;
-    channel.leg.stopRecord(number);
+    const recording = recordings?.get(each);
+    if (!recording) continue;
+    recording.stop();
     recordings?.delete(each);
     found = true;
   }

@@ -1,3 +1,4 @@
+import type { CodecFormat } from '@ringwire/rtp';
 import { q850Of } from './hangup-causes.js';
 
 /** FreeSWITCH's channel states as events name them, with their numbers. */
@@ -32,7 +33,7 @@ export interface ChannelFacts {
   callState: CallState;
   answered: boolean;
   profile: CallerProfile;
-  codec: string;
+  codec: CodecFormat;
   createdMs: number;
   answeredMs: number;
   hungUpMs: number;
@@ -53,11 +54,11 @@ export function channelHeaders(facts: ChannelFacts): [string, string][] {
     ['Channel-HIT-Dialplan', 'true'],
     ['Channel-Call-UUID', facts.uuid],
     ['Answer-State', facts.callState === 'HANGUP' ? 'hangup' : facts.answered ? 'answered' : 'ringing'],
-    ['Channel-Read-Codec-Name', facts.codec],
-    ['Channel-Read-Codec-Rate', '8000'],
+    ['Channel-Read-Codec-Name', facts.codec.name],
+    ['Channel-Read-Codec-Rate', String(facts.codec.rateHz)],
     ['Channel-Read-Codec-Bit-Rate', '64000'],
-    ['Channel-Write-Codec-Name', facts.codec],
-    ['Channel-Write-Codec-Rate', '8000'],
+    ['Channel-Write-Codec-Name', facts.codec.name],
+    ['Channel-Write-Codec-Rate', String(facts.codec.rateHz)],
     ['Channel-Write-Codec-Bit-Rate', '64000'],
     ...profileHeaders('Caller', facts),
   ];

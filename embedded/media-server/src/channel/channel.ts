@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { AudioAgreement } from '@ringwire/rtp';
+import { type AudioAgreement, type CodecId, codecFormat } from '@ringwire/rtp';
 import type { EventBus } from '../event-socket/event-bus.js';
-import type { LegReport, MediaLeg } from '../media/media-pool.js';
+import type { MediaLeg } from '../media/media-leg.js';
+import type { LegReport } from '../media/protocol.js';
 import {
   type CallerProfile,
   type CallState,
@@ -46,7 +47,7 @@ export class Channel {
   /** Set once, before the first event. */
   leg!: MediaLeg;
   signalling: SignallingSide | undefined;
-  agreement: AudioAgreement | undefined;
+  agreement: AudioAgreement<CodecId> | undefined;
   bridgedTo: Channel | undefined;
   readonly #options: ChannelOptions;
   readonly #variables = new Map<string, string>();
@@ -208,7 +209,7 @@ export class Channel {
     ]);
     for (const channel of [this, other]) {
       channel.bridgedTo = undefined;
-      channel.leg.unbridge();
+      channel.leg.leave();
       channel.setVariable('bridge_uuid', undefined);
       channel.setVariable('signal_bond', undefined);
       if (!channel.isEnded) {
@@ -261,7 +262,7 @@ export class Channel {
       callState: this.#callState,
       answered: this.#answeredMs > 0,
       profile: this.profile,
-      codec: this.agreement?.codec ?? 'PCMU',
+      codec: codecFormat(this.agreement?.codec ?? 'PCMU'),
       createdMs: this.createdMs,
       answeredMs: this.#answeredMs,
       hungUpMs: this.#hungUpMs,

@@ -1,5 +1,6 @@
 import { SAMPLE_RATE_HZ } from '@ringwire/rtp';
 import type { Playlists } from '../files/playlists.js';
+import type { RecordEvent, RecordSpec } from '../media/attachments/recorder.js';
 import type { PlayItem, PlayOutcome } from '../media/protocol.js';
 import type { Channel } from './channel.js';
 import type { Execution } from './execute-queue.js';
@@ -112,7 +113,8 @@ export async function record(channel: Channel, argument: string, execution: Exec
   const [path = '', limit, threshold, hits] = splitArguments(argument);
   if (path === '') return '-ERR';
   channel.setVariable('playback_terminator_used', undefined);
-  const number = channel.leg.record(path, {
+  const recording = startRecording(channel, {
+    path,
     mode: 'read',
     limitMs: (Number(limit) || 0) * 1000,
     // The threshold is FreeSWITCH's energy score; our level is the mean amplitude, which is of the same order.
@@ -120,40 +122,45 @@ export async function record(channel: Channel, argument: string, execution: Exec
     silenceHits: Number(hits) || 0,
   });
   channel.emit('RECORD_START', [['Record-File-Path', path]]);
-  execution.stop = () => channel.leg.stopRecord(number);
+  execution.stop = () => recording.stop();
   const removeDigits = channel.onDigit((digit) => {
     if (!terminatorsOf(channel).includes(digit)) return;
     channel.setVariable('playback_terminator_used', digit);
-    channel.leg.stopRecord(number);
+    recording.stop();
   });
-  const report = await waitForRecordEnd(channel, number);
+  const { samples, outcome } = await recording.ended;
   removeDigits();
   execution.stop = undefined;
-  setRecordVariables(channel, path, report.samples, report.outcome);
+  setRecordVariables(channel, path, samples, outcome);
   return undefined;
 }
 
-/** Starts recording both directions beside everything else; its end is an event. */
-export function recordSession(channel: Channel, path: string, limitMs: number): number {
-  const stereo = /^(true|yes|on|1)$/i.test(channel.getVariable('RECORD_STEREO') ?? '');
-  const readOnly = /^(true|yes|on|1)$/i.test(channel.getVariable('RECORD_READ_ONLY') ?? '');
-  const number = channel.leg.record(path, { mode: stereo ? 'stereo' : readOnly ? 'read' : 'mixed', limitMs });
-  channel.emit('RECORD_START', [['Record-File-Path', path]]);
-  void waitForRecordEnd(channel, number).then(({ samples, outcome }) => {
-    setRecordVariables(channel, path, samples, outcome);
-  });
-  return number;
+/** A recording that runs beside applications. */
+export interface Recording {
+  stop(): void;
+  ended: Promise<RecordEnd>;
 }
 
-function waitForRecordEnd(channel: Channel, number: number): Promise<{ samples: number; outcome: string }> {
-  return new Promise((resolve) => {
-    const remove = channel.onReport((report) => {
-      const ours = report.type === 'recordEnded' && report.record === number;
-      if (!ours && report.type !== 'closed') return;
-      remove();
-      resolve(report.type === 'recordEnded' ? report : { samples: 0, outcome: 'failed' });
-    });
+type RecordEnd = Pick<RecordEvent, 'samples' | 'outcome'>;
+
+/** Starts recording both directions beside everything else; its end is an event. */
+export function recordSession(channel: Channel, path: string, limitMs: number): Recording {
+  const stereo = /^(true|yes|on|1)$/i.test(channel.getVariable('RECORD_STEREO') ?? '');
+  const readOnly = /^(true|yes|on|1)$/i.test(channel.getVariable('RECORD_READ_ONLY') ?? '');
+  const mode = stereo ? 'stereo' : readOnly ? 'read' : 'mixed';
+  const recording = startRecording(channel, { path, mode, limitMs, silenceThreshold: 0, silenceHits: 0 });
+  channel.emit('RECORD_START', [['Record-File-Path', path]]);
+  void recording.ended.then(({ samples, outcome }) => setRecordVariables(channel, path, samples, outcome));
+  return recording;
+}
+
+function startRecording(channel: Channel, spec: RecordSpec): Recording {
+  // Stays so when the leg's thread dies before it can say how the recording ended.
+  let end: RecordEnd = { samples: 0, outcome: 'failed' };
+  const attachment = channel.leg.attach({ kind: 'record', ...spec }, (event) => {
+    end = event;
   });
+  return { stop: () => attachment.detach(), ended: attachment.ended.then(() => end) };
 }
 
 function setRecordVariables(channel: Channel, path: string, samples: number, outcome: string): void {

@@ -1,21 +1,23 @@
 import { readFile, stat } from 'node:fs/promises';
-import { decodeWavFrames, parseWav, Resampler, SAMPLE_RATE_HZ, type WavInfo } from '@ringwire/rtp';
+import { decodeWavFrames, type LegRate, parseWav, Resampler, type WavInfo } from '@ringwire/rtp';
 import { UnplayableFileError } from '../errors.js';
 
 /** Largest file that is played: about 12 minutes of CD-quality stereo. Files are held in memory while they play. */
 const MAX_FILE_BYTES = 128 * 1024 * 1024;
 /** Memory for clips that may be wanted again. */
 const CACHE_BYTES = 64 * 1024 * 1024;
-/** Samples decoded at a time: 100 ms, so that a tick never waits for a whole file. */
+/** Samples decoded at a time: 50 to 100 ms, so that a tick never waits for a whole file. */
 const BLOCK_SAMPLES = 800;
 
 /**
- * A WAV file at 8 kHz mono, decoded as far as it has been played and shared by all legs that play it, so that the same prompt in
+ * A WAV file at the rate of a leg, mono, decoded as far as it has been played and shared by all legs that play it, so that the same prompt in
  * a hundred calls is decoded once.
  */
 export class AudioClip {
-  /** Samples at 8 kHz. */
+  /** Samples at {@link rateHz}. */
   readonly length: number;
+  /** Rate of {@link pcm}. */
+  readonly rateHz: LegRate;
   readonly sourceRateHz: number;
   readonly pcm: Int16Array;
   readonly #file: Buffer;
@@ -25,16 +27,17 @@ export class AudioClip {
   #decoded = 0;
 
   /** @throws WavFormatError when the file is not playable. */
-  constructor(file: Buffer) {
+  constructor(file: Buffer, rateHz: LegRate) {
     this.#file = file;
+    this.rateHz = rateHz;
     this.#info = parseWav(file);
     this.sourceRateHz = this.#info.sampleRateHz;
-    const same = this.sourceRateHz === SAMPLE_RATE_HZ;
-    this.#resampler = same ? undefined : new Resampler(this.sourceRateHz, SAMPLE_RATE_HZ);
+    const same = this.sourceRateHz === rateHz;
+    this.#resampler = same ? undefined : new Resampler(this.sourceRateHz, rateHz);
     this.length = this.#resampler ? this.#resampler.outputLength(this.#info.frames) : this.#info.frames;
     this.pcm = new Int16Array(this.length);
     const margin = this.#resampler ? this.#resampler.margin : 0;
-    this.#scratch = new Int16Array(Math.ceil(BLOCK_SAMPLES * (this.sourceRateHz / SAMPLE_RATE_HZ)) + 2 * margin + 4);
+    this.#scratch = new Int16Array(Math.ceil(BLOCK_SAMPLES * (this.sourceRateHz / rateHz)) + 2 * margin + 4);
   }
 
   /** Memory held. */
@@ -77,13 +80,14 @@ interface CacheEntry {
   size: number;
 }
 
-/** Clips by path, the least recently used given up first; a file that changed on disk is read again. */
+/** Clips by path and rate, the least recently used given up first; a file that changed on disk is read again. */
 export class ClipCache {
   readonly #entries = new Map<string, CacheEntry>();
   #bytes = 0;
 
   /** Rejects with the system's error, WavFormatError or UnplayableFileError. */
-  async load(path: string): Promise<AudioClip> {
+  async load(path: string, rateHz: LegRate): Promise<AudioClip> {
+    const key = `${rateHz} ${path}`;
     const { mtimeMs, size, isFile } = await stat(path).then((facts) => ({
       mtimeMs: facts.mtimeMs,
       size: facts.size,
@@ -91,27 +95,27 @@ export class ClipCache {
     }));
     if (!isFile) throw new UnplayableFileError('not a file', { path });
     if (size > MAX_FILE_BYTES) throw new UnplayableFileError('the file is too large', { path, size });
-    const known = this.#entries.get(path);
+    const known = this.#entries.get(key);
     if (known && known.modifiedMs === mtimeMs && known.size === size) {
-      this.#entries.delete(path);
-      this.#entries.set(path, known);
+      this.#entries.delete(key);
+      this.#entries.set(key, known);
       return known.clip;
     }
-    const clip = new AudioClip(await readFile(path));
-    this.#drop(path);
-    this.#entries.set(path, { clip, modifiedMs: mtimeMs, size });
+    const clip = new AudioClip(await readFile(path), rateHz);
+    this.#drop(key);
+    this.#entries.set(key, { clip, modifiedMs: mtimeMs, size });
     this.#bytes += clip.bytes;
     for (const oldest of this.#entries.keys()) {
-      if (this.#bytes <= CACHE_BYTES || oldest === path) break;
+      if (this.#bytes <= CACHE_BYTES || oldest === key) break;
       this.#drop(oldest);
     }
     return clip;
   }
 
-  #drop(path: string): void {
-    const entry = this.#entries.get(path);
+  #drop(key: string): void {
+    const entry = this.#entries.get(key);
     if (!entry) return;
     this.#bytes -= entry.clip.bytes;
-    this.#entries.delete(path);
+    this.#entries.delete(key);
   }
 }

@@ -1,36 +1,44 @@
-import { SAMPLES_PER_PACKET } from '@ringwire/rtp';
+import { FrameConverter, frameSamples, type LegRate } from '@ringwire/rtp';
 
 const SLOTS = 8;
 /** Frames waiting beyond this are dropped oldest first: latency is worse than a lost frame. */
 const MAX_WAITING = 3;
-const CONTROL_BYTES = 8;
+const CONTROL_WORDS = 3;
+const CONTROL_BYTES = CONTROL_WORDS * 4;
 const WRITE_INDEX = 0;
 const READ_INDEX = 1;
+const RATE = 2;
 
 /**
- * A queue of 20 ms frames from one bridged leg to the other, in shared memory, so that the two may live on different threads.
- * One writer, one reader, no locks, no allocation.
+ * A queue of 20 ms frames of one rate from a leg to whoever it is joined with, in shared memory, so that the two may live on
+ * different threads. One writer, one reader, no locks, no allocation.
  */
 export class FrameQueue {
+  readonly rateHz: LegRate;
   readonly #control: Int32Array;
   readonly #samples: Int16Array;
+  readonly #frameSamples: number;
 
   /** Attaches to memory made by {@link FrameQueue.allocate}. */
   constructor(memory: SharedArrayBuffer) {
-    this.#control = new Int32Array(memory, 0, 2);
+    this.#control = new Int32Array(memory, 0, CONTROL_WORDS);
     this.#samples = new Int16Array(memory, CONTROL_BYTES);
+    this.rateHz = this.#control[RATE] === 16000 ? 16000 : 8000;
+    this.#frameSamples = frameSamples(this.rateHz);
   }
 
   /** Memory for one queue. */
-  static allocate(): SharedArrayBuffer {
-    return new SharedArrayBuffer(CONTROL_BYTES + SLOTS * SAMPLES_PER_PACKET * 2);
+  static allocate(rateHz: LegRate): SharedArrayBuffer {
+    const memory = new SharedArrayBuffer(CONTROL_BYTES + SLOTS * frameSamples(rateHz) * 2);
+    new Int32Array(memory, 0, CONTROL_WORDS)[RATE] = rateHz;
+    return memory;
   }
 
-  /** Appends a frame; dropped when the reader has stopped reading. */
+  /** Appends a frame of the queue's rate; dropped when the reader has stopped reading. */
   push(frame: Int16Array): void {
     const write = Atomics.load(this.#control, WRITE_INDEX);
     if (((write - Atomics.load(this.#control, READ_INDEX)) | 0) >= SLOTS) return;
-    this.#samples.set(frame, (write & (SLOTS - 1)) * SAMPLES_PER_PACKET);
+    this.#samples.set(frame, (write & (SLOTS - 1)) * this.#frameSamples);
     Atomics.store(this.#control, WRITE_INDEX, (write + 1) | 0);
   }
 
@@ -41,9 +49,47 @@ export class FrameQueue {
     const waiting = (write - read) | 0;
     if (waiting <= 0) return false;
     if (waiting > MAX_WAITING) read = (write - 1) | 0;
-    const start = (read & (SLOTS - 1)) * SAMPLES_PER_PACKET;
-    for (let i = 0; i < SAMPLES_PER_PACKET; i++) frame[i] = this.#samples[start + i]!;
+    const length = this.#frameSamples;
+    const start = (read & (SLOTS - 1)) * length;
+    for (let i = 0; i < length; i++) frame[i] = this.#samples[start + i]!;
     Atomics.store(this.#control, READ_INDEX, (read + 1) | 0);
+    return true;
+  }
+}
+
+/** A leg's ends of the two queues that join it with another leg or a room, converting between its rate and theirs. */
+export class Exchange {
+  readonly #incoming: FrameQueue;
+  readonly #outgoing: FrameQueue;
+  readonly #pulled: Int16Array;
+  #fromQueue: FrameConverter;
+  #toQueue: FrameConverter;
+
+  /** `rateHz` is the leg's rate now. */
+  constructor(incoming: SharedArrayBuffer, outgoing: SharedArrayBuffer, rateHz: LegRate) {
+    this.#incoming = new FrameQueue(incoming);
+    this.#outgoing = new FrameQueue(outgoing);
+    this.#pulled = new Int16Array(frameSamples(this.#incoming.rateHz));
+    this.#fromQueue = new FrameConverter(this.#incoming.rateHz, rateHz);
+    this.#toQueue = new FrameConverter(rateHz, this.#outgoing.rateHz);
+  }
+
+  /** The leg has another rate from now on. */
+  setRate(rateHz: LegRate): void {
+    if (rateHz === this.#toQueue.fromHz) return;
+    this.#fromQueue = new FrameConverter(this.#incoming.rateHz, rateHz);
+    this.#toQueue = new FrameConverter(rateHz, this.#outgoing.rateHz);
+  }
+
+  /** Gives what the leg hears. */
+  push(frame: Int16Array): void {
+    this.#outgoing.push(this.#toQueue.convert(frame));
+  }
+
+  /** Fills `frame` with what the leg is to be sent and returns true; false, and `frame` untouched, when there is nothing. */
+  pull(frame: Int16Array): boolean {
+    if (!this.#incoming.pull(this.#pulled)) return false;
+    frame.set(this.#fromQueue.convert(this.#pulled));
     return true;
   }
 }

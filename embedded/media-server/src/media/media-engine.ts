@@ -2,11 +2,12 @@ import { RtpError, RtpSocket } from '@ringwire/rtp';
 import { ClipCache } from './audio-clip.js';
 import { Leg } from './leg.js';
 import type { MediaCommand, MediaReport, WorkerStats } from './protocol.js';
+import { Room, type RoomSpec } from './rooms/room.js';
 import { TickClock } from './tick-clock.js';
 
 const STATS_EVERY_TICKS = 50;
 
-/** Everything of one media thread: its legs and the clock that drives them. Talks to the main thread in messages only. */
+/** Everything of one media thread: its legs, its conference rooms and the clock that drives them. Talks to the main thread in messages only. */
 export class MediaEngine {
   readonly #report: (report: MediaReport) => void;
   readonly #clips = new ClipCache();
@@ -15,6 +16,7 @@ export class MediaEngine {
   /** Legs that were closed before their port was bound. */
   readonly #opening = new Map<number, { cancelled: boolean }>();
   #legs: Leg[] = [];
+  #rooms: Room[] = [];
   #closed = { packetsIn: 0, packetsOut: 0, badPackets: 0, strayPackets: 0, latePackets: 0 };
   #ticksToStats = STATS_EVERY_TICKS;
 
@@ -32,26 +34,38 @@ export class MediaEngine {
     this.#report({ type: 'ready' });
   }
 
-  /** Obeys one command; what concerns a leg that is gone is ignored. */
+  /** Obeys one command; what concerns a leg or room that is gone is ignored. */
   obey(command: MediaCommand): void {
-    if (command.type === 'open') {
-      void this.#open(command);
-      return;
+    switch (command.type) {
+      case 'open':
+        void this.#open(command);
+        return;
+      case 'stop':
+        void this.stop();
+        return;
+      case 'openRoom':
+        this.#openRoom(command.room, command.spec);
+        return;
+      case 'roomCommand':
+        this.#rooms.find((room) => room.id === command.room)?.obey(command.command);
+        return;
+      case 'closeRoom':
+        void this.#closeRoom(command.room);
+        return;
+      case 'close':
+        this.#close(command.leg);
+        return;
+      default:
+        this.#byId.get(command.leg)?.obey(command);
     }
-    if (command.type === 'stop') {
-      void this.stop();
-      return;
-    }
-    const leg = this.#byId.get(command.leg);
-    if (leg) this.#obeyForLeg(leg, command);
-    else if (command.type === 'close') this.#closeUnopened(command.leg);
   }
 
-  /** Stops the clock and closes every leg. */
+  /** Stops the clock and closes every leg and room. */
   async stop(): Promise<void> {
     this.#clock.stop();
-    await Promise.all(this.#legs.map((leg) => leg.close()));
+    await Promise.all([...this.#legs.map((leg) => leg.close()), ...this.#rooms.map((room) => room.close())]);
     this.#legs = [];
+    this.#rooms = [];
     this.#byId.clear();
   }
 
@@ -63,49 +77,12 @@ export class MediaEngine {
     return { legs: this.#legs.length, ticks, lateTicks, skippedTicks, ...total };
   }
 
-  #obeyForLeg(leg: Leg, command: Exclude<MediaCommand, { type: 'open' | 'stop' }>): void {
-    switch (command.type) {
-      case 'configure':
-        leg.configure(command.media);
-        break;
-      case 'play':
-        leg.play(command);
-        break;
-      case 'stopPlay':
-        leg.stopPlay(command.play);
-        break;
-      case 'record':
-        leg.record(command);
-        break;
-      case 'stopRecord':
-        leg.stopRecord(command.record);
-        break;
-      case 'sendDtmf':
-        leg.sendDtmf(command.digits, command.durationMs);
-        break;
-      case 'bridge':
-        leg.bridge(command.incoming, command.outgoing);
-        break;
-      case 'unbridge':
-        leg.unbridge();
-        break;
-      case 'mute':
-        leg.mute(command.side, command.on);
-        break;
-      case 'stats':
-        this.#report({ type: 'stats', leg: leg.id, request: command.request, stats: leg.stats() });
-        break;
-      case 'close':
-        void this.#close(leg);
-    }
-  }
-
   async #open(command: Extract<MediaCommand, { type: 'open' }>): Promise<void> {
     const state = { cancelled: false };
     this.#opening.set(command.leg, state);
     try {
-      const { host, minPort, maxPort } = command;
-      const socket = await RtpSocket.bind({ host, minPort, maxPort });
+      const { host, port } = command;
+      const socket = await RtpSocket.bind({ host, minPort: port, maxPort: port });
       if (state.cancelled) {
         await socket.close();
         this.#report({ type: 'closed', leg: command.leg });
@@ -123,12 +100,14 @@ export class MediaEngine {
     }
   }
 
-  #closeUnopened(id: number): void {
-    const state = this.#opening.get(id);
-    if (state) state.cancelled = true;
+  #close(id: number): void {
+    const leg = this.#byId.get(id);
+    const opening = this.#opening.get(id);
+    if (leg) void this.#closeLeg(leg);
+    else if (opening) opening.cancelled = true;
   }
 
-  async #close(leg: Leg): Promise<void> {
+  async #closeLeg(leg: Leg): Promise<void> {
     this.#byId.delete(leg.id);
     this.#legs = this.#legs.filter((other) => other !== leg);
     addStats(this.#closed, leg);
@@ -136,10 +115,24 @@ export class MediaEngine {
     this.#report({ type: 'closed', leg: leg.id });
   }
 
+  #openRoom(id: number, spec: RoomSpec): void {
+    this.#rooms.push(new Room(id, spec, (event) => this.#report({ type: 'roomEvent', room: id, event })));
+  }
+
+  async #closeRoom(id: number): Promise<void> {
+    const room = this.#rooms.find((candidate) => candidate.id === id);
+    if (!room) return;
+    this.#rooms = this.#rooms.filter((other) => other !== room);
+    await room.close();
+    this.#report({ type: 'roomClosed', room: id });
+  }
+
   /** Every 20 ms: no await, no closures, no allocation but the statistics once a second. */
   #tick(nowMs: number): void {
     const legs = this.#legs;
     for (let i = 0; i < legs.length; i++) legs[i]!.receiveTick(nowMs);
+    const rooms = this.#rooms;
+    for (let i = 0; i < rooms.length; i++) rooms[i]!.tick();
     for (let i = 0; i < legs.length; i++) legs[i]!.sendTick();
     if (--this.#ticksToStats === 0) {
       this.#ticksToStats = STATS_EVERY_TICKS;

@@ -1,17 +1,10 @@
 import { Worker } from 'node:worker_threads';
 import { MediaUnavailableError } from '../errors.js';
-import { FrameQueue } from './frame-queue.js';
-import type { LegMedia, LegStats, MediaCommand, MediaReport, PlayItem, RecordMode, WorkerStats } from './protocol.js';
-
-/** A report about one leg. */
-export type LegReport = Exclude<MediaReport, { type: 'ready' | 'workerStats' }>;
-
-/** What a leg tells its owner. */
-export interface LegListener {
-  onReport(report: LegReport): void;
-  /** The media thread died: the leg is gone. */
-  onLost(): void;
-}
+import { type LegListener, MediaLeg } from './media-leg.js';
+import { MediaRoom, type RoomListener } from './media-room.js';
+import { PortPool } from './port-pool.js';
+import type { LegReport, MediaCommand, MediaReport, RoomReport, WorkerStats } from './protocol.js';
+import type { RoomSpec } from './rooms/room.js';
 
 /** Where RTP ports come from. */
 export interface PoolOptions {
@@ -20,31 +13,43 @@ export interface PoolOptions {
   /** 0 takes free ports of the system. */
   minPort: number;
   maxPort: number;
+  /** How long a port rests between two calls. @defaultValue 2000 */
+  quarantineMs?: number;
   /** Called when a media thread died and was replaced. */
   onWorkerLost: (error: unknown) => void;
 }
 
 const WORKER_FILE = new URL('./worker.js', import.meta.url);
-const STATS_TIMEOUT_MS = 1000;
+/** Late audio of a call that has ended keeps coming for about as long as its peer needs to see the BYE. */
+const DEFAULT_QUARANTINE_MS = 2000;
+/** Ports that another process holds are passed over, this many at most for one leg. */
+const MAX_PORT_TRIES = 64;
+/** Code of the RTP socket's error when its port is taken. */
+const PORTS_EXHAUSTED = 'rtp/ports-exhausted';
 
 interface WorkerSlot {
   worker: Worker;
   legs: Set<MediaLeg>;
+  rooms: Set<MediaRoom>;
   stats: WorkerStats | undefined;
 }
 
-/** The main thread's view of the media threads: opens legs on the least loaded one and passes messages. */
+/** The main thread's view of the media threads: opens legs and rooms on the least loaded one and passes messages. */
 export class MediaPool {
   readonly #options: PoolOptions;
   readonly #slots: WorkerSlot[] = [];
   readonly #legs = new Map<number, MediaLeg>();
   /** Statistics of threads that are gone, so that counters never fall. */
   readonly #lost: WorkerStats = emptyStats();
-  #nextLeg = 1;
+  readonly #rooms = new Map<number, MediaRoom>();
+  readonly #ports: PortPool;
+  #nextId = 1;
   #stopping = false;
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    const { minPort, maxPort, quarantineMs = DEFAULT_QUARANTINE_MS } = options;
+    this.#ports = new PortPool({ minPort, maxPort, quarantineMs });
   }
 
   /** Starts the threads; resolves when all run. */
@@ -60,25 +65,28 @@ export class MediaPool {
 
   /** Opens a leg on a free port. @throws MediaUnavailableError when there is none. */
   async open(listener: LegListener): Promise<MediaLeg> {
-    const slot = this.#slots.reduce<WorkerSlot | undefined>(
-      (best, candidate) => (best && best.legs.size <= candidate.legs.size ? best : candidate),
-      undefined,
-    );
-    if (!slot) throw new MediaUnavailableError('no media thread is running');
-    const { host, minPort, maxPort } = this.#options;
-    const id = this.#nextLeg++;
-    const leg = new MediaLeg(id, host, listener, (command) => slot.worker.postMessage(command));
-    slot.legs.add(leg);
-    this.#legs.set(id, leg);
-    slot.worker.postMessage({ type: 'open', leg: id, host, minPort, maxPort } satisfies MediaCommand);
-    try {
-      await leg.opened;
-    } catch (error) {
-      slot.legs.delete(leg);
-      this.#legs.delete(id);
-      throw error;
+    for (let tries = 1; ; tries++) {
+      const port = this.#ports.take();
+      if (port === undefined) throw new MediaUnavailableError('all RTP ports are in use', { code: PORTS_EXHAUSTED });
+      try {
+        return await this.#openOn(this.#leastLoaded(), port, listener);
+      } catch (error) {
+        this.#ports.release(port);
+        const isTaken = error instanceof MediaUnavailableError && error.facts.code === PORTS_EXHAUSTED;
+        if (!isTaken || port === 0 || tries === MAX_PORT_TRIES) throw error;
+      }
     }
-    return leg;
+  }
+
+  /** Opens a conference room. @throws MediaUnavailableError when no media thread is running. */
+  openRoom(spec: RoomSpec, listener: RoomListener): MediaRoom {
+    const slot = this.#leastLoaded();
+    const id = this.#nextId++;
+    const room = new MediaRoom(id, spec.rateHz, listener, (command) => slot.worker.postMessage(command));
+    slot.rooms.add(room);
+    this.#rooms.set(id, room);
+    slot.worker.postMessage({ type: 'openRoom', room: id, spec } satisfies MediaCommand);
+    return room;
   }
 
   /** Open legs, each with one RTP port. */
@@ -94,9 +102,36 @@ export class MediaPool {
     return total;
   }
 
+  async #openOn(slot: WorkerSlot, port: number, listener: LegListener): Promise<MediaLeg> {
+    const { host } = this.#options;
+    const id = this.#nextId++;
+    const leg = new MediaLeg(id, host, listener, (command) => slot.worker.postMessage(command));
+    slot.legs.add(leg);
+    this.#legs.set(id, leg);
+    slot.worker.postMessage({ type: 'open', leg: id, host, port } satisfies MediaCommand);
+    try {
+      await leg.opened;
+    } catch (error) {
+      slot.legs.delete(leg);
+      this.#legs.delete(id);
+      throw error;
+    }
+    void leg.closed.then(() => this.#ports.release(port));
+    return leg;
+  }
+
+  #leastLoaded(): WorkerSlot {
+    const slot = this.#slots.reduce<WorkerSlot | undefined>(
+      (best, candidate) => (best && loadOf(best) <= loadOf(candidate) ? best : candidate),
+      undefined,
+    );
+    if (!slot) throw new MediaUnavailableError('no media thread is running');
+    return slot;
+  }
+
   #startWorker(): Promise<void> {
     const worker = new Worker(WORKER_FILE);
-    const slot: WorkerSlot = { worker, legs: new Set(), stats: undefined };
+    const slot: WorkerSlot = { worker, legs: new Set(), rooms: new Set(), stats: undefined };
     this.#slots.push(slot);
     return new Promise((resolve, reject) => {
       worker.on('message', (report: MediaReport) => {
@@ -118,6 +153,11 @@ export class MediaPool {
       slot.stats = report.stats;
       return;
     }
+    if ('room' in report) this.#onRoomReport(slot, report);
+    else this.#onLegReport(slot, report);
+  }
+
+  #onLegReport(slot: WorkerSlot, report: LegReport): void {
     const leg = this.#legs.get(report.leg);
     if (!leg) return;
     if (report.type === 'closed') {
@@ -125,6 +165,16 @@ export class MediaPool {
       this.#legs.delete(leg.id);
     }
     leg.receive(report);
+  }
+
+  #onRoomReport(slot: WorkerSlot, report: RoomReport): void {
+    const room = this.#rooms.get(report.room);
+    if (!room) return;
+    if (report.type === 'roomClosed') {
+      slot.rooms.delete(room);
+      this.#rooms.delete(room.id);
+    }
+    room.receive(report);
   }
 
   #onWorkerGone(slot: WorkerSlot, error: unknown): void {
@@ -137,147 +187,17 @@ export class MediaPool {
       this.#legs.delete(leg.id);
       leg.lose();
     }
+    for (const room of slot.rooms) {
+      this.#rooms.delete(room.id);
+      room.lose();
+    }
     this.#startWorker().catch((cause) => this.#options.onWorkerLost(cause));
   }
 }
 
-/** One RTP stream, seen from the main thread. Commands are sent and forgotten; what comes of them is reported. */
-export class MediaLeg {
-  readonly id: number;
-  readonly host: string;
-  /** RTP port, once {@link opened}. */
-  port = 0;
-  readonly opened: Promise<void>;
-  readonly closed: Promise<void>;
-  readonly #post: (command: MediaCommand) => void;
-  readonly #listener: LegListener;
-  readonly #statsRequests = new Map<number, (stats: LegStats | undefined) => void>();
-  #settleOpen: { resolve: () => void; reject: (error: Error) => void } | undefined;
-  #settleClosed: () => void = () => undefined;
-  #nextId = 1;
-
-  constructor(id: number, host: string, listener: LegListener, post: (command: MediaCommand) => void) {
-    this.id = id;
-    this.host = host;
-    this.#listener = listener;
-    this.#post = post;
-    this.opened = new Promise((resolve, reject) => {
-      this.#settleOpen = { resolve, reject };
-    });
-    this.closed = new Promise((resolve) => {
-      this.#settleClosed = resolve;
-    });
-  }
-
-  /** Sets codec, direction and peer. */
-  configure(media: LegMedia): void {
-    this.#post({ type: 'configure', leg: this.id, media });
-  }
-
-  /** Plays a list; returns the number that its reports carry. */
-  play(items: PlayItem[], timeoutMs = 0): number {
-    const play = this.#nextId++;
-    this.#post({ type: 'play', leg: this.id, play, items, timeoutMs });
-    return play;
-  }
-
-  /** Ends a list. */
-  stopPlay(play: number): void {
-    this.#post({ type: 'stopPlay', leg: this.id, play });
-  }
-
-  /** Records; returns the number that its report carries. */
-  record(
-    path: string,
-    options: { mode: RecordMode; limitMs?: number; silenceThreshold?: number; silenceHits?: number },
-  ): number {
-    const record = this.#nextId++;
-    const { mode, limitMs = 0, silenceThreshold = 0, silenceHits = 0 } = options;
-    this.#post({ type: 'record', leg: this.id, record, path, mode, limitMs, silenceThreshold, silenceHits });
-    return record;
-  }
-
-  /** Ends a recording. */
-  stopRecord(record: number): void {
-    this.#post({ type: 'stopRecord', leg: this.id, record });
-  }
-
-  /** Sends digits as RFC 4733 events. */
-  sendDtmf(digits: string, durationMs: number): void {
-    this.#post({ type: 'sendDtmf', leg: this.id, digits, durationMs });
-  }
-
-  /** Silences one side. */
-  mute(side: 'read' | 'write', on: boolean): void {
-    this.#post({ type: 'mute', leg: this.id, side, on });
-  }
-
-  /** Exchanges audio with another leg, on whatever thread it is. */
-  bridge(other: MediaLeg): void {
-    const there = FrameQueue.allocate();
-    const back = FrameQueue.allocate();
-    this.#post({ type: 'bridge', leg: this.id, incoming: back, outgoing: there });
-    other.#post({ type: 'bridge', leg: other.id, incoming: there, outgoing: back });
-  }
-
-  /** Ends this side's part of the exchange. */
-  unbridge(): void {
-    this.#post({ type: 'unbridge', leg: this.id });
-  }
-
-  /** RTP counts; undefined when the leg is gone. */
-  stats(): Promise<LegStats | undefined> {
-    const request = this.#nextId++;
-    this.#post({ type: 'stats', leg: this.id, request });
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#answerStats(request, undefined), STATS_TIMEOUT_MS);
-      this.#statsRequests.set(request, (stats) => {
-        clearTimeout(timer);
-        resolve(stats);
-      });
-    });
-  }
-
-  /** Frees the port; resolves when it is free. */
-  close(): Promise<void> {
-    this.#post({ type: 'close', leg: this.id });
-    return this.closed;
-  }
-
-  /** Takes a report from the thread. */
-  receive(report: LegReport): void {
-    if (report.type === 'opened') {
-      this.port = report.port;
-      this.#settleOpen?.resolve();
-    } else if (report.type === 'openFailed') {
-      this.#settleOpen?.reject(new MediaUnavailableError(report.message, { code: report.code }));
-    } else if (report.type === 'stats') {
-      this.#answerStats(report.request, report.stats);
-    } else {
-      if (report.type === 'closed') this.#end();
-      this.#listener.onReport(report);
-    }
-  }
-
-  /** The thread died. */
-  lose(): void {
-    this.#settleOpen?.reject(new MediaUnavailableError('the media thread ended'));
-    this.#end();
-    // Whoever waits for the end of a playback or recording must not wait for ever.
-    this.#listener.onReport({ type: 'closed', leg: this.id });
-    this.#listener.onLost();
-  }
-
-  #end(): void {
-    for (const request of [...this.#statsRequests.keys()]) this.#answerStats(request, undefined);
-    this.#settleClosed();
-  }
-
-  #answerStats(request: number, stats: LegStats | undefined): void {
-    const answer = this.#statsRequests.get(request);
-    this.#statsRequests.delete(request);
-    answer?.(stats);
-  }
+/** A member more or less does not matter: rooms and legs count the same until measured otherwise. */
+function loadOf(slot: WorkerSlot): number {
+  return slot.legs.size + slot.rooms.size;
 }
 
 function emptyStats(): WorkerStats {

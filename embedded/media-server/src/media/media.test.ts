@@ -1,8 +1,10 @@
-import { encodeG711, tone } from '@ringwire/rtp';
+import { createCodec, encodeG711, tone } from '@ringwire/rtp';
 import t from 'tap';
 import { FrameQueue } from './frame-queue.js';
 import { ReceiveBuffer } from './receive-buffer.js';
 import { TickClock } from './tick-clock.js';
+
+const pcmu = createCodec('PCMU');
 
 t.test('the clock ticks on absolute deadlines, makes up for a short stall and gives up a long one', (t) => {
   let nowMs = 1000;
@@ -50,7 +52,7 @@ t.test('received audio is put in its place whatever the order of its packets', (
   // Swapped, doubled, and number 6 lost.
   const order = [[0], [2, 1], [], [3, 3], [4], [5], [], [7], [8], [9], [], []];
   order.forEach((arriving, tick) => {
-    for (const i of arriving) buffer.write('PCMU', packets[i]!.bytes, 0, 160, packets[i]!.timestamp);
+    for (const i of arriving) buffer.write(pcmu, packets[i]!.bytes, 0, 160, packets[i]!.timestamp);
     buffer.read(frame);
     heard.set(frame, tick * 160);
   });
@@ -70,7 +72,7 @@ t.test('a sender whose timestamps jump is followed', (t) => {
   for (const start of [0, 800_000, 5000]) {
     let heard = false;
     for (let i = 0; i < 12; i++) {
-      buffer.write('PCMU', loud, 0, 160, start + i * 160);
+      buffer.write(pcmu, loud, 0, 160, start + i * 160);
       buffer.read(frame);
       heard ||= frame[80]! > 10_000;
     }
@@ -84,7 +86,7 @@ t.test('late packets raise the delay, and it falls again when they are in time',
   const frame = new Int16Array(160);
   const sound = new Uint8Array(160).fill(0x80);
   let next = 0;
-  const arrive = (): void => buffer.write('PCMU', sound, 0, 160, 160 * next++);
+  const arrive = (): void => buffer.write(pcmu, sound, 0, 160, 160 * next++);
   const silentTicks = (ticks: number): number => {
     let silent = 0;
     for (let i = 0; i < ticks; i++) {
@@ -109,7 +111,7 @@ t.test('late packets raise the delay, and it falls again when they are in time',
 });
 
 t.test('frames cross between bridged legs in order, and never pile up', (t) => {
-  const memory = FrameQueue.allocate();
+  const memory = FrameQueue.allocate(8000);
   const [writer, reader] = [new FrameQueue(memory), new FrameQueue(memory)];
   const frame = new Int16Array(160);
   t.notOk(reader.pull(frame));

@@ -1,22 +1,26 @@
-import { SAMPLE_RATE_HZ } from '@ringwire/rtp';
+import type { LegRate } from '@ringwire/rtp';
 import type { ClipCache } from './audio-clip.js';
-import type { MediaReport, PlayItem, PlayOutcome } from './protocol.js';
+import type { LegReport, PlayItem, PlayOutcome } from './protocol.js';
 import { type AudioSource, openSource } from './sources.js';
+
+/** Rate in which lengths are reported, whatever the leg's. */
+const REPORT_RATE_HZ = 8000;
 
 type Opened = { source: AudioSource } | { problem: string } | undefined;
 
 /**
- * Plays a list of items on one leg, without a gap between them: all are opened at once, the first starts as soon as it is there.
+ * Plays a list of items on one leg, at the rate that the leg has at its start, without a gap between them: all are opened at once, the first starts as soon as it is there.
  * Reports each item's start and end and the end of the whole.
  */
 export class Player {
   readonly play: number;
+  readonly rateHz: LegRate;
   /** Whether it has ended and reported so. */
   ended = false;
   readonly #leg: number;
   readonly #items: PlayItem[];
   readonly #opened: Opened[];
-  readonly #report: (report: MediaReport) => void;
+  readonly #report: (report: LegReport) => void;
   readonly #limitSamples: number;
   #index = 0;
   #current: AudioSource | undefined;
@@ -28,15 +32,17 @@ export class Player {
   constructor(
     leg: number,
     command: { play: number; items: PlayItem[]; timeoutMs: number },
+    rateHz: LegRate,
     clips: ClipCache,
-    report: (report: MediaReport) => void,
+    report: (report: LegReport) => void,
   ) {
     this.play = command.play;
+    this.rateHz = rateHz;
     this.#leg = leg;
     this.#items = command.items;
     this.#opened = command.items.map(() => undefined);
     this.#report = report;
-    this.#limitSamples = command.timeoutMs > 0 ? (command.timeoutMs * SAMPLE_RATE_HZ) / 1000 : Number.POSITIVE_INFINITY;
+    this.#limitSamples = command.timeoutMs > 0 ? (command.timeoutMs * rateHz) / 1000 : Number.POSITIVE_INFINITY;
     for (let i = 0; i < command.items.length; i++) void this.#open(i, clips);
   }
 
@@ -66,7 +72,7 @@ export class Player {
 
   async #open(index: number, clips: ClipCache): Promise<void> {
     try {
-      this.#opened[index] = { source: await openSource(this.#items[index]!, clips) };
+      this.#opened[index] = { source: await openSource(this.#items[index]!, clips, this.rateHz) };
     } catch (error) {
       this.#opened[index] = { problem: error instanceof Error ? error.message : String(error) };
     }
@@ -107,7 +113,7 @@ export class Player {
       leg: this.#leg,
       play: this.play,
       outcome,
-      samples: this.#samples,
+      samples: Math.round((this.#samples * REPORT_RATE_HZ) / this.rateHz),
       lastOffsetFrames: this.#lastOffsetFrames,
       ...(this.#problem === undefined ? {} : { problem: this.#problem }),
     });

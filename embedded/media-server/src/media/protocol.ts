@@ -1,4 +1,6 @@
-import type { Direction, G711Codec } from '@ringwire/rtp';
+import type { CodecId, Direction } from '@ringwire/rtp';
+import type { AttachmentEvent, AttachmentMessage, AttachmentSpec } from './attachments/registry.js';
+import type { RoomCommand, RoomEvent, RoomSpec } from './rooms/room.js';
 
 /** One thing to play, ready for the media thread: everything remote has been fetched to a file before. */
 export type PlayItem =
@@ -8,57 +10,60 @@ export type PlayItem =
   /** Could not be resolved; takes part in the list so that its events and its status are right. */
   | { kind: 'missing'; name: string };
 
-/** What of a channel goes into a recording: what it hears from its peer, or both directions as left and right or mixed. */
-export type RecordMode = 'read' | 'mixed' | 'stereo';
-
 /** How media of a leg is to flow from now on. */
 export interface LegMedia {
-  codec: G711Codec;
+  /** Of what we send; its rate is the leg's rate. */
+  codec: CodecId;
   payloadType: number;
+  /** The peer's `a=fmtp` of the codec. */
+  parameters?: string | undefined;
+  /** Length of the packets that we send; what comes in tells its own length. */
+  ptimeMs: number;
   telephoneEventPayloadType?: number | undefined;
+  /** @defaultValue 8000 */
+  telephoneEventClockHz?: number | undefined;
   direction: Direction;
   /** Undefined while the peer's address is not known. */
   remote?: { host: string; port: number } | undefined;
 }
 
-/** Main thread → media thread. `leg` is the number under which the leg was opened. */
-export type MediaCommand =
-  | { type: 'open'; leg: number; host: string; minPort: number; maxPort: number }
+/** Commands about one leg; `leg` is the number under which it was opened. */
+export type LegCommand =
   | { type: 'configure'; leg: number; media: LegMedia }
   | { type: 'play'; leg: number; play: number; items: PlayItem[]; timeoutMs: number }
   | { type: 'stopPlay'; leg: number; play: number }
-  | {
-      type: 'record';
-      leg: number;
-      record: number;
-      path: string;
-      mode: RecordMode;
-      /** 0 is no limit. */
-      limitMs: number;
-      /** Mean absolute level (0…32767) under which a packet is silence; 0 switches the detection off. */
-      silenceThreshold: number;
-      /** Successive silent packets that end the recording. */
-      silenceHits: number;
-    }
-  | { type: 'stopRecord'; leg: number; record: number }
+  | { type: 'attach'; leg: number; attachment: number; spec: AttachmentSpec }
+  | { type: 'tellAttachment'; leg: number; attachment: number; message: AttachmentMessage }
+  | { type: 'detach'; leg: number; attachment: number }
   | { type: 'sendDtmf'; leg: number; digits: string; durationMs: number }
-  | { type: 'bridge'; leg: number; incoming: SharedArrayBuffer; outgoing: SharedArrayBuffer }
-  | { type: 'unbridge'; leg: number }
+  /** Joins it with another leg or a room: a queue from it and one to it. */
+  | { type: 'join'; leg: number; incoming: SharedArrayBuffer; outgoing: SharedArrayBuffer }
+  | { type: 'leave'; leg: number }
   | {
       type: 'mute';
       leg: number /** `read`: what the peer says; `write`: what it hears. */;
-      side: 'read' | 'write';
+      side: Side;
       on: boolean;
     }
+  | { type: 'volume'; leg: number; side: Side /** Factor, 1 leaves it as it is. */; gain: number }
   | { type: 'stats'; leg: number; request: number }
-  | { type: 'close'; leg: number }
+  | { type: 'close'; leg: number };
+
+/** A direction of a leg: `read` is what its peer says, `write` what its peer hears. */
+export type Side = 'read' | 'write';
+
+/** Main thread → media thread. */
+export type MediaCommand =
+  /** Port 0: any even port of the system. */
+  | { type: 'open'; leg: number; host: string; port: number }
+  | LegCommand
+  | { type: 'openRoom'; room: number; spec: RoomSpec }
+  | { type: 'roomCommand'; room: number; command: RoomCommand }
+  | { type: 'closeRoom'; room: number }
   | { type: 'stop' };
 
 /** How a playback ended. `missing`: the last item could not be opened. */
 export type PlayOutcome = 'done' | 'break' | 'timeout' | 'missing';
-
-/** How a recording ended. */
-export type RecordOutcome = 'stopped' | 'limit' | 'silence' | 'failed';
 
 /** RTP counts of one leg, for channel variables. */
 export interface LegStats {
@@ -88,9 +93,8 @@ export interface WorkerStats {
   latePackets: number;
 }
 
-/** Media thread → main thread. */
-export type MediaReport =
-  | { type: 'ready' }
+/** What a media thread says about one leg. */
+export type LegReport =
   | { type: 'opened'; leg: number; port: number }
   | { type: 'openFailed'; leg: number; code: string; message: string }
   | { type: 'closed'; leg: number }
@@ -108,7 +112,17 @@ export type MediaReport =
       /** Why the last unplayable item was unplayable. */
       problem?: string;
     }
-  | { type: 'recordEnded'; leg: number; record: number; outcome: RecordOutcome; samples: number; problem?: string }
+  | { type: 'attachmentEvent'; leg: number; attachment: number; event: AttachmentEvent }
+  /** It is put away; the last that is said of it. */
+  | { type: 'attachmentEnded'; leg: number; attachment: number }
   | { type: 'dtmf'; leg: number; digit: string; durationMs: number; ssrc: number; timestamp: number }
-  | { type: 'stats'; leg: number; request: number; stats: LegStats }
-  | { type: 'workerStats'; stats: WorkerStats };
+  | { type: 'stats'; leg: number; request: number; stats: LegStats };
+
+/** What a media thread says about one room. */
+export type RoomReport =
+  | { type: 'roomEvent'; room: number; event: RoomEvent }
+  /** The last that is said of it. */
+  | { type: 'roomClosed'; room: number };
+
+/** Media thread → main thread. */
+export type MediaReport = { type: 'ready' } | { type: 'workerStats'; stats: WorkerStats } | LegReport | RoomReport;

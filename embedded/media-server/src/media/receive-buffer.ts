@@ -1,4 +1,4 @@
-import { decodeG711, type G711Codec, SAMPLES_PER_PACKET, timestampDelta } from '@ringwire/rtp';
+import { type AudioCodec, SAMPLES_PER_PACKET, timestampDelta } from '@ringwire/rtp';
 
 /** Ring size in samples, a power of two: 1 s. */
 const RING_SAMPLES = 8192;
@@ -24,6 +24,7 @@ export class ReceiveBuffer {
   /** Packets that came after their time. */
   latePackets = 0;
   readonly #ring = new Int16Array(RING_SAMPLES);
+  readonly #decoded = new Int16Array(MAX_AHEAD_SAMPLES);
   #started = false;
   #playTimestamp = 0;
   #lateRun = 0;
@@ -31,8 +32,9 @@ export class ReceiveBuffer {
   #windowSpare = MAX_AHEAD_SAMPLES;
 
   /** Stores a packet's audio. */
-  write(codec: G711Codec, bytes: Uint8Array, offset: number, count: number, timestamp: number): void {
-    if (count === 0 || count > MAX_AHEAD_SAMPLES) return;
+  write(codec: AudioCodec, bytes: Uint8Array, offset: number, length: number, timestamp: number): void {
+    const count = codec.decode(bytes, offset, length, this.#decoded, 0);
+    if (count === 0) return;
     let ahead = timestampDelta(this.#playTimestamp, timestamp);
     if (this.#started && ahead < 0) {
       this.latePackets++;
@@ -51,8 +53,8 @@ export class ReceiveBuffer {
     this.#trimDelay(ahead);
     const start = timestamp & (RING_SAMPLES - 1);
     const first = Math.min(count, RING_SAMPLES - start);
-    decodeG711(codec, bytes, offset, first, this.#ring, start);
-    if (count > first) decodeG711(codec, bytes, offset + first, count - first, this.#ring, 0);
+    for (let i = 0; i < first; i++) this.#ring[start + i] = this.#decoded[i]!;
+    for (let i = first; i < count; i++) this.#ring[i - first] = this.#decoded[i]!;
   }
 
   /** Fills `frame` with the 20 ms due now and returns whether the stream has begun; silence where nothing came. */

@@ -1,9 +1,9 @@
-import { parseToneStream, SAMPLE_RATE_HZ, ToneGenerator } from '@ringwire/rtp';
+import { frameSamples, type LegRate, parseToneStream, ToneGenerator } from '@ringwire/rtp';
 import { UnplayableFileError } from '../errors.js';
 import type { AudioClip, ClipCache } from './audio-clip.js';
 import type { PlayItem } from './protocol.js';
 
-/** Something that gives 8 kHz samples until it ends. */
+/** Something that gives samples at the rate that it was opened with until it ends. */
 export interface AudioSource {
   /** Writes up to `count` samples into `out` from `offset` on and returns how many; fewer means that it has ended. No allocation. */
   read(out: Int16Array, offset: number, count: number): number;
@@ -18,12 +18,12 @@ class ClipSource implements AudioSource {
     readonly clip: AudioClip,
     seekFrames: number,
   ) {
-    this.#position = Math.min(clip.length, Math.floor((seekFrames * SAMPLE_RATE_HZ) / clip.sourceRateHz));
+    this.#position = Math.min(clip.length, Math.floor((seekFrames * clip.rateHz) / clip.sourceRateHz));
     clip.seek(this.#position);
   }
 
   get positionFrames(): number {
-    return Math.floor((this.#position * this.clip.sourceRateHz) / SAMPLE_RATE_HZ);
+    return Math.floor((this.#position * this.clip.sourceRateHz) / this.clip.rateHz);
   }
 
   read(out: Int16Array, offset: number, count: number): number {
@@ -40,8 +40,8 @@ class SilenceSource implements AudioSource {
   positionFrames = 0;
   readonly #total: number;
 
-  constructor(durationMs: number) {
-    this.#total = durationMs < 0 ? Number.POSITIVE_INFINITY : (durationMs * SAMPLE_RATE_HZ) / 1000;
+  constructor(durationMs: number, rateHz: LegRate) {
+    this.#total = durationMs < 0 ? Number.POSITIVE_INFINITY : (durationMs * rateHz) / 1000;
   }
 
   read(out: Int16Array, offset: number, count: number): number {
@@ -55,10 +55,11 @@ class SilenceSource implements AudioSource {
 class ToneSource implements AudioSource {
   positionFrames = 0;
   readonly #generator: ToneGenerator;
-  readonly #frame = new Int16Array(SAMPLE_RATE_HZ / 50);
+  readonly #frame: Int16Array;
 
-  constructor(description: string) {
-    this.#generator = new ToneGenerator(parseToneStream(description));
+  constructor(description: string, rateHz: LegRate) {
+    this.#generator = new ToneGenerator(parseToneStream(description), rateHz);
+    this.#frame = new Int16Array(frameSamples(rateHz));
   }
 
   read(out: Int16Array, offset: number, count: number): number {
@@ -69,15 +70,15 @@ class ToneSource implements AudioSource {
   }
 }
 
-/** Opens an item. Rejects with a typed or system error when it cannot be played. */
-export async function openSource(item: PlayItem, clips: ClipCache): Promise<AudioSource> {
+/** Opens an item at a rate. Rejects with a typed or system error when it cannot be played. */
+export async function openSource(item: PlayItem, clips: ClipCache, rateHz: LegRate): Promise<AudioSource> {
   switch (item.kind) {
     case 'wav':
-      return new ClipSource(await clips.load(item.path), item.seekFrames);
+      return new ClipSource(await clips.load(item.path, rateHz), item.seekFrames);
     case 'silence':
-      return new SilenceSource(item.durationMs);
+      return new SilenceSource(item.durationMs, rateHz);
     case 'tone':
-      return new ToneSource(item.description);
+      return new ToneSource(item.description, rateHz);
     case 'missing':
       throw new UnplayableFileError('not found', { name: item.name });
   }

@@ -3,6 +3,8 @@ import {
   type AudioAgreement,
   acceptAudioAnswer,
   answerAudio,
+  type CodecId,
+  codecFormat,
   type LocalAudio,
   offerAudio,
   parseSdp,
@@ -66,30 +68,35 @@ export class MediaSession {
     this.#channel.setVariable('local_media_port', String(port));
   }
 
-  #apply(agreement: AudioAgreement): void {
+  #apply(agreement: AudioAgreement<CodecId>): void {
     const channel = this.#channel;
-    const { codec, payloadType, telephoneEventPayloadType, direction, remoteHost, remotePort } = agreement;
+    const { codec, payloadType, parameters, ptimeMs, direction, remoteHost, remotePort } = agreement;
+    const { telephoneEventPayloadType, telephoneEventClockHz } = agreement;
+    const { name, rateHz } = codecFormat(codec);
     // A client without media yet answers with our own description: sending to ourselves would latch us onto ourselves.
     const isUs = remoteHost === channel.leg.host && remotePort === channel.leg.port;
     channel.agreement = agreement;
     channel.leg.configure({
       codec,
       payloadType,
+      parameters,
+      ptimeMs,
       telephoneEventPayloadType,
+      telephoneEventClockHz,
       direction: isUs ? 'inactive' : direction,
       remote: isUs ? undefined : { host: remoteHost, port: remotePort },
     });
     const variables: Record<string, string | undefined> = {
       remote_media_ip: remoteHost,
       remote_media_port: String(remotePort),
-      rtp_use_codec_name: codec,
-      rtp_use_codec_rate: '8000',
+      rtp_use_codec_name: name,
+      rtp_use_codec_rate: String(rateHz),
       rtp_use_pt: String(payloadType),
-      rtp_use_codec_ptime: '20',
-      read_codec: codec,
-      read_rate: '8000',
-      write_codec: codec,
-      write_rate: '8000',
+      rtp_use_codec_ptime: String(ptimeMs),
+      read_codec: name,
+      read_rate: String(rateHz),
+      write_codec: name,
+      write_rate: String(rateHz),
       dtmf_type: telephoneEventPayloadType === undefined ? 'none' : 'rfc2833',
       rtp_2833_recv_payload: telephoneEventPayloadType === undefined ? undefined : String(telephoneEventPayloadType),
       rtp_2833_send_payload: telephoneEventPayloadType === undefined ? undefined : String(telephoneEventPayloadType),

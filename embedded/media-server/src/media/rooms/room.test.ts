@@ -1,0 +1,81 @@
+import { goertzel, tone } from '@ringwire/rtp';
+import t, { type Test } from 'tap';
+import { PhoneMedia } from '../../test-peer.js';
+import { FrameQueue } from '../frame-queue.js';
+import type { MediaLeg } from '../media-leg.js';
+import { MediaPool } from '../media-pool.js';
+import { Room, type RoomEvent } from './room.js';
+
+t.test('a member hears the others and not itself, cut at full scale', (t) => {
+  const room = new Room(1, { rateHz: 16000 }, () => undefined);
+  const members = [1, 2, 3].map((member) => {
+    const [fromMember, toMember] = [FrameQueue.allocate(16000), FrameQueue.allocate(16000)];
+    room.obey({ type: 'add', member, fromMember, toMember });
+    return { from: new FrameQueue(fromMember), to: new FrameQueue(toMember) };
+  });
+  const hear = (values: number[]): number[] => {
+    members.forEach(({ from }, i) => {
+      from.push(new Int16Array(320).fill(values[i]!));
+    });
+    room.tick();
+    return members.map(({ to }) => {
+      const frame = new Int16Array(320);
+      t.ok(to.pull(frame));
+      return frame[319]!;
+    });
+  };
+  t.same(hear([1, 20, 300]), [320, 301, 21]);
+  t.same(hear([20000, 20000, -30000]), [-10000, -10000, 32767]);
+  room.obey({ type: 'remove', member: 2 });
+  members.splice(1, 1);
+  t.same(hear([7, 9]), [9, 7]);
+  t.end();
+});
+
+/** A leg that talks with a phone over RTP. */
+async function openLeg(t: Test, pool: MediaPool): Promise<{ leg: MediaLeg; phone: PhoneMedia }> {
+  const leg = await pool.open({ onReport: () => undefined, onLost: () => t.fail('a media thread died') });
+  const phone = await PhoneMedia.open(t);
+  const media = { codec: 'PCMU', payloadType: 0, ptimeMs: 20, direction: 'sendrecv' } as const;
+  leg.configure({ ...media, remote: { host: '127.0.0.1', port: phone.socket.port } });
+  phone.startTo({ ...media, remoteHost: '127.0.0.1', remotePort: leg.port });
+  return { leg, phone };
+}
+
+t.test('three legs on two threads each hear the other two', async (t) => {
+  const pool = new MediaPool({
+    workers: 2,
+    host: '127.0.0.1',
+    minPort: 0,
+    maxPort: 0,
+    onWorkerLost: (error) => t.fail(String(error)),
+  });
+  await pool.start();
+  t.teardown(() => pool.stop());
+  const events: RoomEvent[] = [];
+  const room = pool.openRoom({ rateHz: 16000 }, { onEvent: (event) => events.push(event), onLost: () => undefined });
+  const sides = await Promise.all([openLeg(t, pool), openLeg(t, pool), openLeg(t, pool)]);
+  const pitches = [500, 800, 1300];
+  for (const [i, { leg, phone }] of sides.entries()) {
+    room.add(leg);
+    phone.say(tone(pitches[i]!, 10_000, -20));
+  }
+  await Promise.all(sides.map(({ phone }) => phone.hears(1500)));
+  for (const [i, { phone }] of sides.entries()) {
+    const heard = phone.heard;
+    for (const [k, pitch] of pitches.entries()) {
+      const amplitude = goertzel(heard, pitch, 8000, heard.length - 4000, heard.length - 800);
+      if (k === i) t.ok(amplitude < 100, `${i} does not hear itself: ${amplitude}`);
+      else t.ok(amplitude > 2500 && amplitude < 3500, `${i} hears ${k}: ${amplitude}`);
+    }
+  }
+  room.remove(sides[0]!.leg);
+  t.equal(room.size, 2);
+  await sides[1]!.leg.close();
+  t.equal(room.size, 1, 'a leg that closes leaves');
+  await room.close();
+  t.same(
+    events.map(({ type, member }) => `${type} ${member}`),
+    ['memberAdded 1', 'memberAdded 2', 'memberAdded 3', 'memberRemoved 1', 'memberRemoved 2', 'memberRemoved 3'],
+  );
+});
