@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { readOptions } from './options.js';
-import { EslClient, startServer, TestCaller } from './test-peer.js';
+import { EslClient, refused, startServer, TestCaller } from './test-peer.js';
 
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 
@@ -62,7 +62,7 @@ t.test('closing hangs up the calls with BYE', async (t) => {
 });
 
 t.test('fifty calls at once, ended from either side, leave no port, channel or client', async (t) => {
-  const server = await startServer(t, ['--rtp-ports', '17300-17399', '--workers', '2']);
+  const server = await startServer(t, ['--rtp-ports', '17300-17399', '--rtp-quarantine-ms', '0', '--workers', '2']);
   const caller = await TestCaller.create(t, server);
   for (let round = 0; round < 2; round++) {
     const calls = await Promise.all(Array.from({ length: 50 }, () => caller.call()));
@@ -79,6 +79,16 @@ t.test('fifty calls at once, ended from either side, leave no port, channel or c
     );
     t.equal(server.pool.legCount + server.channels.size, 0);
   }
+});
+
+t.test('the port of a call that has ended rests before the next call may have it', async (t) => {
+  const server = await startServer(t, ['--rtp-ports', '17400-17401', '--rtp-quarantine-ms', '60000']);
+  const caller = await TestCaller.create(t, server);
+  const { dialog, esl } = await caller.call();
+  await dialog.bye();
+  await esl.until(() => esl.isClosed);
+  t.equal(server.pool.legCount, 0);
+  await refused(t, 503, caller.call());
 });
 
 t.test('a media thread that dies ends its calls and is replaced', async (t) => {
