@@ -134,16 +134,55 @@ t.test('RFC 5118 §4.2: an IPv6 address without brackets is answered 400', async
   t.equal(received[0]?.status, 400);
 });
 
-for (const file of ['ncl.dat', 'mcl01.dat']) {
-  t.test(`RFC 4475: ${file} over a stream closes the connection, since nobody knows where it ends`, async (t) => {
+for (const [file, why] of [
+  ['ncl.dat', '§3.1.2.3'],
+  ['mcl01.dat', '§3.3.9'],
+] as const) {
+  t.test(
+    `RFC 4475 ${why}: over a stream ${file} is answered 400 and the connection closed, since nobody knows where it ends`,
+    async (t) => {
+      const { server } = await serverWithApp(t);
+      const socket = connect(server.layer.addressFor('tcp').port, '127.0.0.1');
+      t.teardown(() => socket.destroy());
+      socket.write(readFileSync(new URL(file, corpus)));
+      let answer = '';
+      socket.on('data', (chunk) => {
+        answer += chunk;
+      });
+      await once(socket, 'close');
+      t.match(answer, /^SIP\/2\.0 400 .*\r\n\r\n$/s);
+      t.same(server.layer.counters.parseErrors, { 'bad-content-length': 1 });
+      t.same(server.layer.counters.connectionsClosed, { unframeable: 1 });
+    },
+  );
+}
+
+for (const transport of ['udp', 'tcp'] as const) {
+  t.test(`RFC 3261 §21.5.7: a message over the limits gets 513 over ${transport}`, async (t) => {
     const { server } = await serverWithApp(t);
-    const socket = connect(server.layer.addressFor('tcp').port, '127.0.0.1');
-    socket.on('error', () => socket.destroy());
-    t.teardown(() => socket.destroy());
-    socket.write(readFileSync(new URL(file, corpus)));
-    socket.resume();
-    if (!socket.closed) await new Promise<void>((resolve) => socket.once('close', () => resolve()));
-    t.same(server.layer.counters.parseErrors, { 'bad-content-length': 1 });
+    const port = server.layer.addressFor(transport).port;
+    const lines = [
+      'MESSAGE sip:x@127.0.0.1 SIP/2.0',
+      `Via: SIP/2.0/${transport.toUpperCase()} 127.0.0.1:9;branch=z9hG4bKlarge;rport`,
+      'From: <sip:a@h>;tag=a',
+      'To: <sip:b@h>',
+      'Call-ID: large',
+      'CSeq: 1 MESSAGE',
+    ];
+    if (transport === 'tcp') {
+      const socket = connect(port, '127.0.0.1');
+      t.teardown(() => socket.destroy());
+      socket.write([...lines, 'Content-Length: 99000000', '', 'x'.repeat(1000)].join('\r\n'));
+      const [answer] = (await once(socket, 'data')) as [Buffer];
+      t.match(answer.toString(), /^SIP\/2\.0 513 /);
+      await once(socket, 'close');
+    } else {
+      const { received, send } = await peer(t, port);
+      for (let n = 0; n < 600; n++) lines.push(`X-${n}: ${'y'.repeat(80)}`);
+      send(Buffer.from([...lines, 'Content-Length: 0', '\r\n'].join('\r\n')));
+      await until(() => received.length > 0);
+      t.equal(received[0]?.status, 513);
+    }
   });
 }
 

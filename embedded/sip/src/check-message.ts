@@ -86,6 +86,7 @@ export function statusOfFault(fault: SipParseError): number {
     case 'bad-scheme':
       return 416;
     case 'too-large':
+    case 'too-many-headers':
       return 513;
     default:
       return 400;

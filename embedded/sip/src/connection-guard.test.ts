@@ -77,13 +77,15 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 for (const transport of ['tls', 'ws', 'wss'] as const) {
-  t.test(`${transport} peers: one that says nothing valid is closed after 30 s, one that did may stay`, async (t) => {
+  t.test(`${transport} peers: one that says nothing valid is closed in time, one that did may stay`, async (t) => {
     const { layer, clock, open } = await start(t, transport, {});
     const [silent, useful] = [await open(), await open()];
     useful.send(options('z9hG4bK1'));
     await useful.heard;
     await until(() => layer.connectionCount === 2);
     clock.advance(30_000);
+    // Who answers pings has longer, and may only be slow to.
+    if (transport !== 'tls') clock.advance(570_000);
     await silent.closed;
     await until(() => layer.connectionCount === 1);
     t.same(layer.counters.connectionsClosed, { 'no-message': 1 });
@@ -147,4 +149,76 @@ t.test('tls peers: a message must be complete 30 s after its first byte', async 
   clock.advance(30_000);
   await peer.closed;
   t.same(layer.counters.connectionsClosed, { partial: 1 });
+});
+
+/** A text frame as a browser sends it, with a mask of zeros. */
+function textFrame(text: string, isLast = true): Buffer {
+  const length = [0x80 | 126, text.length >> 8, text.length & 255, 0, 0, 0, 0];
+  return Buffer.concat([Buffer.from([isLast ? 0x81 : 0x01, ...length]), Buffer.from(text)]);
+}
+
+/** A WebSocket whose frames are written by hand, and which answers no ping. */
+async function handMade(socket: Socket): Promise<Socket> {
+  const key = Buffer.alloc(16).toString('base64');
+  const head = ['GET / HTTP/1.1', 'Host: h', 'Upgrade: websocket', 'Connection: Upgrade', `Sec-WebSocket-Key: ${key}`];
+  socket.write([...head, 'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Protocol: sip', '\r\n'].join('\r\n'));
+  await once(socket, 'data');
+  return socket;
+}
+
+for (const cut of ['inside a frame', 'between the pieces of a message'] as const) {
+  t.test(`ws peers: a message must be complete 30 s after its first byte (it stops ${cut})`, async (t) => {
+    const { layer, clock, raw } = await start(t, 'ws', {});
+    const socket = await handMade(raw());
+    socket.write(textFrame(options('z9hG4bK6')));
+    await once(socket, 'data');
+    const half = cut === 'inside a frame' ? textFrame('INVITE sip:x').subarray(0, 9) : textFrame('INVITE sip:x', false);
+    const before = clock.pending;
+    socket.write(half);
+    // A pong between the pieces is no progress.
+    if (cut !== 'inside a frame') socket.write(Buffer.from([0x8a, 0x80, 0, 0, 0, 0]));
+    await until(() => clock.pending > before);
+    clock.advance(29_000);
+    t.equal(layer.connectionCount, 1);
+    clock.advance(1000);
+    await once(socket, 'close');
+    t.same(layer.counters.connectionsClosed, { partial: 1 });
+  });
+}
+
+t.test(
+  'ws peers: one that answers no ping and says nothing is closed after 30 s, one that answers after ten minutes',
+  async (t) => {
+    const { layer, clock, open, raw } = await start(t, 'ws', {});
+    const mute = await handMade(raw());
+    const browser = await open();
+    // What is heard came after the ping, what is sent then goes after the pong.
+    browser.send('\r\n\r\n');
+    await browser.heard;
+    browser.send('\r\n\r\n');
+    await until(() => layer.counters.keepAlives === 2);
+    clock.advance(30_000);
+    await once(mute, 'close');
+    await until(() => layer.connectionCount === 1);
+    clock.advance(569_000);
+    t.equal(layer.connectionCount, 1);
+    clock.advance(1000);
+    await browser.closed;
+    t.same(layer.counters.connectionsClosed, { 'no-message': 2 });
+  },
+);
+
+t.test('ws peers: when half of the places are taken, who was silent longest goes for a new one', async (t) => {
+  const { layer, open } = await start(t, 'ws', { maxConnections: 6 });
+  const useful = await open();
+  useful.send(options('z9hG4bK8'));
+  await useful.heard;
+  const silent = [await open(), await open()];
+  await until(() => layer.connectionCount === 3);
+  const another = await open();
+  await silent[0]!.closed;
+  t.equal(layer.connectionCount, 3);
+  t.same(layer.counters.connectionsClosed, { 'no-message': 1 });
+  another.send(options('z9hG4bK9'));
+  await another.heard;
 });

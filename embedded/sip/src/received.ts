@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { SipMessage } from './message.js';
-import { type Endpoint, type MessageSource, unbracketed } from './transport.js';
+import { defaultPort, type Endpoint, isReliable, type MessageSource, unbracketed } from './transport.js';
 import { formatVia, parseVia, type Via } from './via.js';
 
 /** RFC 3261 §18.2.1 and RFC 3581 §4: `received` and `rport` into the top Via; returns that Via. */
@@ -16,12 +16,32 @@ export function stampReceived(request: SipMessage, source: MessageSource): Via {
   return stamped;
 }
 
-/** Where the responses to a request with this top Via (as {@link stampReceived} left it) go (RFC 3261 §18.2.2, RFC 3581 §4). */
+/**
+ * Where the responses to a request with this top Via (as {@link stampReceived} left it) go over UDP, or when its connection is
+ * gone (RFC 3261 §18.2.2, RFC 3581 §4): over a stream to the address it came from at the port of its Via; over UDP to `maddr` if that
+ * is a multicast address (the only one that §18.1.1 lets a client put there; any other would let strangers send our responses to
+ * somebody else), else back to where it came from if it asked for that (`rport`), else to that address at the port of its Via.
+ */
 export function responseEndpoint(via: Via, source: MessageSource): Endpoint {
-  const rport = via.params.get('rport');
-  const port = rport && source.transport === 'udp' ? Number(rport) : (via.port ?? 5060);
-  if (port === source.port) return source;
-  return { transport: source.transport, host: source.host, port };
+  const { transport, host } = source;
+  const sentByPort = via.port ?? defaultPort(transport);
+  let port = sentByPort;
+  if (!isReliable(transport)) {
+    const maddr = via.params.get('maddr');
+    if (maddr !== undefined && isMulticast(unbracketed(maddr))) {
+      return { transport, host: unbracketed(maddr), port: sentByPort };
+    }
+    const rport = via.params.get('rport');
+    if (rport) port = Number(rport);
+  }
+  return port === source.port ? source : { transport, host, port };
+}
+
+function isMulticast(address: string): boolean {
+  const family = isIP(address);
+  if (family === 6) return /^ff/i.test(address);
+  const first = Number(address.split('.', 1)[0]);
+  return family === 4 && first >= 224 && first < 240;
 }
 
 /** Whether a sent-by names an address; IPv6 has many spellings (RFC 5118 §4.5). */

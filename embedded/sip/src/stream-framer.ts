@@ -9,6 +9,8 @@ export interface Framed {
   keepAlives: number;
   /** The stream cannot be framed any further; the connection must be closed. */
   fault?: 'too-large' | 'bad-content-length';
+  /** What the faulty message says so far, at most its headers: a request may be answered by it. */
+  faulty?: Buffer;
 }
 
 /**
@@ -88,6 +90,7 @@ export class StreamFramer {
   }
 
   private fail(framed: Framed, fault: NonNullable<Framed['fault']>): Framed {
+    framed.faulty = this.pending.subarray(0, this.limits.maxHeadBytes);
     this.keep(NOTHING);
     framed.fault = fault;
     return framed;

@@ -11,7 +11,10 @@ import type { CloseReason, Endpoint, MessageSource, Transport, TransportSink } f
 
 /** Bounds of the TCP transport. */
 export interface TcpLimits {
+  /** That peers opened. */
   maxConnections: number;
+  /** That we opened. */
+  maxOutgoing: number;
   /** Bytes waiting for a slow reader before its connection is given up. */
   maxQueuedBytes: number;
   connectTimeoutMs: number;
@@ -21,6 +24,10 @@ export interface TcpLimits {
   partialMs: number;
   /** A connection that a peer opened must bring an acceptable message so soon; a TLS handshake before it may take as long again. */
   firstMessageMs: number;
+  /** How often a connection that we opened gets a double CRLF (RFC 5626 §4.4.1). */
+  keepAliveMs: number;
+  /** A peer that answered one before must answer the next so soon, else the connection is given up. */
+  pongMs: number;
 }
 
 /** What a TCP transport may be opened with. */
@@ -34,11 +41,14 @@ export interface TcpOptions {
 
 export const DEFAULT_TCP_LIMITS: TcpLimits = {
   maxConnections: 4096,
+  maxOutgoing: 1024,
   maxQueuedBytes: 1_048_576,
   connectTimeoutMs: 5000,
   idleMs: 900_000,
   partialMs: 30_000,
   firstMessageMs: 30_000,
+  keepAliveMs: 100_000,
+  pongMs: 10_000,
 };
 
 interface Connection {
@@ -49,6 +59,13 @@ interface Connection {
   partialTimer: unknown;
   firstMessageTimer: unknown;
   idleTimer: unknown;
+  /** Of connections that we opened: the next ping, or the deadline of its answer. */
+  keepAliveTimer: unknown;
+  isOutgoing: boolean;
+  /** A ping was answered once: the peer knows of them. */
+  ponged: boolean;
+  /** Nothing was heard since the last ping. */
+  awaitsPong: boolean;
   /** Traffic since the idle timer was armed. */
   active: boolean;
 }
@@ -57,6 +74,7 @@ interface Connection {
 export class TcpTransport implements Transport {
   private readonly byKey = new Map<string, Connection>();
   private readonly byId = new Map<number, Connection>();
+  private outgoing = 0;
 
   private constructor(
     private readonly server: Server,
@@ -109,7 +127,7 @@ export class TcpTransport implements Transport {
   }
 
   private get isFull(): boolean {
-    return this.byId.size >= this.limits.maxConnections;
+    return this.byId.size - this.outgoing >= this.limits.maxConnections;
   }
 
   holds(connectionId: number): boolean {
@@ -165,7 +183,7 @@ export class TcpTransport implements Transport {
   }
 
   private dial(to: Endpoint): Connection | undefined {
-    if (this.isFull || to.port <= 0 || to.port > 65_535) return undefined;
+    if (this.outgoing >= this.limits.maxOutgoing || to.port <= 0 || to.port > 65_535) return undefined;
     const socket = this.tls
       ? connectTls({ host: to.host, port: to.port, ...clientTlsOptions(this.tls, to) }).setNoDelay(true)
       : connect({ host: to.host, port: to.port, noDelay: true });
@@ -173,12 +191,33 @@ export class TcpTransport implements Transport {
       () => socket.destroy(new SipTransportError('connect timed out')),
       this.limits.connectTimeoutMs,
     );
-    socket.once(this.tls ? 'secureConnect' : 'connect', () => clearTimeout(timer));
-    socket.once('close', () => clearTimeout(timer));
-    return this.adopt(socket, keyOf(to));
+    socket.once('close', () => {
+      clearTimeout(timer);
+      this.outgoing--;
+    });
+    this.outgoing++;
+    const connection = this.adopt(socket, keyOf(to), true);
+    socket.once(this.tls ? 'secureConnect' : 'connect', () => {
+      clearTimeout(timer);
+      this.keepAlive(connection);
+    });
+    return connection;
   }
 
-  private adopt(socket: Socket, key: string): Connection {
+  /** RFC 5626 §4.4.1 keeps what lies between open and notices that it is not. Peers that never answered are not held to it. */
+  private keepAlive(connection: Connection): void {
+    const { keepAliveMs, pongMs } = this.limits;
+    connection.keepAliveTimer = this.clock.setTimeout(() => {
+      connection.awaitsPong = true;
+      connection.socket.write('\r\n\r\n');
+      connection.keepAliveTimer = this.clock.setTimeout(() => {
+        if (connection.awaitsPong && connection.ponged) this.drop(connection, 'no-pong');
+        else this.keepAlive(connection);
+      }, pongMs);
+    }, keepAliveMs);
+  }
+
+  private adopt(socket: Socket, key: string, isOutgoing = false): Connection {
     const connection: Connection = {
       id: this.sink.nextConnectionId(),
       key,
@@ -187,6 +226,10 @@ export class TcpTransport implements Transport {
       partialTimer: undefined,
       firstMessageTimer: undefined,
       idleTimer: undefined,
+      keepAliveTimer: undefined,
+      isOutgoing,
+      ponged: false,
+      awaitsPong: false,
       active: false,
     };
     this.byId.set(connection.id, connection);
@@ -199,6 +242,7 @@ export class TcpTransport implements Transport {
       this.clock.clearTimeout(connection.partialTimer);
       this.clock.clearTimeout(connection.firstMessageTimer);
       this.clock.clearTimeout(connection.idleTimer);
+      this.clock.clearTimeout(connection.keepAliveTimer);
       this.byId.delete(connection.id);
       if (this.byKey.get(key) === connection) this.byKey.delete(key);
     });
@@ -207,6 +251,8 @@ export class TcpTransport implements Transport {
 
   private receive(connection: Connection, chunk: Buffer): void {
     const { socket, framer } = connection;
+    // More of what could not be framed.
+    if (socket.writableEnded || socket.destroyed) return;
     const source: MessageSource = {
       transport: this.local.transport,
       host: socket.remoteAddress ?? '',
@@ -214,7 +260,11 @@ export class TcpTransport implements Transport {
       local: this.local,
       connectionId: connection.id,
     };
-    connection.active = true;
+    const isPong = connection.awaitsPong && framer.bufferedBytes === 0 && chunk[0] === 13 && chunk[1] === 10;
+    if (isPong) connection.ponged = true;
+    connection.awaitsPong = false;
+    // Our own pings keep nothing alive that nobody uses.
+    if (!isPong || chunk.length > 4) connection.active = true;
     if (this.sink.guard?.admitBytes(source.host, chunk.length) === false) {
       this.drop(connection, 'limit');
       return;
@@ -234,13 +284,21 @@ export class TcpTransport implements Transport {
       connection.partialTimer = undefined;
     }
     if (framed.fault) {
-      this.sink.unframeable(framed.fault, source);
-      this.drop(connection, 'unframeable');
+      this.sink.unframeable(framed.fault, source, framed.faulty ?? NOTHING);
+      this.sink.closed?.('unframeable');
+      // What was answered leaves first.
+      socket.end();
+      connection.partialTimer = this.clock.setTimeout(() => socket.destroy(), LAST_WORDS_MS);
     } else if (framer.bufferedBytes > 0 && connection.partialTimer === undefined) {
       connection.partialTimer = this.clock.setTimeout(() => this.drop(connection, 'partial'), this.limits.partialMs);
     }
   }
 }
+
+const NOTHING = Buffer.alloc(0);
+
+/** How long the last answer may take to leave before a connection is cut. */
+const LAST_WORDS_MS = 2000;
 
 /** A connection that proved one name is not used for another at the same address (RFC 5923 §9.3). */
 function keyOf(to: Endpoint): string {

@@ -62,8 +62,8 @@ export interface Transport {
 export interface TransportSink {
   /** A whole message; returns true when it was an acceptable one. */
   message(bytes: Buffer, source: MessageSource): unknown;
-  /** A connection sent bytes that cannot be framed; it is closed. */
-  unframeable(reason: 'too-large' | 'bad-content-length', source: MessageSource): void;
+  /** A connection sent bytes that cannot be framed, and is closed once what is sent in answer has left. @param bytes how they begin */
+  unframeable(reason: 'too-large' | 'bad-content-length', source: MessageSource, bytes: Buffer): void;
   keepAlive(): void;
   refused(): void;
   /** A number that no other connection of the layer has. */
@@ -75,7 +75,15 @@ export interface TransportSink {
 }
 
 /** Why we close a connection: see `TcpLimits` and `WebSocketLimits`; 'limit' is that of the peer's address. */
-export type CloseReason = 'too-many' | 'limit' | 'idle' | 'partial' | 'no-message' | 'slow-reader' | 'unframeable';
+export type CloseReason =
+  | 'too-many'
+  | 'limit'
+  | 'idle'
+  | 'partial'
+  | 'no-message'
+  | 'slow-reader'
+  | 'unframeable'
+  | 'no-pong';
 
 /** Limits per source address, for transports with connections. */
 export interface ConnectionGuard {

@@ -19,6 +19,7 @@ import {
   type Transport,
   type TransportSink,
 } from './transport.js';
+import { WebSocketFrames } from './websocket-frames.js';
 
 /** Bounds of the WebSocket transport. */
 export interface WebSocketLimits {
@@ -27,8 +28,13 @@ export interface WebSocketLimits {
   maxQueuedBytes: number;
   /** For the TCP connection, TLS and the WebSocket handshake together. */
   connectTimeoutMs: number;
-  /** A connection that a peer opened must bring an acceptable message so soon after its handshake. */
+  /** A connection that a peer opened must bring an acceptable message so soon after its handshake, unless it answers a ping. */
   firstMessageMs: number;
+  /** One that answers pings has so long: a page that is open, whose user registers later. While more than half of
+   * `maxConnections` are taken, those that were silent longest make room for new ones. */
+  silentMs: number;
+  /** A message must be complete so long after its first byte (against peers that drip). */
+  partialMs: number;
   /** How often a silent peer is pinged; one that leaves a ping without answer until the next is cut off. */
   pingMs: number;
 }
@@ -38,6 +44,8 @@ export const DEFAULT_WEBSOCKET_LIMITS: WebSocketLimits = {
   maxQueuedBytes: DEFAULT_TCP_LIMITS.maxQueuedBytes,
   connectTimeoutMs: DEFAULT_TCP_LIMITS.connectTimeoutMs,
   firstMessageMs: DEFAULT_TCP_LIMITS.firstMessageMs,
+  silentMs: 600_000,
+  partialMs: DEFAULT_TCP_LIMITS.partialMs,
   pingMs: 30_000,
 };
 
@@ -57,6 +65,9 @@ interface Connection {
   /** What was sent before the connection was open. */
   waiting: Array<() => void>;
   firstMessageTimer: unknown;
+  partialTimer: unknown;
+  /** It has answered a ping. */
+  ponged: boolean;
 }
 
 /** What is listened on and with which bounds. */
@@ -77,6 +88,8 @@ export class WebSocketTransport implements Transport {
   private readonly byKey = new Map<string, Connection>();
   private readonly byId = new Map<number, Connection>();
   private readonly byAlias = new Map<string, Connection>();
+  /** Those that have not brought an acceptable message, the oldest first. */
+  private readonly silent = new Set<Connection>();
   private readonly pinger: NodeJS.Timeout;
 
   private constructor(
@@ -196,15 +209,50 @@ export class WebSocketTransport implements Transport {
   private accept(socket: WebSocket, request: IncomingMessage): void {
     const { remoteAddress: host = '', remotePort: port = 0 } = request.socket;
     request.socket.setNoDelay(true);
+    this.makeRoom();
     const connection = this.adopt(socket, { host, port });
+    this.silent.add(connection);
     connection.firstMessageTimer = this.clock.setTimeout(
-      () => this.drop(connection, 'no-message'),
+      () => this.firstMessageDue(connection),
       this.limits.firstMessageMs,
     );
+    // Whoever answers may stay silent for longer.
+    socket.ping();
+    const frames = new WebSocketFrames();
     // Ahead of the WebSocket's own listener: frames of control and pieces of messages count too.
     request.socket.prependListener('data', (chunk: Buffer) => {
       if (this.options.sink.guard?.admitBytes(host, chunk.length) === false) this.drop(connection, 'limit');
+      this.watchPartial(connection, frames.push(chunk), frames.isMidMessage);
     });
+  }
+
+  private firstMessageDue(connection: Connection): void {
+    const { firstMessageMs, silentMs } = this.limits;
+    if (!connection.ponged || silentMs <= firstMessageMs) {
+      this.drop(connection, 'no-message');
+      return;
+    }
+    connection.firstMessageTimer = this.clock.setTimeout(
+      () => this.drop(connection, 'no-message'),
+      silentMs - firstMessageMs,
+    );
+  }
+
+  /** While there are many connections, the one that was silent longest goes for a new one. */
+  private makeRoom(): void {
+    if (this.byId.size < this.limits.maxConnections / 2) return;
+    const [longest] = this.silent;
+    if (longest) this.drop(longest, 'no-message');
+  }
+
+  private watchPartial(connection: Connection, completed: boolean, isMidMessage: boolean): void {
+    if (completed || !isMidMessage) {
+      this.clock.clearTimeout(connection.partialTimer);
+      connection.partialTimer = undefined;
+    }
+    if (!isMidMessage || connection.partialTimer !== undefined || connection.socket.readyState !== WebSocket.OPEN)
+      return;
+    connection.partialTimer = this.clock.setTimeout(() => this.drop(connection, 'partial'), this.limits.partialMs);
   }
 
   private drop(connection: Connection, reason: CloseReason): void {
@@ -238,12 +286,15 @@ export class WebSocketTransport implements Transport {
       aliases: new Set(),
       waiting: [],
       firstMessageTimer: undefined,
+      partialTimer: undefined,
+      ponged: false,
     };
     this.byId.set(id, connection);
     this.byKey.set(key, connection);
     socket.on('open', () => this.flush(connection));
     socket.on('pong', () => {
       connection.alive = true;
+      connection.ponged = true;
     });
     socket.on('message', (data) => this.receive(connection, data));
     // The write callbacks and 'close' carry the consequence; an unheard 'error' would end the process.
@@ -253,6 +304,8 @@ export class WebSocketTransport implements Transport {
     });
     socket.on('close', () => {
       this.clock.clearTimeout(connection.firstMessageTimer);
+      this.clock.clearTimeout(connection.partialTimer);
+      this.silent.delete(connection);
       this.byId.delete(id);
       if (this.byKey.get(key) === connection) this.byKey.delete(key);
       for (const name of connection.aliases) this.byAlias.delete(name);
@@ -287,6 +340,7 @@ export class WebSocketTransport implements Transport {
     if (this.options.sink.message(bytes, source) !== true || connection.firstMessageTimer === undefined) return;
     this.clock.clearTimeout(connection.firstMessageTimer);
     connection.firstMessageTimer = undefined;
+    this.silent.delete(connection);
   }
 
   private ping(): void {

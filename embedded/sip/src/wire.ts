@@ -80,7 +80,8 @@ export class Wire {
     let lastConnection = 0;
     const sink: TransportSink = {
       message: (bytes, source) => this.receive(bytes, source),
-      unframeable: (reason, source) => this.garbage(new SipParseError(reason, 'stream'), source),
+      unframeable: (reason, source, bytes) =>
+        this.receiveUnframeable(new SipParseError(reason, 'stream'), source, bytes),
       keepAlive: () => this.counters.keepAlives++,
       refused: () => this.counters.connectionsRefused++,
       closed: (reason) => this.counters.countClosed(reason),
@@ -204,6 +205,17 @@ export class Wire {
     const via = stampReceived(message, source);
     const response = createResponse(message, 503, undefined, STATELESS_TAG).add('Retry-After', RETRY_AFTER_SECONDS);
     this.answer(response, via, source);
+  }
+
+  /** RFC 4475 §3.1.2.3, §3.3.9: as far as it can be read, a request without a clear end is answered before the connection ends. */
+  private receiveUnframeable(fault: SipParseError, source: MessageSource, bytes: Buffer): void {
+    this.options.tap?.('in', bytes, source, source.local);
+    this.garbage(fault, source);
+    const parsed = parseMessage(bytes, this.limits);
+    const { message } = parsed;
+    const isRepeatable = message?.isRequest && message.method !== '' && message.has('CSeq');
+    if (isRepeatable) this.refuse(message, source, fault);
+    else this.options.sourceLimits?.noteAnswer(source.host, 400);
   }
 
   /** Answers what cannot become a transaction (RFC 3261 §8.2.7) as far as its Via says where to; never answers an ACK. */
