@@ -1,9 +1,9 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { parseMessage } from '@ringwire/sip';
+import { createUserAgent, parseMessage } from '@ringwire/sip';
 import t from 'tap';
 import { readArguments } from './arguments.js';
-import { connectApp, sdp, startPhone, startServer, type Teardown, until, uriOf } from './test-rig.js';
+import { connectApp, sdp, startServer, type Teardown, until, uriOf } from './test-rig.js';
 
 const SCANNERS = 100;
 
@@ -61,7 +61,9 @@ for (const answer of ['drop', '503']) {
     }, 100);
     t.teardown(() => clearInterval(timer));
     await until(() => (server.sourceLimits?.limited.suspect ?? 0) > 1000);
-    const phone = await startPhone(t);
+    // With the timers of the standard: this machine may be busy with the flood itself.
+    const phone = await createUserAgent({ listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }] });
+    t.teardown(() => phone.stop());
     for (let call = 0; call < 5; call++) {
       const dialog = await phone.invite({ uri: uriOf(server), sdp: sdp(2) }).answered;
       await dialog.bye();
