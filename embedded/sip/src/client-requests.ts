@@ -41,10 +41,15 @@ export class ClientRequests {
   }
 
   /** Starts a transaction; see `TransactionLayer.sendRequest`. */
-  send(request: SipMessage, destination: Endpoint | undefined = nextHop(request)): ClientTransaction {
-    const branch = this.stampVia(request, destination);
+  send(
+    request: SipMessage,
+    destination: Endpoint | undefined = nextHop(request),
+    branchSuffix = '',
+  ): ClientTransaction {
+    const branch = this.stampVia(request, destination, branchSuffix);
     if (!request.has('Max-Forwards')) request.add('Max-Forwards', '70');
     const transaction = this.add(request, branch, destination ?? NOWHERE);
+    transaction.branchSuffix = branchSuffix;
     if (!destination || !SipResolver.isName(destination)) {
       this.begin(transaction, [transaction.destination]);
     } else {
@@ -93,8 +98,8 @@ export class ClientRequests {
     });
   }
 
-  private stampVia(request: SipMessage, destination: Endpoint | undefined): string {
-    const branch = newBranch();
+  private stampVia(request: SipMessage, destination: Endpoint | undefined, branchSuffix = ''): string {
+    const branch = newBranch(branchSuffix);
     request.prepend('Via', this.wire.viaFor(destination, branch));
     return branch;
   }
@@ -126,7 +131,7 @@ export class ClientRequests {
   /** A new branch for each address: to those there it is a new transaction (RFC 3263 §4.3). */
   private moveTo(transaction: ClientTransaction, target: Endpoint): void {
     const { request } = transaction;
-    const branch = newBranch();
+    const branch = newBranch(transaction.branchSuffix);
     // Vias of proxied requests stand below ours and stay.
     request.headers.find((header) => header.key === 'via')!.value = this.wire.viaFor(target, branch);
     const key = `${branch}|${request.method}`;

@@ -52,6 +52,8 @@ export class ClientTransaction extends EventEmitter<ClientTransactionEvents> {
   private cancelSent = false;
   /** The last final response, undefined before it. */
   finalResponse: SipMessage | undefined;
+  /** @internal What every branch of this transaction ends in. */
+  branchSuffix = '';
   /** @internal Further addresses of the next hop, in order. */
   alternatives: Endpoint[] = [];
   /** A provisional response but 100 has come up: the present address has the request. */

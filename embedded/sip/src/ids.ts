@@ -18,9 +18,9 @@ export function newTag(): string {
   return randomHex(8);
 }
 
-/** A branch that begins with the magic cookie (RFC 3261 §8.1.1.7). */
-export function newBranch(): string {
-  return `z9hG4bK${randomHex(10)}`;
+/** A branch that begins with the magic cookie (RFC 3261 §8.1.1.7). @param suffix follows the random part */
+export function newBranch(suffix = ''): string {
+  return `z9hG4bK${randomHex(10)}${suffix}`;
 }
 
 export function newCallId(): string {

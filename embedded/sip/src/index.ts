@@ -55,6 +55,7 @@ export {
   type MessageSource,
   type TransportName,
   transportParam,
+  unbracketed,
 } from './transport.js';
 export {
   createUserAgent,

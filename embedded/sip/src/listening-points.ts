@@ -74,6 +74,17 @@ export class ListeningPoints {
     return point && this.nameOf(point, peerHost);
   }
 
+  /** Whether a host and port are those of a socket of ours, as anybody calls it. */
+  owns(host: string, port: number): boolean {
+    const name = host.toLowerCase();
+    return this.points.some(({ transport: { local }, near, far }) => {
+      if (local.port !== port) return false;
+      if (name === local.host || name === near.host.toLowerCase() || name === far?.host.toLowerCase()) return true;
+      if (name === 'localhost') return /^(127\.|::1$|0\.0\.0\.0$|::$)/.test(local.host);
+      return (local.host === '0.0.0.0' || local.host === '::') && isInterface(name);
+    });
+  }
+
   /** What a socket is called to a peer. */
   advertised(transport: Transport, peerHost: string): Endpoint {
     const point = this.points.find((one) => one.transport === transport);
@@ -132,6 +143,11 @@ function addNetwork(list: BlockList, text: string): void {
 function isWithin(list: BlockList, host: string): boolean {
   const family = isIP(host);
   return family !== 0 && list.check(host, family === 6 ? 'ipv6' : 'ipv4');
+}
+
+/** Whether an address is one of this machine's. */
+function isInterface(address: string): boolean {
+  return Object.values(networkInterfaces()).some((addresses) => addresses?.some((one) => one.address === address));
 }
 
 /** A wildcard address cannot stand in Via or Contact: the first external address of its family does, else loopback. */

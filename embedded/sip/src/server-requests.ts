@@ -21,6 +21,8 @@ export interface ServerUser {
   request(transaction: ServerTransaction): boolean;
   /** The first ACK of a 2xx. */
   ack(ack: SipMessage, source: MessageSource, invite: ServerTransaction): void;
+  /** The ACK of a 2xx that is not ours. */
+  strayAck(ack: SipMessage, source: MessageSource): void;
 }
 
 /** Requests that are received: what belongs to a known one (RFC 3261 §17.2.3, §9.2), and the table of their transactions. */
@@ -108,10 +110,11 @@ export class ServerRequests {
   /** RFC 3261 §17.2.3 for failures; §13.3.1.4 for 2xx, found by dialog since their ACK is a transaction of its own. */
   private receiveAck(ack: SipMessage, source: MessageSource, known: ServerTransaction | undefined, key: string): void {
     const invite = known ?? this.awaitingAck.get(ackKey(ack));
-    if (!invite) {
-      const isRepeat = this.acknowledged.get(key) ?? this.acknowledged.ofAck(ackKey(ack));
+    // Some peers send the ACK of a 2xx with the branch of the INVITE.
+    if (!invite || (invite.state === 'accepted' && invite.isForwarded)) {
+      const isRepeat = !invite && (this.acknowledged.get(key) ?? this.acknowledged.ofAck(ackKey(ack)));
       if (isRepeat) this.host.counters.retransmissionsReceived++;
-      else this.host.counters.strayAcks++;
+      else this.user.strayAck(ack, source);
       return;
     }
     const first = invite.state === 'accepted' && !invite.acknowledged;

@@ -53,6 +53,7 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
   private current: ServerState;
   private lastBytes: Buffer | undefined;
   private ackSeen = false;
+  private forwarded = false;
   /** The final response, undefined before it. */
   finalResponse: SipMessage | undefined;
   /** @internal Where responses go. */
@@ -97,6 +98,11 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
     return this.current === 'trying' || this.current === 'proceeding';
   }
 
+  /** Whether its final response is another element's, given to {@link forward}. */
+  get isForwarded(): boolean {
+    return this.forwarded;
+  }
+
   /** Whether the ACK of a 2xx has come. */
   get acknowledged(): boolean {
     return this.ackSeen;
@@ -121,6 +127,30 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
       this.input({ type: 'respondSuccess', response });
       if (this.method === 'INVITE') this.startSuccessResends(response);
     } else this.input({ type: 'respondFailure', response });
+  }
+
+  /**
+   * Sends another element's response, for a proxy (RFC 3261 §16.7): a 2xx to an INVITE is neither resent nor waits for
+   * an ACK here, since both are matters of the endpoints, and may follow any other final response.
+   */
+  forward(response: SipMessage): void {
+    const { status } = response;
+    if (!this.isOpen && !(this.method === 'INVITE' && status >= 200 && status < 300)) {
+      throw new SipStateError(`${this.method} has been answered`);
+    }
+    if (this.isOpen && status >= 200) {
+      this.forwarded = true;
+      this.finalResponse = response;
+    }
+    if (this.isOpen && status > 100) this.host.answered(this, status);
+    if (status < 200) this.input({ type: 'respondProvisional', response });
+    else if (status >= 300) this.input({ type: 'respondFailure', response });
+    else if (this.isOpen || this.current === 'accepted') this.input({ type: 'respondSuccess', response });
+    else {
+      this.host.counters.responsesSent++;
+      // §16.7 step 9: the transaction is over, the 2xx still has to reach the caller.
+      this.host.transmitResponse(response.toBuffer(), this, () => {});
+    }
   }
 
   /** Makes and sends a response without body. @throws SipStateError as {@link respond} */

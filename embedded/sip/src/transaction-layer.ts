@@ -27,6 +27,8 @@ export interface TransactionLayerEvents {
   request: [ServerTransaction];
   /** The ACK of a 2xx, first time; `transaction` when its INVITE is known. */
   ack: [SipMessage, MessageSource, ServerTransaction | undefined];
+  /** An ACK that belongs to no INVITE of ours: of a 2xx that was forwarded, or late. Without a listener it is counted. */
+  strayAck: [SipMessage, MessageSource];
   /** A response that belongs to no transaction. */
   stray: [SipMessage, MessageSource];
   /** A listener above the layer threw: a bug there; the layer goes on. */
@@ -64,6 +66,10 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
       {
         request: (transaction) => this.receiveRequest(transaction),
         ack: (ack, source, invite) => this.tell(() => this.emit('ack', ack, source, invite)),
+        strayAck: (ack, source) => {
+          if (this.listenerCount('strayAck') === 0) counters.strayAcks++;
+          else this.tell(() => this.emit('strayAck', ack, source));
+        },
       },
     );
   }
@@ -104,12 +110,18 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     return this.wire.addressFor(transport, peerHost, localPort);
   }
 
+  /** Whether a host (without brackets) and port name one of our sockets, on any transport. */
+  isOwnAddress(host: string, port: number): boolean {
+    return this.wire.points.owns(host, port);
+  }
+
   /**
    * Starts a client transaction. The layer puts its Via on top of the message, and Max-Forwards when there is none; the
    * caller must not change the message afterwards. Where nothing can be sent, 'transportError' comes.
+   * @param options.branchSuffix what the branches of its Vias end in: a proxy's loop detection
    */
-  sendRequest(request: SipMessage, options: { destination?: Endpoint } = {}): ClientTransaction {
-    return this.clients.send(request, options.destination);
+  sendRequest(request: SipMessage, options: { destination?: Endpoint; branchSuffix?: string } = {}): ClientTransaction {
+    return this.clients.send(request, options.destination, options.branchSuffix);
   }
 
   /** Sends the ACK of a 2xx (no transaction). Send the same message again for a repeated 2xx with {@link resend}. */
