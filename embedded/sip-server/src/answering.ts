@@ -14,7 +14,8 @@ import { endByServer, hangUp } from './dialog-requests.js';
 import { newDialog, type ServerDialog, subscriptionLapse } from './dialog-store.js';
 import { CommandError } from './errors.js';
 import { noteRequestReceived, noteResponseSent } from './offer-answer.js';
-import { giveUp, settle } from './pending-servers.js';
+import { answerByServer, giveUp, settle } from './pending-servers.js';
+import { refusalOf } from './request-policy.js';
 import type { SessionTimers } from './session-timer.js';
 
 /** The applications' responses to requests of the network: provisional ones, reliably where asked, and final ones. */
@@ -33,6 +34,7 @@ export class Answering {
     }
     const { transaction } = pending;
     const { status, reason } = statusLine(message);
+    if (status > 100 && status < 300 && !pending.dialog) this.refuseUnsupported(pending);
     const response = this.makeResponse(pending, message, status, reason);
     if (status < 200) this.sendProvisional(pending, response);
     else if (status >= 300) this.sendRefusal(pending, response);
@@ -64,6 +66,18 @@ export class Answering {
       if (pending.transaction.isOpen) this.succeed(pending, held);
       return;
     }
+  }
+
+  /**
+   * What no user agent here can do is refused when an application takes the request as one, not before: it may proxy it.
+   * @throws CommandError when the request has been refused
+   */
+  private refuseUnsupported(pending: PendingServer): void {
+    const refusal = refusalOf(pending.transaction.request);
+    if (!refusal) return;
+    settle(this.context, pending);
+    answerByServer(this.context, pending.transaction, refusal);
+    throw new CommandError(`Response not sent: the request has been refused with ${refusal.status}`);
   }
 
   private makeResponse(pending: PendingServer, message: AppMessage, status: number, reason: string): SipMessage {

@@ -13,6 +13,7 @@ import { type OwnAddress, PROTOCOL } from './app-message.js';
 import type { ClientRegistry } from './control/client-registry.js';
 import type { ControlClient } from './control/control-client.js';
 import type { DialogStore, ServerDialog } from './dialog-store.js';
+import type { SipProxy } from './proxy/proxy.js';
 import type { RequestPolicy } from './request-policy.js';
 import type { ServerCounters } from './server-counters.js';
 
@@ -52,6 +53,7 @@ export interface BridgeContext {
   dialogs: DialogStore;
   pendingServers: Map<string, PendingServer>;
   pendingClients: Map<string, PendingClient>;
+  proxy: SipProxy;
   counters: ServerCounters;
   policy: RequestPolicy;
   logger: Logger;

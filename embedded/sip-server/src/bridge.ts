@@ -14,6 +14,8 @@ import type { RequestHandler } from './http/request-handler.js';
 import { Incoming } from './incoming.js';
 import { Outgoing } from './outgoing.js';
 import { refuse } from './pending-servers.js';
+import { proxyForApplication } from './proxy/command.js';
+import type { SipProxy } from './proxy/proxy.js';
 import type { RequestPolicy } from './request-policy.js';
 import type { ServerCounters } from './server-counters.js';
 import { type DefaultRefresher, SessionTimers } from './session-timer.js';
@@ -30,6 +32,7 @@ export interface BridgeOptions {
   handlers: readonly RequestHandler[];
   outbound: () => OutboundConnections;
   policy: RequestPolicy;
+  proxy: SipProxy;
   logger: Logger;
   /** Who refreshes sessions of callers that do not say. @defaultValue 'none' */
   sessionRefresher?: DefaultRefresher;
@@ -53,6 +56,7 @@ export class SipBridge implements ControlHandler {
     handlers,
     outbound,
     policy,
+    proxy,
     logger,
     sessionRefresher,
     clock = systemClock,
@@ -65,6 +69,7 @@ export class SipBridge implements ControlHandler {
       dialogs: new DialogStore(),
       pendingServers: new Map(),
       pendingClients: new Map(),
+      proxy,
       counters,
       policy,
       logger,
@@ -79,6 +84,9 @@ export class SipBridge implements ControlHandler {
     this.outgoing = new Outgoing(context, sessions, subscriptions);
     layer.on('request', (transaction) => this.incoming.receive(transaction));
     layer.on('ack', (ack, source) => this.incoming.receiveAck(ack, source));
+    layer.on('strayAck', (ack, source) => {
+      if (!proxy.forwardAck(ack, source)) layer.counters.strayAcks++;
+    });
     layer.on('listenerError', (err) => logger.error({ err }, 'a SIP event was not handled'));
     this.sweeper = setInterval(() => this.incoming.sweep(performance.now()), SWEEP_MS);
   }
@@ -100,10 +108,21 @@ export class SipBridge implements ControlHandler {
 
   sip(client: ControlClient, messageId: string, parts: readonly string[], text: string): void {
     const [transactionId = '', dialogId = '', proxy = ''] = parts;
-    try {
+    this.attempt(client, messageId, () => {
       const message = parseAppMessage(text);
       if (message.startLine.startsWith('SIP/')) this.answering.respond(client, messageId, transactionId, message);
       else this.outgoing.send(client, messageId, transactionId, dialogId, proxy, message);
+    });
+  }
+
+  proxy(client: ControlClient, messageId: string, parts: readonly string[], text: string): void {
+    this.attempt(client, messageId, () => proxyForApplication(this.context, client, messageId, parts, text));
+  }
+
+  /** Does what an application asks for, or tells it why not. */
+  private attempt(client: ControlClient, messageId: string, command: () => void): void {
+    try {
+      command();
     } catch (err) {
       this.context.counters.refusedCommands++;
       if (!(err instanceof CommandError)) this.context.logger.error({ err }, 'command failed');
@@ -131,6 +150,7 @@ export class SipBridge implements ControlHandler {
   }
 
   close(): void {
+    this.context.proxy.close();
     clearInterval(this.sweeper);
     this.subscriptions.close();
     this.context.dialogs.clear();

@@ -53,6 +53,13 @@ export class HandlerRouting {
       case 'reject':
         this.refuse(pending, instruction.status, instruction.reason);
         break;
+      case 'proxy': {
+        const { context } = this.options;
+        context.pendingServers.delete(pending.id);
+        const failure = context.proxy.start(transaction, instruction.plan);
+        if (failure) context.logger.warn({ failure, sipCallId: transaction.request.get('Call-ID') }, 'not proxied');
+        break;
+      }
       case 'redirect': {
         this.options.context.pendingServers.delete(pending.id);
         const response = transaction.makeResponse(302, 'Moved');

@@ -12,8 +12,8 @@ import type { ControlClient } from './control/control-client.js';
 import { endsSubscription, noteSubscriptionState, type ServerDialog } from './dialog-store.js';
 import { HandlerRouting, type HandlerRoutingOptions } from './handler-routing.js';
 import { glareOf, noteRequestReceived } from './offer-answer.js';
-import { giveUp, refuse, settle, tellGivenUp } from './pending-servers.js';
-import { policyAnswer, refusalOf } from './request-policy.js';
+import { answerByServer, giveUp, refuse, settle, tellGivenUp } from './pending-servers.js';
+import { policyAnswer } from './request-policy.js';
 import { MIN_SE_SECONDS, type SessionTimers } from './session-timer.js';
 import type { Subscriptions } from './subscriptions.js';
 
@@ -62,12 +62,9 @@ export class Incoming {
   private receiveOutside(transaction: ServerTransaction): void {
     const { method, request } = transaction;
     const { policy } = this.context;
-    const refusal = policyAnswer(request, policy) ?? refusalOf(request);
-    if (refusal) {
-      if (refusal.status >= 300) this.context.counters.refusedRequests++;
-      const response = transaction.makeResponse(refusal.status, refusal.reason);
-      for (const [name, value] of refusal.headers) response.add(name, value);
-      transaction.respond(response);
+    const answer = policyAnswer(request, policy);
+    if (answer) {
+      answerByServer(this.context, transaction, answer);
       return;
     }
     if (this.isTooShort(transaction)) return;
@@ -139,8 +136,9 @@ export class Incoming {
     if (request.method === 'PRACK') this.parts.answering.release(dialog);
   }
 
-  /** NOTIFY of a subscription that was made by a REFER, or of a process before this one, is for whoever takes NOTIFY. */
+  /** A request of a dialog that was proxied goes on. NOTIFY of a subscription that was made by a REFER, or of a process before this one, is for whoever takes NOTIFY. */
   private receiveWithoutDialog(transaction: ServerTransaction): void {
+    if (this.context.proxy.forwardInDialog(transaction)) return;
     const client = transaction.method === 'NOTIFY' ? this.context.registry.select('NOTIFY') : undefined;
     if (client) this.offer(this.track(transaction, undefined), client);
     else transaction.reply(481);
@@ -222,6 +220,8 @@ export class Incoming {
   }
 
   private cancelled(pending: PendingServer, cancel: SipMessage): void {
+    // Not when the proxy has it.
+    if (this.context.pendingServers.get(pending.id) !== pending) return;
     refuse(this.context, pending, 487);
     tellGivenUp(pending, cancel);
   }

@@ -1,6 +1,7 @@
-import { parseCSeq, SipMessage } from '@ringwire/sip';
+import { parseCSeq, type ServerTransaction, SipMessage } from '@ringwire/sip';
 import { type BridgeContext, type PendingServer, passUp } from './bridge-context.js';
 import { tellBye } from './dialog-requests.js';
+import type { Refusal } from './request-policy.js';
 
 /** A request of the peer has its final response, or never will: what was kept for it goes, an early dialog too. */
 export function settle({ pendingServers, dialogs }: BridgeContext, pending: PendingServer): void {
@@ -11,6 +12,18 @@ export function settle({ pendingServers, dialogs }: BridgeContext, pending: Pend
   if (transaction.method === 'INVITE') dialog.unansweredInvite = false;
   else if (transaction.method === 'UPDATE') dialog.unansweredUpdate = false;
   if (dialog.early && transaction.method === 'INVITE') dialogs.remove(dialog);
+}
+
+/** Answers a request without an application. */
+export function answerByServer(
+  { counters }: BridgeContext,
+  transaction: ServerTransaction,
+  { status, reason, headers }: Refusal,
+): void {
+  if (status >= 300) counters.refusedRequests++;
+  const response = transaction.makeResponse(status, reason);
+  for (const [name, value] of headers) response.add(name, value);
+  transaction.respond(response);
 }
 
 /** Refuses a request without its application: settles it and answers. */

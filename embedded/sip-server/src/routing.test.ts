@@ -32,20 +32,3 @@ t.test('routing: without an application a request gets 503; when one has gone th
   t.match(await statusOf(), { status: 486 });
   t.match(await statusOf(), { status: 486 });
 });
-
-t.test('proxying is refused with a reason', async (t) => {
-  const server = await startServer(t);
-  const reasons: unknown[] = [];
-  await connectApp(t, server, (srf) => {
-    srf.invite((req, res) => {
-      req.proxy({ destination: 'sip:127.0.0.1' }).catch((err: unknown) => {
-        reasons.push(err);
-        res.send(501);
-      });
-    });
-  });
-  const phone = await startPhone(t);
-  const call = phone.invite({ uri: uriOf(server), sdp: sdp(1) });
-  t.match(await call.answered.catch((err: unknown) => err), { status: 501 });
-  t.match(String(reasons[0]), /not supported/);
-});

@@ -21,6 +21,8 @@ export class ServerCounters {
   unroutable = 0;
   /** Requests that ask for what nobody supports: answered 400, 406, 415 or 420. */
   refusedRequests = 0;
+  /** Requests forwarded by the proxy, those inside dialogs too. */
+  proxiedRequests = 0;
   handlerRequests = 0;
   handlerFailures = 0;
   /** Requests that the application did not answer in time. */

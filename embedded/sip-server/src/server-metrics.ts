@@ -2,12 +2,14 @@ import { createMetrics, type Metrics } from '@ringwire/common/metrics/metrics.js
 import type { SipCounters, SourceLimits, TransactionLayer } from '@ringwire/sip';
 import type { SipBridge } from './bridge.js';
 import type { ControlServer } from './control/control-server.js';
+import type { SipProxy } from './proxy/proxy.js';
 import type { ServerCounters } from './server-counters.js';
 
 /** What the metrics show. */
 export interface Measured {
   layer: TransactionLayer;
   bridge: SipBridge;
+  proxy: SipProxy;
   control: ControlServer;
   counters: ServerCounters;
   sourceLimits: SourceLimits | undefined;
@@ -41,7 +43,7 @@ const SIP_FIELDS: ReadonlyArray<Field<SipCounters>> = [
  * `sip_*_total`, `sip_parse_errors_total{reason}`, `sip_server_*_total`, and the gauges of what is alive.
  */
 export function makeServerMetrics(instanceId: string, measured: Measured): Metrics {
-  const { layer, bridge, control, counters } = measured;
+  const { layer, bridge, proxy, control, counters } = measured;
   const metrics = createMetrics({ name: 'sip-server', instanceId });
   const read = (name: string, help: string, value: () => number): void => {
     metrics.gauge({
@@ -76,6 +78,7 @@ export function makeServerMetrics(instanceId: string, measured: Measured): Metri
   });
   addLimitMetrics(metrics, measured);
   read('sip_dialogs', 'Live dialogs', () => bridge.dialogCount);
+  read('sip_proxied_requests', 'Requests that are being proxied', () => proxy.size);
   read('sip_control_clients', 'Applications connected and authenticated', () => control.registry.size);
   read('sip_outbound_connections', 'Connections that we opened to applications', () => control.outbound.size);
   read('sip_pending_server_requests', 'Requests that wait for an application', () => bridge.pendingCounts.server);

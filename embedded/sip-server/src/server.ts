@@ -14,6 +14,7 @@ import type { ControlLimits } from './control/control-limits.js';
 import type { SipAddresses } from './control/control-protocol.js';
 import { ControlServer } from './control/control-server.js';
 import { RequestHandler, type RequestHandlerOptions } from './http/request-handler.js';
+import { SipProxy } from './proxy/proxy.js';
 import { ServerCounters } from './server-counters.js';
 import { makeServerMetrics } from './server-metrics.js';
 
@@ -42,6 +43,8 @@ export interface SipServerSurroundings {
   logger: Logger;
   instanceId: string;
   timers?: Partial<SipTimers>;
+  /** How long a proxied INVITE may ring. @defaultValue 181 seconds (RFC 3261 §16.6 step 11) */
+  proxyTimerCMs?: number | undefined;
   /** Limits of the control port that differ from the usual ones. */
   controlLimits?: Partial<ControlLimits>;
   /** Time-outs of request-handlers, in ms. */
@@ -82,6 +85,7 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
   };
   try {
     const { policy, secret, keepAliveMs } = options;
+    const proxy = new SipProxy(layer, counters, secret, around.proxyTimerCMs);
     const bridge = new SipBridge({
       layer,
       registry: () => control.registry,
@@ -89,6 +93,7 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
       handlers,
       outbound: () => control.outbound,
       policy,
+      proxy,
       logger,
     });
     closers.push(() => bridge.close());
@@ -110,6 +115,7 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
     const metrics = makeServerMetrics(instanceId, {
       layer,
       bridge,
+      proxy,
       control,
       counters,
       sourceLimits,

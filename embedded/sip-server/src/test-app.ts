@@ -17,6 +17,22 @@ export interface AppRequest extends EventEmitter, AppMessage {
 export interface AppResponse {
   send(status: number, options?: object, callback?: (err: unknown) => void): void;
 }
+export interface ProxyOptions {
+  remainInDialog?: boolean;
+  path?: boolean;
+  recordRoute?: boolean;
+  followRedirects?: boolean;
+  forking?: 'simultaneous' | 'sequential';
+  provisionalTimeout?: string;
+  finalTimeout?: string;
+  headers?: Record<string, string>;
+}
+/** What `proxyRequest` resolves with; `finalStatus` is that of the last response. */
+export interface ProxyResults {
+  connected: boolean;
+  finalStatus?: number;
+  responses: Array<{ address: string; port: number; msgs: Array<{ status: number; msg: AppMessage }> }>;
+}
 export interface AppDialog extends EventEmitter {
   other?: AppDialog;
   local: { sdp: string };
@@ -62,7 +78,7 @@ export interface App extends EventEmitter {
     uri: string,
     options: { localSdpB?: string; localSdpA?: unknown; proxyRequestHeaders?: string[] },
   ): Promise<{ uas: AppDialog; uac: AppDialog }>;
-  proxyRequest(req: AppRequest, destination: string): Promise<unknown>;
+  proxyRequest(req: AppRequest, destination: string | string[], options?: ProxyOptions): Promise<ProxyResults>;
   request(
     uri: string,
     options: { method: string; headers?: Record<string, string>; body?: string },

@@ -11,6 +11,8 @@ const PROTOCOL_VERSION = 'v0.9.10';
 export interface ControlHandler {
   /** `msgId|sip|transactionId|dialogId|route\r\n<message>` of an authenticated client. */
   sip(client: ControlClient, messageId: string, parts: readonly string[], message: string): void;
+  /** `msgId|proxy|transactionId|…\r\n<message>`: see `proxy/command.ts`. */
+  proxy(client: ControlClient, messageId: string, parts: readonly string[], message: string): void;
   /** The connection of an authenticated client is gone. */
   lost(client: ControlClient): void;
 }
@@ -41,7 +43,7 @@ export interface ConnectionEvents {
   closed(): void;
 }
 
-/** drachtio's control protocol on any connection: authentication, routes, ping; `sip` goes to the handler. */
+/** drachtio's control protocol on any connection: authentication, routes, ping; `sip` and `proxy` go to the handler. */
 export class ControlProtocol {
   readonly registry = new ClientRegistry();
   private readonly secretHash: Buffer;
@@ -130,8 +132,7 @@ export class ControlProtocol {
         client.reply(messageId, 'OK');
         break;
       case 'proxy':
-        counters.refusedCommands++;
-        client.reply(messageId, 'NOK', 'proxying is not supported by this server');
+        handler.proxy(client, messageId, parts.slice(2), message);
         break;
       default:
         counters.unknownCommands++;

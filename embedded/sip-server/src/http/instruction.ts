@@ -1,5 +1,6 @@
 import { type OutboundTarget, parseOutboundTarget } from '../control/outbound-connections.js';
 import { RoutingError } from '../errors.js';
+import { MAX_DESTINATIONS, type ProxyPlan, parseTimeout } from '../proxy/plan.js';
 
 /** What a request-handler says to do with a request. */
 export type Instruction =
@@ -8,7 +9,8 @@ export type Instruction =
   /** To an application that we connect to. */
   | { action: 'route'; target: OutboundTarget }
   | { action: 'reject'; status: number; reason: string | undefined }
-  | { action: 'redirect'; contacts: string[] };
+  | { action: 'redirect'; contacts: string[] }
+  | { action: 'proxy'; plan: ProxyPlan };
 
 /** Reads `{ action, data }` as drachtio-server does. @throws RoutingError when it is no instruction that can be followed */
 export function readInstruction(text: string): Instruction {
@@ -24,6 +26,7 @@ export function readInstruction(text: string): Instruction {
   if (action === 'route') return readRoute(facts);
   if (action === 'reject') return readReject(facts);
   if (action === 'redirect') return readRedirect(facts);
+  if (action === 'proxy') return { action, plan: readPlan(facts) };
   throw new RoutingError('answer is no instruction', { action });
 }
 
@@ -55,4 +58,32 @@ function readRedirect(data: Record<string, unknown>): Instruction {
     throw new RoutingError('redirect: contact must be a string or a list of strings');
   }
   return { action: 'redirect', contacts };
+}
+
+/** What a `proxy` answer may leave out, as drachtio-server has it. */
+const DEFAULT_PROVISIONAL_MS = 5000;
+const DEFAULT_FINAL_MS = 60_000;
+
+/** `destination`, and perhaps `recordRoute`, `followRedirects`, `simultaneous`, `provisionalTimeout`, `finalTimeout`. */
+function readPlan(data: Record<string, unknown>): ProxyPlan {
+  const given: unknown[] = Array.isArray(data.destination) ? data.destination : [data.destination];
+  const isUri = (one: unknown): one is string => typeof one === 'string' && /^\S+$/.test(one);
+  if (given.length === 0 || given.length > MAX_DESTINATIONS || !given.every(isUri)) {
+    throw new RoutingError('proxy: destination must be a URI or a list of URIs');
+  }
+  return {
+    destinations: given,
+    recordRoute: data.recordRoute === true,
+    followRedirects: data.followRedirects !== false,
+    simultaneous: data.simultaneous === true,
+    provisionalTimeoutMs: readTimeout('provisionalTimeout', data.provisionalTimeout) ?? DEFAULT_PROVISIONAL_MS,
+    finalTimeoutMs: readTimeout('finalTimeout', data.finalTimeout) ?? DEFAULT_FINAL_MS,
+  };
+}
+
+function readTimeout(name: string, value: unknown): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  const ms = typeof value === 'string' ? parseTimeout(value) : undefined;
+  if (ms === undefined) throw new RoutingError(`proxy: ${name} is not like 2s or 500ms`, { value });
+  return ms;
 }
