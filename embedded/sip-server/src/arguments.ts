@@ -6,6 +6,13 @@ import { DRACHTIO_FLAGS, environmentFlags, refuseUnsupported } from './drachtio-
 import { ArgumentError } from './errors.js';
 import { type HandlerSettings, readHandlers } from './handler-arguments.js';
 import { type LimitSettings, readLimits } from './limit-arguments.js';
+import {
+  OBSERVE_FLAGS,
+  OBSERVE_USAGE,
+  type ObserveSettings,
+  readObserveFlags,
+  withTraceValue,
+} from './observe/observe-arguments.js';
 import type { RequestPolicy } from './request-policy.js';
 import { readTlsArguments, readTrust } from './tls-arguments.js';
 
@@ -38,6 +45,7 @@ export interface SipServerOptions {
   httpAddress: string;
   logLevel: string | undefined;
   limits: LimitSettings;
+  observe: ObserveSettings;
 }
 
 /** drachtio's names for levels beside pino's. */
@@ -75,8 +83,8 @@ export const USAGE = `sip-server: a SIP server that speaks the drachtio control 
   --reject-register-with-no-realm         answers REGISTER to an IPv4 address with 403
   --always-send-180                       rings for every INVITE before an application hears of it
   --prometheus-scrape-port [HOST:]N       as --http-port and --http-address
-  --http-port N             health and metrics; 0 takes a free port (none)
-  --http-address HOST       address of health and metrics (127.0.0.1)
+  --http-port N             health, metrics and the last messages of calls; 0 takes a free port (none)
+  --http-address HOST       address of these pages (127.0.0.1)
   --source-limit LIMITS     per source address, all or some of
                             requests=20000,bytes=50000000 (a second), connections=500, open=20000,
                             refusals=100 (in a row, then 2 requests a second), sources=100000; or off.
@@ -85,8 +93,8 @@ export const USAGE = `sip-server: a SIP server that speaks the drachtio control 
   --source-limit-answer A   503 (with Retry-After) or drop (503)
   --trusted-net CIDR        sources without limits; repeatable
   --max-connections N       connections in all, per address listened on (4096)
-  --loglevel LEVEL          trace, debug, info, warn, error (info)
-`;
+  --loglevel LEVEL          trace, debug, info, warn, error (info; warn with --trace)
+${OBSERVE_USAGE}`;
 
 /**
  * Reads the command line.
@@ -99,7 +107,7 @@ export function readArguments(
 ): SipServerOptions {
   let parsed: ReturnType<typeof parse>;
   try {
-    parsed = parse([...environmentFlags(env, argv), ...argv]);
+    parsed = parse([...environmentFlags(env, argv), ...withTraceValue(argv)]);
   } catch (err) {
     throw new ArgumentError(err instanceof Error ? err.message : String(err), {}, { cause: err });
   }
@@ -132,13 +140,15 @@ export function readArguments(
     secret: values.secret ?? 'cymru',
     handlers: readHandlers(values),
     ...http,
-    logLevel: level === undefined ? undefined : (LEVELS[level] ?? level),
+    // Log lines between the arrows of a ladder make it unreadable.
+    logLevel: level === undefined ? (values.trace === undefined ? undefined : 'warn') : (LEVELS[level] ?? level),
     limits: readLimits({
       sourceLimit: values['source-limit'],
       answer: values['source-limit-answer'],
       trustedNets: values['trusted-net'] ?? [],
       maxConnections: values['max-connections'],
     }),
+    observe: readObserveFlags(values, http.httpPort !== undefined),
   };
 }
 
@@ -186,6 +196,7 @@ function parse(argv: readonly string[]) {
       'trusted-net': texts,
       'max-connections': text,
       loglevel: { ...text, short: 'l' },
+      ...OBSERVE_FLAGS,
     },
   });
 }

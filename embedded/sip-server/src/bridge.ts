@@ -101,6 +101,11 @@ export class SipBridge implements ControlHandler {
     return this.context.dialogs.earlySize;
   }
 
+  /** Confirmed dialogs by who began them: a peer or an application. Looks at each. */
+  get dialogsByOrigin(): { inbound: number; outbound: number } {
+    return this.context.dialogs.countByOrigin();
+  }
+
   /** Requests that wait for an application, and requests of applications that wait for the network. */
   get pendingCounts(): { server: number; client: number } {
     return { server: this.context.pendingServers.size, client: this.context.pendingClients.size };

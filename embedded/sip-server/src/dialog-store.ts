@@ -87,6 +87,15 @@ export class DialogStore {
     return this.early;
   }
 
+  /** Confirmed dialogs that peers began, and those that applications began: these bear our tag in their id. Looks at each. */
+  countByOrigin(): { inbound: number; outbound: number } {
+    let outbound = 0;
+    for (const { id, state, early } of this.byId.values()) {
+      if (!early && id.includes(`;from-tag=${state.localTag}`)) outbound++;
+    }
+    return { inbound: this.size - outbound, outbound };
+  }
+
   get(id: string): ServerDialog | undefined {
     return this.byId.get(id);
   }

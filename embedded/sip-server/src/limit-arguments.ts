@@ -35,7 +35,7 @@ const LIMITS: Record<string, Limit> = {
 /** Reads `--source-limit`, `--source-limit-answer`, `--trusted-net` and `--max-connections`. @throws ArgumentError */
 export function readLimits({ sourceLimit, answer = '503', trustedNets, maxConnections }: LimitFlags): LimitSettings {
   if (answer !== '503' && answer !== 'drop') throw new ArgumentError('--source-limit-answer: 503 or drop expected');
-  const isTrusted = trustOf(trustedNets);
+  const isTrusted = inNets('--trusted-net', trustedNets);
   return {
     source: sourceLimit === 'off' ? undefined : { ...readSourceLimit(sourceLimit), isTrusted },
     answer,
@@ -60,15 +60,15 @@ function readCount(option: string, text: string): number {
   return Number(text);
 }
 
-/** Whether an address lies in one of the networks; an IPv4 address may come mapped into IPv6. */
-function trustOf(nets: readonly string[]): (host: string) => boolean {
+/** Makes the test whether an address lies in one of the networks; an IPv4 address may come mapped into IPv6. @throws ArgumentError */
+export function inNets(option: string, nets: readonly string[]): (host: string) => boolean {
   const list = new BlockList();
   for (const net of nets) {
     const [address = '', bits] = net.split('/', 2);
     const family = isIP(address);
     const length = bits === undefined ? (family === 4 ? 32 : 128) : Number(bits);
     if (family === 0 || !/^\d{1,3}$/.test(bits ?? '0') || length > (family === 4 ? 32 : 128)) {
-      throw new ArgumentError(`--trusted-net: a network such as 192.0.2.0/24 expected, not "${net}"`);
+      throw new ArgumentError(`${option}: a network such as 192.0.2.0/24 expected, not "${net}"`);
     }
     list.addSubnet(address, length, family === 4 ? 'ipv4' : 'ipv6');
   }

@@ -1,4 +1,4 @@
-import { createMetrics, type Metrics } from '@ringwire/common/metrics/metrics.js';
+import type { Metrics } from '@ringwire/common/metrics/metrics.js';
 import type { SipCounters, SourceLimits, TransactionLayer } from '@ringwire/sip';
 import type { SipBridge } from './bridge.js';
 import type { ControlServer } from './control/control-server.js';
@@ -39,12 +39,11 @@ const SIP_FIELDS: ReadonlyArray<Field<SipCounters>> = [
 ];
 
 /**
- * Prometheus metrics of a server. Counts are kept as plain numbers on the hot path and read when metrics are fetched:
+ * Adds the Prometheus metrics of a server. Counts are kept as plain numbers on the hot path and read when metrics are fetched:
  * `sip_*_total`, `sip_parse_errors_total{reason}`, `sip_server_*_total`, and the gauges of what is alive.
  */
-export function makeServerMetrics(instanceId: string, measured: Measured): Metrics {
+export function addServerMetrics(metrics: Metrics, measured: Measured): void {
   const { layer, bridge, proxy, control, counters } = measured;
-  const metrics = createMetrics({ name: 'sip-server', instanceId });
   const read = (name: string, help: string, value: () => number): void => {
     metrics.gauge({
       name,
@@ -87,7 +86,6 @@ export function makeServerMetrics(instanceId: string, measured: Measured): Metri
     'Requests of applications without final response',
     () => bridge.pendingCounts.client,
   );
-  return metrics;
 }
 
 /** What was turned away or closed to protect the server. */

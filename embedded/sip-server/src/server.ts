@@ -1,5 +1,6 @@
 import { startHttpServer } from '@ringwire/common/http/server.js';
 import type { Logger } from '@ringwire/common/log/logger.js';
+import { createMetrics } from '@ringwire/common/metrics/metrics.js';
 import {
   bracketed,
   type Endpoint,
@@ -10,13 +11,18 @@ import {
 } from '@ringwire/sip';
 import type { SipServerOptions } from './arguments.js';
 import { SipBridge } from './bridge.js';
+import type { ControlClient } from './control/control-client.js';
 import type { ControlLimits } from './control/control-limits.js';
-import type { SipAddresses } from './control/control-protocol.js';
+import { type ControlHandler, PROTOCOL_VERSION, type SipAddresses } from './control/control-protocol.js';
 import { ControlServer } from './control/control-server.js';
 import { RequestHandler, type RequestHandlerOptions } from './http/request-handler.js';
+import { addDrachtioMetrics } from './observe/drachtio-metrics.js';
+import { Observer } from './observe/observer.js';
+import type { Trace } from './observe/trace.js';
+import type { TraceWriter } from './observe/trace-output.js';
 import { SipProxy } from './proxy/proxy.js';
 import { ServerCounters } from './server-counters.js';
-import { makeServerMetrics } from './server-metrics.js';
+import { addServerMetrics } from './server-metrics.js';
 
 /** A running SIP server. */
 export interface SipServer {
@@ -26,7 +32,7 @@ export interface SipServer {
   readonly controlTlsPort: number | undefined;
   /** SIP URIs it listens on, one per address and transport: `sip:127.0.0.1:5070;transport=udp`. */
   readonly contacts: string[];
-  /** Health and metrics; undefined without. */
+  /** Health, metrics and the last messages; undefined without. */
   readonly httpPort: number | undefined;
   readonly layer: TransactionLayer;
   readonly bridge: SipBridge;
@@ -34,6 +40,8 @@ export interface SipServer {
   readonly counters: ServerCounters;
   /** What was turned away by source; undefined when limits are off. */
   readonly sourceLimits: SourceLimits | undefined;
+  /** What watches its messages. */
+  readonly observer: Observer;
   /** Disconnects the applications (their dialogs end with BYE on the wire), then closes everything. */
   stop(): Promise<void>;
 }
@@ -49,6 +57,8 @@ export interface SipServerSurroundings {
   controlLimits?: Partial<ControlLimits>;
   /** Time-outs of request-handlers, in ms. */
   handlerTimeouts?: Pick<RequestHandlerOptions, 'connectTimeoutMs' | 'timeoutMs'>;
+  /** Where `--trace` is written. @defaultValue standard output */
+  traceWriter?: TraceWriter;
 }
 
 /** Starts a server. @throws the socket's error when an address is taken; nothing stays open then */
@@ -58,12 +68,18 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
   const counters = new ServerCounters();
   const { source, answer, maxConnections } = options.limits;
   const sourceLimits = source && new SourceLimits(source);
+  const { httpAddress, httpPort } = options;
+  const metrics = httpPort === undefined ? undefined : createMetrics({ name: 'sip-server', instanceId });
+  const { observe: settings } = options;
+  const { traceWriter } = around;
+  const observer = new Observer({ settings, logger, metrics, nodeName: instanceId, traceWriter });
   const layer = new TransactionLayer({
     listen,
     maxDatagramBytes,
     timers,
     sourceLimits,
     overLimit: answer,
+    tap: observer.tap,
     tcp: maxConnections === undefined ? {} : { maxConnections },
     ...(tls ? { tls } : {}),
   });
@@ -72,8 +88,8 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
     (handler) =>
       new RequestHandler({ ...handler, ...around.handlerTimeouts, trust, sipMethods: new Set(handler.sipMethods) }),
   );
-  await layer.start();
   const closers: Array<() => Promise<void> | void> = [
+    () => observer.close(),
     () => {
       for (const handler of handlers) handler.close();
     },
@@ -84,6 +100,7 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
     for (const close of closers.reverse()) await close();
   };
   try {
+    await layer.start();
     const { policy, secret, keepAliveMs } = options;
     const proxy = new SipProxy(layer, counters, secret, around.proxyTimerCMs);
     const bridge = new SipBridge({
@@ -99,11 +116,13 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
     closers.push(() => bridge.close());
     const addresses = addressesOf(layer.addresses, listen);
     const { controlLimits: limits = {} } = around;
+    const { trace } = observer;
     const control: ControlServer = new ControlServer({
       secret,
       counters,
-      handler: bridge,
+      handler: trace ? tracedCommands(bridge, trace) : bridge,
       addresses,
+      onSip: trace && ((client, message) => trace.toApplication(nameOf(client), message)),
       trust,
       limits,
       keepAliveMs,
@@ -112,25 +131,29 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
     const controlPort = await control.start(options.address, options.port);
     const controlTlsPort =
       options.tlsPort === undefined || !tls ? undefined : await control.startTls(options.address, options.tlsPort, tls);
-    const metrics = makeServerMetrics(instanceId, {
-      layer,
-      bridge,
-      proxy,
-      control,
-      counters,
-      sourceLimits,
-    });
+    if (metrics) addServerMetrics(metrics, { layer, bridge, proxy, control, counters, sourceLimits });
+    if (metrics && observer.wire) {
+      addDrachtioMetrics(metrics, {
+        layer,
+        wire: observer.wire,
+        version: PROTOCOL_VERSION,
+        applications: () => control.registry.size,
+        dialogs: () => bridge.dialogsByOrigin,
+        proxied: () => proxy.size,
+      });
+    }
     const health = async () => ({
       healthy: true,
       facts: { applications: control.registry.size, dialogs: bridge.dialogCount },
     });
-    const { httpAddress, httpPort } = options;
+    const routes = (app: Parameters<Observer['addPages']>[0]): void => observer.addPages(app);
     const http =
-      httpPort === undefined
+      httpPort === undefined || !metrics
         ? undefined
-        : await startHttpServer({ host: httpAddress, port: httpPort, metrics, health, logger });
+        : await startHttpServer({ host: httpAddress, port: httpPort, metrics, health, logger, routes });
     if (http) closers.push(() => http.close(200));
     const contacts = layer.addresses.map(uriOf);
+    trace?.say(`SIP at ${contacts.join(' ')}; applications connect to ${options.address}:${controlPort}`);
     return {
       controlPort,
       controlTlsPort,
@@ -141,6 +164,7 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
       control,
       counters,
       sourceLimits,
+      observer,
       stop,
     };
   } catch (err) {
@@ -159,6 +183,20 @@ function addressesOf(addresses: readonly Endpoint[], listen: readonly ListenOpti
     external: texts.map(({ external }) => external).join(','),
     local: texts.map(({ local }) => local).join(','),
   };
+}
+
+/** Commands as the trace sees them too. */
+function tracedCommands(bridge: SipBridge, trace: Trace): ControlHandler {
+  return {
+    sip: (client, ...command) => trace.command(nameOf(client), () => bridge.sip(client, ...command)),
+    proxy: (client, ...command) => trace.command(nameOf(client), () => bridge.proxy(client, ...command)),
+    lost: (client) => bridge.lost(client),
+  };
+}
+
+/** An application as a ladder names it. */
+function nameOf({ tags }: ControlClient): string {
+  return tags.size === 0 ? 'application' : [...tags].join(',');
 }
 
 function uriOf({ transport, host, port }: Endpoint): string {

@@ -145,7 +145,8 @@ export class Wire {
       );
       return;
     }
-    this.options.tap?.('out', bytes, to, transport.local);
+    // What goes back on a connection goes to its other end, whatever port a Via names.
+    this.options.tap?.('out', bytes, source?.connectionId === undefined ? to : source, transport.local);
     transport.send(bytes, to, source?.connectionId ?? to.connectionId, report);
   }
 

@@ -16,6 +16,8 @@ export class ControlClient {
   authenticated = false;
   readonly tags = new Set<string>();
   readonly routes = new Set<string>();
+  /** Sees the SIP messages that are handed to the application; undefined when nobody looks. */
+  onSip: ((message: string) => void) | undefined;
   private readonly decoder = new FrameDecoder(MAX_STRANGER_FRAME_BYTES);
   private gone = false;
   private deaf = false;
@@ -57,6 +59,7 @@ export class ControlClient {
 
   /** Hands a SIP message to the application; `head` is what stands between `sip|` and the message. */
   sendSip(head: string, message: string): void {
+    this.onSip?.(message);
     this.send(`${randomUUID()}|sip|${head}|\r\n${message}`);
   }
 

@@ -5,7 +5,7 @@ import { ClientRegistry } from './client-registry.js';
 import { ControlClient } from './control-client.js';
 
 /** The release of drachtio-server whose protocol this is; clients switch features by it. */
-const PROTOCOL_VERSION = 'v0.9.10';
+export const PROTOCOL_VERSION = 'v0.9.10';
 
 /** What the SIP side does with commands. */
 export interface ControlHandler {
@@ -30,6 +30,8 @@ export interface ProtocolOptions {
   counters: ServerCounters;
   handler: ControlHandler;
   addresses: SipAddresses;
+  /** Sees the SIP messages that are handed to applications. */
+  onSip?: ((client: ControlClient, message: string) => void) | undefined;
   /** How long a wrong secret waits for its answer, in ms. */
   refuseAfterMs: number;
 }
@@ -58,6 +60,8 @@ export class ControlProtocol {
    */
   attach(socket: Socket, authenticateWithinMs: number, events: ConnectionEvents): void {
     const client = new ControlClient(socket, this.options.counters);
+    const { onSip } = this.options;
+    if (onSip) client.onSip = (message) => onSip(client, message);
     let timer = setTimeout(() => client.destroy(), authenticateWithinMs);
     const admit = (): void => {
       clearTimeout(timer);

@@ -7,7 +7,7 @@ import type { ServerCounters } from '../server-counters.js';
 import { AuthenticationGuard } from './authentication-guard.js';
 import type { ClientRegistry } from './client-registry.js';
 import { type ControlLimits, DEFAULT_CONTROL_LIMITS } from './control-limits.js';
-import { type ControlHandler, ControlProtocol, type SipAddresses } from './control-protocol.js';
+import { type ControlHandler, ControlProtocol, type ProtocolOptions, type SipAddresses } from './control-protocol.js';
 import { OutboundConnections, type TlsTrust } from './outbound-connections.js';
 
 /** What a control server is made of. */
@@ -16,6 +16,8 @@ export interface ControlServerOptions {
   counters: ServerCounters;
   handler: ControlHandler;
   addresses: SipAddresses;
+  /** Sees the SIP messages that are handed to applications. */
+  onSip?: ProtocolOptions['onSip'];
   /** For connections that we open. @defaultValue servers must prove their name */
   trust?: TlsTrust;
   limits?: Partial<ControlLimits>;
@@ -35,11 +37,11 @@ export class ControlServer {
   private readonly strangers = new Map<string, Socket>();
 
   constructor(private readonly options: ControlServerOptions) {
-    const { secret, counters, handler, addresses, trust = { verifyServers: true } } = options;
+    const { secret, counters, handler, addresses, onSip, trust = { verifyServers: true } } = options;
     this.limits = { ...DEFAULT_CONTROL_LIMITS, ...options.limits };
     const { refuseAfterMs, failuresPerSource } = this.limits;
     this.guard = new AuthenticationGuard(failuresPerSource);
-    this.protocol = new ControlProtocol({ secret, counters, handler, addresses, refuseAfterMs });
+    this.protocol = new ControlProtocol({ secret, counters, handler, addresses, onSip, refuseAfterMs });
     this.outbound = new OutboundConnections(this.protocol, counters, this.limits, trust);
   }
 
