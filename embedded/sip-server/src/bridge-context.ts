@@ -10,6 +10,7 @@ import {
   transportParam,
 } from '@ringwire/sip';
 import { type OwnAddress, PROTOCOL } from './app-message.js';
+import type { CallRecords } from './call-records.js';
 import type { ClientRegistry } from './control/client-registry.js';
 import type { ControlClient } from './control/control-client.js';
 import type { DialogStore, ServerDialog } from './dialog-store.js';
@@ -55,6 +56,7 @@ export interface BridgeContext {
   pendingClients: Map<string, PendingClient>;
   proxy: SipProxy;
   counters: ServerCounters;
+  records: CallRecords;
   policy: RequestPolicy;
   logger: Logger;
 }
@@ -69,7 +71,7 @@ export function describe(source: 'network' | 'application', text: string, peer: 
 }
 
 /** hh:mm:ss.micro (UTC). */
-function clockTime(): string {
+export function clockTime(): string {
   return `${new Date().toISOString().slice(11, 23)}000`;
 }
 

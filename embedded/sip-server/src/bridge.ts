@@ -3,6 +3,7 @@ import { type SipClock, systemClock, type TransactionLayer } from '@ringwire/sip
 import { Answering, CLIENT_LOST } from './answering.js';
 import { parseAppMessage } from './app-message.js';
 import type { BridgeContext } from './bridge-context.js';
+import { CallRecords } from './call-records.js';
 import type { ClientRegistry } from './control/client-registry.js';
 import type { ControlClient } from './control/control-client.js';
 import type { ControlHandler } from './control/control-protocol.js';
@@ -71,6 +72,7 @@ export class SipBridge implements ControlHandler {
       pendingClients: new Map(),
       proxy,
       counters,
+      records: new CallRecords(registry),
       policy,
       logger,
     };

@@ -67,6 +67,7 @@ export function hangUp(context: BridgeContext, dialog: ServerDialog, reason: str
     context.layer.sendAck(ack.message, dialogDestination(dialog, ack.message));
   }
   const bye = state.makeRequest('BYE').add('Reason', reason);
+  context.records.stop('application', bye, 'system-initiated-termination');
   sendInDialog(context, dialog, bye);
   return bye;
 }

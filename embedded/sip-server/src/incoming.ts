@@ -67,6 +67,7 @@ export class Incoming {
       answerByServer(this.context, transaction, answer);
       return;
     }
+    if (method === 'INVITE') this.context.records.watchIncoming(transaction);
     if (this.isTooShort(transaction)) return;
     if (policy.ringsAlways && method === 'INVITE') transaction.reply(180);
     const handler = this.routing.handlerOf(method);
@@ -178,6 +179,7 @@ export class Incoming {
       dialogs.remove(dialog);
       return false;
     }
+    if (!dialog.ending) this.context.records.stop('network', transaction.request, 'normal-release');
     dialogs.remove(dialog);
     dialog.reinvite?.cancel();
     const { afterAck } = dialog;

@@ -149,6 +149,7 @@ export class Outgoing {
     applyAppMessage(request, message, ownAddress(this.context.layer, dialog.peer), true);
     this.sessions.keep(dialog, request);
     if (method === 'BYE') {
+      if (!dialog.ending) this.context.records.stop('application', request, 'normal-release');
       // RFC 3261 §15: BYE in an early dialog leaves the INVITE, and its other branches, as they are.
       if (!dialog.early) dialog.reinvite?.cancel();
       dialog.ending = true;
@@ -184,6 +185,7 @@ export class Outgoing {
     const request = makeOutside(method, uri, message, own);
     if (SUBSCRIBING.has(method)) this.subscriptions.begin(request);
     const transaction = this.context.layer.sendRequest(request, { destination });
+    if (method === 'INVITE') this.context.records.watchOutgoing(transaction);
     const pending = this.track(client, transaction, undefined);
     this.confirm(client, messageId, request, destination, pending.id);
   }

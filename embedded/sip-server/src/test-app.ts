@@ -4,6 +4,7 @@ import type { Server } from 'node:net';
 
 /** What the tests use of drachtio-srf; its own types describe other signatures than its code has. */
 export interface AppMessage {
+  type: 'request' | 'response';
   status: number;
   body: string;
   source_address: string;

@@ -170,6 +170,7 @@ function configuration(given: {
   <sip>
     <timers><t1>${timers.T1}</t1><t2>${timers.T2}</t2><t4>${timers.T4}</t4><t1x64>${64 * timers.T1}</t1x64></timers>
   </sip>
+  <cdrs>true</cdrs>
   <logging><console/><sofia-loglevel>${sofiaLevel}</sofia-loglevel><loglevel>${level}</loglevel></logging>
 </drachtio>
 `;

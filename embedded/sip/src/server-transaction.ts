@@ -36,6 +36,8 @@ export interface ServerTransactionEvents {
   ack: [SipMessage];
   /** A CANCEL for this INVITE came in time; it has been answered with 200. The user answers the INVITE, usually 487. */
   cancel: [SipMessage];
+  /** A final response is given; it is about to be sent. */
+  answered: [SipMessage];
   /** No ACK came for 64*T1: of a failure response (timer H), or of a 2xx (timer '2xx'). */
   timeout: [TransactionTimeoutError];
   transportError: [Error];
@@ -120,7 +122,10 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
   respond(response: SipMessage): void {
     if (!this.isOpen) throw new SipStateError(`${this.method} has been answered`);
     const { status } = response;
-    if (status >= 200) this.finalResponse = response;
+    if (status >= 200) {
+      this.finalResponse = response;
+      this.tell(() => this.emit('answered', response));
+    }
     if (status > 100) this.host.answered(this, status);
     if (status < 200) this.input({ type: 'respondProvisional', response });
     else if (status < 300) {

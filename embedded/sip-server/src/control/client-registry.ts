@@ -3,8 +3,8 @@ import type { ControlClient } from './control-client.js';
 /** The authenticated clients and who takes which method, in turn. */
 export class ClientRegistry {
   private readonly clients = new Set<ControlClient>();
+  /** In the order in which it is their turn. */
   private readonly byMethod = new Map<string, ControlClient[]>();
-  private readonly turns = new Map<string, number>();
 
   get size(): number {
     return this.clients.size;
@@ -43,16 +43,21 @@ export class ClientRegistry {
     this.clients.delete(client);
   }
 
-  /** The next client in turn for a method, of those that carry the tag when one is asked for; undefined without any. */
+  /** Whether anybody takes a method, or the records of that name (`cdr:start`). */
+  has(method: string): boolean {
+    return this.byMethod.has(method.toUpperCase());
+  }
+
+  /**
+   * The client whose turn it is for a method, of those that carry the tag when one is asked for; undefined without any.
+   * It goes to the end of the line: each tag's clients share alike, whatever the others are given.
+   */
   select(method: string, tag?: string): ControlClient | undefined {
-    const key = method.toUpperCase();
-    const routed = this.byMethod.get(key);
-    if (!routed) return undefined;
-    const list = tag === undefined ? routed : routed.filter((client) => client.tags.has(tag));
-    if (list.length === 0) return undefined;
-    const turnKey = tag === undefined ? key : `${key}|${tag}`;
-    const turn = (this.turns.get(turnKey) ?? 0) % list.length;
-    this.turns.set(turnKey, turn + 1);
-    return list[turn];
+    const line = this.byMethod.get(method.toUpperCase());
+    const place = line?.findIndex((client) => tag === undefined || client.tags.has(tag)) ?? -1;
+    if (!line || place < 0) return undefined;
+    const [client] = line.splice(place, 1);
+    if (client) line.push(client);
+    return client;
   }
 }
