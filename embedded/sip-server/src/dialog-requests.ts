@@ -9,6 +9,7 @@ import {
   type TransportName,
 } from '@ringwire/sip';
 import { type BridgeContext, describe } from './bridge-context.js';
+import type { CallEnd } from './call-records.js';
 import type { ServerDialog } from './dialog-store.js';
 
 /**
@@ -48,7 +49,12 @@ export function sendInDialog(context: BridgeContext, dialog: ServerDialog, reque
  * Ends a dialog on the wire without its application: ACKs what waits for an ACK, then BYE. A 2xx of ours is given its time
  * to be acknowledged first (RFC 3261 §15: the callee must not send BYE before).
  */
-export function hangUp(context: BridgeContext, dialog: ServerDialog, reason: string): SipMessage | undefined {
+export function hangUp(
+  context: BridgeContext,
+  dialog: ServerDialog,
+  reason: string,
+  end: CallEnd = 'system-initiated-termination',
+): SipMessage | undefined {
   const { unacknowledged, ack, state } = dialog;
   if (dialog.lapsesAtMs !== undefined) {
     context.dialogs.remove(dialog);
@@ -67,14 +73,14 @@ export function hangUp(context: BridgeContext, dialog: ServerDialog, reason: str
     context.layer.sendAck(ack.message, dialogDestination(dialog, ack.message));
   }
   const bye = state.makeRequest('BYE').add('Reason', reason);
-  context.records.stop('application', bye, 'system-initiated-termination');
+  context.records.stop('application', bye, end);
   sendInDialog(context, dialog, bye);
   return bye;
 }
 
 /** Ends a dialog on the server's own account, and tells its application. */
-export function endByServer(context: BridgeContext, dialog: ServerDialog, reason: string): void {
-  const bye = hangUp(context, dialog, reason);
+export function endByServer(context: BridgeContext, dialog: ServerDialog, reason: string, end?: CallEnd): void {
+  const bye = hangUp(context, dialog, reason, end);
   if (bye) tellBye(dialog, bye);
 }
 

@@ -187,7 +187,7 @@ export class SessionTimers {
 
   private expire(dialog: ServerDialog): void {
     this.context.counters.sessionsExpired++;
-    endByServer(this.context, dialog, EXPIRED);
+    endByServer(this.context, dialog, EXPIRED, 'session-expired');
   }
 }
 

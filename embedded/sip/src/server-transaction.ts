@@ -56,6 +56,8 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
   private lastBytes: Buffer | undefined;
   private ackSeen = false;
   private forwarded = false;
+  /** A 2xx to an INVITE was sent whose ACK has neither come nor been given up. */
+  private awaitsAck = false;
   /** The final response, undefined before it. */
   finalResponse: SipMessage | undefined;
   /** @internal Where responses go. */
@@ -82,8 +84,13 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
     this.context = { timers: host.timers, reliable: isReliable(source.transport) };
     this.responseTo = source;
     this.timers = new TransactionTimers(host.clock, (timer, afterMs) => {
-      if (timer === 'resend' || timer === 'giveUp') this.successTimer(timer, afterMs);
-      else this.input({ type: `timer${timer}`, afterMs });
+      if (timer === 'resend' || timer === 'giveUp') {
+        this.successTimer(timer, afterMs);
+        return;
+      }
+      // Of two timers that a busy process is late for, the longer one may come first.
+      if (timer === 'L' && this.awaitsAck) this.successTimer('giveUp', afterMs);
+      this.input({ type: `timer${timer}`, afterMs });
     });
   }
 
@@ -231,6 +238,7 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
       return;
     }
     this.ackSeen = true;
+    this.awaitsAck = false;
     this.timers.disarm('resend');
     this.timers.disarm('giveUp');
     this.tell(() => this.emit('ack', ack));
@@ -247,6 +255,7 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
 
   private startSuccessResends(response: SipMessage): void {
     this.host.awaitAck(this, response);
+    this.awaitsAck = true;
     this.acceptedAtMs = this.host.clock.nowMs;
     this.timers.arm('resend', this.host.timers.T1);
     // One tick before timer L so that the missing ACK is told while the transaction still exists.
@@ -259,6 +268,7 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
       this.timers.arm('resend', Math.min(2 * afterMs, this.host.timers.T2));
     } else {
       this.timers.disarm('resend');
+      this.awaitsAck = false;
       this.timedOut('2xx');
     }
   }

@@ -233,6 +233,16 @@ t.test('INVITE server: a 2xx without ACK is told before the transaction ends', a
   t.equal(clock.pending, 0);
 });
 
+t.test('INVITE server: a 2xx without ACK is told even where its timer is late', async (t) => {
+  const { clock, events, transaction } = serverRig('INVITE');
+  const set = clock.setTimeout.bind(clock);
+  clock.setTimeout = (fn, ms) => set(fn, ms === timers.L - 1 ? timers.L + 1 : ms);
+  transaction.reply(200);
+  clock.advance(timers.L + 1);
+  t.same(events, ['timeout 2xx', 'terminated']);
+  t.equal(clock.pending, 0);
+});
+
 t.test('non-INVITE server: a repeated request gets the final response again until timer J', async (t) => {
   const { clock, sent, events, transaction } = serverRig('OPTIONS');
   transaction.receiveAgain();
