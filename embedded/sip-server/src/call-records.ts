@@ -31,7 +31,8 @@ export class CallRecords {
       this.stop('network', cancel, 'call-canceled');
     });
     transaction.once('answered', (response) => {
-      if (response.status < 300) this.send('cdr:start', 'application', response, 'uas');
+      const role = transaction.isForwarded ? 'proxy-uas' : 'uas';
+      if (response.status < 300) this.send('cdr:start', 'application', response, role);
       else if (!cancelled) this.stop('application', response, 'call-rejected');
     });
   }

@@ -153,6 +153,7 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
     if (this.isOpen && status >= 200) {
       this.forwarded = true;
       this.finalResponse = response;
+      this.tell(() => this.emit('answered', response));
     }
     if (this.isOpen && status > 100) this.host.answered(this, status);
     if (status < 200) this.input({ type: 'respondProvisional', response });
