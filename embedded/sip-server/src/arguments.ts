@@ -67,6 +67,7 @@ export const USAGE = `sip-server: a SIP server that speaks the drachtio control 
   --tls-name NAME=CERT,KEY  another certificate for those who ask for this name; repeatable
   --tls-ca-file FILE        authorities that peers' certificates come from (those known to Node.js)
   --tls-require-client-cert refuses peers without a certificate of these authorities
+  --tls-allow-wildcards     lets *.example.com in a server's certificate prove names below it (RFC 5922: no)
   --tls-no-verify           accepts any certificate of servers that are connected to
   --dns-name NAME           a name that leads to us; repeatable
   --address HOST            control port: address (127.0.0.1)
@@ -175,6 +176,7 @@ function parse(argv: readonly string[]) {
       'tls-ca-file': text,
       'tls-require-client-cert': flag,
       'tls-no-verify': flag,
+      'tls-allow-wildcards': flag,
       address: text,
       port: { ...text, short: 'p' },
       'tls-port': text,

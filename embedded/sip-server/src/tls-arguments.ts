@@ -15,6 +15,7 @@ export interface TlsArguments {
   'tls-name'?: string[] | undefined;
   'tls-require-client-cert'?: boolean | undefined;
   'tls-no-verify'?: boolean | undefined;
+  'tls-allow-wildcards'?: boolean | undefined;
 }
 
 /** Reads the files; undefined without certificate. @throws ArgumentError that names the flag */
@@ -37,6 +38,7 @@ export function readTlsArguments(values: TlsArguments): TlsSettings | undefined 
     names: new Map((values['tls-name'] ?? []).map(readName)),
     requireClientCertificate: values['tls-require-client-cert'] ?? false,
     verifyServers: !(values['tls-no-verify'] ?? false),
+    allowWildcards: values['tls-allow-wildcards'] ?? false,
   };
 }
 

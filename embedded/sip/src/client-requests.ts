@@ -87,14 +87,24 @@ export class ClientRequests {
     this.resolver.close();
   }
 
+  /** The ACK of a 2xx has no transaction that would go on: whatever address does not take it is followed by the next (RFC 3263 §4). */
   private transmitAck(ack: SipMessage, destination: Endpoint = NOWHERE): void {
     if (!SipResolver.isName(destination)) {
       this.wire.transmit(ack.toBuffer(), destination, undefined);
       return;
     }
-    void this.resolver.targets(destination).then(([target = NOWHERE]) => {
-      if (target.transport !== destination.transport) ack.set('Via', this.wire.viaFor(target, newBranch()));
-      this.wire.transmit(ack.toBuffer(), target, undefined);
+    void this.resolver.targets(destination).then((targets) => this.transmitAckTo(ack, destination.transport, targets));
+  }
+
+  private transmitAckTo(ack: SipMessage, viaTransport: TransportName, targets: readonly Endpoint[]): void {
+    const [target = NOWHERE, ...others] = targets;
+    if (target !== NOWHERE && target.transport !== viaTransport) {
+      ack.headers.find((header) => header.key === 'via')!.value = this.wire.viaFor(target, newBranch());
+    }
+    this.wire.transmit(ack.toBuffer(), target, undefined, (error) => {
+      if (!error || others.length === 0) return;
+      this.host.counters.failovers++;
+      this.transmitAckTo(ack, target.transport, others);
     });
   }
 

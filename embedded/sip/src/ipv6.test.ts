@@ -1,8 +1,11 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import t from 'tap';
+import { parseUri } from './address.js';
+import { endpointOfUri } from './destination.js';
 import { parseMessage } from './parse-message.js';
 import { createUserAgent, type UserAgent } from './user-agent.js';
+import { parseVia } from './via.js';
 
 async function agent(t: { teardown(fn: () => unknown): void }): Promise<UserAgent> {
   const listen = ['127.0.0.1', '::1'].flatMap((host) =>
@@ -64,3 +67,14 @@ t.test('ipv6: a destination of a family that is not listened on fails, it does n
   t.equal(await agent.request({ method: 'OPTIONS', uri: 'sip:x@[::1]:5060' }), undefined);
   t.equal(agent.counters.transportErrors, 1);
 });
+
+t.test(
+  'ipv6: an address with a zone means nothing to anybody else and is refused in URI, Via and next hop',
+  async (t) => {
+    for (const zone of ['%eth0', '%25eth0']) {
+      t.equal(parseUri(`sip:a@[fe80::1${zone}]`), undefined);
+      t.equal(parseVia(`SIP/2.0/UDP [fe80::1${zone}];branch=z9hG4bK1`), undefined);
+      t.equal(endpointOfUri(`sip:a@[fe80::1${zone}]:5060`), undefined);
+    }
+  },
+);

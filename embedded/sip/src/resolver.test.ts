@@ -1,7 +1,9 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import t from 'tap';
 import { endpointOfUri } from './destination.js';
+import { SipMessage } from './message.js';
 import { orderByWeight, SipResolver } from './resolver.js';
 import { startDns, type Zone } from './test-dns.js';
 import type { TransportName } from './transport.js';
@@ -71,13 +73,35 @@ t.test('dns: only what we speak is found', async (t) => {
   t.same(await six.find('sip:two.test:5060'), []);
 });
 
-t.test('dns: an answer is kept, a missing one is not', async (t) => {
-  const { find, asked } = await resolver(t);
+t.test('dns: an answer is kept for 30 s, that there is none for 5 s', async (t) => {
+  const { server, asked } = await startDns(t, ZONE);
+  let nowMs = 0;
+  const made = new SipResolver(
+    { servers: [server] },
+    (_transport, family) => family === 4,
+    () => nowMs,
+  );
+  t.teardown(() => made.close());
+  const find = async (uri: string): Promise<number> => (await made.targets(endpointOfUri(uri)!)).length;
+  t.same([await find('sip:a.test:5060'), await find('sip:A.test:5060')], [2, 2]);
+  t.same([await find('sip:nowhere.test:5060'), await find('sip:nowhere.test:5060')], [0, 0]);
+  t.same(asked, ['A a.test', 'A nowhere.test']);
+  nowMs = 5001;
   await find('sip:a.test:5060');
-  await find('sip:A.test:5060');
   await find('sip:nowhere.test:5060');
-  await find('sip:nowhere.test:5060');
-  t.same(asked, ['A a.test', 'A nowhere.test', 'A nowhere.test']);
+  t.same(asked.slice(2), ['A nowhere.test']);
+  nowMs = 30_001;
+  await find('sip:a.test:5060');
+  t.same(asked.slice(3), ['A a.test']);
+});
+
+t.test('dns: servers that never answer cost bounded time, and the request fails', async (t) => {
+  const mute = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(mute, 'listening');
+  t.teardown(() => mute.close());
+  const servers = [`127.0.0.1:${mute.address().port}`];
+  const ua = await agent(t, { dns: { servers, timeoutMs: 10_000, deadlineMs: 50 } });
+  t.equal(await ua.request({ method: 'OPTIONS', uri: 'sip:x@late.test' }), undefined);
 });
 
 t.test('dns: equal priorities are drawn by weight', (t) => {
@@ -194,5 +218,23 @@ t.test('large: where TCP is refused the request goes over UDP, the next one at o
   t.equal((await caller.request(request))?.status, 200);
   t.equal(caller.counters.failovers, 1);
   t.equal((await caller.request(request))?.status, 200);
+  t.equal(caller.counters.failovers, 1);
+});
+
+t.test('failover: the ACK of a 2xx goes to the next address where one does not take it', async (t) => {
+  const closed = createServer().listen(0, '127.0.0.1');
+  await once(closed, 'listening');
+  const refusing = (closed.address() as { port: number }).port;
+  closed.close();
+  await once(closed, 'close');
+  const callee = await agent(t);
+  const caller = await agentWithSrv(t, [refusing, callee.layer.addressFor('tcp').port], 'tcp');
+  const ack = SipMessage.request('ACK', 'sip:x@carrier.test;transport=tcp')
+    .add('From', '<sip:a@h>;tag=a')
+    .add('To', '<sip:b@h>;tag=b')
+    .add('Call-ID', 'ack')
+    .add('CSeq', '1 ACK');
+  caller.layer.sendAck(ack);
+  while (callee.counters.strayAcks === 0) await new Promise((resolve) => setImmediate(resolve));
   t.equal(caller.counters.failovers, 1);
 });

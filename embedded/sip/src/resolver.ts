@@ -8,6 +8,8 @@ export interface ResolverOptions {
   servers?: string[];
   /** How long one query may take; it is asked twice. @defaultValue 2000 */
   timeoutMs?: number;
+  /** How long NAPTR, SRV and addresses together may take, whoever is asked; then there is no address. @defaultValue 8000 */
+  deadlineMs?: number;
 }
 
 interface Service {
@@ -37,6 +39,9 @@ const SECURE: readonly TransportName[] = ['tls'];
 
 /** Answers are kept so long: a burst of calls to one carrier asks once. */
 const KEEP_MS = 30_000;
+/** That there is nothing is kept for a while too, so that calls to a name that is gone do not become as many questions. */
+const KEEP_NOTHING_MS = 5000;
+const DEADLINE_MS = 8000;
 const MAX_KEPT = 1000;
 /** More addresses than these are not tried: each may take 64*T1. */
 const MAX_TARGETS = 8;
@@ -50,6 +55,7 @@ export class SipResolver {
   constructor(
     private readonly options: ResolverOptions,
     private readonly speaks: (transport: TransportName, family: 4 | 6) => boolean,
+    private readonly nowMs: () => number = () => performance.now(),
   ) {
     this.dns = new Resolver({ timeout: options.timeoutMs ?? 2000, tries: 2 });
     if (options.servers) this.dns.setServers(options.servers);
@@ -63,17 +69,31 @@ export class SipResolver {
   /** The addresses of a name; none when there are none. Does not reject. */
   async targets(to: Endpoint): Promise<Endpoint[]> {
     const key = `${to.transport} ${to.host.toLowerCase()} ${to.port} ${to.open?.transport} ${to.open?.port}`;
-    const nowMs = performance.now();
+    const nowMs = this.nowMs();
     const known = this.kept.get(key);
     if (known && known.untilMs > nowMs) return await known.targets;
-    const targets = this.find(to);
+    const targets = this.inTime(this.find(to));
     this.kept.delete(key);
     this.kept.set(key, { targets, untilMs: nowMs + KEEP_MS });
     if (this.kept.size > MAX_KEPT) this.kept.delete(this.kept.keys().next().value!);
     const found = await targets;
     // What was not found may come into being, or the network back.
-    if (found.length === 0 && this.kept.get(key)?.targets === targets) this.kept.delete(key);
+    const entry = this.kept.get(key);
+    if (found.length === 0 && entry?.targets === targets) entry.untilMs = this.nowMs() + KEEP_NOTHING_MS;
     return found;
+  }
+
+  /** What takes longer is as good as nothing: the caller waits. */
+  private async inTime(search: Promise<Endpoint[]>): Promise<Endpoint[]> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<Endpoint[]>((resolve) => {
+      timer = setTimeout(() => resolve([]), this.options.deadlineMs ?? DEADLINE_MS);
+    });
+    try {
+      return await Promise.race([search, late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Ends queries that are under way. */

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { type ConnectionOptions, createSecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls';
+import { checkIdentity } from './tls-identity.js';
 import type { Endpoint } from './transport.js';
 
 /** A certificate with its key, both PEM; `cert` may go on with the certificates of its issuers. */
@@ -24,6 +25,8 @@ export interface TlsSettings extends Certificate {
   requireClientCertificate?: boolean;
   /** Whether a server that we connect to must prove its name. @defaultValue true */
   verifyServers?: boolean;
+  /** Whether `*.example.com` in a certificate proves names below it, which RFC 5922 §7.2 forbids. @defaultValue false */
+  allowWildcards?: boolean;
 }
 
 /** A peer that connects must have shaken hands by then. */
@@ -58,6 +61,7 @@ export function clientTlsOptions(settings: TlsSettings, to: Endpoint): Connectio
     // Both 'servername' and the check of the certificate leave addresses out of SNI (RFC 6066 §3).
     ...(isIP(name) === 0 ? { servername: name } : {}),
     rejectUnauthorized: settings.verifyServers ?? true,
+    checkServerIdentity: (_host, certificate) => checkIdentity(name, certificate, settings.allowWildcards ?? false),
   };
 }
 

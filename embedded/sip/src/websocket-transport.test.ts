@@ -15,7 +15,7 @@ async function agent(t: Teardown): Promise<UserAgent> {
     { transport: 'ws', host: '127.0.0.1', port: 0 } as const,
     { transport: 'udp', host: '127.0.0.1', port: 0 } as const,
   ];
-  const made = await createUserAgent({ listen, timers: { T1: 20 } });
+  const made = await createUserAgent({ listen, timers: { T1: 500 } });
   t.teardown(() => made.stop());
   return made;
 }
