@@ -10,28 +10,22 @@ const METHODS = new Set(
   'INVITE ACK BYE CANCEL OPTIONS REGISTER PRACK UPDATE INFO REFER NOTIFY SUBSCRIBE MESSAGE PUBLISH'.split(' '),
 );
 
-const SINGLE = new Set(['from', 'to', 'call-id', 'cseq', 'max-forwards']);
+/** A bit for each. */
+const SINGLE = new Map(['from', 'to', 'call-id', 'cseq', 'max-forwards'].map((key, i) => [key, 1 << i]));
 
 /**
  * Checks what every message must hold (RFC 3261 §8.1.1, §8.2): Via, From, To, Call-ID, CSeq once and well-formed, CSeq
  * method equal to the request's, a Request-URI that can be read. Returns the first fault, or undefined.
  */
 export function checkMessage(message: SipMessage): SipParseError | undefined {
-  const seen: Record<string, number> = {};
-  for (const header of message.headers) {
-    // RFC 4475 §3.1.2.1: nothing between separators.
-    if (header.key === 'via' && /[;,]\s*(?:[;,]|$)/.test(header.value))
-      return new SipParseError('bad-via', 'separators');
-    if (!SINGLE.has(header.key)) continue;
-    if (seen[header.key]) return new SipParseError('repeated-header', header.name);
-    seen[header.key] = 1;
-  }
+  const fault = checkRepeats(message);
+  if (fault) return fault;
   const via = message.getList('Via')[0];
   if (via === undefined) return new SipParseError('missing-header', 'Via');
   const parsedVia = parseVia(via);
   if (!parsedVia) return new SipParseError('bad-via', via.slice(0, 80));
   for (const name of ['From', 'To', 'Call-ID', 'CSeq'] as const) {
-    if (!seen[name.toLowerCase()]) return new SipParseError('missing-header', name);
+    if (!message.has(name)) return new SipParseError('missing-header', name);
   }
   if (!readAddress(message.get('From')!)) return new SipParseError('bad-from', 'From');
   if (!readAddress(message.get('To')!)) return new SipParseError('bad-to', 'To');
@@ -43,6 +37,22 @@ export function checkMessage(message: SipMessage): SipParseError | undefined {
   // RFC 4475 §3.2.1: a cookie that identifies nothing.
   if (parsedVia.branch === 'z9hG4bK') return new SipParseError('bad-via', 'branch without identifier');
   return checkRequest(message, cseq.method);
+}
+
+/** Headers that may come once only, and separators of Via. */
+function checkRepeats(message: SipMessage): SipParseError | undefined {
+  let seen = 0;
+  for (let line = 0; line < message.lineCount; line++) {
+    const key = message.keyAt(line);
+    // RFC 4475 §3.1.2.1: nothing between separators.
+    if (key === 'via' && /[;,]\s*(?:[;,]|$)/.test(message.valueAt(line)))
+      return new SipParseError('bad-via', 'separators');
+    const bit = SINGLE.get(key);
+    if (bit === undefined) continue;
+    if (seen & bit) return new SipParseError('repeated-header', message.nameAt(line));
+    seen |= bit;
+  }
+  return undefined;
 }
 
 function checkRequest(message: SipMessage, cseqMethod: string): SipParseError | undefined {
@@ -57,9 +67,9 @@ function checkRequest(message: SipMessage, cseqMethod: string): SipParseError | 
   const hops = message.get('Max-Forwards');
   if (hops !== undefined && !(/^\d{1,9}$/.test(hops) && Number(hops) <= 255))
     return new SipParseError('bad-max-forwards', hops.slice(0, 20));
-  for (const header of message.headers) {
+  for (const contact of message.getAll('Contact')) {
     // RFC 3261 §20.10: without angle brackets the question mark belongs to nobody.
-    if (header.key === 'contact' && header.value.includes('?') && !header.value.includes('<'))
+    if (contact.includes('?') && !contact.includes('<'))
       return new SipParseError('bad-contact', 'headers outside angle brackets');
   }
   return undefined;

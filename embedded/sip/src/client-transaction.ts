@@ -248,9 +248,7 @@ export class ClientTransaction extends EventEmitter<ClientTransactionEvents> {
 function requestLike(request: SipMessage, method: string): SipMessage {
   const message = SipMessage.request(method, request.uri);
   message.add('Via', request.get('Via')!);
-  for (const header of request.headers) {
-    if (header.key === 'route') message.add(header.name, header.value);
-  }
+  for (const route of request.getAll('Route')) message.add('Route', route);
   message.add('Max-Forwards', '70');
   for (const name of ['From', 'To', 'Call-ID']) message.add(name, request.get(name) ?? '');
   message.add('CSeq', `${parseCSeq(request.get('CSeq') ?? '')?.seq ?? 1} ${method}`);

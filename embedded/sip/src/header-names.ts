@@ -58,6 +58,11 @@ for (const [short, long] of Object.entries(COMPACT)) {
   KNOWN.set(short.toUpperCase(), long);
 }
 
+/** Whether a name, as it is spelt, is one of the common headers: it needs no further look. */
+export function isKnownHeader(name: string): boolean {
+  return KNOWN.has(name);
+}
+
 /** The key under which a header is found: lower case, compact forms resolved. Called for every header of every message. */
 export function headerKey(name: string): string {
   return KNOWN.get(name) ?? name.toLowerCase();

@@ -1,3 +1,4 @@
+import type { HeaderIndex } from './header-index.js';
 import { headerKey } from './header-names.js';
 
 /** One header line as it came (name and value verbatim, folding resolved); `key` is its lower-case long name. */
@@ -12,6 +13,9 @@ const NO_BODY = Buffer.alloc(0);
 /**
  * A SIP request or response. Headers keep their order and spelling, also those nobody knows. A message read from the
  * network that is written again differs only where it was changed, in folded lines and in Content-Length.
+ *
+ * The headers of a received message stay one text with an index over it until somebody asks for {@link headers} or changes
+ * their number.
  */
 export class SipMessage {
   readonly kind: 'request' | 'response';
@@ -22,7 +26,8 @@ export class SipMessage {
   /** 100 to 699; 0 in a request. */
   status = 0;
   reason = '';
-  headers: SipHeader[] = [];
+  private index: HeaderIndex | undefined;
+  private lines: SipHeader[] = [];
   body: Buffer = NO_BODY;
   /** How header text is turned into bytes: UTF-8, or Latin-1 for a message whose bytes were not valid UTF-8. */
   encoding: 'utf8' | 'latin1' = 'utf8';
@@ -47,26 +52,59 @@ export class SipMessage {
     return message;
   }
 
+  /** @internal Takes the headers of a received message. */
+  adopt(index: HeaderIndex): void {
+    this.index = index;
+  }
+
+  /** All header lines in order; may be changed in place. Rather ask for single ones where that will do. */
+  get headers(): SipHeader[] {
+    const { index } = this;
+    if (index) {
+      this.lines = index.keys.map((key, i) => ({ name: index.nameAt(i), key, value: index.valueAt(i) }));
+      this.index = undefined;
+    }
+    return this.lines;
+  }
+
+  /** Number of header lines; their parts are asked for by position with {@link keyAt}, {@link nameAt}, {@link valueAt}. */
+  get lineCount(): number {
+    return this.index ? this.index.keys.length : this.lines.length;
+  }
+
+  /** Lower-case long name of a line. */
+  keyAt(line: number): string {
+    return this.index ? this.index.keys[line]! : this.lines[line]!.key;
+  }
+
+  /** Name of a line as it came. */
+  nameAt(line: number): string {
+    return this.index ? this.index.nameAt(line) : this.lines[line]!.name;
+  }
+
+  valueAt(line: number): string {
+    return this.index ? this.index.valueAt(line) : this.lines[line]!.value;
+  }
+
   get isRequest(): boolean {
     return this.kind === 'request';
   }
 
   /** Value of the first header of that name (any case, compact or long), or undefined. */
   get(name: string): string | undefined {
-    const key = headerKey(name);
-    for (const header of this.headers) if (header.key === key) return header.value;
-    return undefined;
+    const line = this.find(headerKey(name));
+    return line < 0 ? undefined : this.valueAt(line);
   }
 
   has(name: string): boolean {
-    return this.get(name) !== undefined;
+    return this.find(headerKey(name)) >= 0;
   }
 
   /** Values of all header lines of that name, in order, one per line as they came (not split at commas). */
   getAll(name: string): string[] {
     const key = headerKey(name);
     const values: string[] = [];
-    for (const header of this.headers) if (header.key === key) values.push(header.value);
+    for (let line = 0; line < this.lineCount; line++) if (this.keyAt(line) === key) values.push(this.valueAt(line));
     return values;
   }
 
@@ -79,16 +117,31 @@ export class SipMessage {
   /** Replaces the first header of that name (further ones are removed), or appends it. */
   set(name: string, value: string | number): this {
     const key = headerKey(name);
-    const index = this.headers.findIndex((header) => header.key === key);
-    if (index < 0) return this.add(name, value);
-    this.headers[index]!.value = oneLine(value);
-    for (let i = this.headers.length - 1; i > index; i--) if (this.headers[i]!.key === key) this.headers.splice(i, 1);
+    const first = this.find(key);
+    if (first < 0) return this.add(name, value);
+    const { headers } = this;
+    headers[first]!.value = oneLine(value);
+    for (let i = headers.length - 1; i > first; i--) if (headers[i]!.key === key) headers.splice(i, 1);
+    return this;
+  }
+
+  /** Replaces the value of the first header of that name, which is there; further ones stay. */
+  replaceFirst(name: string, value: string): this {
+    const line = this.find(headerKey(name));
+    if (this.index) this.index.replace(line, oneLine(value));
+    else this.lines[line]!.value = oneLine(value);
     return this;
   }
 
   /** Appends a header line. */
   add(name: string, value: string | number): this {
     this.headers.push({ name, key: headerKey(name), value: oneLine(value) });
+    return this;
+  }
+
+  /** Appends a header line of another message. */
+  copyLine(from: SipMessage, line: number): this {
+    this.headers.push({ name: from.nameAt(line), key: from.keyAt(line), value: oneLine(from.valueAt(line)) });
     return this;
   }
 
@@ -101,9 +154,7 @@ export class SipMessage {
   /** Removes every header of that name. */
   remove(name: string): this {
     const key = headerKey(name);
-    if (this.headers.some((header) => header.key === key)) {
-      this.headers = this.headers.filter((header) => header.key !== key);
-    }
+    if (this.find(key) >= 0) this.lines = this.headers.filter((header) => header.key !== key);
     return this;
   }
 
@@ -127,7 +178,8 @@ export class SipMessage {
     copy.uri = this.uri;
     copy.status = this.status;
     copy.reason = this.reason;
-    copy.headers = this.headers.map((header) => ({ ...header }));
+    copy.index = this.index?.copy();
+    copy.lines = this.lines.map((header) => ({ ...header }));
     copy.body = this.body;
     copy.encoding = this.encoding;
     return copy;
@@ -135,8 +187,10 @@ export class SipMessage {
 
   /** Start line and headers with a right Content-Length, up to and with the empty line. */
   headText(): string {
-    let text =
+    const start =
       this.kind === 'request' ? `${this.method} ${this.uri} SIP/2.0\r\n` : `SIP/2.0 ${this.status} ${this.reason}\r\n`;
+    if (this.index && this.saysItsLength()) return `${start}${this.index}\r\n`;
+    let text = start;
     let lengthWritten = false;
     for (const header of this.headers) {
       if (header.key === 'content-length') {
@@ -156,6 +210,21 @@ export class SipMessage {
 
   toString(): string {
     return this.headText() + this.bodyText;
+  }
+
+  /** Line of the first header with this key; -1 without one. */
+  private find(key: string): number {
+    const { index, lines } = this;
+    if (index) return index.keys.indexOf(key);
+    for (let line = 0; line < lines.length; line++) if (lines[line]!.key === key) return line;
+    return -1;
+  }
+
+  /** Whether Content-Length is there once and right, so that the headers can be written as they came. */
+  private saysItsLength(): boolean {
+    const line = this.find('content-length');
+    if (line < 0 || this.valueAt(line) !== String(this.body.length)) return false;
+    return this.index?.keys.lastIndexOf('content-length') === line;
   }
 }
 

@@ -1,4 +1,5 @@
 import { SipParseError, type SipParseReason } from './errors.js';
+import { HeaderIndex, isSpace, TOKEN } from './header-index.js';
 import { headerKey } from './header-names.js';
 import { SipMessage } from './message.js';
 
@@ -17,7 +18,6 @@ export type ParseResult =
   | { ok: true; message: SipMessage }
   | { ok: false; error: SipParseError; message?: SipMessage | undefined };
 
-const TOKEN = /^[A-Za-z0-9\-.!%*_+`'~]+$/;
 const STATUS_LINE = /^SIP\/(\d+\.\d+) (\d{3})(?: (.*))?$/i;
 
 function refuse(reason: SipParseReason, detail: string, message?: SipMessage): ParseResult {
@@ -44,13 +44,15 @@ export function parseMessage(buf: Buffer, limits: ParseLimits = DEFAULT_LIMITS):
     text = buf.toString('latin1', start, headEnd);
     encoding = 'latin1';
   }
-  const lines = text.includes('\r') ? text.split(/\r\n|\n/) : text.split('\n');
+  const newline = text.indexOf('\n');
   // RFC 4475 trws: white space after the start line harms nobody.
-  const first = parseStartLine(lines[0]!.trimEnd());
+  const first = parseStartLine((newline < 0 ? text : text.slice(0, newline)).trimEnd());
   const { message } = first;
   if (!message) return first;
   message.encoding = encoding;
-  const bad = parseHeaders(message, lines, limits);
+  const index = newline < 0 ? undefined : HeaderIndex.of(text.slice(newline + 1), limits.maxHeaders);
+  if (index) message.adopt(index);
+  const bad = index ? undefined : parseHeaders(message, text.split(/\r\n|\n/), limits);
   if (!first.ok) return first;
   if (bad) return { ok: false, error: bad, message };
   if (end === undefined) return refuse('truncated', 'no empty line after the headers', message);
@@ -123,10 +125,6 @@ function trimSpace(line: string, start: number): string {
   return line.slice(from, to);
 }
 
-function isSpace(code: number): boolean {
-  return code === 0x20 || code === 0x09 || code === 0x0d;
-}
-
 function cutBody(message: SipMessage, buf: Buffer, bodyStart: number, limits: ParseLimits): ParseResult {
   const available = buf.length - bodyStart;
   const declared = contentLength(message);
@@ -141,10 +139,11 @@ function cutBody(message: SipMessage, buf: Buffer, bodyStart: number, limits: Pa
 /** Content-Length as a number, undefined when absent, an error when it is not a number or said twice differently. */
 export function contentLength(message: SipMessage): number | undefined | SipParseError {
   let length: number | undefined;
-  for (const header of message.headers) {
-    if (header.key !== 'content-length') continue;
-    if (!/^\d{1,9}$/.test(header.value)) return new SipParseError('bad-content-length', header.value.slice(0, 40));
-    const value = Number(header.value);
+  for (let line = 0; line < message.lineCount; line++) {
+    if (message.keyAt(line) !== 'content-length') continue;
+    const text = message.valueAt(line);
+    if (!/^\d{1,9}$/.test(text)) return new SipParseError('bad-content-length', text.slice(0, 40));
+    const value = Number(text);
     if (length !== undefined && length !== value) return new SipParseError('bad-content-length', 'said twice');
     length = value;
   }

@@ -1,18 +1,18 @@
 import { isIP } from 'node:net';
-import type { SipMessage } from './message.js';
+import { type SipMessage, splitList } from './message.js';
 import { defaultPort, type Endpoint, isReliable, type MessageSource, unbracketed } from './transport.js';
 import { formatVia, parseVia, type Via } from './via.js';
 
 /** RFC 3261 §18.2.1 and RFC 3581 §4: `received` and `rport` into the top Via; returns that Via. */
 export function stampReceived(request: SipMessage, source: MessageSource): Via {
-  const header = request.headers.find((h) => h.key === 'via')!;
-  const comma = request.getList('Via');
-  const via = parseVia(comma[0]!)!;
+  const line = request.get('Via')!;
+  const top = line.includes(',') ? splitList(line)[0]! : line;
+  const via = parseVia(top)!;
   const wantsPort = via.params.has('rport');
   const stamped: Via = { ...via, params: new Map(via.params) };
   if (wantsPort) stamped.params.set('rport', String(source.port));
   if (wantsPort || !isSameHost(via.host, source.host)) stamped.params.set('received', source.host);
-  header.value = formatVia(stamped) + header.value.slice(header.value.indexOf(comma[0]!) + comma[0]!.length);
+  request.replaceFirst('Via', formatVia(stamped) + line.slice(line.indexOf(top) + top.length));
   return stamped;
 }
 

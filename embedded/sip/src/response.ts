@@ -9,27 +9,25 @@ import { reasonPhrase } from './reasons.js';
 export function createResponse(request: SipMessage, status: number, reason?: string, toTag?: string): SipMessage {
   const response = SipMessage.response(status, reason ?? reasonPhrase(status));
   const makesDialog = status > 100 && status < 300;
-  for (const header of request.headers) {
-    switch (header.key) {
-      case 'to':
-        response.add(
-          'To',
-          status > 100 && toTag !== undefined && tagOf(header.value) === undefined
-            ? `${header.value};tag=${toTag}`
-            : header.value,
-        );
+  for (let line = 0; line < request.lineCount; line++) {
+    switch (request.keyAt(line)) {
+      case 'to': {
+        const value = request.valueAt(line);
+        const isUntagged = status > 100 && toTag !== undefined && tagOf(value) === undefined;
+        response.add('To', isUntagged ? `${value};tag=${toTag}` : value);
         break;
+      }
       case 'record-route':
-        if (makesDialog) response.add(header.name, header.value);
+        if (makesDialog) response.copyLine(request, line);
         break;
       case 'via':
       case 'from':
       case 'call-id':
       case 'cseq':
-        response.add(header.name, header.value);
+        response.copyLine(request, line);
         break;
       case 'timestamp':
-        if (status === 100) response.add(header.name, header.value);
+        if (status === 100) response.copyLine(request, line);
         break;
     }
   }
