@@ -70,9 +70,17 @@ export function describe(source: 'network' | 'application', text: string, peer: 
   return `${source}|${Buffer.byteLength(text)}|${PROTOCOL[peer.transport]}|${peer.host}|${peer.port}|${clockTime()}`;
 }
 
-/** hh:mm:ss.micro (UTC). */
+let clockMs = -1;
+let clockText = '';
+
+/** hh:mm:ss.micro (UTC); written once a millisecond. */
 export function clockTime(): string {
-  return `${new Date().toISOString().slice(11, 23)}000`;
+  const now = Date.now();
+  if (now !== clockMs) {
+    clockMs = now;
+    clockText = `${new Date(now).toISOString().slice(11, 23)}000`;
+  }
+  return clockText;
 }
 
 /** The id under which applications know a dialog. */

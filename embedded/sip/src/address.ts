@@ -133,9 +133,20 @@ export function formatNameAddr(address: { display?: string; uri: string; params?
 export function tagOf(value: string | undefined): string | undefined {
   if (value === undefined) return undefined;
   const from = Math.max(value.lastIndexOf('>'), value.lastIndexOf('"'), 0);
+  // Nearly always the tag is the first parameter, written without spaces.
+  const semicolon = value.indexOf(';', from);
+  if (semicolon < 0) return undefined;
+  if (value.startsWith(';tag=', semicolon)) {
+    const start = semicolon + 5;
+    const next = value.indexOf(';', start);
+    const tag = value.slice(start, next < 0 ? undefined : next);
+    if (PLAIN_TAG.test(tag)) return tag;
+  }
   const match = /;\s*tag\s*=\s*([^;,\s?>]+)/i.exec(from === 0 ? value : value.slice(from));
   return match?.[1];
 }
+
+const PLAIN_TAG = /^[\w.~+-]+$/;
 
 /** Reads `;a=b;c;d="x;y"`. */
 export function parseParams(text: string): Params {

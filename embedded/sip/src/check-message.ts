@@ -1,7 +1,7 @@
 import { type NameAddr, parseNameAddr, parseUri } from './address.js';
 import { SipParseError } from './errors.js';
 import type { SipMessage } from './message.js';
-import { parseCSeq, parseVia } from './via.js';
+import { parseCSeq } from './via.js';
 
 /** Schemes that a Request-URI may have: SIP's own and those that are handed on for the user to judge (RFC 5031, 3860, 3859). */
 const SCHEMES = new Set(['sip', 'sips', 'tel', 'urn', 'im', 'pres']);
@@ -20,23 +20,34 @@ const SINGLE = new Map(['from', 'to', 'call-id', 'cseq', 'max-forwards'].map((ke
 export function checkMessage(message: SipMessage): SipParseError | undefined {
   const fault = checkRepeats(message);
   if (fault) return fault;
-  const via = message.getList('Via')[0];
+  const via = message.get('Via');
   if (via === undefined) return new SipParseError('missing-header', 'Via');
-  const parsedVia = parseVia(via);
-  if (!parsedVia) return new SipParseError('bad-via', via.slice(0, 80));
+  const { topVia } = message;
+  if (!topVia) return new SipParseError('bad-via', via.slice(0, 80));
   for (const name of ['From', 'To', 'Call-ID', 'CSeq'] as const) {
     if (!message.has(name)) return new SipParseError('missing-header', name);
   }
-  if (!readAddress(message.get('From')!)) return new SipParseError('bad-from', 'From');
-  if (!readAddress(message.get('To')!)) return new SipParseError('bad-to', 'To');
+  if (!isAddress(message.get('From')!)) return new SipParseError('bad-from', 'From');
+  if (!isAddress(message.get('To')!)) return new SipParseError('bad-to', 'To');
   const callId = message.get('Call-ID')!;
   if (callId === '' || /\s/.test(callId)) return new SipParseError('bad-call-id', 'Call-ID');
   const cseq = parseCSeq(message.get('CSeq')!);
   if (!cseq) return new SipParseError('bad-cseq', 'CSeq');
   if (message.kind === 'response') return undefined;
   // RFC 4475 §3.2.1: a cookie that identifies nothing.
-  if (parsedVia.branch === 'z9hG4bK') return new SipParseError('bad-via', 'branch without identifier');
+  if (topVia.branch === 'z9hG4bK') return new SipParseError('bad-via', 'branch without identifier');
   return checkRequest(message, cseq.method);
+}
+
+/** What nearly all Request-URIs look like. */
+const PLAIN_URI = /^sips?:(?:[\w.~+-]+@)?[a-zA-Z0-9.-]+(?::\d{1,4})?(?:;[\w-]+(?:=[\w-]+)?)*$/;
+
+function checkUri(text: string): SipParseError | undefined {
+  const uri = parseUri(text);
+  if (!uri) return new SipParseError('bad-uri', 'Request-URI');
+  if (!SCHEMES.has(uri.scheme)) return new SipParseError('bad-scheme', uri.scheme.slice(0, 40));
+  if (uri.headers !== '') return new SipParseError('bad-uri', 'headers in the Request-URI');
+  return undefined;
 }
 
 /** Headers that may come once only, and separators of Via. */
@@ -60,10 +71,8 @@ function checkRequest(message: SipMessage, cseqMethod: string): SipParseError | 
     // RFC 4475 §3.1.2.18: that the method is unknown is the better answer.
     return new SipParseError(METHODS.has(message.method) ? 'bad-cseq' : 'unknown-method', 'CSeq names another method');
   }
-  const uri = parseUri(message.uri);
-  if (!uri) return new SipParseError('bad-uri', 'Request-URI');
-  if (!SCHEMES.has(uri.scheme)) return new SipParseError('bad-scheme', uri.scheme.slice(0, 40));
-  if (uri.headers !== '') return new SipParseError('bad-uri', 'headers in the Request-URI');
+  const badUri = PLAIN_URI.test(message.uri) ? undefined : checkUri(message.uri);
+  if (badUri) return badUri;
   const hops = message.get('Max-Forwards');
   if (hops !== undefined && !(/^\d{1,9}$/.test(hops) && Number(hops) <= 255))
     return new SipParseError('bad-max-forwards', hops.slice(0, 20));
@@ -73,6 +82,13 @@ function checkRequest(message: SipMessage, cseqMethod: string): SipParseError | 
       return new SipParseError('bad-contact', 'headers outside angle brackets');
   }
   return undefined;
+}
+
+/** What nearly all From and To values look like: these need no closer look. */
+const PLAIN_ADDRESS = /^(?:"[^"\\<>]*" ?)?<sips?:[\w.!~*'()&=+$,;?/%@:[\]-]+>(?:;[\w.-]+(?:=[\w.~+-]+)?)*$/;
+
+function isAddress(value: string): boolean {
+  return PLAIN_ADDRESS.test(value) || readAddress(value) !== undefined;
 }
 
 /** From and To: readable, a comma only in quotes (RFC 4475 §3.1.2.15), no spaces inside the brackets (§3.1.2.14). */

@@ -74,7 +74,7 @@ export class ClientRequests {
 
   /** Gives a response to its transaction (RFC 3261 §17.1.3); false when it belongs to none. */
   receive(response: SipMessage): boolean {
-    const via = parseVia(response.getList('Via')[0]!);
+    const via = response.topVia;
     const method = parseCSeq(response.get('CSeq')!)?.method ?? '';
     const transaction = via && this.transactions.get(`${via.branch}|${method}`);
     transaction?.receive(response);

@@ -62,22 +62,26 @@ t.test(
   },
 );
 
-t.test('lazy headers: what is written otherwise is read line by line, to the same result', async (t) => {
+t.test('lazy headers: spaces around values are no part of them, and stay where they are', async (t) => {
+  const plain = read(REQUEST).headers;
+  for (const line of ['To:<sip:b@h>', 'To: \t <sip:b@h>', 'To: <sip:b@h> \t']) {
+    const text = REQUEST.replace('To: <sip:b@h>', line);
+    t.equal(read(text).toString(), text);
+    t.same(read(text).headers, plain);
+  }
+  t.equal(read(REQUEST.replace('X-Odd: a: b,  c', 'X-Odd: ')).get('X-Odd'), '');
+});
+
+t.test('lazy headers: folded lines and bare line feeds are read line by line, to the same result', async (t) => {
   const plain = read(REQUEST).headers;
   const others = [
-    REQUEST.replace('To: ', 'To:'),
     REQUEST.replace('To: ', 'To : '),
-    REQUEST.replace('To: ', 'To:\t '),
     REQUEST.replace('To: <', 'To:\r\n <'),
-    REQUEST.replace('<sip:b@h>\r\n', '<sip:b@h>  \r\n'),
     REQUEST.replaceAll('\r\n', '\n'),
   ];
   for (const text of others) {
     t.equal(HeaderIndex.of(text.slice(text.indexOf('\n') + 1, text.search(/\r?\n\r?\n/)), 100), undefined);
-    t.same(
-      read(text).headers.map(({ key, value }) => [key, value]),
-      plain.map(({ key, value }) => [key, value]),
-    );
+    t.same(read(text).headers, plain);
   }
 });
 

@@ -1,13 +1,17 @@
 import { headerKey, isKnownHeader } from './header-names.js';
+import type { Via } from './via.js';
 
-/** Places that are kept of a line: its start, its colon, its end. */
-const FIELDS = 3;
+/** Places that are kept of a line: start, colon, where the value starts and where it ends. */
+const FIELDS = 4;
 
 /**
  * The header lines of a received message by their places in its text. A name or value is cut out when somebody asks for
  * it: of a message that passes through most are never looked at.
  */
 export class HeaderIndex {
+  /** The first Via, once it has been read. */
+  topVia: Via | undefined;
+
   private constructor(
     private text: string,
     /** Lower-case long names, in order. */
@@ -16,8 +20,8 @@ export class HeaderIndex {
   ) {}
 
   /**
-   * Indexes header lines; the last one comes without its line end. Undefined for what is not written as this server itself
-   * would write it (`Name: value`, CRLF, not folded), or is faulty: that is read line by line.
+   * Indexes header lines; the last one comes without its line end. Undefined for what is folded, has other line ends than
+   * CRLF, or is faulty: that is read line by line.
    */
   static of(text: string, maxHeaders: number): HeaderIndex | undefined {
     const keys: string[] = [];
@@ -28,14 +32,17 @@ export class HeaderIndex {
       const end = newline < 0 ? text.length : newline - 1;
       if (newline >= 0 && text.charCodeAt(end) !== 0x0d) return undefined;
       const colon = text.indexOf(':', at);
-      // A line begins with its name, has one space after the colon and then a value without spaces around it.
-      if (colon <= at || colon + 2 >= end || text.charCodeAt(colon + 1) !== 0x20) return undefined;
-      if (isSpace(text.charCodeAt(colon + 2)) || isSpace(text.charCodeAt(end - 1))) return undefined;
+      if (colon <= at || colon >= end) return undefined;
+      let valueStart = colon + 1;
+      let valueEnd = end;
+      while (valueStart < valueEnd && isSpace(text.charCodeAt(valueStart))) valueStart++;
+      while (valueEnd > valueStart && isSpace(text.charCodeAt(valueEnd - 1))) valueEnd--;
+      // A folded line begins with a space, which is part of no name.
       const name = text.slice(at, colon);
       if (!isKnownHeader(name) && !TOKEN.test(name)) return undefined;
       if (keys.length === maxHeaders) return undefined;
       keys.push(headerKey(name));
-      places.push(at, colon, end);
+      places.push(at, colon, valueStart, valueEnd);
       at = newline < 0 ? text.length : newline + 1;
     }
     if (keys.length === 0) return undefined;
@@ -47,15 +54,17 @@ export class HeaderIndex {
   }
 
   valueAt(line: number): string {
-    return this.text.slice(this.places[line * FIELDS + 1]! + 2, this.places[line * FIELDS + 2]);
+    return this.text.slice(this.places[line * FIELDS + 2], this.places[line * FIELDS + 3]);
   }
 
   /** Writes another value in place of one. */
   replace(line: number, value: string): void {
-    const [start, end] = [this.places[line * FIELDS + 1]! + 2, this.places[line * FIELDS + 2]!];
+    const start = this.places[line * FIELDS + 2]!;
+    const end = this.places[line * FIELDS + 3]!;
     this.text = this.text.slice(0, start) + value + this.text.slice(end);
     const shift = value.length - (end - start);
-    this.places[line * FIELDS + 2]! += shift;
+    this.places[line * FIELDS + 3]! += shift;
+    this.topVia = undefined;
     for (let i = (line + 1) * FIELDS; i < this.places.length; i++) this.places[i]! += shift;
   }
 

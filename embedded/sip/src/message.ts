@@ -1,5 +1,6 @@
 import type { HeaderIndex } from './header-index.js';
 import { headerKey } from './header-names.js';
+import { parseVia, type Via } from './via.js';
 
 /** One header line as it came (name and value verbatim, folding resolved); `key` is its lower-case long name. */
 export interface SipHeader {
@@ -112,6 +113,16 @@ export class SipMessage {
   getList(name: string): string[] {
     const lines = this.getAll(name);
     return lines.length === 1 && !lines[0]!.includes(',') ? lines : lines.flatMap(splitList);
+  }
+
+  /** The first Via value (RFC 3261 §18.2.1); undefined when there is none, or it cannot be read. Not to be changed. */
+  get topVia(): Via | undefined {
+    if (this.index?.topVia) return this.index.topVia;
+    const line = this.get('Via');
+    if (line === undefined) return undefined;
+    const via = parseVia(line.includes(',') ? (splitList(line)[0] ?? '') : line);
+    if (this.index) this.index.topVia = via;
+    return via;
   }
 
   /** Replaces the first header of that name (further ones are removed), or appends it. */

@@ -1,13 +1,13 @@
 import { isIP } from 'node:net';
 import { type SipMessage, splitList } from './message.js';
 import { defaultPort, type Endpoint, isReliable, type MessageSource, unbracketed } from './transport.js';
-import { formatVia, parseVia, type Via } from './via.js';
+import { formatVia, type Via } from './via.js';
 
 /** RFC 3261 §18.2.1 and RFC 3581 §4: `received` and `rport` into the top Via; returns that Via. */
 export function stampReceived(request: SipMessage, source: MessageSource): Via {
   const line = request.get('Via')!;
   const top = line.includes(',') ? splitList(line)[0]! : line;
-  const via = parseVia(top)!;
+  const via = request.topVia!;
   const wantsPort = via.params.has('rport');
   const stamped: Via = { ...via, params: new Map(via.params) };
   if (wantsPort) stamped.params.set('rport', String(source.port));

@@ -21,7 +21,7 @@ import {
   type TransportName,
   type TransportSink,
 } from './transport.js';
-import { parseVia, type Via } from './via.js';
+import type { Via } from './via.js';
 
 /**
  * Sees every message as it comes in and goes out, also those that are refused or repeated, but not those that a limit of
@@ -225,7 +225,7 @@ export class Wire {
     if (!header || request.method === 'ACK') return;
     // What we answer is SIP/2.0, whatever the request claimed to be.
     if (fault.reason === 'bad-version') header.value = header.value.replace(/^SIP\s*\/\s*\d+\.\d+/i, 'SIP/2.0');
-    if (!parseVia(request.getList('Via')[0] ?? '')) return;
+    if (!request.topVia) return;
     const via = stampReceived(request, source);
     const status = statusOfFault(fault);
     this.options.sourceLimits?.noteAnswer(source.host, status, request.method);

@@ -2,11 +2,14 @@ import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { ServerCounters } from '../server-counters.js';
 import { FrameDecoder, MAX_FRAME_BYTES } from './frame-decoder.js';
+import { nextMessageId } from './message-ids.js';
 
 /** What a stranger may send: enough for `authenticate`. */
 const MAX_STRANGER_FRAME_BYTES = 4096;
 /** Bytes waiting for a client that does not read before it is given up. */
 const MAX_QUEUED_BYTES = 16_777_216;
+/** What is said in one turn of the event loop is written at once, unless it is more than this (UTF-16 units). */
+const MAX_BATCH_LENGTH = 65_536;
 /** A peer that does not close its side after the last answer is cut off then. */
 const CLOSE_WITHIN_MS = 2000;
 
@@ -21,6 +24,8 @@ export class ControlClient {
   private readonly decoder = new FrameDecoder(MAX_STRANGER_FRAME_BYTES);
   private gone = false;
   private deaf = false;
+  /** Frames of this turn of the event loop. */
+  private batch = '';
 
   constructor(
     private readonly socket: Socket,
@@ -54,18 +59,18 @@ export class ControlClient {
 
   /** Answers a command. */
   reply(messageId: string, verdict: 'OK' | 'NO' | 'NOK', text = ''): void {
-    this.send(`${randomUUID()}|response|${messageId}|${verdict}${text === '' ? '' : `|${text}`}`);
+    this.send(`${nextMessageId()}|response|${messageId}|${verdict}${text === '' ? '' : `|${text}`}`);
   }
 
   /** Hands a SIP message to the application; `head` is what stands between `sip|` and the message. */
   sendSip(head: string, message: string): void {
     this.onSip?.(message);
-    this.send(`${randomUUID()}|sip|${head}|\r\n${message}`);
+    this.send(`${nextMessageId()}|sip|${head}|\r\n`, message);
   }
 
   /** Hands a call record to the application; `head` is its type and facts. */
   sendRecord(head: string, message: string): void {
-    this.send(`${randomUUID()}|${head}\r\n${message}`);
+    this.send(`${nextMessageId()}|${head}\r\n`, message);
   }
 
   /** Hears nothing any more; what is said is still sent. */
@@ -76,6 +81,7 @@ export class ControlClient {
 
   /** Says what is left to say and closes. */
   end(): void {
+    this.flush();
     this.gone = true;
     this.socket.end();
     this.socket.resume();
@@ -88,13 +94,23 @@ export class ControlClient {
     this.socket.destroy();
   }
 
-  private send(text: string): void {
+  /** Says a head and what follows it. */
+  private send(head: string, message = ''): void {
     if (this.gone) return;
     if (this.socket.writableLength > MAX_QUEUED_BYTES) {
       this.counters.slowControlClients++;
       this.destroy();
       return;
     }
-    this.socket.write(`${Buffer.byteLength(text)}#${text}`);
+    if (this.batch === '') setImmediate(() => this.flush());
+    this.batch += `${Buffer.byteLength(head) + Buffer.byteLength(message)}#${head}${message}`;
+    if (this.batch.length > MAX_BATCH_LENGTH) this.flush();
+  }
+
+  private flush(): void {
+    if (this.gone || this.batch === '') return;
+    const text = this.batch;
+    this.batch = '';
+    this.socket.write(text);
   }
 }
