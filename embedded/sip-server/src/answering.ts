@@ -56,16 +56,28 @@ export class Answering {
     return true;
   }
 
+  /** Whether the application has given its 2xx to the INVITE of a dialog, though it may be held back. */
+  hasAnswered(dialog: ServerDialog): boolean {
+    return !dialog.early || this.holding(dialog) !== undefined;
+  }
+
   /** Sends the 2xx that waited for this PRACK, if nothing else holds it. */
   release(dialog: ServerDialog): void {
-    if (!dialog.early || dialog.reliable?.holdsSuccess) return;
+    if (dialog.reliable?.holdsSuccess) return;
+    const pending = this.holding(dialog);
+    const held = pending?.held;
+    if (!pending || !held) return;
+    pending.held = undefined;
+    if (pending.transaction.isOpen) this.succeed(pending, held);
+  }
+
+  /** The INVITE of an early dialog whose 2xx is held back. */
+  private holding(dialog: ServerDialog): PendingServer | undefined {
+    if (!dialog.early || !dialog.reliable) return undefined;
     for (const pending of this.context.pendingServers.values()) {
-      const { held } = pending;
-      if (pending.dialog !== dialog || !held) continue;
-      pending.held = undefined;
-      if (pending.transaction.isOpen) this.succeed(pending, held);
-      return;
+      if (pending.dialog === dialog && pending.held) return pending;
     }
+    return undefined;
   }
 
   /**
@@ -150,8 +162,10 @@ export class Answering {
     const isInvite = method === 'INVITE';
     const makesDialog = isInvite || method === 'SUBSCRIBE' || method === 'REFER';
     if (pending.dialog) {
-      this.context.dialogs.confirm(pending.dialog, pending.dialog.id);
-      if (isInvite) pending.dialog.state.contact = response.get('Contact') ?? pending.dialog.state.contact;
+      if (isInvite) {
+        this.context.dialogs.confirm(pending.dialog, pending.dialog.id);
+        pending.dialog.state.contact = response.get('Contact') ?? pending.dialog.state.contact;
+      }
     } else if (makesDialog) pending.dialog = this.openDialog(transaction, response, client!, false);
     const { dialog } = pending;
     settle(this.context, pending);

@@ -14,6 +14,7 @@ import {
   withTraceValue,
 } from './observe/observe-arguments.js';
 import type { RequestPolicy } from './request-policy.js';
+import type { DefaultRefresher } from './session-timer.js';
 import { readTlsArguments, readTrust } from './tls-arguments.js';
 
 /** What the command line says. */
@@ -40,6 +41,8 @@ export interface SipServerOptions {
   dnsNames: string[];
   /** What is answered without an application. */
   policy: RequestPolicy;
+  /** Who refreshes sessions of callers that ask for a timer and leave that open. */
+  sessionRefresher: DefaultRefresher;
   /** Health and metrics; undefined for none. */
   httpPort: number | undefined;
   httpAddress: string;
@@ -135,6 +138,7 @@ export function readArguments(
       rejectsRegisterWithoutRealm: values['reject-register-with-no-realm'] ?? false,
       ringsAlways: values['always-send-180'] ?? false,
     },
+    sessionRefresher: readRefresher(values['session-refresher'] ?? 'none'),
     maxDatagramBytes: readMtu(values.mtu ?? '1300'),
     address: values.address ?? '127.0.0.1',
     port: readPort('--port', port ?? '9022'),
@@ -185,6 +189,7 @@ function parse(argv: readonly string[]) {
       'user-agent-options-auto-respond': text,
       'reject-register-with-no-realm': flag,
       'always-send-180': flag,
+      'session-refresher': text,
       'disable-nat-detection': flag,
       'prometheus-scrape-port': text,
       'tls-cipherlist': text,
@@ -218,6 +223,13 @@ function readHttp(values: {
     httpPort: port === undefined ? undefined : readPort(option, port),
     httpAddress: values['http-address'] ?? scrape?.[1]?.replace(/^\[|\]$/g, '') ?? '127.0.0.1',
   };
+}
+
+function readRefresher(text: string): DefaultRefresher {
+  if (text !== 'uac' && text !== 'uas' && text !== 'none') {
+    throw new ArgumentError('--session-refresher: uac, uas or none expected');
+  }
+  return text;
 }
 
 function readPort(option: string, text: string): number {

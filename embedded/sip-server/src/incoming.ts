@@ -116,6 +116,12 @@ export class Incoming {
           transaction.reply(481);
           return;
         }
+        if (this.parts.answering.hasAnswered(dialog) && request.body.length === 0) {
+          // drachtio-srf knows no PRACK once it has answered the INVITE: it would refuse it.
+          transaction.reply(200);
+          this.parts.answering.release(dialog);
+          return;
+        }
         break;
       case 'INVITE':
         dialog.unansweredInvite = true;

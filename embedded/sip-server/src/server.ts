@@ -5,6 +5,7 @@ import {
   bracketed,
   type Endpoint,
   type ListenOptions,
+  type SipClock,
   type SipTimers,
   SourceLimits,
   TransactionLayer,
@@ -59,6 +60,8 @@ export interface SipServerSurroundings {
   handlerTimeouts?: Pick<RequestHandlerOptions, 'connectTimeoutMs' | 'timeoutMs'>;
   /** Where `--trace` is written. @defaultValue standard output */
   traceWriter?: TraceWriter;
+  /** Runs session timers and the repetition of reliable provisional responses. @defaultValue the system's */
+  clock?: SipClock;
 }
 
 /** Starts a server. @throws the socket's error when an address is taken; nothing stays open then */
@@ -101,7 +104,8 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
   };
   try {
     await layer.start();
-    const { policy, secret, keepAliveMs } = options;
+    const { policy, secret, keepAliveMs, sessionRefresher } = options;
+    const { clock } = around;
     const proxy = new SipProxy(layer, counters, secret, around.proxyTimerCMs);
     const bridge = new SipBridge({
       layer,
@@ -112,6 +116,8 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
       policy,
       proxy,
       logger,
+      sessionRefresher,
+      ...(clock ? { clock } : {}),
     });
     closers.push(() => bridge.close());
     const addresses = addressesOf(layer.addresses, listen);

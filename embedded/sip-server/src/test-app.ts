@@ -9,6 +9,8 @@ export interface AppMessage {
   body: string;
   source_address: string;
   calledNumber: string;
+  /** The dialog's id as the server names it. */
+  stackDialogId: string;
   get(name: string): string | undefined;
 }
 export interface AppRequest extends EventEmitter, AppMessage {
@@ -16,7 +18,13 @@ export interface AppRequest extends EventEmitter, AppMessage {
   proxy(options?: object): Promise<unknown>;
 }
 export interface AppResponse {
-  send(status: number, options?: object, callback?: (err: unknown) => void): void;
+  /** @param onPrack called with the PRACK of a reliable provisional response */
+  send(
+    status: number,
+    options?: object,
+    callback?: (err: unknown, sent?: AppMessage) => void,
+    onPrack?: (prack: AppMessage) => void,
+  ): void;
 }
 export interface ProxyOptions {
   remainInDialog?: boolean;
@@ -35,6 +43,10 @@ export interface ProxyResults {
   responses: Array<{ address: string; port: number; msgs: Array<{ status: number; msg: AppMessage }> }>;
 }
 export interface AppDialog extends EventEmitter {
+  id: string;
+  onHold: boolean;
+  connected: boolean;
+  sip: { callId: string; localTag: string; remoteTag: string };
   other?: AppDialog;
   local: { sdp: string };
   remote: { sdp: string };
@@ -44,12 +56,32 @@ export interface AppDialog extends EventEmitter {
   request(options: { method: string; body?: string; headers?: Record<string, string> }): Promise<AppMessage>;
 }
 export interface UacOptions {
+  method?: string;
   localSdp?: string;
   headers?: Record<string, string>;
   proxy?: string;
-  auth?: { username: string; password: string };
+  auth?: { username: string; password: string } | object;
   noAck?: boolean;
   callingNumber?: string;
+  callingName?: string;
+  calledNumber?: string;
+  followRedirects?: boolean;
+  _socket?: unknown;
+}
+export interface B2buaOptions extends UacOptions {
+  localSdpA?: unknown;
+  localSdpB?: string | ((sdp: string) => string | Promise<string>);
+  proxyRequestHeaders?: string[];
+  proxyResponseHeaders?: string[];
+  responseHeaders?: unknown;
+  passFailure?: boolean;
+  passProvisionalResponses?: boolean;
+}
+/** Called while a call is set up. */
+export interface Callbacks {
+  cbRequest?(err: unknown, req: AppRequest): void;
+  cbProvisional?(res: AppMessage): void;
+  cbFinalizedUac?(uac: AppDialog): void;
 }
 type Handler = (req: AppRequest, res: AppResponse) => void;
 export interface App extends EventEmitter {
@@ -63,26 +95,30 @@ export interface App extends EventEmitter {
   register(handler: Handler): void;
   message(handler: Handler): void;
   subscribe(handler: Handler): void;
-  createUAS(req: AppRequest, res: AppResponse, options: { localSdp: string; headers?: object }): Promise<AppDialog>;
+  /** Takes a method that has no function of its own here. */
+  use(method: string, handler: Handler): void;
+  createUAS(
+    req: AppRequest,
+    res: AppResponse,
+    options: { localSdp: string | (() => Promise<string>); headers?: object },
+  ): Promise<AppDialog>;
+  findDialogByCallIDAndFromTag(callId: string, tag: string): AppDialog | undefined;
   createUAC(
     uri: string,
     options: UacOptions & { noAck: true },
   ): Promise<{ sdp: string; ack(sdp: string): Promise<AppDialog> }>;
-  createUAC(
-    uri: string,
-    options: UacOptions,
-    callbacks?: { cbRequest?(err: unknown, req: AppRequest): void; cbProvisional?(res: AppMessage): void },
-  ): Promise<AppDialog>;
+  createUAC(uri: string, options: UacOptions, callbacks?: Callbacks): Promise<AppDialog>;
   createB2BUA(
     req: AppRequest,
     res: AppResponse,
     uri: string,
-    options: { localSdpB?: string; localSdpA?: unknown; proxyRequestHeaders?: string[] },
+    options: B2buaOptions,
+    callbacks?: Callbacks,
   ): Promise<{ uas: AppDialog; uac: AppDialog }>;
   proxyRequest(req: AppRequest, destination: string | string[], options?: ProxyOptions): Promise<ProxyResults>;
   request(
     uri: string,
-    options: { method: string; headers?: Record<string, string>; body?: string },
+    options: { method: string; headers?: Record<string, string>; body?: string; stackDialogId?: string },
     callback: (err: unknown, req: AppRequest | undefined) => void,
   ): void;
 }
