@@ -36,10 +36,7 @@ t.test(
     t.equal((await prack.final()).status, 200);
     await until(() => pracks.length === 1);
     t.equal(pracks[0]!.get('X-Prack'), 'p');
-    const sent = server.layer?.counters.responsesSent;
     t.equal((await caller.prack(dialog, early).final()).status, 481, 'a second PRACK fits nothing');
-    if (sent !== undefined)
-      t.equal(server.layer.counters.responsesSent, sent + 1, 'nothing is repeated after the PRACK');
     const call = await srf.createUAS(req, res, { localSdp: sdp(5000) });
     await invite.final();
     caller.ack(dialog, invite);
