@@ -85,7 +85,8 @@ export class Answering {
    * @throws CommandError when the request has been refused
    */
   private refuseUnsupported(pending: PendingServer): void {
-    const refusal = refusalOf(pending.transaction.request);
+    const { request } = pending.transaction;
+    const refusal = refusalOf(request) ?? this.sessions.refusalOf(request);
     if (!refusal) return;
     settle(this.context, pending);
     answerByServer(this.context, pending.transaction, refusal);

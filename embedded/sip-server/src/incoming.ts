@@ -14,7 +14,7 @@ import { HandlerRouting, type HandlerRoutingOptions } from './handler-routing.js
 import { glareOf, noteRequestReceived } from './offer-answer.js';
 import { answerByServer, giveUp, refuse, settle, tellGivenUp } from './pending-servers.js';
 import { policyAnswer } from './request-policy.js';
-import { MIN_SE_SECONDS, type SessionTimers } from './session-timer.js';
+import type { SessionTimers } from './session-timer.js';
 import type { Subscriptions } from './subscriptions.js';
 
 /** What {@link Incoming} works with. */
@@ -68,7 +68,6 @@ export class Incoming {
       return;
     }
     if (method === 'INVITE') this.context.records.watchIncoming(transaction);
-    if (this.isTooShort(transaction)) return;
     if (policy.ringsAlways && method === 'INVITE') transaction.reply(180);
     const handler = this.routing.handlerOf(method);
     if (handler) {
@@ -106,7 +105,7 @@ export class Incoming {
     }
     // A peer that had to connect anew is reached on its new connection; a UDP peer that sent one large request is not.
     if (transaction.source.transport === dialog.peer.transport) dialog.peer = transaction.source;
-    if (this.crosses(dialog, transaction) || this.isTooShort(transaction)) return;
+    if (this.crosses(dialog, transaction) || this.refusesTimer(transaction)) return;
     switch (request.method) {
       case 'BYE':
         if (!this.receiveBye(dialog, transaction)) return;
@@ -162,11 +161,11 @@ export class Incoming {
     return true;
   }
 
-  /** Answers 422 to a session interval that is too short (RFC 4028 §9). */
-  private isTooShort(transaction: ServerTransaction): boolean {
-    if (!this.parts.sessions.isTooShort(transaction.request)) return false;
-    transaction.respond(transaction.makeResponse(422).add('Min-SE', MIN_SE_SECONDS));
-    return true;
+  /** Answers a refresh that asks for too short a session interval. */
+  private refusesTimer(transaction: ServerTransaction): boolean {
+    const refusal = this.parts.sessions.refusalOf(transaction.request);
+    if (refusal) answerByServer(this.context, transaction, refusal);
+    return refusal !== undefined;
   }
 
   /** Returns whether the application should hear of this BYE. */

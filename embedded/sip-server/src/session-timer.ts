@@ -3,9 +3,10 @@ import { hasOptionTag, type SipClock, type SipMessage, systemClock } from '@ring
 import type { BridgeContext } from './bridge-context.js';
 import { dialogDestination, endByServer, sendInDialog } from './dialog-requests.js';
 import type { ServerDialog } from './dialog-store.js';
+import type { Refusal } from './request-policy.js';
 
 /** The shortest session interval, in seconds (RFC 4028 §4). */
-export const MIN_SE_SECONDS = 90;
+const MIN_SE_SECONDS = 90;
 /** Longer ones would overflow a timer: 23 days. */
 const MAX_SECONDS = 2_000_000;
 /** Refreshes of many calls that began together are spread over this. */
@@ -55,12 +56,14 @@ export class SessionTimers {
     private readonly clock: SipClock = systemClock,
   ) {}
 
-  /** Whether a request of the peer asks for too short an interval: the answer is 422 with our Min-SE. */
-  isTooShort(request: SipMessage): boolean {
-    if (request.method !== 'INVITE' && request.method !== 'UPDATE') return false;
+  /** The answer to a request of the peer that asks for too short an interval: 422 with our Min-SE (§9). */
+  refusalOf(request: SipMessage): Refusal | undefined {
+    if (request.method !== 'INVITE' && request.method !== 'UPDATE') return undefined;
     const asked = sessionExpires(request);
     // §8.1: those who do not know the timer could do nothing with a 422.
-    return asked !== undefined && asked.seconds < MIN_SE_SECONDS && hasOptionTag(request, 'Supported', 'timer');
+    const isTooShort = asked !== undefined && asked.seconds < MIN_SE_SECONDS;
+    if (!isTooShort || !hasOptionTag(request, 'Supported', 'timer')) return undefined;
+    return { status: 422, headers: [['Min-SE', String(MIN_SE_SECONDS)]] };
   }
 
   /** A 2xx of ours to an INVITE or UPDATE: says who refreshes where the application does not, and starts the timer. */
