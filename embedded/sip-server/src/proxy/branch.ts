@@ -29,8 +29,10 @@ export class Branch {
   private readonly timers = new Map<Timer, NodeJS.Timeout>();
   private over = false;
 
+  /** @param breadth how many branches at a time it stands for (RFC 5393) */
   constructor(
     readonly client: ClientTransaction,
+    readonly breadth: number,
     private readonly times: BranchTimes,
     private readonly user: BranchUser,
   ) {

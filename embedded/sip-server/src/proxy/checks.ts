@@ -15,6 +15,7 @@ export function refusalOfProxy(
   layer: TransactionLayer,
 ): ProxyRefusal | undefined {
   if (Number(request.get('Max-Forwards') ?? 70) === 0) return { status: 483, reason: 'Too Many Hops', headers: [] };
+  if (breadthOf(request) === 0) return { status: 440, reason: 'Max-Breadth Exceeded', headers: [] };
   if (isLooped(request, loopKey, layer)) return { status: 482, reason: 'Loop Detected', headers: [] };
   // No extension needs anything of this proxy.
   const required = request.getList('Proxy-Require').filter((tag) => tag !== '');
@@ -23,6 +24,14 @@ export function refusalOfProxy(
   }
   return undefined;
 }
+
+/** Into how many branches at a time a request may be forked (RFC 5393 §5.3.1). */
+export function breadthOf(request: SipMessage): number {
+  const breadth = Number(request.get('Max-Breadth') ?? DEFAULT_BREADTH);
+  return Number.isInteger(breadth) && breadth >= 0 ? Math.min(breadth, DEFAULT_BREADTH) : DEFAULT_BREADTH;
+}
+
+const DEFAULT_BREADTH = 60;
 
 /**
  * What decides on the way of a request (RFC 5393 §4.2.1), hashed; our branches end in it. A request that comes back with

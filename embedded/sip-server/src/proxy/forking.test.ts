@@ -266,3 +266,26 @@ t.test('proxy: a call outlives its application, before the answer and after', as
   t.equal((await dialog.bye())?.status, 200);
   t.same(target.methods(), ['INVITE', 'ACK', 'BYE']);
 });
+
+t.test('proxy: Max-Breadth bounds how many targets are asked at a time (RFC 5393)', async (t) => {
+  const targets = await Promise.all([486, 486, 200].map((status) => startTarget(t, answering(status))));
+  const { server } = await startProxying(
+    t,
+    targets.map((target) => target.uri()),
+    { forking: 'simultaneous' },
+  );
+  const phone = await startPhone(t);
+  const ask = async (breadth: string): Promise<SipMessage | undefined> =>
+    await phone.request({ method: 'OPTIONS', uri: uriOf(server), headers: { 'Max-Breadth': breadth } });
+  t.equal((await ask('2'))?.status, 200, 'the third when one of the others is done');
+  t.same(
+    targets.map(({ requests }) => requests[0]?.get('Max-Breadth')),
+    ['1', '1', '1'],
+  );
+  t.equal((await ask('0'))?.status, 440);
+  await phone.invite({ uri: uriOf(server), sdp: sdp(1) }).answered;
+  t.same(
+    targets.map(({ requests }) => requests.find(({ method }) => method === 'INVITE')?.get('Max-Breadth')),
+    ['20', '20', '20'],
+  );
+});

@@ -123,7 +123,7 @@ export class SipProxy {
   private refuse(transaction: ServerTransaction, loopKey: string): string | undefined {
     const refusal = refusalOfProxy(transaction.request, loopKey, this.layer);
     if (!refusal) return undefined;
-    const response = transaction.makeResponse(refusal.status);
+    const response = transaction.makeResponse(refusal.status, refusal.reason);
     for (const [name, value] of refusal.headers) response.add(name, value);
     this.counters.refusedRequests++;
     transaction.respond(response);

@@ -8,6 +8,7 @@ import {
 } from '@ringwire/sip';
 import { bestOf, type Failure, forwardedFailure } from './best-response.js';
 import { Branch, type BranchTimes, type BranchUser } from './branch.js';
+import { breadthOf } from './checks.js';
 import { type ForwardingRules, forwardedRequest, requestUriOf, type Target } from './forward-request.js';
 import { setList, withoutTopVia } from './headers.js';
 import { MAX_DESTINATIONS } from './plan.js';
@@ -34,6 +35,7 @@ export class ResponseContext implements BranchUser {
   private readonly branches = new Set<Branch>();
   private readonly failures: Failure[] = [];
   private readonly known: Set<string>;
+  private readonly breadth: number;
   private searching = true;
   private cancelled = false;
   private finished = false;
@@ -51,6 +53,7 @@ export class ResponseContext implements BranchUser {
     private readonly observer: ProxyObserver,
     private readonly ended: (context: ResponseContext) => void,
   ) {
+    this.breadth = breadthOf(prepared);
     this.known = new Set(waiting.map(({ uri, sendTo }) => sendTo ?? uri));
   }
 
@@ -131,22 +134,31 @@ export class ResponseContext implements BranchUser {
     this.answer();
   }
 
+  /** All targets at once share what the request may be forked to (RFC 5393 §5.3.3); those beyond it wait. */
   private launch(): void {
-    const isBusy = (): boolean => [...this.branches].some((branch) => !branch.isOver);
-    while (this.waiting.length > 0 && (this.rules.simultaneous || !isBusy())) this.open(this.waiting.shift()!);
+    const { simultaneous } = this.rules;
+    let free = this.breadth;
+    for (const branch of this.branches) if (!branch.isOver) free -= branch.breadth;
+    if (!simultaneous && free < this.breadth) return;
+    while (this.waiting.length > 0 && free > 0) {
+      const share = simultaneous ? Math.max(1, Math.floor(free / this.waiting.length)) : free;
+      if (this.open(this.waiting.shift()!, share)) free -= share;
+    }
   }
 
-  private open(target: Target): void {
-    const { layer, loopKey, times } = this.rules;
+  private open(target: Target, breadth: number): boolean {
+    const { layer, loopKey, times, simultaneous } = this.rules;
     const forwarded = forwardedRequest(this.prepared, this.server.source, target, this.rules);
     if (!forwarded) {
       // §16.9: as if it had answered 503.
       this.failures.push({ status: 503, response: undefined });
-      return;
+      return false;
     }
     const { request, destination } = forwarded;
+    if (simultaneous || request.has('Max-Breadth')) request.set('Max-Breadth', breadth);
     const client = layer.sendRequest(request, { destination, branchSuffix: loopKey });
-    this.branches.add(new Branch(client, times, this));
+    this.branches.add(new Branch(client, breadth, times, this));
+    return true;
   }
 
   /**
