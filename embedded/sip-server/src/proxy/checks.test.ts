@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { endpointOfUri, parseMessage, type SipMessage, tagOf } from '@ringwire/sip';
 import t from 'tap';
 import { startHandler } from '../test-handler.js';
-import { connectApp, sdp, startPhone, startServer, until, uriOf } from '../test-rig.js';
-import { answering, startProxying, startTarget, statusesOf } from './test-targets.js';
+import { connectApp, notDrachtio, sdp, startPhone, startServer, until, uriOf } from '../test-rig.js';
+import { answering, noTransactions, startProxying, startTarget, statusesOf } from './test-targets.js';
 
 t.test('proxy: RFC 4475 zeromf: Max-Forwards 0 is answered 483 and goes nowhere', async (t) => {
   const target = await startTarget(t, answering(200));
@@ -24,7 +24,7 @@ t.test('proxy: RFC 4475 zeromf: Max-Forwards 0 is answered 483 and goes nowhere'
   t.same(target.requests, []);
 });
 
-t.test('proxy: a loop is answered 482, a spiral goes on', async (t) => {
+t.test('proxy: a loop is answered 482, a spiral goes on (not drachtio)', notDrachtio, async (t) => {
   const target = await startTarget(t, answering(200));
   const { server, results } = await startProxying(t, (req) => {
     const { uri } = req as unknown as { uri: string };
@@ -40,23 +40,28 @@ t.test('proxy: a loop is answered 482, a spiral goes on', async (t) => {
   t.equal(target.requests[0]?.getList('Via').length, 3);
 });
 
-t.test('proxy: Require is for the endpoint to judge, Proxy-Require for the proxy: 420', async (t) => {
-  const target = await startTarget(t, answering(200));
-  const { server, results } = await startProxying(t, target.uri());
-  const phone = await startPhone(t);
-  const ask = async (headers: Record<string, string>): Promise<SipMessage | undefined> =>
-    await phone.request({ method: 'OPTIONS', uri: uriOf(server), headers });
-  t.equal((await ask({ Require: 'x-unheard-of' }))?.status, 200);
-  t.equal(target.requests[0]?.get('Require'), 'x-unheard-of');
-  const refused = await ask({ 'Proxy-Require': 'x-unheard-of, x-other' });
-  t.equal(refused?.status, 420);
-  t.equal(refused?.get('Unsupported'), 'x-unheard-of, x-other');
-  await until(() => results.length === 2);
-  t.match(String(results[1]), /420/);
-});
+t.test(
+  'proxy: Require is for the endpoint to judge, Proxy-Require for the proxy: 420 (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const target = await startTarget(t, answering(200));
+    const { server, results } = await startProxying(t, target.uri());
+    const phone = await startPhone(t);
+    const ask = async (headers: Record<string, string>): Promise<SipMessage | undefined> =>
+      await phone.request({ method: 'OPTIONS', uri: uriOf(server), headers });
+    t.equal((await ask({ Require: 'x-unheard-of' }))?.status, 200);
+    t.equal(target.requests[0]?.get('Require'), 'x-unheard-of');
+    const refused = await ask({ 'Proxy-Require': 'x-unheard-of, x-other' });
+    t.equal(refused?.status, 420);
+    t.equal(refused?.get('Unsupported'), 'x-unheard-of, x-other');
+    await until(() => results.length === 2);
+    t.match(String(results[1]), /420/);
+  },
+);
 
 t.test(
-  'an application that takes a request with an unknown Require as user agent: the caller gets 420, the application an error',
+  'an application that takes a request with an unknown Require as user agent: the caller gets 420, the application an error (not drachtio)',
+  notDrachtio,
   async (t) => {
     const server = await startServer(t);
     const errors: unknown[] = [];
@@ -73,28 +78,32 @@ t.test(
   },
 );
 
-t.test('proxy: MESSAGE and SUBSCRIBE go through with bodies, headers of the application are added', async (t) => {
-  const target = await startTarget(t, answering(202));
-  const { server, results } = await startProxying(t, target.uri(), {
-    headers: { 'X-App': 'yes', Contact: '<sip:evil@x>', 'P-Asserted-Identity': '<sip:1@localhost>' },
-  });
-  const phone = await startPhone(t);
-  const response = await phone.request({
-    method: 'MESSAGE',
-    uri: uriOf(server),
-    content: { contentType: 'text/plain', body: 'grüße' },
-  });
-  t.equal(response?.status, 202);
-  t.equal(target.requests[0]?.bodyText, 'grüße');
-  t.equal(target.requests[0]?.get('X-App'), 'yes');
-  t.notOk(target.requests[0]?.has('Contact'));
-  await until(() => results.length === 1);
-  t.same(statusesOf(results[0]), [202]);
-  const headers = { Event: 'presence', Contact: '<sip:a@127.0.0.1>' };
-  const subscribed = await phone.request({ method: 'SUBSCRIBE', uri: uriOf(server), headers });
-  t.equal(subscribed?.status, 202);
-  t.same(target.requests[1]?.getAll('Contact'), ['<sip:a@127.0.0.1>']);
-});
+t.test(
+  'proxy: MESSAGE and SUBSCRIBE go through with bodies, headers of the application are added (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const target = await startTarget(t, answering(202));
+    const { server, results } = await startProxying(t, target.uri(), {
+      headers: { 'X-App': 'yes', Contact: '<sip:evil@x>', 'P-Asserted-Identity': '<sip:1@localhost>' },
+    });
+    const phone = await startPhone(t);
+    const response = await phone.request({
+      method: 'MESSAGE',
+      uri: uriOf(server),
+      content: { contentType: 'text/plain', body: 'grüße' },
+    });
+    t.equal(response?.status, 202);
+    t.equal(target.requests[0]?.bodyText, 'grüße');
+    t.equal(target.requests[0]?.get('X-App'), 'yes');
+    t.notOk(target.requests[0]?.has('Contact'));
+    await until(() => results.length === 1);
+    t.same(statusesOf(results[0]), [202]);
+    const headers = { Event: 'presence', Contact: '<sip:a@127.0.0.1>' };
+    const subscribed = await phone.request({ method: 'SUBSCRIBE', uri: uriOf(server), headers });
+    t.equal(subscribed?.status, 202);
+    t.same(target.requests[1]?.getAll('Contact'), ['<sip:a@127.0.0.1>']);
+  },
+);
 
 t.test('proxy: path: a REGISTER tells the registrar the way back (RFC 3327)', async (t) => {
   const registrar = await startTarget(t, answering(200));
@@ -119,24 +128,32 @@ t.test('proxy: a Request-URI that is not ours is kept; the destination is only w
   t.equal(target.requests[0]?.uri, 'sip:bob@far.example');
 });
 
-t.test('proxy: a request but INVITE that nobody answers is not answered 408 (RFC 4320)', async (t) => {
-  const silent = await startTarget(t, () => {});
-  const { server, results } = await startProxying(t, silent.uri());
-  const phone = await startPhone(t);
-  const response = await phone.request({ method: 'OPTIONS', uri: uriOf(server) });
-  t.equal(response, undefined);
-  await until(() => results.length === 1);
-  t.match(results[0], { connected: false });
-  await until(() => server.layer.gauges.clientTransactions + server.layer.gauges.serverTransactions === 0);
-});
+t.test(
+  'proxy: a request but INVITE that nobody answers is not answered 408 (RFC 4320) (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const silent = await startTarget(t, () => {});
+    const { server, results } = await startProxying(t, silent.uri());
+    const phone = await startPhone(t);
+    const response = await phone.request({ method: 'OPTIONS', uri: uriOf(server) });
+    t.equal(response, undefined);
+    await until(() => results.length === 1);
+    t.match(results[0], { connected: false });
+    await noTransactions(server);
+  },
+);
 
-t.test('proxy: what cannot be sent anywhere is an error for the application and 500 for the caller', async (t) => {
-  const { server, results } = await startProxying(t, ['sip:127.0.0.1;transport=sctp', 'tel:+4930']);
-  const phone = await startPhone(t);
-  t.equal((await phone.request({ method: 'OPTIONS', uri: uriOf(server) }))?.status, 500);
-  await until(() => results.length === 1);
-  t.match(String(results[0]), /error proxying request to/);
-});
+t.test(
+  'proxy: what cannot be sent anywhere is an error for the application and 500 for the caller (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const { server, results } = await startProxying(t, ['sip:127.0.0.1;transport=sctp', 'tel:+4930']);
+    const phone = await startPhone(t);
+    t.equal((await phone.request({ method: 'OPTIONS', uri: uriOf(server) }))?.status, 500);
+    await until(() => results.length === 1);
+    t.match(String(results[0]), /error proxying request to/);
+  },
+);
 
 t.test('proxy: an application cannot proxy the same request twice', async (t) => {
   const target = await startTarget(t, answering(200));
@@ -178,7 +195,7 @@ for (const [what, data] of [
   ['a destination that is no text', { destination: [7] }],
   ['a time-out without unit', { destination: 'sip:127.0.0.1', finalTimeout: '5' }],
 ] as const) {
-  t.test(`proxy: the request-handler's answer with ${what} is refused: 500`, async (t) => {
+  t.test(`proxy: the request-handler's answer with ${what} is refused: 500 (not drachtio)`, notDrachtio, async (t) => {
     const handler = await startHandler(t, () => ({ action: 'proxy', data }));
     const server = await startServer(t, ['--http-handler', handler.url]);
     const phone = await startPhone(t);

@@ -1,7 +1,8 @@
 import { type MessageSource, type ServerTransaction, type SipMessage, TransactionLayer } from '@ringwire/sip';
 import type { SipServer, SipServerSurroundings } from '../server.js';
 import type { AppRequest, ProxyOptions, ProxyResults } from '../test-app.js';
-import { connectApp, startServer, type Teardown } from '../test-rig.js';
+import { DRACHTIO } from '../test-drachtio.js';
+import { connectApp, startServer, type Teardown, until } from '../test-rig.js';
 
 /** A bare SIP element to which requests are proxied. */
 export interface Target {
@@ -88,6 +89,12 @@ export async function startProxying(
     app.subscribe(proxy);
   });
   return { server, srf, results };
+}
+
+/** Waits until the server has no transaction; of drachtio-server nobody can tell. */
+export async function noTransactions({ layer }: SipServer): Promise<void> {
+  if (DRACHTIO) return;
+  await until(() => layer.gauges.clientTransactions + layer.gauges.serverTransactions === 0);
 }
 
 /** The statuses that an application was told, in order. */
