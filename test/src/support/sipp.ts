@@ -9,10 +9,18 @@ export interface SippRun {
   /** Scenario as XML. */
   scenario: string;
   /** One line per call for `[field0]`, `[field1]`…: the first line (`SEQUENTIAL`) is added. */
-  callData: string[][];
+  callData?: string[][];
   target: { host: string; port: number };
+  /** `[service]`: who is called. */
+  service?: string;
+  /** UDP with one socket, TCP with one connection, or one for each call. @defaultValue u1 */
+  transport?: 'u1' | 't1' | 'tn';
   /** @defaultValue 127.0.0.1 */
   localHost?: string;
+  /** @defaultValue a free one */
+  localPort?: number;
+  /** Of a hundred packets this many are lost, sent and received ones. */
+  lostPercent?: number;
   /** Base of the RTP ports that sipp names in its SDP. */
   mediaPort?: number;
   callsPerSecond: number;
@@ -30,6 +38,7 @@ export interface SippResult {
   failed: number;
   /** What the scenario's first counter counted. */
   counted: number;
+  retransmissions: number;
   /** Response times in ms by call, of the first response timer. */
   responseTimesMs: number[];
   /** Last lines of the error log: what sipp says about failed calls. */
@@ -41,14 +50,20 @@ export const DIGIT_PCAPS = '/usr/share/sip-tester';
 
 /** Runs Debian's sipp to its end. */
 export async function runSipp(run: SippRun): Promise<SippResult> {
-  const { dir, target, localHost = '127.0.0.1' } = run;
+  const { dir, target, localHost = '127.0.0.1', callData = [] } = run;
   await rm(dir, { recursive: true, force: true });
   await mkdir(dir, { recursive: true });
   await writeFile(join(dir, 'scenario.xml'), run.scenario);
-  await writeFile(join(dir, 'calls.csv'), `SEQUENTIAL\n${run.callData.map((row) => row.join(';')).join('\n')}\n`);
+  await writeFile(join(dir, 'calls.csv'), `SEQUENTIAL\n${callData.map((row) => row.join(';')).join('\n')}\n`);
   const args = [
-    `${target.host}:${target.port}`,
-    ...['-sf', 'scenario.xml', '-inf', 'calls.csv', '-i', localHost, '-mi', localHost],
+    `${target.host.includes(':') ? `[${target.host}]` : target.host}:${target.port}`,
+    ...['-sf', 'scenario.xml', '-i', localHost, '-mi', localHost],
+    ...(callData.length > 0 ? ['-inf', 'calls.csv'] : []),
+    ...(run.service === undefined ? [] : ['-s', run.service]),
+    // What sipp takes for granted is more than a process may open on most machines.
+    ...(run.transport ? ['-t', run.transport, '-max_socket', '1000'] : []),
+    ...(run.localPort ? ['-p', String(run.localPort)] : []),
+    ...(run.lostPercent ? ['-lost', String(run.lostPercent)] : []),
     ...['-r', String(run.callsPerSecond), '-m', String(run.calls), '-l', String(run.limit ?? run.calls)],
     ...(run.mediaPort ? ['-mp', String(run.mediaPort)] : []),
     ...['-trace_err', '-error_file', 'errors.log', '-trace_rtt', '-rtt_freq', '1', '-timer_resol', '1'],
@@ -70,7 +85,9 @@ export async function runSipp(run: SippRun): Promise<SippResult> {
   };
 }
 
-async function readStatistics(file: string): Promise<{ successful: number; failed: number; counted: number }> {
+async function readStatistics(
+  file: string,
+): Promise<Pick<SippResult, 'successful' | 'failed' | 'counted' | 'retransmissions'>> {
   const [header = '', ...rows] = (await textOf(file)).trim().split('\n');
   const names = header.split(';');
   const last = (rows.at(-1) ?? '').split(';');
@@ -79,6 +96,7 @@ async function readStatistics(file: string): Promise<{ successful: number; faile
     successful: value('SuccessfulCall(C)'),
     failed: value('FailedCall(C)'),
     counted: value('GenericCounter1(C)'),
+    retransmissions: value('Retransmissions(C)'),
   };
 }
 
