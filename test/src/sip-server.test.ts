@@ -47,7 +47,7 @@ async function scene(t: Test, { transport, host }: Way, { T1 = 500 } = {}) {
       timeoutMs: 15_000,
       ...run,
     });
-  return { server, srf, sipp, seen, localPort };
+  return { server, srf, sipp, seen, localPort, name } as const;
 }
 
 /** What the application does with a call hangs on who is called. */
@@ -90,8 +90,8 @@ function admit(req: AppRequest, res: AppResponse, seen: string[]): void {
 const bare = (host: string): string => host.replace(/[[\]]/g, '');
 
 /** That every call of a run went well, and how often the application saw what it should. */
-function wentWell(t: Test, result: SippResult, seen: string[], expected: Record<string, number>): void {
-  t.same([result.exitCode, result.successful, result.failed], [0, CALLS, 0], result.errors);
+function wentWell(t: Test, result: SippResult, seen: string[], expected: Record<string, number>, calls = CALLS): void {
+  t.same([result.exitCode, result.successful, result.failed], [0, calls, 0], result.errors);
   const counts: Record<string, number> = {};
   for (const what of seen) counts[what] = (counts[what] ?? 0) + 1;
   t.same(counts, expected);
@@ -129,12 +129,12 @@ for (const way of TRANSPORTS) {
 
   const crash = DRACHTIO && way.over === 'UDP over IPv6' && 'drachtio-server ends with SIGSEGV';
   t.test(`sipp: calls of an application to sipp over ${way.over}`, { skip: crash || false }, async (t) => {
-    const { sipp, srf, server, localPort } = await scene(t, way);
+    const { sipp, srf, server, localPort, name } = await scene(t, way);
     const callee = sipp({ scenario: CALLEE });
     let over = false;
     void callee.finally(() => (over = true));
-    await until(() => over || isBound(localPort));
-    const uri = `sip:sipp@${way.host}:${localPort};transport=${way.transport === 'u1' ? 'udp' : 'tcp'}`;
+    await until(() => over || isOpen(name, localPort));
+    const uri = `sip:sipp@${way.host}:${localPort};transport=${name}`;
     const calls = Array.from({ length: CALLS }, async () => {
       const dialog = await srf.createUAC(uri, { localSdp: sdp(4) });
       await dialog.destroy();
@@ -151,14 +151,17 @@ for (const way of TRANSPORTS) {
 
 t.test('sipp: calls over UDP where 5 of 100 packets are lost', async (t) => {
   const { sipp, seen, server } = await scene(t, TRANSPORTS[0], { T1: 50 });
-  const result = await sipp({ scenario: CALL, service: 'echo', lostPercent: 5 });
-  wentWell(t, result, seen, { answered: CALLS });
+  const calls = 100;
+  const result = await sipp({ scenario: CALL, service: 'echo', lostPercent: 5, calls });
+  wentWell(t, result, seen, { answered: calls }, calls);
   t.ok(result.retransmissions > 0, 'packets were lost');
   await heldDialogs(server, 0);
 });
 
-/** Whether something is bound to a port, as the kernel lists it. */
-function isBound(port: number): boolean {
-  const local = new RegExp(`^ *\\d+: [0-9A-F]+:${port.toString(16).toUpperCase().padStart(4, '0')} `, 'm');
-  return ['udp', 'udp6', 'tcp', 'tcp6'].some((table) => local.test(readFileSync(`/proc/net/${table}`, 'utf8')));
+/** Whether something takes datagrams or connections at a port, as the kernel lists it. */
+function isOpen(protocol: 'udp' | 'tcp', port: number): boolean {
+  // Local address, peer (none), state of a socket that waits: 07 for datagrams, 0A for connections.
+  const local = `[0-9A-F]+:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const waiting = new RegExp(`^ *\\d+: ${local} [0-9A-F]+:0000 (07|0A) `, 'm');
+  return [protocol, `${protocol}6`].some((table) => waiting.test(readFileSync(`/proc/net/${table}`, 'utf8')));
 }
