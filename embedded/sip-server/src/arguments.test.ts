@@ -86,6 +86,9 @@ t.test("arguments: drachtio-server's environment variables count where the comma
     DRACHTIO_HTTP_HANDLER_URI: 'http://127.0.0.1/env',
     DRACHTIO_REJECT_REGISTER_WITH_NO_REALM: '1',
     DRACHTIO_LOGLEVEL: '',
+    DRACHTIO_HOMER_ADDRESS: '127.0.0.1',
+    DRACHTIO_HOMER_PORT: '9061',
+    DRACHTIO_HOMER_ID: '7',
     PORT: '1',
   };
   t.match(readArguments([], env), {

@@ -80,6 +80,11 @@ export function environmentFlags(env: Readonly<Record<string, string | undefined
     const value = env[name];
     if (value !== undefined && value !== '' && !isGiven(flag)) flags.push(`--${flag}=${value}`);
   }
+  const homer = env.DRACHTIO_HOMER_ADDRESS;
+  if (homer && env.DRACHTIO_HOMER_ID && !isGiven('homer')) {
+    const port = env.DRACHTIO_HOMER_PORT ? `:${env.DRACHTIO_HOMER_PORT}` : '';
+    flags.push(`--homer=${homer}${port}`, `--homer-id=${env.DRACHTIO_HOMER_ID}`);
+  }
   for (const [name, flag] of Object.entries(SWITCHES)) if (env[name] === '1') flags.push(`--${flag}`);
   return flags;
 }

@@ -106,7 +106,7 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
     await layer.start();
     const { policy, secret, keepAliveMs, sessionRefresher } = options;
     const { clock } = around;
-    const proxy = new SipProxy(layer, counters, secret, around.proxyTimerCMs);
+    const proxy = new SipProxy(layer, counters, secret, options.dnsNames, around.proxyTimerCMs);
     const bridge = new SipBridge({
       layer,
       registry: () => control.registry,

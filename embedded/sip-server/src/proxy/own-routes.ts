@@ -22,9 +22,11 @@ const TOKEN = 'rt';
 export class OwnRoutes {
   private readonly key: Buffer;
 
+  /** @param names that lead to us beside our addresses, lower case */
   constructor(
     private readonly layer: TransactionLayer,
     secret: string,
+    private readonly names: readonly string[] = [],
   ) {
     this.key = createHash('sha256').update(`record-route ${secret}`).digest();
   }
@@ -35,7 +37,9 @@ export class OwnRoutes {
     if (uri?.scheme !== 'sip' && uri?.scheme !== 'sips') return false;
     const named = uri.params.get('transport')?.toLowerCase() ?? '';
     const transport = isTransportName(named) ? named : uri.scheme === 'sips' ? 'tls' : 'udp';
-    return this.layer.isOwnAddress(uri.host.replace(/^\[|\]$/g, ''), uri.port ?? defaultPort(transport));
+    const port = uri.port ?? defaultPort(transport);
+    if (this.names.includes(uri.host.toLowerCase())) return this.layer.addresses.some((own) => own.port === port);
+    return this.layer.isOwnAddress(uri.host.replace(/^\[|\]$/g, ''), port);
   }
 
   /** Whether a URI was written by {@link values} for this Call-ID. */

@@ -21,15 +21,17 @@ export class SipProxy {
 
   /**
    * @param secret whose knowledge proves a Record-Route ours
+   * @param names that lead to us beside our addresses, lower case
    * @param timerCMs how long an INVITE may ring
    */
   constructor(
     private readonly layer: TransactionLayer,
     private readonly counters: ServerCounters,
     secret: string,
+    names: readonly string[] = [],
     private readonly timerCMs = TIMER_C_MS,
   ) {
-    this.routes = new OwnRoutes(layer, secret);
+    this.routes = new OwnRoutes(layer, secret, names);
   }
 
   /** Requests that are being proxied. */
