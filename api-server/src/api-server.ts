@@ -18,6 +18,7 @@ import { accountRoutes } from './accounts/routes.js';
 import { applicationRoutes } from './applications/routes.js';
 import { authenticate } from './auth/authenticate.js';
 import { callHistoryRoutes } from './call-history/routes.js';
+import { type CaptureSource, createSipCaptures, type SipCaptures } from './call-history/sip-captures.js';
 import { startTimelineHub, type TimelineHub } from './call-history/timeline-hub.js';
 import { timelineRoutes } from './call-history/timeline-routes.js';
 import { carrierRoutes } from './carriers/routes.js';
@@ -29,6 +30,7 @@ export interface ApiContext {
   readonly db: Database;
   readonly encryptionSecret: Secret;
   readonly timelineHub: TimelineHub;
+  readonly sipCaptures: SipCaptures;
   /** Ends of the event streams that are open; called when the server drains. */
   readonly openStreams: Set<() => void>;
   /** Tells the processes on the call path to reload. Does not fail: they reload by themselves after 30 s. */
@@ -44,6 +46,8 @@ export interface ApiServerOptions {
   instanceId: string;
   /** Whether the workers that write records run in this process. */
   workers: boolean;
+  /** SIP servers whose last messages go into timelines. @defaultValue none */
+  sipCaptures?: readonly CaptureSource[];
   logger: Logger;
 }
 
@@ -78,6 +82,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     db,
     encryptionSecret,
     timelineHub,
+    sipCaptures: createSipCaptures(options.sipCaptures ?? [], logger),
     openStreams: new Set(),
     async provisioningChanged(table) {
       if (redis.status !== 'ready') return;

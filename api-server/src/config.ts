@@ -1,4 +1,4 @@
-import { encryptionVars, flag, httpVars, mysqlVars, redisVars } from '@ringwire/common';
+import { encryptionVars, flag, httpVars, mysqlVars, optionalText, redisVars } from '@ringwire/common';
 
 /** Environment of the API server; see `docs/interfaces.md`. */
 export const API_SERVER_VARS = {
@@ -7,4 +7,7 @@ export const API_SERVER_VARS = {
   ...httpVars,
   ...encryptionVars,
   WORKERS: flag({ default: true, doc: 'whether this process also runs the workers that write records' }),
+  SIP_CAPTURE_URLS: optionalText({
+    doc: 'SIP servers whose last messages go into timelines: edge=http://host:port,core=http://host:port',
+  }),
 };

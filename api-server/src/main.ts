@@ -1,5 +1,6 @@
 import { mysqlConfig, readConfig, redisConfig, reportReady, runProcess } from '@ringwire/common';
 import { startApiServer } from './api-server.js';
+import { parseCaptureUrls } from './call-history/sip-captures.js';
 import { API_SERVER_VARS } from './config.js';
 
 runProcess('api-server', async ({ instanceId, logger, env }) => {
@@ -11,6 +12,7 @@ runProcess('api-server', async ({ instanceId, logger, env }) => {
     encryptionSecret: config.ENCRYPTION_SECRET,
     instanceId,
     workers: config.WORKERS,
+    sipCaptures: parseCaptureUrls(config.SIP_CAPTURE_URLS),
     logger,
   });
   reportReady({ url: server.url, port: server.port });

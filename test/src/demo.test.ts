@@ -181,7 +181,9 @@ t.test('the menu of a customer: speech, key, hooks, record and timeline are righ
     const timeline = await ringwire.timeline(String(callSid));
     const kinds = new Set(timeline.map(({ kind }) => kind));
     for (const kind of ['call', 'routing', 'hook', 'verb', 'dtmf']) t.ok(kinds.has(kind), `has ${kind}`);
-    t.match(timeline[0], { kind: 'call', text: /INVITE/ });
+    const told = timeline.filter(({ data }) => data?.wire !== true);
+    t.match(told[0], { kind: 'call', text: /INVITE/ });
+    t.match(timeline[0], { kind: 'sip', text: /→ edge: INVITE sip:/ }, 'SIP messages come with it');
     t.ok(
       timeline.some(({ kind, data }) => kind === 'call' && data?.final === true),
       'has the end of the call',

@@ -3,8 +3,9 @@ import type { Request, Response, Router } from 'express';
 import type { ApiContext } from '../api-server.js';
 import { principalOf, requireAccount } from '../auth/authenticate.js';
 import type { Principal } from '../auth/principal.js';
-import { pathParam } from '../http/input.js';
+import { badField, pathParam } from '../http/input.js';
 import { findCall, readTimeline, type StoredEntry } from './call-history-store.js';
+import type { CapturedCall } from './sip-captures.js';
 import type { TimelineEvent } from './timeline-hub.js';
 
 /** Proxies and clients drop a stream that is silent for long. */
@@ -28,11 +29,11 @@ interface EntryJson {
   data?: Record<string, unknown>;
 }
 
+/** SIP messages are asked for so often while somebody looks on; before each line of another kind anyway. */
+const SIP_POLL_MS = 500;
+
 /** A call that may be shown, as far as it is known. */
-interface Subject {
-  callSid: string;
-  startedAt: number;
-}
+type Subject = CapturedCall;
 
 const fromEvent = ({ id, at, data }: TimelineEvent): StoredEntry => ({ eventId: id, atMs: at, ...data });
 
@@ -52,24 +53,36 @@ const isVisible = (principal: Principal, accountSid: string, event: TimelineEven
  * Finds a call by sid or Call-ID: in the database, else among the recent events. Some entries carry no account (written
  * before one was found); they are shown when the call itself is the account's.
  */
-async function findSubject({ db, timelineHub }: ApiContext, principal: Principal, accountSid: string, callId: string) {
+async function findSubject(
+  { db, timelineHub }: ApiContext,
+  principal: Principal,
+  accountSid: string,
+  callId: string,
+): Promise<Subject | undefined> {
   const call = await findCall(db, accountSid, callId);
-  if (call !== undefined) return { callSid: call.call_sid, startedAt: call.attempted_at };
+  if (call !== undefined) {
+    const { call_sid: callSid, sip_callid: sipCallId, attempted_at: startedAt, terminated_at: endedAt } = call;
+    return { callSid, sipCallId, startedAt, endedAt: endedAt ?? undefined };
+  }
   const recent = timelineHub.recent(callId);
   const own = recent.filter((event) => isVisible(principal, accountSid, event));
   const callSid = own.find((event) => event.callSid !== undefined)?.callSid;
   if (callSid === undefined) return undefined;
   return {
     callSid,
+    sipCallId: own.find((event) => event.callSid === callSid && event.sipCallId !== undefined)?.sipCallId,
+    endedAt: undefined,
     startedAt: Math.min(...recent.filter((event) => event.callSid === callSid).map((event) => event.at)),
   };
 }
 
 /** Everything known of the call's timeline, without doubles, in the order of time. */
-async function collect({ db, timelineHub }: ApiContext, { callSid }: Subject): Promise<StoredEntry[]> {
-  const stored = await readTimeline(db, callSid);
+async function collect({ db, timelineHub, sipCaptures }: ApiContext, subject: Subject): Promise<StoredEntry[]> {
+  const { callSid } = subject;
+  const [stored, messages] = await Promise.all([readTimeline(db, callSid), sipCaptures.entriesOf(subject)]);
   const byId = new Map(stored.map((entry) => [entry.eventId, entry]));
   for (const event of timelineHub.recent(callSid)) if (!byId.has(event.id)) byId.set(event.id, fromEvent(event));
+  for (const message of messages) byId.set(message.eventId, message);
   return [...byId.values()].sort((a, b) => a.atMs - b.atMs);
 }
 
@@ -88,6 +101,7 @@ async function stream(context: ApiContext, subject: Subject, req: Request, res: 
     clearInterval(heartbeat);
     clearTimeout(reordering);
     clearTimeout(ending);
+    clearInterval(polling);
     unsubscribe();
     context.openStreams.delete(finish);
     res.end();
@@ -98,16 +112,35 @@ async function stream(context: ApiContext, subject: Subject, req: Request, res: 
     res.write(`data: ${JSON.stringify(toJson(entry, subject.startedAt))}\n\n`);
     if (res.writableLength > MAX_BUFFERED_BYTES) finish();
   };
-  const sendWaiting = (): void => {
-    reordering = undefined;
-    const entries = waiting.sort((a, b) => a.atMs - b.atMs);
+  let isTelling = false;
+  let telling = Promise.resolve();
+  const tell = async (): Promise<void> => {
+    if (isOver) return;
+    isTelling = true;
+    const messages = await context.sipCaptures.entriesOf(subject);
+    isTelling = false;
+    const entries = [...waiting, ...messages].sort((a, b) => a.atMs - b.atMs);
     waiting = [];
     for (const entry of entries) send(entry);
-    if (entries.some(isFinal)) ending ??= setTimeout(finish, LINGER_MS);
+    if (entries.some(isFinal)) endSoon(LINGER_MS);
   };
+  /** Tells what has come, with the SIP messages until now, in the order of time. */
+  const sendWaiting = async (): Promise<void> => {
+    reordering = undefined;
+    telling = telling.then(tell);
+    return telling;
+  };
+  const endSoon = (ms: number): void => {
+    ending ??= setTimeout(() => void sendWaiting().then(finish), ms);
+  };
+  const polling = context.sipCaptures.isConfigured
+    ? setInterval(() => {
+        if (isLive && !isTelling) void sendWaiting();
+      }, SIP_POLL_MS)
+    : undefined;
   const unsubscribe = context.timelineHub.subscribe(subject.callSid, (event) => {
     waiting.push(fromEvent(event));
-    if (isLive) reordering ??= setTimeout(sendWaiting, REORDER_MS);
+    if (isLive) reordering ??= setTimeout(() => void sendWaiting(), REORDER_MS);
   });
   const heartbeat = setInterval(() => res.write(': still here\n\n'), HEARTBEAT_MS);
   context.openStreams.add(finish);
@@ -120,18 +153,22 @@ async function stream(context: ApiContext, subject: Subject, req: Request, res: 
     res.flushHeaders();
     for (const entry of past) send(entry);
     isLive = true;
-    sendWaiting();
+    void sendWaiting();
     const final = past.find(isFinal);
-    if (final) ending ??= setTimeout(finish, Math.max(0, final.atMs + LINGER_MS - Date.now()));
+    if (final) endSoon(Math.max(0, final.atMs + LINGER_MS - Date.now()));
   } catch (err) {
     unsubscribe();
     clearInterval(heartbeat);
+    clearInterval(polling);
     context.openStreams.delete(finish);
     throw err;
   }
 }
 
-/** `/Accounts/{sid}/Calls/{call_sid or Call-ID}/Timeline`: JSON, or live with `Accept: text/event-stream`. */
+/**
+ * `/Accounts/{sid}/Calls/{call_sid or Call-ID}/Timeline`: JSON, or live with `Accept: text/event-stream`; and
+ * `/Accounts/{sid}/RecentCalls/{call_sid or Call-ID}/{invite or register}/pcap`: its SIP messages.
+ */
 export function timelineRoutes(router: Router, context: ApiContext): void {
   router.get('/Accounts/:account_sid/Calls/:call_id/Timeline', async (req, res) => {
     const accountSid = pathParam(req, 'account_sid');
@@ -149,5 +186,19 @@ export function timelineRoutes(router: Router, context: ApiContext): void {
       started_at: subject.startedAt,
       entries: entries.map((entry) => toJson(entry, subject.startedAt)),
     });
+  });
+  router.get('/Accounts/:account_sid/RecentCalls/:call_id/:method/pcap', async (req, res) => {
+    const accountSid = pathParam(req, 'account_sid');
+    const callId = pathParam(req, 'call_id');
+    const method = pathParam(req, 'method');
+    const principal = principalOf(res);
+    await requireAccount(context.db, principal, accountSid);
+    if (method !== 'invite' && method !== 'register') throw badField('method', 'must be invite or register');
+    // No record says whose a registration was, so that none can be shown.
+    const subject = method === 'invite' ? await findSubject(context, principal, accountSid, callId) : undefined;
+    if (subject === undefined)
+      throw new HttpError(404, `there is no ${method === 'invite' ? 'call' : 'registration'} ${callId}`);
+    const pcap = await context.sipCaptures.pcapOf(subject);
+    res.type('application/vnd.tcpdump.pcap').attachment(`callid-${subject.callSid}.pcap`).send(pcap);
   });
 }

@@ -8,6 +8,7 @@ import {
   type TestServer,
 } from '@ringwire/common/testing/services.js';
 import { type ApiServer, startApiServer } from '../api-server.js';
+import type { CaptureSource } from '../call-history/sip-captures.js';
 import { apiClient } from './client.js';
 
 /** An API server over its own MariaDB and Redis, with the rows of `SEED`. */
@@ -26,7 +27,13 @@ export interface TestApi {
 }
 
 /** Starts everything that a test of the API needs. */
-export async function startTestApi({ workers = true } = {}): Promise<TestApi> {
+export async function startTestApi({
+  workers = true,
+  sipCaptures = [],
+}: {
+  workers?: boolean;
+  sipCaptures?: CaptureSource[];
+} = {}): Promise<TestApi> {
   const logger = silentLogger();
   const [mariaDb, redisServer] = await Promise.all([startTestMariaDb(), startTestRedis()]);
   const db = openDatabase(mariaDb, { logger });
@@ -40,6 +47,7 @@ export async function startTestApi({ workers = true } = {}): Promise<TestApi> {
     encryptionSecret: new Secret('key material'),
     instanceId: 'test',
     workers,
+    sipCaptures,
     logger,
   });
   return {

@@ -104,12 +104,16 @@ export const examplesPlan = (httpPort: number): ProgramPlan => ({
   httpPort,
 });
 
-/** The platform's own processes, with the environment that `docs/interfaces.md` describes. */
+/**
+ * The platform's own processes, with the environment that `docs/interfaces.md` describes.
+ * @param options sipCaptures: HTTP ports of our own SIP servers, by name
+ */
 export function platformPlans(
   services: ServiceAddresses,
-  options: { ports: Ports; encryptionSecret: string; ttsCacheDir: string },
+  options: { ports: Ports; encryptionSecret: string; ttsCacheDir: string; sipCaptures: Record<string, number> },
 ): ProgramPlan[] {
-  const { ports, encryptionSecret, ttsCacheDir } = options;
+  const { ports, encryptionSecret, ttsCacheDir, sipCaptures } = options;
+  const captureUrls = Object.entries(sipCaptures).map(([name, port]) => `${name}=http://${HOST}:${port}`);
   const common = { HTTP_HOST: HOST, ENCRYPTION_SECRET: encryptionSecret, ...storeEnv(services) };
   const edge = { ...drachtioEnv(services.edge), ...rtpengineEnv(services.rtpengine) };
   const plan = (name: string, httpPort: number, env: Record<string, string>): ProgramPlan => ({
@@ -130,7 +134,7 @@ export function platformPlans(
       // The applications of a single machine are on that machine.
       HOOK_ALLOW_PRIVATE: 'true',
     }),
-    plan('api-server', ports.api, {}),
+    plan('api-server', ports.api, captureUrls.length === 0 ? {} : { SIP_CAPTURE_URLS: captureUrls.join(',') }),
   ];
 }
 

@@ -161,6 +161,10 @@ async function startParts(start: Start): Promise<InstanceDescription> {
     ports,
     encryptionSecret: secrets.encryptionSecret,
     ttsCacheDir: join(dataDir, 'tts-cache'),
+    sipCaptures: {
+      ...(start.existing.edge === undefined ? { edge: ports.edgeHttp } : {}),
+      ...(start.existing.core === undefined ? { core: ports.coreHttp } : {}),
+    },
   });
   await settleAll(
     [],

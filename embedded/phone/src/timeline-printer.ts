@@ -77,7 +77,8 @@ export function formatTimelineEntry(entry: PrintableEntry, colour = false): stri
 }
 
 function formatOffset(ms: number): string {
-  return (Number.isFinite(ms) ? ms / 1000 : 0).toFixed(3);
+  // The INVITE is on the wire a moment before anybody notes the start.
+  return (Number.isFinite(ms) ? Math.max(0, ms) / 1000 : 0).toFixed(3);
 }
 
 function clip(text: string): string {

@@ -20,7 +20,7 @@ import { RequestHandler, type RequestHandlerOptions } from './http/request-handl
 import { addDrachtioMetrics } from './observe/drachtio-metrics.js';
 import { Observer } from './observe/observer.js';
 import type { Trace } from './observe/trace.js';
-import type { TraceWriter } from './observe/trace-output.js';
+import type { TraceLimits, TraceWriter } from './observe/trace-output.js';
 import { SipProxy } from './proxy/proxy.js';
 import { ServerCounters } from './server-counters.js';
 import { addServerMetrics } from './server-metrics.js';
@@ -62,6 +62,8 @@ export interface SipServerSurroundings {
   traceWriter?: TraceWriter;
   /** Runs session timers and the repetition of reliable provisional responses. @defaultValue the system's */
   clock?: SipClock;
+  /** Limits of the trace that differ from the usual ones. */
+  traceLimits?: Partial<TraceLimits>;
 }
 
 /** Starts a server. @throws the socket's error when an address is taken; nothing stays open then */
@@ -74,8 +76,8 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
   const { httpAddress, httpPort } = options;
   const metrics = httpPort === undefined ? undefined : createMetrics({ name: 'sip-server', instanceId });
   const { observe: settings } = options;
-  const { traceWriter } = around;
-  const observer = new Observer({ settings, logger, metrics, nodeName: instanceId, traceWriter });
+  const { traceWriter, traceLimits } = around;
+  const observer = new Observer({ settings, logger, metrics, nodeName: instanceId, traceWriter, traceLimits });
   const layer = new TransactionLayer({
     listen,
     maxDatagramBytes,

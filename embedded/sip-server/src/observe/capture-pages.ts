@@ -19,8 +19,8 @@ const MAX_MESSAGES = 2_000;
 const MAX_ALSO = 10;
 
 /**
- * `GET /calls?limit=`, `GET /calls/:id?full=1&also=:id&since_us=`, `GET /calls/:id/pcap?also=`. An id is a Call-ID or an `X-Call-Sid`;
- * `also` names further ones. Secrets are masked.
+ * `GET /calls?limit=`, `GET /calls/:id?full=1`, `GET /calls/:id/pcap`. An id is a Call-ID or an `X-Call-Sid`;
+ * `also` names further ones, `since_us` and `until_us` bound the time. Secrets are masked.
  */
 export function addCapturePages(
   app: Express,
@@ -39,8 +39,7 @@ export function addCapturePages(
     res.json({ calls, remembered: ring.gauges });
   });
   app.get('/calls/:id', (req, res) => {
-    const since = countOf(req, 'since_us', 0, Number.MAX_SAFE_INTEGER);
-    const messages = findMessages(req, ring, nowUs()).filter(({ atUs }) => atUs >= since);
+    const messages = findMessages(req, ring, nowUs());
     res.json({ messages: messages.map((message) => rungOf(ring, message, req.query.full === '1')) });
   });
   app.get('/calls/:id/pcap', (req, res) => {
@@ -56,7 +55,10 @@ function findMessages(req: Query & { params: { id: string } }, ring: CaptureRing
   const also = [req.query.also ?? []].flat();
   if (also.length > MAX_ALSO || also.some((id) => typeof id !== 'string'))
     throw new HttpError(400, 'also: ids expected');
-  const messages = ring.find([req.params.id, ...(also as string[])], nowUs);
+  const since = countOf(req, 'since_us', 0, Number.MAX_SAFE_INTEGER);
+  const until = countOf(req, 'until_us', Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+  const found = ring.find([req.params.id, ...(also as string[])], nowUs);
+  const messages = found.filter(({ atUs }) => atUs >= since && atUs <= until);
   if (messages.length === 0) throw new HttpError(404, `no message of ${req.params.id} is remembered`);
   return messages.slice(-MAX_MESSAGES);
 }

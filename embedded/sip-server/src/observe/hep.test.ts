@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '@ringwire/common/log/logger.js';
 import t, { type Test } from 'tap';
-import { connectApp, startPhone, until, uriOf } from '../test-rig.js';
+import { connectApp, until, uriOf } from '../test-rig.js';
 import { encodeHep, parseHomerAddress } from './hep.js';
 import { HepSender, type HepTarget } from './hep-sender.js';
-import { metric, startObserved, wireMessage } from './observe-rig.js';
+import { metric, startObserved, startPhone, wireMessage } from './observe-rig.js';
 
 const IDENTITY = { agentId: 2001, authKey: 'myHep', nodeName: 'edge' };
 const AT = 1_800_000_000_123_456;

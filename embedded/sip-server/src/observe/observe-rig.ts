@@ -1,14 +1,16 @@
 import { createLogger } from '@ringwire/common/log/logger.js';
-import type { Endpoint } from '@ringwire/sip';
+import { createUserAgent, type Endpoint, type UserAgent } from '@ringwire/sip';
 import { readArguments } from '../arguments.js';
 import { type SipServer, startSipServer } from '../server.js';
 import type { Teardown } from '../test-rig.js';
+import type { TraceLimits } from './trace-output.js';
 import { readWireMessage, type WireMessage } from './wire-message.js';
 
 /** A server of ours with these flags, and what its trace has written so far. */
 export async function startObserved(
   t: Teardown,
   flags: string[] = [],
+  traceLimits: Partial<TraceLimits> = {},
 ): Promise<{ server: SipServer; traced(): string }> {
   const contact = flags.includes('--contact') ? [] : ['--contact', 'sip:127.0.0.1:0;transport=udp,tcp'];
   const options = readArguments([...contact, '--port', '0', '--http-port', '0', ...flags]);
@@ -16,7 +18,7 @@ export async function startObserved(
   const server = await startSipServer(options, {
     logger: createLogger({ name: 'sip-server', level: 'silent' }),
     instanceId: 'test',
-    timers: { T1: 20 },
+    traceLimits,
     traceWriter: (part, done) => {
       text += part;
       setImmediate(done);
@@ -24,6 +26,14 @@ export async function startObserved(
   });
   t.teardown(() => server.stop());
   return { server, traced: () => text };
+}
+
+/** A telephone on free ports of loopback; with the timers of the standard, so that a busy machine repeats nothing. */
+export async function startPhone(t: Teardown): Promise<UserAgent> {
+  const listen = (['udp', 'tcp'] as const).map((transport) => ({ transport, host: '127.0.0.1', port: 0 }));
+  const phone = await createUserAgent({ listen });
+  t.teardown(() => phone.stop());
+  return phone;
 }
 
 /** Asks the server's HTTP port. */

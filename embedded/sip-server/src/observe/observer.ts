@@ -10,7 +10,7 @@ import { fdWriter } from './fd-writer.js';
 import { HepSender } from './hep-sender.js';
 import type { ObserveSettings } from './observe-arguments.js';
 import { Trace } from './trace.js';
-import { TraceOutput, type TraceWriter } from './trace-output.js';
+import { type TraceLimits, TraceOutput, type TraceWriter } from './trace-output.js';
 import { readWireMessage, type WireMessage } from './wire-message.js';
 import { WireMetrics } from './wire-metrics.js';
 
@@ -24,6 +24,7 @@ export interface ObserverOptions {
   nodeName: string;
   /** Where the trace is written. @defaultValue standard output */
   traceWriter?: TraceWriter | undefined;
+  traceLimits?: Partial<TraceLimits> | undefined;
 }
 
 /** Everything that watches the messages of one server; each part sees every message once. */
@@ -77,7 +78,7 @@ export class Observer {
     const { traceWriter = fdWriter(1) } = this.options;
     const isTerminal = this.options.traceWriter === undefined && process.stdout.isTTY === true;
     const width = isTerminal ? () => Math.min(160, Math.max(80, process.stdout.columns)) : () => 100;
-    const output = new TraceOutput(traceWriter);
+    const output = new TraceOutput(traceWriter, this.options.traceLimits);
     this.traceOutput = output;
     return new Trace(output, { detail, filter, colour: isTerminal, width });
   }

@@ -1,8 +1,8 @@
 import { createSocket } from 'node:dgram';
 import t from 'tap';
-import { connectApp, sdp, startPhone, until, uriOf } from '../test-rig.js';
+import { connectApp, sdp, until, uriOf } from '../test-rig.js';
 import type { CallSummary, LadderRung } from './ladder.js';
-import { ask, metric, startObserved } from './observe-rig.js';
+import { ask, metric, startObserved, startPhone } from './observe-rig.js';
 import { needsTshark, tshark } from './test-tshark.js';
 
 type Server = Awaited<ReturnType<typeof startObserved>>['server'];
