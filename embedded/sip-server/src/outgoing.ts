@@ -246,7 +246,7 @@ export class Outgoing {
     }
     const { destination } = transaction;
     const local = ownAddress(this.context.layer, destination);
-    passUp(client, response, destination, { ...local }, pending.id, id);
+    passUp(client, shownOf(pending, response), destination, { ...local }, pending.id, id);
   }
 
   /** A response to another request than INVITE; returns the id of its dialog, empty without one. */
@@ -297,6 +297,15 @@ export class Outgoing {
     this.context.dialogs.add(pending.dialog);
     return pending.dialog.id;
   }
+}
+
+/**
+ * The response as its application reads it. drachtio-srf would answer a challenge to an INVITE that was cancelled, and so
+ * begin the call anew: it gets 487.
+ */
+function shownOf({ cancelled, transaction }: PendingClient, response: SipMessage): SipMessage {
+  if (!cancelled || (response.status !== 401 && response.status !== 407)) return response;
+  return createResponse(transaction.request, 487, undefined, tagOf(response.get('To')));
 }
 
 const NO_DIALOG = 'Server error: unable to find dialog for dialog id provided';
