@@ -61,6 +61,8 @@ export const USAGE = `sip-server: a SIP server that speaks the drachtio control 
   --external-ip HOST        what the contact before it is called to peers outside its local nets
   --local-net CIDR          local net of the contact before it; repeatable (the private range of its address)
   --mtu BYTES               larger requests go over TCP unless their URI says udp (1300)
+  --session-refresher WHO   uac, uas or none: who refreshes the session of a caller that asks for a timer and leaves that
+                            open; none declines the timer (none)
   --cert-file FILE          certificate for tls and wss (PEM)
   --key-file FILE           its key
   --chain-file FILE         certificates of its issuers
