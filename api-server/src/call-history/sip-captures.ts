@@ -44,7 +44,7 @@ interface Rung {
 }
 
 /** A SIP server is on the same network; one that takes longer has better to do than to show messages. */
-const LADDER_DEADLINE_MS = 1_000;
+const LADDER_DEADLINE_MS = 3_000;
 const PCAP_DEADLINE_MS = 5_000;
 /** The INVITE comes in before anybody notes the start; last repetitions go out 64 * T1 after the end. */
 const BEFORE_MS = 2_000;
