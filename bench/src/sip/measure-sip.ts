@@ -13,7 +13,7 @@ import type { SipLongRunResult, SipMemoryResult, SipRateResult, SipReport, SipRe
 
 type Progress = (text: string) => void;
 
-/** Calls that warm caches and the compiler, at a modest rate. */
+/** Calls that warm caches and the compiler, and let memory grow to what a working server has, at a modest rate. */
 const WARM_UP = { callsPerSecond: 500, calls: 3_000 };
 /** After each rate: what the last calls left to do belongs to them. */
 const SETTLE_MS = 1_000;
@@ -33,11 +33,12 @@ export async function measureSip(options: SipOptions, progress: Progress): Promi
     servers.push(await startRingwire(serverCore));
     if (options.drachtio) servers.push(await startDrachtio(options.drachtio, dir, serverCore));
     const bench = new SipBench(dir, progress);
-    // First, on fresh processes: what earlier load has left behind would hide growth.
-    const memory =
-      options.dialogs > 0 ? await Promise.all(servers.map((one) => bench.memory(one, options.dialogs))) : [];
-    if (memory.length === 0)
-      for (const server of servers) await bench.load(server, WARM_UP.callsPerSecond, WARM_UP.calls);
+    await Promise.all(servers.map((one) => bench.load(one, WARM_UP.callsPerSecond, WARM_UP.calls)));
+    const memory: SipMemoryResult[] = [];
+    if (options.dialogs > 0) {
+      await bench.untilTransactionsAreGone();
+      memory.push(...(await Promise.all(servers.map((one) => bench.memory(one, options.dialogs)))));
+    }
     const rates: SipRateResult[] = [];
     for (const rate of options.rates) {
       for (const server of servers) rates.push(await bench.rate(server, rate, rate * options.seconds));
@@ -113,13 +114,14 @@ class SipBench {
     };
   }
 
-  /** Opens dialogs on a fresh server and waits until only they are left. */
+  /** Opens dialogs and waits until only they are left. */
   async memory(server: ServerUnderTest, dialogs: number): Promise<SipMemoryResult> {
-    const before = { rss: await residentBytes(server.pid), node: await server.memory() };
+    // In this order: what is free after a collection may have been given back.
+    const before = { node: await server.memory(), rss: await residentBytes(server.pid) };
     const openMs = (dialogs / OPEN_PER_SECOND) * 1000;
     const held = this.load(server, OPEN_PER_SECOND, dialogs, openMs + TRANSACTIONS_GONE_MS + 5_000);
     await sleep(openMs + TRANSACTIONS_GONE_MS);
-    const after = { rss: await residentBytes(server.pid), node: await server.memory() };
+    const after = { node: await server.memory(), rss: await residentBytes(server.pid) };
     const open = (await server.gauges())?.sip_dialogs ?? dialogs;
     const run = await held;
     const opened = Math.min(open, run.successful - run.counted);
@@ -156,14 +158,16 @@ class SipBench {
     };
   }
 
+  async untilTransactionsAreGone(): Promise<void> {
+    await this.showing('waiting for the last transactions', TRANSACTIONS_GONE_MS, () => sleep(TRANSACTIONS_GONE_MS));
+  }
+
   private async residue(server: ServerUnderTest): Promise<SipResidue> {
-    return await this.showing(`${server.name}: waiting for the last transactions`, TRANSACTIONS_GONE_MS, async () => {
-      await sleep(TRANSACTIONS_GONE_MS);
-      const memory = await server.memory();
-      if (!memory) throw new Error(`${server.name} does not tell its memory`);
-      const { heldBytes, timers, rssBytes } = memory;
-      return { gauges: (await server.gauges()) ?? {}, timers, heldBytes, rssBytes };
-    });
+    await this.untilTransactionsAreGone();
+    const memory = await server.memory();
+    if (!memory) throw new Error(`${server.name} does not tell its memory`);
+    const { heldBytes, timers, rssBytes } = memory;
+    return { gauges: (await server.gauges()) ?? {}, timers, heldBytes, rssBytes };
   }
 
   /** Says every two seconds how far the work is. */

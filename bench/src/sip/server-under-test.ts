@@ -140,22 +140,22 @@ async function untilConnectable(port: number): Promise<void> {
 async function readGauges(httpPort: number): Promise<Record<string, number>> {
   const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
   const gauges: Record<string, number> = {};
-  for (const name of GAUGES) {
-    const value = new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1];
-    if (value !== undefined) gauges[name] = Number(value);
+  for (const [, name = '', labels = '', value] of text.matchAll(/^(\w+)\{([^}]*)\} (\S+)$/gm)) {
+    if (!GAUGES.has(name)) continue;
+    const own = labels.split(',').filter((label) => !/^(?:process|instance)=/.test(label));
+    gauges[[name, ...own].join(' ')] = Number(value);
   }
   return gauges;
 }
 
-/** All of them are 0 when nobody calls. */
-const GAUGES = [
-  'sip_client_transactions',
-  'sip_server_transactions',
+/** What is alive in a server: all of them are 0 when nobody calls. */
+const GAUGES = new Set([
+  'sip_transactions',
   'sip_dialogs',
-  'sip_timers',
   'sip_pending_server_requests',
   'sip_pending_client_requests',
-];
+  'sip_proxied_requests',
+]);
 
 /** A port that is free now, below those that the kernel gives away. */
 async function freePort(): Promise<number> {

@@ -18,7 +18,7 @@ export interface SipRateResult {
   rssBytes: number;
 }
 
-/** Memory of open dialogs: what a server grew by from its start to N open dialogs without transactions. */
+/** Memory of open dialogs: what a warm server without transactions grew by from none to N. */
 export interface SipMemoryResult {
   server: string;
   dialogs: number;
