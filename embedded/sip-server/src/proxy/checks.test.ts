@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { endpointOfUri, parseMessage, type SipMessage, tagOf } from '@ringwire/sip';
 import t from 'tap';
 import { startHandler } from '../test-handler.js';
@@ -204,3 +204,36 @@ for (const [what, data] of [
     t.equal(server.counters.handlerFailures, 1);
   });
 }
+
+t.test(
+  'proxy: whatever RFC 4475 and RFC 5118 send goes on or is refused, and the server lives on (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const target = await startTarget(t, answering(200));
+    const { server, results } = await startProxying(t, [target.uri('a'), target.uri('b')], {
+      remainInDialog: true,
+      followRedirects: true,
+      forking: 'simultaneous',
+      headers: { 'X-App': 'yes' },
+    });
+    const socket = createSocket('udp4');
+    t.teardown(() => socket.close());
+    const { port } = server.layer.addressFor('udp');
+    const data = new URL('../../../sip/testdata/', import.meta.url);
+    let sent = 0;
+    for (const folder of ['rfc4475/valid/', 'rfc4475/invalid/', 'rfc5118/']) {
+      for (const file of readdirSync(new URL(folder, data))) {
+        socket.send(readFileSync(new URL(folder + file, data)), port, '127.0.0.1');
+        sent++;
+      }
+    }
+    const phone = await startPhone(t);
+    const { counters } = server.layer;
+    await until(() => counters.requestsReceived + counters.responsesReceived + counters.parseErrorTotal >= sent);
+    t.equal((await phone.request({ method: 'OPTIONS', uri: uriOf(server) }))?.status, 200);
+    await noTransactions(server);
+    t.ok(results.length > 10);
+    t.equal(counters.listenerErrors, 0);
+    for (const request of target.requests) t.ok(Number(request.get('Max-Forwards')) < 255, request.method);
+  },
+);

@@ -76,14 +76,14 @@ t.test('proxy: the challenges of all targets go to the caller together (not drac
 
 t.test('proxy: parallel: all ring, the first 200 wins, the others get CANCEL', async (t) => {
   const slow = await startTarget(t, answering(180));
+  const progress: number[] = [];
   const quick = await startTarget(t, (transaction) => {
     transaction.reply(183);
-    void until(() => slow.requests.length === 1).then(() => answering(200, { 'X-Who': 'quick' })(transaction));
+    void until(() => progress.length === 2).then(() => answering(200, { 'X-Who': 'quick' })(transaction));
   });
   const { server, results } = await startProxying(t, [slow.uri(), quick.uri()], { forking: 'simultaneous' });
   const phone = await startPhone(t);
   const call = phone.invite({ uri: uriOf(server), sdp: sdp(1) });
-  const progress: number[] = [];
   call.on('progress', ({ status }) => progress.push(status));
   const [, ok] = (await once(call, 'answered')) as [unknown, SipMessage];
   t.equal(ok.get('X-Who'), 'quick');
