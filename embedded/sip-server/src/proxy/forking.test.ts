@@ -219,7 +219,7 @@ t.test('proxy: redirects in a circle end (not drachtio)', notDrachtio, async (t)
 t.test('proxy: provisionalTimeout: a target that says nothing is left for the next', async (t) => {
   const answeringTarget = await startTarget(t, answering(200));
   const { server, results } = await startProxying(t, [await silentUri(t), answeringTarget.uri()], {
-    provisionalTimeout: '50ms',
+    provisionalTimeout: '600ms',
   });
   const phone = await startPhone(t);
   await phone.invite({ uri: uriOf(server), sdp: sdp(1) }).answered;
@@ -233,7 +233,7 @@ t.test(
   async (t) => {
     const ringing = await startTarget(t, answering(180));
     const second = await startTarget(t, answering(200));
-    const { server } = await startProxying(t, [ringing.uri(), second.uri()], { finalTimeout: '100ms' });
+    const { server } = await startProxying(t, [ringing.uri(), second.uri()], { finalTimeout: '700ms' });
     const phone = await startPhone(t);
     await phone.invite({ uri: uriOf(server), sdp: sdp(1) }).answered;
     await until(() => ringing.cancels.length === 1);
