@@ -57,7 +57,8 @@ t.test('createUAC: credentials from a function answer a 407 with qop', async (t)
   const ha2 = md5(`INVITE:${again.request.uri}`);
   t.equal(value('response'), md5(`${md5('u:r:p')}:n:${value('nc')}:${value('cnonce')}:auth:${ha2}`));
   t.equal(again.request.get('Call-ID'), invite.request.get('Call-ID'));
-  t.equal(again.request.get('CSeq'), '2 INVITE');
+  const cseq = (text = '') => Number.parseInt(text, 10);
+  t.equal(cseq(again.request.get('CSeq')), cseq(invite.request.get('CSeq')) + 1);
   const dialog = callee.dialog(again, callee.answer(again, 200, { port: 6000 }));
   const ended = once(await outcome, 'destroy');
   t.equal((await callee.inside(dialog, 'BYE').final()).status, 200);
@@ -149,7 +150,11 @@ t.test('createB2BUA: provisional responses are kept where asked, a failure goes 
   const final = await invite.final();
   t.equal(final.status, 486);
   t.equal(final.get('X-Why'), 'w');
-  t.equal(invite.responses.length, 1, 'nothing but 100 before it');
+  t.equal(
+    invite.responses.count(({ status }) => status > 100),
+    0,
+    'nothing but 100 before it',
+  );
   t.match(await outcome, { status: 486 });
   await nothingHeld(server);
 });

@@ -151,15 +151,19 @@ t.test(
   },
 );
 
-t.test('early dialog of a caller: it ends with the connection of the application', async (t) => {
-  const { caller, invite, ring, server, srf } = await ringing(t);
-  await ring(183, 5000);
-  const dialog = invite.dialog(await invite.response(183));
-  disconnect(srf);
-  t.equal((await invite.final()).status, 503);
-  t.equal((await caller.inside(dialog, 'UPDATE').final()).status, 481);
-  await nothingHeld(server);
-});
+t.test(
+  'early dialog of a caller: it ends with the connection of the application (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const { caller, invite, ring, server, srf } = await ringing(t);
+    await ring(183, 5000);
+    const dialog = invite.dialog(await invite.response(183));
+    disconnect(srf);
+    t.equal((await invite.final()).status, 503);
+    t.equal((await caller.inside(dialog, 'UPDATE').final()).status, 481);
+    await nothingHeld(server);
+  },
+);
 
 /** An application that calls a peer, which has its INVITE. */
 async function calling(t: Tap, localSdp = sdp(5000)) {
@@ -266,7 +270,8 @@ t.test(
 );
 
 t.test(
-  'early dialog of a callee: it ends with the connection of the application, the INVITE is cancelled',
+  'early dialog of a callee: it ends with the connection of the application, the INVITE is cancelled (not drachtio)',
+  notDrachtio,
   async (t) => {
     const { callee, invite, provisional, server, srf } = await calling(t);
     const dialog = callee.dialog(invite, callee.answer(invite, 183, { port: 6000 }));

@@ -21,7 +21,8 @@ async function called(t: Tap, headers: Record<string, string> = SUPPORTED, t1Ms 
 }
 
 t.test(
-  '100rel, callee: an 18x that the application requires is numbered, repeated until PRACK, and told by it',
+  '100rel, callee: an 18x that the application requires is numbered, repeated until PRACK, and told by it (not drachtio)',
+  notDrachtio,
   async (t) => {
     const { caller, invite, req, res, server, srf } = await called(t);
     const pracks: AppMessage[] = [];
@@ -46,17 +47,21 @@ t.test(
   },
 );
 
-t.test('100rel, callee: a PRACK with another number or another CSeq gets 481', async (t) => {
-  const { caller, invite, res } = await called(t);
-  res.send(180, { headers: RELIABLY });
-  const early = await invite.response(180);
-  const dialog = invite.dialog(early);
-  const rseq = Number(early.get('RSeq'));
-  for (const RAck of [`${rseq + 1} 1 INVITE`, `${rseq} 2 INVITE`, `${rseq} 1 OPTIONS`, 'x']) {
-    t.equal((await caller.prack(dialog, early, { headers: { RAck } }).final()).status, 481, RAck);
-  }
-  t.equal((await caller.prack(dialog, early).final()).status, 200);
-});
+t.test(
+  '100rel, callee: a PRACK with another number or another CSeq gets 481 (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const { caller, invite, res } = await called(t);
+    res.send(180, { headers: RELIABLY });
+    const early = await invite.response(180);
+    const dialog = invite.dialog(early);
+    const rseq = Number(early.get('RSeq'));
+    for (const RAck of [`${rseq + 1} 1 INVITE`, `${rseq} 2 INVITE`, `${rseq} 1 OPTIONS`, 'x']) {
+      t.equal((await caller.prack(dialog, early, { headers: { RAck } }).final()).status, 481, RAck);
+    }
+    t.equal((await caller.prack(dialog, early).final()).status, 200);
+  },
+);
 
 t.test(
   '100rel, callee: the next reliable response waits for the PRACK of the one before (not drachtio)',
@@ -75,22 +80,26 @@ t.test(
   },
 );
 
-t.test('100rel, callee: the 2xx waits for the PRACK of a response with SDP (RFC 3262 §3)', async (t) => {
-  const { caller, invite, req, res, srf, server } = await called(t);
-  res.send(183, { body: sdp(5000), headers: RELIABLY });
-  const early = await invite.response(183);
-  const call = await srf.createUAS(req, res, { localSdp: sdp(5000) });
-  await invite.response(183);
-  t.notOk(invite.transaction.finalResponse, 'no 200 yet');
-  const dialog = invite.dialog(early);
-  t.equal((await caller.prack(dialog, early).final()).status, 200);
-  t.equal((await invite.final()).status, 200);
-  caller.ack(dialog, invite);
-  const bye = call.destroy();
-  caller.answer(await caller.request('BYE'), 200);
-  await bye;
-  await nothingHeld(server);
-});
+t.test(
+  '100rel, callee: the 2xx waits for the PRACK of a response with SDP (RFC 3262 §3) (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const { caller, invite, req, res, srf, server } = await called(t);
+    res.send(183, { body: sdp(5000), headers: RELIABLY });
+    const early = await invite.response(183);
+    const call = await srf.createUAS(req, res, { localSdp: sdp(5000) });
+    await invite.response(183);
+    t.notOk(invite.transaction.finalResponse, 'no 200 yet');
+    const dialog = invite.dialog(early);
+    t.equal((await caller.prack(dialog, early).final()).status, 200);
+    t.equal((await invite.final()).status, 200);
+    caller.ack(dialog, invite);
+    const bye = call.destroy();
+    caller.answer(await caller.request('BYE'), 200);
+    await bye;
+    await nothingHeld(server);
+  },
+);
 
 t.test(
   '100rel, callee: a caller who cancels while the 2xx waits gets 487, the application a BYE (not drachtio)',
@@ -109,17 +118,21 @@ t.test(
   },
 );
 
-t.test('100rel, callee: a 2xx after one without SDP does not wait, and its late PRACK is taken', async (t) => {
-  const { caller, invite, req, res, srf } = await called(t);
-  res.send(180, { headers: RELIABLY });
-  const early = await invite.response(180);
-  await srf.createUAS(req, res, { localSdp: sdp(5000) });
-  t.equal((await invite.final()).status, 200);
-  const dialog = invite.dialog(early);
-  caller.ack(dialog, invite);
-  t.equal((await caller.prack(dialog, early).final()).status, 200);
-  t.equal((await caller.inside(dialog, 'BYE').final()).status, 200);
-});
+t.test(
+  '100rel, callee: a 2xx after one without SDP does not wait, and its late PRACK is taken (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const { caller, invite, req, res, srf } = await called(t);
+    res.send(180, { headers: RELIABLY });
+    const early = await invite.response(180);
+    await srf.createUAS(req, res, { localSdp: sdp(5000) });
+    t.equal((await invite.final()).status, 200);
+    const dialog = invite.dialog(early);
+    caller.ack(dialog, invite);
+    t.equal((await caller.prack(dialog, early).final()).status, 200);
+    t.equal((await caller.inside(dialog, 'BYE').final()).status, 200);
+  },
+);
 
 t.test(
   '100rel, callee: without a PRACK for 64*T1 the INVITE is refused and the application hears a cancel (not drachtio)',

@@ -70,7 +70,7 @@ t.test('SUBSCRIBE: a NOTIFY of one that is refused gets 481 (not drachtio)', not
   await nothingHeld(server);
 });
 
-t.test('SUBSCRIBE: refreshed and ended by the application', async (t) => {
+t.test('SUBSCRIBE: refreshed and ended by the application (not drachtio)', notDrachtio, async (t) => {
   const { server, notifier, subscribe, listening } = await subscribing(t);
   const dialog = notifier.dialog(subscribe, notifier.answer(subscribe, 200, { headers: { Expires: '60' } }));
   const ours = await listening;

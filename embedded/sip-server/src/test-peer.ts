@@ -28,6 +28,11 @@ export class Inbox<T> {
     else this.takers.splice(index, 1)[0]!.take(item);
   }
 
+  /** How many that fit are here. */
+  count(fits: (item: T) => boolean): number {
+    return this.items.filter(fits).length;
+  }
+
   /** The first that fits; others stay. */
   async take(fits: (item: T) => boolean = () => true): Promise<T> {
     const index = this.items.findIndex(fits);
