@@ -13,7 +13,7 @@ export interface FuzzOptions {
   seed: number;
   /** Runs this input only. */
   only?: number | undefined;
-  /** Hears of the progress, every 2 s. */
+  /** Hears of the progress, every 2 s, and of each crash at once. */
   onProgress?: (text: string) => void;
 }
 
@@ -55,6 +55,7 @@ export async function runSipFuzz({ inputs, seed, only, onProgress }: FuzzOptions
   const crash = (target: FuzzCrash['target'], error: unknown): void => {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     crashes.push({ input: at, target, error: text, bytes: bytes.toString('base64') });
+    onProgress?.(`${target}, input ${at}: ${text}\n${bytes.toString('latin1').slice(0, 4000)}\n`);
   };
   const uncaught = (error: unknown): void => crash('live', error);
   const rejected = (error: unknown): void => {

@@ -169,6 +169,8 @@ export class TcpTransport implements Transport {
   }
 
   private drop(connection: Connection, reason: CloseReason): void {
+    // Two deadlines at once are one end.
+    if (connection.socket.destroyed) return;
     this.sink.closed?.(reason);
     connection.socket.destroy();
   }
