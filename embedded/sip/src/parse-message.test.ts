@@ -54,6 +54,11 @@ t.test('parse: bytes that are not UTF-8 go out as they came in', async (t) => {
   t.same(parsed.message.toBuffer(), odd);
 });
 
+t.test('parse: a folded line of nothing but white space adds nothing to its header', async (t) => {
+  const parsed = parseMessage(Buffer.from('OPTIONS sip:a@b SIP/2.0\r\nAccept: a/b,\r\n \t\r\nX:\r\n \r\n y\r\n\r\n'));
+  t.same(parsed.ok && [parsed.message.get('Accept'), parsed.message.get('X')], ['a/b,', 'y']);
+});
+
 for (const [reason, text] of [
   ['empty', '\r\n\r\n'],
   ['not-sip', 'GET / HTTP/1.1\r\n\r\n'],

@@ -103,7 +103,8 @@ function parseHeaders(message: SipMessage, lines: string[], limits: ParseLimits)
       const last = headers[headers.length - 1];
       if (!last) return new SipParseError('bad-header', 'folded line without a header');
       const more = trimSpace(line, 0);
-      last.value = last.value === '' ? more : `${last.value} ${more}`;
+      // A folded line of nothing but white space adds nothing.
+      if (more !== '') last.value = last.value === '' ? more : `${last.value} ${more}`;
       continue;
     }
     if (line === '') continue;
