@@ -16,7 +16,7 @@ const tls = { ...authority.issue('sip.ringwire.test'), ca: authority.ca };
 t.setTimeout(300_000);
 
 /** `RINGWIRE_PEERS=2000` is the number that the server is to bear; handshakes of so many take minutes on a busy machine. */
-const PEERS = Number(process.env.RINGWIRE_PEERS ?? 400);
+const PEERS = Number(process.env.RINGWIRE_PEERS ?? 100);
 const ADDRESSES = 20;
 /** How many of them their addresses may have open. */
 const ADMITTED = PEERS * 0.8;
