@@ -11,7 +11,7 @@ export interface AppMessage {
 const TOKEN = /^[A-Za-z0-9\-.!%*_+`'~]+$/;
 
 /** Transports as applications and request-handlers read them: drachtio names what is beneath a WebSocket. */
-export const PROTOCOL: Record<TransportName, string> = { udp: 'udp', tcp: 'tcp', tls: 'tls', ws: 'tcp', wss: 'tls' };
+export const PROTOCOL: Record<TransportName, string> = { udp: 'udp', tcp: 'tcp', tls: 'tls', ws: 'tcp', wss: 'tcp' };
 
 /** Reads a message of an application. @throws CommandError when it cannot be read */
 export function parseAppMessage(text: string): AppMessage {

@@ -5,7 +5,17 @@ import { makeAuthority } from '@ringwire/sip/test-certificates.js';
 import t from 'tap';
 import type { SipServer } from './server.js';
 import { newApp } from './test-app.js';
-import { connectApp, disconnect, sdp, startPhone, startServer, type Teardown, until, uriOf } from './test-rig.js';
+import {
+  connectApp,
+  disconnect,
+  notDrachtio,
+  sdp,
+  startPhone,
+  startServer,
+  type Teardown,
+  until,
+  uriOf,
+} from './test-rig.js';
 
 /** A raw control connection; `send` frames its text. */
 function speak(t: Teardown, socket: Socket) {
@@ -41,7 +51,7 @@ async function startTls(t: Teardown, around: object = {}) {
   return { server, authority };
 }
 
-t.test('control port: applications connect over TLS as over TCP (not drachtio)', async (t) => {
+t.test('control port: applications connect over TLS as over TCP (not drachtio)', notDrachtio, async (t) => {
   const { server, authority } = await startTls(t);
   const srf = newApp();
   t.teardown(() => disconnect(srf));
@@ -57,7 +67,7 @@ t.test('control port: applications connect over TLS as over TCP (not drachtio)',
   t.equal(server.control.registry.size, 2);
 });
 
-t.test('control port: what is no TLS is closed and counted, TLS goes on (not drachtio)', async (t) => {
+t.test('control port: what is no TLS is closed and counted, TLS goes on (not drachtio)', notDrachtio, async (t) => {
   const { server, authority } = await startTls(t);
   const port = server.controlTlsPort!;
   const plain = speak(t, connect(port, '127.0.0.1'));
@@ -76,20 +86,25 @@ t.test('control port: what is no TLS is closed and counted, TLS goes on (not dra
   await until(() => client.received().includes('|1|OK|'));
 });
 
-t.test('control port: strangers have a deadline, over TLS before the handshake as well (not drachtio)', async (t) => {
-  const { server } = await startTls(t, { controlLimits: { authenticateWithinMs: 50 } });
-  const started = performance.now();
-  const mute = await dial(t, server);
-  await closed(mute.socket);
-  const shaken = speak(t, tlsConnect({ port: server.controlTlsPort!, host: '127.0.0.1', rejectUnauthorized: false }));
-  await closed(shaken.socket);
-  const dumb = speak(t, connect(server.controlTlsPort!, '127.0.0.1'));
-  await closed(dumb.socket);
-  t.ok(performance.now() - started < 5000);
-});
+t.test(
+  'control port: strangers have a deadline, over TLS before the handshake as well (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const { server } = await startTls(t, { controlLimits: { authenticateWithinMs: 50 } });
+    const started = performance.now();
+    const mute = await dial(t, server);
+    await closed(mute.socket);
+    const shaken = speak(t, tlsConnect({ port: server.controlTlsPort!, host: '127.0.0.1', rejectUnauthorized: false }));
+    await closed(shaken.socket);
+    const dumb = speak(t, connect(server.controlTlsPort!, '127.0.0.1'));
+    await closed(dumb.socket);
+    t.ok(performance.now() - started < 5000);
+  },
+);
 
 t.test(
   'control port: guessing the secret bars the source, slowly answered, for as long as it fails (not drachtio)',
+  notDrachtio,
   async (t) => {
     const controlLimits = { failuresPerSource: 3, refuseAfterMs: 50 };
     const server = await startServer(t, [], undefined, { controlLimits });
@@ -121,6 +136,7 @@ t.test(
 
 t.test(
   'control port: too many strangers push out the oldest of them, never an application (not drachtio)',
+  notDrachtio,
   async (t) => {
     const server = await startServer(t, [], undefined, { controlLimits: { strangers: 5 } });
     const app = await dial(t, server);
@@ -138,37 +154,45 @@ t.test(
   },
 );
 
-t.test('control port: a second authentication adds tags; with a wrong secret it ends the connection', async (t) => {
-  const server = await startServer(t);
-  const client = await dial(t, server);
-  client.send('1|authenticate|cymru|a', '2|route|invite', '3|authenticate|cymru|b,c', '4|ping');
-  await until(() => client.received().includes('|4|OK|pong'));
-  t.equal(server.control.registry.size, 1);
-  for (const tag of ['a', 'b', 'c']) t.ok(server.control.registry.select('INVITE', tag), tag);
-  t.equal(server.control.registry.select('INVITE', 'd'), undefined);
-  client.send('5|authenticate|wrong|');
-  await closed(client.socket);
-  t.match(client.received(), /\|5\|NO\|incorrect secret$/);
-  await until(() => server.control.registry.size === 0);
-});
+t.test(
+  'control port: a second authentication adds tags; with a wrong secret it ends the connection (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const server = await startServer(t);
+    const client = await dial(t, server);
+    client.send('1|authenticate|cymru|a', '2|route|invite', '3|authenticate|cymru|b,c', '4|ping');
+    await until(() => client.received().includes('|4|OK|pong'));
+    t.equal(server.control.registry.size, 1);
+    for (const tag of ['a', 'b', 'c']) t.ok(server.control.registry.select('INVITE', tag), tag);
+    t.equal(server.control.registry.select('INVITE', 'd'), undefined);
+    client.send('5|authenticate|wrong|');
+    await closed(client.socket);
+    t.match(client.received(), /\|5\|NO\|incorrect secret$/);
+    await until(() => server.control.registry.size === 0);
+  },
+);
 
-t.test('control port: remove_route drops all routes of that connection and of no other', async (t) => {
-  const server = await startServer(t);
-  // One application may connect several times.
-  const [one, other] = [await dial(t, server), await dial(t, server)];
-  for (const client of [one, other]) {
-    client.send('1|authenticate|cymru|', '2|route|invite', '3|route|invite', '4|route|options', '5|ping');
-    await until(() => client.received().includes('|5|OK|pong'));
-  }
-  const { registry } = server.control;
-  t.not(registry.select('INVITE'), registry.select('INVITE'), 'in turn, however often they registered');
-  one.send('6|remove_route|invite', '7|ping');
-  await until(() => one.received().includes('|7|OK|pong'));
-  t.match(one.received(), /\|response\|6\|OK/);
-  t.equal(registry.select('INVITE'), registry.select('INVITE'));
-  t.equal(registry.select('OPTIONS'), registry.select('OPTIONS'));
-  t.equal(registry.select('*'), undefined);
-});
+t.test(
+  'control port: remove_route drops all routes of that connection and of no other (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const server = await startServer(t);
+    // One application may connect several times.
+    const [one, other] = [await dial(t, server), await dial(t, server)];
+    for (const client of [one, other]) {
+      client.send('1|authenticate|cymru|', '2|route|invite', '3|route|invite', '4|route|options', '5|ping');
+      await until(() => client.received().includes('|5|OK|pong'));
+    }
+    const { registry } = server.control;
+    t.not(registry.select('INVITE'), registry.select('INVITE'), 'in turn, however often they registered');
+    one.send('6|remove_route|invite', '7|ping');
+    await until(() => one.received().includes('|7|OK|pong'));
+    t.match(one.received(), /\|response\|6\|OK/);
+    t.equal(registry.select('INVITE'), registry.select('INVITE'));
+    t.equal(registry.select('OPTIONS'), registry.select('OPTIONS'));
+    t.equal(registry.select('*'), undefined);
+  },
+);
 
 t.test('control port: a command without name, and one that nobody knows, are answered and closed', async (t) => {
   const server = await startServer(t);
@@ -187,6 +211,7 @@ t.test('control port: a command without name, and one that nobody knows, are ans
 
 t.test(
   'control port: an application that does not read is given up; the others wait for nothing (not drachtio)',
+  notDrachtio,
   async (t) => {
     const server = await startServer(t);
     const deaf = await dial(t, server);

@@ -259,11 +259,13 @@ t.test('100rel: createB2BUA passes it through, with the PRACK of either side', a
   const server = await startServer(t);
   const callee = await startPeer(t);
   const caller = await startPeer(t);
+  let bridged = false;
   await connectApp(t, server, (srf) => {
     srf.invite((req, res) => {
       const options = { localSdpB: req.body, proxyRequestHeaders: ['Supported'], proxyResponseHeaders: ['Require'] };
       void srf.createB2BUA(req, res, callee.uri(), options).then(({ uas, uac }) => {
         uas.on('destroy', () => void uac.destroy().catch(() => undefined));
+        bridged = true;
       });
     });
   });
@@ -280,6 +282,7 @@ t.test('100rel: createB2BUA passes it through, with the PRACK of either side', a
   callee.answer(onward, 200, { port: 6000 });
   t.equal((await invite.final()).status, 200);
   caller.ack(dialog, invite);
+  await until(() => bridged);
   t.equal((await caller.inside(dialog, 'BYE').final()).status, 200);
   callee.answer(await callee.request('BYE'), 200);
   await nothingHeld(server);

@@ -95,6 +95,7 @@ export interface App extends EventEmitter {
   register(handler: Handler): void;
   message(handler: Handler): void;
   subscribe(handler: Handler): void;
+  publish(handler: Handler): void;
   /** Takes a method that has no function of its own here. */
   use(method: string, handler: Handler): void;
   createUAS(

@@ -4,8 +4,8 @@ import { WebSocket } from 'ws';
 import { type Teardown, until } from './test-rig.js';
 
 /** A browser phone as JsSIP frames messages: made-up host, one SIP message per text frame, in order. */
-export async function browser(t: Teardown, url: string) {
-  const socket = new WebSocket(url, 'sip');
+export async function browser(t: Teardown, url: string, ca?: string) {
+  const socket = new WebSocket(url, 'sip', ca === undefined ? {} : { ca });
   t.teardown(() => socket.terminate());
   const inbox: SipMessage[] = [];
   socket.on('message', (data: Buffer) => {
@@ -17,7 +17,9 @@ export async function browser(t: Teardown, url: string) {
   const contact = `<sip:abc@${host};transport=ws>`;
   const request = (method: string, more: Record<string, string> = {}, body = ''): SipMessage => {
     const made = SipMessage.request(method, 'sip:100@ringwire.test');
-    made.add('Via', `SIP/2.0/WS ${host};branch=z9hG4bK${method}${Math.random()}`).add('Max-Forwards', '69');
+    made
+      .add('Via', `SIP/2.0/${ca === undefined ? 'WS' : 'WSS'} ${host};branch=z9hG4bK${method}${Math.random()}`)
+      .add('Max-Forwards', '69');
     made.add('To', more.To ?? '<sip:100@ringwire.test>').add('From', '<sip:abc@ringwire.test>;tag=us');
     made
       .add('Call-ID', more['Call-ID'] ?? 'call1')

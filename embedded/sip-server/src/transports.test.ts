@@ -46,6 +46,33 @@ t.test('ws: a browser calls; requests of the application inside the call come ov
   t.match(bye.uri, /\.invalid;transport=ws$/);
 });
 
+t.test('wss: a browser calls over TLS and is called off over its connection', async (t) => {
+  const authority = makeAuthority(t);
+  const { certFile, keyFile } = authority.issue('sip.ringwire.test');
+  const flags = ['--contact', 'sips:127.0.0.1:0;transport=wss', '--cert-file', certFile, '--key-file', keyFile];
+  const server = await startServer(t, [...flags, '--chain-file', authority.caFile]);
+  const dialogs: AppDialog[] = [];
+  await connectApp(t, server, (srf) => {
+    srf.invite(async (req, res) => {
+      t.equal((req as unknown as { protocol: string }).protocol, 'tcp');
+      dialogs.push(await srf.createUAS(req, res, { localSdp: sdp(2) }));
+    });
+  });
+  const url = server.contacts
+    .at(-1)!
+    .replace(/^sips?:/, 'wss://')
+    .replace(/;.*/, '');
+  const phone = await browser(t, url, authority.ca);
+  phone.send(phone.request('INVITE', {}, sdp(1)));
+  const ok = await phone.received((message) => message.status === 200);
+  t.match(ok.get('Contact'), /^<sips?:127\.0\.0\.1:\d+;transport=wss>$/);
+  phone.send(phone.request('ACK', { To: ok.get('To')! }));
+  await until(() => dialogs.length === 1);
+  void dialogs[0]!.destroy();
+  const bye = await phone.received((message) => message.method === 'BYE');
+  t.match(bye.get('Via'), /^SIP\/2\.0\/WSS 127\.0\.0\.1:/);
+});
+
 t.test('ws: the application calls a registered browser by the address its REGISTER came from', async (t) => {
   const server = await startServer(t, WS);
   let address = '';
