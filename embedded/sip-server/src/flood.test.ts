@@ -55,12 +55,12 @@ for (const answer of ['drop', '503']) {
         socket.send(request(method, sent++), port, '127.0.0.1');
       }
     };
-    // The flood goes on, ten bursts of 100 each 100 ms, while the calls are made.
+    // The flood goes on, three bursts of 100 each 100 ms, while the calls are made; `npm run bench -- flood` is about rates.
     const timer = setInterval(() => {
-      for (let i = 0; i < 10; i++) burst();
+      for (let i = 0; i < 3; i++) burst();
     }, 100);
     t.teardown(() => clearInterval(timer));
-    await until(() => (server.sourceLimits?.limited.suspect ?? 0) > 1000);
+    await until(() => (server.sourceLimits?.limited.suspect ?? 0) > 200);
     // With the timers of the standard: this machine may be busy with the flood itself.
     const phone = await createUserAgent({ listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }] });
     t.teardown(() => phone.stop());
