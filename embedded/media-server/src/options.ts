@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { CODEC_IDS, type CodecId, parseCodecId } from '@ringwire/rtp';
 import { UsageError } from './errors.js';
 
 /** What the command line says. */
@@ -8,6 +9,8 @@ export interface ServerOptions {
   password: string;
   /** Range of RTP ports; 0–0 takes free ports of the system. */
   rtpPorts: { min: number; max: number };
+  /** Codecs that are taken, and offered in this order. */
+  codecs: CodecId[];
   /** How long an RTP port rests between two calls. */
   rtpQuarantineMs: number;
   /** Address of RTP sockets, also the one in SDP. */
@@ -28,6 +31,8 @@ export const USAGE = `media-server: plays, records and bridges calls under the c
   --esl HOST:PORT           event socket (default 127.0.0.1:8021)
   --password TEXT           event socket password (default ClueCon)
   --rtp-ports MIN-MAX       range of RTP ports (default 20000-29999; 0-0: any free port)
+  --codecs LIST             codecs that are taken, and offered in this order (default
+                            PCMU,PCMA,G722,opus,L16@16000h,L16@8000h)
   --rtp-quarantine-ms N     how long an RTP port rests between two calls (default 2000)
   --rtp-address HOST        address for RTP (default: the SIP address)
   --http-port PORT          health and metrics on the event socket's address (default 0: any free port)
@@ -43,6 +48,7 @@ const DEFAULTS = {
   esl: '127.0.0.1:8021',
   password: 'ClueCon',
   'rtp-ports': '20000-29999',
+  codecs: 'PCMU,PCMA,G722,opus,L16@16000h,L16@8000h',
   'rtp-quarantine-ms': '2000',
   'http-port': '0',
   workers: '1',
@@ -68,6 +74,7 @@ export function readOptions(args: string[]): ServerOptions {
     esl: address('--esl', values.esl, problems),
     password: values.password,
     rtpPorts: { min, max },
+    codecs: codecs('--codecs', values.codecs, problems),
     rtpQuarantineMs: number('--rtp-quarantine-ms', values['rtp-quarantine-ms'], 0, 600_000, problems),
     rtpAddress: values['rtp-address'] ?? sip.host,
     httpPort: number('--http-port', values['http-port'], 0, 65535, problems),
@@ -100,6 +107,18 @@ function address(flag: string, text: string, problems: string[]): { host: string
   const [, host = '', port = ''] = /^\[?(.+?)\]?:(\d{1,5})$/.exec(text) ?? [];
   if (!host || Number(port) > 65535) problems.push(`${flag}: expected HOST:PORT, got ${text}`);
   return { host, port: Number(port) };
+}
+
+/** A list of codecs, the first mention of each counting. */
+function codecs(flag: string, text: string, problems: string[]): CodecId[] {
+  const ids = new Set<CodecId>();
+  for (const name of text.split(',')) {
+    const id = parseCodecId(name);
+    if (id) ids.add(id);
+    else
+      problems.push(`${flag}: expected names of ${CODEC_IDS.join(', ')} with commas between, got ${name || 'nothing'}`);
+  }
+  return [...ids];
 }
 
 function number(flag: string, text: string, min: number, max: number, problems: string[]): number {

@@ -51,6 +51,7 @@ export async function startMediaServer(
     minPort: options.rtpPorts.min,
     maxPort: options.rtpPorts.max,
     quarantineMs: options.rtpQuarantineMs,
+    codecs: options.codecs,
     onWorkerLost: (error) => {
       counters.workerRestarts++;
       logger.error({ err: error }, 'media thread lost, calls on it are hung up');
@@ -82,6 +83,7 @@ export async function startMediaServer(
   const sip = new SipEndpoint({
     ...options.sip,
     maxSessions: options.maxSessions,
+    codecs: options.codecs,
     pool,
     channels,
     counters,

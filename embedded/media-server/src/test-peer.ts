@@ -4,30 +4,13 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '@ringwire/common/log/logger.js';
-import {
-  type AudioAgreement,
-  acceptAudioAnswer,
-  decodeG711,
-  encodeG711,
-  type G711Codec,
-  offerAudio,
-  parseSdp,
-  RTP_HEADER_BYTES,
-  RtpSocket,
-  SAMPLES_PER_PACKET,
-  TelephoneEventReceiver,
-  TelephoneEventSender,
-  writeRtpHeader,
-  writeWav,
-} from '@ringwire/rtp';
+import { type CodecId, writeWav } from '@ringwire/rtp';
 import { createUserAgent, type Dialog, type UserAgent } from '@ringwire/sip';
 import { readOptions } from './options.js';
 import { type MediaServer, startMediaServer } from './server.js';
+import { PhoneMedia, type PhoneOptions, type Teardown } from './test-phone.js';
 
-/** Where clean-up is registered: a tap test. */
-export interface Teardown {
-  teardown(fn: () => unknown): void;
-}
+export { PhoneMedia };
 
 /** A media server on free ports of loopback. */
 export async function startServer(t: Teardown, flags: string[] = []): Promise<MediaServer> {
@@ -145,120 +128,6 @@ function readHeaders(text: string): EventHeaders {
   return headers;
 }
 
-/** RTP as a phone sees it: keeps what it hears in place by timestamp, with arrival times; sends sound and digits every 20 ms. */
-export class PhoneMedia {
-  readonly packets: { timestamp: number; sequence: number; marker: boolean; atMs: number }[] = [];
-  readonly digits: string[] = [];
-  agreement: AudioAgreement | undefined;
-  #heard = new Int16Array(8000 * 60);
-  #end = 0;
-  #firstTimestamp: number | undefined;
-  #sound: Int16Array = new Int16Array(0);
-  #soundAt = 0;
-  #sequence = 1;
-  #timestamp = 1000;
-  readonly #sender = new TelephoneEventSender();
-  readonly #receiver = new TelephoneEventReceiver(({ digit }) => this.digits.push(digit));
-  #timer: NodeJS.Timeout | undefined;
-  readonly #waiting: (() => void)[] = [];
-
-  private constructor(readonly socket: RtpSocket) {
-    socket.onPacket = (packet, datagram) => {
-      const atMs = performance.now();
-      if (packet.payloadType === this.agreement?.telephoneEventPayloadType) {
-        this.#receiver.receive(datagram, packet.payloadOffset, packet.payloadLength, packet.timestamp, atMs);
-        return;
-      }
-      this.#firstTimestamp ??= packet.timestamp;
-      const at = (packet.timestamp - this.#firstTimestamp) >>> 0;
-      this.packets.push({ timestamp: at, sequence: packet.sequence, marker: packet.marker, atMs });
-      if (at + packet.payloadLength > this.#heard.length) return;
-      const codec = packet.payloadType === 8 ? 'PCMA' : 'PCMU';
-      decodeG711(codec, datagram, packet.payloadOffset, packet.payloadLength, this.#heard, at);
-      this.#end = Math.max(this.#end, at + packet.payloadLength);
-      for (const resolve of this.#waiting.splice(0)) resolve();
-    };
-  }
-
-  /** Binds a port. */
-  static async open(t: Teardown): Promise<PhoneMedia> {
-    const media = new PhoneMedia(await RtpSocket.bind());
-    t.teardown(() => media.close());
-    return media;
-  }
-
-  /** Everything heard since the first packet. */
-  get heard(): Int16Array {
-    return this.#heard.slice(0, this.#end);
-  }
-
-  /** Resolves when `ms` more have been heard. */
-  async hears(ms: number): Promise<void> {
-    const wanted = this.#end + ms * 8;
-    while (this.#end < wanted) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-  }
-
-  /** Our offer. */
-  offer(codecs: G711Codec[] = ['PCMU', 'PCMA']): string {
-    return offerAudio({ host: this.socket.host, port: this.socket.port, sessionId: '1', sessionVersion: 1, codecs });
-  }
-
-  /** Takes the answer and begins to send. */
-  start(answer: string): void {
-    const parsed = parseSdp(answer);
-    if (!parsed.ok) throw parsed.error;
-    const accepted = acceptAudioAnswer(parsed.sdp);
-    if (!accepted.ok) throw accepted.error;
-    this.startTo(accepted.agreement);
-  }
-
-  /** Begins to send as agreed. */
-  startTo(agreement: AudioAgreement): void {
-    this.agreement = agreement;
-    this.socket.setRemote(agreement.remoteHost, agreement.remotePort);
-    let next = performance.now() + 20;
-    this.#timer ??= setInterval(() => {
-      for (; performance.now() >= next; next += 20) this.#send();
-    }, 5);
-  }
-
-  /** Says this from the next packet on. */
-  say(pcm: Int16Array): void {
-    this.#sound = pcm;
-    this.#soundAt = 0;
-  }
-
-  /** Presses keys. */
-  press(digits: string): void {
-    this.#sender.queue(digits, 100);
-  }
-
-  /** Ends everything. */
-  async close(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.socket.close();
-  }
-
-  #send(): void {
-    const packet = Buffer.alloc(RTP_HEADER_BYTES + SAMPLES_PER_PACKET);
-    const { payloadType, codec, telephoneEventPayloadType } = this.agreement!;
-    const eventType = telephoneEventPayloadType;
-    if (eventType !== undefined && this.#sender.next(packet, RTP_HEADER_BYTES, this.#timestamp)) {
-      writeRtpHeader(packet, this.#sender.marker, eventType, this.#sequence, this.#sender.timestamp, 77);
-      this.socket.send(packet, RTP_HEADER_BYTES + 4);
-    } else {
-      const frame = new Int16Array(SAMPLES_PER_PACKET);
-      frame.set(this.#sound.subarray(this.#soundAt, this.#soundAt + SAMPLES_PER_PACKET));
-      this.#soundAt += SAMPLES_PER_PACKET;
-      writeRtpHeader(packet, false, payloadType, this.#sequence, this.#timestamp, 77);
-      encodeG711(codec, frame, 0, SAMPLES_PER_PACKET, packet, RTP_HEADER_BYTES);
-      this.socket.send(packet);
-    }
-    this.#sequence = (this.#sequence + 1) & 0xffff;
-    this.#timestamp += SAMPLES_PER_PACKET;
-  }
-}
-
 /** A call to the media server with both its event socket and its media in our hands. */
 export interface TestCall {
   dialog: Dialog;
@@ -303,8 +172,8 @@ export class TestCaller {
   }
 
   /** Places a call and waits until it is answered and its event socket is connected. */
-  async call(codecs?: G711Codec[], headers: Record<string, string> = {}): Promise<TestCall> {
-    const media = await PhoneMedia.open(this.t);
+  async call(codecs?: CodecId[], headers: Record<string, string> = {}, phone: PhoneOptions = {}): Promise<TestCall> {
+    const media = await PhoneMedia.open(this.t, phone);
     const outgoing = this.agent.invite({
       uri: `sip:drachtio@${this.server.sip}`,
       sdp: media.offer(codecs),

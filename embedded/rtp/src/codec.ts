@@ -51,4 +51,6 @@ export interface CodecFormat {
   maxPayloadBytes(packetMs: number): number;
   /** Makes one stream's codec; `remoteParameters` is what the peer's `a=fmtp` asks of us. */
   create(remoteParameters?: string): AudioCodec;
+  /** Loads what it needs, so that the first stream need not wait. */
+  load?(): Promise<void>;
 }

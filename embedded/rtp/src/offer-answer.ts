@@ -14,6 +14,8 @@ export interface AudioAgreement<C extends CodecId = G711Codec> {
   telephoneEventPayloadType?: number;
   /** Clock of their durations: the codec's where the peer has events with it (RFC 4733 §2.1), else 8000. */
   telephoneEventClockHz?: number;
+  /** Comfort noise (RFC 3389), where the peer has it and the codec has its clock. */
+  comfortNoisePayloadType?: number;
   ptimeMs: number;
   /** Where to send. */
   remoteHost: string;
@@ -47,8 +49,16 @@ export type AgreementResult<C extends CodecId = G711Codec> =
   | { ok: true; agreement: AudioAgreement<C> }
   | { ok: false; error: SdpError };
 
-/** Payload type we give telephone-event in our own offers (the value most equipment uses). */
+/** Payload type we give telephone-event at 8 kHz in our own offers (the value most equipment uses). */
 export const OFFERED_TELEPHONE_EVENT = 101;
+/** The same for codecs with another clock, whose events count in that clock (RFC 4733 §2.1). */
+const OFFERED_EVENTS_BY_CLOCK = new Map([
+  [8000, OFFERED_TELEPHONE_EVENT],
+  [48000, 102],
+  [16000, 103],
+]);
+/** Static payload type of comfort noise (RFC 3389). */
+const COMFORT_NOISE = 13;
 
 const G711: readonly CodecId[] = ['PCMU', 'PCMA'];
 const DEFAULT_PTIME_MS = 20;
@@ -56,7 +66,10 @@ const DEFAULT_PTIME_MS = 20;
 /** An SDP offer of one audio stream: the local codecs (PCMU and PCMA when none are named) and telephone-event, 20 ms. */
 export function offerAudio<C extends CodecId = G711Codec>(local: LocalAudio<C>): string {
   const formats: SdpFormat[] = knownCodecs(local).map((id) => sdpFormat(codecFormat(id)));
-  formats.push(eventFormat(OFFERED_TELEPHONE_EVENT));
+  const clocks = new Set([8000, ...formats.map(({ clockHz }) => clockHz)]);
+  for (const [clockHz, payloadType] of OFFERED_EVENTS_BY_CLOCK) {
+    if (clocks.has(clockHz)) formats.push(eventFormat(payloadType, clockHz));
+  }
   return describe(local, [
     { port: local.port, formats, ptimeMs: DEFAULT_PTIME_MS, direction: local.direction ?? 'sendrecv' },
   ]);
@@ -75,9 +88,13 @@ export function answerAudio<C extends CodecId = G711Codec>(offer: Sdp, local: Lo
   if (!media.host) return failure('no-address', 'the offer has no connection address');
   const direction = limitDirection(reverseDirection(media.direction), local.direction ?? 'sendrecv');
   const agreement = agree(media, media.host, chosen, direction);
-  const formats: SdpFormat[] = [sdpFormat(codecFormat(chosen.codec), chosen.format.payloadType)];
   const events = findEvents(media, chosen.format.clockHz);
-  if (events) formats.push(eventFormat(events.payloadType, events.clockHz));
+  const others: SdpFormat[] = [];
+  if (events) others.push(eventFormat(events.payloadType, events.clockHz));
+  if (agreement.comfortNoisePayloadType !== undefined) others.push(comfortNoiseFormat());
+  // The codec first, for equipment that looks no further; then the offer's order.
+  others.sort((one, other) => orderIn(media, one) - orderIn(media, other));
+  const formats = [sdpFormat(codecFormat(chosen.codec), chosen.format.payloadType), ...others];
   const streams = offer.media.map((other, at) =>
     at === index
       ? { port: local.port, protocol: media.protocol, formats, ptimeMs: agreement.ptimeMs, direction }
@@ -164,7 +181,6 @@ function agree<C extends CodecId>(
   direction: Direction,
 ): AudioAgreement<C> {
   const events = findEvents(media, format.clockHz);
-  const ptime = media.ptimeMs ?? DEFAULT_PTIME_MS;
   // RFC 2543 hold: a null address means that nothing is to be sent there.
   const held = remoteHost === '0.0.0.0' && (direction === 'sendrecv' || direction === 'sendonly');
   return {
@@ -172,11 +188,32 @@ function agree<C extends CodecId>(
     payloadType: format.payloadType,
     ...(format.parameters === undefined ? {} : { parameters: format.parameters }),
     ...(events ? { telephoneEventPayloadType: events.payloadType, telephoneEventClockHz: events.clockHz } : {}),
-    ptimeMs: codecFormat(codec).packetMs.includes(ptime) ? ptime : DEFAULT_PTIME_MS,
+    ...(hasComfortNoise(media, format.clockHz) ? { comfortNoisePayloadType: COMFORT_NOISE } : {}),
+    ptimeMs: packetTime(media, codecFormat(codec).packetMs),
     remoteHost,
     remotePort: media.port,
     direction: held ? (direction === 'sendrecv' ? 'recvonly' : 'inactive') : direction,
   };
+}
+
+/** The peer's ptime where the codec has it, else 20 ms, within the peer's maxptime (RFC 8866 §6.4, §6.5). */
+function packetTime(media: SdpMedia, possible: readonly number[]): number {
+  const attribute = media.attributes.find((line) => line.startsWith('maxptime:'));
+  const longest = attribute ? Number(attribute.slice('maxptime:'.length)) : Number.POSITIVE_INFINITY;
+  const wanted = media.ptimeMs ?? DEFAULT_PTIME_MS;
+  const chosen = possible.includes(wanted) ? wanted : DEFAULT_PTIME_MS;
+  // A limit that no packet meets, or that is no number, is none.
+  return possible.filter((ms) => ms <= Math.min(chosen, longest || chosen)).pop() ?? chosen;
+}
+
+function hasComfortNoise(media: SdpMedia, clockHz: number): boolean {
+  return (
+    clockHz === 8000 && media.formats.some((format) => format.payloadType === COMFORT_NOISE && format.name === 'CN')
+  );
+}
+
+function orderIn(media: SdpMedia, { payloadType }: SdpFormat): number {
+  return media.formats.findIndex((format) => format.payloadType === payloadType);
 }
 
 function limitDirection(possible: Direction, wanted: Direction): Direction {
@@ -200,6 +237,10 @@ export function receives(direction: Direction): boolean {
 function sdpFormat(codec: CodecFormat, payloadType: number = codec.payloadType): SdpFormat {
   const { name, clockHz, channels, parameters } = codec;
   return { payloadType, name, clockHz, channels, ...(parameters === undefined ? {} : { parameters }) };
+}
+
+function comfortNoiseFormat(): SdpFormat {
+  return { payloadType: COMFORT_NOISE, name: 'CN', clockHz: 8000, channels: 1 };
 }
 
 function eventFormat(payloadType: number, clockHz = 8000): SdpFormat {

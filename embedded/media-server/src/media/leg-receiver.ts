@@ -2,6 +2,7 @@ import {
   type AudioCodec,
   codecOfStaticPayloadType,
   createCodec,
+  type LegRate,
   type RtpPacket,
   type RtpSocket,
   receives,
@@ -22,6 +23,8 @@ export class LegReceiver {
   readonly #digits: TelephoneEventReceiver;
   #media: LegMedia;
   #codec: AudioCodec;
+  /** What was agreed before: its packets may still be on their way. */
+  #previous: { payloadType: number; codec: AudioCodec } | undefined;
   #remoteSsrc = -1;
   #digitTimestamp = 0;
 
@@ -41,6 +44,7 @@ export class LegReceiver {
 
   /** Changes codec, payload types and direction. */
   configure(media: LegMedia, codec: AudioCodec): void {
+    if (codec !== this.#codec) this.#previous = { payloadType: this.#media.payloadType, codec: this.#codec };
     this.#media = media;
     this.#codec = codec;
     this.#digits.clockHz = media.telephoneEventClockHz ?? 8000;
@@ -51,9 +55,9 @@ export class LegReceiver {
     this.#digits.tick(nowMs);
   }
 
-  /** Fills `frame` with the 20 ms due now, silence where nothing came. */
-  read(frame: Int16Array): void {
-    this.#buffer.read(frame);
+  /** Fills `frame` with the 20 ms due now at `rateHz`, silence where nothing came. */
+  read(frame: Int16Array, rateHz: LegRate): void {
+    this.#buffer.read(frame, rateHz);
   }
 
   #onPacket(packet: RtpPacket, datagram: Buffer): void {
@@ -78,10 +82,12 @@ export class LegReceiver {
     }
   }
 
-  /** What was agreed, and the static types, which some peers send beside it. */
+  /** What was agreed, now or before, and G.711, which some peers send beside it. */
   #codecOf(payloadType: number): AudioCodec | undefined {
     if (payloadType === this.#media.payloadType) return this.#codec;
+    if (payloadType === this.#previous?.payloadType) return this.#previous.codec;
     const id = codecOfStaticPayloadType(payloadType);
-    return id && createCodec(id);
+    // Other static types have state, which would begin anew with every packet.
+    return id === 'PCMU' || id === 'PCMA' ? createCodec(id) : undefined;
   }
 }

@@ -35,6 +35,8 @@ export class Leg {
   readonly #muted = { read: false, write: false };
   #media = INITIAL_MEDIA;
   #codec: AudioCodec = createCodec(INITIAL_MEDIA.codec);
+  /** Kept until the next change: its packets may still be on their way. */
+  #previousCodec: AudioCodec | undefined;
   #rateHz: LegRate = this.#codec.format.rateHz;
   #heard = new Int16Array(frameSamples(this.#rateHz));
   #sent = new Int16Array(frameSamples(this.#rateHz));
@@ -100,7 +102,7 @@ export class Leg {
     this.#receiver.wanted = wanted;
     if (!wanted) return;
     const heard = this.#heard;
-    this.#receiver.read(heard);
+    this.#receiver.read(heard, this.#rateHz);
     this.#adjust(heard, 'read');
     this.#attachments.heardTick(heard, this.#rateHz);
     exchange?.push(heard);
@@ -143,6 +145,7 @@ export class Leg {
     this.#players.stopAll();
     await Promise.all([this.#attachments.close(), this.socket.close()]);
     this.#codec.close();
+    this.#previousCodec?.close();
   }
 
   /** Changes codec, direction and peer. */
@@ -150,7 +153,8 @@ export class Leg {
     const old = this.#media;
     this.#media = media;
     if (media.codec !== old.codec || media.parameters !== old.parameters) {
-      this.#codec.close();
+      this.#previousCodec?.close();
+      this.#previousCodec = this.#codec;
       this.#codec = createCodec(media.codec, media.parameters);
       this.#setRate(this.#codec.format.rateHz);
     }

@@ -1,9 +1,10 @@
 import { Worker } from 'node:worker_threads';
+import type { CodecId } from '@ringwire/rtp';
 import { MediaUnavailableError } from '../errors.js';
 import { type LegListener, MediaLeg } from './media-leg.js';
 import { MediaRoom, type RoomListener } from './media-room.js';
 import { PortPool } from './port-pool.js';
-import type { LegReport, MediaCommand, MediaReport, RoomReport, WorkerStats } from './protocol.js';
+import type { LegReport, MediaCommand, MediaReport, RoomReport, WorkerOptions, WorkerStats } from './protocol.js';
 import type { RoomSpec } from './rooms/room.js';
 
 /** Where RTP ports come from. */
@@ -15,6 +16,8 @@ export interface PoolOptions {
   maxPort: number;
   /** How long a port rests between two calls. @defaultValue 2000 */
   quarantineMs?: number;
+  /** Codecs that the threads load before they take calls; others are loaded when first used. */
+  codecs?: readonly CodecId[];
   /** Called when a media thread died and was replaced. */
   onWorkerLost: (error: unknown) => void;
 }
@@ -130,7 +133,9 @@ export class MediaPool {
   }
 
   #startWorker(): Promise<void> {
-    const worker = new Worker(WORKER_FILE);
+    const worker = new Worker(WORKER_FILE, {
+      workerData: { codecs: this.#options.codecs ?? [] } satisfies WorkerOptions,
+    });
     const slot: WorkerSlot = { worker, legs: new Set(), rooms: new Set(), stats: undefined };
     this.#slots.push(slot);
     return new Promise((resolve, reject) => {

@@ -10,6 +10,12 @@ export type PlayItem =
   /** Could not be resolved; takes part in the list so that its events and its status are right. */
   | { kind: 'missing'; name: string };
 
+/** What a media thread is started with. */
+export interface WorkerOptions {
+  /** Codecs to load before it takes calls. */
+  codecs: readonly CodecId[];
+}
+
 /** How media of a leg is to flow from now on. */
 export interface LegMedia {
   /** Of what we send; its rate is the leg's rate. */

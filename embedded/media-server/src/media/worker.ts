@@ -1,7 +1,8 @@
 import { setPriority } from 'node:os';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
+import { codecFormat } from '@ringwire/rtp';
 import { MediaEngine } from './media-engine.js';
-import type { MediaCommand, MediaReport } from './protocol.js';
+import type { MediaCommand, MediaReport, WorkerOptions } from './protocol.js';
 
 /** Entry of a media thread: commands in, reports out. */
 const port = parentPort;
@@ -23,4 +24,6 @@ port.on('message', (command: MediaCommand) => {
   engine.obey(command);
   if (command.type === 'stop') port.close();
 });
+const { codecs } = workerData as WorkerOptions;
+await Promise.all(codecs.map((id) => codecFormat(id).load?.()));
 engine.start();

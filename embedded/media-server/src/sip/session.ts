@@ -18,11 +18,14 @@ export type OfferResult = { ok: true; sdp: string } | { ok: false; error: SdpErr
 /** The SDP side of one channel: what was offered and answered, both ways, as often as it changes. */
 export class MediaSession {
   readonly #channel: Channel;
+  readonly #codecs: readonly CodecId[];
   readonly #sessionId = String(randomInt(1, 2 ** 47));
   #version = 0;
 
-  constructor(channel: Channel) {
+  /** `codecs` are those that we take, in the order in which we offer them. */
+  constructor(channel: Channel, codecs: readonly CodecId[]) {
     this.#channel = channel;
+    this.#codecs = codecs;
   }
 
   /** Answers an offer and lets media flow as agreed. */
@@ -48,17 +51,24 @@ export class MediaSession {
   takeAnswer(answer: string): boolean {
     const parsed = parseSdp(answer);
     if (!parsed.ok) return false;
-    const accepted = acceptAudioAnswer(parsed.sdp);
+    const accepted = acceptAudioAnswer(parsed.sdp, { codecs: this.#codecs });
     if (!accepted.ok) return false;
     this.#channel.setVariable('switch_r_sdp', answer);
     this.#apply(accepted.agreement);
     return true;
   }
 
-  #local(): LocalAudio {
+  #local(): LocalAudio<CodecId> {
     const { host, port } = this.#channel.leg;
     this.#version++;
-    return { host, port, sessionId: this.#sessionId, sessionVersion: this.#version, sessionName: 'FreeSWITCH' };
+    return {
+      host,
+      port,
+      sessionId: this.#sessionId,
+      sessionVersion: this.#version,
+      sessionName: 'FreeSWITCH',
+      codecs: this.#codecs,
+    };
   }
 
   #setLocal(sdp: string): void {

@@ -1,4 +1,5 @@
 import type { Logger } from '@ringwire/common/log/logger.js';
+import type { CodecId } from '@ringwire/rtp';
 import {
   createUserAgent,
   type Dialog,
@@ -22,6 +23,8 @@ export interface SipEndpointOptions {
   host: string;
   port: number;
   maxSessions: number;
+  /** Codecs that are taken, and offered in this order. */
+  codecs: readonly CodecId[];
   pool: MediaPool;
   channels: ChannelRegistry;
   counters: ServerCounters;
@@ -108,7 +111,7 @@ export class SipEndpoint {
       },
       onLost: () => void channel.hangup('NORMAL_TEMPORARY_FAILURE'),
     });
-    const session = new MediaSession(channel);
+    const session = new MediaSession(channel, this.#options.codecs);
     setSipVariables(channel, call.request);
     const isDelayed = call.sdp.trim() === '';
     const offered = isDelayed ? { ok: true as const, sdp: session.makeOffer() } : session.takeOffer(call.sdp);

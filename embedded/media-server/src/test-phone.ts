@@ -1,0 +1,235 @@
+import {
+  type AudioAgreement,
+  type AudioCodec,
+  acceptAudioAnswer,
+  type CodecId,
+  codecOfStaticPayloadType,
+  createCodec,
+  FrameConverter,
+  frameSamples,
+  type LegRate,
+  offerAudio,
+  parseSdp,
+  RTP_HEADER_BYTES,
+  type RtpPacket,
+  RtpSocket,
+  TelephoneEventReceiver,
+  TelephoneEventSender,
+  writeRtpHeader,
+} from '@ringwire/rtp';
+
+/** Where clean-up is registered: a tap test. */
+export interface Teardown {
+  teardown(fn: () => unknown): void;
+}
+
+/** How a phone works. */
+export interface PhoneOptions {
+  /** Rate of what it says and hears, whatever the codec's. @defaultValue 8000 */
+  rateHz?: LegRate;
+  /** Packet time that it offers and sends. @defaultValue 20 */
+  ptimeMs?: number;
+}
+
+const SSRC = 77;
+const MAX_PACKET_SAMPLES = 1920;
+
+/** A packet that a phone received. */
+export interface HeardPacket {
+  /** RTP timestamp, from the first packet's on. */
+  timestamp: number;
+  sequence: number;
+  marker: boolean;
+  payloadType: number;
+  payloadBytes: number;
+  atMs: number;
+}
+
+/** RTP as a phone sees it: keeps what it hears in place by timestamp, with arrival times; sends sound and digits every 20 ms. */
+export class PhoneMedia {
+  readonly packets: HeardPacket[] = [];
+  readonly digits: string[] = [];
+  readonly rateHz: LegRate;
+  agreement: AudioAgreement<CodecId> | undefined;
+  readonly #ptimeMs: number;
+  #codec: AudioCodec | undefined;
+  #codecs: CodecId[] = ['PCMU', 'PCMA'];
+  #heard: Int16Array;
+  #end = 0;
+  #firstTimestamp: number | undefined;
+  /** Where the present codec's timestamps began. */
+  #origin = { timestamp: 0, at: 0, clockHz: 0 };
+  readonly #decoded = new Int16Array(MAX_PACKET_SAMPLES);
+  #toPhone: FrameConverter | undefined;
+  #toCodec: FrameConverter | undefined;
+  #sound: Int16Array = new Int16Array(0);
+  #soundAt = 0;
+  #pending: number[] = [];
+  #sequence = 1;
+  #timestamp = 1000;
+  readonly #sender = new TelephoneEventSender();
+  readonly #receiver = new TelephoneEventReceiver(({ digit }) => this.digits.push(digit));
+  #timer: NodeJS.Timeout | undefined;
+  readonly #waiting: (() => void)[] = [];
+
+  private constructor(
+    readonly socket: RtpSocket,
+    { rateHz = 8000, ptimeMs = 20 }: PhoneOptions,
+  ) {
+    this.rateHz = rateHz;
+    this.#ptimeMs = ptimeMs;
+    this.#heard = new Int16Array(rateHz * 60);
+    socket.onPacket = (packet, datagram) => this.#receive(packet, datagram);
+  }
+
+  /** Binds a port. */
+  static async open(t: Teardown, options: PhoneOptions = {}): Promise<PhoneMedia> {
+    const media = new PhoneMedia(await RtpSocket.bind(), options);
+    t.teardown(() => media.close());
+    return media;
+  }
+
+  /** Everything heard since the first packet. */
+  get heard(): Int16Array {
+    return this.#heard.slice(0, this.#end);
+  }
+
+  /** Resolves when `ms` more have been heard. */
+  async hears(ms: number): Promise<void> {
+    const wanted = this.#end + (ms * this.rateHz) / 1000;
+    while (this.#end < wanted) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Our offer. */
+  offer(codecs: CodecId[] = ['PCMU', 'PCMA']): string {
+    this.#codecs = codecs;
+    const { host, port } = this.socket;
+    const offer = offerAudio({ host, port, sessionId: '1', sessionVersion: 1, codecs });
+    return offer.replace('a=ptime:20', `a=ptime:${this.#ptimeMs}`);
+  }
+
+  /** Takes the answer and begins to send. */
+  start(answer: string): void {
+    const parsed = parseSdp(answer);
+    if (!parsed.ok) throw parsed.error;
+    const accepted = acceptAudioAnswer(parsed.sdp, { codecs: this.#codecs });
+    if (!accepted.ok) throw accepted.error;
+    this.startTo(accepted.agreement);
+  }
+
+  /** Begins to send as agreed, or goes on as agreed anew. */
+  startTo(agreement: AudioAgreement<CodecId>): void {
+    if (agreement.codec !== this.agreement?.codec) {
+      this.#codec?.close();
+      this.#codec = createCodec(agreement.codec, agreement.parameters);
+      const { rateHz } = this.#codec.format;
+      this.#toPhone = new FrameConverter(rateHz, this.rateHz);
+      this.#toCodec = new FrameConverter(this.rateHz, rateHz);
+      this.#pending = [];
+    }
+    this.agreement = agreement;
+    this.#receiver.clockHz = agreement.telephoneEventClockHz ?? 8000;
+    this.#sender.clockHz = agreement.telephoneEventClockHz ?? 8000;
+    this.socket.setRemote(agreement.remoteHost, agreement.remotePort);
+    let next = performance.now() + 20;
+    this.#timer ??= setInterval(() => {
+      for (; performance.now() >= next; next += 20) this.#send();
+    }, 5);
+  }
+
+  /** Says this, at the phone's rate, from the next packet on. */
+  say(pcm: Int16Array): void {
+    this.#sound = pcm;
+    this.#soundAt = 0;
+  }
+
+  /** Presses keys. */
+  press(digits: string): void {
+    this.#sender.queue(digits, 100);
+  }
+
+  /** Ends everything. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#codec?.close();
+    await this.socket.close();
+  }
+
+  #receive(packet: RtpPacket, datagram: Buffer): void {
+    const atMs = performance.now();
+    const { payloadType, payloadOffset, payloadLength, timestamp, sequence, marker } = packet;
+    if (payloadType === this.agreement?.telephoneEventPayloadType) {
+      this.#receiver.receive(datagram, payloadOffset, payloadLength, timestamp, atMs);
+      return;
+    }
+    this.#firstTimestamp ??= timestamp;
+    this.packets.push({
+      timestamp: (timestamp - this.#firstTimestamp) >>> 0,
+      sequence,
+      marker,
+      payloadType,
+      payloadBytes: payloadLength,
+      atMs,
+    });
+    const codec = this.#codecOf(payloadType);
+    if (!codec) return;
+    const samples = codec.decode(datagram, payloadOffset, payloadLength, this.#decoded, 0);
+    const { clockHz, rateHz } = codec.format;
+    if (clockHz !== this.#origin.clockHz) this.#origin = { timestamp, at: this.#end, clockHz };
+    const at = this.#origin.at + (((timestamp - this.#origin.timestamp) >>> 0) * this.rateHz) / clockHz;
+    const end = at + (samples * this.rateHz) / rateHz;
+    if (end > this.#heard.length) return;
+    this.#heard.set(this.#atPhoneRate(this.#decoded.subarray(0, samples), rateHz), at);
+    this.#end = Math.max(this.#end, end);
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** The agreed codec, and G.711 before the answer is known or after a change. */
+  #codecOf(payloadType: number): AudioCodec | undefined {
+    if (payloadType === this.agreement?.payloadType) return this.#codec;
+    const id = codecOfStaticPayloadType(payloadType);
+    return id === 'PCMU' || id === 'PCMA' ? createCodec(id) : undefined;
+  }
+
+  /** Packets of a codec with another rate than the phone's must be whole frames. */
+  #atPhoneRate(pcm: Int16Array, rateHz: LegRate): Int16Array {
+    if (rateHz === this.rateHz) return pcm;
+    const frame = frameSamples(rateHz);
+    const out: number[] = [];
+    for (let at = 0; at < pcm.length; at += frame) out.push(...this.#toPhone!.convert(pcm.subarray(at, at + frame)));
+    return Int16Array.from(out);
+  }
+
+  #send(): void {
+    const { payloadType, telephoneEventPayloadType: eventType, ptimeMs } = this.agreement!;
+    const codec = this.#codec!;
+    const { clockHz, rateHz } = codec.format;
+    const frame = new Int16Array(frameSamples(this.rateHz));
+    frame.set(this.#sound.subarray(this.#soundAt, this.#soundAt + frame.length));
+    this.#soundAt += frame.length;
+    const event = Buffer.alloc(RTP_HEADER_BYTES + 4);
+    const eventUnits = this.#sender.clockHz / 50;
+    if (eventType !== undefined && this.#sender.next(event, RTP_HEADER_BYTES, this.#timestamp, eventUnits)) {
+      writeRtpHeader(event, this.#sender.marker, eventType, this.#sequence, this.#sender.timestamp, SSRC);
+      this.#put(event);
+      this.#timestamp += clockHz / 50;
+      this.#pending = [];
+      return;
+    }
+    this.#pending.push(...this.#toCodec!.convert(frame));
+    const samples = (ptimeMs * rateHz) / 1000;
+    while (this.#pending.length >= samples) {
+      const packet = Buffer.alloc(RTP_HEADER_BYTES + codec.format.maxPayloadBytes(ptimeMs));
+      const pcm = Int16Array.from(this.#pending.splice(0, samples));
+      const bytes = codec.encode(pcm, 0, samples, packet, RTP_HEADER_BYTES);
+      writeRtpHeader(packet, false, payloadType, this.#sequence, this.#timestamp, SSRC);
+      if (bytes > 0) this.#put(packet.subarray(0, RTP_HEADER_BYTES + bytes));
+      this.#timestamp += (ptimeMs * clockHz) / 1000;
+    }
+  }
+
+  #put(packet: Buffer): void {
+    this.socket.send(packet);
+    this.#sequence = (this.#sequence + 1) & 0xffff;
+  }
+}
