@@ -4,14 +4,8 @@ import { PortPool } from './port-pool.js';
 t.test('a port is given again only after its quarantine, the longest rested first', (t) => {
   let nowMs = 0;
   const pool = new PortPool({ minPort: 20001, maxPort: 20006, quarantineMs: 2000, nowMs: () => nowMs });
-  const [a, b, c] = [pool.take(), pool.take(), undefined];
-  t.same(
-    [a, b, c].map((port) => port && port % 2),
-    [0, 0, undefined],
-    'even ports only',
-  );
-  t.same([a!, b!].sort(), [20002, 20004]);
-  t.equal(pool.take(), 20006);
+  const [a, b, c] = [pool.take(), pool.take(), pool.take()];
+  t.same([a, b, c].sort(), [20002, 20004, 20006], 'even ports only');
   t.equal(pool.take(), undefined, 'all are in use');
   pool.release(b!);
   nowMs = 500;
