@@ -9,6 +9,8 @@ export class ServerCounters {
   eslBadCommands = 0;
   eslAuthFailures = 0;
   eslEventsSent = 0;
+  /** Events that a client did not get because it does not read. */
+  eslEventsLost = 0;
   playsStarted = 0;
   playsNotFound = 0;
   urlFetches = 0;

@@ -39,6 +39,7 @@ export function registerMetrics(metrics: Metrics, sources: MetricSources): void 
   define('esl_bad_commands_total', 'Event socket commands refused', () => counters.eslBadCommands);
   define('esl_auth_failures_total', 'Wrong event socket passwords', () => counters.eslAuthFailures);
   define('esl_events_sent_total', 'Events sent to clients', () => counters.eslEventsSent);
+  define('esl_events_lost_total', 'Events lost by clients that do not read', () => counters.eslEventsLost);
   define('plays_total', 'Playbacks started', () => counters.playsStarted);
   define('plays_not_found_total', 'Playbacks whose file could not be played', () => counters.playsNotFound);
   define('url_fetches_total', 'URLs fetched for playing', () => counters.urlFetches);

@@ -12,6 +12,7 @@ import { ServerCounters } from './counters.js';
 import type { ConnectionContext } from './event-socket/connection.js';
 import { EventBus, SERVER_VERSION } from './event-socket/event-bus.js';
 import { connectOutbound, EslListener } from './event-socket/listener.js';
+import { LoginGuard } from './event-socket/login-guard.js';
 import { Playlists } from './files/playlists.js';
 import { UrlCache } from './files/url-cache.js';
 import { MediaPool } from './media/media-pool.js';
@@ -71,6 +72,8 @@ export async function startMediaServer(
       counters.eslBadCommands++;
       logger.warn({ application, channel: channel.uuid }, 'invalid application');
     },
+    onFailed: (application, channel, error) =>
+      logger.error({ err: error, application, channel: channel.uuid }, 'application failed'),
   });
   const api = new ApiCommands({
     channels,
@@ -79,7 +82,8 @@ export async function startMediaServer(
     maxSessions: options.maxSessions,
     startedMs: Date.now(),
   });
-  const context: ConnectionContext = { bus, channels, api, counters, password: options.password };
+  const guard = new LoginGuard(options.password);
+  const context: ConnectionContext = { bus, channels, api, counters, guard };
   const sip = new SipEndpoint({
     ...options.sip,
     maxSessions: options.maxSessions,

@@ -9,6 +9,8 @@ export interface ApplicationContext {
   playlists: Playlists;
   /** Told of an application that this server does not have. */
   onUnknown: (application: string, channel: Channel) => void;
+  /** Told of an application that failed in a way it does not foresee. */
+  onFailed: (application: string, channel: Channel, error: unknown) => void;
 }
 
 /** What an application leaves as its response: `Application-Response` of CHANNEL_EXECUTE_COMPLETE, `_none_` when undefined. */
@@ -71,7 +73,12 @@ export function createApplicationRunner(
       return undefined;
     }
     if (channel.isEnded) return undefined;
-    return application(context, channel, argument, execution);
+    try {
+      return await application(context, channel, argument, execution);
+    } catch (error) {
+      context.onFailed(execution.application, channel, error);
+      return undefined;
+    }
   };
 }
 

@@ -4,8 +4,15 @@ import type { Channel } from './channel.js';
 export interface ExecuteOptions {
   /** `Event-UUID` of the request; becomes `Application-UUID` of the events. */
   uuid: string;
+  /** `Event-UUID-Name`: becomes `Application-UUID-Name`. */
+  uuidName?: string | undefined;
   /** `event-lock: true`: what is asked for later waits until this one has ended. */
   lock: boolean;
+  /**
+   * How often to run it, below zero without end. As in FreeSWITCH it is not run again when it took less than half a second.
+   * @defaultValue 1
+   */
+  loops?: number | undefined;
 }
 
 /** A running application. */
@@ -13,6 +20,8 @@ export interface Execution {
   readonly application: string;
   /** Makes a blocking application end now; set by the application while it can be broken. */
   stop: (() => void) | undefined;
+  /** Everything was broken: it is not repeated. */
+  broken: boolean;
 }
 
 interface Waiting {
@@ -21,6 +30,8 @@ interface Waiting {
   options: ExecuteOptions;
 }
 
+/** A run shorter than this is not repeated, lest a channel does nothing but fail. */
+const MIN_LOOP_MS = 500;
 /** Requests one channel may have waiting behind a lock. */
 const MAX_WAITING = 1000;
 
@@ -59,13 +70,16 @@ export class ExecuteQueue {
   breakNow(all: boolean): void {
     if (all) {
       this.#waiting.length = 0;
-      for (const execution of [...this.#running].reverse()) execution.stop?.();
+      for (const execution of [...this.#running].reverse()) {
+        execution.broken = true;
+        execution.stop?.();
+      }
       return;
     }
     for (let i = this.#running.length - 1; i >= 0; i--) {
-      const stop = this.#running[i]!.stop;
-      if (!stop) continue;
-      stop();
+      const execution = this.#running[i]!;
+      if (!execution.stop) continue;
+      execution.stop();
       return;
     }
   }
@@ -78,12 +92,28 @@ export class ExecuteQueue {
 
   async #execute(application: string, argument: string, options: ExecuteOptions): Promise<void> {
     const channel = this.#channel;
-    const execution: Execution = { application, stop: undefined };
-    this.#running.push(execution);
+    const loops = options.loops ?? 1;
     if (options.lock) this.#locks++;
+    try {
+      for (let loop = 0; loop < loops || loops < 0; loop++) {
+        const startedMs = performance.now();
+        const { broken } = await this.#executeOnce(application, argument, options);
+        if (broken || channel.isEnded || performance.now() - startedMs < MIN_LOOP_MS) break;
+      }
+    } finally {
+      if (options.lock && --this.#locks === 0) this.#startWaiting();
+      if (this.#running.length === 0) for (const listener of this.#idleListeners) listener();
+    }
+  }
+
+  async #executeOnce(application: string, argument: string, options: ExecuteOptions): Promise<Execution> {
+    const channel = this.#channel;
+    const execution: Execution = { application, stop: undefined, broken: false };
+    this.#running.push(execution);
     const about: [string, string][] = [['Application', application]];
     if (argument !== '') about.push(['Application-Data', argument]);
     about.push(['Application-UUID', options.uuid]);
+    if (options.uuidName) about.push(['Application-UUID-Name', options.uuidName]);
     channel.setVariable('current_application', application);
     channel.setVariable('current_application_data', argument);
     channel.emit('CHANNEL_EXECUTE', about);
@@ -94,9 +124,8 @@ export class ExecuteQueue {
       this.#running.splice(this.#running.indexOf(execution), 1);
       channel.setVariable('current_application_response', response);
       channel.emit('CHANNEL_EXECUTE_COMPLETE', [...about, ['Application-Response', response ?? '_none_']]);
-      if (options.lock && --this.#locks === 0) this.#startWaiting();
-      if (this.#running.length === 0) for (const listener of this.#idleListeners) listener();
     }
+    return execution;
   }
 
   #startWaiting(): void {

@@ -4,6 +4,8 @@ export interface EslCommand {
   line: string;
   /** Header lines after it; names in lower case. */
   headers: Map<string, string>;
+  /** The same with names as they were written, in order. */
+  fields: [string, string][];
   body: string;
 }
 
@@ -16,17 +18,29 @@ export type EslParsed =
     }
   | { type: 'error'; reason: string };
 
-/** Longest command with its headers, and longest body. Larger gives one client too much of our memory. */
-const MAX_HEAD_BYTES = 1024 * 1024;
-const MAX_BODY_BYTES = 4 * 1024 * 1024;
+/** Longest command with its headers, and longest body. */
+export interface CommandLimits {
+  headBytes: number;
+  bodyBytes: number;
+}
+
+/** Before a client has given the password: its `auth` line fits in. */
+export const STRANGER_LIMITS: CommandLimits = { headBytes: 2048, bodyBytes: 0 };
+/** Of a client that we know. Larger gives one client too much of our memory. */
+export const CLIENT_LIMITS: CommandLimits = { headBytes: 1024 * 1024, bodyBytes: 4 * 1024 * 1024 };
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
 /** Cuts the byte stream of a client into commands: lines up to an empty line, then a body of Content-Length bytes. */
 export class CommandParser {
+  limits: CommandLimits;
   #buffer: Buffer = Buffer.alloc(0);
   #searched = 0;
   #pending: { command: EslCommand; badLength: boolean; bodyBytes: number } | undefined;
+
+  constructor(limits: CommandLimits) {
+    this.limits = limits;
+  }
 
   /** Takes bytes and returns the commands that they complete. After an error nothing more is parsed. */
   push(bytes: Buffer): EslParsed[] {
@@ -48,7 +62,7 @@ export class CommandParser {
     this.#skipEmptyLines();
     const end = findHeadEnd(this.#buffer, this.#searched);
     if (!end) {
-      if (this.#buffer.length > MAX_HEAD_BYTES) return { type: 'error', reason: 'the command is too long' };
+      if (this.#buffer.length > this.limits.headBytes) return { type: 'error', reason: 'the command is too long' };
       this.#searched = Math.max(0, this.#buffer.length - 3);
       return undefined;
     }
@@ -59,7 +73,7 @@ export class CommandParser {
     const length = command.headers.get('content-length');
     const badLength = length !== undefined && !/^\d+$/.test(length);
     const bodyBytes = length === undefined || badLength ? 0 : Number(length);
-    if (bodyBytes > MAX_BODY_BYTES) return { type: 'error', reason: 'the body is too long' };
+    if (bodyBytes > this.limits.bodyBytes) return { type: 'error', reason: 'the body is too long' };
     if (bodyBytes === 0) return { type: 'command', command, badLength };
     this.#pending = { command, badLength, bodyBytes };
     return 'again';
@@ -93,9 +107,13 @@ function findHeadEnd(buffer: Buffer, from: number): { start: number; next: numbe
 function parseHead(head: string): EslCommand {
   const [line = '', ...rest] = head.split(/\r?\n/);
   const headers = new Map<string, string>();
+  const fields: [string, string][] = [];
   for (const header of rest) {
     const colon = header.indexOf(':');
-    if (colon > 0) headers.set(header.slice(0, colon).trim().toLowerCase(), header.slice(colon + 1).trim());
+    if (colon <= 0) continue;
+    const field: [string, string] = [header.slice(0, colon).trim(), header.slice(colon + 1).trim()];
+    fields.push(field);
+    headers.set(field[0].toLowerCase(), field[1]);
   }
-  return { line: line.trim(), headers, body: '' };
+  return { line: line.trim(), headers, fields, body: '' };
 }

@@ -1,8 +1,10 @@
 import { hostname } from 'node:os';
 import { EslEvent } from './event.js';
 
-/** A receiver of events; `wants` is asked before the event is encoded. */
+/** A receiver of events. */
 export interface EventReceiver {
+  /** Whether events of that name may interest it: nothing is made of an event that interests nobody. */
+  mayWant(name: string): boolean;
   offer(event: EslEvent): void;
 }
 
@@ -32,9 +34,15 @@ export class EventBus {
     this.#receivers.delete(receiver);
   }
 
+  /** Whether any client may want events of that name. */
+  isWanted(name: string): boolean {
+    for (const receiver of this.#receivers) if (receiver.mayWant(name)) return true;
+    return false;
+  }
+
   /** Sends an event with its own headers after those that every event has. */
   emit(name: string, headers: Iterable<readonly [string, string]>, body?: string): void {
-    if (this.#receivers.size === 0) return;
+    if (!this.isWanted(name)) return;
     const event = new EslEvent(name, new Map([...this.commonHeaders(name), ...headers]), body);
     for (const receiver of this.#receivers) receiver.offer(event);
   }

@@ -125,7 +125,7 @@ t.test('filters and subscriptions choose the events of one channel', async (t) =
   t.ok(a.esl.events.length > 0 && a.esl.events.every((event) => event['Unique-ID'] === a.uuid));
   t.equal(
     (await a.esl.command(`filter delete Unique-ID ${a.uuid}`)).text,
-    `+OK filter deleted. [Unique-ID]=[${a.uuid}]`,
+    `+OK filter deleted. [Unique-ID][${a.uuid}]`,
   );
   await b.esl.execute(b.uuid, 'set', 'x=3');
   await a.esl.event((event) => event['Unique-ID'] === b.uuid);

@@ -16,6 +16,17 @@ export class EslEvent {
     return this.headers.get('Event-Subclass');
   }
 
+  /** A header by its name in any case, as filters name it. */
+  header(name: string): string | undefined {
+    const exact = this.headers.get(name);
+    if (exact !== undefined) return exact;
+    const wanted = name.toLowerCase();
+    for (const [key, value] of this.headers) {
+      if (key.length === wanted.length && key.toLowerCase() === wanted) return value;
+    }
+    return undefined;
+  }
+
   /** The event as a frame for the wire; made once per format, however many clients get it. */
   encode(format: EventFormat): Buffer {
     let frame = this.#encoded.get(format);

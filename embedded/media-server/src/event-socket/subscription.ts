@@ -1,5 +1,5 @@
 import type { EslEvent, EventFormat } from './event.js';
-import { eventNameOf } from './event-names.js';
+import { CHANNEL_EVENTS, EVENT_NAMES, eventNameOf } from './event-names.js';
 
 interface Filter {
   header: string;
@@ -11,6 +11,11 @@ interface Filter {
 
 /** Filters one client may have; each event is compared with all. */
 const MAX_FILTERS = 1000;
+/** Regular expressions are run on every event: their length, and how much of a value they see. */
+const MAX_PATTERN_LENGTH = 500;
+const MAX_MATCHED_LENGTH = 1000;
+/** A repeated group with a repetition inside, such as `(a+)+`, may take for ever. */
+const NESTED_REPETITION = /\([^)]*[+*{][^)]*\)\s*[+*{]/;
 
 /** Which events a client wants and in which format. */
 export class EventSubscription {
@@ -18,6 +23,7 @@ export class EventSubscription {
   readonly #names = new Set<string>();
   readonly #subclasses = new Set<string>();
   #all = false;
+  #allSubclasses = false;
   #filters: Filter[] = [];
   /** `myevents`: only this channel's. */
   onlyChannel: string | undefined;
@@ -44,44 +50,58 @@ export class EventSubscription {
     return known;
   }
 
-  /** Takes back events; returns how many names were known. */
+  /** Takes back events, one of all too; returns how many names were known. */
   remove(words: readonly string[]): number {
     let known = 0;
     for (let i = 0; i < words.length; i++) {
       const name = eventNameOf(words[i]!);
       if (!name) continue;
       known++;
-      if (name === 'ALL') this.clear();
+      if (name === 'ALL') this.#forget();
       else if (name === 'CUSTOM' && i + 1 < words.length) {
         for (const subclass of words.slice(i + 1)) this.#subclasses.delete(subclass);
         break;
-      } else this.#names.delete(name);
+      } else {
+        if (this.#all) this.#nameAll();
+        this.#names.delete(name);
+      }
     }
     return known;
   }
 
   /** Wants nothing any more. Filters stay. */
   clear(): void {
-    this.#all = false;
-    this.#names.clear();
+    this.#forget();
     this.#subclasses.clear();
+    this.#allSubclasses = false;
     this.onlyChannel = undefined;
   }
 
-  /** Everything of one channel. */
+  /** `myevents`: a channel's own events, and of what else is wanted only this channel's. */
   wantChannel(uuid: string): void {
-    this.#all = true;
+    for (const name of CHANNEL_EVENTS) this.#names.add(name);
     this.onlyChannel = uuid;
+  }
+
+  #forget(): void {
+    this.#all = false;
+    this.#names.clear();
+  }
+
+  /** Turns "all" into the names of all, so that one can be taken back. */
+  #nameAll(): void {
+    this.#all = false;
+    this.#allSubclasses = true;
+    for (const name of EVENT_NAMES) this.#names.add(name);
   }
 
   /** Adds a filter: a text to equal in any case, or `/regular expression/`; a leading `-` excludes. False when it cannot be had. */
   addFilter(header: string, text: string): boolean {
     if (this.#filters.length >= MAX_FILTERS) return false;
-    const negative = text.startsWith('-');
-    const pattern = text.replace(/^[+-]/, '');
+    const [, signs = '', pattern = ''] = /^([+\- ]*)(.*)$/s.exec(text) ?? [];
     const matches = matcherOf(pattern);
     if (!matches) return false;
-    this.#filters.push({ header, text, negative, matches });
+    this.#filters.push({ header, text, negative: signs.trimEnd().endsWith('-'), matches });
     return true;
   }
 
@@ -90,17 +110,31 @@ export class EventSubscription {
     if (header.toLowerCase() === 'all') this.#filters = [];
     else {
       this.#filters = this.#filters.filter(
-        (filter) => filter.header !== header || (text !== undefined && filter.text !== text),
+        (filter) =>
+          filter.header.toLowerCase() !== header.toLowerCase() || (text !== undefined && filter.text !== text),
       );
     }
   }
 
+  /** Whether events of that name are wanted at all. */
+  wantsName(name: string): boolean {
+    return this.#all || this.#names.has(name);
+  }
+
   /** Whether the client gets this event. */
   wants(event: EslEvent): boolean {
-    if (!this.#all && !this.#names.has(event.name)) return false;
-    if (event.name === 'CUSTOM' && !this.#all && !this.#subclasses.has(event.subclass ?? '')) return false;
-    if (this.onlyChannel !== undefined && event.headers.get('Unique-ID') !== this.onlyChannel) return false;
+    if (!this.wantsName(event.name)) return false;
+    if (event.name === 'CUSTOM' && !this.#wantsSubclass(event.subclass)) return false;
+    if (this.onlyChannel !== undefined) {
+      // A job that the channel's own client started is its event, though it names no channel.
+      if (event.headers.get('Job-Owner-UUID') === this.onlyChannel) return true;
+      if (event.header('Unique-ID') !== this.onlyChannel) return false;
+    }
     return this.#passesFilters(event);
+  }
+
+  #wantsSubclass(subclass: string | undefined): boolean {
+    return this.#all || this.#allSubclasses || subclass === undefined || this.#subclasses.has(subclass);
   }
 
   #passesFilters(event: EslEvent): boolean {
@@ -108,7 +142,7 @@ export class EventSubscription {
     let passes = false;
     for (const filter of this.#filters) {
       if (passes && !filter.negative) continue;
-      const value = event.headers.get(filter.header);
+      const value = event.header(filter.header);
       if (value === undefined || !filter.matches(value)) continue;
       if (filter.negative) return false;
       passes = true;
@@ -122,9 +156,11 @@ function matcherOf(pattern: string): ((value: string) => boolean) | undefined {
     const wanted = pattern.toLowerCase();
     return (value) => value.toLowerCase() === wanted;
   }
+  const source = pattern.slice(1, -1);
+  if (source.length > MAX_PATTERN_LENGTH || NESTED_REPETITION.test(source)) return undefined;
   try {
-    const expression = new RegExp(pattern.slice(1, -1));
-    return (value) => expression.test(value);
+    const expression = new RegExp(source);
+    return (value) => expression.test(value.slice(0, MAX_MATCHED_LENGTH));
   } catch {
     // Not a regular expression: the client is told so by the refusal.
     return undefined;
