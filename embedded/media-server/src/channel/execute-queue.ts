@@ -20,7 +20,7 @@ export interface Execution {
   readonly application: string;
   /** Makes a blocking application end now; set by the application while it can be broken. */
   stop: (() => void) | undefined;
-  /** Everything was broken: it is not repeated. */
+  /** It was broken from outside: it is not repeated. */
   broken: boolean;
 }
 
@@ -79,6 +79,7 @@ export class ExecuteQueue {
     for (let i = this.#running.length - 1; i >= 0; i--) {
       const execution = this.#running[i]!;
       if (!execution.stop) continue;
+      execution.broken = true;
       execution.stop();
       return;
     }
