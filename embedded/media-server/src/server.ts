@@ -8,6 +8,7 @@ import { createMetrics } from '@ringwire/common/metrics/metrics.js';
 import { ApiCommands } from './api/api-commands.js';
 import { createApplicationRunner } from './channel/applications.js';
 import { ChannelRegistry } from './channel/channel-registry.js';
+import { Conferences } from './conference/conferences.js';
 import { ServerCounters } from './counters.js';
 import type { ConnectionContext } from './event-socket/connection.js';
 import { EventBus, SERVER_VERSION } from './event-socket/event-bus.js';
@@ -29,6 +30,7 @@ export interface MediaServer {
   httpPort: number;
   counters: ServerCounters;
   channels: ChannelRegistry;
+  conferences: Conferences;
   pool: MediaPool;
   /** Hangs up every call and gives back everything. */
   close(): Promise<void>;
@@ -66,8 +68,10 @@ export async function startMediaServer(
     counters,
     onProblem: (channel, problem) => logger.warn({ channel, problem }, 'cannot play'),
   });
+  const conferences = new Conferences({ bus, pool, playlists, domain: options.sip.host });
   const runApplication = createApplicationRunner({
     playlists,
+    conferences,
     onUnknown: (application, channel) => {
       counters.eslBadCommands++;
       logger.warn({ application, channel: channel.uuid }, 'invalid application');
@@ -77,6 +81,7 @@ export async function startMediaServer(
   });
   const api = new ApiCommands({
     channels,
+    conferences,
     counters,
     sipAddress: () => sip.address,
     maxSessions: options.maxSessions,
@@ -122,6 +127,7 @@ export async function startMediaServer(
     httpPort: http.port,
     counters,
     channels,
+    conferences,
     pool,
     async close() {
       clearInterval(heartbeat);

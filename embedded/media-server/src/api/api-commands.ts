@@ -2,13 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { codecFormat } from '@ringwire/rtp';
 import type { ChannelRegistry } from '../channel/channel-registry.js';
+import type { Conferences } from '../conference/conferences.js';
 import type { ServerCounters } from '../counters.js';
 import { SERVER_VERSION } from '../event-socket/event-bus.js';
 import { CHANNEL_COMMANDS } from './channel-commands.js';
+import { conferenceCommand } from './conference-commands.js';
 
 /** What commands see of the server. */
 export interface ApiContext {
   channels: ChannelRegistry;
+  conferences: Conferences;
   counters: ServerCounters;
   /** `ip:port` of the SIP endpoint. */
   sipAddress: () => string;
@@ -36,7 +39,11 @@ const GLOBAL_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string, ApiComm
 ]);
 
 /** All commands. To add some: a file beside this one with such a map, and its name here; no name may stand in two. */
-const COMMANDS: ReadonlyMap<string, ApiCommand> = new Map([...GLOBAL_COMMANDS, ...CHANNEL_COMMANDS]);
+const COMMANDS: ReadonlyMap<string, ApiCommand> = new Map([
+  ...GLOBAL_COMMANDS,
+  ...CHANNEL_COMMANDS,
+  ['conference', conferenceCommand],
+]);
 
 /** The `api` and `bgapi` commands. */
 export class ApiCommands {

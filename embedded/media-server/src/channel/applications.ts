@@ -1,3 +1,5 @@
+import { conference } from '../conference/conference-application.js';
+import type { Conferences } from '../conference/conferences.js';
 import type { Playlists } from '../files/playlists.js';
 import type { Channel } from './channel.js';
 import { collectDigits } from './collect-digits.js';
@@ -7,6 +9,7 @@ import { playback, playList, type Recording, record, recordSession, splitArgumen
 /** What applications need of the server. */
 export interface ApplicationContext {
   playlists: Playlists;
+  conferences: Conferences;
   /** Told of an application that this server does not have. */
   onUnknown: (application: string, channel: Channel) => void;
   /** Told of an application that failed in a way it does not foresee. */
@@ -59,7 +62,7 @@ const BASIC_APPLICATIONS: ReadonlyMap<string, Application> = new Map<string, App
 ]);
 
 /** All applications. To add some: a file beside this one with such a map, and its name here; no name may stand in two. */
-const APPLICATIONS: ReadonlyMap<string, Application> = new Map([...BASIC_APPLICATIONS]);
+const APPLICATIONS: ReadonlyMap<string, Application> = new Map([...BASIC_APPLICATIONS, ['conference', conference]]);
 
 /** Runs an application by name. An unknown one hangs up the channel, as in FreeSWITCH. */
 export function createApplicationRunner(

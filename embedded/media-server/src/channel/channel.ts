@@ -92,6 +92,11 @@ export class Channel {
     return headers;
   }
 
+  /** Headers of the channel without its variables: what events of other things tell of it. */
+  basicHeaders(): [string, string][] {
+    return channelHeaders(this.#facts());
+  }
+
   /** What `connect` answers and `uuid_dump` shows. */
   channelData(): Map<string, string> {
     return new Map([

@@ -2,7 +2,8 @@ import { RtpError, RtpSocket } from '@ringwire/rtp';
 import { ClipCache } from './audio-clip.js';
 import { Leg } from './leg.js';
 import type { MediaCommand, MediaReport, WorkerStats } from './protocol.js';
-import { Room, type RoomSpec } from './rooms/room.js';
+import { Room } from './rooms/room.js';
+import type { RoomEvent, RoomSpec } from './rooms/room-protocol.js';
 import { TickClock } from './tick-clock.js';
 
 const STATS_EVERY_TICKS = 50;
@@ -116,7 +117,8 @@ export class MediaEngine {
   }
 
   #openRoom(id: number, spec: RoomSpec): void {
-    this.#rooms.push(new Room(id, spec, (event) => this.#report({ type: 'roomEvent', room: id, event })));
+    const report = (event: RoomEvent): void => this.#report({ type: 'roomEvent', room: id, event });
+    this.#rooms.push(new Room(id, spec, { clips: this.#clips, report }));
   }
 
   async #closeRoom(id: number): Promise<void> {

@@ -5,7 +5,7 @@ import { type LegListener, MediaLeg } from './media-leg.js';
 import { MediaRoom, type RoomListener } from './media-room.js';
 import { PortPool } from './port-pool.js';
 import type { LegReport, MediaCommand, MediaReport, RoomReport, WorkerOptions, WorkerStats } from './protocol.js';
-import type { RoomSpec } from './rooms/room.js';
+import type { RoomSpec } from './rooms/room-protocol.js';
 
 /** Where RTP ports come from. */
 export interface PoolOptions {

@@ -1,6 +1,6 @@
 import type { CodecId, Direction } from '@ringwire/rtp';
 import type { AttachmentEvent, AttachmentMessage, AttachmentSpec } from './attachments/registry.js';
-import type { RoomCommand, RoomEvent, RoomSpec } from './rooms/room.js';
+import type { RoomCommand, RoomEvent, RoomSpec } from './rooms/room-protocol.js';
 
 /** One thing to play, ready for the media thread: everything remote has been fetched to a file before. */
 export type PlayItem =

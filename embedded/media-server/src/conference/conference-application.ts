@@ -1,0 +1,173 @@
+import type { ApplicationContext, Response } from '../channel/applications.js';
+import type { Channel } from '../channel/channel.js';
+import type { Execution } from '../channel/execute-queue.js';
+import { playList } from '../channel/media-applications.js';
+import type { Conference } from './conference.js';
+import type { Conferences } from './conferences.js';
+import { type JoinArguments, parseJoinArguments } from './join-arguments.js';
+
+/** How often a wrong PIN may be entered again, and how long each time may take. */
+const PIN_TRIES = 3;
+const PIN_TIMEOUT_MS = 10_000;
+
+/** That a channel is a member somewhere. */
+interface Membership {
+  /** Set when it is on its way to another conference. */
+  next: string | undefined;
+}
+
+const MEMBERSHIPS = new WeakMap<Channel, Membership>();
+
+/** Sends a member to another conference, which is opened when it is not there; false when it is no member of any. */
+export function moveToConference(channel: Channel, name: string): boolean {
+  const membership = MEMBERSHIPS.get(channel);
+  if (!membership) return false;
+  membership.next = name;
+  channel.leg.leave();
+  return true;
+}
+
+/** Takes a channel out of its conference; false when it is in none. */
+export function leaveConference(channel: Channel): boolean {
+  if (!MEMBERSHIPS.has(channel)) return false;
+  channel.leg.leave();
+  return true;
+}
+
+/** The `conference` application: `name[@profile][+pin][+flags{…}]`. Over when the channel is no member any more. */
+export async function conference(
+  context: ApplicationContext,
+  channel: Channel,
+  argument: string,
+  execution: Execution,
+): Promise<Response> {
+  const { conferences } = context;
+  let wanted = parseJoinArguments(argument);
+  while (wanted && !channel.isEnded) {
+    const found = conferences.get(wanted.name) ?? open(conferences, channel, wanted);
+    if (!found) return undefined;
+    const admission = await admit(context, found, channel, wanted, execution);
+    if (!admission || channel.isEnded || found.isEnded) {
+      if (found.members.size === 0) found.end();
+      return undefined;
+    }
+    const next = await takePart(conferences, found, channel, wanted.flags, admission === 'moderator');
+    const following = next === undefined ? undefined : parseJoinArguments(next);
+    wanted = following && { ...following, flags: wanted.flags };
+  }
+  if (isTrue(channel.getVariable('hangup_after_conference'))) void channel.hangup('NORMAL_CLEARING');
+  return undefined;
+}
+
+/** Opens the conference that the first caller asks for; undefined when it may not. */
+function open(
+  conferences: Conferences,
+  channel: Channel,
+  { name, profile, flags }: JoinArguments,
+): Conference | undefined {
+  if (flags.has('join-only')) {
+    conferences.context.bus.emit('CUSTOM', [
+      ['Event-Subclass', 'conference::maintenance'],
+      ...channel.basicHeaders(),
+      ['Conference-Name', name],
+      ['Conference-Profile-Name', profile],
+      ['Action', 'rejected-join-only'],
+    ]);
+    if (channel.getVariable('hangup_after_conference') !== 'false') void channel.hangup('NORMAL_CLEARING');
+    return undefined;
+  }
+  const conference = conferences.create(name, profile);
+  if (!conference) return undefined;
+  conference.holdMusic = channel.getVariable('conference_moh_sound');
+  const maxMembers = Number(channel.getVariable('conference_max_members') ?? 0);
+  if (Number.isInteger(maxMembers) && maxMembers > 1) conference.maxMembers = maxMembers;
+  const grace = Number(channel.getVariable('conference_endconference_grace_time') ?? 0);
+  if (Number.isInteger(grace) && grace >= 0) conference.graceSeconds = grace;
+  if (flags.has('wait-mod')) conference.setWaiting(true);
+  return conference;
+}
+
+/** Asks for the PIN, and refuses when the conference is locked or full. */
+async function admit(
+  context: ApplicationContext,
+  conference: Conference,
+  channel: Channel,
+  { pin, flags }: JoinArguments,
+  execution: Execution,
+): Promise<'member' | 'moderator' | undefined> {
+  const memberPin = pin || conference.pin;
+  const moderatorPin = channel.getVariable('conference_moderator_pin') ?? conference.moderatorPin;
+  let isModerator = flags.has('moderator');
+  if ((memberPin || moderatorPin) && channel.getVariable('conference_enforce_security') !== 'false') {
+    const entered = await enterPin(context, channel, [memberPin, moderatorPin], execution);
+    if (entered === undefined) return undefined;
+    if (moderatorPin !== '' && entered === moderatorPin) isModerator = true;
+  }
+  if (conference.isLocked) return undefined;
+  if (conference.maxMembers > 0 && conference.size >= conference.maxMembers) return undefined;
+  return isModerator ? 'moderator' : 'member';
+}
+
+/** The PIN that the channel has as `supplied_pin` or enters by keys; undefined when it has none of those wanted. */
+async function enterPin(
+  { playlists }: ApplicationContext,
+  channel: Channel,
+  wanted: string[],
+  execution: Execution,
+): Promise<string | undefined> {
+  const pins = wanted.filter((pin) => pin !== '');
+  const supplied = (channel.getVariable('supplied_pin') ?? '').replace(/^.*X-ConfPin=/i, '').split(';')[0]!;
+  if (pins.includes(supplied)) return supplied;
+  const length = Math.max(...pins.map((pin) => pin.length));
+  for (let tries = 0; tries < PIN_TRIES && !channel.isEnded; tries++) {
+    const prompt = tries === 0 ? 'conference/conf-pin.wav' : 'conference/conf-bad-pin.wav';
+    const entered = await collect(channel, length, () => void playList(playlists, channel, prompt, execution));
+    execution.stop?.();
+    if (pins.includes(entered)) return entered;
+  }
+  return undefined;
+}
+
+function collect(channel: Channel, length: number, prompt: () => void): Promise<string> {
+  return new Promise((resolve) => {
+    let digits = '';
+    const finish = (): void => {
+      clearTimeout(timer);
+      removeDigits();
+      removeEnd();
+      resolve(digits);
+    };
+    const timer = setTimeout(finish, PIN_TIMEOUT_MS);
+    const removeDigits = channel.onDigit((digit) => {
+      if (digit !== '#') digits += digit;
+      if (digit === '#' || digits.length >= length) finish();
+    });
+    const removeEnd = channel.onEnd(() => setImmediate(finish));
+    prompt();
+  });
+}
+
+/** Resolves when the channel is no member any more, with the conference that it is to go to. */
+function takePart(
+  conferences: Conferences,
+  conference: Conference,
+  channel: Channel,
+  flags: ReadonlySet<string>,
+  isModerator: boolean,
+): Promise<string | undefined> {
+  leaveConference(channel);
+  channel.unbridge();
+  if (conference.isEnded) return Promise.resolve(undefined);
+  return new Promise((resolve) => {
+    const membership: Membership = { next: undefined };
+    MEMBERSHIPS.set(channel, membership);
+    conference.join(channel, conferences.memberId(channel), flags, isModerator, () => {
+      if (MEMBERSHIPS.get(channel) === membership) MEMBERSHIPS.delete(channel);
+      resolve(membership.next);
+    });
+  });
+}
+
+function isTrue(text: string | undefined): boolean {
+  return /^(true|yes|on|1)$/i.test(text ?? '');
+}

@@ -1,0 +1,394 @@
+import { randomUUID } from 'node:crypto';
+import { dirname } from 'node:path';
+import type { Channel } from '../channel/channel.js';
+import type { EventBus } from '../event-socket/event-bus.js';
+import type { Playlists } from '../files/playlists.js';
+import type { RecordEvent } from '../media/attachments/recorder.js';
+import type { MediaPool } from '../media/media-pool.js';
+import type { MediaRoom, RoomAttachment, RoomPlayEnd } from '../media/media-room.js';
+import { ConferenceMember } from './conference-member.js';
+import { areReadable, isFolder } from './files.js';
+import { PlayList } from './play-list.js';
+
+/** What a conference needs of the server. */
+export interface ConferenceContext {
+  bus: EventBus;
+  pool: MediaPool;
+  playlists: Playlists;
+  /** What conferences tell as their domain. */
+  domain: string;
+}
+
+/** A recording of a conference. */
+export interface ConferenceRecording {
+  path: string;
+  startedMs: number;
+  isPaused: boolean;
+  attachment: RoomAttachment;
+}
+
+/** Rate of every conference: what wideband callers say to each other stays wideband. */
+const RATE_HZ = 16000;
+const REPORT_RATE_HZ = 8000;
+/** Recordings that may run at once in one conference. */
+const MAX_RECORDINGS = 16;
+/** Variables that one conference may have. */
+const MAX_VARIABLES = 100;
+const DEFAULT_ENTER_SOUND = 'tone_stream://%(200,0,500,600,700)';
+const DEFAULT_EXIT_SOUND = 'tone_stream://%(500,0,300,200,100,50,25)';
+
+/** A conference as the event socket shows it: members, recordings, what plays, and the events of it all. */
+export class Conference {
+  readonly uuid = randomUUID();
+  readonly createdMs = Date.now();
+  /** By member id, in the order in which they came. */
+  readonly members = new Map<number, ConferenceMember>();
+  readonly recordings = new Map<string, ConferenceRecording>();
+  readonly variables = new Map<string, string>();
+  readonly plays = new PlayList();
+  readonly context: ConferenceContext;
+  maxMembers = 0;
+  pin = '';
+  moderatorPin = '';
+  isLocked = false;
+  /** Whether nobody is heard until a moderator comes. */
+  isWaiting = false;
+  graceSeconds = 0;
+  enterSound = DEFAULT_ENTER_SOUND;
+  exitSound = DEFAULT_EXIT_SOUND;
+  enterSoundOn = false;
+  exitSoundOn = false;
+  callerIdName = '';
+  callerIdNumber = '';
+  soundPrefix = '';
+  /** What plays while a member is alone or a moderator is awaited. */
+  holdMusic: string | undefined;
+  floor: number | undefined;
+  isEnded = false;
+  readonly #room: MediaRoom;
+  readonly #onEnded: () => void;
+  #minimum = 1;
+  #enforcesMinimum = false;
+  #graceTimer: NodeJS.Timeout | undefined;
+  #stopMusic: (() => void) | undefined;
+
+  /** Throws MediaUnavailableError when no media thread runs. */
+  constructor(
+    readonly name: string,
+    readonly profile: string,
+    context: ConferenceContext,
+    onEnded: () => void,
+  ) {
+    this.context = context;
+    this.#onEnded = onEnded;
+    this.#room = context.pool.openRoom(
+      { rateHz: RATE_HZ },
+      {
+        onEvent: (event) => {
+          if (event.type === 'talking') this.#onTalking(event.member, event.on, event.score, event.ms);
+          if (event.type === 'floor') this.#onFloor(event.member);
+        },
+        onLost: () => this.end(),
+      },
+    );
+    this.emit('conference-create');
+  }
+
+  /** Members that count. */
+  get size(): number {
+    return this.members.size - this.ghosts;
+  }
+
+  /** Members that do not count. */
+  get ghosts(): number {
+    let ghosts = 0;
+    for (const { isGhost } of this.members.values()) if (isGhost) ghosts++;
+    return ghosts;
+  }
+
+  /** Rate of the mix. */
+  get rateHz(): number {
+    return RATE_HZ;
+  }
+
+  /** Fires an event of the conference. */
+  emit(action: string, extra: Iterable<readonly [string, string]> = []): void {
+    this.context.bus.emit('CUSTOM', [
+      ['Event-Subclass', 'conference::maintenance'],
+      ...this.#headers(),
+      ...extra,
+      ['Action', action],
+    ]);
+  }
+
+  /** Fires an event of one member. */
+  emitMember(member: ConferenceMember, action: string, extra: Iterable<readonly [string, string]> = []): void {
+    const floor: [string, string] = ['Floor', String(member.id === this.floor)];
+    this.emit(action, [floor, ...member.channel.basicHeaders(), ...member.headers(), ...extra]);
+  }
+
+  /** Adds a channel; `onLeft` is called once when it is no member any more, whyever. */
+  join(channel: Channel, id: number, flags: ReadonlySet<string>, isModerator: boolean, onLeft: () => void): void {
+    const member = new ConferenceMember(id, channel, flags, isModerator);
+    this.members.set(id, member);
+    channel.setVariable('conference_name', this.name);
+    channel.setVariable('conference_uuid', this.uuid);
+    channel.setVariable('conference_member_id', String(id));
+    channel.setVariable('conference_moderator', String(isModerator));
+    channel.setVariable('conference_ghost', String(member.isGhost));
+    if (flags.has('mintwo')) this.#minimum = 2;
+    if (this.members.size >= this.#minimum) this.#enforcesMinimum = true;
+    if (isModerator && this.isWaiting) this.setWaiting(false);
+    clearTimeout(this.#graceTimer);
+    const left = (): void => {
+      removeDigits?.();
+      this.#onLeft(member);
+      onLeft();
+    };
+    const removeDigits = flags.has('dist-dtmf')
+      ? channel.onDigit((digit) => this.#distribute(member, digit))
+      : undefined;
+    this.#room.add(channel.leg, member.settings(), { member: id, onLeft: left });
+    if (this.size > 1 && this.enterSoundOn) this.#sound(this.enterSound);
+    this.#updateMusic();
+    this.emitMember(member, 'add-member');
+  }
+
+  /** Parts a member from the conference. */
+  remove(member: ConferenceMember): void {
+    this.#room.remove(member.channel.leg);
+  }
+
+  /** Tells the media thread how a member takes part now. */
+  apply(member: ConferenceMember): void {
+    this.#room.set(member.id, member.settings());
+  }
+
+  /** Tells the media thread whom each of these does not hear now. */
+  applyRelations(members: Iterable<ConferenceMember>): void {
+    for (const listener of members) {
+      const unheard: number[] = [];
+      for (const other of this.members.values()) {
+        const isHeard =
+          listener.relations.get(other.id)?.hear !== false && other.relations.get(listener.id)?.speak !== false;
+        if (!isHeard) unheard.push(other.id);
+      }
+      this.#room.set(listener.id, { unheard });
+    }
+  }
+
+  /** Whether nobody is heard. */
+  setWaiting(on: boolean): void {
+    this.isWaiting = on;
+    this.#room.command({ type: 'waiting', on });
+    this.#updateMusic();
+  }
+
+  /** Sets what plays while a member is alone or waits; undefined is nothing. */
+  setHoldMusic(file: string | undefined): void {
+    this.#stopMusic?.();
+    this.#stopMusic = undefined;
+    this.holdMusic = file;
+    this.#updateMusic();
+  }
+
+  /** Sets a variable of the conference; an empty one is deleted. */
+  setVariable(name: string, value: string): void {
+    if (value === '') this.variables.delete(name);
+    else if (this.variables.has(name) || this.variables.size < MAX_VARIABLES) this.variables.set(name, value);
+  }
+
+  /** Plays a file, tone or list to all or to one; false when there is no such file, or too much plays already. */
+  async play(file: string, async: boolean, member?: ConferenceMember, alone = false): Promise<boolean> {
+    const plays = (member ?? this).plays;
+    const items = await this.context.playlists.resolve(file, undefined, new AbortController().signal);
+    const isThere = items.length > 0 && (await areReadable(items));
+    if (!isThere || plays.isFull || this.isEnded || (member && !this.members.has(member.id))) return false;
+    const play = this.#room.play({ items, member: member?.id, async, alone });
+    plays.add(play, async);
+    if (member) this.emitMember(member, 'play-file-member', [['File', file]]);
+    else {
+      this.emit('play-file', [
+        ['File', file],
+        ['Async', String(async)],
+      ]);
+    }
+    void play.ended.then((end) => this.#onPlayed(file, async, member, end));
+    return true;
+  }
+
+  /** Begins to record; a text that says why not. */
+  async record(path: string): Promise<string | undefined> {
+    if (this.recordings.has(path)) return `file [${path}] is already being used for recording.`;
+    if (this.recordings.size >= MAX_RECORDINGS) return 'too many recordings.';
+    if (!(await isFolder(dirname(path)))) {
+      this.emit('start-recording', [
+        ['Path', path],
+        ['Error', 'File could not be opened for recording'],
+      ]);
+      return undefined;
+    }
+    if (this.isEnded || this.recordings.has(path)) return undefined;
+    // What a recording of a leg calls heard is here what all say and what is played to all.
+    const spec = { kind: 'record', path, mode: 'read', rateHz: RATE_HZ, limitMs: 0 } as const;
+    let end: RecordEvent | undefined;
+    const attachment = this.#room.attach({ ...spec, silenceThreshold: 0, silenceHits: 0 }, (event) => {
+      end = event;
+    });
+    const recording = { path, startedMs: Date.now(), isPaused: false, attachment };
+    this.recordings.set(path, recording);
+    this.emit('start-recording', [['Path', path]]);
+    void attachment.ended.then(() => this.#onRecorded(recording, end));
+    return undefined;
+  }
+
+  /** Ends a recording; false when there is none of that path. */
+  stopRecording(path: string): boolean {
+    const recording = this.recordings.get(path);
+    if (!recording) return false;
+    this.recordings.delete(path);
+    recording.attachment.detach();
+    return true;
+  }
+
+  /** Halts a recording or lets it go on; false when there is none of that path. */
+  pauseRecording(path: string, on: boolean): boolean {
+    const recording = this.recordings.get(path);
+    if (!recording) return false;
+    recording.isPaused = on;
+    recording.attachment.pause(on);
+    return true;
+  }
+
+  /** Ends the conference: everyone is let go, recordings are completed. Idempotent. */
+  end(): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    clearTimeout(this.#graceTimer);
+    // Members leave as the room closes; recordings complete and say so before the conference does.
+    const closed = this.#room.close();
+    this.#onEnded();
+    void closed.then(() => this.emit('conference-destroy'));
+  }
+
+  #headers(): [string, string][] {
+    return [
+      ['Conference-Name', this.name],
+      ['Conference-Domain', this.context.domain],
+      ['Conference-Size', String(this.size)],
+      ['Conference-Ghosts', String(this.ghosts)],
+      ['Conference-Profile-Name', this.profile],
+      ['Conference-Unique-ID', this.uuid],
+      ...this.variables,
+    ];
+  }
+
+  #onLeft(member: ConferenceMember): void {
+    this.members.delete(member.id);
+    for (const other of this.members.values()) other.relations.delete(member.id);
+    if (member.id === this.floor) this.floor = undefined;
+    member.isTalking = false;
+    this.emitMember(member, 'del-member');
+    if (this.isEnded) return;
+    const tooFew = this.#enforcesMinimum && this.members.size < this.#minimum;
+    if (this.members.size === 0 || tooFew || member.flags.has('endconf')) {
+      this.end();
+      return;
+    }
+    const mandatory = 'mandatory_member_endconf';
+    if (member.flags.has(mandatory) && ![...this.members.values()].some(({ flags }) => flags.has(mandatory))) {
+      this.#graceTimer = setTimeout(() => this.end(), this.graceSeconds * 1000);
+    }
+    if (this.exitSoundOn) this.#sound(this.exitSound);
+    this.#updateMusic();
+  }
+
+  #onTalking(id: number, on: boolean, score: number, ms: number): void {
+    const member = this.members.get(id);
+    if (!member) return;
+    member.isTalking = on;
+    member.energy = score;
+    member.lastTalkedMs = Date.now();
+    if (!on) this.emitMember(member, 'stop-talking', [['talking-duration-ms', String(ms)]]);
+    else if (member.canSpeak && !member.isOnHold) this.emitMember(member, 'start-talking');
+    else this.emitMember(member, 'mute-detect');
+  }
+
+  #onFloor(id: number | undefined): void {
+    const member = id === undefined ? undefined : this.members.get(id);
+    const old = this.floor;
+    this.floor = member?.id;
+    const ids: [string, string][] = [
+      ['Old-ID', old === undefined ? 'none' : String(old)],
+      ['New-ID', member ? String(member.id) : 'none'],
+    ];
+    if (member) this.emitMember(member, 'floor-change', ids);
+    else if (old !== undefined) this.emit('floor-change', ids);
+  }
+
+  #onPlayed(file: string, async: boolean, member: ConferenceMember | undefined, { samples }: RoomPlayEnd): void {
+    const extra: [string, string][] = [
+      ['seconds', String(Math.floor(samples / REPORT_RATE_HZ))],
+      ['milliseconds', String(Math.floor((samples * 1000) / REPORT_RATE_HZ))],
+      ['samples', String(samples)],
+      ['File', file],
+      ...(async ? ([['Async', 'true']] as const) : []),
+    ] as [string, string][];
+    if (!member) this.emit('play-file-done', extra);
+    else if (this.members.has(member.id)) this.emitMember(member, 'play-file-member-done', extra);
+  }
+
+  #onRecorded(recording: ConferenceRecording, end: RecordEvent | undefined): void {
+    if (this.recordings.get(recording.path) === recording) this.recordings.delete(recording.path);
+    const samples = end?.samples ?? 0;
+    this.emit('stop-recording', [
+      ['Path', recording.path],
+      ['Other-Recordings', String(this.recordings.size > 0)],
+      ['Samples-Out', String((samples * RATE_HZ) / REPORT_RATE_HZ)],
+      ['Samplerate', String(RATE_HZ)],
+      ['Milliseconds-Elapsed', String(Math.floor((samples * 1000) / REPORT_RATE_HZ))],
+    ]);
+  }
+
+  #distribute(from: ConferenceMember, digit: string): void {
+    for (const member of this.members.values()) {
+      if (member !== from && !member.flags.has('skip-dtmf')) member.channel.leg.sendDtmf(digit, 250);
+    }
+  }
+
+  #sound(file: string): void {
+    void this.play(file, true);
+  }
+
+  /** Music plays while someone is alone or waits for a moderator, unless the first to come did not want it. */
+  #updateMusic(): void {
+    const first = [...this.members.values()][0];
+    const wanted =
+      !this.isEnded &&
+      this.holdMusic !== undefined &&
+      (this.size === 1 || this.isWaiting) &&
+      !first?.flags.has('nomoh');
+    if (!wanted) {
+      this.#stopMusic?.();
+      this.#stopMusic = undefined;
+    } else if (!this.#stopMusic) {
+      this.#stopMusic = this.#startMusic(this.holdMusic!);
+    }
+  }
+
+  #startMusic(file: string): () => void {
+    const aborter = new AbortController();
+    void (async () => {
+      for (;;) {
+        const items = await this.context.playlists.resolve(file, undefined, aborter.signal);
+        if (aborter.signal.aborted || this.isEnded || items.length === 0) return;
+        const play = this.#room.play({ items, async: true });
+        aborter.signal.addEventListener('abort', () => play.stop(), { once: true });
+        const { outcome, samples } = await play.ended;
+        // What is missing or has no length would be asked for again at once.
+        if (outcome !== 'done' || samples === 0) return;
+      }
+    })();
+    return () => aborter.abort();
+  }
+}
