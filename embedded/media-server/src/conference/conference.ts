@@ -309,9 +309,9 @@ export class Conference {
     member.isTalking = on;
     member.energy = score;
     member.lastTalkedMs = Date.now();
-    if (!on) this.emitMember(member, 'stop-talking', [['talking-duration-ms', String(ms)]]);
-    else if (member.canSpeak && !member.isOnHold) this.emitMember(member, 'start-talking');
-    else this.emitMember(member, 'mute-detect');
+    const speaks = member.canSpeak && !member.isOnHold;
+    if (on) this.emitMember(member, speaks ? 'start-talking' : 'mute-detect');
+    else if (speaks) this.emitMember(member, 'stop-talking', [['talking-duration-ms', String(ms)]]);
   }
 
   #onFloor(id: number | undefined): void {

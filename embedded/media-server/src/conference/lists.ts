@@ -100,7 +100,9 @@ function xmlConference(conference: Conference): string {
 function xmlMember(conference: Conference, member: ConferenceMember): string {
   const tags = (entries: [string, unknown][], indent: string): string =>
     entries
-      .map(([name, value]) => `${indent}<${name}>${encodeURIComponent(Buffer.from(String(value)).toString())}</${name}>\n`)
+      .map(
+        ([name, value]) => `${indent}<${name}>${encodeURIComponent(Buffer.from(String(value)).toString())}</${name}>\n`,
+      )
       .join('');
   const flags = flagValues(conference, member);
   return (
