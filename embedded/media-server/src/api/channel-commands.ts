@@ -1,5 +1,6 @@
 import { assignAll, beginSessionRecording, endSessionRecording, sendDtmf } from '../channel/applications.js';
 import type { Channel } from '../channel/channel.js';
+import { leaveConference } from '../conference/conference-application.js';
 import { encodeHeaders } from '../event-socket/event.js';
 import type { ApiCommand, ApiContext } from './api-commands.js';
 import { forChannel, NO_CHANNEL } from './for-channel.js';
@@ -92,6 +93,7 @@ function transfer(channel: Channel, rest: string[]): string {
   const partner = target.bridgedTo;
   if (partner) target.unbridge();
   else target.emit('CHANNEL_PARK');
+  leaveConference(target);
   target.executing.breakNow(true);
   if (name === 'hangup') {
     void target.hangup('NORMAL_CLEARING');
