@@ -85,7 +85,7 @@ t.test('digits become events once, with duration, also while playing', async (t)
 t.test('digits are sent as telephone events', async (t) => {
   const server = await startServer(t);
   const { media, esl, uuid } = await (await TestCaller.create(t, server)).call();
-  t.equal(await esl.api(`uuid_send_dtmf ${uuid} 42#@100`), '+OK\n');
+  t.equal(await esl.api(`uuid_send_dtmf ${uuid} 42#@100`), `+OK ${uuid} sent DTMF 42#@100.\n`);
   await esl.execute(uuid, 'sleep', '900');
   t.same(media.digits, ['4', '2', '#']);
 });

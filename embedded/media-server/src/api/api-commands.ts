@@ -7,6 +7,7 @@ import type { ServerCounters } from '../counters.js';
 import { SERVER_VERSION } from '../event-socket/event-bus.js';
 import { CHANNEL_COMMANDS } from './channel-commands.js';
 import { conferenceCommand } from './conference-commands.js';
+import { DIGIT_COMMANDS } from './digit-commands.js';
 
 /** What commands see of the server. */
 export interface ApiContext {
@@ -42,6 +43,7 @@ const GLOBAL_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string, ApiComm
 const COMMANDS: ReadonlyMap<string, ApiCommand> = new Map([
   ...GLOBAL_COMMANDS,
   ...CHANNEL_COMMANDS,
+  ...DIGIT_COMMANDS,
   ['conference', conferenceCommand],
 ]);
 

@@ -1,4 +1,4 @@
-import { assignAll, beginSessionRecording, endSessionRecording, sendDtmf } from '../channel/applications.js';
+import { assignAll, beginSessionRecording, endSessionRecording } from '../channel/applications.js';
 import type { Channel } from '../channel/channel.js';
 import { leaveConference } from '../conference/conference-application.js';
 import { encodeHeaders } from '../event-socket/event.js';
@@ -20,8 +20,6 @@ export const CHANNEL_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string,
   ['uuid_bridge', forChannel(bridge)],
   ['uuid_transfer', forChannel(transfer)],
   ['uuid_park', forChannel(park)],
-  ['uuid_send_dtmf', forChannel(sendDigits)],
-  ['uuid_recv_dtmf', forChannel(receiveDigits)],
   ['uuid_record', forChannel(record)],
   ['uuid_broadcast', forChannel(broadcast)],
   ['uuid_audio', forChannel(audio)],
@@ -105,19 +103,6 @@ function transfer(channel: Channel, rest: string[]): string {
 function park(channel: Channel): string {
   if (channel.bridgedTo) channel.unbridge();
   else channel.emit('CHANNEL_PARK');
-  return OK;
-}
-
-function sendDigits(channel: Channel, [digits = '']: string[]): string {
-  if (digits === '') return '-USAGE: <uuid> <dtmf_data>\n';
-  sendDtmf(channel, digits);
-  return OK;
-}
-
-function receiveDigits(channel: Channel, [digits = '']: string[]): string {
-  const [keys = '', duration] = digits.split('@');
-  if (keys === '') return '-USAGE: <uuid> <dtmf_data>\n';
-  for (const digit of keys) channel.receiveDigit(digit, Number(duration) || 250, [], 'APP');
   return OK;
 }
 

@@ -1,4 +1,3 @@
-import { sendDtmf } from '../channel/applications.js';
 import type { Conference } from '../conference/conference.js';
 import { type ConferenceMember, MAX_VOLUME_LEVEL } from '../conference/conference-member.js';
 
@@ -82,7 +81,7 @@ function hangUp(conference: Conference, member: ConferenceMember): string {
 
 function digits(conference: Conference, member: ConferenceMember, [keys = '']: string[]): string {
   if (keys === '') return '-ERR Invalid input!\n';
-  sendDtmf(member.channel, keys);
+  member.channel.sendDigits(keys);
   conference.emitMember(member, 'dtmf-member', [['Digits', keys]]);
   return `+OK sent ${keys} to ${member.id}\n`;
 }

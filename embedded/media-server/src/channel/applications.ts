@@ -3,6 +3,7 @@ import type { Conferences } from '../conference/conferences.js';
 import type { Playlists } from '../files/playlists.js';
 import type { Channel } from './channel.js';
 import { collectDigits } from './collect-digits.js';
+import { DIGIT_APPLICATIONS } from './digit-applications.js';
 import type { Execution } from './execute-queue.js';
 import { playback, playList, type Recording, record, recordSession, splitArguments } from './media-applications.js';
 
@@ -35,9 +36,6 @@ const BASIC_APPLICATIONS: ReadonlyMap<string, Application> = new Map<string, App
   ['park', (_context, channel) => channel.emit('CHANNEL_PARK') as undefined],
   ['log', nothing],
   ['info', nothing],
-  ['start_dtmf', nothing],
-  ['stop_dtmf', nothing],
-  ['flush_dtmf', nothing],
   // Real media servers have these applications; without a speech engine or phrases they end without a sound.
   ['say', nothing],
   ['speak', nothing],
@@ -55,14 +53,17 @@ const BASIC_APPLICATIONS: ReadonlyMap<string, Application> = new Map<string, App
   ['multiunset', (_context, channel, argument) => unsetAll(channel, argument)],
   ['export', (_context, channel, argument) => exportVariable(channel, argument)],
   ['set_mute', (_context, channel, argument) => mute(channel, argument)],
-  ['send_dtmf', (_context, channel, argument) => sendDtmf(channel, argument)],
   ['break', (_context, channel) => channel.executing.breakNow(false) as undefined],
   ['event', (_context, channel, argument) => fireEvent(channel, argument)],
   ['hangup', (_context, channel, argument) => void channel.hangup(argument || 'NORMAL_CLEARING') as undefined],
 ]);
 
 /** All applications. To add some: a file beside this one with such a map, and its name here; no name may stand in two. */
-const APPLICATIONS: ReadonlyMap<string, Application> = new Map([...BASIC_APPLICATIONS, ['conference', conference]]);
+const APPLICATIONS: ReadonlyMap<string, Application> = new Map([
+  ...BASIC_APPLICATIONS,
+  ...DIGIT_APPLICATIONS,
+  ['conference', conference],
+]);
 
 /** Runs an application by name. An unknown one hangs up the channel, as in FreeSWITCH. */
 export function createApplicationRunner(
@@ -197,13 +198,6 @@ function mute(channel: Channel, argument: string): undefined {
   const on = /^(true|yes|on)$/i.test(level) || Number(level) > 0;
   if (side === 'read' || side === 'both') channel.leg.mute('read', on);
   if (side === 'write' || side === 'both') channel.leg.mute('write', on);
-  return undefined;
-}
-
-/** Sends `1234@200`: digits and their length in ms. */
-export function sendDtmf(channel: Channel, argument: string): undefined {
-  const [digits = '', duration = ''] = argument.split('@');
-  channel.leg.sendDtmf(digits, Math.min(Math.max(Number(duration) || 250, 40), 8000));
   return undefined;
 }
 

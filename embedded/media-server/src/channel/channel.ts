@@ -11,6 +11,7 @@ import {
   channelHeaders,
   profileHeaders,
 } from './channel-data.js';
+import { digitDurationMs, parseDialString } from './dial-string.js';
 import { type ExecuteOptions, ExecuteQueue } from './execute-queue.js';
 import { hangupCauseOf, q850Of } from './hangup-causes.js';
 
@@ -18,6 +19,8 @@ import { hangupCauseOf, q850Of } from './hangup-causes.js';
 export interface SignallingSide {
   /** Sends BYE, or nothing when the peer has ended the dialog. */
   end(cause: string): void;
+  /** Sends a digit in an INFO. */
+  sendInfoDigit(digit: string, durationMs: number): void;
 }
 
 /** What a channel is made with. */
@@ -32,6 +35,8 @@ export interface ChannelOptions {
 
 /** Longest value of a channel variable. */
 const MAX_VARIABLE_LENGTH = 64 * 1024;
+/** Digits kept for the next that asks for some. */
+const MAX_BUFFERED_DIGITS = 100;
 /** How long running applications may take to report their end after a hangup. */
 const SETTLE_TIMEOUT_MS = 500;
 /** Events without variables: frequent, and no client looks for them there. */
@@ -49,12 +54,15 @@ export class Channel {
   signalling: SignallingSide | undefined;
   agreement: AudioAgreement<CodecId> | undefined;
   bridgedTo: Channel | undefined;
+  /** `start_dtmf_generate`: digits go out as tones even where telephone events were agreed. */
+  generatesDtmf = false;
   readonly #options: ChannelOptions;
   readonly #variables = new Map<string, string>();
   readonly #reportListeners = new Set<(report: LegReport) => void>();
   readonly #digitListeners: ((digit: string) => void)[] = [];
   readonly #endListeners = new Set<() => void>();
   readonly #goneListeners: (() => void)[] = [];
+  #buffered = '';
   #state: ChannelState = 'CS_INIT';
   #callState: CallState = 'DOWN';
   #answeredMs = 0;
@@ -178,10 +186,37 @@ export class Channel {
   /** A key was pressed: fires the event, tells the application that runs, passes it over a bridge. */
   receiveDigit(digit: string, durationMs: number, extra: [string, string][] = [], source = 'RTP'): void {
     if (this.isEnded) return;
-    const duration = String(durationMs * 8);
+    // FreeSWITCH counts at 8 kHz, whatever the codec.
+    const duration = String(digitDurationMs(durationMs) * 8);
     this.emit('DTMF', [['DTMF-Digit', digit], ['DTMF-Duration', duration], ['DTMF-Source', source], ...extra]);
-    this.#digitListeners[this.#digitListeners.length - 1]?.(digit);
-    this.bridgedTo?.leg.sendDtmf(digit, durationMs);
+    const listener = this.#digitListeners[this.#digitListeners.length - 1];
+    if (listener) listener(digit);
+    else if (this.executing.isBusy && this.#buffered.length < MAX_BUFFERED_DIGITS) this.#buffered += digit;
+    this.bridgedTo?.sendDigits(digit, digitDurationMs(durationMs));
+  }
+
+  /** Digits that came while an application ran that wants none; they are taken away. None are kept while nothing runs. */
+  takeBufferedDigits(): string {
+    const digits = this.executing.isBusy ? this.#buffered : '';
+    this.#buffered = '';
+    return digits;
+  }
+
+  /** Gives back digits that were not used: the next that collects digits has them. */
+  returnDigits(digits: string): void {
+    this.#buffered = (digits + this.#buffered).slice(0, MAX_BUFFERED_DIGITS);
+  }
+
+  /** Sends a dial string such as `12@200+3w4`, the way the channel variable `dtmf_type` says; false when there is no digit in it. */
+  sendDigits(dialString: string, lengthMs?: number): boolean {
+    const parts = parseDialString(dialString);
+    const type = this.getVariable('dtmf_type');
+    for (const part of parts) {
+      const durationMs = lengthMs ?? part.durationMs;
+      if (type !== 'info') this.leg.sendDtmf(part.digits, durationMs, type === 'inband' || this.generatesDtmf);
+      else for (const digit of part.digits) if (!/[wf]/i.test(digit)) this.signalling?.sendInfoDigit(digit, durationMs);
+    }
+    return parts.length > 0;
   }
 
   /** Connects the audio of two channels. */

@@ -57,6 +57,11 @@ export class ExecuteQueue {
     return this.#run;
   }
 
+  /** Whether an application runs. */
+  get isBusy(): boolean {
+    return this.#running.length > 0;
+  }
+
   /** Asks for an application. */
   add(application: string, argument: string, options: ExecuteOptions): void {
     if (this.#locks > 0 && !this.#channel.isEnded) {

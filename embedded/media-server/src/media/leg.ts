@@ -3,6 +3,7 @@ import { AttachmentSet } from './attachment-set.js';
 import { createAttachment } from './attachments/registry.js';
 import type { ClipCache } from './audio-clip.js';
 import { Exchange } from './frame-queue.js';
+import { InbandDigits } from './inband-digits.js';
 import { LegReceiver } from './leg-receiver.js';
 import { LegSender } from './leg-sender.js';
 import { Player } from './player.js';
@@ -21,13 +22,14 @@ const INITIAL_MEDIA: LegMedia = { codec: 'PCMU', payloadType: 0, ptimeMs: 20, di
  * One RTP stream both ways, and what is done with its audio, on a media thread:
  *
  *     socket → receiver → heard → volume, mute → attachments → bridge or room
- *     players, else bridge or room → attachments that mix in → volume, mute → attachments → sender → socket
+ *     digits as tones, else players, else bridge or room → attachments that mix in → volume, mute → attachments → sender → socket
  */
 export class Leg {
   readonly id: number;
   readonly socket: RtpSocket;
   readonly #context: LegContext;
   readonly #players = new PlayerStack();
+  readonly #tones = new InbandDigits();
   readonly #attachments: AttachmentSet;
   readonly #receiver: LegReceiver;
   readonly #sender: LegSender;
@@ -75,7 +77,7 @@ export class Leg {
         this.#attachments.remove(command.attachment);
         break;
       case 'sendDtmf':
-        this.#sender.sendDigits(command.digits, command.durationMs);
+        this.#sendDtmf(command);
         break;
       case 'join':
         this.#exchange = new Exchange(command.incoming, command.outgoing, this.#rateHz);
@@ -113,6 +115,7 @@ export class Leg {
     const sent = this.#sent;
     let sounds = this.#players.read(sent, this.#rateHz);
     if (!sounds && !this.#players.isBusy) sounds = this.#exchange?.pull(sent) ?? false;
+    if (this.#tones.isBusy) sounds = this.#tones.read(sent, this.#rateHz);
     if (!sounds) sent.fill(0);
     if (this.#attachments.mixTick(sent, this.#rateHz)) sounds = true;
     this.#adjust(sent, 'write');
@@ -169,6 +172,11 @@ export class Leg {
     this.#heard = new Int16Array(frameSamples(rateHz));
     this.#sent = new Int16Array(frameSamples(rateHz));
     this.#exchange?.setRate(rateHz);
+  }
+
+  #sendDtmf({ digits, durationMs, inband }: Extract<LegCommand, { type: 'sendDtmf' }>): void {
+    if (inband || this.#media.telephoneEventPayloadType === undefined) this.#tones.queue(digits, durationMs);
+    else this.#sender.sendDigits(digits, durationMs);
   }
 
   #attach({ attachment, spec }: Extract<LegCommand, { type: 'attach' }>): void {

@@ -109,7 +109,8 @@ export class MediaLeg {
         onEnded: resolve,
       });
     });
-    this.#post({ type: 'attach', leg: this.id, attachment, spec });
+    // A spec of one kind is one of all kinds, which the compiler cannot tell of a type parameter.
+    this.#post({ type: 'attach', leg: this.id, attachment, spec: spec as AttachmentSpec });
     return new LegAttachment<K>(
       ended,
       (message) => this.#post({ type: 'tellAttachment', leg: this.id, attachment, message }),
@@ -117,9 +118,9 @@ export class MediaLeg {
     );
   }
 
-  /** Sends digits as RFC 4733 events. */
-  sendDtmf(digits: string, durationMs: number): void {
-    this.#post({ type: 'sendDtmf', leg: this.id, digits, durationMs });
+  /** Sends digits, as RFC 4733 events if the peer has them and `inband` does not ask for tones. */
+  sendDtmf(digits: string, durationMs: number, inband = false): void {
+    this.#post({ type: 'sendDtmf', leg: this.id, digits, durationMs, inband });
   }
 
   /** Silences one side. */

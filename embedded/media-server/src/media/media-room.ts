@@ -132,7 +132,7 @@ export class MediaRoom {
       else
         this.#attachments.set(attachment, { onEvent: onEvent as (event: AttachmentEvent) => void, onEnded: resolve });
     });
-    this.command({ type: 'attach', attachment, spec });
+    this.command({ type: 'attach', attachment, spec: spec as AttachmentSpec });
     return {
       ended,
       pause: (on) => this.command({ type: 'pauseAttachment', attachment, on }),

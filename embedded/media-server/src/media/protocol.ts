@@ -41,7 +41,8 @@ export type LegCommand =
   | { type: 'attach'; leg: number; attachment: number; spec: AttachmentSpec }
   | { type: 'tellAttachment'; leg: number; attachment: number; message: AttachmentMessage }
   | { type: 'detach'; leg: number; attachment: number }
-  | { type: 'sendDtmf'; leg: number; digits: string; durationMs: number }
+  /** As telephone events, or as tones when the peer has none or `inband` is set. */
+  | { type: 'sendDtmf'; leg: number; digits: string; durationMs: number; inband: boolean }
   /** Joins it with another leg or a room: a queue from it and one to it. */
   | { type: 'join'; leg: number; incoming: SharedArrayBuffer; outgoing: SharedArrayBuffer }
   | { type: 'leave'; leg: number }

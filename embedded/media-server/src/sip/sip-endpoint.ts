@@ -16,6 +16,7 @@ import { q850Of } from '../channel/hangup-causes.js';
 import type { ServerCounters } from '../counters.js';
 import type { EslConnection } from '../event-socket/connection.js';
 import type { MediaPool } from '../media/media-pool.js';
+import { infoDigitBody, readInfoDigit } from './info-digits.js';
 import { MediaSession } from './session.js';
 
 /** What the SIP side needs of the server. */
@@ -144,6 +145,11 @@ export class SipEndpoint {
       end: (cause) => {
         if (!dialog.isEnded) void dialog.bye({ Reason: `Q.850;cause=${q850Of(cause)};text="${cause}"` });
       },
+      sendInfoDigit: (digit, durationMs) => {
+        const content = { contentType: 'application/dtmf-relay', body: infoDigitBody(digit, durationMs) };
+        // What the peer answers to it changes nothing.
+        if (!dialog.isEnded) void dialog.info(content).catch(() => undefined);
+      },
     };
     dialog.on('ack', (ack) => {
       if (awaitsAnswer && ack.body.length > 0) session.takeAnswer(ack.bodyText);
@@ -198,12 +204,10 @@ function takeReinvite(reinvite: IncomingReinvite, session: MediaSession): boolea
   return false;
 }
 
-/** `application/dtmf-relay`: a digit in signalling, as old equipment sends it. */
+/** A digit in signalling, as old equipment sends it. */
 function takeInfo(channel: Channel, request: SipMessage): void {
-  if (!/^application\/dtmf-relay/i.test(request.get('Content-Type') ?? '')) return;
-  const signal = /^\s*Signal\s*=\s*([0-9*#A-D])\s*$/im.exec(request.bodyText)?.[1];
-  const duration = Number(/^\s*Duration\s*=\s*(\d+)/im.exec(request.bodyText)?.[1] ?? 250);
-  if (signal) channel.receiveDigit(signal.toUpperCase(), Math.min(duration, 8000), [], 'INFO');
+  const heard = readInfoDigit(request.get('Content-Type') ?? '', request.bodyText);
+  if (heard) channel.receiveDigit(heard.digit, heard.durationMs, [], 'ENDPOINT');
 }
 
 function clientAddress(request: SipMessage): { host: string; port: number } | undefined {

@@ -1,4 +1,6 @@
 import type { Attachment, AttachmentContext } from '../attachment.js';
+import type { HeardDigit } from '../detectors/dtmf-detector.js';
+import { InbandDtmf } from './inband-dtmf.js';
 import { type RecordEvent, Recorder, type RecordSpec } from './recorder.js';
 
 /**
@@ -6,6 +8,7 @@ import { type RecordEvent, Recorder, type RecordSpec } from './recorder.js';
  * here and a line in {@link FACTORIES}.
  */
 export interface AttachmentTypes {
+  inbandDtmf: { spec: object; message: never; event: HeardDigit };
   record: { spec: RecordSpec; message: never; event: RecordEvent };
 }
 
@@ -28,6 +31,7 @@ type Factories = {
 };
 
 const FACTORIES: Factories = {
+  inbandDtmf: (_spec, context) => new InbandDtmf(context),
   record: (spec, context) => new Recorder(spec, context),
 };
 

@@ -1,0 +1,32 @@
+import type { Channel } from '../channel/channel.js';
+import { parseDialString } from '../channel/dial-string.js';
+import type { ApiCommand } from './api-commands.js';
+import { forChannel } from './for-channel.js';
+
+/** The commands about DTMF. */
+export const DIGIT_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string, ApiCommand>([
+  ['uuid_send_dtmf', forChannel(sendDigits)],
+  ['uuid_recv_dtmf', forChannel(receiveDigits)],
+  ['uuid_flush_dtmf', forChannel(flushDigits)],
+]);
+
+function sendDigits(channel: Channel, [digits = '']: string[]): string {
+  if (digits === '') return '-USAGE: <uuid> <dtmf_data>\n';
+  if (!channel.sendDigits(digits)) return '-ERR Operation failed\n';
+  return `+OK ${channel.uuid} sent DTMF ${digits}.\n`;
+}
+
+function receiveDigits(channel: Channel, [digits = '']: string[]): string {
+  if (digits === '') return '-USAGE: <uuid> <dtmf_data>\n';
+  const parts = parseDialString(digits);
+  if (parts.length === 0) return '-ERR Operation failed\n';
+  for (const { digits: keys, durationMs } of parts) {
+    for (const key of keys.replace(/[wW]/g, '')) channel.receiveDigit(key.toUpperCase(), durationMs, [], 'APP');
+  }
+  return `+OK ${channel.uuid} received DTMF ${digits}.\n`;
+}
+
+function flushDigits(channel: Channel): string {
+  channel.takeBufferedDigits();
+  return '+OK\n';
+}
