@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { dirname } from 'node:path';
+import { dirname, isAbsolute } from 'node:path';
 import type { Channel } from '../channel/channel.js';
 import type { EventBus } from '../event-socket/event-bus.js';
 import type { Playlists } from '../files/playlists.js';
@@ -221,7 +221,8 @@ export class Conference {
   async record(path: string): Promise<string | undefined> {
     if (this.recordings.has(path)) return `file [${path}] is already being used for recording.`;
     if (this.recordings.size >= MAX_RECORDINGS) return 'too many recordings.';
-    if (!(await isFolder(dirname(path)))) {
+    // A relative path has no place of its own here.
+    if (!isAbsolute(path) || !(await isFolder(dirname(path)))) {
       this.emit('start-recording', [
         ['Path', path],
         ['Error', 'File could not be opened for recording'],

@@ -1,4 +1,5 @@
 import { FrameConverter, frameSamples, type LegRate } from '@ringwire/rtp';
+import { dieAway } from './ramp.js';
 
 const SLOTS = 8;
 /** Frames waiting beyond this are dropped oldest first: latency is worse than a lost frame. */
@@ -64,6 +65,10 @@ export class Exchange {
   readonly #pulled: Int16Array;
   #fromQueue: FrameConverter;
   #toQueue: FrameConverter;
+  /** What the leg was sent last. */
+  #last: Int16Array;
+  #sounded = false;
+  #ending = false;
 
   /** `rateHz` is the leg's rate now. */
   constructor(incoming: SharedArrayBuffer, outgoing: SharedArrayBuffer, rateHz: LegRate) {
@@ -72,6 +77,17 @@ export class Exchange {
     this.#pulled = new Int16Array(frameSamples(this.#incoming.rateHz));
     this.#fromQueue = new FrameConverter(this.#incoming.rateHz, rateHz);
     this.#toQueue = new FrameConverter(rateHz, this.#outgoing.rateHz);
+    this.#last = new Int16Array(frameSamples(rateHz));
+  }
+
+  /** Whether it has been ended and nothing of it is left to be heard. */
+  get isOver(): boolean {
+    return this.#ending && !this.#sounded;
+  }
+
+  /** Parts the leg from the other side: what it was sent last dies away in the next frame. */
+  end(): void {
+    this.#ending = true;
   }
 
   /** The leg has another rate from now on. */
@@ -79,17 +95,26 @@ export class Exchange {
     if (rateHz === this.#toQueue.fromHz) return;
     this.#fromQueue = new FrameConverter(this.#incoming.rateHz, rateHz);
     this.#toQueue = new FrameConverter(rateHz, this.#outgoing.rateHz);
+    this.#last = new Int16Array(frameSamples(rateHz));
+    this.#sounded = false;
   }
 
   /** Gives what the leg hears. */
   push(frame: Int16Array): void {
-    this.#outgoing.push(this.#toQueue.convert(frame));
+    if (!this.#ending) this.#outgoing.push(this.#toQueue.convert(frame));
   }
 
   /** Fills `frame` with what the leg is to be sent and returns true; false, and `frame` untouched, when there is nothing. */
   pull(frame: Int16Array): boolean {
-    if (!this.#incoming.pull(this.#pulled)) return false;
-    frame.set(this.#fromQueue.convert(this.#pulled));
+    if (!this.#ending && this.#incoming.pull(this.#pulled)) {
+      frame.set(this.#fromQueue.convert(this.#pulled));
+      this.#last.set(frame);
+      this.#sounded = true;
+      return true;
+    }
+    if (!this.#sounded) return false;
+    this.#sounded = false;
+    dieAway(frame, this.#last);
     return true;
   }
 }

@@ -83,7 +83,8 @@ export class Leg {
         this.#exchange = new Exchange(command.incoming, command.outgoing, this.#rateHz);
         break;
       case 'leave':
-        this.#exchange = undefined;
+        if (this.#players.isBusy) this.#exchange = undefined;
+        else this.#exchange?.end();
         break;
       case 'mute':
         this.#muted[command.side] = command.on;
@@ -114,7 +115,8 @@ export class Leg {
   sendTick(): void {
     const sent = this.#sent;
     let sounds = this.#players.read(sent, this.#rateHz);
-    if (!sounds && !this.#players.isBusy) sounds = this.#exchange?.pull(sent) ?? false;
+    if (this.#exchange && !sounds && !this.#players.isBusy) sounds = this.#exchange.pull(sent);
+    if (this.#exchange?.isOver) this.#exchange = undefined;
     if (this.#tones.isBusy) sounds = this.#tones.read(sent, this.#rateHz);
     if (!sounds) sent.fill(0);
     if (this.#attachments.mixTick(sent, this.#rateHz)) sounds = true;

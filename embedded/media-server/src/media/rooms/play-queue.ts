@@ -1,5 +1,5 @@
 import type { Player } from '../player.js';
-import { ramp } from './ramp.js';
+import { ramp } from '../ramp.js';
 
 interface Entry {
   player: Player;

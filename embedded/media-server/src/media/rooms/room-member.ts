@@ -1,6 +1,6 @@
 import { FrameQueue } from '../frame-queue.js';
+import { dieAway, ramp } from '../ramp.js';
 import { PlayQueue } from './play-queue.js';
-import { dieAway, ramp } from './ramp.js';
 import type { MemberSettings } from './room-protocol.js';
 import { type TalkChange, TalkDetector } from './talk-detector.js';
 

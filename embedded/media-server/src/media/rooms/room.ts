@@ -3,8 +3,8 @@ import { AttachmentSet } from '../attachment-set.js';
 import { createAttachment } from '../attachments/registry.js';
 import type { ClipCache } from '../audio-clip.js';
 import { Player } from '../player.js';
+import { saturate } from '../ramp.js';
 import { PlayQueue } from './play-queue.js';
-import { saturate } from './ramp.js';
 import { RoomMember } from './room-member.js';
 import type { RoomCommand, RoomEvent, RoomSpec } from './room-protocol.js';
 
