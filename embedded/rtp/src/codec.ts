@@ -15,6 +15,8 @@ export function frameSamples(rateHz: LegRate): number {
  */
 export interface AudioCodec {
   readonly format: CodecFormat;
+  /** After its packets there is silence until the next packet, not a loss: comfort noise. */
+  readonly isSilence?: boolean;
   /**
    * Encodes one packet's `samples` (at the format's `rateHz`) of `pcm` from `pcmOffset` on into `out` at `offset` and returns the
    * bytes written. Never throws on any audio.

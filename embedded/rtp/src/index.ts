@@ -1,6 +1,8 @@
 export * from './analysis.js';
 export * from './codec.js';
 export * from './codecs.js';
+export * from './comfort-noise.js';
+export * from './concealment.js';
 export * from './errors.js';
 export * from './g711.js';
 export * from './half-band.js';
@@ -10,6 +12,7 @@ export * from './resampler.js';
 export * from './rtp-socket.js';
 export * from './sdp.js';
 export * from './telephone-event.js';
+export * from './time-stretch.js';
 export * from './tone.js';
 export * from './wav.js';
 export * from './wav-recorder.js';

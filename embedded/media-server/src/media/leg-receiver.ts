@@ -1,7 +1,10 @@
 import {
   type AudioCodec,
+  type ComfortNoiseDecoder,
   codecOfStaticPayloadType,
   createCodec,
+  createComfortNoiseDecoder,
+  FRAME_MS,
   type LegRate,
   type RtpPacket,
   type RtpSocket,
@@ -12,19 +15,23 @@ import type { LegMedia, LegReport } from './protocol.js';
 import { ReceiveBuffer } from './receive-buffer.js';
 import { monotonicMs } from './tick-clock.js';
 
+/** Static payload type of comfort noise (RFC 3551 §6). */
+const COMFORT_NOISE_PAYLOAD_TYPE = 13;
+
 /** What a leg receives: packets sorted into digits and audio, the audio put in its place in time. */
 export class LegReceiver {
   mediaPackets = 0;
   dtmfPackets = 0;
   bytes = 0;
-  /** Whether someone wants the audio; while nobody does it is not decoded. */
-  wanted = false;
   readonly #buffer = new ReceiveBuffer();
   readonly #digits: TelephoneEventReceiver;
   #media: LegMedia;
   #codec: AudioCodec;
   /** What was agreed before: its packets may still be on their way. */
   #previous: { payloadType: number; codec: AudioCodec } | undefined;
+  #comfortNoise: ComfortNoiseDecoder | undefined;
+  #wanted = false;
+  #nextTickMs = 0;
   #remoteSsrc = -1;
   #digitTimestamp = 0;
 
@@ -37,9 +44,21 @@ export class LegReceiver {
     socket.onPacket = (packet, datagram) => this.#onPacket(packet, datagram);
   }
 
-  /** Packets that came after their time. */
-  get latePackets(): number {
-    return this.#buffer.latePackets;
+  /** What became of the packets. */
+  get buffer(): Readonly<Pick<ReceiveBuffer, 'latePackets' | 'droppedPackets' | 'concealedMs' | 'stretchedMs'>> {
+    return this.#buffer;
+  }
+
+  /** Whether someone wants the audio; while nobody does it is not decoded. */
+  set wanted(wanted: boolean) {
+    // What lay there while nobody listened is old.
+    if (wanted && !this.#wanted) this.#buffer.reset();
+    this.#wanted = wanted;
+  }
+
+  /** Level (dBov) of the noise that the peer says there is while it sends nothing; undefined while it sends. */
+  get comfortNoiseDb(): number | undefined {
+    return this.#comfortNoise && this.#buffer.codec === this.#comfortNoise ? this.#comfortNoise.levelDb : undefined;
   }
 
   /** Changes codec, payload types and direction. */
@@ -48,10 +67,14 @@ export class LegReceiver {
     this.#media = media;
     this.#codec = codec;
     this.#digits.clockHz = media.telephoneEventClockHz ?? 8000;
+    const { clockHz, rateHz } = codec.format;
+    // Comfort noise has a clock of 8 kHz; codecs with another do it themselves.
+    this.#comfortNoise = clockHz === 8000 ? createComfortNoiseDecoder(rateHz, clockHz) : undefined;
   }
 
   /** Ends key presses whose end was lost. Called every 20 ms. */
   tick(nowMs: number): void {
+    this.#nextTickMs = nowMs + FRAME_MS;
     this.#digits.tick(nowMs);
   }
 
@@ -67,7 +90,7 @@ export class LegReceiver {
       this.#buffer.reset();
       this.#remoteSsrc = packet.ssrc;
     }
-    const { payloadType, payloadOffset, payloadLength, timestamp } = packet;
+    const { payloadType, payloadOffset, payloadLength, timestamp, sequence } = packet;
     if (payloadType === this.#media.telephoneEventPayloadType) {
       this.dtmfPackets++;
       this.#digitTimestamp = timestamp;
@@ -77,8 +100,9 @@ export class LegReceiver {
     const codec = this.#codecOf(payloadType);
     if (!codec) return;
     this.mediaPackets++;
-    if (this.wanted && receives(this.#media.direction)) {
-      this.#buffer.write(codec, datagram, payloadOffset, payloadLength, timestamp);
+    if (this.#wanted && receives(this.#media.direction)) {
+      const untilTickMs = Math.min(FRAME_MS, Math.max(0, this.#nextTickMs - monotonicMs()));
+      this.#buffer.write(codec, datagram, payloadOffset, payloadLength, timestamp, sequence, untilTickMs);
     }
   }
 
@@ -86,6 +110,7 @@ export class LegReceiver {
   #codecOf(payloadType: number): AudioCodec | undefined {
     if (payloadType === this.#media.payloadType) return this.#codec;
     if (payloadType === this.#previous?.payloadType) return this.#previous.codec;
+    if (payloadType === COMFORT_NOISE_PAYLOAD_TYPE) return this.#comfortNoise;
     const id = codecOfStaticPayloadType(payloadType);
     // Other static types have state, which would begin anew with every packet.
     return id === 'PCMU' || id === 'PCMA' ? createCodec(id) : undefined;

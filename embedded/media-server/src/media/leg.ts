@@ -1,4 +1,4 @@
-import { type AudioCodec, createCodec, frameSamples, type LegRate, type RtpSocket } from '@ringwire/rtp';
+import { type AudioCodec, createCodec, frameSamples, type LegRate, NoiseSource, type RtpSocket } from '@ringwire/rtp';
 import { AttachmentSet } from './attachment-set.js';
 import { createAttachment } from './attachments/registry.js';
 import type { ClipCache } from './audio-clip.js';
@@ -34,6 +34,7 @@ export class Leg {
   readonly #receiver: LegReceiver;
   readonly #sender: LegSender;
   readonly #gain = { read: 1, write: 1 };
+  readonly #noise = new NoiseSource();
   readonly #muted = { read: false, write: false };
   #media = INITIAL_MEDIA;
   #codec: AudioCodec = createCodec(INITIAL_MEDIA.codec);
@@ -108,7 +109,11 @@ export class Leg {
     this.#receiver.read(heard, this.#rateHz);
     this.#adjust(heard, 'read');
     this.#attachments.heardTick(heard, this.#rateHz);
-    exchange?.push(heard);
+    if (!exchange) return;
+    // After the attachments: silence stays silence in recordings, but a person at the other end should not think the line dead.
+    const noiseDb = this.#receiver.comfortNoiseDb;
+    if (noiseDb !== undefined && !this.#muted.read) this.#noise.fill(heard, noiseDb);
+    exchange.push(heard);
   }
 
   /** Second half of a tick: makes and sends the 20 ms that go out. No await, no closures, no allocation while a list plays. */
@@ -137,7 +142,10 @@ export class Leg {
       mediaPacketsIn: this.#receiver.mediaPackets,
       dtmfPacketsIn: this.#receiver.dtmfPackets,
       bytesIn: this.#receiver.bytes,
-      latePackets: this.#receiver.latePackets,
+      latePackets: this.#receiver.buffer.latePackets,
+      droppedPackets: this.#receiver.buffer.droppedPackets,
+      concealedMs: this.#receiver.buffer.concealedMs,
+      stretchedMs: this.#receiver.buffer.stretchedMs,
       packetsOut: this.socket.packetsSent,
       bytesOut: this.#sender.bytes,
       badPackets: this.socket.badPackets,

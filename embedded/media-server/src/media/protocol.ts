@@ -78,7 +78,13 @@ export interface LegStats {
   mediaPacketsIn: number;
   dtmfPacketsIn: number;
   bytesIn: number;
+  /** Audio that came after its time, and of these, what was of no use any more. */
   latePackets: number;
+  droppedPackets: number;
+  /** Audio made up for lost packets. */
+  concealedMs: number;
+  /** Audio left out or inserted to change the play-out delay. */
+  stretchedMs: number;
   packetsOut: number;
   bytesOut: number;
   badPackets: number;

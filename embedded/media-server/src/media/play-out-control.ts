@@ -1,0 +1,82 @@
+/** Packets of one window: 1.5 s at 20 ms. A decision looks at one whole window and the one that is being filled. */
+const WINDOW_PACKETS = 75;
+/** Spare time beyond this that no packet needed is given up. The first packet gets less, so that a quiet network changes nothing. */
+const HIGH_MS = 30;
+/** What is left of it. */
+const LEFT_MS = 8;
+/** Mean spare time below this: the sender's clock is slower than ours, and soon all packets would come late. */
+const LOW_MEAN_MS = 4;
+/** One packet that came too late is an accident; this many in a window are jitter that wants more delay. */
+const MIN_LATE_PACKETS = 2;
+/** Longest piece that is left out or repeated in one packet: one pitch period. */
+const MAX_PIECE_MS = 10;
+/** The delay never grows beyond this. */
+const MAX_DELAY_MS = 200;
+
+/**
+ * Decides how much the play-out of a stream should wait: looks at how long before its time each packet came. Positive
+ * {@link wishMs}: leave out so much; negative: insert so much.
+ */
+export class PlayOutControl {
+  #packets = 0;
+  #sumMs = 0;
+  #lowMs = MAX_DELAY_MS;
+  #late = 0;
+  /** Of the window before; NaN until there is one. */
+  #lowBeforeMs = Number.NaN;
+  #meanBeforeMs = Number.NaN;
+  #lateBefore = 0;
+
+  /** Begins anew. */
+  reset(): void {
+    this.#packets = 0;
+    this.#sumMs = 0;
+    this.#lowMs = MAX_DELAY_MS;
+    this.#late = 0;
+    this.#lowBeforeMs = Number.NaN;
+    this.#meanBeforeMs = Number.NaN;
+    this.#lateBefore = 0;
+  }
+
+  /** A packet came `spareMs` before its time; negative: too late. `isLost`: so late that it was of no use. */
+  arrived(spareMs: number, isLost: boolean): void {
+    this.#sumMs += spareMs;
+    if (spareMs < this.#lowMs) this.#lowMs = spareMs;
+    if (isLost) this.#late++;
+    if (++this.#packets < WINDOW_PACKETS) return;
+    this.#lowBeforeMs = this.#lowMs;
+    this.#meanBeforeMs = this.#sumMs / this.#packets;
+    this.#lateBefore = this.#late;
+    this.#packets = 0;
+    this.#sumMs = 0;
+    this.#lowMs = MAX_DELAY_MS;
+    this.#late = 0;
+  }
+
+  /** Play-out was moved: packets have so much more spare time from now on. */
+  moved(moreMs: number): void {
+    this.#lowMs += moreMs;
+    this.#lowBeforeMs += moreMs;
+    this.#meanBeforeMs += moreMs;
+    this.#sumMs += moreMs * this.#packets;
+  }
+
+  /** What should be left out (positive) or inserted (negative) now, in ms. */
+  get wishMs(): number {
+    const lowMs = Number.isNaN(this.#lowBeforeMs) ? this.#lowMs : Math.min(this.#lowMs, this.#lowBeforeMs);
+    if (this.#late + this.#lateBefore >= MIN_LATE_PACKETS && lowMs < 0) return -this.#bounded(-lowMs);
+    if (Number.isNaN(this.#meanBeforeMs)) return 0;
+    if (this.#meanMs < LOW_MEAN_MS) return -this.#bounded(MAX_PIECE_MS);
+    return lowMs > HIGH_MS ? Math.min(MAX_PIECE_MS, lowMs - LEFT_MS) : 0;
+  }
+
+  get #meanMs(): number {
+    const isYoung = this.#packets < WINDOW_PACKETS / 3 && !Number.isNaN(this.#meanBeforeMs);
+    return isYoung ? this.#meanBeforeMs : this.#sumMs / Math.max(1, this.#packets);
+  }
+
+  /** At most a piece, and not beyond the longest delay. */
+  #bounded(ms: number): number {
+    return Math.max(0, Math.min(ms, MAX_PIECE_MS, MAX_DELAY_MS - this.#meanMs));
+  }
+}
