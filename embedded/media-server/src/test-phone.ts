@@ -14,6 +14,7 @@ import {
   RTP_HEADER_BYTES,
   type RtpPacket,
   RtpSocket,
+  type SrtpKey,
   TelephoneEventReceiver,
   TelephoneEventSender,
   writeRtpHeader,
@@ -30,6 +31,8 @@ export interface PhoneOptions {
   rateHz?: LegRate;
   /** Packet time that it offers and sends. @defaultValue 20 */
   ptimeMs?: number;
+  /** SRTP keys that it offers. */
+  srtp?: readonly SrtpKey[];
 }
 
 /** A real phone is another machine: ours must not miss its 20 ms because this one is busy. As media threads do. */
@@ -65,6 +68,7 @@ export class PhoneMedia {
   readonly rateHz: LegRate;
   agreement: AudioAgreement<CodecId> | undefined;
   readonly #ptimeMs: number;
+  readonly #srtp: readonly SrtpKey[];
   #codec: AudioCodec | undefined;
   #codecs: CodecId[] = ['PCMU', 'PCMA'];
   #heard: Int16Array;
@@ -87,10 +91,11 @@ export class PhoneMedia {
 
   private constructor(
     readonly socket: RtpSocket,
-    { rateHz = 8000, ptimeMs = 20 }: PhoneOptions,
+    { rateHz = 8000, ptimeMs = 20, srtp = [] }: PhoneOptions,
   ) {
     this.rateHz = rateHz;
     this.#ptimeMs = ptimeMs;
+    this.#srtp = srtp;
     this.#heard = new Int16Array(rateHz * 60);
     socket.onPacket = (packet, datagram) => this.#receive(packet, datagram);
   }
@@ -118,7 +123,7 @@ export class PhoneMedia {
   offer(codecs: CodecId[] = ['PCMU', 'PCMA']): string {
     this.#codecs = codecs;
     const { host, port } = this.socket;
-    const offer = offerAudio({ host, port, sessionId: '1', sessionVersion: 1, codecs });
+    const offer = offerAudio({ host, port, sessionId: '1', sessionVersion: 1, codecs, srtpOffer: this.#srtp });
     return offer.replace('a=ptime:20', `a=ptime:${this.#ptimeMs}`);
   }
 
@@ -126,7 +131,7 @@ export class PhoneMedia {
   start(answer: string): void {
     const parsed = parseSdp(answer);
     if (!parsed.ok) throw parsed.error;
-    const accepted = acceptAudioAnswer(parsed.sdp, { codecs: this.#codecs });
+    const accepted = acceptAudioAnswer(parsed.sdp, { codecs: this.#codecs, srtpOffer: this.#srtp });
     if (!accepted.ok) throw accepted.error;
     this.startTo(accepted.agreement);
   }
@@ -144,6 +149,7 @@ export class PhoneMedia {
     this.agreement = agreement;
     this.#receiver.clockHz = agreement.telephoneEventClockHz ?? 8000;
     this.#sender.clockHz = agreement.telephoneEventClockHz ?? 8000;
+    this.socket.setSecurity(agreement.srtp);
     this.socket.setRemote(agreement.remoteHost, agreement.remotePort);
     let next = performance.now() + 20;
     this.#timer ??= setInterval(() => {

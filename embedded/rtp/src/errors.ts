@@ -19,7 +19,7 @@ export class WavFormatError extends RtpError {
 
 /** A session description that cannot be used: broken lines, or an offer without audio that both sides know. */
 export class SdpError extends RtpError {
-  constructor(reason: 'syntax' | 'no-audio' | 'no-common-codec' | 'no-address', message: string) {
+  constructor(reason: 'syntax' | 'no-audio' | 'no-common-codec' | 'no-address' | 'no-crypto', message: string) {
     super(`sdp/${reason}`, message);
   }
 }

@@ -2,7 +2,9 @@ import type { CodecFormat } from './codec.js';
 import { type CodecId, codecFormat } from './codecs.js';
 import { SdpError } from './errors.js';
 import type { G711Codec } from './g711.js';
+import { acceptCrypto, answerCrypto, cryptoAttribute, isSecure, type SrtpAgreement } from './sdes.js';
 import { buildSdp, type Direction, reverseDirection, type Sdp, type SdpFormat, type SdpMedia } from './sdp.js';
+import type { SrtpKey } from './srtp-keys.js';
 
 /** What both sides of an audio stream agreed on; `C` are the codecs that our side knows. */
 export interface AudioAgreement<C extends CodecId = G711Codec> {
@@ -22,6 +24,8 @@ export interface AudioAgreement<C extends CodecId = G711Codec> {
   remotePort: number;
   /** Seen from our side. */
   direction: Direction;
+  /** Keys of SRTP, when the stream is secured. */
+  srtp?: SrtpAgreement;
 }
 
 /** Our side of an audio stream; G.711 both ways when it names no codecs. */
@@ -37,6 +41,10 @@ export interface LocalAudio<C extends CodecId = G711Codec> {
   direction?: Direction;
   /** Name in the `s=` line. */
   sessionName?: string;
+  /** In an offer: RTP/SAVP with these keys, and nothing else will do. Without them: RTP/AVP. */
+  srtpOffer?: readonly SrtpKey[];
+  /** In an answer to RTP/SAVP: the key with which we send already. */
+  srtpSendKey?: SrtpKey;
 }
 
 /** Result of {@link answerAudio}. */
@@ -70,9 +78,10 @@ export function offerAudio<C extends CodecId = G711Codec>(local: LocalAudio<C>):
   for (const [clockHz, payloadType] of OFFERED_EVENTS_BY_CLOCK) {
     if (clocks.has(clockHz)) formats.push(eventFormat(payloadType, clockHz));
   }
-  return describe(local, [
-    { port: local.port, formats, ptimeMs: DEFAULT_PTIME_MS, direction: local.direction ?? 'sendrecv' },
-  ]);
+  const attributes = (local.srtpOffer ?? []).map((key, i) => cryptoAttribute({ tag: i + 1, key }));
+  const protocol = attributes.length > 0 ? 'RTP/SAVP' : 'RTP/AVP';
+  const direction = local.direction ?? 'sendrecv';
+  return describe(local, [{ port: local.port, protocol, formats, ptimeMs: DEFAULT_PTIME_MS, direction, attributes }]);
 }
 
 /**
@@ -87,7 +96,13 @@ export function answerAudio<C extends CodecId = G711Codec>(offer: Sdp, local: Lo
   if (!chosen) return failure('no-common-codec', `the offer has none of ${knownCodecs(local).join(', ')}`);
   if (!media.host) return failure('no-address', 'the offer has no connection address');
   const direction = limitDirection(reverseDirection(media.direction), local.direction ?? 'sendrecv');
-  const agreement = agree(media, media.host, chosen, direction);
+  const crypto = isSecure(media) ? answerCrypto(media, local.srtpSendKey) : undefined;
+  if (isSecure(media) && !crypto) return failure('no-crypto', 'the offer has no SRTP suite that we know');
+  const agreement: AudioAgreement<C> = {
+    ...agree(media, media.host, chosen, direction),
+    ...(crypto ? { srtp: crypto.agreement } : {}),
+  };
+  const attributes = crypto ? [crypto.attribute] : [];
   const events = findEvents(media, chosen.format.clockHz);
   const others: SdpFormat[] = [];
   if (events) others.push(eventFormat(events.payloadType, events.clockHz));
@@ -97,7 +112,7 @@ export function answerAudio<C extends CodecId = G711Codec>(offer: Sdp, local: Lo
   const formats = [sdpFormat(codecFormat(chosen.codec), chosen.format.payloadType), ...others];
   const streams = offer.media.map((other, at) =>
     at === index
-      ? { port: local.port, protocol: media.protocol, formats, ptimeMs: agreement.ptimeMs, direction }
+      ? { port: local.port, protocol: media.protocol, formats, ptimeMs: agreement.ptimeMs, direction, attributes }
       : { type: other.type, port: 0, protocol: other.protocol, formatTokens: other.formatTokens },
   );
   return { ok: true, sdp: describe(local, streams), agreement };
@@ -106,7 +121,7 @@ export function answerAudio<C extends CodecId = G711Codec>(offer: Sdp, local: Lo
 /** What an answer to our {@link offerAudio} makes of the stream. */
 export function acceptAudioAnswer<C extends CodecId = G711Codec>(
   answer: Sdp,
-  local: Pick<LocalAudio<C>, 'codecs' | 'direction'> = {},
+  local: Pick<LocalAudio<C>, 'codecs' | 'direction' | 'srtpOffer'> = {},
 ): AgreementResult<C> {
   const media = answer.media[findAudio(answer)];
   if (!media) return failure('no-audio', 'the answer refuses the audio stream');
@@ -114,7 +129,15 @@ export function acceptAudioAnswer<C extends CodecId = G711Codec>(
   if (!chosen) return failure('no-common-codec', `the answer has none of ${knownCodecs(local).join(', ')}`);
   if (!media.host) return failure('no-address', 'the answer has no connection address');
   const direction = limitDirection(reverseDirection(media.direction), local.direction ?? 'sendrecv');
-  return { ok: true, agreement: agree(media, media.host, chosen, direction) };
+  const agreement = agree(media, media.host, chosen, direction);
+  if (!local.srtpOffer?.length) {
+    return isSecure(media)
+      ? failure('no-crypto', 'the answer wants SRTP, which was not offered')
+      : { ok: true, agreement };
+  }
+  const srtp = isSecure(media) ? acceptCrypto(media, local.srtpOffer) : undefined;
+  if (!srtp) return failure('no-crypto', 'the answer takes none of the SRTP keys that were offered');
+  return { ok: true, agreement: { ...agreement, srtp } };
 }
 
 /** The codecs of our side. */
@@ -134,7 +157,7 @@ function describe(local: Omit<LocalAudio, 'codecs'>, media: Parameters<typeof bu
 }
 
 function failure(
-  reason: 'no-audio' | 'no-common-codec' | 'no-address',
+  reason: 'no-audio' | 'no-common-codec' | 'no-address' | 'no-crypto',
   message: string,
 ): { ok: false; error: SdpError } {
   return { ok: false, error: new SdpError(reason, message) };
@@ -142,7 +165,7 @@ function failure(
 
 function findAudio(sdp: Sdp): number {
   return sdp.media.findIndex(
-    (media) => media.type === 'audio' && media.port !== 0 && /^RTP\/AVPF?$/.test(media.protocol),
+    (media) => media.type === 'audio' && media.port !== 0 && /^RTP\/S?AVPF?$/.test(media.protocol),
   );
 }
 

@@ -32,11 +32,8 @@ export function parseRtp(datagram: Uint8Array, into: RtpPacket): boolean {
   if (first >> 6 !== 2) return false;
   const second = datagram[1]!;
   if (second >= 192 && second <= 223) return false;
-  let offset = RTP_HEADER_BYTES + (first & 0x0f) * 4;
-  if (first & 0x10) {
-    if (offset + 4 > length) return false;
-    offset += 4 + ((datagram[offset + 2]! << 8) | datagram[offset + 3]!) * 4;
-  }
+  const offset = rtpHeaderBytes(datagram, length);
+  if (offset < 0) return false;
   let end = length;
   if (first & 0x20) {
     const padding = datagram[length - 1]!;
@@ -52,6 +49,21 @@ export function parseRtp(datagram: Uint8Array, into: RtpPacket): boolean {
   into.payloadOffset = offset;
   into.payloadLength = end - offset;
   return true;
+}
+
+/**
+ * Where the payload of the RTP packet in the first `length` bytes begins, behind CSRC list and extension; −1 when the packet is too
+ * short for what its header says. Hot path: no allocation.
+ */
+export function rtpHeaderBytes(datagram: Uint8Array, length: number): number {
+  if (length < RTP_HEADER_BYTES) return -1;
+  const first = datagram[0]!;
+  let offset = RTP_HEADER_BYTES + (first & 0x0f) * 4;
+  if (first & 0x10) {
+    if (offset + 4 > length) return -1;
+    offset += 4 + ((datagram[offset + 2]! << 8) | datagram[offset + 3]!) * 4;
+  }
+  return offset <= length ? offset : -1;
 }
 
 /**

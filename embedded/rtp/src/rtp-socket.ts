@@ -1,6 +1,9 @@
 import dgram from 'node:dgram';
 import { PortRangeExhaustedError } from './errors.js';
-import { createRtpPacket, parseRtp, type RtpPacket } from './packet.js';
+import { createRtpPacket, parseRtp, RTP_HEADER_BYTES, type RtpPacket } from './packet.js';
+import type { SrtpAgreement } from './sdes.js';
+import { SRTP_OVERHEAD_BYTES, SrtpContext } from './srtp.js';
+import type { SrtpKey } from './srtp-keys.js';
 
 /** Where an {@link RtpSocket} listens and what it does with what comes. */
 export interface RtpSocketOptions {
@@ -16,6 +19,10 @@ export interface RtpSocketOptions {
 
 const MAX_PORT_TRIES = 512;
 const RECEIVE_BUFFER_BYTES = 256 * 1024;
+
+/** Longest packet that is secured, and how many buffers are used in turn: the kernel may still read the last one. */
+const MAX_SECURED_BYTES = 2048;
+const SECURED_BUFFERS = 4;
 
 /**
  * A UDP socket for one RTP stream both ways, on an even port. Symmetric: the first source that sends RTP (at once from the address
@@ -33,6 +40,8 @@ export class RtpSocket {
   badPackets = 0;
   /** Valid packets from another source than the latched one. */
   strayPackets = 0;
+  /** SRTP packets that were forged, damaged, seen already or under another key; none of them can latch. */
+  unauthenticPackets = 0;
   /** Failed sends and socket errors, such as ICMP unreachable. */
   networkErrors = 0;
   readonly #socket: dgram.Socket;
@@ -50,6 +59,11 @@ export class RtpSocket {
   #abandoned = '';
   #probation: { key: string; ssrc: number; sequence: number } | undefined;
   #closed = false;
+  #srtpKeys: SrtpAgreement | undefined;
+  #protector: SrtpContext | undefined;
+  #opener: SrtpContext | undefined;
+  #secured: Buffer[] = [];
+  #turn = 0;
 
   private constructor(socket: dgram.Socket, onPacket: RtpSocketOptions['onPacket']) {
     this.#socket = socket;
@@ -110,9 +124,30 @@ export class RtpSocket {
     this.#latched = false;
   }
 
+  /**
+   * Secures both directions with these keys from now on, or neither. A direction whose key stays keeps its state, so that a new
+   * agreement with the same keys does not disturb the stream.
+   */
+  setSecurity(keys: SrtpAgreement | undefined): void {
+    if (!isSameKey(keys?.send, this.#srtpKeys?.send)) this.#protector = keys && new SrtpContext(keys.send);
+    if (!isSameKey(keys?.receive, this.#srtpKeys?.receive)) this.#opener = keys && new SrtpContext(keys.receive);
+    this.#srtpKeys = keys;
+    if (keys && this.#secured.length === 0) {
+      this.#secured = Array.from({ length: SECURED_BUFFERS }, () => Buffer.alloc(MAX_SECURED_BYTES));
+    }
+  }
+
   /** Sends the first `length` bytes of `packet`, which must stay unchanged for some ms; dropped while no peer is known. */
   send(packet: Uint8Array, length: number = packet.length): void {
     if (this.#closed || this.#remotePort === 0) return;
+    if (this.#protector) {
+      if (length + SRTP_OVERHEAD_BYTES > MAX_SECURED_BYTES) return;
+      const secured = this.#secured[this.#turn]!;
+      this.#turn = (this.#turn + 1) % SECURED_BUFFERS;
+      secured.set(length === packet.length ? packet : packet.subarray(0, length));
+      length = this.#protector.protect(secured, length);
+      packet = secured;
+    }
     this.packetsSent++;
     this.#socket.send(packet, 0, length, this.#remotePort, this.#remoteHost, this.#onSent);
   }
@@ -125,6 +160,18 @@ export class RtpSocket {
   }
 
   #receive(datagram: Buffer, source: dgram.RemoteInfo): void {
+    if (this.#opener) {
+      if (!looksLikeRtp(datagram)) {
+        this.badPackets++;
+        return;
+      }
+      const length = this.#opener.unprotect(datagram);
+      if (length < 0) {
+        this.unauthenticPackets++;
+        return;
+      }
+      datagram = datagram.subarray(0, length);
+    }
     if (!parseRtp(datagram, this.#packet)) {
       this.badPackets++;
       return;
@@ -156,6 +203,22 @@ export class RtpSocket {
     this.#probation = { key, ssrc, sequence };
     return last?.key === key && last.ssrc === ssrc && ((last.sequence + 1) & 0xffff) === sequence;
   }
+}
+
+function looksLikeRtp(datagram: Buffer): boolean {
+  return (
+    datagram.length >= RTP_HEADER_BYTES && datagram[0]! >> 6 === 2 && !(datagram[1]! >= 192 && datagram[1]! <= 223)
+  );
+}
+
+function isSameKey(one: SrtpKey | undefined, other: SrtpKey | undefined): boolean {
+  if (!one || !other) return one === other;
+  return (
+    one.suite === other.suite &&
+    one.keySalt === other.keySalt &&
+    one.mki?.value === other.mki?.value &&
+    one.mki?.bytes === other.mki?.bytes
+  );
 }
 
 /** The address as one text; only made while no source is latched. */

@@ -51,7 +51,7 @@ async function setMediaStats(channel: Channel): Promise<string> {
     rtp_audio_in_media_packet_count: stats.mediaPacketsIn,
     rtp_audio_in_skip_packet_count: stats.latePackets,
     rtp_audio_in_dtmf_packet_count: stats.dtmfPacketsIn,
-    rtp_audio_in_flush_packet_count: stats.badPackets + stats.strayPackets,
+    rtp_audio_in_flush_packet_count: stats.badPackets + stats.strayPackets + stats.unauthenticPackets,
     rtp_audio_out_raw_bytes: stats.bytesOut,
     rtp_audio_out_media_bytes: stats.bytesOut,
     rtp_audio_out_packet_count: stats.packetsOut,

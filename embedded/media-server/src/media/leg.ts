@@ -150,6 +150,7 @@ export class Leg {
       bytesOut: this.#sender.bytes,
       badPackets: this.socket.badPackets,
       strayPackets: this.socket.strayPackets,
+      unauthenticPackets: this.socket.unauthenticPackets,
     };
   }
 
@@ -173,6 +174,7 @@ export class Leg {
     }
     this.#receiver.configure(media, this.#codec);
     this.#sender.configure(media, this.#codec);
+    this.socket.setSecurity(media.srtp);
     if (media.remote) this.socket.setRemote(media.remote.host, media.remote.port);
   }
 

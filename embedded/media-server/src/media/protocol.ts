@@ -1,4 +1,4 @@
-import type { CodecId, Direction } from '@ringwire/rtp';
+import type { CodecId, Direction, SrtpAgreement } from '@ringwire/rtp';
 import type { AttachmentEvent, AttachmentMessage, AttachmentSpec } from './attachments/registry.js';
 import type { RoomCommand, RoomEvent, RoomSpec } from './rooms/room-protocol.js';
 
@@ -31,6 +31,8 @@ export interface LegMedia {
   direction: Direction;
   /** Undefined while the peer's address is not known. */
   remote?: { host: string; port: number } | undefined;
+  /** Keys of SRTP; undefined: plain RTP. */
+  srtp?: SrtpAgreement | undefined;
 }
 
 /** Commands about one leg; `leg` is the number under which it was opened. */
@@ -89,6 +91,7 @@ export interface LegStats {
   bytesOut: number;
   badPackets: number;
   strayPackets: number;
+  unauthenticPackets: number;
 }
 
 /** Counts of a media thread, since its start. */

@@ -5,10 +5,14 @@ import {
   answerAudio,
   type CodecId,
   codecFormat,
+  createSrtpKey,
   type LocalAudio,
   offerAudio,
   parseSdp,
   type SdpError,
+  SRTP_SUITES,
+  type SrtpKey,
+  srtpSuite,
 } from '@ringwire/rtp';
 import type { Channel } from '../channel/channel.js';
 
@@ -21,6 +25,9 @@ export class MediaSession {
   readonly #codecs: readonly CodecId[];
   readonly #sessionId = String(randomInt(1, 2 ** 47));
   #version = 0;
+  /** Keys that our open offer names. */
+  #srtpOffer: SrtpKey[] | undefined;
+  #srtpSendKey: SrtpKey | undefined;
 
   /** `codecs` are those that we take, in the order in which we offer them. */
   constructor(channel: Channel, codecs: readonly CodecId[]) {
@@ -32,7 +39,8 @@ export class MediaSession {
   takeOffer(offer: string): OfferResult {
     const parsed = parseSdp(offer);
     if (!parsed.ok) return parsed;
-    const answer = answerAudio(parsed.sdp, this.#local());
+    const local = this.#local();
+    const answer = answerAudio(parsed.sdp, { ...local, ...(this.#srtpSendKey && { srtpSendKey: this.#srtpSendKey }) });
     if (!answer.ok) return answer;
     this.#channel.setVariable('switch_r_sdp', offer);
     this.#setLocal(answer.sdp);
@@ -42,7 +50,8 @@ export class MediaSession {
 
   /** Our own offer, for an INVITE without one. */
   makeOffer(): string {
-    const offer = offerAudio(this.#local());
+    this.#srtpOffer = this.#keysToOffer();
+    const offer = offerAudio({ ...this.#local(), ...(this.#srtpOffer && { srtpOffer: this.#srtpOffer }) });
     this.#setLocal(offer);
     return offer;
   }
@@ -51,7 +60,10 @@ export class MediaSession {
   takeAnswer(answer: string): boolean {
     const parsed = parseSdp(answer);
     if (!parsed.ok) return false;
-    const accepted = acceptAudioAnswer(parsed.sdp, { codecs: this.#codecs });
+    const accepted = acceptAudioAnswer(parsed.sdp, {
+      codecs: this.#codecs,
+      ...(this.#srtpOffer && { srtpOffer: this.#srtpOffer }),
+    });
     if (!accepted.ok) return false;
     this.#channel.setVariable('switch_r_sdp', answer);
     this.#apply(accepted.agreement);
@@ -71,6 +83,18 @@ export class MediaSession {
     };
   }
 
+  /** Keys when the stream is secured already, or the channel variable `rtp_secure_media` asks for it, as in FreeSWITCH. */
+  #keysToOffer(): SrtpKey[] | undefined {
+    if (this.#srtpSendKey) return [this.#srtpSendKey];
+    const wanted = this.#channel.getVariable('rtp_secure_media') ?? 'false';
+    if (/^(false|no|off|0|forbidden|optional)\b/i.test(wanted)) return undefined;
+    const named = wanted
+      .split(':')
+      .slice(1)
+      .flatMap((name) => srtpSuite(name.replace(/^AES_CM_256_/i, 'AES_256_CM_')) ?? []);
+    return (named.length > 0 ? named : SRTP_SUITES).map(createSrtpKey);
+  }
+
   #setLocal(sdp: string): void {
     const { host, port } = this.#channel.leg;
     this.#channel.setVariable('rtp_local_sdp_str', sdp);
@@ -86,6 +110,7 @@ export class MediaSession {
     // A client without media yet answers with our own description: sending to ourselves would latch us onto ourselves.
     const isUs = remoteHost === channel.leg.host && remotePort === channel.leg.port;
     channel.agreement = agreement;
+    this.#srtpSendKey = agreement.srtp?.send;
     channel.leg.configure({
       codec,
       payloadType,
@@ -93,10 +118,13 @@ export class MediaSession {
       ptimeMs,
       telephoneEventPayloadType,
       telephoneEventClockHz,
+      srtp: agreement.srtp,
       direction: isUs ? 'inactive' : direction,
       remote: isUs ? undefined : { host: remoteHost, port: remotePort },
     });
     const variables: Record<string, string | undefined> = {
+      rtp_has_crypto: agreement.srtp?.receive.suite,
+      rtp_secure_media_confirmed: agreement.srtp && 'true',
       remote_media_ip: remoteHost,
       remote_media_port: String(remotePort),
       rtp_use_codec_name: name,
