@@ -68,7 +68,8 @@ export class PhoneMedia {
   readonly rateHz: LegRate;
   agreement: AudioAgreement<CodecId> | undefined;
   readonly #ptimeMs: number;
-  readonly #srtp: readonly SrtpKey[];
+  /** SRTP keys of the next offer. */
+  srtp: readonly SrtpKey[];
   #codec: AudioCodec | undefined;
   #codecs: CodecId[] = ['PCMU', 'PCMA'];
   #heard: Int16Array;
@@ -95,7 +96,7 @@ export class PhoneMedia {
   ) {
     this.rateHz = rateHz;
     this.#ptimeMs = ptimeMs;
-    this.#srtp = srtp;
+    this.srtp = srtp;
     this.#heard = new Int16Array(rateHz * 60);
     socket.onPacket = (packet, datagram) => this.#receive(packet, datagram);
   }
@@ -123,7 +124,7 @@ export class PhoneMedia {
   offer(codecs: CodecId[] = ['PCMU', 'PCMA']): string {
     this.#codecs = codecs;
     const { host, port } = this.socket;
-    const offer = offerAudio({ host, port, sessionId: '1', sessionVersion: 1, codecs, srtpOffer: this.#srtp });
+    const offer = offerAudio({ host, port, sessionId: '1', sessionVersion: 1, codecs, srtpOffer: this.srtp });
     return offer.replace('a=ptime:20', `a=ptime:${this.#ptimeMs}`);
   }
 
@@ -131,7 +132,7 @@ export class PhoneMedia {
   start(answer: string): void {
     const parsed = parseSdp(answer);
     if (!parsed.ok) throw parsed.error;
-    const accepted = acceptAudioAnswer(parsed.sdp, { codecs: this.#codecs, srtpOffer: this.#srtp });
+    const accepted = acceptAudioAnswer(parsed.sdp, { codecs: this.#codecs, srtpOffer: this.srtp });
     if (!accepted.ok) throw accepted.error;
     this.startTo(accepted.agreement);
   }

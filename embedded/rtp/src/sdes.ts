@@ -79,7 +79,7 @@ export function acceptCrypto(media: SdpMedia, offered: readonly SrtpKey[]): Srtp
   for (const line of media.attributes) {
     const theirs = parseCrypto(line);
     const ours = theirs && offered[theirs.tag - 1];
-    if (ours?.suite === theirs?.key.suite) return ours && theirs && { send: ours, receive: theirs.key };
+    if (theirs && ours?.suite === theirs.key.suite) return { send: ours, receive: theirs.key };
   }
   return undefined;
 }
