@@ -35,8 +35,10 @@ t.test('srtp: a bridge between a secured and a plain call, new keys by re-INVITE
   await a.esl.api(`uuid_bridge ${a.uuid} ${b.uuid}`);
   const said = chirp(600);
   a.media.say(said);
-  await b.media.hears(1000);
-  t.ok(correlate(b.media.heard, said).coefficient > 0.9, 'from the secured side');
+  await b.media.hears(1500);
+  // A pause of a busy machine may spoil one part.
+  const parts = [0, 1600, 3200].map((at) => correlate(b.media.heard, said.subarray(at, at + 1600)).coefficient);
+  t.ok(parts.sort((one, other) => one - other)[1]! > 0.9, `from the secured side: ${parts}`);
   const before = a.dialog.remoteSdp;
   a.media.srtp = [createSrtpKey(SRTP_SUITES[2]!)];
   await a.dialog.reinvite(a.media.offer(['PCMU']));
