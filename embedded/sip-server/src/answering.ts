@@ -13,6 +13,7 @@ import type { ControlClient } from './control/control-client.js';
 import { endByServer, hangUp } from './dialog-requests.js';
 import { newDialog, type ServerDialog, subscriptionLapse } from './dialog-store.js';
 import { CommandError } from './errors.js';
+import { isNattedCaller } from './nat.js';
 import { noteRequestReceived, noteResponseSent } from './offer-answer.js';
 import { answerByServer, giveUp, settle } from './pending-servers.js';
 import { refusalOf } from './request-policy.js';
@@ -195,6 +196,7 @@ export class Answering {
       early,
       lapsesAtMs: method === 'INVITE' ? undefined : subscriptionLapse(method, response),
       peer: transaction.source,
+      behindNat: isNattedCaller(request, transaction.source, this.context.nat),
     });
     noteRequestReceived(dialog, request);
     dialog.unansweredInvite = early;

@@ -6,6 +6,7 @@ import { DRACHTIO_FLAGS, environmentFlags, refuseUnsupported } from './drachtio-
 import { ArgumentError } from './errors.js';
 import { type HandlerSettings, readHandlers } from './handler-arguments.js';
 import { type LimitSettings, readLimits } from './limit-arguments.js';
+import type { NatDetection } from './nat.js';
 import {
   OBSERVE_FLAGS,
   OBSERVE_USAGE,
@@ -41,6 +42,8 @@ export interface SipServerOptions {
   dnsNames: string[];
   /** What is answered without an application. */
   policy: RequestPolicy;
+  /** How peers behind NAT are recognised. */
+  nat: NatDetection;
   /** Who refreshes sessions of callers that ask for a timer and leave that open. */
   sessionRefresher: DefaultRefresher;
   /** Health and metrics; undefined for none. */
@@ -61,6 +64,8 @@ export const USAGE = `sip-server: a SIP server that speaks the drachtio control 
   --external-ip HOST        what the contact before it is called to peers outside its local nets
   --local-net CIDR          local net of the contact before it; repeatable (the private range of its address)
   --mtu BYTES               larger requests go over TCP unless their URI says udp (1300)
+  --disable-nat-detection   in dialogs over UDP: trust a Contact that is not where its sender was heard
+  --aggressive-nat-detection  take nat=yes in Record-Route or Contact for a sign of NAT
   --session-refresher WHO   uac, uas or none: who refreshes the session of a caller that asks for a timer and leaves that
                             open; none declines the timer (none)
   --cert-file FILE          certificate for tls and wss (PEM)
@@ -140,6 +145,10 @@ export function readArguments(
       rejectsRegisterWithoutRealm: values['reject-register-with-no-realm'] ?? false,
       ringsAlways: values['always-send-180'] ?? false,
     },
+    nat: {
+      disabled: values['disable-nat-detection'] ?? false,
+      aggressive: values['aggressive-nat-detection'] ?? false,
+    },
     sessionRefresher: readRefresher(values['session-refresher'] ?? 'none'),
     maxDatagramBytes: readMtu(values.mtu ?? '1300'),
     address: values.address ?? '127.0.0.1',
@@ -193,6 +202,7 @@ function parse(argv: readonly string[]) {
       'always-send-180': flag,
       'session-refresher': text,
       'disable-nat-detection': flag,
+      'aggressive-nat-detection': flag,
       'prometheus-scrape-port': text,
       'tls-cipherlist': text,
       'http-handler': { ...texts, short: 'a' },

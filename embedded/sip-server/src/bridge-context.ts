@@ -14,6 +14,7 @@ import type { CallRecords } from './call-records.js';
 import type { ClientRegistry } from './control/client-registry.js';
 import type { ControlClient } from './control/control-client.js';
 import type { DialogStore, ServerDialog } from './dialog-store.js';
+import type { NatDetection } from './nat.js';
 import type { SipProxy } from './proxy/proxy.js';
 import type { RequestPolicy } from './request-policy.js';
 import type { ServerCounters } from './server-counters.js';
@@ -58,6 +59,7 @@ export interface BridgeContext {
   counters: ServerCounters;
   records: CallRecords;
   policy: RequestPolicy;
+  nat: NatDetection;
   logger: Logger;
 }
 

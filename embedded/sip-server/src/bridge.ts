@@ -13,6 +13,7 @@ import { DialogStore } from './dialog-store.js';
 import { CommandError } from './errors.js';
 import type { RequestHandler } from './http/request-handler.js';
 import { Incoming } from './incoming.js';
+import type { NatDetection } from './nat.js';
 import { Outgoing } from './outgoing.js';
 import { refuse } from './pending-servers.js';
 import { proxyForApplication } from './proxy/command.js';
@@ -33,6 +34,8 @@ export interface BridgeOptions {
   handlers: readonly RequestHandler[];
   outbound: () => OutboundConnections;
   policy: RequestPolicy;
+  /** How peers behind NAT are recognised. */
+  nat: NatDetection;
   proxy: SipProxy;
   logger: Logger;
   /** Who refreshes sessions of callers that do not say. @defaultValue 'none' */
@@ -57,6 +60,7 @@ export class SipBridge implements ControlHandler {
     handlers,
     outbound,
     policy,
+    nat,
     proxy,
     logger,
     sessionRefresher,
@@ -74,6 +78,7 @@ export class SipBridge implements ControlHandler {
       counters,
       records: new CallRecords(registry),
       policy,
+      nat,
       logger,
     };
     this.context = context;

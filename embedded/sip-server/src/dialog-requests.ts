@@ -13,11 +13,12 @@ import type { CallEnd } from './call-records.js';
 import type { ServerDialog } from './dialog-store.js';
 
 /**
- * Where a request inside a dialog goes: its route or the peer's Contact, over the peer's transport where that says none,
- * and on the connection on which the peer was heard where it cannot be reached otherwise.
+ * Where a request inside a dialog goes: where the peer was heard when it is behind NAT over UDP; else its route or the
+ * peer's Contact, over the peer's transport where that says none, and on the connection on which the peer was heard where it cannot be reached otherwise.
  */
 export function dialogDestination(dialog: ServerDialog, request: SipMessage): Endpoint | undefined {
   const { peer, state } = dialog;
+  if (dialog.behindNat && peer.transport === 'udp') return { transport: 'udp', host: peer.host, port: peer.port };
   const isRouted = request.has('Route');
   const uri = nextHopUri(request) ?? state.remoteTarget;
   const hop = endpointOfUri(uri);

@@ -46,11 +46,17 @@ export interface ServerDialog {
   lapsesAtMs: number | undefined;
   /** Where the peer was last heard or reached: its Contact may not say its transport, or be behind NAT or a browser. */
   peer: Endpoint;
+  /** It is behind NAT: requests go to `peer`, whatever its Contact and routes say. */
+  behindNat: boolean;
 }
 
 /** A dialog with nothing under way in it. */
 export function newDialog(
-  given: Pick<ServerDialog, 'state' | 'client' | 'early' | 'peer'> & { id: string; lapsesAtMs?: number | undefined },
+  given: Pick<ServerDialog, 'state' | 'client' | 'early' | 'peer'> & {
+    id: string;
+    lapsesAtMs?: number | undefined;
+    behindNat?: boolean;
+  },
 ): ServerDialog {
   return {
     ack: undefined,
@@ -66,6 +72,7 @@ export function newDialog(
     session: undefined,
     ending: false,
     lapsesAtMs: undefined,
+    behindNat: false,
     ...given,
   };
 }

@@ -9,7 +9,6 @@ export const VALUES_WITHOUT_EFFECT = ['sofia-loglevel'] as const;
 /** Flags of drachtio-server that ask for what this server does not do: ignoring them would deceive. */
 const REFUSED_FLAGS = {
   daemon: 'run it under a process manager',
-  'aggressive-nat-detection': 'not supported: where a peer was heard decides, not what it says of itself',
 } as const;
 
 /** As those, with a value. */
@@ -68,6 +67,8 @@ const VARIABLES: Record<string, string> = {
 
 /** As those; `1` sets the flag. */
 const SWITCHES: Record<string, string> = {
+  // Spelled as drachtio-server spells it.
+  DRACHTIO_AGRESSIVE_NAT_DETECTION: 'aggressive-nat-detection',
   DRACHTIO_TLS_VERIFY_CLIENT_CERT: 'tls-require-client-cert',
   DRACHTIO_REJECT_REGISTER_WITH_NO_REALM: 'reject-register-with-no-realm',
 };

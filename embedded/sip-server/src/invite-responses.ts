@@ -2,6 +2,7 @@ import { DialogState, dialogKey, parseCSeq, rseqOf, type SipMessage, tagOf } fro
 import { type BridgeContext, dialogId, type PendingClient } from './bridge-context.js';
 import { dialogDestination, hangUp } from './dialog-requests.js';
 import { newDialog, type ServerDialog } from './dialog-store.js';
+import { isNattedCallee } from './nat.js';
 import { noteRequestSent, noteResponseReceived } from './offer-answer.js';
 import type { SessionTimers } from './session-timer.js';
 
@@ -65,6 +66,7 @@ export class InviteResponses {
       client,
       early: true,
       peer: transaction.destination,
+      behindNat: isNattedCallee(response, transaction.destination, this.context.nat),
     });
     dialog.reinvite = transaction;
     noteRequestSent(dialog, request);
@@ -112,6 +114,7 @@ export class InviteResponses {
     this.endEarly(pending);
     if (early) {
       early.state.confirm(response);
+      early.behindNat = isNattedCallee(response, early.peer, this.context.nat);
       early.reinvite = undefined;
       dialogs.confirm(early, baseId);
       pending.dialog = early;
@@ -131,6 +134,7 @@ export class InviteResponses {
       client,
       early: false,
       peer: destination,
+      behindNat: isNattedCallee(response, destination, this.context.nat),
     });
     noteRequestSent(dialog, request);
     return dialog;

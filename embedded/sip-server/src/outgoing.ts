@@ -28,6 +28,7 @@ import { dialogDestination, endByServer, hangUp, sendInDialog } from './dialog-r
 import { endsSubscription, newDialog, type ServerDialog, subscriptionLapse } from './dialog-store.js';
 import { CommandError } from './errors.js';
 import { InviteResponses } from './invite-responses.js';
+import { isNattedCallee } from './nat.js';
 import { noteRequestSent, noteResponseReceived } from './offer-answer.js';
 import type { SessionTimers } from './session-timer.js';
 import type { Subscriptions } from './subscriptions.js';
@@ -293,6 +294,7 @@ export class Outgoing {
       early: false,
       lapsesAtMs: subscriptionLapse(transaction.method, response),
       peer: transaction.destination,
+      behindNat: isNattedCallee(response, transaction.destination, this.context.nat),
     });
     this.context.dialogs.add(pending.dialog);
     return pending.dialog.id;

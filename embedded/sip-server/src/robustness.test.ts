@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import t from 'tap';
 import { readArguments } from './arguments.js';
 import type { SipServer } from './server.js';
-import { connectApp, sdp, startPhone, startServer, type Teardown, until, uriOf } from './test-rig.js';
+import { connectApp, notDrachtio, sdp, startPhone, startServer, type Teardown, until, uriOf } from './test-rig.js';
 
 /** A raw control connection; `lines` are the frames it got. */
 async function rawClient(t: Teardown, server: SipServer) {
@@ -25,7 +25,7 @@ async function closed(socket: Socket): Promise<void> {
   if (!socket.closed) await new Promise<void>((resolve) => socket.once('close', () => resolve()));
 }
 
-t.test('control port: a wrong secret is refused and closed', async (t) => {
+t.test('control port: a wrong secret is refused and closed (not drachtio)', notDrachtio, async (t) => {
   const server = await startServer(t);
   const client = await rawClient(t, server);
   client.send('1|authenticate|wrong|');
@@ -40,37 +40,48 @@ for (const command of [
   'sip||\r\nOPTIONS sip:127.0.0.1 SIP/2.0\r\n\r\n',
   'remove_route|invite',
 ]) {
-  t.test(`control port: ${command.slice(0, 12)} before authenticate is refused and closed`, async (t) => {
-    const server = await startServer(t);
-    const client = await rawClient(t, server);
-    client.send(`1|${command}`);
-    client.send('2|authenticate|cymru|');
-    await closed(client.socket);
-    t.match(client.received(), /^\d+#[^#]*\|response\|1\|NO\|not authenticated$/);
-    t.equal(server.counters.unauthenticatedCommands, 1);
-    const phone = await startPhone(t);
-    t.equal((await phone.request({ method: 'INVITE', uri: uriOf(server) }))?.status, 503);
-  });
+  t.test(
+    `control port: ${command.slice(0, 12)} before authenticate is refused and closed (not drachtio)`,
+    notDrachtio,
+    async (t) => {
+      const server = await startServer(t);
+      const client = await rawClient(t, server);
+      client.send(`1|${command}`);
+      client.send('2|authenticate|cymru|');
+      await closed(client.socket);
+      t.match(client.received(), /^\d+#[^#]*\|response\|1\|NO\|not authenticated$/);
+      t.equal(server.counters.unauthenticatedCommands, 1);
+      const phone = await startPhone(t);
+      t.equal((await phone.request({ method: 'INVITE', uri: uriOf(server) }))?.status, 503);
+    },
+  );
 }
 
-t.test('control port: authenticate, ping, route answer as the real server does', async (t) => {
-  const server = await startServer(t);
-  const client = await rawClient(t, server);
-  client.send('1|authenticate|cymru|a,b');
-  client.send('2|ping');
-  client.send('3|route|invite');
-  client.send('4|dance');
-  await closed(client.socket);
-  const { port } = server.layer.addressFor('udp');
-  const frames = client.received().split(/\d+#(?=[0-9a-f]{8}-)/);
-  t.match(frames[1], new RegExp(`\\|response\\|1\\|OK\\|udp/127.0.0.1:${port},tcp/127.0.0.1:${port}\\|v0\\.9\\.10\\|`));
-  t.match(frames[2], /\|response\|2\|OK\|pong$/);
-  t.match(frames[3], /\|response\|3\|OK$/);
-  t.match(frames[4], /\|response\|4\|NO\|Unknown message type$/);
-  t.equal(server.counters.unknownCommands, 1);
-});
+t.test(
+  'control port: authenticate, ping, route answer as the real server does (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const server = await startServer(t);
+    const client = await rawClient(t, server);
+    client.send('1|authenticate|cymru|a,b');
+    client.send('2|ping');
+    client.send('3|route|invite');
+    client.send('4|dance');
+    await closed(client.socket);
+    const { port } = server.layer.addressFor('udp');
+    const frames = client.received().split(/\d+#(?=[0-9a-f]{8}-)/);
+    t.match(
+      frames[1],
+      new RegExp(`\\|response\\|1\\|OK\\|udp/127.0.0.1:${port},tcp/127.0.0.1:${port}\\|v0\\.9\\.10\\|`),
+    );
+    t.match(frames[2], /\|response\|2\|OK\|pong$/);
+    t.match(frames[3], /\|response\|3\|OK$/);
+    t.match(frames[4], /\|response\|4\|NO\|Unknown message type$/);
+    t.equal(server.counters.unknownCommands, 1);
+  },
+);
 
-t.test('control port: frames in pieces and several at once are understood', async (t) => {
+t.test('control port: frames in pieces and several at once are understood (not drachtio)', notDrachtio, async (t) => {
   const server = await startServer(t);
   const client = await rawClient(t, server);
   const bytes = Buffer.from(
@@ -91,7 +102,7 @@ for (const [what, junk] of [
   ['a length of nothing', Buffer.from('0#')],
   ['more digits than a length has', Buffer.from('123456789')],
 ] as const) {
-  t.test(`control port: ${what} closes the client and is counted`, async (t) => {
+  t.test(`control port: ${what} closes the client and is counted (not drachtio)`, notDrachtio, async (t) => {
     const server = await startServer(t);
     const client = await rawClient(t, server);
     client.socket.write(junk);
@@ -101,38 +112,46 @@ for (const [what, junk] of [
   });
 }
 
-t.test('control port: a wrong length after authenticate closes the client and is counted', async (t) => {
-  const server = await startServer(t);
-  const client = await rawClient(t, server);
-  client.send('1|authenticate|cymru|');
-  client.socket.write('3#2|ping');
-  await closed(client.socket);
-  t.equal(server.counters.badControlFrames + server.counters.unknownCommands, 1);
-});
+t.test(
+  'control port: a wrong length after authenticate closes the client and is counted (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const server = await startServer(t);
+    const client = await rawClient(t, server);
+    client.send('1|authenticate|cymru|');
+    client.socket.write('3#2|ping');
+    await closed(client.socket);
+    t.equal(server.counters.badControlFrames + server.counters.unknownCommands, 1);
+  },
+);
 
-t.test('control port: SIP that cannot be sent is refused with a reason, the client stays', async (t) => {
-  const server = await startServer(t);
-  const client = await rawClient(t, server);
-  client.send('1|authenticate|cymru|');
-  const bad = [
-    'nonsense',
-    'OPTIONS sip:127.0.0.1 SIP/2.0\r\nbad header\r\n\r\n',
-    'OPTIONS sips:127.0.0.1 SIP/2.0\r\n\r\n',
-    'MESSAGE sip:127.0.0.1 SIP/2.0\r\n\r\nbody without type',
-    'CANCEL sip:127.0.0.1 SIP/2.0\r\n\r\n',
-    'SIP/2.0 200 OK\r\n\r\n',
-    'SIP/2.0 999 No\r\n\r\n',
-  ];
-  for (const [i, text] of bad.entries()) client.send(`m${i}|sip||\r\n${text}`);
-  client.send('d|sip||no such dialog\r\nBYE sip:placeholder SIP/2.0\r\n\r\n');
-  client.send('p|ping');
-  await until(() => client.received().includes('|p|OK|pong'));
-  for (const i of bad.keys()) t.match(client.received(), `|response|m${i}|NOK|`);
-  t.match(client.received(), /\|response\|d\|NOK\|[^#]*unable to find dialog/);
-  t.equal(server.counters.refusedCommands, bad.length + 1);
-});
+t.test(
+  'control port: SIP that cannot be sent is refused with a reason, the client stays (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const server = await startServer(t);
+    const client = await rawClient(t, server);
+    client.send('1|authenticate|cymru|');
+    const bad = [
+      'nonsense',
+      'OPTIONS sip:127.0.0.1 SIP/2.0\r\nbad header\r\n\r\n',
+      'OPTIONS sips:127.0.0.1 SIP/2.0\r\n\r\n',
+      'MESSAGE sip:127.0.0.1 SIP/2.0\r\n\r\nbody without type',
+      'CANCEL sip:127.0.0.1 SIP/2.0\r\n\r\n',
+      'SIP/2.0 200 OK\r\n\r\n',
+      'SIP/2.0 999 No\r\n\r\n',
+    ];
+    for (const [i, text] of bad.entries()) client.send(`m${i}|sip||\r\n${text}`);
+    client.send('d|sip||no such dialog\r\nBYE sip:placeholder SIP/2.0\r\n\r\n');
+    client.send('p|ping');
+    await until(() => client.received().includes('|p|OK|pong'));
+    for (const i of bad.keys()) t.match(client.received(), `|response|m${i}|NOK|`);
+    t.match(client.received(), /\|response\|d\|NOK\|[^#]*unable to find dialog/);
+    t.equal(server.counters.refusedCommands, bad.length + 1);
+  },
+);
 
-t.test('SIP port: garbage over UDP is counted by reason and harms nobody', async (t) => {
+t.test('SIP port: garbage over UDP is counted by reason and harms nobody (not drachtio)', notDrachtio, async (t) => {
   const server = await startServer(t);
   const { port } = server.layer.addressFor('udp');
   const socket = createSocket('udp4');
@@ -155,28 +174,32 @@ t.test('SIP port: garbage over UDP is counted by reason and harms nobody', async
   t.equal((await phone.request({ method: 'OPTIONS', uri: uriOf(server) }))?.status, 200);
 });
 
-t.test('SIP port: a stream that cannot be framed is closed and counted; half a message harms nobody', async (t) => {
-  const server = await startServer(t);
-  const { port } = server.layer.addressFor('tcp');
-  const half = connect(port, '127.0.0.1');
-  t.teardown(() => half.destroy());
-  half.write('OPTIONS sip:a@b SIP/2.0\r\nVia: ');
-  half.end();
-  const flood = connect(port, '127.0.0.1');
-  t.teardown(() => flood.destroy());
-  flood.on('error', () => flood.destroy());
-  flood.write(Buffer.alloc(200_000, 0x41));
-  await closed(flood);
-  t.equal(server.layer.counters.oversize, 1);
-  const bad = connect(port, '127.0.0.1');
-  t.teardown(() => bad.destroy());
-  bad.on('error', () => bad.destroy());
-  bad.write('OPTIONS sip:a@b SIP/2.0\r\nContent-Length: many\r\n\r\n');
-  await closed(bad);
-  t.equal(server.layer.counters.parseErrors['bad-content-length'], 1);
-});
+t.test(
+  'SIP port: a stream that cannot be framed is closed and counted; half a message harms nobody (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const server = await startServer(t);
+    const { port } = server.layer.addressFor('tcp');
+    const half = connect(port, '127.0.0.1');
+    t.teardown(() => half.destroy());
+    half.write('OPTIONS sip:a@b SIP/2.0\r\nVia: ');
+    half.end();
+    const flood = connect(port, '127.0.0.1');
+    t.teardown(() => flood.destroy());
+    flood.on('error', () => flood.destroy());
+    flood.write(Buffer.alloc(200_000, 0x41));
+    await closed(flood);
+    t.equal(server.layer.counters.oversize, 1);
+    const bad = connect(port, '127.0.0.1');
+    t.teardown(() => bad.destroy());
+    bad.on('error', () => bad.destroy());
+    bad.write('OPTIONS sip:a@b SIP/2.0\r\nContent-Length: many\r\n\r\n');
+    await closed(bad);
+    t.equal(server.layer.counters.parseErrors['bad-content-length'], 1);
+  },
+);
 
-t.test('metrics: live transactions and dialogs are shown and return to zero', async (t) => {
+t.test('metrics: live transactions and dialogs are shown and return to zero (not drachtio)', notDrachtio, async (t) => {
   const server = await startServer(t);
   await connectApp(t, server, (srf) => {
     srf.invite((req, res) => void srf.createUAS(req, res, { localSdp: sdp(1) }));

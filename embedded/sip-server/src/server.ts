@@ -106,7 +106,7 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
   };
   try {
     await layer.start();
-    const { policy, secret, keepAliveMs, sessionRefresher } = options;
+    const { policy, nat, secret, keepAliveMs, sessionRefresher } = options;
     const { clock } = around;
     const proxy = new SipProxy(layer, counters, secret, options.dnsNames, around.proxyTimerCMs);
     const bridge = new SipBridge({
@@ -116,6 +116,7 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
       handlers,
       outbound: () => control.outbound,
       policy,
+      nat,
       proxy,
       logger,
       sessionRefresher,

@@ -54,15 +54,15 @@ t.test(
     const { clock, server, caller, ok, dialog, call } = await answered(t, asked);
     t.equal(ok.get('Session-Expires'), '120;refresher=uac');
     t.equal(ok.get('Require'), 'timer', 'RFC 4028 §9');
-    clock.advance(119_000);
+    clock.advance(87_000);
     const refresh = caller.inside(dialog, 'UPDATE', { headers: asked });
     const refreshed = await refresh.final();
     t.equal(refreshed.status, 200);
     t.equal(refreshed.get('Session-Expires'), '120;refresher=uac');
-    clock.advance(119_000);
+    clock.advance(87_900);
     t.equal(server.bridge.dialogCount, 1);
     const ended = once(call, 'destroy') as Promise<[AppMessage, string]>;
-    clock.advance(1000);
+    clock.advance(100);
     const bye = await caller.request('BYE');
     t.match(bye.request.get('Reason'), /Session timer expired/);
     caller.answer(bye, 200);
@@ -73,16 +73,38 @@ t.test(
 );
 
 t.test(
+  'session timer: the BYE comes 32 s before the end of the interval, or a third of a short one (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    for (const [seconds, endsAfterMs] of [
+      [1800, 1_768_000],
+      [90, 60_000],
+    ] as const) {
+      const { clock, server, caller } = await answered(t, {
+        ...TIMER,
+        'Session-Expires': `${seconds};refresher=uac`,
+      });
+      clock.advance(endsAfterMs - 1);
+      t.equal(server.counters.sessionsExpired, 0);
+      clock.advance(1);
+      t.equal(server.counters.sessionsExpired, 1);
+      caller.answer(await caller.request('BYE'), 200);
+      await nothingHeld(server);
+    }
+  },
+);
+
+t.test(
   'session timer: a re-INVITE of the peer refreshes, one without Session-Expires ends the timer (not drachtio)',
   notDrachtio,
   async (t) => {
     const asked = { ...TIMER, 'Session-Expires': '90;refresher=uac' };
     const { clock, server, caller, dialog } = await answered(t, asked);
-    clock.advance(89_000);
+    clock.advance(59_000);
     const again = caller.inside(dialog, 'INVITE', { port: 4000, headers: asked });
     t.equal((await again.final()).get('Session-Expires'), '90;refresher=uac');
     caller.ack(dialog, again);
-    clock.advance(89_000);
+    clock.advance(59_000);
     const last = caller.inside(dialog, 'INVITE', { port: 4000 });
     t.equal((await last.final()).get('Session-Expires'), undefined);
     caller.ack(dialog, last);
@@ -188,7 +210,7 @@ t.test(
     const { caller, dialog, clock, server } = await answered(t, { ...TIMER, 'Session-Expires': '120;refresher=uac' });
     const refused = await caller.inside(dialog, 'UPDATE', { headers: { ...TIMER, 'Session-Expires': '30' } }).final();
     t.equal(refused.status, 422);
-    clock.advance(120_000);
+    clock.advance(88_000);
     caller.answer(await caller.request('BYE'), 200);
     await nothingHeld(server);
   },
@@ -208,7 +230,7 @@ t.test(
 
     const theirs = await calling(t, asked, { Require: 'timer', 'Session-Expires': '180;refresher=uas' });
     const ended = once(theirs.call, 'destroy');
-    theirs.clock.advance(180_000);
+    theirs.clock.advance(148_000);
     theirs.callee.answer(await theirs.callee.request('BYE'), 200);
     await ended;
     await nothingHeld(theirs.server);

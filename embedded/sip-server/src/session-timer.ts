@@ -11,6 +11,8 @@ const MIN_SE_SECONDS = 90;
 const MAX_SECONDS = 2_000_000;
 /** Refreshes of many calls that began together are spread over this. */
 const SPREAD_MS = 5000;
+/** So long before the end of its interval, or a third of it, a session that the peer does not refresh ends (RFC 4028 §10). */
+const END_BEFORE_MS = 32_000;
 /** A refresh waits while an INVITE is under way, or after 491 (RFC 3261 §14.1). */
 const RETRY_MS: readonly [number, number] = [2100, 4000];
 /** Reason of the BYE as drachtio-server words it: applications read its text. */
@@ -46,8 +48,8 @@ export interface SessionTimer {
 
 /**
  * Session timers (RFC 4028) as drachtio-server keeps them: the application, or the peer, asks for one by Session-Expires;
- * the server refreshes with re-INVITE at half the interval where that is our part, and ends the dialog with BYE where the
- * peer does not do its part, or a refresh fails.
+ * the server refreshes with re-INVITE at half the interval where that is our part, and ends the dialog with BYE shortly before
+ * the end of the interval where the peer does not do its part, or when a refresh fails.
  */
 export class SessionTimers {
   constructor(
@@ -117,7 +119,8 @@ export class SessionTimers {
     this.stop(dialog);
     const hasBody = described.body.length > 0;
     const wholeMs = seconds * 1000;
-    const afterMs = refresher === 'us' ? wholeMs / 2 - randomInt(0, SPREAD_MS) : wholeMs;
+    const afterMs =
+      refresher === 'us' ? wholeMs / 2 - randomInt(0, SPREAD_MS) : wholeMs - Math.min(END_BEFORE_MS, wholeMs / 3);
     let handle: unknown;
     const schedule = (ms: number): void => {
       handle = this.clock.setTimeout(() => fire(), ms);

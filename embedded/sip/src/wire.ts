@@ -24,9 +24,9 @@ import {
 import type { Via } from './via.js';
 
 /**
- * Sees every message as it comes in and goes out, also those that are refused or repeated, but not those that a limit of
- * their source drops. It runs inside the reading or
- * sending of a message: it must not block, nor throw, nor keep `bytes` without copying them.
+ * Sees every message as it comes in and goes out, also those that are refused or repeated, but not those over a limit of
+ * their source, nor the 503 that such a one gets. It runs inside the reading or sending of a message: it must not block,
+ * nor throw, nor keep `bytes` without copying them.
  * @param peer where the message came from or goes to
  * @param local our listening socket
  */
@@ -133,6 +133,16 @@ export class Wire {
     source: MessageSource | undefined,
     done: (error?: Error) => void = () => {},
   ): void {
+    this.send(bytes, to, source, this.options.tap, done);
+  }
+
+  private send(
+    bytes: Buffer,
+    to: Endpoint,
+    source: MessageSource | undefined,
+    tap: WireTap | undefined,
+    done: (error?: Error) => void,
+  ): void {
     const transport =
       this.points.transports.find((t) => source !== undefined && t.local === source.local) ?? this.points.choose(to);
     const report = (error?: Error): void => {
@@ -146,7 +156,7 @@ export class Wire {
       return;
     }
     // What goes back on a connection goes to its other end, whatever port a Via names.
-    this.options.tap?.('out', bytes, source?.connectionId === undefined ? to : source, transport.local);
+    tap?.('out', bytes, source?.connectionId === undefined ? to : source, transport.local);
     transport.send(bytes, to, source?.connectionId ?? to.connectionId, report);
   }
 
@@ -155,11 +165,11 @@ export class Wire {
     const admission = this.admit(bytes, source);
     // A flood must not push everything else out of what is traced.
     if (admission === 'drop') return false;
-    this.options.tap?.('in', bytes, source, source.local);
     if (admission === 'refuse') {
       this.refuseOverLimit(bytes, source);
       return false;
     }
+    this.options.tap?.('in', bytes, source, source.local);
     const parsed = parseMessage(bytes, this.limits);
     if (!parsed.ok) {
       this.garbage(parsed.error, source);
@@ -205,7 +215,8 @@ export class Wire {
     const { message } = parsed;
     const via = stampReceived(message, source);
     const response = createResponse(message, 503, undefined, STATELESS_TAG).add('Retry-After', RETRY_AFTER_SECONDS);
-    this.answer(response, via, source);
+    this.counters.responsesSent++;
+    this.send(response.toBuffer(), responseEndpoint(via, source), source, undefined, () => {});
   }
 
   /** RFC 4475 §3.1.2.3, §3.3.9: as far as it can be read, a request without a clear end is answered before the connection ends. */

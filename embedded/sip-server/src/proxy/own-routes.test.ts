@@ -1,8 +1,8 @@
 import t from 'tap';
-import { startServer } from '../test-rig.js';
+import { notDrachtio, startServer } from '../test-rig.js';
 import { OwnRoutes } from './own-routes.js';
 
-t.test('own routes: addresses and --dns-name are ours, at our ports only', async (t) => {
+t.test('own routes: addresses and --dns-name are ours, at our ports only (not drachtio)', notDrachtio, async (t) => {
   const server = await startServer(t);
   const { port } = server.layer.addressFor('udp');
   const routes = new OwnRoutes(server.layer, 'secret', ['sip.example.com']);
