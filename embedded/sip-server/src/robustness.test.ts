@@ -219,6 +219,41 @@ t.test('metrics: live transactions and dialogs are shown and return to zero (not
   t.equal((await fetch(`http://127.0.0.1:${server.httpPort}/health`)).status, 200);
 });
 
+t.test('metrics: transactions, repeats and connections bear their transport (not drachtio)', notDrachtio, async (t) => {
+  const server = await startServer(t);
+  await connectApp(t, server, (srf) => {
+    srf.invite((req, res) => void srf.createUAS(req, res, { localSdp: sdp(1) }));
+    srf.options((_req, res) => res.send(200));
+  });
+  const phone = await startPhone(t);
+  const dialog = await phone.invite({ uri: uriOf(server, '100', 'tcp'), sdp: sdp(2) }).answered;
+  const twice = createSocket('udp4');
+  t.teardown(() => twice.close());
+  const { port } = server.layer.addressFor('udp');
+  const options = [
+    `OPTIONS sip:127.0.0.1:${port} SIP/2.0`,
+    'Via: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK-twice;rport',
+    'From: <sip:a@b>;tag=1',
+    'To: <sip:c@d>',
+    'Call-ID: twice',
+    'CSeq: 1 OPTIONS',
+    '\r\n',
+  ].join('\r\n');
+  twice.send(options, port, '127.0.0.1');
+  twice.send(options, port, '127.0.0.1');
+  await until(() => server.layer.counters.retransmissionsReceived === 1);
+  const text = await (await fetch(`http://127.0.0.1:${server.httpPort}/metrics`)).text();
+  const shown = (name: string, labels: string): string | undefined =>
+    new RegExp(`^${name}\\{${labels}[^}]*\\} (\\S+)$`, 'm').exec(text)?.[1];
+  t.equal(shown('sip_retransmissions_received_total', 'transport="udp"'), '1');
+  t.equal(shown('sip_retransmissions_received_total', 'transport="tcp"'), '0');
+  t.equal(shown('sip_transactions', 'side="server",transport="tcp"'), '1');
+  t.equal(shown('sip_transactions', 'side="client",transport="tcp"'), '0');
+  t.equal(shown('sip_connections', 'transport="tcp"'), '1');
+  t.equal(shown('sip_connections', 'transport="udp"'), '0');
+  await dialog.bye();
+});
+
 t.test('arguments: what is unsupported or wrong is refused with a reason', async (t) => {
   for (const [argv, reason] of [
     [['--external-ip', 'a b'], /an address expected/],

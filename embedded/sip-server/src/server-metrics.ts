@@ -23,8 +23,6 @@ const SIP_FIELDS: ReadonlyArray<Field<SipCounters>> = [
   'requestsSent',
   'responsesReceived',
   'responsesSent',
-  'retransmissionsReceived',
-  'retransmissionsSent',
   'strayResponses',
   'strayAcks',
   'strayCancels',
@@ -69,12 +67,24 @@ export function addServerMetrics(metrics: Metrics, measured: Measured): void {
   metrics.gauge({
     name: 'sip_transactions',
     help: 'Live transactions',
-    labelNames: ['side'],
+    labelNames: ['side', 'transport'],
     collect() {
-      this.set({ side: 'client' }, layer.gauges.clientTransactions);
-      this.set({ side: 'server' }, layer.gauges.serverTransactions);
+      const { client, server } = layer.byTransport;
+      for (const [transport, count] of Object.entries(client)) this.set({ side: 'client', transport }, count);
+      for (const [transport, count] of Object.entries(server)) this.set({ side: 'server', transport }, count);
     },
   });
+  for (const direction of ['received', 'sent'] as const) {
+    metrics.gauge({
+      name: `sip_retransmissions_${direction}_total`,
+      help: `SIP: messages ${direction} again`,
+      labelNames: ['transport'],
+      collect() {
+        const { [direction]: repeats } = layer.counters.repeats;
+        for (const { transport } of layer.addresses) this.set({ transport }, repeats[transport] ?? 0);
+      },
+    });
+  }
   addLimitMetrics(metrics, measured);
   read('sip_dialogs', 'Live dialogs', () => bridge.dialogCount);
   read('sip_proxied_requests', 'Requests that are being proxied', () => proxy.size);
@@ -109,8 +119,9 @@ function addLimitMetrics(metrics: Metrics, { layer, sourceLimits }: Measured): v
   metrics.gauge({
     name: 'sip_connections',
     help: 'Open connections',
+    labelNames: ['transport'],
     collect() {
-      this.set(layer.connectionCount);
+      for (const [transport, count] of Object.entries(layer.byTransport.connections)) this.set({ transport }, count);
     },
   });
   metrics.gauge({

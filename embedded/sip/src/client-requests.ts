@@ -4,7 +4,7 @@ import { newBranch } from './ids.js';
 import { LargeRequests } from './large-requests.js';
 import { SipMessage } from './message.js';
 import { type ResolverOptions, SipResolver } from './resolver.js';
-import type { Endpoint, TransportName } from './transport.js';
+import { addTo, type Endpoint, type TransportCounts, type TransportName } from './transport.js';
 import { parseCSeq, parseVia } from './via.js';
 import { NOWHERE, type Wire } from './wire.js';
 
@@ -40,6 +40,11 @@ export class ClientRequests {
     return this.transactions.size;
   }
 
+  /** Adds the live transactions to the counts of their transports. Looks at each. */
+  countInto(counts: TransportCounts): void {
+    for (const { destination } of this.transactions.values()) addTo(counts, destination.transport);
+  }
+
   /** Starts a transaction; see `TransactionLayer.sendRequest`. */
   send(
     request: SipMessage,
@@ -68,7 +73,7 @@ export class ClientRequests {
 
   /** Sends an ACK again, byte for byte. */
   resend(ack: SipMessage, destination: Endpoint | undefined = nextHop(ack)): void {
-    this.host.counters.retransmissionsSent++;
+    this.host.counters.countRepeat('sent', destination?.transport ?? 'udp');
     this.transmitAck(ack, destination);
   }
 

@@ -178,7 +178,7 @@ export class ClientTransaction extends EventEmitter<ClientTransactionEvents> {
           this.transmit();
           break;
         case 'resend':
-          this.host.counters.retransmissionsSent++;
+          this.host.counters.countRepeat('sent', this.destination.transport);
           this.transmit();
           break;
         case 'ack':
@@ -191,7 +191,7 @@ export class ClientTransaction extends EventEmitter<ClientTransactionEvents> {
           this.timers.disarm(effect.timer);
           break;
         case 'absorb':
-          this.host.counters.retransmissionsReceived++;
+          this.host.counters.countRepeat('received', this.destination.transport);
           break;
         case 'passUp':
           if (effect.response.status >= 200) this.finalResponse = effect.response;

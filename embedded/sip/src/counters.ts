@@ -1,5 +1,5 @@
 import type { SipParseReason } from './errors.js';
-import type { CloseReason } from './transport.js';
+import { addTo, type CloseReason, type TransportCounts, type TransportName } from './transport.js';
 
 /** What happened on the wire since the start; read by metrics, written by the layer. All are counts of messages but the gauges. */
 export class SipCounters {
@@ -9,8 +9,8 @@ export class SipCounters {
   responsesSent = 0;
   /** Bytes that were no acceptable message, by reason. */
   readonly parseErrors: Partial<Record<SipParseReason, number>> = {};
-  retransmissionsReceived = 0;
-  retransmissionsSent = 0;
+  /** Messages that came, or were sent, again, by transport. */
+  readonly repeats: Record<'received' | 'sent', TransportCounts> = { received: {}, sent: {} };
   /** Responses that belong to no transaction. */
   strayResponses = 0;
   /** ACKs that belong to no INVITE. */
@@ -36,6 +36,19 @@ export class SipCounters {
     this.connectionsClosed[reason] = (this.connectionsClosed[reason] ?? 0) + 1;
   }
 
+  countRepeat(direction: 'received' | 'sent', transport: TransportName): void {
+    addTo(this.repeats[direction], transport);
+  }
+
+  /** Over all transports. */
+  get retransmissionsReceived(): number {
+    return sum(this.repeats.received);
+  }
+
+  get retransmissionsSent(): number {
+    return sum(this.repeats.sent);
+  }
+
   countParseError(reason: SipParseReason): void {
     this.parseErrors[reason] = (this.parseErrors[reason] ?? 0) + 1;
     if (reason === 'too-large') this.oversize++;
@@ -43,6 +56,10 @@ export class SipCounters {
 
   /** Sum over all reasons. */
   get parseErrorTotal(): number {
-    return Object.values(this.parseErrors).reduce((sum, count) => sum + count, 0);
+    return sum(this.parseErrors);
   }
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
 }

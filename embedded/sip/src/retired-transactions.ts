@@ -36,6 +36,10 @@ export class RetiredTransactions {
     return this.byKey.size;
   }
 
+  values(): Iterable<RetiredTransaction> {
+    return this.byKey.values();
+  }
+
   get(key: string): RetiredTransaction | undefined {
     return this.byKey.get(key);
   }

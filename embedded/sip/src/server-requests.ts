@@ -5,7 +5,7 @@ import { responseEndpoint, stampReceived } from './received.js';
 import { RetiredTransactions } from './retired-transactions.js';
 import { type ServerHost, ServerTransaction } from './server-transaction.js';
 import type { SourceLimits } from './source-limits.js';
-import { isInvalidName, type MessageSource } from './transport.js';
+import { addTo, isInvalidName, type MessageSource, type TransportCounts } from './transport.js';
 import { parseCSeq, type Via } from './via.js';
 import type { Wire } from './wire.js';
 
@@ -67,6 +67,13 @@ export class ServerRequests {
     return this.transactions.size + this.acknowledged.size + this.answered.size;
   }
 
+  /** Adds the live transactions to the counts of their transports. Looks at each. */
+  countInto(counts: TransportCounts): void {
+    for (const live of [this.transactions, this.acknowledged, this.answered]) {
+      for (const { source } of live.values()) addTo(counts, source.transport);
+    }
+  }
+
   /** Takes a request off the wire. */
   receive(request: SipMessage, source: MessageSource): void {
     const via = stampReceived(request, source);
@@ -113,7 +120,7 @@ export class ServerRequests {
     // Some peers send the ACK of a 2xx with the branch of the INVITE.
     if (!invite || (invite.state === 'accepted' && invite.isForwarded)) {
       const isRepeat = !invite && (this.acknowledged.get(key) ?? this.acknowledged.ofAck(ackKey(ack)));
-      if (isRepeat) this.host.counters.retransmissionsReceived++;
+      if (isRepeat) this.host.counters.countRepeat('received', source.transport);
       else this.user.strayAck(ack, source);
       return;
     }
@@ -142,9 +149,9 @@ export class ServerRequests {
     const { counters } = this.host;
     const retired = this.retiredOf(method).get(key);
     if (!retired) return false;
-    counters.retransmissionsReceived++;
+    counters.countRepeat('received', retired.source.transport);
     if (retired.answer !== undefined) {
-      counters.retransmissionsSent++;
+      counters.countRepeat('sent', retired.source.transport);
       this.around.wire.transmit(Buffer.from(retired.answer, 'latin1'), retired.to, retired.source);
     }
     return true;

@@ -210,7 +210,7 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
           this.resend();
           break;
         case 'absorb':
-          this.host.counters.retransmissionsReceived++;
+          this.host.counters.countRepeat('received', this.source.transport);
           break;
         case 'arm':
           if (effect.timer === 'J' && this.mayRetire(effect.ms)) this.host.retire(this, this.lastBytes, effect.ms);
@@ -235,7 +235,7 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
 
   private passUpAck(ack: SipMessage): void {
     if (this.ackSeen) {
-      this.host.counters.retransmissionsReceived++;
+      this.host.counters.countRepeat('received', this.source.transport);
       return;
     }
     this.ackSeen = true;
@@ -281,7 +281,7 @@ export class ServerTransaction extends EventEmitter<ServerTransactionEvents> {
 
   private resend(): void {
     if (!this.lastBytes) return;
-    this.host.counters.retransmissionsSent++;
+    this.host.counters.countRepeat('sent', this.source.transport);
     this.transmit(this.lastBytes);
   }
 

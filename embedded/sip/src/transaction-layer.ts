@@ -8,7 +8,7 @@ import type { ResolverOptions } from './resolver.js';
 import { ServerRequests } from './server-requests.js';
 import type { ServerTransaction } from './server-transaction.js';
 import { makeTimers, type SipClock, type SipTimers, systemClock } from './timers.js';
-import type { Endpoint, MessageSource } from './transport.js';
+import { addTo, type Endpoint, type MessageSource, type TransportCounts } from './transport.js';
 import { Wire, type WireOptions } from './wire.js';
 
 export interface TransactionLayerOptions extends WireOptions {
@@ -94,6 +94,18 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
   /** Live transactions; both return to 0 when the timers have run out. */
   get gauges(): { clientTransactions: number; serverTransactions: number } {
     return { clientTransactions: this.clients.size, serverTransactions: this.servers.size };
+  }
+
+  /** Live transactions and open connections of each transport that is listened on. Looks at each transaction. */
+  get byTransport(): Record<'client' | 'server' | 'connections', TransportCounts> {
+    const { transports } = this.wire.points;
+    const none = (): TransportCounts => Object.fromEntries(transports.map(({ local }) => [local.transport, 0]));
+    const counts = { client: none(), server: none(), connections: none() };
+    this.clients.countInto(counts.client);
+    this.servers.countInto(counts.server);
+    for (const { local, connectionCount } of transports)
+      addTo(counts.connections, local.transport, connectionCount ?? 0);
+    return counts;
   }
 
   /** Connections that are open. */

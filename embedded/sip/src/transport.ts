@@ -23,6 +23,14 @@ export function transportParam(transport: TransportName): string {
   return transport === 'udp' ? '' : `;transport=${transport}`;
 }
 
+/** How many there are of something over each transport. */
+export type TransportCounts = Partial<Record<TransportName, number>>;
+
+/** Counts one, or `count`, more over a transport. */
+export function addTo(counts: TransportCounts, transport: TransportName, count = 1): void {
+  counts[transport] = (counts[transport] ?? 0) + count;
+}
+
 /** An address on the network; `host` is an IP literal (without brackets) or a name that is looked up when sending. */
 export interface Endpoint {
   transport: TransportName;
