@@ -7,6 +7,7 @@ import type { ServerCounters } from '../counters.js';
 import { SERVER_VERSION } from '../event-socket/event-bus.js';
 import { CHANNEL_COMMANDS } from './channel-commands.js';
 import { conferenceCommand } from './conference-commands.js';
+import { DETECTION_COMMANDS } from './detection-commands.js';
 import { DIGIT_COMMANDS } from './digit-commands.js';
 
 /** What commands see of the server. */
@@ -44,6 +45,7 @@ const COMMANDS: ReadonlyMap<string, ApiCommand> = new Map([
   ...GLOBAL_COMMANDS,
   ...CHANNEL_COMMANDS,
   ...DIGIT_COMMANDS,
+  ...DETECTION_COMMANDS,
   ['conference', conferenceCommand],
 ]);
 

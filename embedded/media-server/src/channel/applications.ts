@@ -3,6 +3,7 @@ import type { Conferences } from '../conference/conferences.js';
 import type { Playlists } from '../files/playlists.js';
 import type { Channel } from './channel.js';
 import { collectDigits } from './collect-digits.js';
+import { DETECTION_APPLICATIONS } from './detection-applications.js';
 import { DIGIT_APPLICATIONS } from './digit-applications.js';
 import type { Execution } from './execute-queue.js';
 import { playback, playList, type Recording, record, recordSession, splitArguments } from './media-applications.js';
@@ -62,6 +63,7 @@ const BASIC_APPLICATIONS: ReadonlyMap<string, Application> = new Map<string, App
 const APPLICATIONS: ReadonlyMap<string, Application> = new Map([
   ...BASIC_APPLICATIONS,
   ...DIGIT_APPLICATIONS,
+  ...DETECTION_APPLICATIONS,
   ['conference', conference],
 ]);
 

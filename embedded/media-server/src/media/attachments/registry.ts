@@ -1,13 +1,21 @@
 import type { Attachment, AttachmentContext } from '../attachment.js';
 import type { HeardDigit } from '../detectors/dtmf-detector.js';
+import { AnsweringMachine, type AnsweringMachineEvent, type AnsweringMachineSpec } from './answering-machine.js';
 import { InbandDtmf } from './inband-dtmf.js';
 import { type RecordEvent, Recorder, type RecordSpec } from './recorder.js';
+import { SilenceWait, type SilenceWaitEvent, type SilenceWaitSpec } from './silence-wait.js';
+import { ToneWatch, type ToneWatchEvent, type ToneWatchSpec } from './tone-watch.js';
+import { VoiceActivity, type VoiceActivityEvent, type VoiceActivitySpec } from './voice-activity.js';
 
 /**
  * Every kind of attachment: what it is made from, what it may be told, what it reports. To add one: a file beside this one, a line
  * here and a line in {@link FACTORIES}.
  */
 export interface AttachmentTypes {
+  answeringMachine: { spec: AnsweringMachineSpec; message: never; event: AnsweringMachineEvent };
+  silenceWait: { spec: SilenceWaitSpec; message: never; event: SilenceWaitEvent };
+  toneWatch: { spec: ToneWatchSpec; message: never; event: ToneWatchEvent };
+  voiceActivity: { spec: VoiceActivitySpec; message: never; event: VoiceActivityEvent };
   inbandDtmf: { spec: object; message: never; event: HeardDigit };
   record: { spec: RecordSpec; message: never; event: RecordEvent };
 }
@@ -31,6 +39,10 @@ type Factories = {
 };
 
 const FACTORIES: Factories = {
+  answeringMachine: (spec, context) => new AnsweringMachine(spec, context),
+  silenceWait: (spec, context) => new SilenceWait(spec, context),
+  toneWatch: (spec, context) => new ToneWatch(spec, context),
+  voiceActivity: (spec, context) => new VoiceActivity(spec, context),
   inbandDtmf: (_spec, context) => new InbandDtmf(context),
   record: (spec, context) => new Recorder(spec, context),
 };

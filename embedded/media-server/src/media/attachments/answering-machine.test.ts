@@ -1,0 +1,64 @@
+import t from 'tap';
+import { ClipCache } from '../audio-clip.js';
+import { inFrames, Signal } from '../detectors/test-signals.js';
+import { AnsweringMachine, type AnsweringMachineEvent, DEFAULT_ANSWERING_MACHINE } from './answering-machine.js';
+
+function detect(signal: Signal, spec = {}): AnsweringMachineEvent[] {
+  const events: AnsweringMachineEvent[] = [];
+  const detector = new AnsweringMachine(
+    { ...DEFAULT_ANSWERING_MACHINE, ...spec },
+    { legRateHz: 8000, clips: new ClipCache(), report: (event) => events.push(event) },
+  );
+  inFrames(signal.noise(-60).pcm(), (frame) => {
+    if (!detector.ended) detector.heardTick(frame);
+  });
+  return events;
+}
+
+const types = (events: AnsweringMachineEvent[]): string[] => events.map(({ type }) => type);
+
+t.test('a short hello and silence is a human, 800 ms after the hello', (t) => {
+  const events = detect(new Signal(8000).speech(-14, 700, 600));
+  t.same(types(events), ['human']);
+  t.ok(events[0]!.atMs >= 2000 && events[0]!.atMs <= 2400, `${events[0]!.atMs} ms`);
+  t.end();
+});
+
+t.test('a long greeting is a machine; then its end and its beep are told', (t) => {
+  const events = detect(new Signal(14_000).speech(-14, 500, 6000).sine(1000, -16, 9500, 400));
+  t.same(types(events), ['machine', 'greetingEnded', 'beep']);
+  const [machine, greetingEnded, beep] = events;
+  t.ok(machine!.atMs < 3200, `machine after ${machine!.atMs} ms`);
+  t.ok(greetingEnded!.atMs >= 8300 && greetingEnded!.atMs <= 8900, `greeting ended ${greetingEnded!.atMs}`);
+  t.ok(beep!.atMs >= 9600 && beep!.atMs <= 9750, `beep ${beep!.atMs}`);
+  t.end();
+});
+
+t.test('a machine without a beep is given up', (t) => {
+  t.same(types(detect(new Signal(12_000).speech(-14, 500, 4000), { beepMs: 5000 })), [
+    'machine',
+    'greetingEnded',
+    'noBeep',
+  ]);
+  t.end();
+});
+
+t.test(
+  'many short words are a machine, silence is nobody, a fax is a fax, a talk without decision is undecided',
+  (t) => {
+    const words = new Signal(6000);
+    for (let at = 500; at < 4000; at += 300) words.sine(300, -14, at, 150).sine(700, -18, at, 150);
+    const byWords = detect(words, { greetingMs: 60_000, maxWords: 5 });
+    t.match(byWords[0], { type: 'machine', reason: 'many words', words: 6 });
+    t.same(types(detect(new Signal(8000))), ['noSpeech']);
+    t.same(types(detect(new Signal(8000).sine(1100, -16, 600, 500).sine(1100, -16, 4100, 500))), ['fax']);
+    t.same(types(detect(new Signal(8000).sine(2100, -16, 600, 3000))), ['fax']);
+    const long = detect(new Signal(8000).speech(-14, 300, 7500), {
+      greetingMs: 60_000,
+      maxWords: 999,
+      decisionMs: 3000,
+    });
+    t.same(types(long), ['undecided']);
+    t.end();
+  },
+);
