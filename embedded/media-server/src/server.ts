@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startHttpServer } from '@ringwire/common/http/server.js';
 import type { Logger } from '@ringwire/common/log/logger.js';
@@ -19,6 +19,7 @@ import { UrlCache } from './files/url-cache.js';
 import { MediaPool } from './media/media-pool.js';
 import { registerMetrics } from './metrics.js';
 import type { ServerOptions } from './options.js';
+import { describeUptime, SessionMeter } from './session-meter.js';
 import { SipEndpoint } from './sip/sip-endpoint.js';
 
 /** A running media server. */
@@ -79,19 +80,29 @@ export async function startMediaServer(
     onFailed: (application, channel, error) =>
       logger.error({ err: error, application, channel: channel.uuid }, 'application failed'),
   });
+  const meter = new SessionMeter(options.maxSessions);
+  const startedMs = Date.now();
   const api = new ApiCommands({
     channels,
     conferences,
     counters,
     sipAddress: () => sip.address,
-    maxSessions: options.maxSessions,
-    startedMs: Date.now(),
+    rtpAddress: options.rtpAddress,
+    meter,
+    bus,
+    globals: new Map([
+      ['hostname', hostname()],
+      ['core_uuid', bus.coreUuid],
+      ['local_ip_v4', options.sip.host],
+    ]),
+    logger,
+    startedMs,
   });
   const guard = new LoginGuard(options.password);
   const context: ConnectionContext = { bus, channels, api, counters, guard };
   const sip = new SipEndpoint({
     ...options.sip,
-    maxSessions: options.maxSessions,
+    meter,
     codecs: options.codecs,
     pool,
     channels,
@@ -120,7 +131,7 @@ export async function startMediaServer(
     logger,
     health: async () => ({ healthy: true, facts: { sessions: channels.size } }),
   });
-  const heartbeat = startHeartbeat(bus, channels, counters, options);
+  const heartbeat = startHeartbeat({ bus, channels, counters, meter, startedMs, intervalMs: options.heartbeatMs });
   return {
     sip: sip.address,
     esl: `${options.esl.host}:${eslPort}`,
@@ -139,28 +150,39 @@ export async function startMediaServer(
   };
 }
 
-function startHeartbeat(
-  bus: EventBus,
-  channels: ChannelRegistry,
-  counters: ServerCounters,
-  options: ServerOptions,
-): NodeJS.Timeout {
-  let before = 0;
-  const started = Date.now();
+interface HeartbeatSources {
+  bus: EventBus;
+  channels: ChannelRegistry;
+  counters: ServerCounters;
+  meter: SessionMeter;
+  startedMs: number;
+  intervalMs: number;
+}
+
+function startHeartbeat({ bus, channels, counters, meter, ...times }: HeartbeatSources): NodeJS.Timeout {
+  let busyBefore = process.cpuUsage();
   return setInterval(() => {
-    const perSecond = ((counters.sessionsTotal - before) * 1000) / options.heartbeatMs;
-    before = counters.sessionsTotal;
+    const busy = process.cpuUsage(busyBefore);
+    busyBefore = process.cpuUsage();
+    const idle = 100 - (busy.user + busy.system) / (times.intervalMs * 10 * availableParallelism());
+    const uptimeMs = Date.now() - times.startedMs;
+    const perSecond = meter.perSecond;
     bus.emit('HEARTBEAT', [
       ['Event-Info', 'System Ready'],
-      ['Up-Time', `0 years, 0 days, 0 hours, 0 minutes, ${Math.floor((Date.now() - started) / 1000)} seconds`],
+      ['Up-Time', describeUptime(uptimeMs)],
       ['FreeSWITCH-Version', SERVER_VERSION],
-      ['Uptime-msec', String(Date.now() - started)],
+      ['Uptime-msec', String(uptimeMs)],
       ['Session-Count', String(channels.size)],
-      ['Max-Sessions', String(options.maxSessions)],
-      ['Session-Per-Sec', String(Math.ceil(perSecond))],
+      ['Max-Sessions', String(meter.maxSessions)],
+      // What may still begin in this second, as in FreeSWITCH.
+      ['Session-Per-Sec', String(Math.max(0, meter.maxPerSecond - perSecond.now))],
+      ['Session-Per-Sec-Last', String(perSecond.last)],
+      ['Session-Per-Sec-Max', String(perSecond.peak)],
+      ['Session-Per-Sec-FiveMin', String(perSecond.peakFiveMinutes)],
       ['Session-Since-Startup', String(counters.sessionsTotal)],
-      ['Idle-CPU', '100.000000'],
-      ['Heartbeat-Interval', String(Math.round(options.heartbeatMs / 1000))],
+      ['Session-Peak-Max', String(meter.peak)],
+      ['Session-Peak-FiveMin', String(meter.peakFiveMinutes(channels.size))],
+      ['Idle-CPU', Math.min(Math.max(idle, 0), 100).toFixed(6)],
     ]);
-  }, options.heartbeatMs);
+  }, times.intervalMs);
 }

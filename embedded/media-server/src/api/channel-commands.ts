@@ -1,49 +1,96 @@
-import { assignAll, beginSessionRecording, endSessionRecording } from '../channel/applications.js';
+import { randomUUID } from 'node:crypto';
+import { beginSessionRecording, endSessionRecording } from '../channel/applications.js';
 import type { Channel } from '../channel/channel.js';
+import { EslEvent, encodeHeaders } from '../event-socket/event.js';
 import { leaveConference } from '../conference/conference-application.js';
-import { encodeHeaders } from '../event-socket/event.js';
 import type { ApiCommand, ApiContext } from './api-commands.js';
-import { forChannel, NO_CHANNEL } from './for-channel.js';
+import { forChannel } from './for-channel.js';
+
+const RECORD_SYNTAX = '<uuid> [start|stop|mask|unmask] <path> [<limit>] [<recording_vars>]';
+const AUDIO_SYNTAX = '<uuid> [start [read|write] [mute|level <level>]|stop]';
 
 const OK = '+OK\n';
+const SUCCESS = '+OK Success\n';
+const FAILED = '-ERR Operation failed\n';
+/** Some commands name the channel that there is not. */
+const UNKNOWN = '-ERR No such channel UUID!\n';
 
 /** The `uuid_…` commands. */
 export const CHANNEL_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string, ApiCommand>([
   ['uuid_exists', ({ channels }, uuid) => (channels.get(uuid) ? 'true' : 'false')],
-  ['uuid_dump', forChannel(dump)],
-  ['uuid_getvar', forChannel((channel, [name = '']) => channel.getVariable(name) ?? '_undef_')],
-  ['uuid_setvar', forChannel(setVariable)],
-  ['uuid_setvar_multi', forChannel(setVariables)],
-  ['uuid_set_media_stats', forChannel(setMediaStats)],
-  ['uuid_break', forChannel(breakNow)],
-  ['uuid_kill', forChannel(kill)],
-  ['uuid_bridge', forChannel(bridge)],
-  ['uuid_transfer', forChannel(transfer)],
+  ['uuid_dump', forChannel(dump, '<uuid> [format]')],
+  ['uuid_getvar', forChannel(getVariable, '<uuid> <var>')],
+  ['uuid_setvar', forChannel(setVariable, '<uuid> <var> [value]')],
+  ['uuid_setvar_multi', forChannel(setVariables, '<uuid>')],
+  ['uuid_set_media_stats', forChannel(setMediaStats, '<uuid>', UNKNOWN)],
+  ['uuid_buglist', forChannel(bugList, '<uuid>', '')],
+  ['uuid_break', forChannel(breakNow, '<uuid> [all]')],
+  ['uuid_kill', forChannel(kill, '<uuid> [cause]')],
+  ['uuid_answer', forChannel(() => OK, undefined, '-ERROR\n')],
+  ['uuid_pre_answer', forChannel(() => OK, undefined, '-ERROR\n')],
+  ['uuid_ring_ready', forChannel(() => OK, '<uuid> [queued]')],
+  ['uuid_bridge', forChannel(bridge, '<uuid> <other_uuid>', '-ERR Invalid uuid\n')],
+  ['uuid_transfer', forChannel(transfer, '<uuid> [-bleg|-both] <dest-exten> [<dialplan>] [<context>]')],
   ['uuid_park', forChannel(park)],
-  ['uuid_record', forChannel(record)],
-  ['uuid_broadcast', forChannel(broadcast)],
-  ['uuid_audio', forChannel(audio)],
+  ['uuid_hold', holdCommand],
+  ['uuid_phone_event', forChannel(phoneEvent, '<uuid>', FAILED)],
+  ['uuid_record', forChannel(record, RECORD_SYNTAX, '-ERR Cannot locate session!\n')],
+  ['uuid_broadcast', forChannel(broadcast, '<uuid> <path> [aleg|bleg|holdb|both]', '-ERR invalid uuid\n')],
+  ['uuid_audio', forChannel(audio, AUDIO_SYNTAX)],
+  ['uuid_loglevel', forChannel(() => OK, '<uuid> <level>')],
+  // They need what this server has not: media that goes past it, REFER, a dump of packets.
+  ['uuid_media', forChannel(() => FAILED, '[off] <uuid>', FAILED)],
+  ['uuid_media_reneg', forChannel(() => FAILED, '<uuid>[ <codec_string>]', FAILED)],
+  ['uuid_deflect', forChannel(() => FAILED, '<uuid> <uri>', UNKNOWN)],
+  ['uuid_debug_media', forChannel(() => FAILED, '<uuid> <read|write|both|vread|vwrite|vboth|all> <on|off>', FAILED)],
 ]);
 
-function dump(channel: Channel, [format]: string[]): string {
-  const data = channel.channelData();
-  return format === 'json' ? JSON.stringify(Object.fromEntries(data)) : encodeHeaders(data);
+function dump(channel: Channel, [format = 'txt']: string[]): string {
+  const data = channel.dump();
+  if (format === 'json') return JSON.stringify(Object.fromEntries(data));
+  if (format === 'xml') return new EslEvent('CHANNEL_DATA', data).toXml();
+  return format === 'plain' ? plainHeaders(data) : encodeHeaders(data);
+}
+
+/** `plain` is the form for people: values in brackets, not percent-encoded. */
+function plainHeaders(headers: ReadonlyMap<string, string>): string {
+  let text = '';
+  for (const [name, value] of headers) text += `${name}: [${value}]\n`;
+  return `${text}\n`;
+}
+
+function getVariable(channel: Channel, [name = '']: string[]): string {
+  if (name === '') return '-ERR No variable name specified!\n';
+  return channel.getVariable(name) ?? '_undef_';
 }
 
 function setVariable(channel: Channel, [name = '', ...value]: string[]): string {
-  if (name === '') return '-USAGE: <uuid> <var> [value]\n';
+  if (name === '') return '-ERR No variable specified\n';
   channel.setVariable(name, value.join(' '));
   return OK;
 }
 
 function setVariables(channel: Channel, rest: string[]): string {
-  assignAll(channel, `^^;${rest.join(' ')}`);
-  return OK;
+  let set = 0;
+  for (const assignment of rest.join(' ').split(';')) {
+    const equals = assignment.indexOf('=');
+    const name = (equals < 0 ? assignment : assignment.slice(0, equals)).trim();
+    if (name === '') continue;
+    channel.setVariable(name, equals < 0 ? undefined : assignment.slice(equals + 1));
+    set++;
+  }
+  return set > 0 ? OK : '';
+}
+
+function bugList(channel: Channel): string {
+  const bugs = channel.leg.attachmentKinds();
+  const rows = bugs.map((kind) => `  <media-bug>\n    <function>${kind}</function>\n  </media-bug>\n`);
+  return `<media-bugs>\n${rows.join('')}</media-bugs>\n`;
 }
 
 async function setMediaStats(channel: Channel): Promise<string> {
   const stats = await channel.leg.stats();
-  if (!stats) return NO_CHANNEL;
+  if (!stats) return `-ERR No such channel ${channel.uuid}!\n`;
   const variables: Record<string, number> = {
     rtp_audio_in_raw_bytes: stats.bytesIn,
     rtp_audio_in_media_bytes: stats.bytesIn,
@@ -58,11 +105,13 @@ async function setMediaStats(channel: Channel): Promise<string> {
     rtp_audio_out_media_packet_count: stats.packetsOut,
   };
   for (const [name, value] of Object.entries(variables)) channel.setVariable(name, String(value));
-  return '+OK Success\n';
+  return '+OK:\n';
 }
 
-function breakNow(channel: Channel, [which]: string[]): string {
-  channel.executing.breakNow(which === 'all');
+function breakNow(channel: Channel, [which = '']: string[]): string {
+  const all = which.includes('all');
+  channel.executing.breakNow(all);
+  if (which.includes('both')) channel.bridgedTo?.executing.breakNow(all);
   return OK;
 }
 
@@ -80,40 +129,71 @@ function bridge(channel: Channel, [otherUuid = '']: string[], { channels }: ApiC
   return `+OK ${other.uuid}\n`;
 }
 
-/** Only what needs no dialplan: `[-both|-bleg] park inline` and `hangup inline`. */
+/**
+ * `[-both|-bleg] <applications> inline`: without a dialplan, a list `app:argument,app:argument` (or after `m:<delimiter>:`) is
+ * run from the start. Without `inline` there is nowhere to go.
+ */
 function transfer(channel: Channel, rest: string[]): string {
-  const both = rest[0] === '-both';
-  const otherLeg = rest[0] === '-bleg';
-  const [application = '', dialplan = ''] = both || otherLeg ? rest.slice(1) : rest;
-  const name = application.split(':')[0];
-  const target = otherLeg ? channel.bridgedTo : channel;
-  if (dialplan !== 'inline' || (name !== 'park' && name !== 'hangup') || !target) return '-ERR Operation failed\n';
-  const partner = target.bridgedTo;
-  if (partner) target.unbridge();
-  else target.emit('CHANNEL_PARK');
-  leaveConference(target);
-  target.executing.breakNow(true);
-  if (name === 'hangup') {
-    void target.hangup('NORMAL_CLEARING');
-    if (both) void partner?.hangup('NORMAL_CLEARING');
+  const which = rest[0]?.startsWith('-') ? rest.shift()!.toLowerCase() : '';
+  const dialplan = rest.length > 1 ? rest[rest.length - 1]! : '';
+  const list = (dialplan === 'inline' ? rest.slice(0, -1) : rest).join(' ').replace(/^(['"])(.*)\1$/s, '$2');
+  if (list === '') return '-USAGE: <uuid> [-bleg|-both] <dest-exten> [<dialplan>] [<context>]\n';
+  if (dialplan !== 'inline') return '-ERR\n';
+  const partner = channel.bridgedTo;
+  // As in FreeSWITCH the channel itself is meant when there is no other leg.
+  const targets = which === '-bleg' ? [partner ?? channel] : which === '-both' ? [partner, channel] : [channel];
+  channel.unbridge(targets);
+  for (const target of targets) {
+    if (!target) continue;
+    leaveConference(target);
+    runInline(target, list);
   }
   return OK;
+}
+
+/** Leaves what runs and runs a list of applications. */
+function runInline(channel: Channel, list: string): void {
+  const [, delimiter, rest = list] = /^m:(.):(.*)$/s.exec(list) ?? [];
+  channel.executing.breakNow(true);
+  for (const item of rest.split(delimiter ?? ',')) {
+    const colon = item.indexOf(':');
+    const application = (colon < 0 ? item : item.slice(0, colon)).trim();
+    const argument = colon < 0 ? '' : item.slice(colon + 1);
+    if (application === 'park') channel.park();
+    else if (application) channel.execute(application, argument, { uuid: randomUUID(), lock: true });
+  }
 }
 
 function park(channel: Channel): string {
-  if (channel.bridgedTo) channel.unbridge();
-  else channel.emit('CHANNEL_PARK');
+  channel.unbridge([channel]);
+  channel.executing.breakNow(true);
+  channel.park();
   return OK;
 }
 
+/** `[off|toggle] <uuid> [<display>]`. */
+function holdCommand({ channels }: ApiContext, argument: string): string {
+  const words = argument.split(/\s+/).filter(Boolean);
+  const which = /^(off|toggle)$/i.test(words[0] ?? '') ? words.shift()!.toLowerCase() : 'on';
+  const channel = channels.get(words[0] ?? '');
+  if (!channel) return argument === '' ? `-USAGE: [off|toggle] <uuid> [<display>]\n${FAILED}` : SUCCESS;
+  channel.hold(which === 'toggle' ? !channel.isHeld : which === 'on');
+  return SUCCESS;
+}
+
+/** `talk` and `hold`: a NOTIFY with that event, which phones obey. */
+function phoneEvent(channel: Channel, [event = 'talk']: string[]): string {
+  return channel.signalling?.notify(event) ? SUCCESS : FAILED;
+}
+
 function record(channel: Channel, [action = '', path = '', limit]: string[]): string {
-  if (path === '') return '-USAGE: <uuid> [start|stop] <path> [<limit>]\n';
+  if (path === '') return `-USAGE: ${RECORD_SYNTAX}\n`;
   if (action === 'start') {
     const started = beginSessionRecording(channel, path, Number(limit) || 0);
-    return started ? '+OK Success\n' : '-ERR Operation failed\n';
+    return started ? SUCCESS : '-ERR Cannot record session!\n';
   }
-  if (action === 'stop') return endSessionRecording(channel, path) ? '+OK Success\n' : '-ERR Operation failed\n';
-  return '-USAGE: <uuid> [start|stop] <path> [<limit>]\n';
+  if (action === 'stop') return endSessionRecording(channel, path) ? SUCCESS : '-ERR Cannot stop record session!\n';
+  return `-USAGE: ${RECORD_SYNTAX}\n`;
 }
 
 /** `<path> [aleg|bleg|both]` plays a file; `<app>::<arg>` runs an application. */
@@ -137,7 +217,7 @@ function audio(channel: Channel, [action, side, what, level]: string[]): string 
     return OK;
   }
   if (action !== 'start' || what !== 'mute' || (side !== 'read' && side !== 'write')) {
-    return '-USAGE: <uuid> [start [read|write] [mute <level>]|stop]\n';
+    return `-USAGE: ${AUDIO_SYNTAX}\n`;
   }
   channel.leg.mute(side, Number(level) !== 0);
   return OK;

@@ -5,9 +5,9 @@ import { forChannel } from './for-channel.js';
 
 /** The commands about DTMF. */
 export const DIGIT_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string, ApiCommand>([
-  ['uuid_send_dtmf', forChannel(sendDigits)],
-  ['uuid_recv_dtmf', forChannel(receiveDigits)],
-  ['uuid_flush_dtmf', forChannel(flushDigits)],
+  ['uuid_send_dtmf', forChannel(sendDigits, '<uuid> <dtmf_data>', '-ERR Cannot locate session!\n')],
+  ['uuid_recv_dtmf', forChannel(receiveDigits, '<uuid> <dtmf_data>', '-ERR Cannot locate session!\n')],
+  ['uuid_flush_dtmf', forChannel(flushDigits, undefined, '-ERR No such session\n')],
 ]);
 
 function sendDigits(channel: Channel, [digits = '']: string[]): string {

@@ -1,5 +1,4 @@
 import type { CodecFormat } from '@ringwire/rtp';
-import { q850Of } from './hangup-causes.js';
 
 /** FreeSWITCH's channel states as events name them, with their numbers. */
 export const CHANNEL_STATES = {
@@ -14,8 +13,11 @@ export const CHANNEL_STATES = {
 /** A channel's state. */
 export type ChannelState = keyof typeof CHANNEL_STATES;
 
+/** FreeSWITCH's call states with their numbers. */
+export const CALL_STATES = { DOWN: 0, RINGING: 2, EARLY: 3, ACTIVE: 4, HELD: 5, HANGUP: 7, UNHELD: 8 } as const;
+
 /** A channel's state as a caller would see it. */
-export type CallState = 'DOWN' | 'RINGING' | 'ACTIVE' | 'HANGUP';
+export type CallState = keyof typeof CALL_STATES;
 
 /** Who calls whom, from the INVITE. */
 export interface CallerProfile {
@@ -25,20 +27,27 @@ export interface CallerProfile {
   networkAddress: string;
 }
 
-/** What channel headers are made of. */
-export interface ChannelFacts {
+/** What the headers of a caller profile are made of. */
+export interface ProfileFacts {
   uuid: string;
   name: string;
-  state: ChannelState;
-  callState: CallState;
-  answered: boolean;
   profile: CallerProfile;
-  codec: CodecFormat;
   createdMs: number;
   answeredMs: number;
   hungUpMs: number;
+  bridgedMs: number;
+  lastHoldMs: number;
+  heldMs: number;
+}
+
+/** What channel headers are made of. */
+export interface ChannelFacts extends ProfileFacts {
+  state: ChannelState;
+  callState: CallState;
+  answered: boolean;
+  codec: CodecFormat;
   hangupCause: string | undefined;
-  otherLeg: { uuid: string; name: string } | undefined;
+  otherLeg: ProfileFacts | undefined;
 }
 
 /** The headers that every event of a channel has. */
@@ -53,7 +62,8 @@ export function channelHeaders(facts: ChannelFacts): [string, string][] {
     ['Presence-Call-Direction', 'inbound'],
     ['Channel-HIT-Dialplan', 'true'],
     ['Channel-Call-UUID', facts.uuid],
-    ['Answer-State', facts.callState === 'HANGUP' ? 'hangup' : facts.answered ? 'answered' : 'ringing'],
+    ['Answer-State', facts.hangupCause ? 'hangup' : facts.answered ? 'answered' : 'ringing'],
+    ...(facts.hangupCause ? [['Hangup-Cause', facts.hangupCause] as [string, string]] : []),
     ['Channel-Read-Codec-Name', facts.codec.name],
     ['Channel-Read-Codec-Rate', String(facts.codec.rateHz)],
     ['Channel-Read-Codec-Bit-Rate', '64000'],
@@ -62,25 +72,22 @@ export function channelHeaders(facts: ChannelFacts): [string, string][] {
     ['Channel-Write-Codec-Bit-Rate', '64000'],
     ...profileHeaders('Caller', facts),
   ];
-  if (facts.hangupCause) {
-    headers.push(['Hangup-Cause', facts.hangupCause], ['Hangup-Cause-Q850', String(q850Of(facts.hangupCause))]);
-  }
-  if (facts.otherLeg) {
-    headers.push(['Other-Type', 'originatee'], ['Other-Leg-Unique-ID', facts.otherLeg.uuid]);
-    headers.push(['Other-Leg-Channel-Name', facts.otherLeg.name]);
-  }
+  if (facts.otherLeg) headers.push(['Other-Type', 'originatee'], ...profileHeaders('Other-Leg', facts.otherLeg));
   return headers;
 }
 
-/** The caller profile under a prefix: `Caller` in events, `Channel` in the answer to `connect`. */
-export function profileHeaders(prefix: 'Caller' | 'Channel', facts: ChannelFacts): [string, string][] {
+/** The caller profile under a prefix: `Caller` in events, `Channel` in the answer to `connect`, `Other-Leg` when bridged. */
+export function profileHeaders(prefix: 'Caller' | 'Channel' | 'Other-Leg', facts: ProfileFacts): [string, string][] {
   const { profile } = facts;
   return [
     [`${prefix}-Direction`, 'inbound'],
+    [`${prefix}-Logical-Direction`, 'inbound'],
     [`${prefix}-Username`, profile.callerNumber],
     [`${prefix}-Dialplan`, 'XML'],
     [`${prefix}-Caller-ID-Name`, profile.callerName],
     [`${prefix}-Caller-ID-Number`, profile.callerNumber],
+    [`${prefix}-Orig-Caller-ID-Name`, profile.callerName],
+    [`${prefix}-Orig-Caller-ID-Number`, profile.callerNumber],
     [`${prefix}-Network-Addr`, profile.networkAddress],
     [`${prefix}-ANI`, profile.callerNumber],
     [`${prefix}-Destination-Number`, profile.destination],
@@ -88,10 +95,19 @@ export function profileHeaders(prefix: 'Caller' | 'Channel', facts: ChannelFacts
     [`${prefix}-Source`, 'mod_sofia'],
     [`${prefix}-Context`, 'mrf'],
     [`${prefix}-Channel-Name`, facts.name],
+    [`${prefix}-Profile-Index`, '1'],
     [`${prefix}-Profile-Created-Time`, microseconds(facts.createdMs)],
     [`${prefix}-Channel-Created-Time`, microseconds(facts.createdMs)],
     [`${prefix}-Channel-Answered-Time`, microseconds(facts.answeredMs)],
+    [`${prefix}-Channel-Progress-Time`, '0'],
+    [`${prefix}-Channel-Progress-Media-Time`, '0'],
     [`${prefix}-Channel-Hangup-Time`, microseconds(facts.hungUpMs)],
+    [`${prefix}-Channel-Transfer-Time`, '0'],
+    [`${prefix}-Channel-Resurrect-Time`, '0'],
+    [`${prefix}-Channel-Bridged-Time`, microseconds(facts.bridgedMs)],
+    [`${prefix}-Channel-Last-Hold`, microseconds(facts.lastHoldMs)],
+    [`${prefix}-Channel-Hold-Accum`, microseconds(facts.heldMs)],
+    [`${prefix}-Screen-Bit`, 'true'],
     [`${prefix}-Privacy-Hide-Name`, 'false'],
     [`${prefix}-Privacy-Hide-Number`, 'false'],
   ];

@@ -4,14 +4,17 @@ import type { EventBus } from '../event-socket/event-bus.js';
 import type { MediaLeg } from '../media/media-leg.js';
 import type { LegReport } from '../media/protocol.js';
 import {
+  CALL_STATES,
   type CallerProfile,
   type CallState,
   type ChannelFacts,
   type ChannelState,
   channelHeaders,
+  type ProfileFacts,
   profileHeaders,
 } from './channel-data.js';
 import { digitDurationMs, parseDialString } from './dial-string.js';
+import { isTrue } from './truth.js';
 import { type ExecuteOptions, ExecuteQueue } from './execute-queue.js';
 import { hangupCauseOf, q850Of } from './hangup-causes.js';
 
@@ -21,6 +24,10 @@ export interface SignallingSide {
   end(cause: string): void;
   /** Sends a digit in an INFO. */
   sendInfoDigit(digit: string, durationMs: number): void;
+  /** Sends a NOTIFY with an event of phones, such as `talk`; false when that cannot be. */
+  notify(event: string): boolean;
+  /** Offers again what we agreed, on hold or not. */
+  reoffer(hold: boolean): void;
 }
 
 /** What a channel is made with. */
@@ -40,7 +47,7 @@ const MAX_BUFFERED_DIGITS = 100;
 /** How long running applications may take to report their end after a hangup. */
 const SETTLE_TIMEOUT_MS = 500;
 /** Events without variables: frequent, and no client looks for them there. */
-const BRIEF_EVENTS = new Set(['CHANNEL_STATE', 'CHANNEL_CALLSTATE', 'CHANNEL_EXECUTE', 'DTMF']);
+const BRIEF_EVENTS = new Set(['CHANNEL_STATE', 'CHANNEL_CALLSTATE', 'DTMF', 'DETECTED_TONE']);
 
 /** One call leg as the event socket shows it: variables, state, running applications, events. */
 export class Channel {
@@ -67,6 +74,11 @@ export class Channel {
   #callState: CallState = 'DOWN';
   #answeredMs = 0;
   #hungUpMs = 0;
+  #bridgedMs = 0;
+  /** Events tell the other leg even after it has gone. */
+  #lastPeer: ProfileFacts | undefined;
+  #lastHoldMs = 0;
+  #heldMs = 0;
   #cause: string | undefined;
 
   constructor(options: ChannelOptions) {
@@ -93,19 +105,30 @@ export class Channel {
     else this.#variables.set(name, value.slice(0, MAX_VARIABLE_LENGTH));
   }
 
-  /** Headers of the channel with all its variables. */
-  fullHeaders(): [string, string][] {
-    const headers = channelHeaders(this.#facts());
-    for (const [name, value] of this.#variables) headers.push([`variable_${name}`, value]);
-    return headers;
+  /** Puts the values of variables in the place of `${name}`, as FreeSWITCH does in the arguments of applications. */
+  expand(text: string): string {
+    if (!text.includes('${')) return text;
+    return text.replace(/\$\{([\w.-]+)\}/g, (_match, name: string) => this.#variables.get(name) ?? '');
   }
 
-  /** Headers of the channel without its variables: what events of other things tell of it. */
+  /** Headers of the channel without its variables. */
   basicHeaders(): [string, string][] {
     return channelHeaders(this.#facts());
   }
 
-  /** What `connect` answers and `uuid_dump` shows. */
+  /** Headers of the channel with all its variables. */
+  fullHeaders(): [string, string][] {
+    const headers = this.basicHeaders();
+    for (const [name, value] of this.#variables) headers.push([`variable_${name}`, value]);
+    return headers;
+  }
+
+  /** What `uuid_dump` shows. */
+  dump(): Map<string, string> {
+    return new Map([...this.#options.bus.commonHeaders('CHANNEL_DATA'), ...this.fullHeaders()]);
+  }
+
+  /** What `connect` answers. */
   channelData(): Map<string, string> {
     return new Map([
       ...this.#options.bus.commonHeaders('CHANNEL_DATA'),
@@ -116,7 +139,8 @@ export class Channel {
 
   /** Fires an event of this channel. */
   emit(name: string, extra: Iterable<readonly [string, string]> = [], body?: string): void {
-    const own = BRIEF_EVENTS.has(name) ? channelHeaders(this.#facts()) : this.fullHeaders();
+    if (!this.#options.bus.isWanted(name)) return;
+    const own = BRIEF_EVENTS.has(name) ? this.basicHeaders() : this.fullHeaders();
     this.#options.bus.emit(name, [...own, ...extra], body);
   }
 
@@ -227,8 +251,12 @@ export class Channel {
     ] as const) {
       if (channel.bridgedTo && channel.bridgedTo !== peer) channel.unbridge();
       channel.bridgedTo = peer;
+      channel.#bridgedMs = Date.now();
       channel.setVariable('bridge_uuid', peer.uuid);
       channel.setVariable('signal_bond', peer.uuid);
+      channel.setVariable('bridge_to', peer.uuid);
+      channel.setVariable('last_bridge_to', peer.uuid);
+      channel.setVariable('bridge_channel', peer.name);
     }
     this.leg.bridge(other.leg);
     this.setState('CS_EXCHANGE_MEDIA');
@@ -239,8 +267,39 @@ export class Channel {
     ]);
   }
 
-  /** Parts two bridged channels; both are parked. Does nothing when it is not bridged. */
-  unbridge(): void {
+  /** Whether it is on hold, by us or by its peer. */
+  get isHeld(): boolean {
+    return this.#callState === 'HELD';
+  }
+
+  /** Holds the peer or takes it back, with a re-INVITE. */
+  hold(on: boolean): void {
+    if (this.isEnded || on === this.isHeld) return;
+    this.signalling?.reoffer(on);
+    this.showHold(on);
+  }
+
+  /** The call is held or not, whoever did it: says so. */
+  showHold(on: boolean): void {
+    if (this.isEnded || on === this.isHeld || this.#answeredMs === 0) return;
+    if (on) this.#lastHoldMs = Date.now();
+    else this.#heldMs += Date.now() - this.#lastHoldMs;
+    this.#setCallState(on ? 'HELD' : 'UNHELD');
+    this.emit(on ? 'CHANNEL_HOLD' : 'CHANNEL_UNHOLD');
+    if (!on) this.#setCallState('ACTIVE');
+  }
+
+  /** Waits for what its client says. */
+  park(): void {
+    if (this.isEnded) return;
+    this.emit('CHANNEL_PARK');
+  }
+
+  /**
+   * Parts two bridged channels; both are parked, but those of `leaving` that go on to something else. Does nothing when it is not
+   * bridged.
+   */
+  unbridge(leaving: readonly (Channel | undefined)[] = []): void {
     const other = this.bridgedTo;
     if (!other) return;
     this.emit('CHANNEL_UNBRIDGE', [
@@ -248,13 +307,14 @@ export class Channel {
       ['Bridge-B-Unique-ID', other.uuid],
     ]);
     for (const channel of [this, other]) {
+      channel.#lastPeer = channel.bridgedTo?.profileFacts();
       channel.bridgedTo = undefined;
       channel.leg.leave();
       channel.setVariable('bridge_uuid', undefined);
       channel.setVariable('signal_bond', undefined);
       if (!channel.isEnded) {
         channel.setState('CS_EXECUTE');
-        channel.emit('CHANNEL_PARK');
+        if (!leaving.includes(channel)) channel.park();
       }
     }
   }
@@ -271,19 +331,23 @@ export class Channel {
     this.setVariable('hangup_cause', cause);
     this.setVariable('hangup_cause_q850', String(q850Of(cause)));
     this.signalling?.end(cause);
-    this.unbridge();
-    this.#state = 'CS_HANGUP';
     this.emit('CHANNEL_HANGUP');
+    const partner = this.bridgedTo;
+    this.unbridge([partner]);
+    // As in FreeSWITCH: who is left alone goes too, unless it was told to wait.
+    if (partner && isTrue(partner.getVariable('park_after_bridge'))) partner.park();
+    else void partner?.hangup('NORMAL_CLEARING');
+    this.setState('CS_HANGUP');
     this.#setCallState('HANGUP');
     for (const listener of this.#endListeners) listener();
     const closed = this.leg.close();
     await Promise.race([Promise.all([this.executing.whenIdle(), closed]), timeout(SETTLE_TIMEOUT_MS)]);
-    this.#state = 'CS_REPORTING';
+    this.setState('CS_REPORTING');
     this.setVariable('duration', String(Math.round((Date.now() - this.createdMs) / 1000)));
     this.setVariable('billsec', String(Math.round((Date.now() - this.#answeredMs) / 1000)));
     this.emit('CHANNEL_HANGUP_COMPLETE');
-    this.#state = 'CS_DESTROY';
     this.emit('CHANNEL_DESTROY');
+    this.setState('CS_DESTROY');
     this.#options.onGone(this);
     for (const listener of this.#goneListeners) listener();
   }
@@ -291,23 +355,36 @@ export class Channel {
   #setCallState(callState: CallState): void {
     const original = this.#callState;
     this.#callState = callState;
-    this.emit('CHANNEL_CALLSTATE', [['Original-Channel-Call-State', original]]);
+    this.emit('CHANNEL_CALLSTATE', [
+      ['Original-Channel-Call-State', original],
+      ['Channel-Call-State-Number', String(CALL_STATES[callState])],
+    ]);
+  }
+
+  /** What a caller profile tells of it. */
+  profileFacts(): ProfileFacts {
+    return {
+      uuid: this.uuid,
+      name: this.name,
+      profile: this.profile,
+      createdMs: this.createdMs,
+      answeredMs: this.#answeredMs,
+      hungUpMs: this.#hungUpMs,
+      bridgedMs: this.#bridgedMs,
+      lastHoldMs: this.#lastHoldMs,
+      heldMs: this.#heldMs,
+    };
   }
 
   #facts(): ChannelFacts {
     return {
-      uuid: this.uuid,
-      name: this.name,
+      ...this.profileFacts(),
       state: this.#state,
       callState: this.#callState,
       answered: this.#answeredMs > 0,
-      profile: this.profile,
       codec: codecFormat(this.agreement?.codec ?? 'PCMU'),
-      createdMs: this.createdMs,
-      answeredMs: this.#answeredMs,
-      hungUpMs: this.#hungUpMs,
       hangupCause: this.#cause,
-      otherLeg: this.bridgedTo && { uuid: this.bridgedTo.uuid, name: this.bridgedTo.name },
+      otherLeg: this.bridgedTo?.profileFacts() ?? this.#lastPeer,
     };
   }
 }

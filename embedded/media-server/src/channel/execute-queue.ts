@@ -112,24 +112,25 @@ export class ExecuteQueue {
     }
   }
 
-  async #executeOnce(application: string, argument: string, options: ExecuteOptions): Promise<Execution> {
+  async #executeOnce(application: string, text: string, options: ExecuteOptions): Promise<Execution> {
     const channel = this.#channel;
+    const argument = channel.expand(text);
     const execution: Execution = { application, stop: undefined, broken: false };
     this.#running.push(execution);
     const about: [string, string][] = [['Application', application]];
     if (argument !== '') about.push(['Application-Data', argument]);
-    about.push(['Application-UUID', options.uuid]);
-    if (options.uuidName) about.push(['Application-UUID-Name', options.uuidName]);
+    const ids: [string, string][] = [['Application-UUID', options.uuid]];
+    if (options.uuidName) ids.push(['Application-UUID-Name', options.uuidName]);
     channel.setVariable('current_application', application);
     channel.setVariable('current_application_data', argument);
-    channel.emit('CHANNEL_EXECUTE', about);
+    channel.emit('CHANNEL_EXECUTE', [...about, ...ids]);
     let response: string | undefined;
     try {
       response = await this.#run(channel, argument, execution);
     } finally {
       this.#running.splice(this.#running.indexOf(execution), 1);
       channel.setVariable('current_application_response', response);
-      channel.emit('CHANNEL_EXECUTE_COMPLETE', [...about, ['Application-Response', response ?? '_none_']]);
+      channel.emit('CHANNEL_EXECUTE_COMPLETE', [...about, ['Application-Response', response ?? '_none_'], ...ids]);
     }
     return execution;
   }

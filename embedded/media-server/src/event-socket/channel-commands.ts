@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Channel } from '../channel/channel.js';
+import { isTrue } from '../channel/truth.js';
 import type { EslCommand } from './command-parser.js';
 import { type EslCommandHandler, safe } from './commands.js';
 import type { EslConnection } from './connection.js';
@@ -123,9 +124,4 @@ function executeList(channel: Channel, { fields }: EslCommand): undefined {
     if (application) channel.execute(application, argument, { uuid: randomUUID(), lock: true });
   }
   return undefined;
-}
-
-/** FreeSWITCH's idea of true. */
-export function isTrue(text: string | undefined): boolean {
-  return text !== undefined && (/^(yes|on|true|t|enabled|active|allow)$/i.test(text) || Number(text) > 0);
 }

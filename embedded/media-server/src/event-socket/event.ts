@@ -31,7 +31,7 @@ export class EslEvent {
   encode(format: EventFormat): Buffer {
     let frame = this.#encoded.get(format);
     if (!frame) {
-      const text = format === 'json' ? this.#toJson() : format === 'xml' ? this.#toXml() : this.#toPlain();
+      const text = format === 'json' ? this.#toJson() : format === 'xml' ? this.toXml() : this.#toPlain();
       const body = Buffer.from(text);
       const head = `Content-Length: ${body.length}\nContent-Type: text/event-${format}\n\n`;
       frame = Buffer.concat([Buffer.from(head), body]);
@@ -56,8 +56,9 @@ export class EslEvent {
     return JSON.stringify(data);
   }
 
-  #toXml(): string {
-    const lines = [...this.headers].map(([name, value]) => `    <${name}>${escapeXml(value)}</${name}>`);
+  /** The event as an XML document. */
+  toXml(): string {
+    const lines = [...this.headers].map(([name, value]) => `    <${name}>${escapeXml(encodeValue(value))}</${name}>`);
     const body =
       this.body === undefined
         ? ''

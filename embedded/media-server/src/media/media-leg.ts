@@ -48,7 +48,7 @@ export class MediaLeg {
   readonly #post: (command: MediaCommand) => void;
   readonly #listener: LegListener;
   readonly #statsRequests = new Map<number, (stats: LegStats | undefined) => void>();
-  readonly #attachments = new Map<number, { onEvent: (event: AttachmentEvent) => void; onEnded: () => void }>();
+  readonly #attachments = new Map<number, { kind: AttachmentKind; onEvent: (event: AttachmentEvent) => void; onEnded: () => void }>();
   #settleOpen: { resolve: () => void; reject: (error: Error) => void } | undefined;
   #settleClosed: () => void = () => undefined;
   #nextId = 1;
@@ -105,6 +105,7 @@ export class MediaLeg {
     const ended = new Promise<void>((resolve) => {
       // Events come back under the number of the attachment, so that their kind is the spec's.
       this.#attachments.set(attachment, {
+        kind: spec.kind,
         onEvent: onEvent as (event: AttachmentEvent) => void,
         onEnded: resolve,
       });
@@ -116,6 +117,11 @@ export class MediaLeg {
       (message) => this.#post({ type: 'tellAttachment', leg: this.id, attachment, message }),
       () => this.#post({ type: 'detach', leg: this.id, attachment }),
     );
+  }
+
+  /** Kinds of what is attached, oldest first. */
+  attachmentKinds(): AttachmentKind[] {
+    return [...this.#attachments.values()].map(({ kind }) => kind);
   }
 
   /** Sends digits, as RFC 4733 events if the peer has them and `inband` does not ask for tones. */

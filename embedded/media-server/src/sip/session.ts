@@ -6,6 +6,7 @@ import {
   type CodecId,
   codecFormat,
   createSrtpKey,
+  type Direction,
   type LocalAudio,
   offerAudio,
   parseSdp,
@@ -48,10 +49,11 @@ export class MediaSession {
     return { ok: true, sdp: answer.sdp };
   }
 
-  /** Our own offer, for an INVITE without one. */
-  makeOffer(): string {
+  /** Our own offer, for an INVITE without one and for hold. */
+  makeOffer(direction: Direction = 'sendrecv'): string {
     this.#srtpOffer = this.#keysToOffer();
-    const offer = offerAudio({ ...this.#local(), ...(this.#srtpOffer && { srtpOffer: this.#srtpOffer }) });
+    const srtp = this.#srtpOffer && { srtpOffer: this.#srtpOffer };
+    const offer = offerAudio({ ...this.#local(), direction, ...srtp });
     this.#setLocal(offer);
     return offer;
   }

@@ -17,13 +17,14 @@ import type { ServerCounters } from '../counters.js';
 import type { EslConnection } from '../event-socket/connection.js';
 import type { MediaPool } from '../media/media-pool.js';
 import { infoDigitBody, readInfoDigit } from './info-digits.js';
+import type { SessionMeter } from '../session-meter.js';
 import { MediaSession } from './session.js';
 
 /** What the SIP side needs of the server. */
 export interface SipEndpointOptions {
   host: string;
   port: number;
-  maxSessions: number;
+  meter: SessionMeter;
   /** Codecs that are taken, and offered in this order. */
   codecs: readonly CodecId[];
   pool: MediaPool;
@@ -74,14 +75,14 @@ export class SipEndpoint {
   }
 
   async #receive(call: IncomingCall): Promise<void> {
-    const { channels, maxSessions, counters, logger } = this.#options;
+    const { channels, meter, counters, logger } = this.#options;
     const target = clientAddress(call.request);
     if (!target) {
       counters.sessionsRejected++;
       call.reject(404, undefined, { Reason: 'Q.850;cause=3;text="NO_ROUTE_DESTINATION"' });
       return;
     }
-    if (channels.size + this.#answering >= maxSessions) {
+    if (!meter.admit(channels.size + this.#answering)) {
       counters.sessionsRejected++;
       call.reject(503, 'Maximum Calls In Progress', { 'Retry-After': '5' });
       return;
@@ -150,6 +151,19 @@ export class SipEndpoint {
         // What the peer answers to it changes nothing.
         if (!dialog.isEnded) void dialog.info(content).catch(() => undefined);
       },
+      notify: (event) => {
+        if (dialog.isEnded || !/^[\w-]+$/.test(event)) return false;
+        dialog.request('NOTIFY', undefined, { Event: event, 'Subscription-State': 'active' }).catch(() => undefined);
+        return true;
+      },
+      reoffer: (hold) => {
+        if (dialog.isEnded) return;
+        const offer = session.makeOffer(hold ? 'sendonly' : 'sendrecv');
+        dialog.reinvite(offer).then(
+          (response) => session.takeAnswer(response.bodyText),
+          (error: unknown) => this.#options.logger.warn({ err: error, channel: channel.uuid }, 'hold was refused'),
+        );
+      },
     };
     dialog.on('ack', (ack) => {
       if (awaitsAnswer && ack.body.length > 0) session.takeAnswer(ack.bodyText);
@@ -157,6 +171,8 @@ export class SipEndpoint {
     });
     dialog.on('reinvite', (reinvite) => {
       awaitsAnswer = takeReinvite(reinvite, session);
+      const direction = channel.agreement?.direction;
+      if (!awaitsAnswer) channel.showHold(direction === 'recvonly' || direction === 'inactive');
     });
     dialog.on('info', (request) => takeInfo(channel, request));
     dialog.on('ended', (end) => {
@@ -239,6 +255,15 @@ function setSipVariables(channel: Channel, request: SipMessage): void {
     sip_network_ip: channel.profile.networkAddress,
     sip_from_user: channel.profile.callerNumber,
     sip_to_user: channel.profile.destination,
+    call_uuid: channel.uuid,
+    sip_from_tag: /;\s*tag=([^;\s]+)/i.exec(request.get('From') ?? '')?.[1],
+    sip_cseq: request.get('CSeq')?.split(' ')[0],
+    sip_full_via: request.get('Via'),
+    sip_full_from: request.get('From'),
+    sip_full_to: request.get('To'),
+    sip_contact_uri: parseNameAddr(request.get('Contact') ?? '')?.uri.replace(/^sips?:/, ''),
+    sip_received_ip: channel.profile.networkAddress,
+    max_forwards: request.get('Max-Forwards'),
     sip_req_uri: request.uri.replace(/^sips?:/, ''),
     sip_from_uri: parseNameAddr(request.get('From') ?? '')?.uri.replace(/^sips?:/, ''),
     sip_to_uri: parseNameAddr(request.get('To') ?? '')?.uri.replace(/^sips?:/, ''),
