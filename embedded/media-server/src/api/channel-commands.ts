@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { beginSessionRecording, endSessionRecording } from '../channel/applications.js';
 import type { Channel } from '../channel/channel.js';
-import { EslEvent, encodeHeaders } from '../event-socket/event.js';
 import { leaveConference } from '../conference/conference-application.js';
+import { EslEvent, encodeHeaders } from '../event-socket/event.js';
 import type { ApiCommand, ApiContext } from './api-commands.js';
 import { forChannel } from './for-channel.js';
 

@@ -112,7 +112,8 @@ function hangUpAll({ channels }: ApiContext, argument: string): string {
   const pairs: [string, string][] = [];
   for (let i = 0; i + 1 < rest.length; i += 2) pairs.push([rest[i]!, rest[i + 1]!]);
   for (const channel of channels.all()) {
-    if (pairs.every(([name, value]) => channel.getVariable(name) === value)) void channel.hangup(cause || 'MANAGER_REQUEST');
+    if (pairs.every(([name, value]) => channel.getVariable(name) === value))
+      void channel.hangup(cause || 'MANAGER_REQUEST');
   }
   const name = cause || 'MANAGER_REQUEST';
   if (pairs.length === 0) return `+OK hangup all channels with cause ${name}\n`;

@@ -14,9 +14,9 @@ import {
   profileHeaders,
 } from './channel-data.js';
 import { digitDurationMs, parseDialString } from './dial-string.js';
-import { isTrue } from './truth.js';
 import { type ExecuteOptions, ExecuteQueue } from './execute-queue.js';
 import { hangupCauseOf, q850Of } from './hangup-causes.js';
+import { isTrue } from './truth.js';
 
 /** What a channel needs to end its SIP side. */
 export interface SignallingSide {

@@ -29,9 +29,9 @@ t.test('api, bgapi and unknown commands answer as FreeSWITCH does', async (t) =>
   const status = await client.api('sofia status');
   t.match(status, new RegExp(`^\\s*drachtio_mrf\\s.*sip:mod_sofia@${server.sip}\\s+RUNNING`, 'm'));
   t.equal(await client.api('no_such_thing a b'), '-ERR no_such_thing Command not found!\n');
-  t.equal(await client.api('conference x list'), '-ERR conference Command not found!\n');
+  t.equal(await client.api('conference x list'), '-ERR Conference x not found\n');
   t.equal(await client.api('uuid_dump nobody'), '-ERR No such channel!\n');
-  t.equal(await client.api('uuid_bridge a b'), '-ERR No such channel!\n');
+  t.equal(await client.api('uuid_bridge a b'), '-ERR Invalid uuid\n');
   t.equal(await client.api('uuid_exists a'), 'false');
   t.match(await client.api('status'), /1000 session\(s\) max/);
   t.equal((await client.command('frobnicate')).text, '-ERR command not found');
@@ -156,7 +156,7 @@ t.test('an unknown application hangs up, as in FreeSWITCH', async (t) => {
   const server = await startServer(t);
   const { dialog, esl, uuid } = await (await TestCaller.create(t, server)).call();
   const ended = new Promise<void>((resolve) => dialog.once('ended', () => resolve()));
-  await esl.execute(uuid, 'conference', 'room1');
+  await esl.execute(uuid, 'no_such_application', 'room1');
   await ended;
   const hangup = await esl.event((event) => event['Event-Name'] === 'CHANNEL_HANGUP');
   t.equal(hangup['Hangup-Cause'], 'DESTINATION_OUT_OF_ORDER');

@@ -48,7 +48,10 @@ export class MediaLeg {
   readonly #post: (command: MediaCommand) => void;
   readonly #listener: LegListener;
   readonly #statsRequests = new Map<number, (stats: LegStats | undefined) => void>();
-  readonly #attachments = new Map<number, { kind: AttachmentKind; onEvent: (event: AttachmentEvent) => void; onEnded: () => void }>();
+  readonly #attachments = new Map<
+    number,
+    { kind: AttachmentKind; onEvent: (event: AttachmentEvent) => void; onEnded: () => void }
+  >();
   #settleOpen: { resolve: () => void; reject: (error: Error) => void } | undefined;
   #settleClosed: () => void = () => undefined;
   #nextId = 1;

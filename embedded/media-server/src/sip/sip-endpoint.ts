@@ -16,8 +16,8 @@ import { q850Of } from '../channel/hangup-causes.js';
 import type { ServerCounters } from '../counters.js';
 import type { EslConnection } from '../event-socket/connection.js';
 import type { MediaPool } from '../media/media-pool.js';
-import { infoDigitBody, readInfoDigit } from './info-digits.js';
 import type { SessionMeter } from '../session-meter.js';
+import { infoDigitBody, readInfoDigit } from './info-digits.js';
 import { MediaSession } from './session.js';
 
 /** What the SIP side needs of the server. */
