@@ -2,6 +2,9 @@ import t from 'tap';
 import { EslClient, refused, startServer, TestCaller } from '../test-peer.js';
 import { evaluate } from './expression.js';
 
+/** `${name}`, which FreeSWITCH puts the value of a variable in the place of. */
+const variable = (name: string): string => `$\{${name}}`;
+
 t.test('commands about the server answer as FreeSWITCH does', async (t) => {
   const server = await startServer(t, ['--max-sessions', '9']);
   const client = await EslClient.connect(t, server);
@@ -19,7 +22,7 @@ t.test('commands about the server answer as FreeSWITCH does', async (t) => {
     ['global_setvar colour=dark red', '+OK'],
     ['global_getvar colour', 'dark red'],
     ['global_getvar nothing', '-ERR no reply\n'],
-    ['eval x ${colour} y', 'x dark red y'],
+    [`eval x ${variable('colour')} y`, 'x dark red y'],
     ['expr 2*(3+4.5)/2', '7.5'],
     ['fsctl max_sessions 5', '+OK max sessions: 5\n'],
     ['fsctl sps 77', '+OK sessions per second: 77\n'],
@@ -76,7 +79,7 @@ t.test('commands about a channel answer as FreeSWITCH does', async (t) => {
     ['uuid_getvar @ a', '_undef_'],
     ['uuid_setvar_multi @ x=1;y=2 3;z', '+OK\n'],
     ['uuid_getvar @ y', '2 3'],
-    ['eval uuid:@ [${x}]', '[1]'],
+    [`eval uuid:@ [${variable('x')}]`, '[1]'],
     ['uuid_dump @ plain', /\nvariable_x: \[1\]\n/],
     ['uuid_dump @ json', /"variable_y":"2 3"/],
     ['uuid_dump @ xml', /<variable_y>2%203<\/variable_y>/],
@@ -97,7 +100,7 @@ t.test('commands about a channel answer as FreeSWITCH does', async (t) => {
     if (typeof wanted === 'string') t.equal(found, wanted, command);
     else t.match(found, wanted, command);
   }
-  await esl.execute(uuid, 'set', 'both=${x} and ${nothing}${y}');
+  await esl.execute(uuid, 'set', `both=${variable('x')} and ${variable('nothing')}${variable('y')}`);
   t.equal(await esl.api(`uuid_getvar ${uuid} both`), '1 and 2 3', 'variables in arguments are expanded');
 });
 
