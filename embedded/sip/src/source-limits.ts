@@ -146,7 +146,8 @@ export class SourceLimits {
     if (source.trusted) return 'admit';
     const { requestsPerSecond, openRequests, refusals } = this.options;
     if (requestsPerSecond > 0 && !take(source, 'requests')) return this.turnAway('requests', 'refuse');
-    if (openRequests > 0 && source.open >= openRequests && !isAck) return this.turnAway('open', 'refuse');
+    const isFull = openRequests > 0 && source.open >= openRequests;
+    if (isFull && !isAck && !endsCall(bytes)) return this.turnAway('open', 'refuse');
     if (isAck || refusals === 0) return 'admit';
     if (this.isSuspect(source)) return this.admitSuspect(source, bytes);
     return source.known ? 'admit' : this.admitStranger(source, bytes);
@@ -310,6 +311,12 @@ export class SourceLimits {
     source.suspectRequests = refilled(source.suspectRequests, suspectRate, suspectBurst);
     source.suspectCredentials = refilled(source.suspectCredentials, suspectRate, suspectBurst);
   }
+}
+
+/** CANCEL and BYE: who has too much open must be able to end it. */
+function endsCall(bytes: Buffer | undefined): boolean {
+  const method = bytes?.toString('latin1', 0, 7) ?? '';
+  return method === 'CANCEL ' || method.startsWith('BYE ');
 }
 
 /** Takes a token; what is less than one stays, so that a source that asks all the time gets its rate too. */
