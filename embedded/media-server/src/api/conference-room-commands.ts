@@ -8,6 +8,7 @@ type RoomCommand = (conference: Conference, rest: string[]) => string | undefine
 
 /** Members that one `relate` may name on each side, as in FreeSWITCH. */
 const MAX_RELATED = 100;
+const MAX_NUMBER = 2 ** 31 - 1;
 
 /** `conference <name> <command> …` that are not about one member. */
 export const ROOM_COMMANDS: ReadonlyMap<string, RoomCommand> = new Map<string, RoomCommand>([
@@ -217,7 +218,7 @@ function get(conference: Conference, [name = '']: string[]): string | undefined 
 /** Answers what the value was. */
 function set(conference: Conference, [name = '', value = '']: string[]): string | undefined {
   const before = get(conference, [name]);
-  const number = Number.parseInt(value, 10) || 0;
+  const number = Math.min(Number.parseInt(value, 10) || 0, MAX_NUMBER);
   if (value === '') return undefined;
   switch (name.toLowerCase()) {
     case 'max_members':

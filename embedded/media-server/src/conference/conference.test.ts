@@ -230,3 +230,22 @@ t.test('waiting for a moderator with music; transfer to another conference', asy
   const moved = await action('add-member', (event) => event['Conference-Name'] === 'side');
   t.equal(moved['Member-ID'], id, 'the member id stays');
 });
+
+t.test('who leaves and comes again keeps the member id and nothing of its relations', async (t) => {
+  const { watcher, action, join } = await startRig(t);
+  const [a, b] = [await join('room'), await join('room')];
+  await watcher.api(`conference room relate ${b.id} ${a.id} nospeak`);
+  b.media.say(tone(800, 60_000, -18));
+  await action('start-talking');
+  await a.media.hears(700);
+  t.same(pitchesIn(a.media.heard), [false, false, false]);
+  await watcher.api(`conference room kick ${b.id}`);
+  await action('del-member');
+  const before = watcher.events.length;
+  void b.esl.execute(b.uuid, 'conference', 'room');
+  await watcher.until(() => watcher.events.slice(before).some((event) => event.Action === 'add-member'));
+  t.equal(watcher.events.slice(before).find((event) => event.Action === 'add-member')!['Member-ID'], b.id);
+  await a.media.hears(1000);
+  t.same(pitchesIn(a.media.heard), [false, true, false]);
+  t.equal(await watcher.api('conference room relate'), '+OK No relationships\n');
+});

@@ -34,6 +34,11 @@ const REPORT_RATE_HZ = 8000;
 const MAX_RECORDINGS = 16;
 /** Variables that one conference may have. */
 const MAX_VARIABLES = 100;
+const VARIABLE_NAME = /^[\w.-]{1,128}$/;
+const MAX_VARIABLE_LENGTH = 4096;
+const MAX_TIMER_MS = 2 ** 31 - 1;
+/** Flag of members of whom one must be there. */
+const MANDATORY = 'mandatory_member_endconf';
 const DEFAULT_ENTER_SOUND = 'tone_stream://%(200,0,500,600,700)';
 const DEFAULT_EXIT_SOUND = 'tone_stream://%(500,0,300,200,100,50,25)';
 
@@ -139,7 +144,7 @@ export class Conference {
     if (flags.has('mintwo')) this.#minimum = 2;
     if (this.members.size >= this.#minimum) this.#enforcesMinimum = true;
     if (isModerator && this.isWaiting) this.setWaiting(false);
-    clearTimeout(this.#graceTimer);
+    if (flags.has(MANDATORY)) clearTimeout(this.#graceTimer);
     const left = (): void => {
       removeDigits?.();
       this.#onLeft(member);
@@ -192,10 +197,13 @@ export class Conference {
     this.#updateMusic();
   }
 
-  /** Sets a variable of the conference; an empty one is deleted. */
+  /** Sets a variable of the conference, which is a header of its events; an empty one is deleted, a name that is no header's is ignored. */
   setVariable(name: string, value: string): void {
+    if (!VARIABLE_NAME.test(name)) return;
     if (value === '') this.variables.delete(name);
-    else if (this.variables.has(name) || this.variables.size < MAX_VARIABLES) this.variables.set(name, value);
+    else if (this.variables.has(name) || this.variables.size < MAX_VARIABLES) {
+      this.variables.set(name, value.slice(0, MAX_VARIABLE_LENGTH));
+    }
   }
 
   /** Plays a file, tone or list to all or to one; false when there is no such file, or too much plays already. */
@@ -286,7 +294,7 @@ export class Conference {
 
   #onLeft(member: ConferenceMember): void {
     this.members.delete(member.id);
-    for (const other of this.members.values()) other.relations.delete(member.id);
+    this.#forgetRelations(member);
     if (member.id === this.floor) this.floor = undefined;
     member.isTalking = false;
     this.emitMember(member, 'del-member');
@@ -296,12 +304,19 @@ export class Conference {
       this.end();
       return;
     }
-    const mandatory = 'mandatory_member_endconf';
-    if (member.flags.has(mandatory) && ![...this.members.values()].some(({ flags }) => flags.has(mandatory))) {
-      this.#graceTimer = setTimeout(() => this.end(), this.graceSeconds * 1000);
+    if (member.flags.has(MANDATORY) && ![...this.members.values()].some(({ flags }) => flags.has(MANDATORY))) {
+      clearTimeout(this.#graceTimer);
+      this.#graceTimer = setTimeout(() => this.end(), Math.min(this.graceSeconds * 1000, MAX_TIMER_MS));
     }
     if (this.exitSoundOn) this.#sound(this.exitSound);
     this.#updateMusic();
+  }
+
+  /** The member keeps its id: when it comes again, nothing of before may hold. */
+  #forgetRelations(member: ConferenceMember): void {
+    const others = [...this.members.values()];
+    const touched = others.filter(({ id, relations }) => relations.delete(member.id) || member.relations.has(id));
+    if (!this.isEnded) this.applyRelations(touched);
   }
 
   #onTalking(id: number, on: boolean, score: number, ms: number): void {
