@@ -213,7 +213,7 @@ t.test('locks, limits, PINs, join-only and the end of a conference', async (t) =
 t.test('waiting for a moderator with music; transfer to another conference', async (t) => {
   const { caller, watcher, action, join } = await startRig(t);
   const early = await caller.call();
-  await early.esl.execute(early.uuid, 'set', `conference_moh_sound=${await wavFile(t, tone(500, 300, -18))}`);
+  await early.esl.execute(early.uuid, 'set', `conference_moh_sound=${await wavFile(t, tone(500, 1000, -18))}`);
   void early.esl.execute(early.uuid, 'conference', 'room+flags{wait-mod}');
   const { 'Member-ID': id } = await action('add-member');
   await early.media.hears(1500);
@@ -223,6 +223,7 @@ t.test('waiting for a moderator with music; transfer to another conference', asy
   await early.media.hears(900);
   t.same(pitchesIn(early.media.heard), [true, false, false], 'nobody is heard yet');
   await join('room+flags{moderator}');
+  await action('start-talking', (event) => event['Member-ID'] === other.id);
   await early.media.hears(1200);
   t.same(pitchesIn(early.media.heard), [false, true, false], 'the moderator is there');
   t.equal(await watcher.api(`conference room transfer side ${id}`), `+OK Member '${id}' sent to conference side.\n`);

@@ -5,7 +5,7 @@ import type { EventBus } from '../event-socket/event-bus.js';
 import type { Playlists } from '../files/playlists.js';
 import type { RecordEvent } from '../media/attachments/recorder.js';
 import type { MediaPool } from '../media/media-pool.js';
-import type { MediaRoom, RoomAttachment, RoomPlayEnd } from '../media/media-room.js';
+import type { MediaRoom, RoomAttachment, RoomPlay, RoomPlayEnd } from '../media/media-room.js';
 import { ConferenceMember } from './conference-member.js';
 import { areReadable, isFolder } from './files.js';
 import { PlayList } from './play-list.js';
@@ -393,18 +393,21 @@ export class Conference {
   }
 
   #startMusic(file: string): () => void {
-    const aborter = new AbortController();
+    let isStopped = false;
+    let current: RoomPlay | undefined;
     void (async () => {
-      for (;;) {
-        const items = await this.context.playlists.resolve(file, undefined, aborter.signal);
-        if (aborter.signal.aborted || this.isEnded || items.length === 0) return;
-        const play = this.#room.play({ items, async: true });
-        aborter.signal.addEventListener('abort', () => play.stop(), { once: true });
-        const { outcome, samples } = await play.ended;
+      while (!isStopped && !this.isEnded) {
+        const items = await this.context.playlists.resolve(file, undefined, new AbortController().signal);
+        if (isStopped || this.isEnded || items.length === 0) return;
+        current = this.#room.play({ items, async: true });
+        const { outcome, samples } = await current.ended;
         // What is missing or has no length would be asked for again at once.
         if (outcome !== 'done' || samples === 0) return;
       }
     })();
-    return () => aborter.abort();
+    return () => {
+      isStopped = true;
+      current?.stop();
+    };
   }
 }
