@@ -13,6 +13,8 @@ export interface ServerOptions {
   codecs: CodecId[];
   /** How long an RTP port rests between two calls. */
   rtpQuarantineMs: number;
+  /** A caller's RTP source that was silent for so long may be replaced by another; 0: never. */
+  rtpRelatchMs: number;
   /** Address of RTP sockets, also the one in SDP. */
   rtpAddress: string;
   /** Port of health and metrics; 0 takes a free one. */
@@ -34,6 +36,7 @@ export const USAGE = `media-server: plays, records and bridges calls under the c
   --codecs LIST             codecs that are taken, and offered in this order (default
                             PCMU,PCMA,G722,opus,L16@16000h,L16@8000h)
   --rtp-quarantine-ms N     how long an RTP port rests between two calls (default 2000)
+  --rtp-relatch-ms N        a silent RTP source may be replaced by another after so long (default 0: never)
   --rtp-address HOST        address for RTP (default: the SIP address)
   --http-port PORT          health and metrics on the event socket's address (default 0: any free port)
   --workers N               media threads (default 1)
@@ -50,6 +53,7 @@ const DEFAULTS = {
   'rtp-ports': '20000-29999',
   codecs: 'PCMU,PCMA,G722,opus,L16@16000h,L16@8000h',
   'rtp-quarantine-ms': '2000',
+  'rtp-relatch-ms': '0',
   'http-port': '0',
   workers: '1',
   'max-sessions': '1000',
@@ -76,6 +80,7 @@ export function readOptions(args: string[]): ServerOptions {
     rtpPorts: { min, max },
     codecs: codecs('--codecs', values.codecs, problems),
     rtpQuarantineMs: number('--rtp-quarantine-ms', values['rtp-quarantine-ms'], 0, 600_000, problems),
+    rtpRelatchMs: number('--rtp-relatch-ms', values['rtp-relatch-ms'], 0, 600_000, problems),
     rtpAddress: values['rtp-address'] ?? sip.host,
     httpPort: number('--http-port', values['http-port'], 0, 65535, problems),
     workers: number('--workers', values.workers, 1, 64, problems),

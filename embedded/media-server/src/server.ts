@@ -55,6 +55,7 @@ export async function startMediaServer(
     minPort: options.rtpPorts.min,
     maxPort: options.rtpPorts.max,
     quarantineMs: options.rtpQuarantineMs,
+    relatchAfterMs: options.rtpRelatchMs,
     codecs: options.codecs,
     onWorkerLost: (error) => {
       counters.workerRestarts++;

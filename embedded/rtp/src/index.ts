@@ -8,6 +8,7 @@ export * from './g711.js';
 export * from './half-band.js';
 export * from './offer-answer.js';
 export * from './packet.js';
+export * from './reception-statistics.js';
 export * from './resampler.js';
 export * from './rtp-socket.js';
 export * from './sdes.js';

@@ -86,3 +86,62 @@ t.test('sending to an impossible address is counted, not thrown', async (t) => {
   socket.send(rtp(2));
   t.equal(socket.packetsSent, 1);
 });
+
+/** A socket that tells what it heard, and waits for it. */
+async function listener(
+  t: Test,
+  options: Partial<Parameters<typeof RtpSocket.bind>[0]> = {},
+): Promise<{ socket: RtpSocket; heard: number[]; until: (condition: () => boolean) => Promise<void> }> {
+  const heard: number[] = [];
+  const socket = await RtpSocket.bind({ ...options, onPacket: (packet) => heard.push(packet.sequence) });
+  t.teardown(() => socket.close());
+  const until = async (condition: () => boolean): Promise<void> => {
+    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
+  };
+  return { socket, heard, until };
+}
+
+t.test('an attacker who sends to the port of a call is neither heard nor answered', async (t) => {
+  const { socket, heard, until } = await listener(t);
+  const [caller, attacker] = [await peer(t), await peer(t)];
+  socket.setRemote('127.0.0.1', caller.address().port);
+  caller.send(rtp(1), socket.port, '127.0.0.1');
+  await until(() => heard.length === 1);
+  for (let i = 0; i < 200; i++) attacker.send(rtp(1000 + i), socket.port, '127.0.0.1');
+  await until(() => socket.strayPackets === 200);
+  caller.send(rtp(2), socket.port, '127.0.0.1');
+  await until(() => heard.length === 2);
+  t.same(heard, [1, 2]);
+  t.equal(socket.remote?.port, caller.address().port);
+});
+
+t.test('a source that was silent for long may be replaced, where that is wanted', async (t) => {
+  for (const relatchAfterMs of [0, 60]) {
+    const { socket, heard, until } = await listener(t, { relatchAfterMs });
+    const [before, after] = [await peer(t), await peer(t)];
+    socket.setRemote('127.0.0.1', before.address().port);
+    before.send(rtp(1), socket.port, '127.0.0.1');
+    await until(() => heard.length === 1);
+    after.send(rtp(2), socket.port, '127.0.0.1');
+    await until(() => socket.strayPackets === 1);
+    t.same(heard, [1], 'not while it is heard');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    for (const sequence of [10, 11, 12]) after.send(rtp(sequence), socket.port, '127.0.0.1');
+    await until(() => socket.strayPackets + socket.packetsReceived === 5);
+    t.same(heard, relatchAfterMs === 0 ? [1] : [1, 11, 12]);
+    t.equal(socket.remote?.port, (relatchAfterMs === 0 ? before : after).address().port);
+  }
+});
+
+t.test('the peer of the call that had the port before is not heard, however long it goes on', async (t) => {
+  const old = await peer(t);
+  const { socket, heard, until } = await listener(t, { formerPeer: { host: '127.0.0.1', port: old.address().port } });
+  socket.setRemote('127.0.0.1', 9);
+  for (let i = 0; i < 50; i++) old.send(rtp(i), socket.port, '127.0.0.1');
+  await until(() => socket.strayPackets === 50);
+  const next = await peer(t);
+  next.send(rtp(200), socket.port, '127.0.0.1');
+  next.send(rtp(201), socket.port, '127.0.0.1');
+  await until(() => heard.length > 0);
+  t.same(heard, [201], 'the new peer, from wherever it comes');
+});

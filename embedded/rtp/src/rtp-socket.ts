@@ -13,6 +13,13 @@ export interface RtpSocketOptions {
   minPort?: number;
   /** Highest port, inclusive. @defaultValue minPort */
   maxPort?: number;
+  /**
+   * After so long without a packet of the latched source another one may take its place, as when a NAT gave the peer another port;
+   * with two packets in sequence. 0: never, until {@link RtpSocket.setRemote} names another address. @defaultValue 0
+   */
+  relatchAfterMs?: number;
+  /** The peer that had this port before: it may still be sending, and must not latch unless it is named. */
+  formerPeer?: { host: string; port: number } | undefined;
   /** Called with each valid packet of the latched source. Both arguments are reused after return. */
   onPacket?: (packet: RtpPacket, datagram: Buffer) => void;
 }
@@ -55,6 +62,8 @@ export class RtpSocket {
   #namedHost = '';
   #namedPort = 0;
   #latched = false;
+  readonly #relatchAfterMs: number;
+  #lastHeardMs = 0;
   /** Where the peer was before its address changed: its last packets must not latch us back. */
   #abandoned = '';
   #probation: { key: string; ssrc: number; sequence: number } | undefined;
@@ -65,8 +74,10 @@ export class RtpSocket {
   #secured: Buffer[] = [];
   #turn = 0;
 
-  private constructor(socket: dgram.Socket, onPacket: RtpSocketOptions['onPacket']) {
+  private constructor(socket: dgram.Socket, { onPacket, relatchAfterMs = 0, formerPeer }: RtpSocketOptions) {
     this.#socket = socket;
+    if (formerPeer) this.#abandoned = keyOf(formerPeer.host, formerPeer.port);
+    this.#relatchAfterMs = relatchAfterMs;
     this.#onPacket = onPacket ?? (() => undefined);
     const address = socket.address();
     this.host = address.address;
@@ -85,14 +96,14 @@ export class RtpSocket {
   static async bind(options: RtpSocketOptions = {}): Promise<RtpSocket> {
     const { host = '127.0.0.1', minPort = 0 } = options;
     const maxPort = options.maxPort ?? minPort;
-    if (minPort === 0) return new RtpSocket(await bindAnyEven(host), options.onPacket);
+    if (minPort === 0) return new RtpSocket(await bindAnyEven(host), options);
     const first = minPort + (minPort & 1);
     const count = Math.floor((maxPort - first) / 2) + 1;
     if (count < 1) throw new PortRangeExhaustedError(minPort, maxPort);
     const start = Math.floor(Math.random() * count);
     for (let i = 0; i < count; i++) {
       const socket = await tryBind(host, first + ((start + i) % count) * 2);
-      if (socket) return new RtpSocket(socket, options.onPacket);
+      if (socket) return new RtpSocket(socket, options);
     }
     throw new PortRangeExhaustedError(minPort, maxPort);
   }
@@ -115,7 +126,7 @@ export class RtpSocket {
   /** Names the peer's address as its SDP has it. A new address lifts the latch, the same one keeps it. */
   setRemote(host: string, port: number): void {
     if (host === this.#namedHost && port === this.#namedPort) return;
-    this.#abandoned = keyOf(this.#remoteHost, this.#remotePort);
+    if (this.#remotePort !== 0) this.#abandoned = keyOf(this.#remoteHost, this.#remotePort);
     if (this.#abandoned === keyOf(host, port)) this.#abandoned = '';
     this.#namedHost = host;
     this.#namedPort = port;
@@ -176,17 +187,29 @@ export class RtpSocket {
       this.badPackets++;
       return;
     }
-    if (!this.#latched && this.#mayLatch(source)) {
+    const isLatchOpen = !this.#latched || this.#isSilent();
+    if (isLatchOpen && !this.#isRemote(source) && this.#mayLatch(source)) {
       this.#latched = true;
       this.#remoteHost = source.address;
       this.#remotePort = source.port;
     }
-    if (!this.#latched || source.port !== this.#remotePort || source.address !== this.#remoteHost) {
+    if (!this.#latched && this.#isRemote(source)) this.#latched = true;
+    if (!this.#latched || !this.#isRemote(source)) {
       this.strayPackets++;
       return;
     }
+    if (this.#relatchAfterMs > 0) this.#lastHeardMs = performance.now();
     this.packetsReceived++;
     this.#onPacket(this.#packet, datagram);
+  }
+
+  #isRemote(source: dgram.RemoteInfo): boolean {
+    return source.port === this.#remotePort && source.address === this.#remoteHost;
+  }
+
+  /** Whether the latched source has been silent for so long that another may take its place. */
+  #isSilent(): boolean {
+    return this.#relatchAfterMs > 0 && performance.now() - this.#lastHeardMs > this.#relatchAfterMs;
   }
 
   /**

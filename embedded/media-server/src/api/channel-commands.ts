@@ -91,7 +91,18 @@ function bugList(channel: Channel): string {
 async function setMediaStats(channel: Channel): Promise<string> {
   const stats = await channel.leg.stats();
   if (!stats) return `-ERR No such channel ${channel.uuid}!\n`;
-  const variables: Record<string, number> = {
+  const variables: Record<string, number | string> = {
+    rtp_audio_in_jitter_packet_count: stats.mediaPacketsIn,
+    // FreeSWITCH gives variances (ms²).
+    rtp_audio_in_jitter_min_variance: (stats.minJitterMs ** 2).toFixed(2),
+    rtp_audio_in_jitter_max_variance: (stats.maxJitterMs ** 2).toFixed(2),
+    rtp_audio_in_jitter_loss_rate: (stats.lossPercent / 100).toFixed(2),
+    rtp_audio_in_jitter_burst_rate: (stats.gaps > 0 ? stats.lostPackets / stats.gaps : 0).toFixed(2),
+    rtp_audio_in_mean_interval: stats.meanIntervalMs.toFixed(2),
+    rtp_audio_in_flaw_total: stats.lostPackets,
+    rtp_audio_in_quality_percentage: (stats.rFactor / 0.932).toFixed(2),
+    rtp_audio_in_mos: stats.mos.toFixed(2),
+    rtp_audio_in_cng_packet_count: stats.comfortNoisePacketsIn,
     rtp_audio_in_raw_bytes: stats.bytesIn,
     rtp_audio_in_media_bytes: stats.bytesIn,
     rtp_audio_in_packet_count: stats.packetsIn,

@@ -6,6 +6,7 @@ import {
   createComfortNoiseDecoder,
   FRAME_MS,
   type LegRate,
+  ReceptionStatistics,
   type RtpPacket,
   type RtpSocket,
   receives,
@@ -23,6 +24,8 @@ export class LegReceiver {
   mediaPackets = 0;
   dtmfPackets = 0;
   bytes = 0;
+  comfortNoisePackets = 0;
+  readonly statistics = new ReceptionStatistics();
   readonly #buffer = new ReceiveBuffer();
   readonly #digits: TelephoneEventReceiver;
   #media: LegMedia;
@@ -85,7 +88,9 @@ export class LegReceiver {
 
   #onPacket(packet: RtpPacket, datagram: Buffer): void {
     this.bytes += datagram.length;
+    const nowMs = monotonicMs();
     if (packet.ssrc !== this.#remoteSsrc) {
+      this.statistics.restart();
       this.#digits.reset();
       this.#buffer.reset();
       this.#remoteSsrc = packet.ssrc;
@@ -93,15 +98,18 @@ export class LegReceiver {
     const { payloadType, payloadOffset, payloadLength, timestamp, sequence } = packet;
     if (payloadType === this.#media.telephoneEventPayloadType) {
       this.dtmfPackets++;
+      this.statistics.addUntimed(sequence, nowMs);
       this.#digitTimestamp = timestamp;
-      this.#digits.receive(datagram, payloadOffset, payloadLength, timestamp, monotonicMs());
+      this.#digits.receive(datagram, payloadOffset, payloadLength, timestamp, nowMs);
       return;
     }
     const codec = this.#codecOf(payloadType);
     if (!codec) return;
     this.mediaPackets++;
+    if (codec === this.#comfortNoise) this.comfortNoisePackets++;
+    this.statistics.add(sequence, timestamp, codec.format.clockHz, nowMs);
     if (this.#wanted && receives(this.#media.direction)) {
-      const untilTickMs = Math.min(FRAME_MS, Math.max(0, this.#nextTickMs - monotonicMs()));
+      const untilTickMs = Math.min(FRAME_MS, Math.max(0, this.#nextTickMs - nowMs));
       this.#buffer.write(codec, datagram, payloadOffset, payloadLength, timestamp, sequence, untilTickMs);
     }
   }

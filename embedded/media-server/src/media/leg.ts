@@ -137,7 +137,19 @@ export class Leg {
 
   /** RTP counts so far. */
   stats(): LegStats {
+    const { lost, gaps, lossPercent, jitterMs, minJitterMs, maxJitterMs, meanIntervalMs, rFactor, mos } =
+      this.#receiver.statistics;
     return {
+      lostPackets: lost,
+      gaps,
+      lossPercent,
+      jitterMs,
+      minJitterMs,
+      maxJitterMs,
+      meanIntervalMs,
+      rFactor,
+      mos,
+      comfortNoisePacketsIn: this.#receiver.comfortNoisePackets,
       packetsIn: this.socket.packetsReceived,
       mediaPacketsIn: this.#receiver.mediaPackets,
       dtmfPacketsIn: this.#receiver.dtmfPackets,

@@ -82,8 +82,8 @@ export class MediaEngine {
     const state = { cancelled: false };
     this.#opening.set(command.leg, state);
     try {
-      const { host, port } = command;
-      const socket = await RtpSocket.bind({ host, minPort: port, maxPort: port });
+      const { host, port, relatchAfterMs, formerPeer } = command;
+      const socket = await RtpSocket.bind({ host, minPort: port, maxPort: port, relatchAfterMs, formerPeer });
       if (state.cancelled) {
         await socket.close();
         this.#report({ type: 'closed', leg: command.leg });
@@ -112,8 +112,9 @@ export class MediaEngine {
     this.#byId.delete(leg.id);
     this.#legs = this.#legs.filter((other) => other !== leg);
     addStats(this.#closed, leg);
+    const peer = leg.socket.remote;
     await leg.close();
-    this.#report({ type: 'closed', leg: leg.id });
+    this.#report({ type: 'closed', leg: leg.id, peer });
   }
 
   #openRoom(id: number, spec: RoomSpec): void {

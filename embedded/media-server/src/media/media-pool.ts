@@ -4,7 +4,7 @@ import { MediaUnavailableError } from '../errors.js';
 import { type LegListener, MediaLeg } from './media-leg.js';
 import { MediaRoom, type RoomListener } from './media-room.js';
 import { PortPool } from './port-pool.js';
-import type { LegReport, MediaCommand, MediaReport, RoomReport, WorkerOptions, WorkerStats } from './protocol.js';
+import type { LegReport, MediaCommand, MediaReport, Peer, RoomReport, WorkerOptions, WorkerStats } from './protocol.js';
 import type { RoomSpec } from './rooms/room-protocol.js';
 
 /** Where RTP ports come from. */
@@ -18,6 +18,8 @@ export interface PoolOptions {
   quarantineMs?: number;
   /** Codecs that the threads load before they take calls; others are loaded when first used. */
   codecs?: readonly CodecId[];
+  /** A source that was silent for so long may be replaced by another; 0: never. @defaultValue 0 */
+  relatchAfterMs?: number;
   /** Called when a media thread died and was replaced. */
   onWorkerLost: (error: unknown) => void;
 }
@@ -46,6 +48,8 @@ export class MediaPool {
   readonly #lost: WorkerStats = emptyStats();
   readonly #rooms = new Map<number, MediaRoom>();
   readonly #ports: PortPool;
+  /** Who had a port before; one entry for each port of the range at most. */
+  readonly #formerPeers = new Map<number, Peer>();
   #nextId = 1;
   #stopping = false;
 
@@ -106,12 +110,19 @@ export class MediaPool {
   }
 
   async #openOn(slot: WorkerSlot, port: number, listener: LegListener): Promise<MediaLeg> {
-    const { host } = this.#options;
+    const { host, relatchAfterMs = 0 } = this.#options;
     const id = this.#nextId++;
     const leg = new MediaLeg(id, host, listener, (command) => slot.worker.postMessage(command));
     slot.legs.add(leg);
     this.#legs.set(id, leg);
-    slot.worker.postMessage({ type: 'open', leg: id, host, port } satisfies MediaCommand);
+    slot.worker.postMessage({
+      type: 'open',
+      leg: id,
+      host,
+      port,
+      relatchAfterMs,
+      formerPeer: this.#formerPeers.get(port),
+    } satisfies MediaCommand);
     try {
       await leg.opened;
     } catch (error) {
@@ -166,6 +177,7 @@ export class MediaPool {
     const leg = this.#legs.get(report.leg);
     if (!leg) return;
     if (report.type === 'closed') {
+      if (report.peer && this.#options.minPort > 0) this.#formerPeers.set(leg.port, report.peer);
       slot.legs.delete(leg);
       this.#legs.delete(leg.id);
     }

@@ -16,6 +16,12 @@ export interface WorkerOptions {
   codecs: readonly CodecId[];
 }
 
+/** An address of RTP. */
+export interface Peer {
+  host: string;
+  port: number;
+}
+
 /** How media of a leg is to flow from now on. */
 export interface LegMedia {
   /** Of what we send; its rate is the leg's rate. */
@@ -64,7 +70,7 @@ export type Side = 'read' | 'write';
 /** Main thread → media thread. */
 export type MediaCommand =
   /** Port 0: any even port of the system. */
-  | { type: 'open'; leg: number; host: string; port: number }
+  | { type: 'open'; leg: number; host: string; port: number; relatchAfterMs: number; formerPeer?: Peer | undefined }
   | LegCommand
   | { type: 'openRoom'; room: number; spec: RoomSpec }
   | { type: 'roomCommand'; room: number; command: RoomCommand }
@@ -92,6 +98,19 @@ export interface LegStats {
   badPackets: number;
   strayPackets: number;
   unauthenticPackets: number;
+  lostPackets: number;
+  /** Gaps of the sequence. */
+  gaps: number;
+  comfortNoisePacketsIn: number;
+  lossPercent: number;
+  /** Interarrival jitter (RFC 3550) now, and its extremes. */
+  jitterMs: number;
+  minJitterMs: number;
+  maxJitterMs: number;
+  meanIntervalMs: number;
+  /** R factor and mean opinion score of the loss. */
+  rFactor: number;
+  mos: number;
 }
 
 /** Counts of a media thread, since its start. */
@@ -113,7 +132,8 @@ export interface WorkerStats {
 export type LegReport =
   | { type: 'opened'; leg: number; port: number }
   | { type: 'openFailed'; leg: number; code: string; message: string }
-  | { type: 'closed'; leg: number }
+  /** `peer`: where its packets went. */
+  | { type: 'closed'; leg: number; peer?: Peer | undefined }
   | { type: 'itemStarted'; leg: number; play: number; index: number }
   | { type: 'itemEnded'; leg: number; play: number; index: number; outcome: PlayOutcome }
   | {
