@@ -28,7 +28,8 @@ t.test('digits that come as tones become events after start_dtmf, and none after
   );
   t.match(digits()[0], { 'DTMF-Source': 'INBAND_AUDIO' });
   for (const digit of digits())
-    t.ok(Math.abs(Number(digit['DTMF-Duration']) - 480) <= 80, String(digit['DTMF-Duration']));
+    t.ok(Math.abs(Number(digit['DTMF-Duration']) - 480) <= 240, String(digit['DTMF-Duration']));
+  // Loose: where packets come late, what was lost is concealed with more of the same tone.
   await esl.execute(uuid, 'stop_dtmf');
   media.say(keys('99'));
   await esl.execute(uuid, 'sleep', '600');
@@ -137,4 +138,18 @@ t.test('bridged: events pass to events, tones to events, events to the tones of 
     best = Math.max(best, goertzel(heard, 770, 8000, at, at + 400));
   t.ok(best > 7000, `the tone of 6 is heard: ${best.toFixed(0)}`);
   t.equal(b.media.digits.length, 3);
+});
+
+t.test('digits pressed while an application runs that wants none are there for the next that collects', async (t) => {
+  const server = await startServer(t);
+  const { esl, uuid } = await (await TestCaller.create(t, server)).call();
+  const sleeping = esl.execute(uuid, 'sleep', '700');
+  await esl.api(`uuid_recv_dtmf ${uuid} 12#34`);
+  await sleeping;
+  const done = await esl.execute(
+    uuid,
+    'play_and_get_digits',
+    '1 5 1 2000 # silence_stream://3000 silence_stream://1 got \\d+ 500',
+  );
+  t.match(done, { variable_got: '12', variable_read_terminator_used: '#' });
 });

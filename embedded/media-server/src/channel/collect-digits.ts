@@ -69,7 +69,7 @@ function parseSettings(argument: string): CollectSettings {
 function compile(expression: string | undefined): RegExp | undefined {
   if (!expression) return undefined;
   try {
-    return new RegExp(`^(?:${expression})$`);
+    return new RegExp(expression);
   } catch {
     // Not a regular expression: like FreeSWITCH, which then matches nothing.
     return /(?!)/;
@@ -101,15 +101,24 @@ function collectOnce(
       clearTimeout(timer);
       timer = setTimeout(finish, ms, undefined);
     };
-    const removeDigits = channel.onDigit((digit) => {
+    const take = (digit: string): void => {
       playing.stop?.();
-      if (settings.terminators.includes(digit)) return finish(digit);
+      if (settings.terminators.includes(digit)) {
+        finish(digit);
+        return;
+      }
       digits += digit;
-      if (digits.length >= settings.max) return finish();
-      wait(settings.digitTimeoutMs);
-    });
+      if (digits.length >= settings.max) finish();
+      else wait(settings.digitTimeoutMs);
+    };
+    const removeDigits = channel.onDigit(take);
     const removeEnd = channel.onEnd(() => finish());
     execution.stop = () => finish();
+    // What was pressed before the prompt; what is more than wanted is left for the next.
+    const early = [...channel.takeBufferedDigits()];
+    while (early.length > 0 && !done) take(early.shift()!);
+    channel.returnDigits(early.join(''));
+    if (done || digits !== '') return;
     void playList(playlists, channel, settings.file, playing).then(() => {
       if (!done && digits === '') wait(settings.timeoutMs);
     });
