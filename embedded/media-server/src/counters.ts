@@ -18,4 +18,7 @@ export class ServerCounters {
   urlCacheHits = 0;
   dtmfReceived = 0;
   workerRestarts = 0;
+  forksStarted = 0;
+  /** Milliseconds of audio that a fork's server or the caller did not get because it came faster than it was taken. */
+  forkDroppedMs = 0;
 }

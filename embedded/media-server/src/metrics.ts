@@ -47,6 +47,8 @@ export function registerMetrics(metrics: Metrics, sources: MetricSources): void 
   define('url_cache_hits_total', 'URLs played from the cache', () => counters.urlCacheHits);
   define('dtmf_total', 'Digits received', () => counters.dtmfReceived);
   define('media_thread_restarts_total', 'Media threads that died and were replaced', () => counters.workerRestarts);
+  define('forks_total', 'Audio forks started', () => counters.forksStarted);
+  define('fork_dropped_ms_total', 'Audio that forks dropped because it was not taken', () => counters.forkDroppedMs);
   define('ticks_total', '20 ms ticks of the media threads', () => sources.media().ticks);
   define('late_ticks_total', 'Ticks more than 5 ms late', () => sources.media().lateTicks);
   define('skipped_ticks_total', 'Ticks given up after a stall', () => sources.media().skippedTicks);

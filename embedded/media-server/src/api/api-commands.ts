@@ -9,6 +9,7 @@ import { conferenceCommand } from './conference-commands.js';
 import { CONTROL_COMMANDS } from './control-commands.js';
 import { DETECTION_COMMANDS } from './detection-commands.js';
 import { DIGIT_COMMANDS } from './digit-commands.js';
+import { FORK_COMMANDS } from './fork-commands.js';
 import { STATUS_COMMANDS } from './status-commands.js';
 
 /** What commands see of the server. */
@@ -38,6 +39,7 @@ const COMMANDS: ReadonlyMap<string, ApiCommand> = new Map([
   ...CHANNEL_COMMANDS,
   ...DIGIT_COMMANDS,
   ...DETECTION_COMMANDS,
+  ...FORK_COMMANDS,
   ['conference', conferenceCommand],
 ]);
 

@@ -1,6 +1,7 @@
 import type { Attachment, AttachmentContext } from '../attachment.js';
 import type { HeardDigit } from '../detectors/dtmf-detector.js';
 import { AnsweringMachine, type AnsweringMachineEvent, type AnsweringMachineSpec } from './answering-machine.js';
+import { ForkTap, type ForkTapSpec } from './fork-tap.js';
 import { InbandDtmf } from './inband-dtmf.js';
 import { type RecordEvent, Recorder, type RecordSpec } from './recorder.js';
 import { SilenceWait, type SilenceWaitEvent, type SilenceWaitSpec } from './silence-wait.js';
@@ -18,6 +19,7 @@ export interface AttachmentTypes {
   voiceActivity: { spec: VoiceActivitySpec; message: never; event: VoiceActivityEvent };
   inbandDtmf: { spec: object; message: never; event: HeardDigit };
   record: { spec: RecordSpec; message: never; event: RecordEvent };
+  fork: { spec: ForkTapSpec; message: never; event: never };
 }
 
 /** Name of a kind. */
@@ -45,6 +47,7 @@ const FACTORIES: Factories = {
   voiceActivity: (spec, context) => new VoiceActivity(spec, context),
   inbandDtmf: (_spec, context) => new InbandDtmf(context),
   record: (spec, context) => new Recorder(spec, context),
+  fork: (spec) => new ForkTap(spec),
 };
 
 /** Makes an attachment. */
