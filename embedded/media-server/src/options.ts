@@ -24,6 +24,8 @@ export interface ServerOptions {
   heartbeatMs: number;
   soundsDir: string;
   cacheDir: string | undefined;
+  /** Most that fetched URLs may take there. */
+  cacheBytes: number;
 }
 
 /** Text for `--help` and for wrong flags. */
@@ -44,6 +46,7 @@ export const USAGE = `media-server: plays, records and bridges calls under the c
   --heartbeat-ms N          interval of HEARTBEAT events (default 20000)
   --sounds-dir DIR          where relative file names begin (default: the working directory)
   --cache-dir DIR           where fetched URLs are kept (default: a temporary folder, removed at the end)
+  --cache-mb N              most that fetched URLs may take, in MiB (default 512)
   Ports may be 0: any free port.`;
 
 const DEFAULTS = {
@@ -58,6 +61,7 @@ const DEFAULTS = {
   workers: '1',
   'max-sessions': '1000',
   'heartbeat-ms': '20000',
+  'cache-mb': '512',
 };
 
 type Values = typeof DEFAULTS & { 'rtp-address'?: string; 'sounds-dir'?: string; 'cache-dir'?: string };
@@ -88,6 +92,7 @@ export function readOptions(args: string[]): ServerOptions {
     heartbeatMs: number('--heartbeat-ms', values['heartbeat-ms'], 10, 3_600_000, problems),
     soundsDir: values['sounds-dir'] ?? process.cwd(),
     cacheDir: values['cache-dir'],
+    cacheBytes: number('--cache-mb', values['cache-mb'], 1, 1_000_000, problems) * 1024 * 1024,
   };
   if (problems.length > 0) throw new UsageError(`${problems.join('\n')}\n\n${USAGE}`, { problems });
   return options;

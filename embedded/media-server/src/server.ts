@@ -64,9 +64,10 @@ export async function startMediaServer(
   });
   const ownCache = options.cacheDir === undefined;
   const cacheDir = options.cacheDir ?? (await mkdtemp(join(tmpdir(), 'media-server-')));
+  const urls = new UrlCache(cacheDir, counters, { maxBytes: options.cacheBytes });
   const playlists = new Playlists({
     soundsDir: options.soundsDir,
-    urls: new UrlCache(cacheDir, counters),
+    urls,
     counters,
     onProblem: (channel, problem) => logger.warn({ channel, problem }, 'cannot play'),
   });
@@ -87,6 +88,7 @@ export async function startMediaServer(
     channels,
     conferences,
     counters,
+    playlists,
     sipAddress: () => sip.address,
     rtpAddress: options.rtpAddress,
     meter,
@@ -146,6 +148,7 @@ export async function startMediaServer(
       const hangups = channels.all().map((channel) => channel.hangup('NORMAL_CLEARING'));
       await Promise.race([Promise.all(hangups), new Promise((resolve) => setTimeout(resolve, CLOSE_CALLS_MS).unref())]);
       await Promise.all([listener.close(), sip.stop(), pool.stop(), http.close(100)]);
+      await urls.close();
       if (ownCache) await rm(cacheDir, { recursive: true, force: true });
     },
   };

@@ -1,8 +1,17 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { WAV_HEADER_BYTES, wavHeader } from './wav.js';
+import { WavFormatError } from './errors.js';
+import { encodeG711 } from './g711.js';
+import { parseWav, type WavInfoTexts, wavHeader } from './wav.js';
 
 /** Bytes collected before a write: about two seconds of mono audio at 8 kHz; larger loses more when a process dies. */
 const CHUNK_BYTES = 32 * 1024;
+/** Of an existing file, enough to find its samples. */
+const MAX_HEADER_BYTES = 64 * 1024;
+/** What is not written yet when the disk is slow, before recording is given up: a minute of stereo at 16 kHz. */
+const MAX_QUEUED_BYTES = 4 * 1024 * 1024;
+
+/** How samples lie in a file: 16-bit WAV, or nothing but 16-bit little-endian, µ-law or A-law samples. */
+export type RecordingFormat = 'wav' | 'pcm16' | 'ulaw' | 'alaw';
 
 /** What a finished recording is. */
 export interface RecordingResult {
@@ -11,40 +20,81 @@ export interface RecordingResult {
   seconds: number;
 }
 
+/** How to record. */
+export interface WavRecorderOptions {
+  /** @defaultValue 8000 */
+  sampleRateHz?: number;
+  /** @defaultValue 1 */
+  channels?: number;
+  /** @defaultValue `wav` */
+  format?: RecordingFormat;
+  /** Goes on where an existing file ends; it must have the same rate and channels. */
+  append?: boolean;
+  /** Texts of a new WAV file's INFO list. */
+  info?: WavInfoTexts;
+}
+
 /**
- * Streams 16-bit audio to a WAV file. The header is brought up to date with every chunk written (about every 2 s), so that
+ * Streams 16-bit audio to a file. A WAV header is brought up to date with every chunk written (about every 2 s), so that
  * a file whose writer died is still a valid WAV file up to then.
  */
 export class WavRecorder {
   readonly path: string;
   readonly #sampleRateHz: number;
   readonly #channels: number;
+  readonly #format: RecordingFormat;
   readonly #file: FileHandle;
+  /** Where the samples begin. */
+  readonly #dataOffset: number;
+  /** Bytes of samples that were in the file before. */
+  readonly #oldBytes: number;
   #chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   #filled = 0;
   #writtenBytes = 0;
+  #queuedBytes = 0;
   #queue: Promise<void> = Promise.resolve();
   #failure: Error | undefined;
   #closed: Promise<RecordingResult> | undefined;
 
-  private constructor(path: string, file: FileHandle, sampleRateHz: number, channels: number) {
+  private constructor(
+    path: string,
+    file: FileHandle,
+    options: { sampleRateHz: number; channels: number; format: RecordingFormat },
+    place: { dataOffset: number; oldBytes: number },
+  ) {
     this.path = path;
     this.#file = file;
-    this.#sampleRateHz = sampleRateHz;
-    this.#channels = channels;
+    this.#sampleRateHz = options.sampleRateHz;
+    this.#channels = options.channels;
+    this.#format = options.format;
+    this.#dataOffset = place.dataOffset;
+    this.#oldBytes = place.oldBytes;
   }
 
-  /** Creates or truncates the file. Rejects with the system's error when it cannot be written. */
-  static async open(path: string, options: { sampleRateHz?: number; channels?: number } = {}): Promise<WavRecorder> {
-    const { sampleRateHz = 8000, channels = 1 } = options;
-    const file = await open(path, 'w');
-    await file.write(wavHeader(sampleRateHz, channels, 0), 0, WAV_HEADER_BYTES, 0);
-    return new WavRecorder(path, file, sampleRateHz, channels);
+  /**
+   * Creates or truncates the file, or goes on with it. Rejects with the system's error when it cannot be written, with WavFormatError when what is there
+   * cannot be gone on with.
+   */
+  static async open(path: string, options: WavRecorderOptions = {}): Promise<WavRecorder> {
+    const { sampleRateHz = 8000, channels = 1, format = 'wav', append = false, info = {} } = options;
+    const settings = { sampleRateHz, channels, format };
+    const old = append ? await open(path, 'r+').catch(ifMissing) : undefined;
+    const file = old ?? (await open(path, 'w'));
+    try {
+      const place = old ? await findEnd(old, settings) : undefined;
+      if (place) return new WavRecorder(path, file, settings, place);
+      const header = format === 'wav' ? wavHeader(sampleRateHz, channels, 0, info) : Buffer.alloc(0);
+      await writeAll(file, header, 0);
+      return new WavRecorder(path, file, settings, { dataOffset: header.length, oldBytes: 0 });
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
   }
 
-  /** Samples per channel recorded so far. */
+  /** Samples per channel recorded so far, without those that were there before. */
   get samples(): number {
-    return (this.#writtenBytes + this.#filled) / 2 / this.#channels;
+    return (this.#writtenBytes + this.#filled) / this.#sampleBytes / this.#channels;
   }
 
   /** The first disk error, if there was one; what comes after it is dropped. */
@@ -54,7 +104,11 @@ export class WavRecorder {
 
   /** Appends `count` interleaved samples; ignored after {@link close}. Allocates only once per 32 KiB. */
   write(pcm: Int16Array, count: number = pcm.length): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#failure) return;
+    if (this.#format === 'ulaw' || this.#format === 'alaw') {
+      this.#writeG711(pcm, count);
+      return;
+    }
     for (let i = 0; i < count; i++) {
       const sample = pcm[i]!;
       this.#chunk[this.#filled] = sample & 0xff;
@@ -70,22 +124,48 @@ export class WavRecorder {
     return this.#closed;
   }
 
+  get #sampleBytes(): number {
+    return this.#format === 'ulaw' || this.#format === 'alaw' ? 1 : 2;
+  }
+
+  #writeG711(pcm: Int16Array, count: number): void {
+    if (this.#filled + count > CHUNK_BYTES) this.#flush();
+    const codec = this.#format === 'ulaw' ? 'PCMU' : 'PCMA';
+    encodeG711(codec, pcm, 0, count, this.#chunk, this.#filled);
+    this.#filled += count;
+  }
+
   #flush(): void {
     const bytes = this.#chunk.subarray(0, this.#filled);
-    const position = WAV_HEADER_BYTES + this.#writtenBytes;
+    const position = this.#dataOffset + this.#oldBytes + this.#writtenBytes;
     this.#writtenBytes += this.#filled;
-    const header = wavHeader(this.#sampleRateHz, this.#channels, this.#writtenBytes);
+    const dataBytes = this.#oldBytes + this.#writtenBytes;
     this.#chunk = Buffer.allocUnsafe(CHUNK_BYTES);
     this.#filled = 0;
+    this.#queuedBytes += bytes.length;
+    if (this.#queuedBytes > MAX_QUEUED_BYTES) {
+      this.#failure ??= new Error('the disk is too slow');
+      return;
+    }
     this.#queue = this.#queue.then(async () => {
       if (this.#failure) return;
       try {
-        await this.#file.write(bytes, 0, bytes.length, position);
-        await this.#file.write(header, 0, header.length, 0);
+        await writeAll(this.#file, bytes, position);
+        if (this.#format === 'wav') await this.#writeSizes(dataBytes);
       } catch (cause) {
         this.#failure = cause as Error;
       }
+      this.#queuedBytes -= bytes.length;
     });
+  }
+
+  async #writeSizes(dataBytes: number): Promise<void> {
+    const size = Buffer.alloc(4);
+    size.writeUInt32LE(Math.min(this.#dataOffset - 8 + dataBytes, 0xffffffff));
+    await writeAll(this.#file, size, 4);
+    const data = Buffer.alloc(4);
+    data.writeUInt32LE(Math.min(dataBytes, 0xffffffff));
+    await writeAll(this.#file, data, this.#dataOffset - 4);
   }
 
   async #finish(): Promise<RecordingResult> {
@@ -94,5 +174,40 @@ export class WavRecorder {
     await this.#file.close();
     if (this.#failure) throw this.#failure;
     return { path: this.path, samples: this.samples, seconds: this.samples / this.#sampleRateHz };
+  }
+}
+
+function ifMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
+  return undefined;
+}
+
+/** Where an existing file's samples begin and end; undefined when it is empty. What follows its samples is cut off. */
+async function findEnd(
+  file: FileHandle,
+  wanted: { sampleRateHz: number; channels: number; format: RecordingFormat },
+): Promise<{ dataOffset: number; oldBytes: number } | undefined> {
+  const { size } = await file.stat();
+  if (size === 0) return undefined;
+  if (wanted.format !== 'wav') return { dataOffset: 0, oldBytes: size };
+  const head = Buffer.alloc(Math.min(size, MAX_HEADER_BYTES));
+  await file.read(head, 0, head.length, 0);
+  const info = parseWav(head, size);
+  if (info.encoding !== 'pcm16' || info.channels !== wanted.channels || info.sampleRateHz !== wanted.sampleRateHz) {
+    throw new WavFormatError(
+      'unsupported',
+      'the file to be appended to has another format, rate or number of channels',
+    );
+  }
+  const oldBytes = info.frames * info.bytesPerFrame;
+  await file.truncate(info.dataOffset + oldBytes);
+  return { dataOffset: info.dataOffset, oldBytes };
+}
+
+/** A nearly full disk takes less than it is given before it refuses. */
+async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, at, bytes.length - at, position + at);
+    at += bytesWritten;
   }
 }

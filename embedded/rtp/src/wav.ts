@@ -2,8 +2,8 @@ import { WavFormatError } from './errors.js';
 import { ALAW_TO_LINEAR, ULAW_TO_LINEAR } from './g711.js';
 import { resample } from './resampler.js';
 
-/** Encodings of WAV samples that are read. */
-export type WavEncoding = 'pcm8' | 'pcm16' | 'pcm24' | 'pcm32' | 'float32' | 'alaw' | 'ulaw';
+/** Encodings of samples that are read; `pcm16be` is that of AIFF. */
+export type WavEncoding = 'pcm8' | 'pcm16' | 'pcm16be' | 'pcm24' | 'pcm32' | 'float32' | 'alaw' | 'ulaw';
 
 /** What a WAV file says of itself, and where its samples lie in the file. */
 export interface WavInfo {
@@ -28,16 +28,19 @@ const FORMAT_FLOAT = 3;
 const FORMAT_ALAW = 6;
 const FORMAT_ULAW = 7;
 const FORMAT_EXTENSIBLE = 0xfffe;
+/** Of one INFO text. */
+const MAX_INFO_CHARACTERS = 1000;
 const MIN_RATE_HZ = 8000;
 const MAX_RATE_HZ = 48000;
 
 /**
  * Reads the chunks of a RIFF/WAVE file (PCM 8, 16, 24, 32 bit, float 32 bit, A-law, µ-law; mono or stereo; 8–48 kHz). A data chunk that claims more
- * than the file holds is cut at the file's end, as unfinished recordings and piped encoders write them.
+ * than the file holds is cut at the file's end, as unfinished recordings and piped encoders write them. Where `file` is only the beginning of a
+ * file, `sizeBytes` is the length of the whole.
  *
  * @throws WavFormatError for anything else, `wav/not-wave`, `wav/truncated` or `wav/unsupported`.
  */
-export function parseWav(file: Buffer): WavInfo {
+export function parseWav(file: Buffer, sizeBytes: number = file.length): WavInfo {
   if (file.length < 12 || file.toString('latin1', 0, 4) !== 'RIFF' || file.toString('latin1', 8, 12) !== 'WAVE') {
     throw new WavFormatError('not-wave', 'not a RIFF/WAVE file');
   }
@@ -49,7 +52,7 @@ export function parseWav(file: Buffer): WavInfo {
     if (id === 'fmt ') format = parseFormat(file, start, size);
     if (id === 'data') {
       if (!format) throw new WavFormatError('truncated', 'audio data comes before its format');
-      const bytes = Math.min(size, file.length - start);
+      const bytes = Math.min(size, sizeBytes - start);
       return { ...format, frames: Math.floor(bytes / format.bytesPerFrame), dataOffset: start };
     }
     at = start + size + (size & 1);
@@ -103,11 +106,31 @@ export function readWavAt(file: Buffer, rateHz: number): Int16Array {
 /** Size of the header that {@link wavHeader} makes. */
 export const WAV_HEADER_BYTES = 44;
 
-/** The 44-byte header of a 16-bit PCM WAV file with `dataBytes` bytes of audio. */
-export function wavHeader(sampleRateHz: number, channels: number, dataBytes: number): Buffer {
-  const header = Buffer.alloc(WAV_HEADER_BYTES);
+/** Texts that a WAV file can carry in its INFO list. */
+export interface WavInfoTexts {
+  title?: string;
+  artist?: string;
+  copyright?: string;
+  comment?: string;
+  software?: string;
+  date?: string;
+}
+
+const INFO_CHUNKS: readonly [keyof WavInfoTexts, string][] = [
+  ['title', 'INAM'],
+  ['artist', 'IART'],
+  ['copyright', 'ICOP'],
+  ['comment', 'ICMT'],
+  ['software', 'ISFT'],
+  ['date', 'ICRD'],
+];
+
+/** The header of a 16-bit PCM WAV file with `dataBytes` bytes of audio: {@link WAV_HEADER_BYTES} long, longer with texts. */
+export function wavHeader(sampleRateHz: number, channels: number, dataBytes: number, info: WavInfoTexts = {}): Buffer {
+  const list = infoList(info);
+  const header = Buffer.alloc(WAV_HEADER_BYTES + list.length);
   header.write('RIFF', 0, 'latin1');
-  header.writeUInt32LE(Math.min(36 + dataBytes, 0xffffffff), 4);
+  header.writeUInt32LE(Math.min(header.length - 8 + dataBytes, 0xffffffff), 4);
   header.write('WAVEfmt ', 8, 'latin1');
   header.writeUInt32LE(16, 16);
   header.writeUInt16LE(FORMAT_PCM, 20);
@@ -116,9 +139,30 @@ export function wavHeader(sampleRateHz: number, channels: number, dataBytes: num
   header.writeUInt32LE(sampleRateHz * channels * 2, 28);
   header.writeUInt16LE(channels * 2, 32);
   header.writeUInt16LE(16, 34);
-  header.write('data', 36, 'latin1');
-  header.writeUInt32LE(Math.min(dataBytes, 0xffffffff), 40);
+  list.copy(header, 36);
+  header.write('data', header.length - 8, 'latin1');
+  header.writeUInt32LE(Math.min(dataBytes, 0xffffffff), header.length - 4);
   return header;
+}
+
+/** The LIST chunk of these texts, each ended by a zero and padded to an even length; empty without texts. */
+function infoList(info: WavInfoTexts): Buffer {
+  const parts: Buffer[] = [];
+  for (const [name, id] of INFO_CHUNKS) {
+    const text = info[name];
+    if (!text) continue;
+    const bytes = Buffer.from(`${text.slice(0, MAX_INFO_CHARACTERS)}\0`);
+    const chunk = Buffer.alloc(8 + bytes.length + (bytes.length & 1));
+    chunk.write(id, 0, 'latin1');
+    chunk.writeUInt32LE(bytes.length, 4);
+    bytes.copy(chunk, 8);
+    parts.push(chunk);
+  }
+  if (parts.length === 0) return Buffer.alloc(0);
+  const head = Buffer.from('LIST\0\0\0\0INFO', 'latin1');
+  const list = Buffer.concat([head, ...parts]);
+  list.writeUInt32LE(list.length - 8, 4);
+  return list;
 }
 
 /** A 16-bit PCM WAV file of interleaved samples. */
@@ -157,6 +201,8 @@ function decodeSample(file: Buffer, encoding: WavEncoding, at: number): number {
   switch (encoding) {
     case 'pcm16':
       return ((file[at + 1]! << 24) | (file[at]! << 16)) >> 16;
+    case 'pcm16be':
+      return ((file[at]! << 24) | (file[at + 1]! << 16)) >> 16;
     case 'pcm24':
       return ((file[at + 2]! << 24) | (file[at + 1]! << 16)) >> 16;
     case 'pcm32':

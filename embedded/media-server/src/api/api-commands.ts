@@ -3,12 +3,14 @@ import type { ChannelRegistry } from '../channel/channel-registry.js';
 import type { Conferences } from '../conference/conferences.js';
 import type { ServerCounters } from '../counters.js';
 import type { EventBus } from '../event-socket/event-bus.js';
+import type { Playlists } from '../files/playlists.js';
 import type { SessionMeter } from '../session-meter.js';
 import { CHANNEL_COMMANDS } from './channel-commands.js';
 import { conferenceCommand } from './conference-commands.js';
 import { CONTROL_COMMANDS } from './control-commands.js';
 import { DETECTION_COMMANDS } from './detection-commands.js';
 import { DIGIT_COMMANDS } from './digit-commands.js';
+import { FILE_COMMANDS } from './file-commands.js';
 import { FORK_COMMANDS } from './fork-commands.js';
 import { STATUS_COMMANDS } from './status-commands.js';
 
@@ -17,6 +19,7 @@ export interface ApiContext {
   channels: ChannelRegistry;
   conferences: Conferences;
   counters: ServerCounters;
+  playlists: Playlists;
   /** `ip:port` of the SIP endpoint. */
   sipAddress: () => string;
   /** Address of RTP. */
@@ -38,6 +41,7 @@ const COMMANDS: ReadonlyMap<string, ApiCommand> = new Map([
   ...CONTROL_COMMANDS,
   ...CHANNEL_COMMANDS,
   ...DIGIT_COMMANDS,
+  ...FILE_COMMANDS,
   ...DETECTION_COMMANDS,
   ...FORK_COMMANDS,
   ['conference', conferenceCommand],

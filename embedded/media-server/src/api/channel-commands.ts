@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { beginSessionRecording, endSessionRecording } from '../channel/applications.js';
 import type { Channel } from '../channel/channel.js';
 import { leaveConference } from '../conference/conference-application.js';
 import { EslEvent, encodeHeaders } from '../event-socket/event.js';
 import type { ApiCommand, ApiContext } from './api-commands.js';
 import { forChannel } from './for-channel.js';
 
-const RECORD_SYNTAX = '<uuid> [start|stop|mask|unmask] <path> [<limit>] [<recording_vars>]';
 const AUDIO_SYNTAX = '<uuid> [start [read|write] [mute|level <level>]|stop]';
 
 const OK = '+OK\n';
@@ -34,7 +32,6 @@ export const CHANNEL_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string,
   ['uuid_park', forChannel(park)],
   ['uuid_hold', holdCommand],
   ['uuid_phone_event', forChannel(phoneEvent, '<uuid>', FAILED)],
-  ['uuid_record', forChannel(record, RECORD_SYNTAX, '-ERR Cannot locate session!\n')],
   ['uuid_broadcast', forChannel(broadcast, '<uuid> <path> [aleg|bleg|holdb|both]', '-ERR invalid uuid\n')],
   ['uuid_audio', forChannel(audio, AUDIO_SYNTAX)],
   ['uuid_loglevel', forChannel(() => OK, '<uuid> <level>')],
@@ -195,16 +192,6 @@ function holdCommand({ channels }: ApiContext, argument: string): string {
 /** `talk` and `hold`: a NOTIFY with that event, which phones obey. */
 function phoneEvent(channel: Channel, [event = 'talk']: string[]): string {
   return channel.signalling?.notify(event) ? SUCCESS : FAILED;
-}
-
-function record(channel: Channel, [action = '', path = '', limit]: string[]): string {
-  if (path === '') return `-USAGE: ${RECORD_SYNTAX}\n`;
-  if (action === 'start') {
-    const started = beginSessionRecording(channel, path, Number(limit) || 0);
-    return started ? SUCCESS : '-ERR Cannot record session!\n';
-  }
-  if (action === 'stop') return endSessionRecording(channel, path) ? SUCCESS : '-ERR Cannot stop record session!\n';
-  return `-USAGE: ${RECORD_SYNTAX}\n`;
 }
 
 /** `<path> [aleg|bleg|both]` plays a file; `<app>::<arg>` runs an application. */

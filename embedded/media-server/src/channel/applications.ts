@@ -6,7 +6,9 @@ import { collectDigits } from './collect-digits.js';
 import { DETECTION_APPLICATIONS } from './detection-applications.js';
 import { DIGIT_APPLICATIONS } from './digit-applications.js';
 import type { Execution } from './execute-queue.js';
-import { playback, playList, type Recording, record, recordSession, splitArguments } from './media-applications.js';
+import { splitArguments } from './media-applications.js';
+import { PLAY_APPLICATIONS } from './play-applications.js';
+import { RECORD_APPLICATIONS } from './record-applications.js';
 
 /** What applications need of the server. */
 export interface ApplicationContext {
@@ -40,12 +42,6 @@ const BASIC_APPLICATIONS: ReadonlyMap<string, Application> = new Map<string, App
   // Real media servers have these applications; without a speech engine or phrases they end without a sound.
   ['say', nothing],
   ['speak', nothing],
-  ['playback', ({ playlists }, channel, argument, execution) => playback(playlists, channel, argument, execution)],
-  ['endless_playback', endlessPlayback],
-  ['gentones', (context, channel, argument, execution) => gentones(context, channel, argument, execution)],
-  ['record', (_context, channel, argument, execution) => record(channel, argument, execution)],
-  ['record_session', startSessionRecording],
-  ['stop_record_session', stopSessionRecording],
   ['play_and_get_digits', ({ playlists }, channel, argument, run) => collectDigits(playlists, channel, argument, run)],
   ['sleep', (_context, channel, argument, execution) => sleep(channel, Number(argument) || 0, execution)],
   ['set', (_context, channel, argument) => assign(channel, argument)],
@@ -62,6 +58,8 @@ const BASIC_APPLICATIONS: ReadonlyMap<string, Application> = new Map<string, App
 /** All applications. To add some: a file beside this one with such a map, and its name here; no name may stand in two. */
 const APPLICATIONS: ReadonlyMap<string, Application> = new Map([
   ...BASIC_APPLICATIONS,
+  ...PLAY_APPLICATIONS,
+  ...RECORD_APPLICATIONS,
   ...DIGIT_APPLICATIONS,
   ...DETECTION_APPLICATIONS,
   ['conference', conference],
@@ -86,67 +84,6 @@ export function createApplicationRunner(
       return undefined;
     }
   };
-}
-
-async function endlessPlayback(
-  { playlists }: ApplicationContext,
-  channel: Channel,
-  argument: string,
-  execution: Execution,
-): Promise<Response> {
-  for (;;) {
-    const { outcome, samples } = await playList(playlists, channel, argument, execution);
-    if (outcome !== 'done' || samples === 0 || channel.isEnded) return undefined;
-  }
-}
-
-async function gentones(
-  { playlists }: ApplicationContext,
-  channel: Channel,
-  argument: string,
-  execution: Execution,
-): Promise<Response> {
-  const [tones = '', loops = ''] = argument.split('|');
-  const suffix = loops ? `;loops=${loops}` : '';
-  await playList(playlists, channel, `tone_stream://${tones}${suffix}`, execution);
-  return undefined;
-}
-
-const SESSION_RECORDINGS = new WeakMap<Channel, Map<string, Recording>>();
-
-/** Starts a session recording; false when that path is being recorded already. */
-export function beginSessionRecording(channel: Channel, path: string, limitSeconds: number): boolean {
-  const recordings = SESSION_RECORDINGS.get(channel) ?? new Map<string, Recording>();
-  SESSION_RECORDINGS.set(channel, recordings);
-  if (recordings.has(path)) return false;
-  recordings.set(path, recordSession(channel, path, limitSeconds * 1000));
-  return true;
-}
-
-/** Ends the session recording to that path, or all for `all`; false when there is none. */
-export function endSessionRecording(channel: Channel, path: string): boolean {
-  const recordings = SESSION_RECORDINGS.get(channel);
-  const paths = path === 'all' ? [...(recordings?.keys() ?? [])] : [path];
-  let found = false;
-  for (const each of paths) {
-    const recording = recordings?.get(each);
-    if (!recording) continue;
-    recording.stop();
-    recordings?.delete(each);
-    found = true;
-  }
-  return found;
-}
-
-function startSessionRecording(_context: ApplicationContext, channel: Channel, argument: string): Response {
-  const [, path = '', limit = ''] = /^(.*?)(?:\s+\+(\d+))?$/s.exec(argument.trim()) ?? [];
-  beginSessionRecording(channel, path, Number(limit) || 0);
-  return undefined;
-}
-
-function stopSessionRecording(_context: ApplicationContext, channel: Channel, argument: string): Response {
-  endSessionRecording(channel, argument.trim());
-  return undefined;
 }
 
 function sleep(channel: Channel, ms: number, execution: Execution): Promise<Response> {

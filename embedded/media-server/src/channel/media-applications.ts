@@ -1,6 +1,5 @@
 import { SAMPLE_RATE_HZ } from '@ringwire/rtp';
 import type { Playlists } from '../files/playlists.js';
-import type { RecordEvent, RecordSpec } from '../media/attachments/recorder.js';
 import type { PlayItem, PlayOutcome } from '../media/protocol.js';
 import type { Channel } from './channel.js';
 import type { Execution } from './execute-queue.js';
@@ -56,6 +55,17 @@ export async function playList(
   }
 }
 
+const OPEN_ITEMS = new WeakMap<Channel, number>();
+
+/** Whether something plays just now. */
+export function isPlaying(channel: Channel): boolean {
+  return (OPEN_ITEMS.get(channel) ?? 0) > 0;
+}
+
+function countOpen(channel: Channel, change: number): void {
+  OPEN_ITEMS.set(channel, (OPEN_ITEMS.get(channel) ?? 0) + change);
+}
+
 function playItems(
   playlists: Playlists,
   channel: Channel,
@@ -75,12 +85,14 @@ function playItems(
         return;
       }
       if (!('play' in report) || report.play !== play) return;
+      if (report.type === 'playProblem') playlists.onProblem(channel.uuid, `${report.name}: ${report.problem}`);
+      if (report.type === 'itemStarted') countOpen(channel, 1);
+      if (report.type === 'itemEnded') countOpen(channel, -1);
       if (report.type === 'itemStarted') announce(channel, 'PLAYBACK_START', items[report.index]);
       if (report.type === 'itemEnded') announce(channel, 'PLAYBACK_STOP', items[report.index], report.outcome);
       if (report.type !== 'playEnded') return;
       removeReports();
       if (report.outcome === 'missing') playlists.counters.playsNotFound++;
-      if (report.problem) playlists.onProblem(channel.uuid, report.problem);
       resolve(finishPlay(channel, { outcome: report.outcome, samples: report.samples }, report.lastOffsetFrames));
     });
   });
@@ -96,8 +108,12 @@ function finishPlay(channel: Channel, result: PlayResult, lastOffsetFrames: numb
 }
 
 function announce(channel: Channel, event: string, item: PlayItem | undefined, outcome?: PlayOutcome): void {
-  const headers: [string, string][] = [['Playback-File-Path', item?.name ?? '']];
-  if (outcome) headers.push(['Playback-Status', outcome === 'done' ? 'done' : 'break']);
+  const name = item?.name ?? '';
+  const headers: [string, string][] = [];
+  if (/^tone_stream:/i.test(name)) headers.push(['Playback-File-Type', 'tone_stream']);
+  headers.push(['Playback-File-Path', name]);
+  if (outcome) headers.push(['Playback-Status', outcome === 'break' || outcome === 'timeout' ? 'break' : 'done']);
+  if (item && item.kind !== 'missing') headers.push(...(item.parameters ?? []));
   channel.emit(event, headers);
 }
 
@@ -106,72 +122,6 @@ export function terminatorsOf(channel: Channel): string {
   const terminators = channel.getVariable('playback_terminators') ?? '*';
   if (terminators.toLowerCase() === 'any') return '0123456789*#';
   return terminators.toLowerCase() === 'none' ? '' : terminators;
-}
-
-/** The blocking `record` application: `<path> [<limit s>] [<silence threshold>] [<silence hits>]`. */
-export async function record(channel: Channel, argument: string, execution: Execution): Promise<string | undefined> {
-  const [path = '', limit, threshold, hits] = splitArguments(argument);
-  if (path === '') return '-ERR';
-  channel.setVariable('playback_terminator_used', undefined);
-  const recording = startRecording(channel, {
-    path,
-    mode: 'read',
-    limitMs: (Number(limit) || 0) * 1000,
-    // The threshold is FreeSWITCH's energy score; our level is the mean amplitude, which is of the same order.
-    silenceThreshold: Number(threshold) || 200,
-    silenceHits: Number(hits) || 0,
-  });
-  channel.emit('RECORD_START', [['Record-File-Path', path]]);
-  execution.stop = () => recording.stop();
-  const removeDigits = channel.onDigit((digit) => {
-    if (!terminatorsOf(channel).includes(digit)) return;
-    channel.setVariable('playback_terminator_used', digit);
-    recording.stop();
-  });
-  const { samples, outcome } = await recording.ended;
-  removeDigits();
-  execution.stop = undefined;
-  setRecordVariables(channel, path, samples, outcome);
-  return undefined;
-}
-
-/** A recording that runs beside applications. */
-export interface Recording {
-  stop(): void;
-  ended: Promise<RecordEnd>;
-}
-
-type RecordEnd = Pick<RecordEvent, 'samples' | 'outcome'>;
-
-/** Starts recording both directions beside everything else; its end is an event. */
-export function recordSession(channel: Channel, path: string, limitMs: number): Recording {
-  const stereo = /^(true|yes|on|1)$/i.test(channel.getVariable('RECORD_STEREO') ?? '');
-  const readOnly = /^(true|yes|on|1)$/i.test(channel.getVariable('RECORD_READ_ONLY') ?? '');
-  const mode = stereo ? 'stereo' : readOnly ? 'read' : 'mixed';
-  const recording = startRecording(channel, { path, mode, limitMs, silenceThreshold: 0, silenceHits: 0 });
-  channel.emit('RECORD_START', [['Record-File-Path', path]]);
-  void recording.ended.then(({ samples, outcome }) => setRecordVariables(channel, path, samples, outcome));
-  return recording;
-}
-
-function startRecording(channel: Channel, spec: RecordSpec): Recording {
-  // Stays so when the leg's thread dies before it can say how the recording ended.
-  let end: RecordEnd = { samples: 0, outcome: 'failed' };
-  const attachment = channel.leg.attach({ kind: 'record', ...spec }, (event) => {
-    end = event;
-  });
-  return { stop: () => attachment.detach(), ended: attachment.ended.then(() => end) };
-}
-
-function setRecordVariables(channel: Channel, path: string, samples: number, outcome: string): void {
-  channel.setVariable('record_seconds', String(Math.floor(samples / SAMPLE_RATE_HZ)));
-  channel.setVariable('record_ms', String(Math.floor((samples * 1000) / SAMPLE_RATE_HZ)));
-  channel.setVariable('record_samples', String(samples));
-  channel.setVariable('record_completion_cause', outcome === 'failed' ? 'uri-failure' : 'success-maxtime');
-  channel.emit('RECORD_STOP', [
-    ['Record-File-Path', path],
-    ['Record-Completion-Cause', outcome],
-  ]);
 }
 
 /** Words separated by spaces; quotes keep spaces together. */

@@ -3,7 +3,7 @@ import { dirname, isAbsolute } from 'node:path';
 import type { Channel } from '../channel/channel.js';
 import type { EventBus } from '../event-socket/event-bus.js';
 import type { Playlists } from '../files/playlists.js';
-import type { RecordEvent } from '../media/attachments/recorder.js';
+import type { RecordEnded } from '../media/attachments/recorder.js';
 import type { MediaPool } from '../media/media-pool.js';
 import type { MediaRoom, RoomAttachment, RoomPlay, RoomPlayEnd } from '../media/media-room.js';
 import { ConferenceMember } from './conference-member.js';
@@ -239,10 +239,10 @@ export class Conference {
     }
     if (this.isEnded || this.recordings.has(path)) return undefined;
     // What a recording of a leg calls heard is here what all say and what is played to all.
-    const spec = { kind: 'record', path, mode: 'read', rateHz: RATE_HZ, limitMs: 0 } as const;
-    let end: RecordEvent | undefined;
-    const attachment = this.#room.attach({ ...spec, silenceThreshold: 0, silenceHits: 0 }, (event) => {
-      end = event;
+    const spec = { kind: 'record', path, mode: 'read', format: 'wav', rateHz: RATE_HZ, limitMs: 0 } as const;
+    let end: RecordEnded | undefined;
+    const attachment = this.#room.attach({ ...spec, silenceThreshold: 0, silenceMs: 0 }, (event) => {
+      if (event.type === 'recordEnded') end = event;
     });
     const recording = { path, startedMs: Date.now(), isPaused: false, attachment };
     this.recordings.set(path, recording);
@@ -354,15 +354,15 @@ export class Conference {
     else if (this.members.has(member.id)) this.emitMember(member, 'play-file-member-done', extra);
   }
 
-  #onRecorded(recording: ConferenceRecording, end: RecordEvent | undefined): void {
+  #onRecorded(recording: ConferenceRecording, end: RecordEnded | undefined): void {
     if (this.recordings.get(recording.path) === recording) this.recordings.delete(recording.path);
     const samples = end?.samples ?? 0;
     this.emit('stop-recording', [
       ['Path', recording.path],
       ['Other-Recordings', String(this.recordings.size > 0)],
-      ['Samples-Out', String((samples * RATE_HZ) / REPORT_RATE_HZ)],
+      ['Samples-Out', String(samples)],
       ['Samplerate', String(RATE_HZ)],
-      ['Milliseconds-Elapsed', String(Math.floor((samples * 1000) / REPORT_RATE_HZ))],
+      ['Milliseconds-Elapsed', String(Math.floor((samples * 1000) / RATE_HZ))],
     ]);
   }
 

@@ -1,10 +1,13 @@
+import { open } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { ServerCounters } from '../counters.js';
-import type { PlayItem } from '../media/protocol.js';
+import type { PlayItem, PlayParameters } from '../media/protocol.js';
 import type { UrlCache } from './url-cache.js';
 
 /** Items one list may have. */
 const MAX_ITEMS = 256;
+/** Bytes read of a file of tones. */
+const MAX_TONE_FILE_BYTES = 64 * 1024;
 
 /** Options of {@link Playlists}. */
 export interface PlaylistOptions {
@@ -17,8 +20,13 @@ export interface PlaylistOptions {
 }
 
 /**
- * Turns what a client asks to play into items: paths, `silence_stream://`, `tone_stream://`, `file_string://a!b`, http(s) URLs,
- * lists joined by the channel's `playback_delimiter`, `@@<samples>` to start in the middle, `{parameters}` in front (skipped).
+ * Turns what a client asks to play into items:
+ *
+ * - paths and `file://`, with `@@<samples>` to start in the middle;
+ * - `http://`, `https://`, `http_cache://<url>`, `shout://<host>/<path>`;
+ * - `silence_stream://<ms>[,<noise divisor>]`, `tone_stream://<TGML>[;loops=<n>]`, `tone_stream://path=<file>`;
+ * - `file_string://a!b`, lists joined by the channel's `playback_delimiter`;
+ * - all of them with `{name=value,…}` in front.
  */
 export class Playlists {
   readonly counters: ServerCounters;
@@ -35,46 +43,112 @@ export class Playlists {
 
   /** Resolves a list; what is remote has been fetched then. Never rejects: what cannot be had becomes a `missing` item. */
   async resolve(text: string, delimiter: string | undefined, signal: AbortSignal): Promise<PlayItem[]> {
-    const names = splitList(text.trim(), delimiter);
-    const items = Promise.all(names.map((name) => this.#resolveOne(name)));
+    const names = split(text.trim(), delimiter);
+    const items = Promise.all(names.map((name) => this.resolveOne(name)));
     const aborted = new Promise<PlayItem[]>((resolve) => signal.addEventListener('abort', () => resolve([])));
     return Promise.race([items, aborted]);
   }
 
-  async #resolveOne(name: string): Promise<PlayItem> {
-    const bare = name.replace(/^\{[^}]*\}/, '').trim();
-    const silence = /^silence_stream:\/\/(-?\d+)/.exec(bare);
-    if (silence) return { kind: 'silence', name, durationMs: Number(silence[1]) };
-    if (bare.startsWith('tone_stream://')) {
-      return { kind: 'tone', name, description: bare.slice('tone_stream://'.length) };
+  /** Resolves one name. Never rejects. */
+  async resolveOne(name: string): Promise<PlayItem> {
+    try {
+      const { parameters, rest } = splitParameters(name);
+      const item = await this.#resolveBare(name, rest, parameters);
+      return parameters.length > 0 && item.kind !== 'missing' ? { ...item, parameters } : item;
+    } catch (error) {
+      return { kind: 'missing', name, problem: error instanceof Error ? error.message : String(error) };
     }
-    const [location = '', seek = ''] = bare.split('@@');
-    const seekFrames = Math.max(0, Math.floor(Number(seek)) || 0);
-    const url = location.replace(/^http_cache:\/\//, '');
-    if (/^https?:\/\//.test(url)) return this.#resolveUrl(name, url, seekFrames);
-    if (/^[a-z_]+:\/\//.test(location) && !location.startsWith('file://')) return { kind: 'missing', name };
-    const path = location.replace(/^file:\/\//, '');
-    if (path === '' || path.includes('\0')) return { kind: 'missing', name };
-    return { kind: 'wav', name, path: isAbsolute(path) ? path : join(this.#soundsDir, path), seekFrames };
   }
 
-  async #resolveUrl(name: string, url: string, seekFrames: number): Promise<PlayItem> {
-    try {
-      return { kind: 'wav', name, path: await this.#urls.fetch(url), seekFrames };
-    } catch (error) {
-      this.onProblem('', error instanceof Error ? error.message : String(error));
-      return { kind: 'missing', name };
+  async #resolveBare(name: string, bare: string, parameters: PlayParameters): Promise<PlayItem> {
+    const [, scheme = '', what = ''] = /^([a-z_]+):\/\/(.*)$/is.exec(bare) ?? [];
+    switch (scheme.toLowerCase()) {
+      case '':
+        return /^(?:phrase|say):/.test(bare)
+          ? { kind: 'missing', name, problem: 'there are no phrases and no speech' }
+          : this.#file(name, bare);
+      case 'file':
+        return this.#file(name, what);
+      case 'silence_stream':
+        return silence(name, what);
+      case 'tone_stream':
+        return { kind: 'tone', name, description: await this.#tones(what, parameters) };
+      case 'file_string':
+        return { kind: 'list', name, items: await Promise.all(split(what, '!').map((part) => this.resolveOne(part))) };
+      case 'http':
+      case 'https':
+        return this.#url(name, bare);
+      case 'http_cache': {
+        const url = splitParameters(what).rest;
+        return this.#url(name, /^https?:\/\//i.test(url) ? url : `http://${url}`);
+      }
+      case 'shout':
+        return this.#url(name, `http://${what}`);
+      case 'shouts':
+        return this.#url(name, `https://${what}`);
+      default:
+        return { kind: 'missing', name, problem: `${scheme}:// is not played here` };
     }
+  }
+
+  #file(name: string, location: string): PlayItem {
+    const { path, startFrames } = splitStart(location);
+    if (path === '' || path.includes('\0')) return { kind: 'missing', name, problem: 'no file name' };
+    return { kind: 'file', name, path: this.#absolute(path), startFrames };
+  }
+
+  async #url(name: string, address: string): Promise<PlayItem> {
+    const { path: url, startFrames } = splitStart(address);
+    return { kind: 'file', name, path: await this.#urls.fetch(url), startFrames };
+  }
+
+  async #tones(description: string, parameters: PlayParameters): Promise<string> {
+    const loops = parameters.find(([parameter]) => parameter === 'loops')?.[1];
+    const suffix = loops === undefined ? '' : `;loops=${loops}`;
+    const [, path, rest = ''] = /^path=([^;]*)(.*)$/s.exec(description) ?? [];
+    if (path === undefined) return description + suffix;
+    const file = await open(this.#absolute(path), 'r');
+    try {
+      const { bytesRead, buffer } = await file.read(Buffer.alloc(MAX_TONE_FILE_BYTES));
+      const lines = buffer.toString('latin1', 0, bytesRead).split(/\r?\n/);
+      return `${lines.filter((line) => line.trim() !== '').join(';')}${rest}${suffix}`;
+    } finally {
+      await file.close();
+    }
+  }
+
+  #absolute(path: string): string {
+    return isAbsolute(path) ? path : join(this.#soundsDir, path);
   }
 }
 
-function splitList(text: string, delimiter: string | undefined): string[] {
-  const parts = delimiter ? text.split(delimiter) : [text];
-  const names = parts.flatMap((part) => {
-    const list = /^(?:\{[^}]*\})?file_string:\/\/(.*)$/s.exec(part.trim());
-    return list ? list[1]!.split('!') : [part];
+/** `1000` or `1000,1400`; −1 is for ever. FreeSWITCH opens no silence of no length. */
+function silence(name: string, text: string): PlayItem {
+  const [, ms = '0', divisor = '0'] = /^\s*(-?\d+)(?:\s*,\s*(\d+))?/.exec(text) ?? [];
+  if (Number(ms) === 0) return { kind: 'missing', name, problem: 'silence of no length' };
+  return { kind: 'silence', name, durationMs: Number(ms), noiseDivisor: Number(divisor) };
+}
+
+/** Takes `@@<samples>` off the end. */
+function splitStart(location: string): { path: string; startFrames: number } {
+  const [, path = location, start = '0'] = /^(.*)@@(\d+)$/s.exec(location) ?? [];
+  return { path, startFrames: Math.min(Number(start), Number.MAX_SAFE_INTEGER) };
+}
+
+/** Takes `{a=b,c=d}` off the front, or `{^^;a=b;c=d}` with a separator of its own. */
+export function splitParameters(text: string): { parameters: PlayParameters; rest: string } {
+  const [, inner, rest = ''] = /^\s*\{([^}]*)\}(.*)$/s.exec(text) ?? [];
+  if (inner === undefined) return { parameters: [], rest: text.trim() };
+  const custom = inner.startsWith('^^') ? inner[2] : undefined;
+  const parameters = (custom ? inner.slice(3).split(custom) : inner.split(',')).flatMap((pair): PlayParameters => {
+    const equals = pair.indexOf('=');
+    return equals > 0 ? [[pair.slice(0, equals).trim(), pair.slice(equals + 1).replace(/^'(.*)'$/s, '$1')]] : [];
   });
-  return names
+  return { parameters, rest: rest.trim() };
+}
+
+function split(text: string, delimiter: string | undefined): string[] {
+  return (delimiter ? text.split(delimiter) : [text])
     .map((name) => name.trim())
     .filter((name) => name !== '')
     .slice(0, MAX_ITEMS);

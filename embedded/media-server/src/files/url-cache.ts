@@ -1,19 +1,8 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
-import { join } from 'node:path';
-import { Readable, Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { rename } from 'node:fs/promises';
 import { UnplayableFileError } from '../errors.js';
-
-/** A server that has not sent the whole file by then is given up. */
-const DEADLINE_MS = 10_000;
-/** Largest file fetched: about 5 minutes of 48 kHz mono. */
-const MAX_BYTES = 32 * 1024 * 1024;
-/** A file is served from the cache this long without asking again; as FreeSWITCH's mod_httapi. */
-const FRESH_MS = 60_000;
-/** Files kept on disk. */
-const MAX_FILES = 200;
+import { readPolicy } from './cache-policy.js';
+import { type CacheEntry, CacheStore } from './cache-store.js';
+import { type Download, type DownloadLimits, download } from './download.js';
 
 /** What a cache counts. */
 export interface UrlCacheCounters {
@@ -22,86 +11,111 @@ export interface UrlCacheCounters {
   urlCacheHits: number;
 }
 
-/** Fetches http(s) URLs to files, within a deadline and a size, and keeps them for a short while. */
+/** Bounds of a cache. */
+export interface UrlCacheLimits extends DownloadLimits {
+  /** All files together. */
+  maxBytes: number;
+}
+
+const DEFAULT_LIMITS: UrlCacheLimits = {
+  deadlineMs: 10_000,
+  // About 5 minutes of 48 kHz mono.
+  maxFileBytes: 32 * 1024 * 1024,
+  maxRedirects: 5,
+  maxBytes: 512 * 1024 * 1024,
+};
+
+/**
+ * Fetches http(s) URLs to files and keeps them as long as their server lets us (RFC 9111): fresh files are used without a request,
+ * stale ones are asked for with `If-None-Match` or `If-Modified-Since`, and used when the server cannot be reached unless it forbade that.
+ */
 export class UrlCache {
-  readonly #folder: string;
+  readonly #store: CacheStore;
   readonly #counters: UrlCacheCounters;
+  readonly #limits: UrlCacheLimits;
   readonly #running = new Map<string, Promise<string>>();
 
-  constructor(folder: string, counters: UrlCacheCounters) {
-    this.#folder = folder;
+  constructor(folder: string, counters: UrlCacheCounters, limits: Partial<UrlCacheLimits> = {}) {
+    this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    this.#store = new CacheStore(folder, this.#limits.maxBytes);
     this.#counters = counters;
   }
 
-  /** Path of a file with the URL's content. Rejects with UnplayableFileError. Concurrent calls share one fetch. */
-  async fetch(url: string): Promise<string> {
-    const path = join(this.#folder, `${createHash('sha256').update(url).digest('hex')}.audio`);
-    const running = this.#running.get(path);
+  /** Path of a file with the URL's content. Rejects with UnplayableFileError. Concurrent calls share one request. */
+  fetch(address: string): Promise<string> {
+    const url = address.replace(/#.*$/s, '');
+    const running = this.#running.get(url);
     if (running) return running;
-    const fetching = this.#lookUp(url, path).finally(() => this.#running.delete(path));
-    this.#running.set(path, fetching);
+    const fetching = this.#lookUp(url).finally(() => this.#running.delete(url));
+    this.#running.set(url, fetching);
     return fetching;
   }
 
-  async #lookUp(url: string, path: string): Promise<string> {
-    const known = await stat(path).catch(() => undefined);
-    if (known && Date.now() - known.mtimeMs < FRESH_MS) {
-      this.#counters.urlCacheHits++;
-      await utimes(path, new Date(), known.mtime).catch(() => undefined);
-      return path;
-    }
-    this.#counters.urlFetches++;
+  /** Deletes what is no longer wanted. */
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+
+  async #lookUp(url: string): Promise<string> {
     try {
-      await this.#download(url, path);
-      await this.#prune();
-      return path;
+      const known = await this.#store.find(url);
+      if (known && Date.now() < known.freshUntilMs) {
+        this.#counters.urlCacheHits++;
+        return this.#store.pathOf(known);
+      }
+      return await this.#ask(url, known);
     } catch (cause) {
       this.#counters.urlFetchFailures++;
-      throw new UnplayableFileError(
-        `cannot fetch: ${cause instanceof Error ? cause.message : cause}`,
-        { url },
-        { cause },
-      );
+      throw new UnplayableFileError(`cannot fetch: ${reason(cause)}`, { url: withoutSecrets(url) }, { cause });
     }
   }
 
-  async #download(url: string, path: string): Promise<void> {
-    const signal = AbortSignal.timeout(DEADLINE_MS);
-    const response = await fetch(url, { signal, redirect: 'follow' });
-    if (!response.ok || !response.body) {
-      await response.body?.cancel();
-      throw new UnplayableFileError(`the server answered ${response.status}`);
-    }
-    await mkdir(this.#folder, { recursive: true });
-    const partial = `${path}.${randomUUID()}`;
+  async #ask(url: string, known: CacheEntry | undefined): Promise<string> {
+    this.#counters.urlFetches++;
+    const file = this.#store.newFile(url);
+    const path = `${this.#store.folder}/${file}`;
+    let answer: Download;
     try {
-      await pipeline(Readable.fromWeb(response.body), limitSize(), createWriteStream(partial), { signal });
-      await rename(partial, path);
+      answer = await download(url, `${path}.part`, conditionsOf(known), this.#limits);
     } catch (error) {
-      await rm(partial, { force: true });
+      if (known && !known.mustRevalidate) return this.#store.pathOf(known);
       throw error;
     }
-  }
-
-  async #prune(): Promise<void> {
-    const names = await readdir(this.#folder);
-    if (names.length <= MAX_FILES) return;
-    const files = await Promise.all(
-      names.map(async (name) => ({ name, facts: await stat(join(this.#folder, name)).catch(() => undefined) })),
-    );
-    files.sort((a, b) => (a.facts?.atimeMs ?? 0) - (b.facts?.atimeMs ?? 0));
-    for (const { name } of files.slice(0, names.length - MAX_FILES))
-      await rm(join(this.#folder, name), { force: true });
+    const policy = readPolicy(answer.headers, Date.now());
+    if (answer.status === 304 && known) {
+      this.#counters.urlCacheHits++;
+      await this.#store.put({ ...known, ...policy });
+      return this.#store.pathOf(known);
+    }
+    if (!answer.ok) {
+      if (known && answer.status >= 500 && !known.mustRevalidate) return this.#store.pathOf(known);
+      if (known) await this.#store.remove(url);
+      throw new UnplayableFileError(`the server answered ${answer.status}`);
+    }
+    await rename(`${path}.part`, path);
+    if (policy.noStore) {
+      if (known) await this.#store.remove(url);
+      this.#store.discard(file);
+    } else {
+      await this.#store.put({ ...policy, url, file, bytes: answer.bytes });
+    }
+    return path;
   }
 }
 
-function limitSize(): Transform {
-  let bytes = 0;
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      bytes += chunk.length;
-      if (bytes > MAX_BYTES) done(new UnplayableFileError('the file is too large'));
-      else done(null, chunk);
-    },
-  });
+function conditionsOf(known: CacheEntry | undefined): Record<string, string> {
+  if (known?.etag) return { 'if-none-match': known.etag };
+  return known?.lastModified ? { 'if-modified-since': known.lastModified } : {};
+}
+
+/** What went wrong, the cause behind fetch's own words included. */
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error && error.cause.message
+    ? `${error.message}: ${error.cause.message}`
+    : error.message;
+}
+
+function withoutSecrets(url: string): string {
+  return url.replace(/\/\/[^/@]*@/, '//').replace(/\?.*$/s, '?…');
 }

@@ -1,121 +1,163 @@
-import { readFile, stat } from 'node:fs/promises';
-import { decodeWavFrames, type LegRate, parseWav, Resampler, type WavInfo } from '@ringwire/rtp';
+import { open } from 'node:fs/promises';
+import { decodeWavFrames, type LegRate, Resampler, type WavInfo } from '@ringwire/rtp';
 import { UnplayableFileError } from '../errors.js';
+import { detectCompressed, HEAD_BYTES, parsePcm } from './decoding/audio-format.js';
+import type { Clip } from './decoding/clip.js';
+import { Decoder } from './decoding/decoder.js';
 
 /** Largest file that is played: about 12 minutes of CD-quality stereo. Files are held in memory while they play. */
 const MAX_FILE_BYTES = 128 * 1024 * 1024;
 /** Memory for clips that may be wanted again. */
 const CACHE_BYTES = 64 * 1024 * 1024;
+/** What a compressed file becomes, about: its length is not known before its end. */
+const COMPRESSION = 2;
 /** Samples decoded at a time: 50 to 100 ms, so that a tick never waits for a whole file. */
 const BLOCK_SAMPLES = 800;
 
-/**
- * A WAV file at the rate of a leg, mono, decoded as far as it has been played and shared by all legs that play it, so that the same prompt in
- * a hundred calls is decoded once.
- */
-export class AudioClip {
-  /** Samples at {@link rateHz}. */
+/** An uncompressed file at the rate of a leg, mono, decoded block by block where it is played. */
+export class AudioClip implements Clip {
   readonly length: number;
-  /** Rate of {@link pcm}. */
   readonly rateHz: LegRate;
   readonly sourceRateHz: number;
-  readonly pcm: Int16Array;
-  readonly #file: Buffer;
+  readonly #pcm: Int16Array;
   readonly #info: WavInfo;
   readonly #resampler: Resampler | undefined;
   readonly #scratch: Int16Array;
-  #decoded = 0;
+  /** 1 for each block that is decoded. */
+  readonly #done: Uint8Array;
+  #blocksLeft: number;
+  /** Given up when all of it is decoded. */
+  #file: Buffer | undefined;
 
   /** @throws WavFormatError when the file is not playable. */
-  constructor(file: Buffer, rateHz: LegRate) {
+  constructor(file: Buffer, path: string, rateHz: LegRate) {
     this.#file = file;
     this.rateHz = rateHz;
-    this.#info = parseWav(file);
+    this.#info = parsePcm(file, path, rateHz);
     this.sourceRateHz = this.#info.sampleRateHz;
     const same = this.sourceRateHz === rateHz;
     this.#resampler = same ? undefined : new Resampler(this.sourceRateHz, rateHz);
     this.length = this.#resampler ? this.#resampler.outputLength(this.#info.frames) : this.#info.frames;
-    this.pcm = new Int16Array(this.length);
+    this.#pcm = new Int16Array(this.length);
+    this.#blocksLeft = Math.ceil(this.length / BLOCK_SAMPLES);
+    this.#done = new Uint8Array(this.#blocksLeft);
     const margin = this.#resampler ? this.#resampler.margin : 0;
     this.#scratch = new Int16Array(Math.ceil(BLOCK_SAMPLES * (this.sourceRateHz / rateHz)) + 2 * margin + 4);
   }
 
-  /** Memory held. */
-  get bytes(): number {
-    return this.#file.length + this.pcm.byteLength;
+  copy(position: number, out: Int16Array, offset: number, count: number): number {
+    const end = Math.min(position + count, this.length);
+    if (end <= position) return 0;
+    if (this.#blocksLeft > 0) {
+      const last = Math.floor((end - 1) / BLOCK_SAMPLES);
+      for (let block = Math.floor(position / BLOCK_SAMPLES); block <= last; block++) {
+        if (this.#done[block] === 0) this.#decodeBlock(block);
+      }
+    }
+    const pcm = this.#pcm;
+    for (let at = position; at < end; at++) out[offset + at - position] = pcm[at]!;
+    return end - position;
   }
 
-  /** Makes samples up to `end` (exclusive) valid in {@link pcm}. Called on the tick path: no allocation. */
-  ensure(end: number): void {
-    const wanted = Math.min(end, this.length);
-    while (this.#decoded < wanted) this.#decodeBlock(Math.min(BLOCK_SAMPLES, this.length - this.#decoded));
+  async whenReady(): Promise<void> {
+    // All of it can be decoded at any time.
   }
 
-  /** Continues decoding from `position` on, when playing starts in the middle. */
-  seek(position: number): void {
-    // Everything before is decoded too: rare, and simpler than holes in a shared buffer.
-    this.ensure(position);
-  }
-
-  #decodeBlock(count: number): void {
-    const start = this.#decoded;
-    this.#decoded += count;
+  #decodeBlock(block: number): void {
+    const file = this.#file;
+    if (!file) return;
+    this.#done[block] = 1;
+    if (--this.#blocksLeft === 0) this.#file = undefined;
+    const start = block * BLOCK_SAMPLES;
+    const count = Math.min(BLOCK_SAMPLES, this.length - start);
     const resampler = this.#resampler;
     if (!resampler) {
-      decodeWavFrames(this.#file, this.#info, start, count, this.pcm, start);
+      decodeWavFrames(file, this.#info, start, count, this.#pcm, start);
       return;
     }
     const first = Math.max(0, Math.floor(start * resampler.step) - resampler.margin);
     const last = Math.min(this.#info.frames, Math.ceil((start + count) * resampler.step) + resampler.margin + 1);
     const frames = Math.max(0, Math.min(last - first, this.#scratch.length));
-    decodeWavFrames(this.#file, this.#info, first, frames, this.#scratch);
+    decodeWavFrames(file, this.#info, first, frames, this.#scratch);
     this.#scratch.fill(0, frames);
-    resampler.process(this.#scratch, first, start, count, this.pcm, start);
+    resampler.process(this.#scratch, first, start, count, this.#pcm, start);
   }
 }
 
 interface CacheEntry {
-  clip: AudioClip;
+  clip: Promise<Clip>;
   modifiedMs: number;
-  size: number;
+  /** Of the file. */
+  sizeBytes: number;
+  /** Held in memory, about. */
+  bytes: number;
 }
 
-/** Clips by path and rate, the least recently used given up first; a file that changed on disk is read again. */
+/**
+ * Clips by path and rate, so that the same prompt in a hundred calls is read and decoded once. The least recently used are given up first; a file that
+ * changed on disk is read again.
+ */
 export class ClipCache {
   readonly #entries = new Map<string, CacheEntry>();
+  readonly #decoder = new Decoder();
   #bytes = 0;
 
   /** Rejects with the system's error, WavFormatError or UnplayableFileError. */
-  async load(path: string, rateHz: LegRate): Promise<AudioClip> {
+  async load(path: string, rateHz: LegRate): Promise<Clip> {
     const key = `${rateHz} ${path}`;
-    const { mtimeMs, size, isFile } = await stat(path).then((facts) => ({
-      mtimeMs: facts.mtimeMs,
-      size: facts.size,
-      isFile: facts.isFile(),
-    }));
-    if (!isFile) throw new UnplayableFileError('not a file', { path });
-    if (size > MAX_FILE_BYTES) throw new UnplayableFileError('the file is too large', { path, size });
-    const known = this.#entries.get(key);
-    if (known && known.modifiedMs === mtimeMs && known.size === size) {
-      this.#entries.delete(key);
-      this.#entries.set(key, known);
-      return known.clip;
+    const file = await open(path, 'r');
+    try {
+      const facts = await file.stat();
+      if (!facts.isFile()) throw new UnplayableFileError('not a file', { path });
+      if (facts.size > MAX_FILE_BYTES)
+        throw new UnplayableFileError('the file is too large', { path, size: facts.size });
+      const known = this.#entries.get(key);
+      if (known && known.modifiedMs === facts.mtimeMs && known.sizeBytes === facts.size) {
+        this.#entries.delete(key);
+        this.#entries.set(key, known);
+        return await known.clip;
+      }
+      const clip = this.#read(file, facts.size, path, rateHz);
+      this.#keep(key, { clip, modifiedMs: facts.mtimeMs, sizeBytes: facts.size, bytes: facts.size * COMPRESSION });
+      return await clip;
+    } finally {
+      await file.close();
     }
-    const clip = new AudioClip(await readFile(path), rateHz);
+  }
+
+  async #read(
+    file: { read: Awaited<ReturnType<typeof open>>['read']; readFile: () => Promise<Buffer> },
+    sizeBytes: number,
+    path: string,
+    rateHz: LegRate,
+  ): Promise<Clip> {
+    const head = Buffer.alloc(Math.min(sizeBytes, HEAD_BYTES));
+    const { bytesRead } = await file.read(head, 0, head.length, 0);
+    const format = detectCompressed(head.subarray(0, bytesRead), path);
+    if (!format) return new AudioClip(bytesRead === sizeBytes ? head : await file.readFile(), path, rateHz);
+    const clip = this.#decoder.decode(path, format, rateHz);
+    await clip.whenReady(0);
+    return clip;
+  }
+
+  #keep(key: string, entry: CacheEntry): void {
     this.#drop(key);
-    this.#entries.set(key, { clip, modifiedMs: mtimeMs, size });
-    this.#bytes += clip.bytes;
+    this.#entries.set(key, entry);
+    this.#bytes += entry.bytes;
+    // What could not be read is tried again the next time.
+    entry.clip.catch(() => {
+      if (this.#entries.get(key) === entry) this.#drop(key);
+    });
     for (const oldest of this.#entries.keys()) {
       if (this.#bytes <= CACHE_BYTES || oldest === key) break;
       this.#drop(oldest);
     }
-    return clip;
   }
 
   #drop(key: string): void {
     const entry = this.#entries.get(key);
     if (!entry) return;
-    this.#bytes -= entry.clip.bytes;
+    this.#bytes -= entry.bytes;
     this.#entries.delete(key);
   }
 }

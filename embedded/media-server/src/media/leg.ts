@@ -68,6 +68,9 @@ export class Leg {
       case 'stopPlay':
         this.#players.stop(command.play);
         break;
+      case 'controlPlay':
+        this.#players.control(command.control);
+        break;
       case 'attach':
         this.#attach(command);
         break;

@@ -2,7 +2,7 @@ import { codecFormat, type LegRate } from '@ringwire/rtp';
 import { MediaUnavailableError } from '../errors.js';
 import type { AttachmentEvent, AttachmentKind, AttachmentMessage, AttachmentSpec } from './attachments/registry.js';
 import { FrameQueue } from './frame-queue.js';
-import type { LegMedia, LegReport, LegStats, MediaCommand, PlayItem, Side } from './protocol.js';
+import type { LegMedia, LegReport, LegStats, MediaCommand, PlayControl, PlayItem, Side } from './protocol.js';
 
 /** What a leg tells its owner. */
 export interface LegListener {
@@ -97,6 +97,11 @@ export class MediaLeg {
   /** Ends a list. */
   stopPlay(play: number): void {
     this.#post({ type: 'stopPlay', leg: this.id, play });
+  }
+
+  /** Changes what plays uppermost. */
+  controlPlay(control: PlayControl): void {
+    this.#post({ type: 'controlPlay', leg: this.id, control });
   }
 
   /** Puts an attachment on the leg; `onEvent` gets what it reports. */

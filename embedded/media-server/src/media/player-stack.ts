@@ -1,5 +1,6 @@
 import { FrameConverter, frameSamples, type LegRate } from '@ringwire/rtp';
 import type { Player } from './player.js';
+import type { PlayControl } from './protocol.js';
 
 /** A player and, when the leg's rate has changed since it began, what converts its audio. */
 interface Layer {
@@ -26,6 +27,11 @@ export class PlayerStack {
   /** Ends one list. */
   stop(play: number): void {
     this.#layers.find(({ player }) => player.play === play)?.player.stop('break');
+  }
+
+  /** Changes what the topmost list plays. */
+  control(control: PlayControl): void {
+    this.#layers[this.#layers.length - 1]?.player.control(control);
   }
 
   /** Ends all. */

@@ -1,16 +1,21 @@
 import type { LegRate } from '@ringwire/rtp';
 import type { ClipCache } from './audio-clip.js';
-import type { LegReport, PlayItem, PlayOutcome } from './protocol.js';
-import { type AudioSource, openSource } from './sources.js';
+import type { LegReport, PlayControl, PlayItem, PlayOutcome } from './protocol.js';
+import { type AudioSource, openSource, problemText } from './sources.js';
 
 /** Rate in which lengths are reported, whatever the leg's. */
 const REPORT_RATE_HZ = 8000;
+/** Gains of FreeSWITCH's volume steps, −4 to 4. */
+const VOLUME_GAINS = [0.2, 0.4, 0.6, 0.8, 1, 1.3, 2.3, 3.3, 4.3];
+const MAX_VOLUME = 4;
+/** Steps of speed: each takes a quarter of the samples away, or adds one. */
+const MAX_SPEED = 2;
 
 type Opened = { source: AudioSource } | { problem: string } | undefined;
 
 /**
  * Plays a list of items on one leg, at the rate that the leg has at its start, without a gap between them: all are opened at once, the first starts as soon as it is there.
- * Reports each item's start and end and the end of the whole.
+ * Reports each item's start and end and the end of the whole. Pause, volume and speed hold for the item that plays.
  */
 export class Player {
   readonly play: number;
@@ -24,6 +29,9 @@ export class Player {
   readonly #limitSamples: number;
   #index = 0;
   #current: AudioSource | undefined;
+  #paused = false;
+  #volume = 0;
+  #speed = 0;
   #samples = 0;
   #lastOffsetFrames = 0;
   #lastWasMissing = false;
@@ -53,14 +61,45 @@ export class Player {
       if (!this.#current && !this.#advance()) break;
       const source = this.#current;
       if (!source) continue;
+      if (this.#paused) {
+        frame.fill(0, filled, count);
+        return count;
+      }
       const wanted = Math.min(count - filled, this.#limitSamples - this.#samples);
       const got = source.read(frame, filled, wanted);
+      if (this.#volume !== 0) amplify(frame, filled, got, VOLUME_GAINS[this.#volume + MAX_VOLUME]!);
       filled += got;
       this.#samples += got;
       if (this.#samples >= this.#limitSamples) this.stop('timeout');
       else if (got < wanted) this.#endItem('done');
     }
     return filled;
+  }
+
+  /** Changes how the item that plays is played; nothing when none does. */
+  control(control: PlayControl): void {
+    const source = this.#current;
+    if (!source) return;
+    switch (control.action) {
+      case 'pause':
+        this.#paused = !this.#paused;
+        return;
+      case 'stop':
+        this.#endItem('done');
+        return;
+      case 'restart':
+        this.#setSpeed(source, 0);
+        source.seek?.(0, false);
+        return;
+      case 'seek':
+        source.seek?.(control.ms, control.relative);
+        return;
+      case 'volume':
+        this.#volume = bounded((control.relative ? this.#volume : 0) + control.steps, MAX_VOLUME);
+        return;
+      case 'speed':
+        this.#setSpeed(source, (control.relative ? this.#speed : 0) + control.steps);
+    }
   }
 
   /** Ends the whole list now. */
@@ -70,11 +109,17 @@ export class Player {
     this.#finish(outcome);
   }
 
+  #setSpeed(source: AudioSource, steps: number): void {
+    this.#speed = bounded(steps, MAX_SPEED);
+    source.setSpeed?.(1 / (1 - this.#speed / 4));
+  }
+
   async #open(index: number, clips: ClipCache): Promise<void> {
+    const onProblem = (name: string, problem: string): void => this.#tellProblem(name, problem);
     try {
-      this.#opened[index] = { source: await openSource(this.#items[index]!, clips, this.rateHz) };
+      this.#opened[index] = { source: await openSource(this.#items[index]!, clips, this.rateHz, onProblem) };
     } catch (error) {
-      this.#opened[index] = { problem: error instanceof Error ? error.message : String(error) };
+      this.#opened[index] = { problem: problemText(error) };
     }
   }
 
@@ -87,15 +132,23 @@ export class Player {
     const opened = this.#opened[this.#index];
     if (!opened) return false;
     if ('problem' in opened) {
-      this.#problem = opened.problem;
+      this.#tellProblem(this.#items[this.#index]!.name, opened.problem);
       this.#lastWasMissing = true;
       this.#index++;
       return true;
     }
     this.#lastWasMissing = false;
     this.#current = opened.source;
+    this.#paused = false;
+    this.#volume = 0;
+    this.#speed = 0;
     this.#report({ type: 'itemStarted', leg: this.#leg, play: this.play, index: this.#index });
     return true;
+  }
+
+  #tellProblem(name: string, problem: string): void {
+    this.#problem = problem;
+    this.#report({ type: 'playProblem', leg: this.#leg, play: this.play, name, problem });
   }
 
   #endItem(outcome: PlayOutcome): void {
@@ -117,5 +170,16 @@ export class Player {
       lastOffsetFrames: this.#lastOffsetFrames,
       ...(this.#problem === undefined ? {} : { problem: this.#problem }),
     });
+  }
+}
+
+function bounded(steps: number, most: number): number {
+  return Math.max(-most, Math.min(most, Math.trunc(steps)));
+}
+
+function amplify(frame: Int16Array, start: number, count: number, gain: number): void {
+  for (let i = start; i < start + count; i++) {
+    const value = Math.round(frame[i]! * gain);
+    frame[i] = value > 32_767 ? 32_767 : value < -32_768 ? -32_768 : value;
   }
 }

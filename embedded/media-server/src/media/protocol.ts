@@ -4,11 +4,47 @@ import type { RoomCommand, RoomEvent, RoomSpec } from './rooms/room-protocol.js'
 
 /** One thing to play, ready for the media thread: everything remote has been fetched to a file before. */
 export type PlayItem =
-  | { kind: 'wav'; name: string; path: string /** Start, in frames of the file's own rate. */; seekFrames: number }
-  | { kind: 'silence'; name: string /** −1 is for ever. */; durationMs: number }
-  | { kind: 'tone'; name: string; description: string }
+  | FileItem
+  | SilenceItem
+  | { kind: 'tone'; name: string; description: string; parameters?: PlayParameters }
+  /** Several as one, `file_string://a!b`: what of it cannot be played is left out. */
+  | { kind: 'list'; name: string; items: PlayItem[]; parameters?: PlayParameters }
   /** Could not be resolved; takes part in the list so that its events and its status are right. */
-  | { kind: 'missing'; name: string };
+  | { kind: 'missing'; name: string; problem: string };
+
+/** A sound file, its format told from its content. */
+export interface FileItem {
+  kind: 'file';
+  name: string;
+  path: string;
+  /** Where to begin, in frames of the file's own rate. */
+  startFrames: number;
+  parameters?: PlayParameters;
+}
+
+/** Silence, or soft noise. */
+export interface SilenceItem {
+  kind: 'silence';
+  name: string;
+  /** −1 is for ever. */
+  durationMs: number;
+  /** Full scale divided by this is the noise; 0 is none. */
+  noiseDivisor: number;
+  parameters?: PlayParameters;
+}
+
+/** What stood in `{name=value}` before a name; headers of its events. */
+export type PlayParameters = [name: string, value: string][];
+
+/** A change to what plays. */
+export type PlayControl =
+  /** On, and off again. */
+  | { action: 'pause' }
+  /** Ends the item; the list goes on. */
+  | { action: 'stop' }
+  | { action: 'restart' }
+  | { action: 'seek'; ms: number; relative: boolean }
+  | { action: 'volume' | 'speed'; steps: number; relative: boolean };
 
 /** What a media thread is started with. */
 export interface WorkerOptions {
@@ -46,6 +82,8 @@ export type LegCommand =
   | { type: 'configure'; leg: number; media: LegMedia }
   | { type: 'play'; leg: number; play: number; items: PlayItem[]; timeoutMs: number }
   | { type: 'stopPlay'; leg: number; play: number }
+  /** Changes what plays uppermost. */
+  | { type: 'controlPlay'; leg: number; control: PlayControl }
   | { type: 'attach'; leg: number; attachment: number; spec: AttachmentSpec }
   | { type: 'tellAttachment'; leg: number; attachment: number; message: AttachmentMessage }
   | { type: 'detach'; leg: number; attachment: number }
@@ -148,6 +186,8 @@ export type LegReport =
       /** Why the last unplayable item was unplayable. */
       problem?: string;
     }
+  /** Why something of a list could not be played. */
+  | { type: 'playProblem'; leg: number; play: number; name: string; problem: string }
   | { type: 'attachmentEvent'; leg: number; attachment: number; event: AttachmentEvent }
   /** It is put away; the last that is said of it. */
   | { type: 'attachmentEnded'; leg: number; attachment: number }

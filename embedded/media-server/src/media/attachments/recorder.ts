@@ -1,66 +1,99 @@
-import { frameSamples, type LegRate, WavRecorder } from '@ringwire/rtp';
+import { mkdir, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { frameSamples, type LegRate, type RecordingFormat, type WavInfoTexts, WavRecorder } from '@ringwire/rtp';
 import type { Attachment, AttachmentContext } from '../attachment.js';
 
-/** What of a channel goes into a recording: what it hears from its peer, or both directions as left and right or mixed. */
-export type RecordMode = 'read' | 'mixed' | 'stereo';
+/** What of a channel goes into a recording: what it hears from its peer, what its peer hears, or both directions mixed or as left and right. */
+export type RecordMode = 'read' | 'write' | 'mixed' | 'stereo';
 
-/** How a recording ended. */
-export type RecordOutcome = 'stopped' | 'limit' | 'silence' | 'failed';
+/**
+ * How a recording ended. `silence`: nothing was said any more; `noInput`: nothing was ever said; `tooShort` and `empty`: its file is
+ * deleted.
+ */
+export type RecordOutcome = 'stopped' | 'limit' | 'silence' | 'noInput' | 'tooShort' | 'empty' | 'failed';
 
 /** A recording that is wanted. */
 export interface RecordSpec {
   path: string;
   mode: RecordMode;
-  /** Rate of the file. @defaultValue 8000 */
+  format: RecordingFormat;
+  /** Stereo with the far side left. */
+  swap?: boolean;
+  /** Rate of the file. @defaultValue the leg's */
   rateHz?: LegRate;
   /** 0 is no limit. */
   limitMs: number;
-  /** Mean absolute level (0…32767) under which a packet is silence; 0 switches the detection off. */
+  /** Mean absolute level (0…32767) under which a frame is silence. */
   silenceThreshold: number;
-  /** Successive silent packets that end the recording. */
-  silenceHits: number;
+  /** Silence in a row that ends the recording, from its start on; 0 is never. */
+  silenceMs: number;
+  /** The same, but only before something was said. */
+  initialSilenceMs?: number;
+  /** The same, but only after something was said. */
+  finalSilenceMs?: number;
+  /** Goes on with the file that is there. */
+  append?: boolean;
+  /** A shorter or empty recording is deleted; without it even that is kept. */
+  minMs?: number;
+  /** Texts for the file. */
+  info?: WavInfoTexts;
 }
 
-/** The recording is over and its file complete. */
-export interface RecordEvent {
+/** What a recorder may be told. */
+export type RecordMessage =
+  /** While masked, silence is recorded. */
+  | { type: 'mask'; on: boolean }
+  /** While paused, nothing is recorded, and no limit counts. */
+  | { type: 'pause'; on: boolean };
+
+/** What a recorder reports. */
+export type RecordEvent =
+  /** The file is open. */
+  | { type: 'recordStarted' }
+  /** The recording is over and its file complete. */
+  | RecordEnded;
+
+/** The end of a recording. */
+export interface RecordEnded {
   type: 'recordEnded';
   outcome: RecordOutcome;
-  /** Samples per channel, at 8 kHz. */
+  /** Samples per channel, at {@link rateHz}. */
   samples: number;
+  rateHz: number;
   /** Why it failed. */
   problem?: string;
 }
 
+const FRAME_MS = 20;
 /** Frames kept while the file is being opened: 1 s. */
 const MAX_PENDING_FRAMES = 50;
-/** Rate in which lengths are reported, whatever the file's. */
-const REPORT_RATE_HZ = 8000;
 
-/** Records one leg to a WAV file until it is closed, full, or silent for long enough; reports its end once. */
+/** Records one leg to a file until it is closed, full, or silent for long enough; reports its end once. */
 export class Recorder implements Attachment {
   readonly rateHz: LegRate;
   ended = false;
   readonly #spec: RecordSpec;
   readonly #report: (event: RecordEvent) => void;
-  readonly #limitSamples: number;
   readonly #combined: Int16Array;
   readonly #opening: Promise<WavRecorder | undefined>;
   #heard: Int16Array | undefined;
   #recorder: WavRecorder | undefined;
   #pending: Int16Array[] = [];
-  #samples = 0;
-  #silentFrames = 0;
+  #recordedMs = 0;
+  #silentMs = 0;
+  #spoken = false;
+  #masked = false;
+  #paused = false;
   #outcome: RecordOutcome = 'stopped';
   #problem: string | undefined;
 
   constructor(spec: RecordSpec, context: AttachmentContext<RecordEvent>) {
     this.#spec = spec;
-    this.rateHz = spec.rateHz ?? 8000;
+    this.rateHz = spec.rateHz ?? context.legRateHz;
     this.#report = context.report;
-    this.#limitSamples = spec.limitMs > 0 ? (spec.limitMs * this.rateHz) / 1000 : Number.POSITIVE_INFINITY;
     const channels = spec.mode === 'stereo' ? 2 : 1;
     this.#combined = new Int16Array(frameSamples(this.rateHz) * channels);
-    this.#opening = this.#open(spec.path, channels);
+    this.#opening = this.#open(channels);
   }
 
   heardTick(frame: Int16Array): void {
@@ -70,11 +103,17 @@ export class Recorder implements Attachment {
   /** Tick path: no allocation once the file is open. */
   sentTick(sent: Int16Array): void {
     const heard = this.#heard;
-    if (!heard) return;
-    this.#write(this.#combine(heard, sent));
-    this.#samples += sent.length;
-    if (this.#samples >= this.#limitSamples) this.#end('limit');
-    else if (this.#spec.silenceHits > 0 && this.#isSilentTooLong(heard)) this.#end('silence');
+    if (!heard || this.#paused) return;
+    this.#write(this.#masked ? this.#combined.fill(0) : this.#combine(heard, sent));
+    this.#recordedMs += FRAME_MS;
+    if (this.#spec.limitMs > 0 && this.#recordedMs >= this.#spec.limitMs) this.#end('limit');
+    else this.#watchSilence(this.#spec.mode === 'write' ? sent : heard);
+  }
+
+  /** Masks or pauses. */
+  tell(message: RecordMessage): void {
+    if (message.type === 'mask') this.#masked = message.on;
+    else this.#paused = message.on;
   }
 
   /** Completes the file and reports the end. */
@@ -83,13 +122,15 @@ export class Recorder implements Attachment {
     const recorder = await this.#opening;
     try {
       await recorder?.close();
+      if (recorder) await this.#deleteIfShort();
     } catch (error) {
       this.#fail(error);
     }
     this.#report({
       type: 'recordEnded',
       outcome: this.#outcome,
-      samples: recorder ? (this.#samples * REPORT_RATE_HZ) / this.rateHz : 0,
+      samples: recorder?.samples ?? 0,
+      rateHz: this.rateHz,
       ...(this.#problem === undefined ? {} : { problem: this.#problem }),
     });
   }
@@ -106,12 +147,22 @@ export class Recorder implements Attachment {
     this.#problem = error instanceof Error ? error.message : String(error);
   }
 
-  async #open(path: string, channels: number): Promise<WavRecorder | undefined> {
+  async #deleteIfShort(): Promise<void> {
+    const { path, append, minMs } = this.#spec;
+    if (append || minMs === undefined || (this.#recordedMs > 0 && this.#recordedMs >= minMs)) return;
+    this.#outcome = this.#recordedMs === 0 ? 'empty' : 'tooShort';
+    await rm(path, { force: true });
+  }
+
+  async #open(channels: number): Promise<WavRecorder | undefined> {
+    const { path, format, append = false, info = {} } = this.#spec;
     try {
-      const recorder = await WavRecorder.open(path, { channels, sampleRateHz: this.rateHz });
+      await mkdir(dirname(path), { recursive: true });
+      const recorder = await WavRecorder.open(path, { channels, sampleRateHz: this.rateHz, format, append, info });
       for (const frame of this.#pending) recorder.write(frame);
       this.#pending = [];
       this.#recorder = recorder;
+      this.#report({ type: 'recordStarted' });
       return recorder;
     } catch (error) {
       this.#fail(error);
@@ -129,12 +180,16 @@ export class Recorder implements Attachment {
   }
 
   #combine(heard: Int16Array, sent: Int16Array): Int16Array {
-    if (this.#spec.mode === 'read') return heard;
+    const { mode, swap } = this.#spec;
+    if (mode === 'read') return heard;
+    if (mode === 'write') return sent;
     const out = this.#combined;
+    const left = swap ? sent : heard;
+    const right = swap ? heard : sent;
     for (let i = 0; i < sent.length; i++) {
-      const a = heard[i]!;
-      const b = sent[i]!;
-      if (this.#spec.mode === 'stereo') {
+      const a = left[i]!;
+      const b = right[i]!;
+      if (mode === 'stereo') {
         out[i * 2] = a;
         out[i * 2 + 1] = b;
       } else {
@@ -144,10 +199,19 @@ export class Recorder implements Attachment {
     return out;
   }
 
-  #isSilentTooLong(heard: Int16Array): boolean {
+  #watchSilence(frame: Int16Array): void {
+    const { silenceThreshold, silenceMs, initialSilenceMs = 0, finalSilenceMs = 0 } = this.#spec;
+    if (silenceMs + initialSilenceMs + finalSilenceMs === 0) return;
     let sum = 0;
-    for (let i = 0; i < heard.length; i++) sum += Math.abs(heard[i]!);
-    this.#silentFrames = sum / heard.length < this.#spec.silenceThreshold ? this.#silentFrames + 1 : 0;
-    return this.#silentFrames >= this.#spec.silenceHits;
+    for (let i = 0; i < frame.length; i++) sum += Math.abs(frame[i]!);
+    if (sum / frame.length >= silenceThreshold) {
+      this.#silentMs = 0;
+      this.#spoken = true;
+      return;
+    }
+    this.#silentMs += FRAME_MS;
+    if (silenceMs > 0 && this.#silentMs >= silenceMs) this.#end('silence');
+    else if (this.#spoken && finalSilenceMs > 0 && this.#silentMs >= finalSilenceMs) this.#end('silence');
+    else if (!this.#spoken && initialSilenceMs > 0 && this.#silentMs >= initialSilenceMs) this.#end('noInput');
   }
 }

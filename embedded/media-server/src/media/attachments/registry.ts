@@ -1,9 +1,10 @@
 import type { Attachment, AttachmentContext } from '../attachment.js';
 import type { HeardDigit } from '../detectors/dtmf-detector.js';
 import { AnsweringMachine, type AnsweringMachineEvent, type AnsweringMachineSpec } from './answering-machine.js';
+import { type DisplaceEvent, Displacer, type DisplaceSpec } from './displacer.js';
 import { ForkTap, type ForkTapSpec } from './fork-tap.js';
 import { InbandDtmf } from './inband-dtmf.js';
-import { type RecordEvent, Recorder, type RecordSpec } from './recorder.js';
+import { type RecordEvent, Recorder, type RecordMessage, type RecordSpec } from './recorder.js';
 import { SilenceWait, type SilenceWaitEvent, type SilenceWaitSpec } from './silence-wait.js';
 import { ToneWatch, type ToneWatchEvent, type ToneWatchSpec } from './tone-watch.js';
 import { VoiceActivity, type VoiceActivityEvent, type VoiceActivitySpec } from './voice-activity.js';
@@ -13,12 +14,13 @@ import { VoiceActivity, type VoiceActivityEvent, type VoiceActivitySpec } from '
  * here and a line in {@link FACTORIES}.
  */
 export interface AttachmentTypes {
+  displace: { spec: DisplaceSpec; message: never; event: DisplaceEvent };
   answeringMachine: { spec: AnsweringMachineSpec; message: never; event: AnsweringMachineEvent };
   silenceWait: { spec: SilenceWaitSpec; message: never; event: SilenceWaitEvent };
   toneWatch: { spec: ToneWatchSpec; message: never; event: ToneWatchEvent };
   voiceActivity: { spec: VoiceActivitySpec; message: never; event: VoiceActivityEvent };
   inbandDtmf: { spec: object; message: never; event: HeardDigit };
-  record: { spec: RecordSpec; message: never; event: RecordEvent };
+  record: { spec: RecordSpec; message: RecordMessage; event: RecordEvent };
   fork: { spec: ForkTapSpec; message: never; event: never };
 }
 
@@ -47,6 +49,7 @@ const FACTORIES: Factories = {
   voiceActivity: (spec, context) => new VoiceActivity(spec, context),
   inbandDtmf: (_spec, context) => new InbandDtmf(context),
   record: (spec, context) => new Recorder(spec, context),
+  displace: (spec, context) => new Displacer(spec, context),
   fork: (spec) => new ForkTap(spec),
 };
 

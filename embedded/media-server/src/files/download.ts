@@ -1,0 +1,95 @@
+import { createWriteStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { UnplayableFileError } from '../errors.js';
+
+/** What a download may cost. */
+export interface DownloadLimits {
+  /** For all of it, redirects included. */
+  deadlineMs: number;
+  maxFileBytes: number;
+  maxRedirects: number;
+}
+
+/** What came of a request; nothing was written unless `ok`. */
+export interface Download {
+  status: number;
+  ok: boolean;
+  headers: Headers;
+  bytes: number;
+}
+
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+/**
+ * Fetches a URL to a file, within the limits. Resolves with the answer, whatever its status; a file is left only by a whole 200. Rejects with
+ * UnplayableFileError, or the error of the network.
+ */
+export async function download(
+  url: string,
+  path: string,
+  conditions: Record<string, string>,
+  limits: DownloadLimits,
+): Promise<Download> {
+  const signal = AbortSignal.timeout(limits.deadlineMs);
+  const response = await request(url, conditions, limits.maxRedirects, signal);
+  const { status, headers } = response;
+  if (status !== 200 || !response.body) {
+    await response.body?.cancel();
+    return { status, ok: false, headers, bytes: 0 };
+  }
+  const counter = new SizeLimit(limits.maxFileBytes);
+  try {
+    await pipeline(Readable.fromWeb(response.body), counter, createWriteStream(path), { signal });
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  }
+  return { status, ok: true, headers, bytes: counter.bytes };
+}
+
+async function request(
+  url: string,
+  conditions: Record<string, string>,
+  maxRedirects: number,
+  signal: AbortSignal,
+): Promise<Response> {
+  let target = new URL(url);
+  const authorization = basicAuthorization(target);
+  const { origin } = target;
+  for (let redirects = 0; ; redirects++) {
+    const headers = { ...conditions, ...(authorization && target.origin === origin ? { authorization } : {}) };
+    const response = await fetch(target, { signal, redirect: 'manual', headers });
+    const location = response.headers.get('location');
+    if (!REDIRECTS.has(response.status) || location === null) return response;
+    await response.body?.cancel();
+    if (redirects >= maxRedirects) throw new UnplayableFileError('too many redirects');
+    target = new URL(location, target);
+    if (!/^https?:$/.test(target.protocol)) throw new UnplayableFileError(`redirected to ${target.protocol}`);
+    basicAuthorization(target);
+  }
+}
+
+/** Takes `user:password@` out of a URL and makes the header of it. */
+function basicAuthorization(url: URL): string | undefined {
+  if (url.username === '' && url.password === '') return undefined;
+  const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  url.username = '';
+  url.password = '';
+  return `Basic ${Buffer.from(credentials).toString('base64')}`;
+}
+
+class SizeLimit extends Transform {
+  bytes = 0;
+
+  constructor(readonly maxBytes: number) {
+    super();
+  }
+
+  override _transform(chunk: Buffer, _encoding: string, done: (error?: Error | null, data?: Buffer) => void): void {
+    this.bytes += chunk.length;
+    if (this.bytes > this.maxBytes) done(new UnplayableFileError('the file is too large'));
+    else done(null, chunk);
+  }
+}

@@ -1,0 +1,20 @@
+import { parentPort } from 'node:worker_threads';
+import { decodeFile } from './decode-file.js';
+import type { DecodeJob, DecodeReport } from './decoder-protocol.js';
+
+/** Thread that decodes compressed files; files at the same time take turns. */
+const port = parentPort;
+if (!port) throw new Error('decoder-thread is started as a worker thread only');
+
+const report = (message: DecodeReport): void => {
+  port.postMessage(message, 'pcm' in message ? [message.pcm.buffer] : []);
+};
+
+port.on('message', async (job: DecodeJob) => {
+  try {
+    for await (const { pcm, sourceRateHz } of decodeFile(job)) report({ job: job.job, pcm, sourceRateHz });
+    report({ job: job.job });
+  } catch (error) {
+    report({ job: job.job, problem: error instanceof Error ? error.message : String(error) });
+  }
+});
