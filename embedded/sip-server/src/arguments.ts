@@ -100,7 +100,8 @@ export const USAGE = `sip-server: a SIP server that speaks the drachtio control 
                             requests=20000,bytes=50000000 (a second), connections=500, open=20000,
                             refusals=100 (in a row, then 2 requests a second), sources=100000; or off.
                             Those without success so far: stranger-refusals=10, stranger-requests=10
-                            (a second), and all of them together strangers-requests=1000 (a second)
+                            (a second), stranger-waiting=100 (for an answer), and all of them together
+                            strangers-requests=1000 (a second), strangers-waiting=1000
   --source-limit-answer A   503 (with Retry-After) or drop (503)
   --trusted-net CIDR        sources without limits; repeatable
   --max-connections N       connections in all, per address listened on (4096)

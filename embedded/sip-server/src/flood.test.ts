@@ -31,9 +31,13 @@ const request = (method: string, n: number, host = '127.0.1.1'): Buffer =>
     ].join('\r\n'),
   );
 
-for (const answer of ['drop', '503']) {
+for (const [answer, become] of [
+  ['drop', 'refused'],
+  ['503', 'refused'],
+  ['503', 'never answered'],
+] as const) {
   t.test(
-    `flood: scanners on ${SCANNERS} addresses do not stop a genuine call (${answer}) (not drachtio)`,
+    `flood: scanners on ${SCANNERS} addresses do not stop a genuine call (${answer}, ${become}) (not drachtio)`,
     notDrachtio,
     async (t) => {
       const server = await startServer(t, ['--source-limit-answer', answer, '--source-limit', 'refusals=20']);
@@ -41,12 +45,12 @@ for (const answer of ['drop', '503']) {
       await connectApp(t, server, (srf) => {
         srf.register((_req, res) => {
           reached++;
-          res.send(403);
+          if (become === 'refused') res.send(403);
         });
         srf.invite((req, res) => {
           reached++;
-          if (req.get('Call-ID')?.startsWith('scan')) res.send(404);
-          else void srf.createUAS(req, res, { localSdp: sdp(1) });
+          if (!req.get('Call-ID')?.startsWith('scan')) void srf.createUAS(req, res, { localSdp: sdp(1) });
+          else if (become === 'refused') res.send(404);
         });
       });
       const { port } = server.layer.addressFor('udp');

@@ -27,6 +27,8 @@ const LIMITS: Record<string, Limit> = {
   open: 'openRequests',
   refusals: 'refusals',
   'stranger-refusals': 'strangerRefusals',
+  'stranger-waiting': 'strangerWaiting',
+  'strangers-waiting': 'strangersWaiting',
   'stranger-requests': 'strangerRequestsPerSecond',
   'strangers-requests': 'strangersPerSecond',
   sources: 'maxSources',

@@ -12,10 +12,19 @@ export interface SourceLimitOptions {
   openRequests: number;
   /** After so many refused requests without one that succeeded, a source is suspect; 0 switches suspicion off. */
   refusals: number;
-  /** The same for a stranger: a source that never had success. Its requests that wait for an answer count as refused. */
+  /** The same for a stranger: a source that never had success. */
   strangerRefusals: number;
-  /** Requests a second of a stranger; three times as many may come at once. */
+  /**
+   * So many requests that wait for an answer make a stranger without refusals suspect; with half of its refusals, half as
+   * many do. A slow application alone must not condemn a trunk that nobody announced.
+   */
+  strangerWaiting: number;
+  /** While more requests of strangers wait than this, each counts as a refused one: so does a flood that nobody answers. */
+  strangersWaiting: number;
+  /** Requests a second of a stranger; ten times as many may come at once. */
   strangerRequestsPerSecond: number;
+  /** A stranger on a connection may have so many times more waiting, and send as many times faster: its address is no lie. */
+  connectedTimes: number;
   /** Requests a second of all strangers together; twice as many may come at once. */
   strangersPerSecond: number;
   /** Requests of a stranger that may wait for an answer at the same time, however slowly they came. */
@@ -36,6 +45,7 @@ export interface SourceLimitOptions {
  * Far above a carrier that sends 1,000 calls a second from one address (3,000 requests, some 6 MB); a scanner is told by
  * its refusals. What is said of strangers bounds the first second of a flood, before it is recognised: 100 addresses get
  * 1,000 requests to the applications then, some 200 a second after that, and 50 a second once each has had 100 refusals.
+ * One stranger alone is a trunk that nobody announced more often than a scanner: 100 of its calls may wait.
  */
 export const DEFAULT_SOURCE_LIMITS: SourceLimitOptions = {
   requestsPerSecond: 20_000,
@@ -44,7 +54,10 @@ export const DEFAULT_SOURCE_LIMITS: SourceLimitOptions = {
   openRequests: 20_000,
   refusals: 100,
   strangerRefusals: 10,
+  strangerWaiting: 100,
+  strangersWaiting: 1000,
   strangerRequestsPerSecond: 10,
+  connectedTimes: 5,
   strangersPerSecond: 1000,
   strangerOpenRequests: 50,
   strangersOpenRequests: 20_000,
@@ -56,6 +69,9 @@ export const DEFAULT_SOURCE_LIMITS: SourceLimitOptions = {
 
 /** A source with ten times the refusals that make it suspect has a quarter of a suspect's rate. */
 const HARDENED_TIMES = 10;
+
+/** What a stranger may send at once: it should not be less than what may wait. */
+const STRANGER_BURST_SECONDS = 10;
 
 /** Why something of a source was turned away. */
 export type LimitReason =
@@ -140,8 +156,9 @@ export class SourceLimits {
   /**
    * Takes a request of a source into account; an ACK is never held against a suspect.
    * @param bytes the request as it came; undefined leaves what it says out of account
+   * @param isConnected it came over TCP, TLS or a WebSocket, whose handshake proves the address
    */
-  admitRequest(host: string, isAck: boolean, bytes?: Buffer): Admission {
+  admitRequest(host: string, isAck: boolean, bytes?: Buffer, isConnected = false): Admission {
     const source = this.find(host);
     if (source.trusted) return 'admit';
     const { requestsPerSecond, openRequests, refusals } = this.options;
@@ -149,8 +166,8 @@ export class SourceLimits {
     const isFull = openRequests > 0 && source.open >= openRequests;
     if (isFull && !isAck && !endsCall(bytes)) return this.turnAway('open', 'refuse');
     if (isAck || refusals === 0) return 'admit';
-    if (this.isSuspect(source)) return this.admitSuspect(source, bytes);
-    return source.known ? 'admit' : this.admitStranger(source, bytes);
+    if (this.isSuspect(source, isConnected)) return this.admitSuspect(source, bytes);
+    return source.known ? 'admit' : this.admitStranger(source, bytes, isConnected);
   }
 
   /** Takes received bytes into account; false when they are over the limit. */
@@ -213,10 +230,12 @@ export class SourceLimits {
     } else if (isRefusal(status)) source.refusals++;
   }
 
-  private isSuspect(source: Source): boolean {
-    const { refusals, strangerRefusals } = this.options;
+  private isSuspect(source: Source, isConnected: boolean): boolean {
+    const { refusals, strangerRefusals, strangerWaiting, strangersWaiting, connectedTimes } = this.options;
     if (source.known || strangerRefusals === 0) return source.refusals >= refusals;
-    return source.refusals + source.open >= strangerRefusals;
+    const isCrowded = this.strangers.open >= strangersWaiting;
+    const mayWait = (isCrowded ? strangerRefusals : strangerWaiting) * (isConnected ? connectedTimes : 1);
+    return source.refusals + (source.open * strangerRefusals) / mayWait >= strangerRefusals;
   }
 
   private admitSuspect(source: Source, bytes: Buffer | undefined): Admission {
@@ -229,13 +248,16 @@ export class SourceLimits {
     return take(source, bucket) ? 'admit' : this.turnAway('suspect', 'drop');
   }
 
-  private admitStranger(source: Source, bytes: Buffer | undefined): Admission {
+  private admitStranger(source: Source, bytes: Buffer | undefined, isConnected: boolean): Admission {
     const { strangerRequestsPerSecond, strangersPerSecond, strangersOpenRequests, strangerRefusals } = this.options;
+    const price = isConnected ? 1 / this.options.connectedTimes : 1;
     if (bytes && isKnownScanner(bytes)) {
       source.refusals += Math.max(1, strangerRefusals);
       return this.turnAway('scanner', 'drop');
     }
-    if (strangerRequestsPerSecond > 0 && !take(source, 'strangerRequests')) return this.turnAway('stranger', 'drop');
+    if (strangerRequestsPerSecond > 0 && !take(source, 'strangerRequests', price)) {
+      return this.turnAway('stranger', 'drop');
+    }
     if (strangersOpenRequests > 0 && this.strangers.open >= strangersOpenRequests) {
       return this.turnAway('strangers', 'drop');
     }
@@ -282,7 +304,7 @@ export class SourceLimits {
       filledAtMs: now,
       requests: 2 * options.requestsPerSecond,
       bytes: 2 * options.bytesPerSecond,
-      strangerRequests: 3 * options.strangerRequestsPerSecond,
+      strangerRequests: STRANGER_BURST_SECONDS * options.strangerRequestsPerSecond,
       suspectRequests: options.suspectRequestsPerSecond,
       suspectCredentials: options.suspectRequestsPerSecond,
       refusals: 0,
@@ -303,7 +325,7 @@ export class SourceLimits {
     source.strangerRequests = refilled(
       source.strangerRequests,
       options.strangerRequestsPerSecond,
-      3 * options.strangerRequestsPerSecond,
+      STRANGER_BURST_SECONDS * options.strangerRequestsPerSecond,
     );
     const hardened = source.refusals >= HARDENED_TIMES * (source.known ? options.refusals : options.strangerRefusals);
     const suspectRate = hardened ? options.suspectRequestsPerSecond / 4 : options.suspectRequestsPerSecond;
@@ -320,9 +342,9 @@ function endsCall(bytes: Buffer | undefined): boolean {
 }
 
 /** Takes a token; what is less than one stays, so that a source that asks all the time gets its rate too. */
-function take<K extends string>(from: Record<K, number>, bucket: K): boolean {
-  if (from[bucket] < 1) return false;
-  from[bucket]--;
+function take<K extends string>(from: Record<K, number>, bucket: K, price = 1): boolean {
+  if (from[bucket] < price) return false;
+  from[bucket] -= price;
   return true;
 }
 

@@ -202,7 +202,7 @@ export class Wire {
     if (source.transport === 'udp' && !sourceLimits.admitBytes(source.host, bytes.length)) return 'drop';
     if (bytes[0] === 0x53 && bytes[1] === 0x49 && bytes[2] === 0x50 && bytes[3] === 0x2f) return 'admit';
     const isAck = bytes[0] === 0x41 && bytes[1] === 0x43 && bytes[2] === 0x4b;
-    const admission = sourceLimits.admitRequest(source.host, isAck, bytes);
+    const admission = sourceLimits.admitRequest(source.host, isAck, bytes, source.connectionId !== undefined);
     if (admission === 'admit') return 'admit';
     // Who connected knows that there is somebody, and sends nothing twice.
     const mayHear = admission === 'refuse' || isReliable(source.transport);
