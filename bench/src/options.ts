@@ -45,7 +45,7 @@ export const USAGE = `usage: npm run bench -- setup|sip|flood [options]
 
 sip only
   --drachtio <file>  program of a drachtio-server to measure beside ours (default: DRACHTIO_SERVER of the environment)
-  --dialogs <n>      dialogs held for the memory figure (default 10000; 0: none)
+  --dialogs <n>      dialogs held for the memory figure (default 10000; 0: none; below 2000 too few to tell)
   --million          a run of 1,000,000 calls at the end, in search of leaks
   --calls <n>        the same with another number of calls
   --calls-rate <n>   its calls per second (default 1500)

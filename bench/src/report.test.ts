@@ -82,7 +82,10 @@ t.test('the report of the SIP server sets ours against the real one, and names w
       { server: 'ringwire', ...rate, ...more, cpuMicrosPerCall: 390 },
       { server: 'drachtio', ...rate, ...more, cpuMicrosPerCall: 520 },
     ],
-    memory: [{ server: 'ringwire', dialogs: 10_000, rssBytesPerDialog: 9_216, heldBytesPerDialog: undefined }],
+    memory: [
+      { server: 'ringwire', dialogs: 10_000, rssBytesPerDialog: 9_216, heldBytesPerDialog: undefined },
+      { server: 'drachtio', dialogs: 300, rssBytesPerDialog: -9_216, heldBytesPerDialog: -1 },
+    ],
     longRun: {
       calls: 1_000_000,
       failed: 3,
@@ -96,6 +99,7 @@ t.test('the report of the SIP server sets ours against the real one, and names w
   });
   t.match(text, /^ringwire +1000 +5000 +0 +1 +8 +12 +390 +0\.75 +39 % +230 +100\.0$/m);
   t.match(text, /^ringwire +10000 +9\.0 +–$/m);
+  t.match(text, /^drachtio +300 +too few to tell +too few to tell$/m);
   t.match(text, /^sip_dialogs +0 +2$/m);
   t.end();
 });

@@ -95,15 +95,21 @@ function formatRates(rates: readonly SipRateResult[]): string {
   );
 }
 
+/** With fewer, what a process grows and shrinks by anyway, some megabytes, is more than what they take. */
+const LEAST_DIALOGS = 2000;
+
 function formatMemory(memory: readonly SipMemoryResult[]): string {
-  const kilobytes = (bytes: number | undefined): string => (bytes === undefined ? '–' : (bytes / 1024).toFixed(1));
+  const kilobytes = (bytes: number | undefined, dialogs: number): string => {
+    if (bytes === undefined) return '–';
+    return dialogs < LEAST_DIALOGS ? 'too few to tell' : (bytes / 1024).toFixed(1);
+  };
   return table(
     ['open dialogs', 'number', 'RSS KB each', 'held KB each'],
     memory.map(({ server, dialogs, rssBytesPerDialog, heldBytesPerDialog }) => [
       server,
       String(dialogs),
-      kilobytes(rssBytesPerDialog),
-      kilobytes(heldBytesPerDialog),
+      kilobytes(rssBytesPerDialog, dialogs),
+      kilobytes(heldBytesPerDialog, dialogs),
     ]),
   );
 }

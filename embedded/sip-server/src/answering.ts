@@ -2,6 +2,7 @@ import {
   DialogState,
   hasOptionTag,
   ReliableProvisionals,
+  reasonPhrase,
   type ServerTransaction,
   type SipClock,
   type SipMessage,
@@ -91,7 +92,9 @@ export class Answering {
     if (!refusal) return;
     settle(this.context, pending);
     answerByServer(this.context, pending.transaction, refusal);
-    throw new CommandError(`Response not sent: the request has been refused with ${refusal.status}`);
+    const { status, reason = reasonPhrase(status), why } = refusal;
+    const because = why === undefined ? '' : `: ${why}`;
+    throw new CommandError(`Response not sent: the request has been refused with ${status} ${reason}${because}`);
   }
 
   private makeResponse(pending: PendingServer, message: AppMessage, status: number, reason: string): SipMessage {

@@ -49,6 +49,7 @@ t.test('arguments: what is not supported is refused and says why', async (t) => 
     [['--http-handler', 'tcp://x'], /tcp:\/\/host:port/],
     [['--http-handler', 'tcp://x:1;transport=tls'], /tcp:\/\/host:port/],
     [['--prometheus-scrape-port', 'x:y'], /--prometheus-scrape-port: a port/],
+    [['--min-tls-version', '1.4'], /--min-tls-version: 1.2 or 1.3/],
     [['--min-tls-version', '2', '--cert-file', 'a', '--key-file', 'b'], /--cert-file|--min-tls-version/],
   ] as const) {
     t.throws(() => readArguments(argv), { code: 'sip-server/argument', message: reason });

@@ -61,7 +61,7 @@ const LEVELS: Record<string, string> = { notice: 'info', warning: 'warn', critic
 export const USAGE = `sip-server: a SIP server that speaks the drachtio control protocol
   --contact URI             sip:HOST:PORT;transport=udp,tcp (also tls, ws, wss); repeatable; port 0 takes a free one
                             (sip:127.0.0.1:5060)
-  --external-ip HOST        what the contact before it is called to peers outside its local nets
+  --external-ip HOST        address or host name by which peers outside its local nets reach the contact before it
   --local-net CIDR          local net of the contact before it; repeatable (the private range of its address)
   --mtu BYTES               larger requests go over TCP unless their URI says udp (1300)
   --disable-nat-detection   in dialogs over UDP: trust a Contact that is not where its sender was heard

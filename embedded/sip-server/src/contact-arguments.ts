@@ -62,7 +62,9 @@ function checkTransport(transport: string, secure: boolean): TransportName {
 /** An address, or a name that peers can look up. */
 function readExternal(text: string): string {
   const host = text.replace(/^\[|\]$/g, '');
-  if (isIP(host) === 0 && !/^[A-Za-z0-9.-]+$/.test(host)) throw new ArgumentError('--external-ip: an address expected');
+  if (isIP(host) === 0 && !/^[A-Za-z0-9.-]+$/.test(host)) {
+    throw new ArgumentError(`--external-ip: an IP address or a host name expected: ${text}`);
+  }
   return host;
 }
 

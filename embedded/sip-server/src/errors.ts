@@ -10,6 +10,11 @@ export class ArgumentError extends RingwireError {
   readonly code = 'sip-server/argument';
 }
 
+/** An address that cannot be listened on; the message names the flag. */
+export class ListenError extends RingwireError {
+  readonly code = 'sip-server/listen';
+}
+
 /** The HTTP request-handler gave no usable instruction. */
 export class RoutingError extends RingwireError {
   readonly code = 'sip-server/routing';

@@ -136,6 +136,7 @@ t.test('flood: limit flags are read, and wrong ones refused with a reason', asyn
     [['--source-limit', 'requests=many'], /whole number/],
     [['--source-limit-answer', '200'], /503 or drop/],
     [['--trusted-net', '10.0.0.0/64'], /network such as/],
+    [['--max-connections', '0'], /1 or more/],
     [['--trusted-net', 'home'], /network such as/],
   ] as const) {
     t.throws(() => readArguments(argv), { message: reason });

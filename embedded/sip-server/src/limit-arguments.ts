@@ -41,7 +41,7 @@ export function readLimits({ sourceLimit, answer = '503', trustedNets, maxConnec
   return {
     source: sourceLimit === 'off' ? undefined : { ...readSourceLimit(sourceLimit), isTrusted },
     answer,
-    maxConnections: maxConnections === undefined ? undefined : readCount('--max-connections', maxConnections),
+    maxConnections: maxConnections === undefined ? undefined : readMaxConnections(maxConnections),
   };
 }
 
@@ -55,6 +55,13 @@ function readSourceLimit(text: string | undefined): Partial<SourceLimitOptions> 
     limits[limit] = readCount(`--source-limit ${name}`, value);
   }
   return limits;
+}
+
+function readMaxConnections(text: string): number {
+  const count = readCount('--max-connections', text);
+  // As a number of sockets it would not mean "no limit", as 0 does in --source-limit.
+  if (count === 0) throw new ArgumentError('--max-connections: 1 or more expected');
+  return count;
 }
 
 function readCount(option: string, text: string): number {

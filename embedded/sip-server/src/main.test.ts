@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { createUserAgent } from '@ringwire/sip';
 import t from 'tap';
@@ -42,3 +42,37 @@ t.test('process: a wrong command line is explained and ends with 2', async (t) =
   t.equal(status, 2);
   t.match(errors, /tls needs --cert-file[\s\S]*--contact URI/);
 });
+
+t.test(
+  'process: an address that cannot be listened on is named with its flag in one sentence, and ends with 1',
+  async (t) => {
+    const busy = createServer().listen(0, '127.0.0.1');
+    t.teardown(() => busy.close());
+    await once(busy, 'listening');
+    const { port } = busy.address() as AddressInfo;
+    const free = ['--contact', 'sip:127.0.0.1:0'];
+    for (const [flags, said] of [
+      [['--contact', 'sip:8.8.8.8:0', '--port', '0'], /^sip-server: --contact: .*8\.8\.8\.8:0 .*EADDRNOTAVAIL.*\n$/],
+      [
+        ['--contact', `sip:127.0.0.1:${port};transport=tcp`, '--port', '0'],
+        /^sip-server: --contact: .*EADDRINUSE.*\n$/,
+      ],
+      [[...free, '--port', String(port)], /^sip-server: --address, --port: .*EADDRINUSE.*\n$/],
+      [
+        [...free, '--port', '0', '--http-port', String(port)],
+        /^sip-server: --http-address, --http-port: .*EADDRINUSE.*\n$/,
+      ],
+    ] as const) {
+      const child = fork(MAIN, flags, { silent: true });
+      let output = '';
+      for (const stream of [child.stdout, child.stderr]) {
+        stream?.on('data', (chunk) => {
+          output += String(chunk);
+        });
+      }
+      const [status] = await once(child, 'close');
+      t.equal(status, 1);
+      t.match(output, said);
+    }
+  },
+);

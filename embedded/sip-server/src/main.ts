@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { reportReady, runProcess } from '@ringwire/common/lifecycle/run-process.js';
 import { readArguments, type SipServerOptions, USAGE } from './arguments.js';
-import { ArgumentError } from './errors.js';
+import { ArgumentError, ListenError } from './errors.js';
 import { startSipServer } from './server.js';
 
 function argumentsOrExit(): SipServerOptions {
@@ -22,7 +22,11 @@ const options = argumentsOrExit();
 if (options.logLevel !== undefined) process.env.LOG_LEVEL = options.logLevel;
 
 runProcess('sip-server', async ({ logger, instanceId }) => {
-  const server = await startSipServer(options, { logger, instanceId });
+  const server = await startSipServer(options, { logger, instanceId }).catch((err: unknown) => {
+    if (!(err instanceof ListenError)) throw err;
+    process.stderr.write(`sip-server: ${err.message}\n`);
+    process.exit(1);
+  });
   const { controlPort, controlTlsPort, contacts, httpPort } = server;
   reportReady({ controlPort, controlTlsPort, contacts, httpPort }, logger);
   return { close: () => server.stop() };

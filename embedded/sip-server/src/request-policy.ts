@@ -5,6 +5,8 @@ import { parseUri, type SipMessage, splitList } from '@ringwire/sip';
 export interface Refusal {
   status: number;
   reason?: string;
+  /** What an application that wanted to answer is told: a clause without full stop. */
+  why?: string;
   headers: Array<[name: string, value: string]>;
 }
 
@@ -57,7 +59,7 @@ export function refusalOf(request: SipMessage): Refusal | undefined {
   if (unsupported.length + unsupportedHere.length > 0) {
     // RFC 4475 §3.3.5: an endpoint names what Require asked for, a proxy what Proxy-Require did.
     const tags = unsupported.length > 0 ? unsupported : unsupportedHere;
-    return { status: 420, headers: [['Unsupported', tags.join(', ')]] };
+    return { status: 420, why: 'it requires unknown extensions', headers: [['Unsupported', tags.join(', ')]] };
   }
   if (request.method === 'REGISTER' && !isSipAddress(request.get('To') ?? '')) {
     return { status: 400, reason: 'Bad Request (To is no SIP URI)', headers: [] };
@@ -69,12 +71,18 @@ function refusalOfInvite(request: SipMessage): Refusal | undefined {
   if (request.body.length > 0) {
     const type = mediaType(request.get('Content-Type') ?? '');
     const optional = /handling\s*=\s*optional/i.test(request.get('Content-Disposition') ?? '');
-    if (!optional && !BODY_TYPES.test(type)) return { status: 415, headers: [['Accept', ACCEPTED]] };
+    if (!optional && !BODY_TYPES.test(type)) {
+      return {
+        status: 415,
+        why: `nobody takes a body of type "${type.slice(0, 60)}"`,
+        headers: [['Accept', ACCEPTED]],
+      };
+    }
   }
   if (request.has('Accept')) {
     const accepted = request.getList('Accept').map(mediaType);
     if (!accepted.some((type) => /^(?:\*\/\*|application\/\*|application\/sdp|multipart\/.+)$/.test(type))) {
-      return { status: 406, headers: [] };
+      return { status: 406, why: 'it does not accept SDP in an answer', headers: [] };
     }
   }
   return undefined;

@@ -256,7 +256,7 @@ t.test('metrics: transactions, repeats and connections bear their transport (not
 
 t.test('arguments: what is unsupported or wrong is refused with a reason', async (t) => {
   for (const [argv, reason] of [
-    [['--external-ip', 'a b'], /an address expected/],
+    [['--external-ip', 'a b'], /an IP address or a host name expected: a b/],
     [['--local-net', '10.0.0.0/33'], /a network like/],
     [['--contact', 'sip:127.0.0.1:5060;transport=tls'], /tls needs --cert-file/],
     [['--contact', '127.0.0.1'], /not a sip URI/],

@@ -16,6 +16,7 @@ import type { ControlClient } from './control/control-client.js';
 import type { ControlLimits } from './control/control-limits.js';
 import { type ControlHandler, PROTOCOL_VERSION, type SipAddresses } from './control/control-protocol.js';
 import { ControlServer } from './control/control-server.js';
+import { ListenError } from './errors.js';
 import { RequestHandler, type RequestHandlerOptions } from './http/request-handler.js';
 import { addDrachtioMetrics } from './observe/drachtio-metrics.js';
 import { Observer } from './observe/observer.js';
@@ -66,7 +67,7 @@ export interface SipServerSurroundings {
   traceLimits?: Partial<TraceLimits>;
 }
 
-/** Starts a server. @throws the socket's error when an address is taken; nothing stays open then */
+/** Starts a server. @throws ListenError when an address is taken or not ours; nothing stays open then */
 export async function startSipServer(options: SipServerOptions, around: SipServerSurroundings): Promise<SipServer> {
   const { logger, instanceId, timers = {} } = around;
   const { listen, tls, maxDatagramBytes } = options;
@@ -105,7 +106,7 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
     for (const close of closers.reverse()) await close();
   };
   try {
-    await layer.start();
+    await naming('--contact', layer.start());
     const { policy, nat, secret, keepAliveMs, sessionRefresher } = options;
     const { clock } = around;
     const proxy = new SipProxy(layer, counters, secret, options.dnsNames, around.proxyTimerCMs);
@@ -137,9 +138,11 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
       keepAliveMs,
     });
     closers.push(() => control.stop());
-    const controlPort = await control.start(options.address, options.port);
+    const controlPort = await naming('--address, --port', control.start(options.address, options.port));
     const controlTlsPort =
-      options.tlsPort === undefined || !tls ? undefined : await control.startTls(options.address, options.tlsPort, tls);
+      options.tlsPort === undefined || !tls
+        ? undefined
+        : await naming('--address, --tls-port', control.startTls(options.address, options.tlsPort, tls));
     if (metrics) addServerMetrics(metrics, { layer, bridge, proxy, control, counters, sourceLimits });
     if (metrics && observer.wire) {
       addDrachtioMetrics(metrics, {
@@ -159,10 +162,16 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
     const http =
       httpPort === undefined || !metrics
         ? undefined
-        : await startHttpServer({ host: httpAddress, port: httpPort, metrics, health, logger, routes });
+        : await naming(
+            '--http-address, --http-port',
+            startHttpServer({ host: httpAddress, port: httpPort, metrics, health, logger, routes }),
+          );
     if (http) closers.push(() => http.close(200));
     const contacts = layer.addresses.map(uriOf);
-    trace?.say(`SIP at ${contacts.join(' ')}; applications connect to ${options.address}:${controlPort}`);
+    const pages = http ? `; pages at http://${bracketed(httpAddress)}:${http.port}` : '';
+    trace?.say(
+      `SIP at ${contacts.join(' ')}; applications connect to ${bracketed(options.address)}:${controlPort}${pages}`,
+    );
     return {
       controlPort,
       controlTlsPort,
@@ -181,6 +190,35 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
     throw err;
   }
 }
+
+/** Says which flag the address is from that could not be listened on. */
+async function naming<T>(flags: string, listening: Promise<T>): Promise<T> {
+  try {
+    return await listening;
+  } catch (err) {
+    const {
+      address = '',
+      port = 0,
+      code,
+      syscall,
+    } = err as NodeJS.ErrnoException & { address?: string; port?: number };
+    // What is wrong with a certificate has no system call.
+    if (syscall === undefined || code === undefined) throw err;
+    throw new ListenError(
+      `${flags}: cannot listen on ${bracketed(address)}:${port} (${REASONS[code] ?? code})`,
+      {},
+      { cause: err },
+    );
+  }
+}
+
+/** The system's errors in plain words. */
+const REASONS: Record<string, string> = {
+  EADDRINUSE: 'the port is in use, EADDRINUSE',
+  EADDRNOTAVAIL: 'not an address of this machine, EADDRNOTAVAIL',
+  EACCES: 'not permitted, EACCES',
+  ENOTFOUND: 'no such host, ENOTFOUND',
+};
 
 /** Our addresses as applications are told them; `layer` and `listen` are in the same order. */
 function addressesOf(addresses: readonly Endpoint[], listen: readonly ListenOptions[]): SipAddresses {

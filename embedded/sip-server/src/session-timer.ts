@@ -65,7 +65,11 @@ export class SessionTimers {
     // §8.1: those who do not know the timer could do nothing with a 422.
     const isTooShort = asked !== undefined && asked.seconds < MIN_SE_SECONDS;
     if (!isTooShort || !hasOptionTag(request, 'Supported', 'timer')) return undefined;
-    return { status: 422, headers: [['Min-SE', String(MIN_SE_SECONDS)]] };
+    return {
+      status: 422,
+      why: `it asks for a session interval of ${asked.seconds} s, ${MIN_SE_SECONDS} s is the least`,
+      headers: [['Min-SE', String(MIN_SE_SECONDS)]],
+    };
   }
 
   /** A 2xx of ours to an INVITE or UPDATE: says who refreshes where the application does not, and starts the timer. */

@@ -20,6 +20,7 @@ export interface TlsArguments {
 
 /** Reads the files; undefined without certificate. @throws ArgumentError that names the flag */
 export function readTlsArguments(values: TlsArguments): TlsSettings | undefined {
+  const minVersion = readVersion(values['min-tls-version'] ?? '1.2');
   const { 'cert-file': certFile, 'key-file': keyFile } = values;
   if (certFile === undefined && keyFile === undefined) return undefined;
   if (certFile === undefined || keyFile === undefined) {
@@ -31,7 +32,7 @@ export function readTlsArguments(values: TlsArguments): TlsSettings | undefined 
   return {
     cert: cert + chain,
     key: readPem('--key-file', keyFile),
-    minVersion: readVersion(values['min-tls-version'] ?? '1.2'),
+    minVersion,
     ...(caFile === undefined ? {} : { ca: readPem('--tls-ca-file', caFile) }),
     ...(dhFile === undefined ? {} : { dhparam: readPem('--dh-param', dhFile) }),
     ...(ciphers === undefined ? {} : { ciphers }),

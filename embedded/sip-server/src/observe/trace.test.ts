@@ -36,7 +36,10 @@ t.test('trace: a call is a ladder of peer, server and application', async (t) =>
   const dialog = await call.answered;
   await dialog.bye();
   await until(() => /200 BYE[^\n]*\n[^\n]*200 BYE/.test(traced()));
-  t.match(traced(), /^SIP at sip:127\.0\.0\.1:\d+;transport=udp .*; applications connect to 127\.0\.0\.1:\d+\n/);
+  t.match(
+    traced(),
+    /^SIP at sip:127\.0\.0\.1:\d+;transport=udp .*; applications connect to 127\.0\.0\.1:\d+; pages at http:\/\/127\.0\.0\.1:\d+\n/,
+  );
   t.match(traced(), /^#1 sip:alice@example\.com → sip:555@127\.0\.0\.1:\d+;transport=tcp {2}Call-ID c1$/m);
   const [, port = ''] = /^ +127\.0\.0\.1:(\d+) +server$/m.exec(traced()) ?? [];
   t.same(steady(traced(), Number(port)).slice(2), [
