@@ -305,8 +305,12 @@ t.test('the next feature server is tried when one answers 503', async (t) => {
   const dialog = await call.answered;
   t.equal(fs.invites.length + second.invites.length, 2);
   await dialog.bye();
-  const timeline = (await stores.events(call.callId)).filter((event) => event.type === 'call.timeline');
-  t.ok(timeline.some(({ data }) => /failed: 503/.test(data.text)));
+  // Events are gathered for some ms before they are written.
+  await until('the refusal is on the timeline', async () =>
+    (await stores.events(call.callId)).some(
+      (event) => event.type === 'call.timeline' && /failed: 503/.test(event.data.text),
+    ),
+  );
   await second.leave();
   await sbc.edge.featureServers.refresh();
   await nothingLeft();
