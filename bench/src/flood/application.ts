@@ -36,7 +36,7 @@ srf.register((_req, res) => {
 });
 srf.invite((req, res) => {
   if (req.calledNumber === 'genuine') {
-    // A caller that gave up meanwhile.
+    // Fails where the caller gave up meanwhile: the callers count that call as failed.
     srf.createUAS(req, res, { localSdp: SDP }).catch(() => {});
     return;
   }

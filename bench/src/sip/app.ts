@@ -27,7 +27,7 @@ const [port = '', secret = ''] = process.argv.slice(2);
 const Srf = createRequire(import.meta.url)('drachtio-srf') as new () => App;
 const srf = new Srf();
 srf.invite((req, res) => {
-  // A call that fails is counted by the caller.
+  // Fails where the caller gave up meanwhile or the ACK was lost: sipp counts that call as failed.
   srf.createUAS(req, res, { localSdp: ANSWER }).catch(() => {});
 });
 srf.on('connect', () => process.send?.({ type: 'ready' }));

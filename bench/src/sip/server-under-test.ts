@@ -119,6 +119,7 @@ async function within<T>(work: Promise<T>, child: ChildProcess): Promise<T> {
   try {
     return await Promise.race([work, ended, late]);
   } finally {
+    // Who lost the race is aborted below, and rejects with that: its result is told already.
     for (const loser of [ended, late]) loser.catch(() => {});
     over.abort();
   }

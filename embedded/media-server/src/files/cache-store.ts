@@ -113,6 +113,7 @@ export class CacheStore {
     const now = Date.now();
     if (now - (this.#touchedMs.get(key) ?? 0) > TOUCH_EVERY_MS) {
       this.#touchedMs.set(key, now);
+      // Only for the order in which files are given up after a restart; a file that is gone is fetched again.
       void utimes(join(this.folder, key + SUFFIX), new Date(), new Date()).catch(() => undefined);
     }
     return entry;

@@ -153,6 +153,7 @@ export class SipEndpoint {
       },
       notify: (event) => {
         if (dialog.isEnded || !/^[\w-]+$/.test(event)) return false;
+        // As in FreeSWITCH the event is only sent: the command is answered before the peer may refuse it.
         dialog.request('NOTIFY', undefined, { Event: event, 'Subscription-State': 'active' }).catch(() => undefined);
         return true;
       },

@@ -181,7 +181,7 @@ for (const [protocol, host] of [
     await connectApp(t, server, (srf) => srf.invite((_req, res) => res.send(486)));
     const authorization = 'Digest username="a", realm="b", nonce="c", uri="sip:d", response="0123456789abcdef"';
     const call = refusing.invite({ uri: uriOf(server), headers: { Authorization: authorization } });
-    await call.answered.catch(() => {});
+    t.match(await call.answered.catch((err: unknown) => err), { status: 486 });
     const lines = () => homer.packets.map((chunks) => chunks.get(15)!.toString().split(' ').slice(0, 2).join(' '));
     for (const line of [/^INVITE/, /^SIP\/2.0 100/, /^SIP\/2.0 486/, /^ACK/])
       await until(() => lines().some((l) => line.test(l)));
@@ -204,7 +204,8 @@ for (const protocol of ['udp', 'tcp'] as const) {
     ]);
     await connectApp(t, server, (srf) => srf.invite((_req, res) => res.send(486)));
     const phone = await startPhone(t);
-    for (let i = 0; i < 3; i++) await phone.invite({ uri: uriOf(server) }).answered.catch(() => {});
+    for (let i = 0; i < 3; i++)
+      t.match(await phone.invite({ uri: uriOf(server) }).answered.catch((err: unknown) => err), { status: 486 });
     await until(() => server.observer.hep!.counters.dropped > 0);
     t.ok((await metric(server, 'sip_hep_packets_total', { result: 'dropped' }))! > 0);
   });

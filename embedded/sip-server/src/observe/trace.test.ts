@@ -65,7 +65,9 @@ t.test('trace: a call that an application places begins at the application', asy
   const app = await connectApp(t, server, () => {}, ['outbound']);
   const phone = await startPhone(t);
   phone.onInvite((call) => call.reject(486));
-  await app.createUAC(phone.contactUri('tcp'), { localSdp: sdp(1) }).catch(() => {});
+  t.match(await app.createUAC(phone.contactUri('tcp'), { localSdp: sdp(1) }).catch((err: unknown) => err), {
+    status: 486,
+  });
   await until(() => traced().includes('486'));
   const rows = traced()
     .split('\n')
@@ -79,7 +81,9 @@ t.test('trace: with full each message stands under its arrow, secrets masked, on
   await connectApp(t, server, (srf) => srf.invite((_req, res) => res.send(486)));
   const phone = await startPhone(t);
   const headers = { Authorization: 'Digest username="a", response="0123456789abcdef"', 'X-Evil': 'a\u001b[31mb' };
-  await phone.invite({ uri: uriOf(server, '555', 'tcp'), headers }).answered.catch(() => {});
+  t.match(await phone.invite({ uri: uriOf(server, '555', 'tcp'), headers }).answered.catch((err: unknown) => err), {
+    status: 486,
+  });
   await until(() => traced().includes('486'));
   t.match(traced(), /^ +┊ Authorization: Digest username="a", response="x{16}"$/m);
   t.match(traced(), /^ +┊ X-Evil: a \[31mb$/m, 'control characters do not reach the terminal');
@@ -113,7 +117,9 @@ t.test('trace: filters by Call-ID, From, To and number hold for the whole call',
   await connectApp(t, server, (srf) => srf.invite((_req, res) => res.send(486)));
   const phone = await startPhone(t);
   for (const user of ['111', '555', '111'])
-    await phone.invite({ uri: uriOf(server, user, 'tcp') }).answered.catch(() => {});
+    t.match(await phone.invite({ uri: uriOf(server, user, 'tcp') }).answered.catch((err: unknown) => err), {
+      status: 486,
+    });
   await until(() => traced().includes('ACK'));
   t.match(traced(), /#1 .*sip:555@/);
   t.notMatch(traced(), 'sip:111@');
