@@ -15,6 +15,8 @@ type Progress = (text: string) => void;
 
 /** Calls that warm caches and the compiler, and let memory grow to what a working server has, at a modest rate. */
 const WARM_UP = { callsPerSecond: 500, calls: 3_000 };
+/** At each rate before it is measured: the compiler decides by what it sees at that rate. */
+const WARM_UP_SECONDS = 3;
 /** After each rate: what the last calls left to do belongs to them. */
 const SETTLE_MS = 1_000;
 /** Dialogs are opened at this rate. */
@@ -87,6 +89,8 @@ class SipBench {
   }
 
   async rate(server: ServerUnderTest, callsPerSecond: number, calls: number): Promise<SipRateResult> {
+    await this.load(server, callsPerSecond, callsPerSecond * WARM_UP_SECONDS);
+    await sleep(SETTLE_MS);
     const [cpuBefore, appBefore] = [await cpuMs(server.pid), await cpuMs(server.appPid)];
     const startedAt = performance.now();
     const run = await this.load(server, callsPerSecond, calls);

@@ -28,9 +28,9 @@ export function menuCaller(calledNumber: string, { pressAfterMs = 1_500, keys = 
  * sipp's first counter; any other refusal is a failure.
  */
 export function shortCaller(calledNumber: string, { talkMs }: { talkMs: number }): string {
-  return scenario(`${invite(calledNumber, '<recv response="503" optional="true" next="1" counter="1"/>')}
+  return scenario(`${invite(calledNumber, '<recv response="503" optional="true" next="1" counter="1" response_txn="invite"/>')}
   <pause milliseconds="${talkMs}"/>
-  <send retrans="500"><![CDATA[
+  <send retrans="500" start_txn="bye"><![CDATA[
 BYE [next_url] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
 [routes]
@@ -42,9 +42,9 @@ Max-Forwards: 70
 Content-Length: 0
 
 ]]></send>
-  <recv response="200" next="2"/>
+  <recv response="200" next="2" response_txn="bye"/>
   <label id="1"/>
-  <send><![CDATA[
+  <send ack_txn="invite"><![CDATA[
 ACK sip:${calledNumber}@[remote_ip]:[remote_port] SIP/2.0
 [last_Via:]
 [last_From:]
@@ -69,7 +69,7 @@ function scenario(body: string): string {
 
 function invite(calledNumber: string, refusal = ''): string {
   return `
-  <send retrans="500" start_rtd="1"><![CDATA[
+  <send retrans="500" start_rtd="1" start_txn="invite"><![CDATA[
 INVITE sip:${calledNumber}@[remote_ip]:[remote_port] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
 From: <sip:[field0]@[local_ip]:[local_port]>;tag=[pid]c[call_number]
@@ -92,12 +92,12 @@ a=rtpmap:101 telephone-event/8000
 a=fmtp:101 0-16
 
 ]]></send>
-  <recv response="100" optional="true"/>
-  <recv response="180" optional="true"/>
-  <recv response="183" optional="true"/>
+  <recv response="100" optional="true" response_txn="invite"/>
+  <recv response="180" optional="true" response_txn="invite"/>
+  <recv response="183" optional="true" response_txn="invite"/>
   ${refusal}
-  <recv response="200" rtd="1" rrs="true"/>
-  <send><![CDATA[
+  <recv response="200" rtd="1" rrs="true" response_txn="invite"/>
+  <send ack_txn="invite"><![CDATA[
 ACK [next_url] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
 [routes]
