@@ -33,11 +33,12 @@ export interface SipOptions {
 export type BenchOptions = SetupOptions | SipOptions;
 
 /** How to call the benchmark. */
-export const USAGE = `usage: npm run bench -- setup|sip|flood [options]
+export const USAGE = `usage: npm run bench -- setup|sip|flood|media [options]
 
   setup              INVITE → 200 for an application that answers at once, calls of 3 s, at several rates
   sip                the SIP server alone: INVITE, 200, ACK, BYE through a drachtio-srf application
   flood              the SIP server among scanners; its options: npm run bench -- flood --help
+  media              the media server alone; its options: npm run bench -- media --help
 
   --seconds <n>      seconds of load per rate (default 20; sip: 8)
   --rates <list>     calls per second, comma-separated (default 1,5,10,20,30,40; sip: 1000,2000,2600,3000)
@@ -65,7 +66,7 @@ export function parseBenchOptions(args: readonly string[], env: NodeJS.ProcessEn
   const { values, positionals } = parse(args);
   const [benchmark] = positionals;
   if (positionals.length !== 1 || (benchmark !== 'setup' && benchmark !== 'sip')) {
-    throw new BenchUsageError(`there are two benchmarks: setup and sip; not "${positionals.join(' ')}"`);
+    throw new BenchUsageError(`the benchmarks are setup, sip, flood and media; not "${positionals.join(' ')}"`);
   }
   const isSip = benchmark === 'sip';
   const seconds = wholeNumber('--seconds', values.seconds ?? (isSip ? '8' : '20'), 1);
@@ -93,7 +94,8 @@ export function parseBenchOptions(args: readonly string[], env: NodeJS.ProcessEn
   };
 }
 
-function wholeNumber(option: string, text: string, least: number): number {
+/** A whole number from `least` on. @throws BenchUsageError naming the option */
+export function wholeNumber(option: string, text: string, least: number): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < least) {
     throw new BenchUsageError(`${option} needs a whole number from ${least} on`);

@@ -6,9 +6,10 @@ import { runSipp, type SippResult } from '@ringwire/test/support/sipp.js';
 import { shortCaller } from '@ringwire/test/support/sipp-scenarios.js';
 import { cpuMs } from '../cpu.js';
 import type { SipOptions } from '../options.js';
+import { residentBytes } from '../processes.js';
 import { percentile } from '../table.js';
 import { reserveCore } from './cores.js';
-import { residentBytes, type ServerUnderTest, startDrachtio, startRingwire } from './server-under-test.js';
+import { type ServerUnderTest, startDrachtio, startRingwire } from './server-under-test.js';
 import type { SipLongRunResult, SipMemoryResult, SipRateResult, SipReport, SipResidue } from './sip-report.js';
 
 type Progress = (text: string) => void;

@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { startProgram, stopPrograms, withinStart } from '../processes.js';
 import { onCore } from './cores.js';
 import type { NodeMemory } from './memory-probe.js';
 
@@ -12,7 +13,6 @@ const SECRET = 'cymru';
 const SERVER = fileURLToPath(new URL('../../../embedded/sip-server/dist/main.js', import.meta.url));
 const PROBE = new URL('./memory-probe.js', import.meta.url).href;
 const APP = fileURLToPath(new URL('./app.js', import.meta.url));
-const START_WITHIN_MS = 15_000;
 
 /** A SIP server with the application behind it, each a process of its own. */
 export interface ServerUnderTest {
@@ -37,8 +37,8 @@ export async function startRingwire(core: number | undefined): Promise<ServerUnd
     PROBE,
   ];
   const flags = ['--contact', 'sip:127.0.0.1:0;transport=udp', '--port', '0', '--http-port', '0', '--loglevel', 'warn'];
-  const child = start(onCore(core, [...node, SERVER, ...flags]), true);
-  const [ready] = (await within(once(child, 'message'), child)) as [
+  const child = startProgram(onCore(core, [...node, SERVER, ...flags]), true);
+  const [ready] = (await withinStart(once(child, 'message'), child)) as [
     { controlPort: number; contacts: string[]; httpPort: number },
   ];
   const port = Number(/:(\d+);/.exec(ready.contacts[0] ?? '')?.[1]);
@@ -54,7 +54,7 @@ export async function startRingwire(core: number | undefined): Promise<ServerUnd
       const [memory] = (await once(child, 'message')) as [NodeMemory];
       return memory;
     },
-    stop: () => stopBoth(app, child),
+    stop: () => stopPrograms(app, child),
   };
 }
 
@@ -63,8 +63,8 @@ export async function startDrachtio(program: string, dir: string, core: number |
   const [sipPort, controlPort] = [await freePort(), await freePort()];
   const config = join(dir, 'drachtio.conf.xml');
   await writeFile(config, configuration(sipPort, controlPort));
-  const child = start(onCore(core, [program, '-f', config]), false);
-  await within(untilConnectable(controlPort), child);
+  const child = startProgram(onCore(core, [program, '-f', config]), false);
+  await withinStart(untilConnectable(controlPort), child);
   const app = await startApp(controlPort);
   return {
     name: 'drachtio',
@@ -73,14 +73,8 @@ export async function startDrachtio(program: string, dir: string, core: number |
     appPid: app.pid!,
     gauges: async () => undefined,
     memory: async () => undefined,
-    stop: () => stopBoth(app, child),
+    stop: () => stopPrograms(app, child),
   };
-}
-
-/** Resident memory of a process. */
-export async function residentBytes(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
 }
 
 function configuration(sipPort: number, controlPort: number): string {
@@ -93,36 +87,9 @@ function configuration(sipPort: number, controlPort: number): string {
 }
 
 async function startApp(controlPort: number): Promise<ChildProcess> {
-  const app = start([process.execPath, APP, String(controlPort), SECRET], true);
-  await within(once(app, 'message'), app);
+  const app = startProgram([process.execPath, APP, String(controlPort), SECRET], true);
+  await withinStart(once(app, 'message'), app);
   return app;
-}
-
-/** @param isNode whether it talks to its parent, and has nothing to say on stderr but errors */
-function start([program = '', ...args]: string[], isNode: boolean): ChildProcess {
-  const child = spawn(program, args, {
-    stdio: ['ignore', 'ignore', ...(isNode ? (['inherit', 'ipc'] as const) : (['ignore'] as const))],
-  });
-  child.on('error', (error) => process.stderr.write(`${program}: ${error.message}\n`));
-  return child;
-}
-
-/** Waits for something that a process does; rejects when it ends before, or takes too long. */
-async function within<T>(work: Promise<T>, child: ChildProcess): Promise<T> {
-  const over = new AbortController();
-  const ended = once(child, 'exit', { signal: over.signal }).then(() => {
-    throw new Error(`${child.spawnargs.join(' ')}: ended at its start`);
-  });
-  const late = sleep(START_WITHIN_MS, undefined, { signal: over.signal }).then(() => {
-    throw new Error(`${child.spawnargs.join(' ')}: did not start in time`);
-  });
-  try {
-    return await Promise.race([work, ended, late]);
-  } finally {
-    // Who lost the race is aborted below, and rejects with that: its result is told already.
-    for (const loser of [ended, late]) loser.catch(() => {});
-    over.abort();
-  }
 }
 
 async function untilConnectable(port: number): Promise<void> {
@@ -170,16 +137,5 @@ async function freePort(): Promise<number> {
     );
     server.close();
     if (isFree) return port;
-  }
-}
-
-async function stopBoth(...children: ChildProcess[]): Promise<void> {
-  for (const child of children) {
-    if (child.exitCode !== null || child.signalCode !== null) continue;
-    const ended = once(child, 'exit');
-    child.kill('SIGTERM');
-    const cut = setTimeout(() => child.kill('SIGKILL'), 6_000);
-    await ended;
-    clearTimeout(cut);
   }
 }
