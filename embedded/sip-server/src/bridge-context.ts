@@ -5,6 +5,7 @@ import {
   type Endpoint,
   type ReliableProvisionals,
   type ServerTransaction,
+  type ShortLivedMap,
   type SipMessage,
   type TransactionLayer,
   transportParam,
@@ -53,8 +54,8 @@ export interface BridgeContext {
   layer: TransactionLayer;
   registry: ClientRegistry;
   dialogs: DialogStore;
-  pendingServers: Map<string, PendingServer>;
-  pendingClients: Map<string, PendingClient>;
+  pendingServers: ShortLivedMap<string, PendingServer>;
+  pendingClients: ShortLivedMap<string, PendingClient>;
   proxy: SipProxy;
   counters: ServerCounters;
   records: CallRecords;

@@ -1,5 +1,5 @@
 import type { Logger } from '@ringwire/common/log/logger.js';
-import { type SipClock, systemClock, type TransactionLayer } from '@ringwire/sip';
+import { ShortLivedMap, type SipClock, systemClock, type TransactionLayer } from '@ringwire/sip';
 import { Answering, CLIENT_LOST } from './answering.js';
 import { parseAppMessage } from './app-message.js';
 import type { BridgeContext } from './bridge-context.js';
@@ -72,8 +72,8 @@ export class SipBridge implements ControlHandler {
         return registry();
       },
       dialogs: new DialogStore(),
-      pendingServers: new Map(),
-      pendingClients: new Map(),
+      pendingServers: new ShortLivedMap(),
+      pendingClients: new ShortLivedMap(),
       proxy,
       counters,
       records: new CallRecords(registry),

@@ -5,6 +5,7 @@ import {
   type Endpoint,
   type ReliableProvisionals,
   type ServerTransaction,
+  ShortLivedMap,
   type SipMessage,
 } from '@ringwire/sip';
 import type { ControlClient } from './control/control-client.js';
@@ -79,8 +80,8 @@ export function newDialog(
 
 /** The live dialogs, found by the id that applications use and by what a request of the peer says. */
 export class DialogStore {
-  private readonly byId = new Map<string, ServerDialog>();
-  private readonly byKey = new Map<string, ServerDialog>();
+  private readonly byId = new ShortLivedMap<string, ServerDialog>();
+  private readonly byKey = new ShortLivedMap<string, ServerDialog>();
 
   /** Early dialogs. */
   private early = 0;

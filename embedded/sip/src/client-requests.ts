@@ -4,6 +4,7 @@ import { newBranch } from './ids.js';
 import { LargeRequests } from './large-requests.js';
 import { SipMessage } from './message.js';
 import { type ResolverOptions, SipResolver } from './resolver.js';
+import { ShortLivedMap } from './short-lived-map.js';
 import { addTo, type Endpoint, type TransportCounts, type TransportName } from './transport.js';
 import { parseCSeq, parseVia } from './via.js';
 import { NOWHERE, type Wire } from './wire.js';
@@ -13,7 +14,7 @@ export type ClientSurroundings = Pick<ClientHost, 'timers' | 'clock' | 'counters
 
 /** Requests that are sent: their Via, the addresses of their next hop (RFC 3263), and the table of their transactions. */
 export class ClientRequests {
-  private readonly transactions = new Map<string, ClientTransaction>();
+  private readonly transactions = new ShortLivedMap<string, ClientTransaction>();
   private readonly resolver: SipResolver;
   private readonly largeRequests: LargeRequests;
   private readonly host: ClientHost;

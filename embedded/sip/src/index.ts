@@ -34,6 +34,7 @@ export type { ResolverOptions } from './resolver.js';
 export { createResponse } from './response.js';
 export type { ServerState } from './server-tables.js';
 export { ServerTransaction, type ServerTransactionEvents } from './server-transaction.js';
+export { ShortLivedMap } from './short-lived-map.js';
 export {
   DEFAULT_SOURCE_LIMITS,
   type LimitReason,

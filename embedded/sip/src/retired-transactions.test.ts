@@ -9,7 +9,15 @@ const source = {
   local: { transport: 'udp', host: '127.0.0.1', port: 5060 },
 } as const;
 
-const done = (key: string, ackKey?: string) => ({ key, ackKey, answer: undefined, to: source, source, localTag: 'x' });
+const done = (key: string, ackKey?: string) => ({
+  key,
+  ackKey,
+  answer: undefined,
+  to: source,
+  source,
+  localTag: 'x',
+  endsAtMs: 0,
+});
 
 t.test('retired transactions: each is found until its time is over, by one timer for all', async (t) => {
   const clock = new FakeClock();

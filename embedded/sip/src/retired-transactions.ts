@@ -11,9 +11,7 @@ export interface RetiredTransaction {
   to: Endpoint;
   source: MessageSource;
   localTag: string;
-}
-
-interface Entry extends RetiredTransaction {
+  /** {@link RetiredTransactions.add} sets it. */
   endsAtMs: number;
 }
 
@@ -23,10 +21,10 @@ interface Entry extends RetiredTransaction {
  * messages each.
  */
 export class RetiredTransactions {
-  private readonly byKey = new Map<string, Entry>();
-  private readonly byAckKey = new Map<string, Entry>();
+  private readonly byKey = new Map<string, RetiredTransaction>();
+  private readonly byAckKey = new Map<string, RetiredTransaction>();
   /** By the time of their end, but for those that retired late: they stay until those before them end. */
-  private queue: Entry[] = [];
+  private queue: RetiredTransaction[] = [];
   private first = 0;
   private timer: unknown;
 
@@ -48,8 +46,9 @@ export class RetiredTransactions {
     return this.byAckKey.get(ackKey);
   }
 
-  add(transaction: RetiredTransaction, lingerMs: number): void {
-    const entry = { ...transaction, endsAtMs: this.clock.nowMs + lingerMs };
+  /** Takes the object over. */
+  add(entry: RetiredTransaction, lingerMs: number): void {
+    entry.endsAtMs = this.clock.nowMs + lingerMs;
     this.byKey.set(entry.key, entry);
     if (entry.ackKey !== undefined) this.byAckKey.set(entry.ackKey, entry);
     this.queue.push(entry);
@@ -90,7 +89,7 @@ export class RetiredTransactions {
     this.arm();
   }
 
-  private forget(entry: Entry): void {
+  private forget(entry: RetiredTransaction): void {
     if (this.byKey.get(entry.key) === entry) this.byKey.delete(entry.key);
     if (entry.ackKey !== undefined && this.byAckKey.get(entry.ackKey) === entry) this.byAckKey.delete(entry.ackKey);
   }

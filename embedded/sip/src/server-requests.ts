@@ -4,6 +4,7 @@ import { ownText } from './own-text.js';
 import { responseEndpoint, stampReceived } from './received.js';
 import { RetiredTransactions } from './retired-transactions.js';
 import { type ServerHost, ServerTransaction } from './server-transaction.js';
+import { ShortLivedMap } from './short-lived-map.js';
 import type { SourceLimits } from './source-limits.js';
 import { addTo, isInvalidName, type MessageSource, type TransportCounts } from './transport.js';
 import { parseCSeq, type Via } from './via.js';
@@ -27,9 +28,9 @@ export interface ServerUser {
 
 /** Requests that are received: what belongs to a known one (RFC 3261 §17.2.3, §9.2), and the table of their transactions. */
 export class ServerRequests {
-  private readonly transactions = new Map<string, ServerTransaction>();
+  private readonly transactions = new ShortLivedMap<string, ServerTransaction>();
   /** INVITE server transactions whose 2xx waits for an ACK, by dialog and CSeq. */
-  private readonly awaitingAck = new Map<string, ServerTransaction>();
+  private readonly awaitingAck = new ShortLivedMap<string, ServerTransaction>();
   /** INVITEs whose 2xx is acknowledged, and other requests with a final response: each kind lingers equally long. */
   private readonly acknowledged: RetiredTransactions;
   private readonly answered: RetiredTransactions;
@@ -160,7 +161,15 @@ export class ServerRequests {
   private retire(transaction: ServerTransaction, answer: Buffer | undefined, lingerMs: number): void {
     const { key, ackKey, responseTo: to, source, localTag, method } = transaction;
     this.forget(transaction);
-    const retired = { key, ackKey, answer: answer?.toString('latin1'), to, source, localTag: ownText(localTag) };
+    const retired = {
+      key: ownText(key),
+      ackKey: ackKey === undefined ? undefined : ownText(ackKey),
+      answer: answer?.toString('latin1'),
+      to,
+      source,
+      localTag: ownText(localTag),
+      endsAtMs: 0,
+    };
     this.retiredOf(method).add(retired, lingerMs);
   }
 

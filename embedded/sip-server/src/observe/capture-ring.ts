@@ -173,6 +173,8 @@ export class CaptureRing {
     const { oldest } = this;
     if (!oldest) return;
     this.oldest = oldest.next;
+    // What is forgotten must not keep the rest of the chain alive through the young collections to come.
+    oldest.next = undefined;
     if (!this.oldest) this.newest = undefined;
     this.count--;
     const call = this.calls.get(oldest.callId);
@@ -180,6 +182,7 @@ export class CaptureRing {
     if (call?.first !== oldest) return;
     if (oldest.nextOfCall) {
       call.first = oldest.nextOfCall;
+      oldest.nextOfCall = undefined;
       call.count--;
       return;
     }
