@@ -3,7 +3,8 @@ import { type SipMessage, splitList } from './message.js';
 import { defaultPort, type Endpoint, isTransportName, type TransportName, unbracketed } from './transport.js';
 
 /**
- * Where a request to this URI goes: its host, port and `transport` parameter, with their defaults (udp; tls for `sips`).
+ * Where a request to this URI goes: its `maddr` parameter, else its host (RFC 3263 §4), its port and `transport` parameter,
+ * with their defaults (udp; tls for `sips`).
  * undefined for other schemes and for transports that are not ours.
  */
 export function endpointOfUri(text: string): Endpoint | undefined {
@@ -12,7 +13,11 @@ export function endpointOfUri(text: string): Endpoint | undefined {
   const transport = transportOf(uri);
   if (transport === undefined) return undefined;
   const open = { transport: !uri.params.get('transport'), port: uri.port === undefined };
-  const to: Endpoint = { transport, host: unbracketed(uri.host), port: uri.port ?? defaultPort(transport) };
+  const to: Endpoint = {
+    transport,
+    host: unbracketed(uri.params.get('maddr') || uri.host),
+    port: uri.port ?? defaultPort(transport),
+  };
   return open.transport || open.port ? { ...to, open } : to;
 }
 

@@ -12,7 +12,12 @@ import { createUserAgent, type UserAgent, type UserAgentOptions } from './user-a
 type Teardown = { teardown(fn: () => unknown): void };
 
 const ZONE: Zone = {
-  A: { 'a.test': ['192.0.2.1', '192.0.2.2'], 'one.test': ['192.0.2.11'], 'two.test': ['192.0.2.12'] },
+  A: {
+    'none.test': ['192.0.2.13'],
+    'a.test': ['192.0.2.1', '192.0.2.2'],
+    'one.test': ['192.0.2.11'],
+    'two.test': ['192.0.2.12'],
+  },
   AAAA: { 'one.test': ['::b'] },
   SRV: {
     '_sip._udp.srv.test': [
@@ -62,7 +67,24 @@ t.test('dns: each form of URI is looked up as RFC 3263 says', async (t) => {
   ]);
   t.same(await find('sip:naptr.test'), ['tcp 192.0.2.12:5070', 'udp 192.0.2.11:5071']);
   t.same(await find('sip:nowhere.test'), []);
-  t.same(await find('sip:none.test;transport=udp'), []);
+});
+
+t.test(
+  'dns: an SRV target of "." says that there is no such service: the address of the name is not asked for',
+  async (t) => {
+    const { find, asked } = await resolver(t);
+    t.same(await find('sip:none.test;transport=udp'), []);
+    t.same(asked, ['SRV _sip._udp.none.test']);
+    t.same(await find('sip:none.test;transport=tcp'), ['tcp 192.0.2.13:5060'], 'of another service nothing is said');
+  },
+);
+
+t.test('dns: maddr says where a request goes in place of the host (RFC 3263 §4)', async (t) => {
+  const { find } = await resolver(t);
+  t.same(await find('sip:a.test;maddr=192.0.2.99'), ['udp 192.0.2.99:5060']);
+  t.same(await find('sip:user@nowhere.test:5090;maddr=one.test;transport=tcp'), ['tcp 192.0.2.11:5090']);
+  t.equal(endpointOfUri('sip:a.test;maddr=[2001:db8::1]')?.host, '2001:db8::1');
+  t.equal(endpointOfUri('sip:a.test;maddr')?.host, 'a.test');
 });
 
 t.test('dns: only what we speak is found', async (t) => {

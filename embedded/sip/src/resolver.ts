@@ -103,8 +103,7 @@ export class SipResolver {
 
   private async find(to: Endpoint): Promise<Endpoint[]> {
     // Names of the hosts file and of container networks have no dot, and no service records.
-    const located = to.open?.port && to.host.includes('.') ? await this.locate(to) : [];
-    const hosts = located.length > 0 ? located : [to];
+    const hosts = (to.open?.port && to.host.includes('.') ? await this.locate(to) : undefined) ?? [to];
     const targets: Endpoint[] = [];
     for (const { transport, host, port } of hosts) {
       // RFC 5922 §4: the certificate proves the domain that was asked for, not the host that DNS named.
@@ -118,16 +117,17 @@ export class SipResolver {
     return targets.slice(0, MAX_TARGETS);
   }
 
-  /** Hosts by NAPTR and SRV; none when there are no such records. */
-  private async locate(to: Endpoint): Promise<Endpoint[]> {
+  /** Hosts by NAPTR and SRV; none where DNS says that there is no such service, undefined when there are no records. */
+  private async locate(to: Endpoint): Promise<Endpoint[] | undefined> {
     const services = await this.services(to);
     const found = await Promise.all(
       services.map(async ({ transport, srv }) => {
         const servers = await this.servers(srv);
-        return servers.map(({ name, port }) => ({ transport, host: name, port }));
+        return servers?.map(({ name, port }) => ({ transport, host: name, port }));
       }),
     );
-    return found.flat();
+    const told = found.filter((servers) => servers !== undefined);
+    return told.length > 0 ? told.flat() : undefined;
   }
 
   private async services(to: Endpoint): Promise<Service[]> {
@@ -146,8 +146,9 @@ export class SipResolver {
     return services.length > 0 ? services : (transport === 'tls' ? SECURE : PLAIN).filter(usable).map(of);
   }
 
-  private async servers(name: string): Promise<Array<{ name: string; port: number }>> {
+  private async servers(name: string): Promise<Array<{ name: string; port: number }> | undefined> {
     const records = await orNone(this.dns.resolveSrv(name));
+    if (records.length === 0) return undefined;
     // RFC 2782: a lone target of "." says that there is no such service.
     return orderByWeight(records.filter((record) => record.name !== '' && record.name !== '.'));
   }

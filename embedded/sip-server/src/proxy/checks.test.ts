@@ -24,6 +24,20 @@ t.test('proxy: RFC 4475 zeromf: Max-Forwards 0 is answered 483 and goes nowhere'
   t.same(target.requests, []);
 });
 
+t.test(
+  'proxy: a maddr that led here is taken from the Request-URI with its port and transport (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const target = await startTarget(t, answering(200));
+    const { server } = await startProxying(t, target.uri());
+    const { port } = server.layer.addressFor('udp');
+    const phone = await startPhone(t);
+    const uri = `sip:b@elsewhere.test:${port};maddr=127.0.0.1;transport=udp;user=phone`;
+    t.equal((await phone.request({ method: 'OPTIONS', uri }))?.status, 200);
+    t.equal(target.requests[0]?.uri, 'sip:b@elsewhere.test;user=phone');
+  },
+);
+
 t.test('proxy: a loop is answered 482, a spiral goes on (not drachtio)', notDrachtio, async (t) => {
   const target = await startTarget(t, answering(200));
   const { server, results } = await startProxying(t, (req) => {

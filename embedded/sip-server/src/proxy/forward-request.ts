@@ -29,19 +29,21 @@ export interface ForwardingRules {
 }
 
 /**
- * RFC 3261 §16.4: a copy of a received request without the Routes that led here, its Request-URI taken back from a strict
- * router before us.
+ * RFC 3261 §16.4: a copy of a received request without the Routes and the `maddr` that led here, its Request-URI taken back
+ * from a strict router before us.
  */
 export function withoutOwnRoutes(received: SipMessage, routes: OwnRoutes): SipMessage {
   const request = received.clone();
   const values = request.getList('Route');
-  if (values.length === 0) return request;
-  if (isLoose(request.uri) && routes.isSigned(request.uri, request.get('Call-ID') ?? '')) {
-    request.uri = uriOfRoute(values.pop());
+  if (values.length > 0) {
+    if (isLoose(request.uri) && routes.isSigned(request.uri, request.get('Call-ID') ?? '')) {
+      request.uri = uriOfRoute(values.pop());
+    }
+    // Two of them where the sides of a dialog differ.
+    while (values.length > 0 && routes.isOwn(uriOfRoute(values[0]))) values.shift();
+    setList(request, 'Route', values);
   }
-  // Two of them where the sides of a dialog differ.
-  while (values.length > 0 && routes.isOwn(uriOfRoute(values[0]))) values.shift();
-  setList(request, 'Route', values);
+  request.uri = routes.withoutOwnMaddr(request.uri);
   return request;
 }
 
@@ -49,7 +51,8 @@ export function withoutOwnRoutes(received: SipMessage, routes: OwnRoutes): SipMe
  * The target that a destination of an application means: a Request-URI of ours is replaced, any other is kept and only
  * sent there, as drachtio-server does. A destination that repeats the Request-URI leaves the way to the Route headers.
  */
-export function targetOf(request: SipMessage, destination: string, routes: OwnRoutes): Target {
+export function targetOf(request: SipMessage, wanted: string, routes: OwnRoutes): Target {
+  const destination = routes.withoutOwnMaddr(wanted);
   if (destination === request.uri) return { uri: request.uri };
   return routes.isOwn(request.uri)
     ? { uri: requestUriOf(destination), sendTo: destination }

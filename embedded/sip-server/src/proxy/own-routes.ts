@@ -3,12 +3,14 @@ import {
   bracketed,
   defaultPort,
   type Endpoint,
+  formatUri,
   isTransportName,
   type MessageSource,
   parseNameAddr,
   parseUri,
   type TransactionLayer,
   transportParam,
+  unbracketed,
 } from '@ringwire/sip';
 
 /** URI parameter of our Record-Route and Path values that proves them ours. */
@@ -38,8 +40,19 @@ export class OwnRoutes {
     const named = uri.params.get('transport')?.toLowerCase() ?? '';
     const transport = isTransportName(named) ? named : uri.scheme === 'sips' ? 'tls' : 'udp';
     const port = uri.port ?? defaultPort(transport);
-    if (this.names.includes(uri.host.toLowerCase())) return this.layer.addresses.some((own) => own.port === port);
-    return this.layer.isOwnAddress(uri.host.replace(/^\[|\]$/g, ''), port);
+    const host = uri.params.get('maddr') || uri.host;
+    if (this.names.includes(host.toLowerCase())) return this.layer.addresses.some((own) => own.port === port);
+    return this.layer.isOwnAddress(unbracketed(host), port);
+  }
+
+  /** A Request-URI as it goes on: where its `maddr` led here, without it and the port and transport that went with it (RFC 3261 §16.4). */
+  withoutOwnMaddr(text: string): string {
+    const uri = text.includes('maddr') ? parseUri(text) : undefined;
+    if (!uri?.params.get('maddr') || !this.isOwn(text)) return text;
+    uri.params.delete('maddr');
+    uri.params.delete('transport');
+    uri.port = undefined;
+    return formatUri(uri);
   }
 
   /** Whether a URI was written by {@link values} for this Call-ID. */
