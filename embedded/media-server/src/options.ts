@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { CODEC_IDS, type CodecId, parseCodecId } from '@ringwire/rtp';
+import { type ConferenceProfiles, NO_PROFILES, parseProfiles } from './conference/profiles.js';
 import { UsageError } from './errors.js';
 
 /** What the command line says. */
@@ -26,6 +28,7 @@ export interface ServerOptions {
   cacheDir: string | undefined;
   /** Most that fetched URLs may take there. */
   cacheBytes: number;
+  conferenceProfiles: ConferenceProfiles;
 }
 
 /** Text for `--help` and for wrong flags. */
@@ -47,6 +50,7 @@ export const USAGE = `media-server: plays, records and bridges calls under the c
   --sounds-dir DIR          where relative file names begin (default: the working directory)
   --cache-dir DIR           where fetched URLs are kept (default: a temporary folder, removed at the end)
   --cache-mb N              most that fetched URLs may take, in MiB (default 512)
+  --conference-profiles FILE  profiles of conferences and groups of keys, in JSON (default: no sounds, FreeSWITCH's keys)
   Ports may be 0: any free port.`;
 
 const DEFAULTS = {
@@ -64,7 +68,12 @@ const DEFAULTS = {
   'cache-mb': '512',
 };
 
-type Values = typeof DEFAULTS & { 'rtp-address'?: string; 'sounds-dir'?: string; 'cache-dir'?: string };
+type Values = typeof DEFAULTS & {
+  'rtp-address'?: string;
+  'sounds-dir'?: string;
+  'cache-dir'?: string;
+  'conference-profiles'?: string;
+};
 
 /**
  * Reads the command line.
@@ -93,13 +102,14 @@ export function readOptions(args: string[]): ServerOptions {
     soundsDir: values['sounds-dir'] ?? process.cwd(),
     cacheDir: values['cache-dir'],
     cacheBytes: number('--cache-mb', values['cache-mb'], 1, 1_000_000, problems) * 1024 * 1024,
+    conferenceProfiles: profiles('--conference-profiles', values['conference-profiles'], problems),
   };
   if (problems.length > 0) throw new UsageError(`${problems.join('\n')}\n\n${USAGE}`, { problems });
   return options;
 }
 
 function parse(args: string[], problems: string[]): Values {
-  const names = [...Object.keys(DEFAULTS), 'rtp-address', 'sounds-dir', 'cache-dir'];
+  const names = [...Object.keys(DEFAULTS), 'rtp-address', 'sounds-dir', 'cache-dir', 'conference-profiles'];
   try {
     const { values } = parseArgs({
       args,
@@ -129,6 +139,18 @@ function codecs(flag: string, text: string, problems: string[]): CodecId[] {
       problems.push(`${flag}: expected names of ${CODEC_IDS.join(', ')} with commas between, got ${name || 'nothing'}`);
   }
   return [...ids];
+}
+
+function profiles(flag: string, path: string | undefined, problems: string[]): ConferenceProfiles {
+  if (path === undefined) return NO_PROFILES;
+  try {
+    const result = parseProfiles(readFileSync(path, 'utf8'));
+    if (result.ok) return result.profiles;
+    problems.push(...result.problems.map((problem) => `${flag}: ${path}: ${problem}`));
+  } catch (error) {
+    problems.push(`${flag}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return NO_PROFILES;
 }
 
 function number(flag: string, text: string, min: number, max: number, problems: string[]): number {

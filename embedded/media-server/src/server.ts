@@ -71,7 +71,13 @@ export async function startMediaServer(
     counters,
     onProblem: (channel, problem) => logger.warn({ channel, problem }, 'cannot play'),
   });
-  const conferences = new Conferences({ bus, pool, playlists, domain: options.sip.host });
+  const conferences = new Conferences({
+    bus,
+    pool,
+    playlists,
+    profiles: options.conferenceProfiles,
+    domain: options.sip.host,
+  });
   const runApplication = createApplicationRunner({
     playlists,
     conferences,

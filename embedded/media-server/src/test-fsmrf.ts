@@ -3,102 +3,42 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { MediaServer } from './server.js';
-import { startServer } from './test-peer.js';
-import type { Teardown } from './test-phone.js';
+import type { ConnectOptions, Endpoint, EndpointOptions, MediaServerClient, Mrf, Srf } from './test-fsmrf-types.js';
+import { PhoneMedia, startServer } from './test-peer.js';
+import type { PhoneOptions, Teardown } from './test-phone.js';
 
-/** What these tests use of drachtio-fsmrf and drachtio-srf, which have no types that fit. */
-export interface Endpoint {
-  uuid: string;
-  local: { sdp: string; mediaIp: string; mediaPort: string };
-  remote: { sdp: string };
-  dtmfType: string;
-  sip: { callId: string };
-  connected: boolean;
-  play(file: string | string[] | { file: string; seekOffset?: number; timeoutSecs?: number }): Promise<{
-    playbackSeconds: string;
-    playbackMilliseconds: string;
-  }>;
-  playCollect(options: object): Promise<{ digits: string; terminatorUsed: string }>;
-  record(file: string, options: object): Promise<{ recordMilliseconds: string }>;
-  recordSession(file: string): Promise<unknown>;
-  set(values: Record<string, string>): Promise<void>;
-  export(name: string, value: string): Promise<void>;
-  getChannelVariables(includeMedia: boolean): Promise<Record<string, string | number>>;
-  api(command: string, args?: unknown): Promise<{ body: string }>;
-  modify(sdp: string): Promise<string>;
-  bridge(other: Endpoint | string): Promise<void>;
-  unbridge(): Promise<void>;
-  mute(): Promise<unknown>;
-  join(
-    room: string | Conference,
-    options?: { flags?: Record<string, boolean>; pin?: string },
-  ): Promise<{ memberId: number; confUuid: string }>;
-  confMute(): Promise<string>;
-  confUnmute(): Promise<string>;
-  confDeaf(): Promise<string>;
-  confUndeaf(): Promise<string>;
-  confKick(): Promise<string>;
-  confPlay(file: string): Promise<unknown>;
-  unjoin(): Promise<string>;
-  transfer(room: string | Conference): Promise<string>;
-  getNonMatchingConfParticipants(room: string, tag: string): Promise<number[]>;
-  destroy(): Promise<void>;
-  on(event: string, listener: (facts: Record<string, string>) => void): void;
-  once(event: string, listener: (facts: Record<string, string>) => void): void;
-}
-
-/** A conference as drachtio-fsmrf shows it. */
-export interface Conference extends NodeJS.EventEmitter {
-  name: string;
-  uuid: string;
-  memberId: number;
-  maxMembers: number;
-  endpoint: Endpoint;
-  participants: Map<number, object>;
-  play(file: string | string[]): Promise<{ seconds: number; milliseconds: number; samples: number }>;
-  startRecording(path: string): Promise<string>;
-  pauseRecording(path: string): Promise<string>;
-  resumeRecording(path: string): Promise<string>;
-  stopRecording(path: string): Promise<string>;
-  destroy(): Promise<void>;
-}
-
-/** A media server as drachtio-fsmrf shows it. */
-export interface MediaServerClient {
-  sip: { ipv4: { udp: { address: string } } };
-  maxSessions: number;
-  currentSessions: number;
-  conn: NodeJS.EventEmitter;
-  createEndpoint(options?: {
-    remoteSdp?: string;
-    codecs?: string[];
-    headers?: Record<string, string>;
-  }): Promise<Endpoint>;
-  createConference(name: string, options?: { maxMembers?: number }): Promise<Conference>;
-  api(command: string): Promise<string>;
-  disconnect(): void;
-}
-
-interface Srf extends NodeJS.EventEmitter {
-  connect(options: { host: string; port: number; secret: string }): void;
-  disconnect(): void;
-}
+export type * from './test-fsmrf-types.js';
 
 const require = createRequire(import.meta.url);
 const SrfClass = require('drachtio-srf') as new () => Srf;
-const Mrf = require('drachtio-fsmrf') as new (
+/** The module drachtio-fsmrf. */
+export const MrfClass = require('drachtio-fsmrf') as (new (
   srf: Srf,
-) => {
-  connect(options: {
-    address: string;
-    port: number;
-    secret: string;
-    listenAddress: string;
-  }): Promise<MediaServerClient>;
+  options?: { customEvents?: string[] },
+) => Mrf) & {
+  utils: { parseBodyText(text: string): Record<string, string | number> };
 };
 
+/** `host:port:password` of a real FreeSWITCH against which the tests of fsmrf's methods run in the place of our own server. */
+const FREESWITCH = process.env.FREESWITCH;
+
+/** Options of a test that a FreeSWITCH cannot pass whose build has not what it needs. */
+export function needs(module: string): { skip: string | false } {
+  return { skip: FREESWITCH ? `this FreeSWITCH has no ${module}` : false };
+}
+
+/** Whether the tests run against our own server. */
+export const isOurs = FREESWITCH === undefined;
+
+/** The embedded SIP server and an application of drachtio-srf on it. */
+interface SipSide {
+  srf: Srf;
+  /** `host:port` to which callers send. */
+  sipAddress: string;
+}
+
 /** Starts the embedded SIP server as a process of its own. */
-async function startSipServer(t: Teardown): Promise<number> {
+async function startSipServer(t: Teardown): Promise<{ controlPort: number; contacts: string[] }> {
   const main = fileURLToPath(import.meta.resolve('@ringwire/sip-server/main.js'));
   const flags = ['--contact', 'sip:127.0.0.1:0;transport=udp', '--address', '127.0.0.1', '--port', '0'];
   const child: ChildProcess = spawn(process.execPath, [main, ...flags, '--loglevel', 'error'], {
@@ -108,8 +48,18 @@ async function startSipServer(t: Teardown): Promise<number> {
     child.kill();
     if (child.exitCode === null) await once(child, 'exit');
   });
-  const [ready] = (await once(child, 'message')) as [{ controlPort: number }];
-  return ready.controlPort;
+  const [ready] = (await once(child, 'message')) as [{ controlPort: number; contacts: string[] }];
+  return ready;
+}
+
+/** Unmodified drachtio-srf on our SIP server. */
+export async function connectSrf(t: Teardown): Promise<SipSide> {
+  const { controlPort, contacts } = await startSipServer(t);
+  const srf = new SrfClass();
+  srf.connect({ host: '127.0.0.1', port: controlPort, secret: 'cymru' });
+  await once(srf, 'connect');
+  t.teardown(() => srf.disconnect());
+  return { srf, sipAddress: /\d+\.\d+\.\d+\.\d+:\d+/.exec(contacts[0]!)![0] };
 }
 
 /** Unmodified drachtio-srf and drachtio-fsmrf against our SIP server and our media server. */
@@ -118,14 +68,86 @@ export async function connectFsmrf(
   flags: string[] = [],
 ): Promise<{ server: MediaServer; ms: MediaServerClient }> {
   const server = await startServer(t, ['--heartbeat-ms', '100', ...flags]);
-  const srf = new SrfClass();
-  srf.connect({ host: '127.0.0.1', port: await startSipServer(t), secret: 'cymru' });
-  await once(srf, 'connect');
+  const { srf } = await connectSrf(t);
   const port = Number(server.esl.split(':')[1]);
-  const ms = await new Mrf(srf).connect({ address: '127.0.0.1', port, secret: 'ClueCon', listenAddress: '127.0.0.1' });
-  t.teardown(() => {
-    ms.disconnect();
-    srf.disconnect();
+  const ms = await new MrfClass(srf).connect({
+    address: '127.0.0.1',
+    port,
+    secret: 'ClueCon',
+    listenAddress: '127.0.0.1',
   });
+  t.teardown(() => ms.disconnect());
   return { server, ms };
+}
+
+/** A media server through drachtio-fsmrf: ours, or the real one that `FREESWITCH` names. */
+export interface AnyMediaServer extends SipSide {
+  ms: MediaServerClient;
+  mrf: Mrf;
+  target: ConnectOptions;
+  /** Lets a phone be the remote side of an endpoint that has none. */
+  giveMedia(t: Teardown, ep: Endpoint): Promise<PhoneMedia>;
+  /** Resolves when the media server says that so much time has passed. */
+  pass(ms: number): Promise<void>;
+  /** A phone with its media at a new endpoint, which goes with the test. */
+  phone(t: Teardown, options?: EndpointOptions, phone?: PhoneOptions): Promise<{ ep: Endpoint; media: PhoneMedia }>;
+}
+
+/** Connects to ours or to the real one. */
+export async function connectAny(t: Teardown, customEvents: string[] = []): Promise<AnyMediaServer> {
+  const sip = await connectSrf(t);
+  const target = await targetOf(t);
+  const mrf = new MrfClass(sip.srf, { customEvents });
+  const ms = await mrf.connect(target);
+  t.teardown(() => ms.disconnect());
+  let clock: Promise<Endpoint> | undefined;
+  return {
+    ...sip,
+    ms,
+    mrf,
+    target,
+    async giveMedia(t, ep) {
+      const media = await PhoneMedia.open(t);
+      media.start(await ep.modify(media.offer()));
+      return media;
+    },
+    async pass(duration) {
+      clock ??= ms.createEndpoint();
+      await (await clock).execute('sleep', String(duration));
+    },
+    async phone(t, options = {}, phoneOptions = {}) {
+      const media = await PhoneMedia.open(t, phoneOptions);
+      const ep = await ms.createEndpoint({ remoteSdp: media.offer(), ...options });
+      // Whatever became of it: destroy() does not end when the other side has hung up meanwhile.
+      t.teardown(() => ms.api(`uuid_kill ${ep.uuid}`));
+      media.start(ep.local.sdp);
+      return { ep, media };
+    },
+  };
+}
+
+async function targetOf(t: Teardown): Promise<ConnectOptions> {
+  const address = '127.0.0.1';
+  if (FREESWITCH) {
+    const [host = address, port = '8021', secret = 'ClueCon'] = FREESWITCH.split(':');
+    return { address: host, port: Number(port), secret, listenAddress: address };
+  }
+  const server = await startServer(t, ['--heartbeat-ms', '1000']);
+  return { address, port: Number(server.esl.split(':')[1]), secret: 'ClueCon', listenAddress: address };
+}
+
+/** Resolves with the next event of that name. */
+export function nextEvent(ep: Endpoint, name: string): Promise<Record<string, string>> {
+  return new Promise((resolve) => ep.once(name, resolve));
+}
+
+/** Resolves with the cause when the endpoint is gone; a real FreeSWITCH may close the socket before it has told one. */
+export async function goneWith(ep: Endpoint): Promise<string> {
+  const facts = await new Promise<Record<string, string> | undefined>((resolve) => ep.once('destroy', resolve));
+  return facts?.reason ?? 'unknown';
+}
+
+/** Checks the cause that {@link goneWith} found. */
+export function checkCause(t: { ok(value: unknown, message: string): unknown }, found: string, wanted: string): void {
+  t.ok(found === wanted || (!isOurs && found === 'unknown'), `gone with ${found}, not ${wanted}`);
 }

@@ -1,5 +1,6 @@
 import type { Conference } from '../conference/conference.js';
-import { type ConferenceMember, MAX_VOLUME_LEVEL } from '../conference/conference-member.js';
+import type { ConferenceMember } from '../conference/conference-member.js';
+import { setHearing, setOnHold, setSpeaking, toggleFloor } from '../conference/member-operations.js';
 
 /** Does something to one member and answers as FreeSWITCH does; `rest` is what follows the member. */
 type MemberCommand = (conference: Conference, member: ConferenceMember, rest: string[]) => string;
@@ -13,16 +14,16 @@ const MAX_TAG_LENGTH = 256;
 
 /** `conference <name> <command> <member> …`. */
 export const MEMBER_COMMANDS: ReadonlyMap<string, MemberCommand> = new Map<string, MemberCommand>([
-  ['mute', (conference, member) => changed(conference, member, 'mute', () => setSpeak(member, false))],
-  ['unmute', (conference, member) => changed(conference, member, 'unmute', () => setSpeak(member, true))],
-  ['tmute', toggleMute],
-  ['deaf', (conference, member) => changed(conference, member, 'deaf', () => setHear(member, false))],
-  ['undeaf', (conference, member) => changed(conference, member, 'undeaf', () => setHear(member, true))],
+  ['mute', (conference, member, rest) => speaking(conference, member, false, rest)],
+  ['unmute', (conference, member, rest) => speaking(conference, member, true, rest)],
+  ['tmute', (conference, member, rest) => speaking(conference, member, !member.canSpeak, rest)],
+  ['deaf', (conference, member, rest) => hearing(conference, member, false, rest)],
+  ['undeaf', (conference, member, rest) => hearing(conference, member, true, rest)],
   ['hold', hold],
-  ['unhold', (conference, member) => changed(conference, member, 'unhold', () => setHold(member, false))],
+  ['unhold', unhold],
   // Without video these change nothing, and say so as they do for a caller without a camera.
-  ['vmute', (conference, member) => changed(conference, member, 'vmute')],
-  ['unvmute', (conference, member) => changed(conference, member, 'unvmute')],
+  ['vmute', (conference, member) => withoutVideo(conference, member, 'vmute')],
+  ['unvmute', (conference, member) => withoutVideo(conference, member, 'unvmute')],
   ['kick', kick],
   ['hup', hangUp],
   ['dtmf', digits],
@@ -36,38 +37,38 @@ export const MEMBER_COMMANDS: ReadonlyMap<string, MemberCommand> = new Map<strin
   ['floor', floor],
 ]);
 
-function changed(conference: Conference, member: ConferenceMember, what: string, change?: () => void): string {
-  change?.();
-  conference.apply(member);
+function speaking(conference: Conference, member: ConferenceMember, on: boolean, rest: string[]): string {
+  setSpeaking(conference, member, on, isQuiet(rest));
+  return `+OK ${on ? 'unmute' : 'mute'} ${member.id}\n`;
+}
+
+function hearing(conference: Conference, member: ConferenceMember, on: boolean, rest: string[]): string {
+  setHearing(conference, member, on, isQuiet(rest));
+  return `+OK ${on ? 'undeaf' : 'deaf'} ${member.id}\n`;
+}
+
+function isQuiet(rest: string[]): boolean {
+  return rest.some((word) => word.includes('quiet'));
+}
+
+function hold(conference: Conference, member: ConferenceMember, [file]: string[]): string {
+  if (file) void conference.play(file, { member, alone: true });
+  setOnHold(conference, member, true);
+  return `+OK hold ${member.id}\n`;
+}
+
+function unhold(conference: Conference, member: ConferenceMember): string {
+  setOnHold(conference, member, false);
+  return `+OK unhold ${member.id}\n`;
+}
+
+function withoutVideo(conference: Conference, member: ConferenceMember, what: string): string {
   conference.emitMember(member, `${what}-member`);
   return `+OK ${what} ${member.id}\n`;
 }
 
-function setSpeak(member: ConferenceMember, on: boolean): void {
-  member.canSpeak = on;
-  if (!on) member.isTalking = false;
-}
-
-function setHear(member: ConferenceMember, on: boolean): void {
-  member.canHear = on;
-}
-
-function setHold(member: ConferenceMember, on: boolean): void {
-  member.isOnHold = on;
-  if (on) member.isTalking = false;
-}
-
-function toggleMute(conference: Conference, member: ConferenceMember): string {
-  const { canSpeak } = member;
-  return changed(conference, member, canSpeak ? 'mute' : 'unmute', () => setSpeak(member, !canSpeak));
-}
-
-function hold(conference: Conference, member: ConferenceMember, [file]: string[]): string {
-  if (file) void conference.play(file, false, member, true);
-  return changed(conference, member, 'hold', () => setHold(member, true));
-}
-
-function kick(conference: Conference, member: ConferenceMember): string {
+function kick(conference: Conference, member: ConferenceMember, [file]: string[]): string {
+  member.farewell = file ?? conference.settings['kicked-sound'];
   conference.emitMember(member, 'kick-member');
   conference.remove(member);
   return `+OK kicked ${member.id}\n`;
@@ -114,8 +115,7 @@ function volume(
 ): string {
   const field = side === 'in' ? 'volumeIn' : 'volumeOut';
   if (value !== undefined) {
-    const wanted = stepped(value, member[field], 1);
-    member[field] = Math.max(-MAX_VOLUME_LEVEL, Math.min(MAX_VOLUME_LEVEL, wanted));
+    member.setVolume(field, stepped(value, member[field], 1));
     conference.apply(member);
     conference.emitMember(member, `volume-${side}-member`, [['Volume-Level', String(member[field])]]);
   }
@@ -130,9 +130,9 @@ function setTag(conference: Conference, member: ConferenceMember, tag: string | 
 }
 
 function floor(conference: Conference, member: ConferenceMember): string {
-  if (conference.floor !== undefined && conference.floor !== member.id)
-    return `-ERR floor is held by ${conference.floor}\n`;
-  return `+OK floor ${member.id}\n`;
+  const holder = toggleFloor(conference, member);
+  if (holder === 'held') return `-ERR floor is held by ${conference.floor}\n`;
+  return `+OK floor ${holder ?? 'none'}\n`;
 }
 
 /** `up`, `down` or a number. */

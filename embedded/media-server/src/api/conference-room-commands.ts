@@ -43,8 +43,7 @@ export const ROOM_COMMANDS: ReadonlyMap<string, RoomCommand> = new Map<string, R
 ]);
 
 function setLock(conference: Conference, on: boolean): string {
-  conference.isLocked = on;
-  conference.emit(on ? 'lock' : 'unlock');
+  conference.setLocked(on);
   return `+OK ${conference.name} ${on ? 'locked' : 'unlocked'}\n`;
 }
 
@@ -52,12 +51,12 @@ async function play(conference: Conference, [file, who, how]: string[]): Promise
   if (!file) return undefined;
   const isAsync = who?.toLowerCase() === 'async' || how?.toLowerCase() === 'async';
   if (who === undefined || who.toLowerCase() === 'async') {
-    const playing = await conference.play(file, isAsync);
+    const playing = await conference.play(file, { async: isAsync });
     return playing ? `+OK (play) Playing file ${file}\n` : `-ERR (play) File: ${file} not found.\n`;
   }
   const member = memberOf(conference, who);
   if (!member) return `-ERR Member: ${who} not found.\n`;
-  const playing = await conference.play(file, isAsync, member, how?.toLowerCase() === 'nomux');
+  const playing = await conference.play(file, { async: isAsync, member, alone: how?.toLowerCase() === 'nomux' });
   return playing
     ? `+OK (play) Playing file ${file} to member ${member.id}\n`
     : `-ERR (play) File: ${file} not found.\n`;
@@ -90,7 +89,8 @@ function fileVolume(conference: Conference, [level, which]: string[]): string {
 
 function music(conference: Conference, [what]: string[]): string {
   if (!what) return '-ERR invalid moh param\n';
-  conference.setHoldMusic(what === 'off' ? undefined : what);
+  if (what === 'toggle') conference.toggleHoldMusic();
+  else conference.setHoldMusic(what === 'off' ? undefined : what === 'on' ? conference.settings['moh-sound'] : what);
   return '+OK moh\n';
 }
 
@@ -256,6 +256,12 @@ function pin(conference: Conference, [first, second]: string[]): string {
   return `+OK Pin for conference ${conference.name} set: ${first}\n`;
 }
 
+/** FreeSWITCH's own, for whoever switches on what has not been chosen. */
+const DEFAULT_SOUNDS = {
+  enter: 'tone_stream://%(200,0,500,600,700)',
+  exit: 'tone_stream://%(500,0,300,200,100,50,25)',
+};
+
 function sound(conference: Conference, side: 'enter' | 'exit', [how, file]: string[]): string {
   if (how === undefined) return '-ERR Not enough args\n';
   const [on, path] =
@@ -264,6 +270,7 @@ function sound(conference: Conference, side: 'enter' | 'exit', [how, file]: stri
   switch (how.toLowerCase()) {
     case 'on':
       conference[on] = true;
+      conference[path] ??= DEFAULT_SOUNDS[side];
       conference.emit(`${side}-sounds-on`);
       return `+OK ${name} ${side} sounds on (${conference[path]})\n`;
     case 'off':

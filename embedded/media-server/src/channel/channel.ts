@@ -15,13 +15,13 @@ import {
 } from './channel-data.js';
 import { digitDurationMs, parseDialString } from './dial-string.js';
 import { type ExecuteOptions, ExecuteQueue } from './execute-queue.js';
-import { hangupCauseOf, q850Of } from './hangup-causes.js';
+import { type HangupCause, hangupCauseOf, q850Of } from './hangup-causes.js';
 import { isTrue } from './truth.js';
 
 /** What a channel needs to end its SIP side. */
 export interface SignallingSide {
   /** Sends BYE, or nothing when the peer has ended the dialog. */
-  end(cause: string): void;
+  end(cause: HangupCause): void;
   /** Sends a digit in an INFO. */
   sendInfoDigit(digit: string, durationMs: number): void;
   /** Sends a NOTIFY with an event of phones, such as `talk`; false when that cannot be. */
@@ -103,6 +103,15 @@ export class Channel {
     if (name === '') return;
     if (value === undefined || value === '') this.#variables.delete(name);
     else this.#variables.set(name, value.slice(0, MAX_VARIABLE_LENGTH));
+  }
+
+  /** The variables whose names begin so, without that beginning. */
+  variables(prefix: string): [string, string][] {
+    const found: [string, string][] = [];
+    for (const [name, value] of this.#variables) {
+      if (name.startsWith(prefix) && name !== prefix) found.push([name.slice(prefix.length), value]);
+    }
+    return found;
   }
 
   /** Puts the values of variables in the place of `${name}`, as FreeSWITCH does in the arguments of applications. */
@@ -326,13 +335,15 @@ export class Channel {
   async hangup(causeName: string): Promise<void> {
     if (this.isEnded) return;
     const cause = hangupCauseOf(causeName);
-    this.#cause = cause;
+    this.#cause = cause.name;
     this.#hungUpMs = Date.now();
-    this.setVariable('hangup_cause', cause);
+    this.setVariable('hangup_cause', cause.name);
     this.setVariable('hangup_cause_q850', String(q850Of(cause)));
+    const partner = this.bridgedTo;
+    partner?.setVariable('last_bridge_hangup_cause', cause.name);
+    partner?.setVariable('last_bridge_proto_specific_hangup_cause', this.getVariable('proto_specific_hangup_cause'));
     this.signalling?.end(cause);
     this.emit('CHANNEL_HANGUP');
-    const partner = this.bridgedTo;
     this.unbridge([partner]);
     // As in FreeSWITCH: who is left alone goes too, unless it was told to wait.
     if (partner && isTrue(partner.getVariable('park_after_bridge'))) partner.park();

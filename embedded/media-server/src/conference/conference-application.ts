@@ -51,7 +51,8 @@ export async function conference(
       if (found.members.size === 0) found.end();
       return undefined;
     }
-    const next = await takePart(conferences, found, channel, wanted.flags, admission === 'moderator');
+    const { next, farewell } = await takePart(conferences, found, channel, wanted.flags, admission === 'moderator');
+    if (farewell) await playSound(context, found, channel, farewell, execution);
     const following = next === undefined ? undefined : parseJoinArguments(next);
     wanted = following && { ...following, flags: wanted.flags };
   }
@@ -78,7 +79,7 @@ function open(
   }
   const conference = conferences.create(name, profile);
   if (!conference) return undefined;
-  conference.holdMusic = channel.getVariable('conference_moh_sound');
+  conference.holdMusic ??= channel.getVariable('conference_moh_sound');
   const maxMembers = Number(channel.getVariable('conference_max_members') ?? 0);
   if (Number.isInteger(maxMembers) && maxMembers > 1) conference.maxMembers = maxMembers;
   const grace = Number(channel.getVariable('conference_endconference_grace_time') ?? 0);
@@ -99,18 +100,38 @@ async function admit(
   const moderatorPin = channel.getVariable('conference_moderator_pin') ?? conference.moderatorPin;
   let isModerator = flags.has('moderator');
   if ((memberPin || moderatorPin) && channel.getVariable('conference_enforce_security') !== 'false') {
-    const entered = await enterPin(context, channel, [memberPin, moderatorPin], execution);
+    const entered = await enterPin(context, conference, channel, [memberPin, moderatorPin], execution);
     if (entered === undefined) return undefined;
     if (moderatorPin !== '' && entered === moderatorPin) isModerator = true;
   }
-  if (conference.isLocked) return undefined;
-  if (conference.maxMembers > 0 && conference.size >= conference.maxMembers) return undefined;
+  const { settings } = conference;
+  if (conference.isLocked) {
+    await playSound(context, conference, channel, settings['locked-sound'], execution);
+    return undefined;
+  }
+  if (conference.maxMembers > 0 && conference.size >= conference.maxMembers) {
+    await playSound(context, conference, channel, settings['maxmember-sound'], execution);
+    return undefined;
+  }
+  await playSound(context, conference, channel, settings['member-enter-sound'], execution);
   return isModerator ? 'moderator' : 'member';
+}
+
+/** Plays a sound to a channel that is no member, where there is one. */
+async function playSound(
+  { playlists }: ApplicationContext,
+  conference: Conference,
+  channel: Channel,
+  file: string | undefined,
+  execution: Execution,
+): Promise<void> {
+  if (file && !channel.isEnded) await playList(playlists, channel, conference.soundPath(file), execution);
 }
 
 /** The PIN that the channel has as `supplied_pin` or enters by keys; undefined when it has none of those wanted. */
 async function enterPin(
   { playlists }: ApplicationContext,
+  conference: Conference,
   channel: Channel,
   wanted: string[],
   execution: Execution,
@@ -119,8 +140,12 @@ async function enterPin(
   const supplied = (channel.getVariable('supplied_pin') ?? '').replace(/^.*X-ConfPin=/i, '').split(';')[0]!;
   if (pins.includes(supplied)) return supplied;
   const length = Math.max(...pins.map((pin) => pin.length));
-  for (let tries = 0; tries < PIN_TRIES && !channel.isEnded; tries++) {
-    const prompt = tries === 0 ? 'conference/conf-pin.wav' : 'conference/conf-bad-pin.wav';
+  const { settings } = conference;
+  const retries = Number(settings['pin-retries'] ?? PIN_TRIES);
+  const first = settings['pin-sound'] ?? 'conference/conf-pin.wav';
+  const again = settings['bad-pin-sound'] ?? 'conference/conf-bad-pin.wav';
+  for (let tries = 0; tries < retries && !channel.isEnded; tries++) {
+    const prompt = conference.soundPath(tries === 0 ? first : again);
     const entered = await collect(channel, length, () => void playList(playlists, channel, prompt, execution));
     execution.stop?.();
     if (pins.includes(entered)) return entered;
@@ -147,23 +172,31 @@ function collect(channel: Channel, length: number, prompt: () => void): Promise<
   });
 }
 
-/** Resolves when the channel is no member any more, with the conference that it is to go to. */
+/** How a channel left a conference. */
+interface Departure {
+  /** The conference that it is to go to. */
+  next?: string | undefined;
+  /** What it is to hear before. */
+  farewell?: string | undefined;
+}
+
+/** Resolves when the channel is no member any more. */
 function takePart(
   conferences: Conferences,
   conference: Conference,
   channel: Channel,
   flags: ReadonlySet<string>,
   isModerator: boolean,
-): Promise<string | undefined> {
+): Promise<Departure> {
   leaveConference(channel);
   channel.unbridge();
-  if (conference.isEnded) return Promise.resolve(undefined);
+  if (conference.isEnded) return Promise.resolve({});
   return new Promise((resolve) => {
     const membership: Membership = { next: undefined };
     MEMBERSHIPS.set(channel, membership);
-    conference.join(channel, conferences.memberId(channel), flags, isModerator, () => {
+    conference.join(channel, conferences.memberId(channel), flags, isModerator, ({ farewell }) => {
       if (MEMBERSHIPS.get(channel) === membership) MEMBERSHIPS.delete(channel);
-      resolve(membership.next);
+      resolve({ next: membership.next, farewell });
     });
   });
 }

@@ -2,13 +2,11 @@ import type { Channel } from '../channel/channel.js';
 import type { MemberSettings } from '../media/rooms/room-protocol.js';
 import { PlayList } from './play-list.js';
 
-/** Mean amplitude from which on a member counts as talking, as in FreeSWITCH's own configuration. */
-const DEFAULT_ENERGY_LEVEL = 100;
 /** Factors of FreeSWITCH's volume levels 1…4 and −1…−4. */
 const LOUDER = [1.3, 2.3, 3.3, 4.3];
 const SOFTER = [0.8, 0.6, 0.4, 0.2];
 /** Highest volume level; the lowest is its negative. */
-export const MAX_VOLUME_LEVEL = 4;
+const MAX_VOLUME_LEVEL = 4;
 /** Members of one room whom one member may not hear. */
 const MAX_RELATIONS = 1000;
 
@@ -39,18 +37,23 @@ export class ConferenceMember {
   /** Mean amplitude when talking last began or ended. */
   energy = 0;
   lastTalkedMs = 0;
-  energyLevel = DEFAULT_ENERGY_LEVEL;
+  /** Mean amplitude from which on it counts as talking. */
+  energyLevel: number;
   agcLevel = 0;
   volumeIn = 0;
   volumeOut = 0;
   tag: string | undefined;
+  /** What it hears when it has been thrown out. */
+  farewell: string | undefined;
 
   constructor(
     readonly id: number,
     readonly channel: Channel,
     readonly flags: ReadonlySet<string>,
     readonly isModerator: boolean,
+    energyLevel: number,
   ) {
+    this.energyLevel = energyLevel;
     this.canSpeak = !flags.has('mute');
     this.canHear = !flags.has('deaf');
   }
@@ -71,6 +74,11 @@ export class ConferenceMember {
       agcLevel: this.agcLevel,
       muteDetect: this.flags.has('mute-detect'),
     };
+  }
+
+  /** Sets the volume of what it says (in) or hears (out), within the levels that there are. */
+  setVolume(side: 'volumeIn' | 'volumeOut', level: number): void {
+    this[side] = Math.max(-MAX_VOLUME_LEVEL, Math.min(MAX_VOLUME_LEVEL, Math.trunc(level)));
   }
 
   /** Sets how it stands to another; false when it stands to too many already. */

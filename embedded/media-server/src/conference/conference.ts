@@ -7,14 +7,17 @@ import type { RecordEnded } from '../media/attachments/recorder.js';
 import type { MediaPool } from '../media/media-pool.js';
 import type { MediaRoom, RoomAttachment, RoomPlay, RoomPlayEnd } from '../media/media-room.js';
 import { ConferenceMember } from './conference-member.js';
+import type { ControlGroup } from './controls.js';
 import { areReadable, isFolder } from './files.js';
 import { PlayList } from './play-list.js';
+import type { ConferenceProfile, ConferenceProfiles } from './profiles.js';
 
 /** What a conference needs of the server. */
 export interface ConferenceContext {
   bus: EventBus;
   pool: MediaPool;
   playlists: Playlists;
+  profiles: ConferenceProfiles;
   /** What conferences tell as their domain. */
   domain: string;
 }
@@ -39,8 +42,20 @@ const MAX_VARIABLE_LENGTH = 4096;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Flag of members of whom one must be there. */
 const MANDATORY = 'mandatory_member_endconf';
-const DEFAULT_ENTER_SOUND = 'tone_stream://%(200,0,500,600,700)';
-const DEFAULT_EXIT_SOUND = 'tone_stream://%(500,0,300,200,100,50,25)';
+/** Mean amplitude from which on a member counts as talking, as in FreeSWITCH's own configuration. */
+const DEFAULT_ENERGY_LEVEL = 100;
+
+/** How a conference plays something. */
+interface PlayOptions {
+  /** Beside what plays, not after it. */
+  async?: boolean;
+  /** To this member instead of all. */
+  member?: ConferenceMember;
+  /** While it plays the member hears nothing else. */
+  alone?: boolean;
+  /** Nobody asked for it, so that no event tells that it begins. */
+  unasked?: boolean;
+}
 
 /** A conference as the event socket shows it: members, recordings, what plays, and the events of it all. */
 export class Conference {
@@ -52,20 +67,25 @@ export class Conference {
   readonly variables = new Map<string, string>();
   readonly plays = new PlayList();
   readonly context: ConferenceContext;
-  maxMembers = 0;
-  pin = '';
-  moderatorPin = '';
+  /** What its profile says. */
+  readonly settings: ConferenceProfile;
+  readonly energyLevel: number;
+  maxMembers: number;
+  pin: string;
+  moderatorPin: string;
   isLocked = false;
   /** Whether nobody is heard until a moderator comes. */
   isWaiting = false;
-  graceSeconds = 0;
-  enterSound = DEFAULT_ENTER_SOUND;
-  exitSound = DEFAULT_EXIT_SOUND;
-  enterSoundOn = false;
-  exitSoundOn = false;
-  callerIdName = '';
-  callerIdNumber = '';
-  soundPrefix = '';
+  graceSeconds: number;
+  /** What is heard when someone comes, and goes. */
+  enterSound: string | undefined;
+  exitSound: string | undefined;
+  enterSoundOn = true;
+  exitSoundOn = true;
+  callerIdName: string;
+  callerIdNumber: string;
+  /** Where relative names of sounds begin. */
+  soundPrefix: string;
   /** What plays while a member is alone or a moderator is awaited. */
   holdMusic: string | undefined;
   floor: number | undefined;
@@ -85,6 +105,19 @@ export class Conference {
     onEnded: () => void,
   ) {
     this.context = context;
+    const settings = context.profiles.get(profile);
+    this.settings = settings;
+    this.energyLevel = Number(settings['energy-level'] ?? DEFAULT_ENERGY_LEVEL);
+    this.maxMembers = Number(settings['max-members'] ?? 0);
+    this.graceSeconds = Number(settings['endconf-grace-time'] ?? 0);
+    this.pin = settings.pin ?? '';
+    this.moderatorPin = settings['moderator-pin'] ?? '';
+    this.callerIdName = settings['caller-id-name'] ?? '';
+    this.callerIdNumber = settings['caller-id-number'] ?? '';
+    this.soundPrefix = settings['sound-prefix'] ?? '';
+    this.enterSound = settings['enter-sound'];
+    this.exitSound = settings['exit-sound'];
+    this.holdMusic = settings['moh-sound'];
     this.#onEnded = onEnded;
     this.#room = context.pool.openRoom(
       { rateHz: RATE_HZ },
@@ -133,8 +166,14 @@ export class Conference {
   }
 
   /** Adds a channel; `onLeft` is called once when it is no member any more, whyever. */
-  join(channel: Channel, id: number, flags: ReadonlySet<string>, isModerator: boolean, onLeft: () => void): void {
-    const member = new ConferenceMember(id, channel, flags, isModerator);
+  join(
+    channel: Channel,
+    id: number,
+    flags: ReadonlySet<string>,
+    isModerator: boolean,
+    onLeft: (member: ConferenceMember) => void,
+  ): void {
+    const member = new ConferenceMember(id, channel, flags, isModerator, this.energyLevel);
     this.members.set(id, member);
     channel.setVariable('conference_name', this.name);
     channel.setVariable('conference_uuid', this.uuid);
@@ -146,15 +185,19 @@ export class Conference {
     if (isModerator && this.isWaiting) this.setWaiting(false);
     if (flags.has(MANDATORY)) clearTimeout(this.#graceTimer);
     const left = (): void => {
-      removeDigits?.();
+      removeDigits();
       this.#onLeft(member);
-      onLeft();
+      onLeft(member);
     };
-    const removeDigits = flags.has('dist-dtmf')
-      ? channel.onDigit((digit) => this.#distribute(member, digit))
-      : undefined;
+    const controls = this.#controlsOf(member);
+    const removeDigits = channel.onDigit((digit) => {
+      if (flags.has('dist-dtmf')) this.#distribute(member, digit);
+      else controls.get(digit)?.(this, member, digit);
+    });
     this.#room.add(channel.leg, member.settings(), { member: id, onLeft: left });
-    if (this.size > 1 && this.enterSoundOn) this.#sound(this.enterSound);
+    if (this.size > 1 && this.enterSoundOn)
+      this.announce(channel.getVariable('conference_enter_sound') ?? this.enterSound);
+    if (!member.isGhost) this.#sayAlone();
     this.#updateMusic();
     this.emitMember(member, 'add-member');
   }
@@ -197,6 +240,23 @@ export class Conference {
     this.#updateMusic();
   }
 
+  /** Takes the music away, or brings back what the profile has. */
+  toggleHoldMusic(): void {
+    this.setHoldMusic(this.holdMusic === undefined ? this.settings['moh-sound'] : undefined);
+  }
+
+  /** Whether nobody more may come in; says so. */
+  setLocked(on: boolean): void {
+    this.announce(this.settings[on ? 'is-locked-sound' : 'is-unlocked-sound']);
+    this.isLocked = on;
+    this.emit(on ? 'lock' : 'unlock');
+  }
+
+  /** Gives the floor to a member, or takes it from who has it. */
+  giveFloor(id: number | undefined): void {
+    this.#room.command({ type: 'floor', member: id });
+  }
+
   /** Sets a variable of the conference, which is a header of its events; an empty one is deleted, a name that is no header's is ignored. */
   setVariable(name: string, value: string): void {
     if (!VARIABLE_NAME.test(name)) return;
@@ -207,14 +267,19 @@ export class Conference {
   }
 
   /** Plays a file, tone or list to all or to one; false when there is no such file, or too much plays already. */
-  async play(file: string, async: boolean, member?: ConferenceMember, alone = false): Promise<boolean> {
+  async play(
+    file: string,
+    { async = false, member, alone = false, unasked = false }: PlayOptions = {},
+  ): Promise<boolean> {
     const plays = (member ?? this).plays;
-    const items = await this.context.playlists.resolve(file, undefined, new AbortController().signal);
+    const items = await this.context.playlists.resolve(this.soundPath(file), undefined, new AbortController().signal);
     const isThere = items.length > 0 && (await areReadable(items));
     if (!isThere || plays.isFull || this.isEnded || (member && !this.members.has(member.id))) return false;
     const play = this.#room.play({ items, member: member?.id, async, alone });
     plays.add(play, async);
-    if (member) this.emitMember(member, 'play-file-member', [['File', file]]);
+    if (unasked) {
+      // Only its end is told.
+    } else if (member) this.emitMember(member, 'play-file-member', [['File', file]]);
     else {
       this.emit('play-file', [
         ['File', file],
@@ -223,6 +288,17 @@ export class Conference {
     }
     void play.ended.then((end) => this.#onPlayed(file, async, member, end));
     return true;
+  }
+
+  /** Plays a sound of the profile to all or to one after what plays; nothing where it is not set or not there. */
+  announce(file: string | undefined, member?: ConferenceMember): void {
+    if (file) void this.play(file, { unasked: true, ...(member && { member }) });
+  }
+
+  /** The name under which a sound is looked for: relative ones begin at the sound prefix. */
+  soundPath(file: string): string {
+    const isWhole = this.soundPrefix === '' || isAbsolute(file) || /^[{[]|:\/\//.test(file);
+    return isWhole ? file : `${this.soundPrefix}/${file}`;
   }
 
   /** Begins to record; a text that says why not. */
@@ -308,7 +384,9 @@ export class Conference {
       clearTimeout(this.#graceTimer);
       this.#graceTimer = setTimeout(() => this.end(), Math.min(this.graceSeconds * 1000, MAX_TIMER_MS));
     }
-    if (this.exitSoundOn) this.#sound(this.exitSound);
+    const own = member.channel.getVariable('conference_exit_sound');
+    if (own || this.exitSoundOn) this.announce(own ?? this.exitSound);
+    this.#sayAlone();
     this.#updateMusic();
   }
 
@@ -326,6 +404,7 @@ export class Conference {
     member.energy = score;
     member.lastTalkedMs = Date.now();
     const speaks = member.canSpeak && !member.isOnHold;
+    if (on && !speaks) this.announce(this.settings['mute-detect-sound'] ?? this.settings['muted-sound'], member);
     if (on) this.emitMember(member, speaks ? 'start-talking' : 'mute-detect');
     else if (speaks) this.emitMember(member, 'stop-talking', [['talking-duration-ms', String(ms)]]);
   }
@@ -372,8 +451,15 @@ export class Conference {
     }
   }
 
-  #sound(file: string): void {
-    void this.play(file, true);
+  /** What a member's keys do. */
+  #controlsOf({ channel, isModerator }: ConferenceMember): ControlGroup {
+    const { 'caller-controls': callers, 'moderator-controls': moderators } = this.settings;
+    const group = channel.getVariable('conference_controls') ?? (isModerator ? moderators : undefined) ?? callers;
+    return this.context.profiles.controls(group ?? 'default');
+  }
+
+  #sayAlone(): void {
+    if (this.size === 1 && !this.isWaiting) this.announce(this.settings['alone-sound']);
   }
 
   /** Music plays while someone is alone or waits for a moderator, unless the first to come did not want it. */
@@ -397,7 +483,11 @@ export class Conference {
     let current: RoomPlay | undefined;
     void (async () => {
       while (!isStopped && !this.isEnded) {
-        const items = await this.context.playlists.resolve(file, undefined, new AbortController().signal);
+        const items = await this.context.playlists.resolve(
+          this.soundPath(file),
+          undefined,
+          new AbortController().signal,
+        );
         if (isStopped || this.isEnded || items.length === 0) return;
         current = this.#room.play({ items, async: true });
         const { outcome, samples } = await current.ended;

@@ -12,7 +12,8 @@ import {
 } from '@ringwire/sip';
 import { Channel, type ChannelOptions } from '../channel/channel.js';
 import type { ChannelRegistry } from '../channel/channel-registry.js';
-import { q850Of } from '../channel/hangup-causes.js';
+import { causeOfReason, causeOfSipStatus, type HangupCause, reasonOf } from '../channel/hangup-causes.js';
+import { isTrue } from '../channel/truth.js';
 import type { ServerCounters } from '../counters.js';
 import type { EslConnection } from '../event-socket/connection.js';
 import type { MediaPool } from '../media/media-pool.js';
@@ -144,7 +145,9 @@ export class SipEndpoint {
     let awaitsAnswer = isDelayed;
     channel.signalling = {
       end: (cause) => {
-        if (!dialog.isEnded) void dialog.bye({ Reason: `Q.850;cause=${q850Of(cause)};text="${cause}"` });
+        if (dialog.isEnded) return;
+        channel.setVariable('sip_hangup_disposition', 'send_bye');
+        void dialog.bye(byeHeaders(channel, cause));
       },
       sendInfoDigit: (digit, durationMs) => {
         const content = { contentType: 'application/dtmf-relay', body: infoDigitBody(digit, durationMs) };
@@ -176,11 +179,10 @@ export class SipEndpoint {
       if (!awaitsAnswer) channel.showHold(direction === 'recvonly' || direction === 'inactive');
     });
     dialog.on('info', (request) => takeInfo(channel, request));
-    dialog.on('ended', (end) => {
-      if (end.by !== 'local') {
-        channel.setVariable('sip_term_cause', '16');
-        void channel.hangup(end.by === 'remote' ? 'NORMAL_CLEARING' : 'RECOVERY_ON_TIMER_EXPIRE');
-      }
+    dialog.on('ended', ({ by, request, reason = '' }) => {
+      if (by === 'remote') void channel.hangup(takeBye(channel, request));
+      // A refusal that ends a dialog begins with its status (481, 408); without one nothing came at all.
+      if (by === 'lost') void channel.hangup(causeOfSipStatus(Number.parseInt(reason, 10) || 408).name);
     });
   }
 
@@ -219,6 +221,37 @@ function takeReinvite(reinvite: IncomingReinvite, session: MediaSession): boolea
   if (result.ok) reinvite.accept(result.sdp);
   else reinvite.reject(result.error.code === 'sdp/syntax' ? 400 : 488);
   return false;
+}
+
+/** What the peer's BYE tells goes to variables, as in FreeSWITCH; returns the number of the cause. */
+function takeBye(channel: Channel, bye: SipMessage | undefined): string {
+  const reason = bye?.get('Reason');
+  const cause = causeOfReason(reason) ?? causeOfSipStatus(200);
+  channel.setVariable('sip_reason', reason);
+  channel.bridgedTo?.setVariable('sip_reason', reason);
+  channel.setVariable('sip_term_status', '200');
+  channel.setVariable('proto_specific_hangup_cause', 'sip:200');
+  channel.setVariable('sip_term_cause', String(cause.code));
+  channel.setVariable('sip_hangup_disposition', 'recv_bye');
+  for (const { name, value } of bye?.headers ?? []) {
+    if (/^X-/i.test(name)) channel.setVariable(`${BYE_HEADER_PREFIX}${name}`, value);
+  }
+  return String(cause.code);
+}
+
+/** Channel variables with this prefix are headers of our BYE, and headers of the peer's BYE become such. */
+const BYE_HEADER_PREFIX = 'sip_bye_h_';
+
+/** A Reason unless `disable_q850_reason` is true, `sip_reason` in its place when it is set, and the headers of the client. */
+function byeHeaders(channel: Channel, cause: HangupCause): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of channel.variables(BYE_HEADER_PREFIX)) {
+    if (/^[XP]-[\w-]+$/i.test(name) && !/[\r\n]/.test(value)) headers[name] = value;
+  }
+  if (isTrue(channel.getVariable('disable_q850_reason'))) return headers;
+  const wanted = channel.getVariable('sip_reason');
+  headers.Reason = wanted && !/[\r\n]/.test(wanted) ? wanted : reasonOf(cause);
+  return headers;
 }
 
 /** A digit in signalling, as old equipment sends it. */

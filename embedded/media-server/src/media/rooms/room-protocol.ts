@@ -42,6 +42,8 @@ export type RoomCommand =
   | { type: 'member'; member: number; settings: MemberSettings }
   /** While the room is closed its members hear only what is played. */
   | { type: 'waiting'; on: boolean }
+  /** The floor is given to a member, or taken from who has it: then it goes to the first who is there. */
+  | { type: 'floor'; member: number | undefined }
   /** Lists asked for after each other are heard after each other, unless `async`: then at once, beside the others. */
   | {
       type: 'play';

@@ -74,6 +74,9 @@ export class Room {
       case 'waiting':
         this.#waiting = command.on;
         break;
+      case 'floor':
+        this.#giveFloor(command.member);
+        break;
       case 'play':
         this.#play(command);
         break;
@@ -176,6 +179,13 @@ export class Room {
     if (holder === this.#floor) return;
     this.#floor = holder;
     this.#context.report({ type: 'floor', member: holder?.id });
+  }
+
+  #giveFloor(id: number | undefined): void {
+    const member = id === undefined ? undefined : this.#find(id);
+    if (member === this.#floor || (id !== undefined && !member)) return;
+    this.#floor = member;
+    this.#context.report({ type: 'floor', member: member?.id });
   }
 
   #add({ member: id, fromMember, toMember, settings }: Extract<RoomCommand, { type: 'add' }>): void {
