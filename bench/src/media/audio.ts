@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { encodeG711, tone, writeWav } from '@ringwire/rtp';
 
 const RATE_HZ = 8000;
-const SPEECH_SECONDS = 10;
+const SPEECH_SECONDS = 60;
 const DIGIT_MS = 100;
 const PAUSE_MS = 60;
 /** The digit that callers send, as its two tones (ITU-T Q.23). */

@@ -62,10 +62,12 @@ export class EslClient {
     return body;
   }
 
-  /** Starts an application on the channel of an outbound socket. */
-  async execute(application: string, argument = ''): Promise<void> {
+  /** Starts an application on the channel of an outbound socket, as often in a row as `loops` says. */
+  async execute(application: string, argument = '', loops = 1): Promise<void> {
     const argumentLine = argument === '' ? '' : `\nexecute-app-arg: ${argument}`;
-    await this.command(`sendmsg\ncall-command: execute\nexecute-app-name: ${application}${argumentLine}`);
+    await this.command(
+      `sendmsg\ncall-command: execute\nexecute-app-name: ${application}${argumentLine}\nloops: ${loops}`,
+    );
   }
 
   close(): void {

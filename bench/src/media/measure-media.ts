@@ -55,7 +55,7 @@ export async function measureMedia(options: MediaOptions, progress: (text: strin
     }
   };
   try {
-    await measure(await startRingwire(options.workers));
+    await measure(await startRingwire(options.serverFlags));
     if (options.soakMinutes > 0) return report;
     if (options.freeswitch) await measure(await findFreeSwitch(options.freeswitch));
     if (options.floorCalls > 0) report.calls.push(await measureFloor(options, load, progress));

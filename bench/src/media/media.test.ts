@@ -39,17 +39,20 @@ const WINDOW = {
 };
 
 t.test('the command line is understood or refused by name', (t) => {
-  t.strictSame(parseMediaOptions(['--calls', '50,200', '--freeswitch', '127.0.0.1:8021:ClueCon', '--workers', '2']), {
-    benchmark: 'media',
-    calls: [50, 200],
-    seconds: 6,
-    answersPerSecond: 100,
-    bridges: 50,
-    floorCalls: 300,
-    soakMinutes: 0,
-    workers: 2,
-    freeswitch: { host: '127.0.0.1', port: 8021, password: 'ClueCon' },
-  });
+  t.strictSame(
+    parseMediaOptions(['--calls', '50,200', '--freeswitch', '127.0.0.1:8021:ClueCon', '--', '--workers', '2']),
+    {
+      benchmark: 'media',
+      calls: [50, 200],
+      seconds: 6,
+      answersPerSecond: 100,
+      bridges: 50,
+      floorCalls: 300,
+      soakMinutes: 0,
+      serverFlags: ['--workers', '2'],
+      freeswitch: { host: '127.0.0.1', port: 8021, password: 'ClueCon' },
+    },
+  );
   t.strictSame(parseMediaOptions(['--soak-minutes', '30']).calls, [250]);
   t.throws(() => parseMediaOptions(['--calls', '200,100']), /--calls/);
   t.throws(() => parseMediaOptions(['--freeswitch', '127.0.0.1:8021']), /--freeswitch/);

@@ -17,8 +17,8 @@ export interface MediaOptions {
   floorCalls: number;
   /** Only a soak of so many minutes, at the first of {@link calls}; 0 for none. */
   soakMinutes: number;
-  /** Media threads of our server; undefined: as many as it takes by itself. */
-  workers?: number;
+  /** Further flags of our server. */
+  serverFlags: string[];
   /** A FreeSWITCH that is measured in the same run. */
   freeswitch?: EslAddress;
   /** File for the results. */
@@ -29,7 +29,7 @@ const DEFAULT_CALLS = '100,200,300,400,500,600,700,800';
 const DEFAULT_SOAK_CALLS = '250';
 
 /** How to call it. */
-export const MEDIA_USAGE = `usage: npm run bench -- media [options]
+export const MEDIA_USAGE = `usage: npm run bench -- media [options] [-- flags of the media server]
 
   media                    the media server alone: calls that play, receive and listen for digits, bridges, answering
 
@@ -39,7 +39,6 @@ export const MEDIA_USAGE = `usage: npm run bench -- media [options]
   --answers <n>            calls a second to answer (default 100; 0: none)
   --bridges <n>            bridged pairs (default 50; 0: none)
   --floor <n>              calls of a bare Node program that only sends and receives, for comparison (default 300; 0: none)
-  --workers <n>            media threads (default: the server's)
   --freeswitch <address>   host:port:password of the event socket of a FreeSWITCH on this machine, measured in the same run
   --soak-minutes <n>       only one long measurement, with --calls <n> (default ${DEFAULT_SOAK_CALLS}): drift, lost packets, memory
   --json <file>            where the results go (default .data/bench/media-<time>.json)
@@ -47,7 +46,7 @@ export const MEDIA_USAGE = `usage: npm run bench -- media [options]
 
 /** Reads what follows `media`. @throws BenchUsageError naming what is wrong */
 export function parseMediaOptions(args: readonly string[]): MediaOptions {
-  const values = parse(args);
+  const { values, positionals } = parse(args);
   const soakMinutes = wholeNumber('--soak-minutes', values['soak-minutes'] ?? '0', 0);
   const calls = (values.calls ?? (soakMinutes > 0 ? DEFAULT_SOAK_CALLS : DEFAULT_CALLS)).split(',').map(Number);
   if (!calls.every((count, index) => Number.isInteger(count) && count > (calls[index - 1] ?? 0))) {
@@ -61,7 +60,7 @@ export function parseMediaOptions(args: readonly string[]): MediaOptions {
     bridges: wholeNumber('--bridges', values.bridges ?? '50', 0),
     floorCalls: wholeNumber('--floor', values.floor ?? '300', 0),
     soakMinutes,
-    ...(values.workers === undefined ? {} : { workers: wholeNumber('--workers', values.workers, 1) }),
+    serverFlags: positionals,
     ...(values.freeswitch === undefined ? {} : { freeswitch: eslAddress(values.freeswitch) }),
     ...(values.json === undefined ? {} : { json: values.json }),
   };
@@ -78,18 +77,18 @@ function parse(args: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],
+      allowPositionals: true,
       options: {
         calls: text,
         seconds: text,
         answers: text,
         bridges: text,
         floor: text,
-        workers: text,
         freeswitch: text,
         'soak-minutes': text,
         json: text,
       },
-    }).values;
+    });
   } catch (error) {
     throw new BenchUsageError(error instanceof Error ? error.message : String(error));
   }

@@ -8,6 +8,8 @@ const SERVER = fileURLToPath(import.meta.resolve('@ringwire/media-server/main.js
 /** Beside the ports that a FreeSWITCH in the same run has, below those that the kernel gives away. */
 const RTP_PORTS = '25000-31999';
 const MAX_SESSIONS = 3000;
+/** As the launcher starts it. */
+const NODE_FLAGS = ['--single-threaded-gc'];
 
 /** Where an event socket listens. */
 export interface EslAddress {
@@ -27,10 +29,10 @@ export interface MediaServerUnderTest {
 }
 
 /** Ours, as `npm run media-server` starts it. `BENCH_NODE_FLAGS` of the environment go to Node. */
-export async function startRingwire(workers: number | undefined): Promise<MediaServerUnderTest> {
+export async function startRingwire(serverFlags: readonly string[]): Promise<MediaServerUnderTest> {
   const flags = ['--sip', '127.0.0.1:0', '--esl', '127.0.0.1:0', '--rtp-ports', RTP_PORTS];
-  const more = ['--max-sessions', String(MAX_SESSIONS), ...(workers ? ['--workers', String(workers)] : [])];
-  const nodeFlags = process.env.BENCH_NODE_FLAGS?.split(' ') ?? [];
+  const more = ['--max-sessions', String(MAX_SESSIONS), ...serverFlags];
+  const nodeFlags = [...NODE_FLAGS, ...(process.env.BENCH_NODE_FLAGS?.split(' ') ?? [])];
   const child = startProgram([process.execPath, ...nodeFlags, SERVER, ...flags, ...more], true);
   const [ready] = (await withinStart(once(child, 'message'), child)) as [{ sip: string; esl: string }];
   return {

@@ -93,6 +93,7 @@ export class Parts {
             name: plan.name,
             script: join(ROOT, plan.script),
             args: plan.args ?? [],
+            nodeFlags: plan.nodeFlags ?? [],
             env: { ...baseEnv(env), ...plan.env },
             logDir: join(dataDir, 'logs'),
             registry: this.registry,

@@ -37,6 +37,8 @@ export interface ProgramPlan {
   /** Compiled script, from the root of the clone. */
   script: string;
   args?: string[];
+  /** Flags of Node itself. */
+  nodeFlags?: string[];
   env?: Record<string, string>;
   /** Port of `/health` and `/metrics`. */
   httpPort: number;
@@ -87,6 +89,8 @@ export function mediaServerPlan(addresses: {
   return {
     name: 'media-server',
     script: 'embedded/media-server/dist/main.js',
+    // Its media threads run in real time: they must not wait for helpers of the garbage collector, which do not.
+    nodeFlags: ['--single-threaded-gc'],
     args: [
       ...['--sip', `${sip.host}:${sip.port}`, '--esl', `${esl.host}:${esl.port}`],
       `--password=${password}`,

@@ -57,6 +57,7 @@ export async function startMediaServer(
     quarantineMs: options.rtpQuarantineMs,
     relatchAfterMs: options.rtpRelatchMs,
     codecs: options.codecs,
+    realtime: options.realtime,
     onWorkerLost: (error) => {
       counters.workerRestarts++;
       logger.error({ err: error }, 'media thread lost, calls on it are hung up');

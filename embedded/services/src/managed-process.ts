@@ -262,10 +262,18 @@ export function nodeProcess(
   options: Omit<ManagedProcessOptions, 'command' | 'args' | 'ready' | 'ipc'> & {
     script: string | URL;
     args?: string[];
+    /** Flags of Node itself. */
+    nodeFlags?: string[];
   },
   ready: Readiness,
 ): ManagedProcess {
-  const { script, args = [], ...rest } = options;
+  const { script, args = [], nodeFlags = [], ...rest } = options;
   const file = script instanceof URL ? fileURLToPath(script) : script;
-  return new ManagedProcess({ ...rest, command: process.execPath, args: [file, ...args], ready, ipc: true });
+  return new ManagedProcess({
+    ...rest,
+    command: process.execPath,
+    args: [...nodeFlags, file, ...args],
+    ready,
+    ipc: true,
+  });
 }

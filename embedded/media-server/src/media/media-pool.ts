@@ -18,6 +18,8 @@ export interface PoolOptions {
   quarantineMs?: number;
   /** Codecs that the threads load before they take calls; others are loaded when first used. */
   codecs?: readonly CodecId[];
+  /** Whether the threads run in real time, where that is allowed. @defaultValue true */
+  realtime?: boolean;
   /** A source that was silent for so long may be replaced by another; 0: never. @defaultValue 0 */
   relatchAfterMs?: number;
   /** Called when a media thread died and was replaced. */
@@ -144,9 +146,8 @@ export class MediaPool {
   }
 
   #startWorker(): Promise<void> {
-    const worker = new Worker(WORKER_FILE, {
-      workerData: { codecs: this.#options.codecs ?? [] } satisfies WorkerOptions,
-    });
+    const { codecs = [], realtime = true } = this.#options;
+    const worker = new Worker(WORKER_FILE, { workerData: { codecs, realtime } satisfies WorkerOptions });
     const slot: WorkerSlot = { worker, legs: new Set(), rooms: new Set(), stats: undefined };
     this.#slots.push(slot);
     return new Promise((resolve, reject) => {

@@ -50,6 +50,8 @@ export type PlayControl =
 export interface WorkerOptions {
   /** Codecs to load before it takes calls. */
   codecs: readonly CodecId[];
+  /** Whether to run in real time, where that is allowed. */
+  realtime: boolean;
 }
 
 /** An address of RTP. */
