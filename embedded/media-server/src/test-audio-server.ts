@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Teardown } from './test-phone.js';
@@ -61,12 +62,26 @@ export class ForkSession {
   }
 }
 
+/** How a server for audio forks is. */
+export interface AudioServerOptions {
+  /** Certificate and key (PEM): it is `wss://` then. */
+  tls?: { cert: string | Buffer; key: string | Buffer };
+  /** `user:password` without which it answers 401. */
+  credentials?: string;
+  /** That of ws: false answers without a subprotocol. */
+  handleProtocols?: () => false;
+}
+
 /** A WebSocket server for audio forks on a free port of loopback. */
 export class AudioServer {
   readonly sessions: ForkSession[] = [];
   #waiting: ((session: ForkSession) => void)[] = [];
 
-  private constructor(readonly server: WebSocketServer) {
+  private constructor(
+    readonly server: WebSocketServer,
+    /** Where it listens. */
+    readonly url: string,
+  ) {
     server.on('connection', (socket, request) => {
       const session = new ForkSession(socket, request);
       this.sessions.push(session);
@@ -74,24 +89,38 @@ export class AudioServer {
     });
   }
 
-  /** Listens. `handleProtocols` is that of ws: false answers without a subprotocol. */
-  static async start(t: Teardown, handleProtocols?: () => false): Promise<AudioServer> {
-    const server = new WebSocketServer({ host: '127.0.0.1', port: 0, ...(handleProtocols ? { handleProtocols } : {}) });
-    await once(server, 'listening');
+  /** Listens. */
+  static async start(
+    t: Teardown,
+    { tls, credentials, handleProtocols }: AudioServerOptions = {},
+  ): Promise<AudioServer> {
+    const http = tls ? createTlsServer(tls) : createServer();
+    // A client that does not like our certificate.
+    http.on('tlsClientError', () => undefined);
+    const server = new WebSocketServer({
+      server: http,
+      ...(handleProtocols ? { handleProtocols } : {}),
+      ...(credentials
+        ? { verifyClient: ({ req }: { req: IncomingMessage }) => credentialsOf(req) === credentials }
+        : {}),
+    });
+    http.listen(0, '127.0.0.1');
+    await once(http, 'listening');
     t.teardown(() => {
       for (const client of server.clients) client.terminate();
       server.close();
+      http.closeAllConnections();
+      http.close();
     });
-    return new AudioServer(server);
-  }
-
-  /** Where it listens. */
-  get url(): string {
-    return `ws://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    return new AudioServer(server, `${tls ? 'wss' : 'ws'}://127.0.0.1:${(http.address() as AddressInfo).port}`);
   }
 
   /** The next connection. */
   next(): Promise<ForkSession> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
+}
+
+function credentialsOf({ headers }: IncomingMessage): string {
+  return Buffer.from((headers.authorization ?? '').replace(/^Basic /, ''), 'base64').toString();
 }

@@ -19,6 +19,16 @@ interface NetworkConnection {
   mediaPort: string;
 }
 
+/** Options of `forkAudioStart`. */
+export interface ForkStart {
+  wsUrl: string;
+  mixType?: 'mono' | 'mixed' | 'stereo';
+  sampling?: string;
+  bugname?: string;
+  metadata?: object | string;
+  bidirectionalAudio?: { enabled?: string; streaming?: string; sampleRate?: string };
+}
+
 /** How an endpoint joins a conference. */
 export interface JoinOptions {
   pin?: string;
@@ -127,7 +137,8 @@ export interface Endpoint {
   stopTranscription(options: object): Promise<void>;
   startVadDetection(options?: object): Promise<void>;
   stopVadDetection(options?: object): Promise<void>;
-  forkAudioStart(options: object): Promise<void>;
+  forkAudioStart(options: ForkStart): Promise<void>;
+  forkAudioStart(options: ForkStart, callback: (error: Error | null) => void): Endpoint;
   forkAudioSendText(...args: unknown[]): Promise<void>;
   forkAudioStop(...args: unknown[]): Promise<void>;
   forkAudioPause(...args: unknown[]): Promise<void>;

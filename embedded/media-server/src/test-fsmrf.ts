@@ -68,16 +68,34 @@ export async function connectFsmrf(
   flags: string[] = [],
 ): Promise<{ server: MediaServer; ms: MediaServerClient }> {
   const server = await startServer(t, ['--heartbeat-ms', '100', ...flags]);
-  const { srf } = await connectSrf(t);
-  const port = Number(server.esl.split(':')[1]);
-  const ms = await new MrfClass(srf).connect({
-    address: '127.0.0.1',
-    port,
-    secret: 'ClueCon',
-    listenAddress: '127.0.0.1',
+  return { server, ms: await connectClient(t, server.esl) };
+}
+
+/** The same against a media server that is a process of its own, with these environment variables besides ours. */
+export async function connectFsmrfToProcess(
+  t: Teardown,
+  environment: Record<string, string>,
+): Promise<MediaServerClient> {
+  const main = fileURLToPath(new URL('./main.js', import.meta.url));
+  const child = spawn(process.execPath, [main, '--sip', '127.0.0.1:0', '--esl', '127.0.0.1:0'], {
+    env: { ...process.env, LOG_LEVEL: 'error', ...environment },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
+  t.teardown(async () => {
+    child.kill();
+    if (child.exitCode === null) await once(child, 'exit');
+  });
+  const [ready] = (await once(child, 'message')) as [{ esl: string }];
+  return connectClient(t, ready.esl);
+}
+
+async function connectClient(t: Teardown, esl: string): Promise<MediaServerClient> {
+  const { srf } = await connectSrf(t);
+  const address = '127.0.0.1';
+  const port = Number(esl.split(':')[1]);
+  const ms = await new MrfClass(srf).connect({ address, port, secret: 'ClueCon', listenAddress: address });
   t.teardown(() => ms.disconnect());
-  return { server, ms };
+  return ms;
 }
 
 /** A media server through drachtio-fsmrf: ours, or the real one that `FREESWITCH` names. */

@@ -11,6 +11,8 @@ export interface TestAuthority {
   /** A certificate for a name and an address, as text and as files. */
   issue(name: string, address?: string): Certificate & { certFile: string; keyFile: string };
   caFile: string;
+  /** A certificate for a name and 127.0.0.1 that nobody but itself vouches for. */
+  selfSigned(name: string): Certificate;
 }
 
 /** Makes an authority with the `openssl` program. */
@@ -29,5 +31,11 @@ export function makeAuthority(t: { teardown(fn: () => unknown): void }): TestAut
     const [certFile, keyFile] = [file(`${name}.pem`), file(`${name}.key`)];
     return { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8'), certFile, keyFile };
   };
-  return { ca: readFileSync(file('ca.pem'), 'utf8'), caFile: file('ca.pem'), issue };
+  const selfSigned: TestAuthority['selfSigned'] = (name) => {
+    const names = ['-addext', `subjectAltName=DNS:${name},IP:127.0.0.1`];
+    const [key, cert] = [`${name}-own.key`, `${name}-own.pem`];
+    openssl('req', '-x509', ...newKey, '-keyout', key, '-out', cert, '-days', '2', '-subj', `/CN=${name}`, ...names);
+    return { cert: readFileSync(file(cert), 'utf8'), key: readFileSync(file(key), 'utf8') };
+  };
+  return { selfSigned, ca: readFileSync(file('ca.pem'), 'utf8'), caFile: file('ca.pem'), issue };
 }

@@ -10,6 +10,7 @@ import { conferenceCommand } from './conference-commands.js';
 import { CONTROL_COMMANDS } from './control-commands.js';
 import { DETECTION_COMMANDS } from './detection-commands.js';
 import { DIGIT_COMMANDS } from './digit-commands.js';
+import { DUB_COMMANDS } from './dub-commands.js';
 import { FILE_COMMANDS } from './file-commands.js';
 import { FORK_COMMANDS } from './fork-commands.js';
 import { STATUS_COMMANDS } from './status-commands.js';
@@ -44,6 +45,7 @@ const COMMANDS: ReadonlyMap<string, ApiCommand> = new Map([
   ...FILE_COMMANDS,
   ...DETECTION_COMMANDS,
   ...FORK_COMMANDS,
+  ...DUB_COMMANDS,
   ['conference', conferenceCommand],
 ]);
 

@@ -282,7 +282,7 @@ t.test(
   async (t) => {
     const call = await (await TestCaller.create(t, await startServer(t))).call();
     const { esl, uuid } = call;
-    const audio = await AudioServer.start(t, () => false);
+    const audio = await AudioServer.start(t, { handleProtocols: () => false });
     await esl.api(`uuid_setvar ${uuid} MOD_AUDIO_BASIC_AUTH_USERNAME me`);
     await esl.api(`uuid_setvar ${uuid} MOD_AUDIO_BASIC_AUTH_PASSWORD se:cret`);
     await esl.api(`uuid_setvar ${uuid} MOD_AUDIO_FORK_HEADERS {"X-Tenant":"7","Bad Name":"x"}`);

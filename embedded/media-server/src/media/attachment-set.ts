@@ -39,6 +39,7 @@ export class AttachmentSet {
   #all: Attachment[] = [];
   #listens = false;
   #mixes = false;
+  #alters = false;
   /** Sum of those who speak at the other rate than the leg's. */
   #otherMix: Int16Array | undefined;
   #otherConverter: FrameConverter | undefined;
@@ -98,10 +99,11 @@ export class AttachmentSet {
     }
   }
 
-  /** Adds what they say to `frame`; true when there was sound. */
+  /** Lets them change `frame` and adds what they say to it; true when they said something. */
   mixTick(frame: Int16Array, rateHz: LegRate): boolean {
-    if (!this.#mixes) return false;
     const all = this.#all;
+    if (this.#alters) for (let i = 0; i < all.length; i++) if (!all[i]!.ended) all[i]!.alterTick?.(frame);
+    if (!this.#mixes) return false;
     let sounds = false;
     let other: Int16Array | undefined;
     let otherSounds = false;
@@ -146,6 +148,7 @@ export class AttachmentSet {
     this.#all = [...this.#byId.values()];
     this.#listens = this.#all.some((one) => one.heardTick !== undefined);
     this.#mixes = this.#all.some((one) => one.mixTick !== undefined);
+    this.#alters = this.#all.some((one) => one.alterTick !== undefined);
   }
 
   #otherFrame(otherHz: LegRate, rateHz: LegRate): Int16Array {

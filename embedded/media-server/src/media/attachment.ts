@@ -13,6 +13,8 @@ export interface Attachment {
   readonly ended: boolean;
   /** What the peer says, after muting; silence where nothing came. */
   heardTick?(frame: Int16Array): void;
+  /** Changes what players, bridge or room give, before anyone mixes into it: a frame at the leg's own rate, whatever that is. */
+  alterTick?(frame: Int16Array): void;
   /** Adds its sound to what the peer will hear (saturating: see {@link mixInto}) and returns whether there was any. */
   mixTick?(frame: Int16Array): boolean;
   /** What the peer hears, after mixing and muting; the last tick. */

@@ -2,6 +2,8 @@ import type { Attachment, AttachmentContext } from '../attachment.js';
 import type { HeardDigit } from '../detectors/dtmf-detector.js';
 import { AnsweringMachine, type AnsweringMachineEvent, type AnsweringMachineSpec } from './answering-machine.js';
 import { type DisplaceEvent, Displacer, type DisplaceSpec } from './displacer.js';
+import { Dub, type DubMessage, type DubSpec } from './dub.js';
+import type { DubEvent } from './dub-track.js';
 import { ForkTap, type ForkTapSpec } from './fork-tap.js';
 import { InbandDtmf } from './inband-dtmf.js';
 import { type RecordEvent, Recorder, type RecordMessage, type RecordSpec } from './recorder.js';
@@ -15,6 +17,7 @@ import { VoiceActivity, type VoiceActivityEvent, type VoiceActivitySpec } from '
  */
 export interface AttachmentTypes {
   displace: { spec: DisplaceSpec; message: never; event: DisplaceEvent };
+  dub: { spec: DubSpec; message: DubMessage; event: DubEvent };
   answeringMachine: { spec: AnsweringMachineSpec; message: never; event: AnsweringMachineEvent };
   silenceWait: { spec: SilenceWaitSpec; message: never; event: SilenceWaitEvent };
   toneWatch: { spec: ToneWatchSpec; message: never; event: ToneWatchEvent };
@@ -50,6 +53,7 @@ const FACTORIES: Factories = {
   inbandDtmf: (_spec, context) => new InbandDtmf(context),
   record: (spec, context) => new Recorder(spec, context),
   displace: (spec, context) => new Displacer(spec, context),
+  dub: (spec, context) => new Dub(spec, context),
   fork: (spec) => new ForkTap(spec),
 };
 
