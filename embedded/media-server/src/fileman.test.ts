@@ -81,3 +81,16 @@ t.test('uuid_displace lets the caller hear a file over what it hears, or instead
   t.equal(await esl.api(`uuid_displace ${uuid} start /no/such.wav`), '-ERR Cannot displace session!\n');
   t.equal(await esl.api(`uuid_displace ${uuid} stop ${path}`), '-ERR Cannot stop displace session!\n');
 });
+
+t.test('uuid_displace goes on in place of what is heard when the call changes its codec and rate', async (t) => {
+  const caller = await TestCaller.create(t, await startServer(t));
+  const { dialog, media, esl, uuid } = await caller.call(['PCMU'], {}, { rateHz: 16000 });
+  const path = await wavFile(t, tone(500, 20_000, -20));
+  t.equal(await esl.api(`uuid_displace ${uuid} start ${path}`), '+OK Success\n');
+  void esl.execute(uuid, 'playback', await wavFile(t, tone(900, 20_000, -20)));
+  await dialog.reinvite(media.offer(['G722']));
+  media.start(dialog.remoteSdp);
+  await media.hears(1000);
+  const lately = media.heard.subarray(-8000);
+  t.ok(toneShare(lately, 500, 16000) > 0.9, `${toneShare(lately, 500, 16000)}`);
+});

@@ -36,6 +36,11 @@ export class Displacer implements Attachment {
     void this.#open();
   }
 
+  /** Tick path. What is heard instead is mixed into silence, since the leg may have another rate by now. */
+  alterTick(frame: Int16Array): void {
+    if (this.#source && !this.#spec.mux) frame.fill(0);
+  }
+
   /** Tick path. */
   mixTick(frame: Int16Array): boolean {
     const source = this.#source;
@@ -54,8 +59,7 @@ export class Displacer implements Attachment {
     }
     this.#samplesLeft -= frame.length;
     this.#frame.fill(0, got);
-    if (this.#spec.mux) mixInto(frame, this.#frame);
-    else frame.set(this.#frame);
+    mixInto(frame, this.#frame);
     return true;
   }
 
