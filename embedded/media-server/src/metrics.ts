@@ -57,6 +57,13 @@ export function registerMetrics(metrics: Metrics, sources: MetricSources): void 
   define('rtp_bad_packets_total', 'Datagrams that are not RTP', () => sources.media().badPackets);
   define('rtp_stray_packets_total', 'RTP packets from a wrong source', () => sources.media().strayPackets);
   define('rtp_late_packets_total', 'RTP packets that came too late', () => sources.media().latePackets);
+  define('rtcp_packets_in_total', 'RTCP packets received', () => sources.media().rtcpReportsIn);
+  define('rtcp_packets_out_total', 'RTCP packets sent', () => sources.media().rtcpReportsOut);
+  define(
+    'rtcp_bad_packets_total',
+    'RTCP packets dropped: malformed, of a wrong source or not authentic',
+    () => sources.media().rtcpBadPackets,
+  );
   define('sip_bad_messages_total', 'SIP messages that could not be parsed', () => sources.sip()?.parseErrorTotal ?? 0);
   define('sip_requests_total', 'SIP requests received', () => sources.sip()?.requestsReceived ?? 0);
 }

@@ -17,6 +17,8 @@ export interface ServerOptions {
   rtpQuarantineMs: number;
   /** A caller's RTP source that was silent for so long may be replaced by another; 0: never. */
   rtpRelatchMs: number;
+  /** Mean time between two RTCP reports; 0: no RTCP. */
+  rtcpIntervalMs: number;
   /** Address of RTP sockets, also the one in SDP. */
   rtpAddress: string;
   /** Port of health and metrics; 0 takes a free one. */
@@ -44,6 +46,7 @@ export const USAGE = `media-server: plays, records and bridges calls under the c
                             PCMU,PCMA,G722,opus,L16@16000h,L16@8000h)
   --rtp-quarantine-ms N     how long an RTP port rests between two calls (default 2000)
   --rtp-relatch-ms N        a silent RTP source may be replaced by another after so long (default 0: never)
+  --rtcp-interval-ms N      mean time between RTCP reports where the peer's SDP speaks of RTCP (default 5000; 0: no RTCP)
   --rtp-address HOST        address for RTP (default: the SIP address)
   --http-port PORT          health and metrics on the event socket's address (default 0: any free port)
   --workers N               media threads (default 1)
@@ -64,6 +67,7 @@ const DEFAULTS = {
   codecs: 'PCMU,PCMA,G722,opus,L16@16000h,L16@8000h',
   'rtp-quarantine-ms': '2000',
   'rtp-relatch-ms': '0',
+  'rtcp-interval-ms': '5000',
   'http-port': '0',
   workers: '1',
   realtime: 'on',
@@ -99,6 +103,7 @@ export function readOptions(args: string[]): ServerOptions {
     codecs: codecs('--codecs', values.codecs, problems),
     rtpQuarantineMs: number('--rtp-quarantine-ms', values['rtp-quarantine-ms'], 0, 600_000, problems),
     rtpRelatchMs: number('--rtp-relatch-ms', values['rtp-relatch-ms'], 0, 600_000, problems),
+    rtcpIntervalMs: number('--rtcp-interval-ms', values['rtcp-interval-ms'], 0, 500_000, problems),
     rtpAddress: values['rtp-address'] ?? sip.host,
     httpPort: number('--http-port', values['http-port'], 0, 65535, problems),
     workers: number('--workers', values.workers, 1, 64, problems),

@@ -113,7 +113,7 @@ export async function startMediaServer(
   const sip = new SipEndpoint({
     ...options.sip,
     meter,
-    codecs: options.codecs,
+    session: { codecs: options.codecs, rtcpIntervalMs: options.rtcpIntervalMs },
     pool,
     channels,
     counters,

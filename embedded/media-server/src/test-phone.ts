@@ -11,9 +11,13 @@ import {
   type LegRate,
   offerAudio,
   parseSdp,
+  ReceptionStatistics,
   RTP_HEADER_BYTES,
+  RtcpSession,
+  RtcpTransport,
   type RtpPacket,
   RtpSocket,
+  type SentStream,
   type SrtpKey,
   TelephoneEventReceiver,
   TelephoneEventSender,
@@ -33,6 +37,10 @@ export interface PhoneOptions {
   ptimeMs?: number;
   /** SRTP keys that it offers. */
   srtp?: readonly SrtpKey[];
+  /** Has RTCP, on RTP's port or on the next. */
+  rtcp?: 'mux' | 'next port';
+  /** Mean time between its reports. @defaultValue 200 */
+  rtcpIntervalMs?: number;
 }
 
 /** A real phone is another machine: ours must not miss its 20 ms because this one is busy. As media threads do. */
@@ -89,11 +97,24 @@ export class PhoneMedia {
   readonly #receiver = new TelephoneEventReceiver(({ digit }) => this.digits.push(digit));
   #timer: NodeJS.Timeout | undefined;
   readonly #waiting: (() => void)[] = [];
+  readonly #rtcpOffer: { rtcp?: 'always'; rtcpMux?: boolean };
+  readonly #rtcpIntervalMs: number;
+  /** RTCP, where it was agreed. */
+  readonly rtcp: RtcpSession = new RtcpSession(SSRC, 'phone');
+  readonly rtcpTransport: RtcpTransport;
+  readonly #received = new ReceptionStatistics();
+  #receivedSsrc = -1;
+  readonly sent: SentStream = { packets: 0, octets: 0, timestamp: 0 };
+  /** Which of its packets the network loses. */
+  loses: (sequence: number) => boolean = () => false;
 
   private constructor(
     readonly socket: RtpSocket,
-    { rateHz = 8000, ptimeMs = 20, srtp = [] }: PhoneOptions,
+    { rateHz = 8000, ptimeMs = 20, srtp = [], rtcp, rtcpIntervalMs = 200 }: PhoneOptions,
   ) {
+    this.#rtcpOffer = rtcp ? { rtcp: 'always', rtcpMux: rtcp === 'mux' } : {};
+    this.#rtcpIntervalMs = rtcpIntervalMs;
+    this.rtcpTransport = new RtcpTransport(socket, (packet, length) => this.#receiveRtcp(packet, length));
     this.rateHz = rateHz;
     this.#ptimeMs = ptimeMs;
     this.srtp = srtp;
@@ -124,7 +145,15 @@ export class PhoneMedia {
   offer(codecs: CodecId[] = ['PCMU', 'PCMA']): string {
     this.#codecs = codecs;
     const { host, port } = this.socket;
-    const offer = offerAudio({ host, port, sessionId: '1', sessionVersion: 1, codecs, srtpOffer: this.srtp });
+    const offer = offerAudio({
+      host,
+      port,
+      sessionId: '1',
+      sessionVersion: 1,
+      codecs,
+      srtpOffer: this.srtp,
+      ...this.#rtcpOffer,
+    });
     return offer.replace('a=ptime:20', `a=ptime:${this.#ptimeMs}`);
   }
 
@@ -132,7 +161,11 @@ export class PhoneMedia {
   start(answer: string): void {
     const parsed = parseSdp(answer);
     if (!parsed.ok) throw parsed.error;
-    const accepted = acceptAudioAnswer(parsed.sdp, { codecs: this.#codecs, srtpOffer: this.srtp });
+    const accepted = acceptAudioAnswer(parsed.sdp, {
+      codecs: this.#codecs,
+      srtpOffer: this.srtp,
+      ...this.#rtcpOffer,
+    });
     if (!accepted.ok) throw accepted.error;
     this.startTo(accepted.agreement);
   }
@@ -152,9 +185,12 @@ export class PhoneMedia {
     this.#sender.clockHz = agreement.telephoneEventClockHz ?? 8000;
     this.socket.setSecurity(agreement.srtp);
     this.socket.setRemote(agreement.remoteHost, agreement.remotePort);
+    void this.rtcpTransport.configure(agreement.rtcp);
+    this.rtcp.schedule(performance.now(), agreement.rtcp ? this.#rtcpIntervalMs : 0);
     let next = performance.now() + 20;
     this.#timer ??= setInterval(() => {
       for (; performance.now() >= next; next += 20) this.#send();
+      this.#report();
     }, 5);
   }
 
@@ -173,11 +209,34 @@ export class PhoneMedia {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#codec?.close();
+    await this.rtcpTransport.close();
     await this.socket.close();
+  }
+
+  /** Resolves when the condition holds; asked after each packet that comes. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  #receiveRtcp(packet: Buffer, length: number): boolean {
+    const isTaken = this.rtcp.receive(packet, length, performance.timeOrigin + performance.now());
+    for (const resolve of this.#waiting.splice(0)) resolve();
+    return isTaken;
+  }
+
+  #report(): void {
+    const nowMs = performance.now();
+    if (!this.rtcp.isDue(nowMs)) return;
+    const { buffer } = this.rtcpTransport;
+    const unixMs = performance.timeOrigin + nowMs;
+    this.sent.timestamp = this.#timestamp;
+    this.rtcpTransport.send(this.rtcp.write(buffer, nowMs, unixMs, this.#received, this.#receivedSsrc, this.sent));
   }
 
   #receive(packet: RtpPacket, datagram: Buffer): void {
     const atMs = performance.now();
+    this.#receivedSsrc = packet.ssrc;
+    this.#received.add(packet.sequence, packet.timestamp, 8000, atMs);
     const { payloadType, payloadOffset, payloadLength, timestamp, sequence, marker } = packet;
     if (payloadType === this.agreement?.telephoneEventPayloadType) {
       this.#receiver.receive(datagram, payloadOffset, payloadLength, timestamp, atMs);
@@ -250,7 +309,9 @@ export class PhoneMedia {
   }
 
   #put(packet: Buffer): void {
-    this.socket.send(packet);
+    this.sent.packets++;
+    this.sent.octets += packet.length - RTP_HEADER_BYTES;
+    if (!this.loses(this.#sequence)) this.socket.send(packet);
     this.#sequence = (this.#sequence + 1) & 0xffff;
   }
 }

@@ -2,6 +2,7 @@ import type { CodecFormat } from './codec.js';
 import { type CodecId, codecFormat } from './codecs.js';
 import { SdpError } from './errors.js';
 import type { G711Codec } from './g711.js';
+import type { RtcpTerms } from './rtcp-transport.js';
 import { acceptCrypto, answerCrypto, cryptoAttribute, isSecure, type SrtpAgreement } from './sdes.js';
 import { buildSdp, type Direction, reverseDirection, type Sdp, type SdpFormat, type SdpMedia } from './sdp.js';
 import type { SrtpKey } from './srtp-keys.js';
@@ -26,7 +27,15 @@ export interface AudioAgreement<C extends CodecId = G711Codec> {
   direction: Direction;
   /** Keys of SRTP, when the stream is secured. */
   srtp?: SrtpAgreement;
+  /** Where the peer has its RTCP, if both sides have some. */
+  rtcp?: RtcpTerms;
 }
+
+/**
+ * Whether our side has RTCP: `asked` where the other side's SDP speaks of it, `always` also where it does not (it is then on the port after
+ * RTP's, RFC 3550 §11).
+ */
+export type LocalRtcp = 'asked' | 'always';
 
 /** Our side of an audio stream; G.711 both ways when it names no codecs. */
 export interface LocalAudio<C extends CodecId = G711Codec> {
@@ -45,6 +54,12 @@ export interface LocalAudio<C extends CodecId = G711Codec> {
   srtpOffer?: readonly SrtpKey[];
   /** In an answer to RTP/SAVP: the key with which we send already. */
   srtpSendKey?: SrtpKey;
+  /** RTCP, which our offers ask for on RTP's port, else on the next. Without it: none, and our SDP does not speak of it. */
+  rtcp?: LocalRtcp | undefined;
+  /** `false`: never on RTP's port. */
+  rtcpMux?: boolean | undefined;
+  /** Comfort noise is not taken, though the other side has it. */
+  suppressComfortNoise?: boolean | undefined;
 }
 
 /** Result of {@link answerAudio}. */
@@ -80,6 +95,7 @@ export function offerAudio<C extends CodecId = G711Codec>(local: LocalAudio<C>):
   }
   const attributes = (local.srtpOffer ?? []).map((key, i) => cryptoAttribute({ tag: i + 1, key }));
   const protocol = attributes.length > 0 ? 'RTP/SAVP' : 'RTP/AVP';
+  if (local.rtcp) attributes.push(...rtcpAttributes(local, false, local.rtcpMux !== false));
   const direction = local.direction ?? 'sendrecv';
   return describe(local, [{ port: local.port, protocol, formats, ptimeMs: DEFAULT_PTIME_MS, direction, attributes }]);
 }
@@ -99,10 +115,15 @@ export function answerAudio<C extends CodecId = G711Codec>(offer: Sdp, local: Lo
   const crypto = isSecure(media) ? answerCrypto(media, local.srtpSendKey) : undefined;
   if (isSecure(media) && !crypto) return failure('no-crypto', 'the offer has no SRTP suite that we know');
   const agreement: AudioAgreement<C> = {
-    ...agree(media, media.host, chosen, direction),
+    ...agree(media, media.host, chosen, direction, local.suppressComfortNoise),
     ...(crypto ? { srtp: crypto.agreement } : {}),
   };
   const attributes = crypto ? [crypto.attribute] : [];
+  const rtcp = local.rtcp && rtcpTerms(media, media.host, local.rtcp === 'always', local.rtcpMux !== false);
+  if (rtcp) {
+    agreement.rtcp = rtcp;
+    attributes.push(...rtcpAttributes(local, rtcp.mux, rtcp.mux));
+  }
   const events = findEvents(media, chosen.format.clockHz);
   const others: SdpFormat[] = [];
   if (events) others.push(eventFormat(events.payloadType, events.clockHz));
@@ -121,7 +142,7 @@ export function answerAudio<C extends CodecId = G711Codec>(offer: Sdp, local: Lo
 /** What an answer to our {@link offerAudio} makes of the stream. */
 export function acceptAudioAnswer<C extends CodecId = G711Codec>(
   answer: Sdp,
-  local: Pick<LocalAudio<C>, 'codecs' | 'direction' | 'srtpOffer'> = {},
+  local: Pick<LocalAudio<C>, 'codecs' | 'direction' | 'srtpOffer' | 'rtcp' | 'rtcpMux' | 'suppressComfortNoise'> = {},
 ): AgreementResult<C> {
   const media = answer.media[findAudio(answer)];
   if (!media) return failure('no-audio', 'the answer refuses the audio stream');
@@ -129,7 +150,10 @@ export function acceptAudioAnswer<C extends CodecId = G711Codec>(
   if (!chosen) return failure('no-common-codec', `the answer has none of ${knownCodecs(local).join(', ')}`);
   if (!media.host) return failure('no-address', 'the answer has no connection address');
   const direction = limitDirection(reverseDirection(media.direction), local.direction ?? 'sendrecv');
-  const agreement = agree(media, media.host, chosen, direction);
+  const agreement = agree(media, media.host, chosen, direction, local.suppressComfortNoise);
+  // Our offer asked for it, so that an answer that says nothing means the default port.
+  const rtcp = local.rtcp && rtcpTerms(media, media.host, true, local.rtcpMux !== false);
+  if (rtcp) agreement.rtcp = rtcp;
   if (!local.srtpOffer?.length) {
     return isSecure(media)
       ? failure('no-crypto', 'the answer wants SRTP, which was not offered')
@@ -138,6 +162,23 @@ export function acceptAudioAnswer<C extends CodecId = G711Codec>(
   const srtp = isSecure(media) ? acceptCrypto(media, local.srtpOffer) : undefined;
   if (!srtp) return failure('no-crypto', 'the answer takes none of the SRTP keys that were offered');
   return { ok: true, agreement: { ...agreement, srtp } };
+}
+
+/** Where the other side has its RTCP; undefined when its SDP does not speak of it and nobody insists. */
+function rtcpTerms(media: SdpMedia, host: string, insists: boolean, mayMux: boolean): RtcpTerms | undefined {
+  if (mayMux && media.attributes.includes('rtcp-mux')) return { mux: true };
+  const line = media.attributes.find((attribute) => attribute.startsWith('rtcp:'));
+  const [, port, other] = /^rtcp:(\d{1,5})(?: +IN +IP[46] +(\S+))?/.exec(line ?? '') ?? [];
+  if (port === undefined && !insists) return undefined;
+  const named = Number(port ?? 0);
+  const isPort = named > 0 && named < 65536;
+  return { mux: false, host: (isPort && other) || host, port: isPort ? named : Math.min(media.port + 1, 65535) };
+}
+
+/** Where we have ours: RTP's port or the next, as FreeSWITCH writes it also where it is the default. */
+function rtcpAttributes({ host, port }: Pick<LocalAudio, 'host' | 'port'>, onRtpPort: boolean, mux: boolean): string[] {
+  const family = host.includes(':') ? 'IP6' : 'IP4';
+  return [...(mux ? ['rtcp-mux'] : []), `rtcp:${onRtpPort ? port : port + 1} IN ${family} ${host}`];
 }
 
 /** The codecs of our side. */
@@ -202,6 +243,7 @@ function agree<C extends CodecId>(
   remoteHost: string,
   { codec, format }: Choice<C>,
   direction: Direction,
+  suppressComfortNoise = false,
 ): AudioAgreement<C> {
   const events = findEvents(media, format.clockHz);
   // RFC 2543 hold: a null address means that nothing is to be sent there.
@@ -211,7 +253,9 @@ function agree<C extends CodecId>(
     payloadType: format.payloadType,
     ...(format.parameters === undefined ? {} : { parameters: format.parameters }),
     ...(events ? { telephoneEventPayloadType: events.payloadType, telephoneEventClockHz: events.clockHz } : {}),
-    ...(hasComfortNoise(media, format.clockHz) ? { comfortNoisePayloadType: COMFORT_NOISE } : {}),
+    ...(!suppressComfortNoise && hasComfortNoise(media, format.clockHz)
+      ? { comfortNoisePayloadType: COMFORT_NOISE }
+      : {}),
     ptimeMs: packetTime(media, codecFormat(codec).packetMs),
     remoteHost,
     remotePort: media.port,

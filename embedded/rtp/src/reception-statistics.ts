@@ -20,8 +20,12 @@ export class ReceptionStatistics {
   #base = -1;
   #highest = -1;
   #cycles = 0;
+  /** Counts the stretches of the stream: each jump and each other SSRC begins one. What reports tell is of the present one. */
+  stretch = 0;
   /** Of stretches of the stream before a jump or another SSRC. */
   #expectedBefore = 0;
+  #receivedBefore = 0;
+  #clockHz = 8000;
   #lastTransitMs = Number.NaN;
   #firstMs = 0;
   #lastMs = 0;
@@ -43,9 +47,30 @@ export class ReceptionStatistics {
   /** The stream goes on under another SSRC: sequence and timestamps begin anew. */
   restart(): void {
     this.#expectedBefore = this.expected;
+    this.#receivedBefore = this.received;
+    this.stretch++;
     this.#base = -1;
     this.#cycles = 0;
     this.#lastTransitMs = Number.NaN;
+  }
+
+  /** Extended highest sequence number of the present stretch (RFC 3550 §6.4.1): its turns in the upper 16 bits. */
+  get highestSequence(): number {
+    return this.#base < 0 ? 0 : (this.#cycles + this.#highest) % 2 ** 32;
+  }
+
+  /** Packets of the present stretch that were sent, as far as can be seen, and that came. */
+  get expectedOfStretch(): number {
+    return this.expected - this.#expectedBefore;
+  }
+
+  get receivedOfStretch(): number {
+    return this.received - this.#receivedBefore;
+  }
+
+  /** Interarrival jitter in units of the RTP clock. */
+  get jitterUnits(): number {
+    return Math.floor((this.jitterMs * this.#clockHz) / 1000);
   }
 
   /** Packets that were sent, as far as can be seen here. */
@@ -89,6 +114,8 @@ export class ReceptionStatistics {
     const delta = sequenceDelta(this.#highest, sequence);
     if (delta > MAX_DROPOUT || delta < -MAX_DROPOUT) {
       this.restart();
+      // This packet, which has been counted, is the first of the new stretch.
+      this.#receivedBefore--;
       this.#base = sequence;
       this.#highest = sequence;
       return;
@@ -102,6 +129,7 @@ export class ReceptionStatistics {
   #measure(transitMs: number, clockHz: number): void {
     const last = this.#lastTransitMs;
     this.#lastTransitMs = transitMs;
+    this.#clockHz = clockHz;
     if (Number.isNaN(last)) return;
     // The timestamp may have turned between the two packets.
     const turnMs = (2 ** 32 * 1000) / clockHz;

@@ -1,6 +1,7 @@
 import dgram from 'node:dgram';
 import { PortRangeExhaustedError } from './errors.js';
 import { createRtpPacket, parseRtp, RTP_HEADER_BYTES, type RtpPacket } from './packet.js';
+import { looksLikeRtcp } from './rtcp.js';
 import type { SrtpAgreement } from './sdes.js';
 import { SRTP_OVERHEAD_BYTES, SrtpContext } from './srtp.js';
 import type { SrtpKey } from './srtp-keys.js';
@@ -23,6 +24,9 @@ export interface RtpSocketOptions {
   /** Called with each valid packet of the latched source. Both arguments are reused after return. */
   onPacket?: (packet: RtpPacket, datagram: Buffer) => void;
 }
+
+/** Takes RTCP datagrams as they came from the network. */
+export type RtcpReceiver = (datagram: Buffer, source: dgram.RemoteInfo) => void;
 
 const MAX_PORT_TRIES = 512;
 const RECEIVE_BUFFER_BYTES = 256 * 1024;
@@ -57,6 +61,7 @@ export class RtpSocket {
     if (error) this.networkErrors++;
   };
   #onPacket: (packet: RtpPacket, datagram: Buffer) => void;
+  #onRtcp: RtcpReceiver | undefined;
   #remoteHost = '';
   #remotePort = 0;
   #namedHost = '';
@@ -113,9 +118,19 @@ export class RtpSocket {
     this.#onPacket = receiver;
   }
 
+  /** Takes RTCP that shares the port (RFC 5761), from whatever source; without a receiver it counts among the bad packets. */
+  set onRtcp(receiver: RtcpReceiver | undefined) {
+    this.#onRtcp = receiver;
+  }
+
   /** Where packets go now: the latched source, else the address last named; undefined when neither is known. */
   get remote(): { host: string; port: number } | undefined {
     return this.#remotePort === 0 ? undefined : { host: this.#remoteHost, port: this.#remotePort };
+  }
+
+  /** Whether packets go elsewhere than to the address last named: the peer's RTP comes from there. */
+  get isElsewhere(): boolean {
+    return this.#remotePort !== this.#namedPort || this.#remoteHost !== this.#namedHost;
   }
 
   /** Whether a source has been latched. */
@@ -163,6 +178,21 @@ export class RtpSocket {
     this.#socket.send(packet, 0, length, this.#remotePort, this.#remoteHost, this.#onSent);
   }
 
+  /** Sends something else than the stream from this port: neither secured nor counted. The buffer must stay unchanged for some ms. */
+  sendRaw(packet: Uint8Array, length: number, port: number, host: string): void {
+    if (!this.#closed) this.#socket.send(packet, 0, length, port, host, this.#onSent);
+  }
+
+  /** Secures an RTCP packet in place where the stream is secured; room as {@link SrtpContext.protectRtcp}. Returns its length. */
+  protectRtcp(packet: Buffer, length: number): number {
+    return this.#protector ? this.#protector.protectRtcp(packet, length) : length;
+  }
+
+  /** Opens an RTCP packet in place where the stream is secured; returns its length, −1 when it is not genuine or was seen already. */
+  unprotectRtcp(packet: Buffer): number {
+    return this.#opener ? this.#opener.unprotectRtcp(packet) : packet.length;
+  }
+
   /** Closes the socket; resolves when the port is free. Idempotent. */
   close(): Promise<void> {
     if (this.#closed) return Promise.resolve();
@@ -171,6 +201,10 @@ export class RtpSocket {
   }
 
   #receive(datagram: Buffer, source: dgram.RemoteInfo): void {
+    if (this.#onRtcp && looksLikeRtcp(datagram)) {
+      this.#onRtcp(datagram, source);
+      return;
+    }
     if (this.#opener) {
       if (!looksLikeRtp(datagram)) {
         this.badPackets++;
@@ -258,12 +292,16 @@ async function bindAnyEven(host: string): Promise<dgram.Socket> {
   throw new PortRangeExhaustedError(1024, 65535);
 }
 
-/** A bound socket, or undefined when the port is taken. */
-function tryBind(host: string, port: number): Promise<dgram.Socket | undefined> {
+/** @internal A bound UDP socket, or undefined when the port is taken. */
+export function tryBind(
+  host: string,
+  port: number,
+  recvBufferSize: number = RECEIVE_BUFFER_BYTES,
+): Promise<dgram.Socket | undefined> {
   return new Promise((resolve, reject) => {
     const socket = dgram.createSocket({
       type: host.includes(':') ? 'udp6' : 'udp4',
-      recvBufferSize: RECEIVE_BUFFER_BYTES,
+      recvBufferSize,
       // Addresses only, so that no name look-up runs on another thread for each packet.
       lookup: (address, _options, callback) => callback(null, address, address.includes(':') ? 6 : 4),
     });

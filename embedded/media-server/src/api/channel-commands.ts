@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Channel } from '../channel/channel.js';
+import { setMediaStats } from '../channel/media-stats.js';
 import { leaveConference } from '../conference/conference-application.js';
 import { EslEvent, encodeHeaders } from '../event-socket/event.js';
 import type { ApiCommand, ApiContext } from './api-commands.js';
@@ -20,13 +21,33 @@ export const CHANNEL_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string,
   ['uuid_getvar', forChannel(getVariable, '<uuid> <var>')],
   ['uuid_setvar', forChannel(setVariable, '<uuid> <var> [value]')],
   ['uuid_setvar_multi', forChannel(setVariables, '<uuid>')],
-  ['uuid_set_media_stats', forChannel(setMediaStats, '<uuid>', UNKNOWN)],
+  ['uuid_set_media_stats', forChannel(tellMediaStats, '<uuid>', UNKNOWN)],
   ['uuid_buglist', forChannel(bugList, '<uuid>', '')],
   ['uuid_break', forChannel(breakNow, '<uuid> [all]')],
   ['uuid_kill', forChannel(kill, '<uuid> [cause]')],
-  ['uuid_answer', forChannel(() => OK, undefined, '-ERROR\n')],
-  ['uuid_pre_answer', forChannel(() => OK, undefined, '-ERROR\n')],
-  ['uuid_ring_ready', forChannel(() => OK, '<uuid> [queued]')],
+  [
+    'uuid_answer',
+    forChannel(
+      said((channel) => channel.answer()),
+      undefined,
+      '-ERROR\n',
+    ),
+  ],
+  [
+    'uuid_pre_answer',
+    forChannel(
+      said((channel) => channel.preAnswer()),
+      undefined,
+      '-ERROR\n',
+    ),
+  ],
+  [
+    'uuid_ring_ready',
+    forChannel(
+      said((channel) => channel.ring()),
+      '<uuid> [queued]',
+    ),
+  ],
   ['uuid_bridge', forChannel(bridge, '<uuid> <other_uuid>', '-ERR Invalid uuid\n')],
   ['uuid_transfer', forChannel(transfer, '<uuid> [-bleg|-both] <dest-exten> [<dialplan>] [<context>]')],
   ['uuid_park', forChannel(park)],
@@ -41,6 +62,14 @@ export const CHANNEL_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string,
   ['uuid_deflect', forChannel(() => FAILED, '<uuid> <uri>', UNKNOWN)],
   ['uuid_debug_media', forChannel(() => FAILED, '<uuid> <read|write|both|vread|vwrite|vboth|all> <on|off>', FAILED)],
 ]);
+
+/** A command that says nothing of what came of it. */
+function said(command: (channel: Channel) => void): (channel: Channel) => string {
+  return (channel) => {
+    command(channel);
+    return OK;
+  };
+}
 
 function dump(channel: Channel, [format = 'txt']: string[]): string {
   const data = channel.dump();
@@ -85,34 +114,10 @@ function bugList(channel: Channel): string {
   return `<media-bugs>\n${rows.join('')}</media-bugs>\n`;
 }
 
-async function setMediaStats(channel: Channel): Promise<string> {
+async function tellMediaStats(channel: Channel): Promise<string> {
   const stats = await channel.leg.stats();
   if (!stats) return `-ERR No such channel ${channel.uuid}!\n`;
-  const variables: Record<string, number | string> = {
-    rtp_audio_in_jitter_packet_count: stats.mediaPacketsIn,
-    // FreeSWITCH gives variances (ms²).
-    rtp_audio_in_jitter_min_variance: (stats.minJitterMs ** 2).toFixed(2),
-    rtp_audio_in_jitter_max_variance: (stats.maxJitterMs ** 2).toFixed(2),
-    rtp_audio_in_jitter_loss_rate: (stats.lossPercent / 100).toFixed(2),
-    rtp_audio_in_jitter_burst_rate: (stats.gaps > 0 ? stats.lostPackets / stats.gaps : 0).toFixed(2),
-    rtp_audio_in_mean_interval: stats.meanIntervalMs.toFixed(2),
-    rtp_audio_in_flaw_total: stats.lostPackets,
-    rtp_audio_in_quality_percentage: (stats.rFactor / 0.932).toFixed(2),
-    rtp_audio_in_mos: stats.mos.toFixed(2),
-    rtp_audio_in_cng_packet_count: stats.comfortNoisePacketsIn,
-    rtp_audio_in_raw_bytes: stats.bytesIn,
-    rtp_audio_in_media_bytes: stats.bytesIn,
-    rtp_audio_in_packet_count: stats.packetsIn,
-    rtp_audio_in_media_packet_count: stats.mediaPacketsIn,
-    rtp_audio_in_skip_packet_count: stats.latePackets,
-    rtp_audio_in_dtmf_packet_count: stats.dtmfPacketsIn,
-    rtp_audio_in_flush_packet_count: stats.badPackets + stats.strayPackets + stats.unauthenticPackets,
-    rtp_audio_out_raw_bytes: stats.bytesOut,
-    rtp_audio_out_media_bytes: stats.bytesOut,
-    rtp_audio_out_packet_count: stats.packetsOut,
-    rtp_audio_out_media_packet_count: stats.packetsOut,
-  };
-  for (const [name, value] of Object.entries(variables)) channel.setVariable(name, String(value));
+  setMediaStats(channel, stats);
   return '+OK:\n';
 }
 

@@ -34,8 +34,9 @@ export type Application = (
 const nothing = (): undefined => undefined;
 
 const BASIC_APPLICATIONS: ReadonlyMap<string, Application> = new Map<string, Application>([
-  ['answer', nothing],
-  ['pre_answer', nothing],
+  ['answer', (_context, channel) => channel.answer() as undefined],
+  ['pre_answer', (_context, channel) => channel.preAnswer() as undefined],
+  ['ring_ready', (_context, channel) => channel.ring() as undefined],
   ['park', (_context, channel) => channel.emit('CHANNEL_PARK') as undefined],
   ['log', nothing],
   ['info', nothing],
@@ -65,6 +66,19 @@ const APPLICATIONS: ReadonlyMap<string, Application> = new Map([
   ['conference', conference],
 ]);
 
+/** Before an answer these begin with early media, as in FreeSWITCH. */
+const NEED_MEDIA = new Set([
+  'playback',
+  'endless_playback',
+  'loop_playback',
+  'gentones',
+  'record',
+  'play_and_get_digits',
+  'read',
+  'send_dtmf',
+  'wait_for_silence',
+]);
+
 /** Runs an application by name. An unknown one hangs up the channel, as in FreeSWITCH. */
 export function createApplicationRunner(
   context: ApplicationContext,
@@ -77,6 +91,8 @@ export function createApplicationRunner(
       return undefined;
     }
     if (channel.isEnded) return undefined;
+    if (NEED_MEDIA.has(execution.application)) channel.preAnswer();
+    else if (execution.application === 'conference') channel.answer();
     try {
       return await application(context, channel, argument, execution);
     } catch (error) {

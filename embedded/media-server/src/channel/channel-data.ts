@@ -33,6 +33,9 @@ export interface ProfileFacts {
   name: string;
   profile: CallerProfile;
   createdMs: number;
+  /** Rung, and given early media; 0: not so. */
+  progressMs: number;
+  progressMediaMs: number;
   answeredMs: number;
   hungUpMs: number;
   bridgedMs: number;
@@ -44,7 +47,8 @@ export interface ProfileFacts {
 export interface ChannelFacts extends ProfileFacts {
   state: ChannelState;
   callState: CallState;
-  answered: boolean;
+  /** Ringing, early media, answered. */
+  answerState: 'ringing' | 'early' | 'answered';
   codec: CodecFormat;
   hangupCause: string | undefined;
   otherLeg: ProfileFacts | undefined;
@@ -62,7 +66,7 @@ export function channelHeaders(facts: ChannelFacts): [string, string][] {
     ['Presence-Call-Direction', 'inbound'],
     ['Channel-HIT-Dialplan', 'true'],
     ['Channel-Call-UUID', facts.uuid],
-    ['Answer-State', facts.hangupCause ? 'hangup' : facts.answered ? 'answered' : 'ringing'],
+    ['Answer-State', facts.hangupCause ? 'hangup' : facts.answerState],
     ...(facts.hangupCause ? [['Hangup-Cause', facts.hangupCause] as [string, string]] : []),
     ['Channel-Read-Codec-Name', facts.codec.name],
     ['Channel-Read-Codec-Rate', String(facts.codec.rateHz)],
@@ -99,8 +103,8 @@ export function profileHeaders(prefix: 'Caller' | 'Channel' | 'Other-Leg', facts
     [`${prefix}-Profile-Created-Time`, microseconds(facts.createdMs)],
     [`${prefix}-Channel-Created-Time`, microseconds(facts.createdMs)],
     [`${prefix}-Channel-Answered-Time`, microseconds(facts.answeredMs)],
-    [`${prefix}-Channel-Progress-Time`, '0'],
-    [`${prefix}-Channel-Progress-Media-Time`, '0'],
+    [`${prefix}-Channel-Progress-Time`, microseconds(facts.progressMs)],
+    [`${prefix}-Channel-Progress-Media-Time`, microseconds(facts.progressMediaMs)],
     [`${prefix}-Channel-Hangup-Time`, microseconds(facts.hungUpMs)],
     [`${prefix}-Channel-Transfer-Time`, '0'],
     [`${prefix}-Channel-Resurrect-Time`, '0'],

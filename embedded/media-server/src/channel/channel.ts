@@ -16,11 +16,21 @@ import {
 import { digitDurationMs, parseDialString } from './dial-string.js';
 import { type ExecuteOptions, ExecuteQueue } from './execute-queue.js';
 import { type HangupCause, hangupCauseOf, q850Of } from './hangup-causes.js';
+import { HoldMusic } from './hold-music.js';
+import { setMediaStats } from './media-stats.js';
+import { RtcpEvents } from './rtcp-event.js';
+import { isSilenceVariable, silenceRulesOf } from './silence-variables.js';
 import { isTrue } from './truth.js';
 
-/** What a channel needs to end its SIP side. */
+/** What a channel needs of its SIP side. */
 export interface SignallingSide {
-  /** Sends BYE, or nothing when the peer has ended the dialog. */
+  /** Sends 180. */
+  ring(): void;
+  /** Sends 183 with our SDP and lets media flow; false when that cannot be, as when the peer has not offered anything. */
+  preAnswer(): boolean;
+  /** Sends 200. */
+  answer(): void;
+  /** Refuses, or sends BYE, or nothing when the peer has ended the call. */
   end(cause: HangupCause): void;
   /** Sends a digit in an INFO. */
   sendInfoDigit(digit: string, durationMs: number): void;
@@ -64,6 +74,7 @@ export class Channel {
   /** `start_dtmf_generate`: digits go out as tones even where telephone events were agreed. */
   generatesDtmf = false;
   readonly #options: ChannelOptions;
+  readonly #rtcpEvents = new RtcpEvents();
   readonly #variables = new Map<string, string>();
   readonly #reportListeners = new Set<(report: LegReport) => void>();
   readonly #digitListeners: ((digit: string) => void)[] = [];
@@ -72,7 +83,11 @@ export class Channel {
   #buffered = '';
   #state: ChannelState = 'CS_INIT';
   #callState: CallState = 'DOWN';
+  #progressMs = 0;
+  #progressMediaMs = 0;
   #answeredMs = 0;
+  #isHeldByUs = false;
+  readonly #holdMusic = new HoldMusic(this);
   #hungUpMs = 0;
   #bridgedMs = 0;
   /** Events tell the other leg even after it has gone. */
@@ -103,6 +118,7 @@ export class Channel {
     if (name === '') return;
     if (value === undefined || value === '') this.#variables.delete(name);
     else this.#variables.set(name, value.slice(0, MAX_VARIABLE_LENGTH));
+    if (isSilenceVariable(name)) this.leg.setSilence(silenceRulesOf(this));
   }
 
   /** The variables whose names begin so, without that beginning. */
@@ -153,15 +169,43 @@ export class Channel {
     this.#options.bus.emit(name, [...own, ...extra], body);
   }
 
-  /** The INVITE was answered. */
-  answer(): void {
-    this.#answeredMs = Date.now();
-    this.#variables.set('endpoint_disposition', 'ANSWER');
+  /** There is a call: before anything else of it. */
+  begin(): void {
     this.emit('CHANNEL_CREATE');
     this.#setCallState('RINGING');
     this.setState('CS_EXECUTE');
+  }
+
+  /** Lets the caller hear that it rings. */
+  ring(): void {
+    if (this.isEnded || this.#callState !== 'RINGING' || this.#progressMs > 0) return;
+    this.signalling?.ring();
+    this.#progressMs = Date.now();
+    this.emit('CHANNEL_PROGRESS');
+  }
+
+  /** Lets media flow before the answer: 183 with our SDP. Does nothing after that or the answer. */
+  preAnswer(): void {
+    if (this.isEnded || this.#answeredMs > 0 || this.#progressMediaMs > 0 || !this.signalling?.preAnswer()) return;
+    this.#progressMediaMs = Date.now();
+    this.#variables.set('endpoint_disposition', 'EARLY MEDIA');
+    this.#setCallState('EARLY');
+    this.emit('CHANNEL_PROGRESS_MEDIA');
+  }
+
+  /** Answers; does nothing when it is answered already. */
+  answer(): void {
+    if (this.isEnded || this.#answeredMs > 0) return;
+    this.signalling?.answer();
+    this.#answeredMs = Date.now();
+    this.#variables.set('endpoint_disposition', 'ANSWER');
     this.#setCallState('ACTIVE');
     this.emit('CHANNEL_ANSWER');
+  }
+
+  /** Whether it was answered. */
+  get isAnswered(): boolean {
+    return this.#answeredMs > 0;
   }
 
   /** Changes the state and says so. */
@@ -213,6 +257,11 @@ export class Channel {
       ]);
       return;
     }
+    if (report.type === 'rtcp') {
+      const { clockHz } = codecFormat(this.agreement?.codec ?? 'PCMU');
+      this.emit('RECV_RTCP_MESSAGE', this.#rtcpEvents.headersOf(report.heard, clockHz));
+      return;
+    }
     for (const listener of [...this.#reportListeners]) listener(report);
   }
 
@@ -252,8 +301,10 @@ export class Channel {
     return parts.length > 0;
   }
 
-  /** Connects the audio of two channels. */
+  /** Connects the audio of two channels; one that is not answered yet gets early media. */
   bridge(other: Channel): void {
+    this.preAnswer();
+    other.preAnswer();
     for (const [channel, peer] of [
       [this, other],
       [other, this],
@@ -281,9 +332,15 @@ export class Channel {
     return this.#callState === 'HELD';
   }
 
+  /** Whether we hold it: it is not to be heard. */
+  get isHeldByUs(): boolean {
+    return this.#isHeldByUs;
+  }
+
   /** Holds the peer or takes it back, with a re-INVITE. */
   hold(on: boolean): void {
-    if (this.isEnded || on === this.isHeld) return;
+    if (this.isEnded || on === this.isHeld || !this.isAnswered) return;
+    this.#isHeldByUs = on;
     this.signalling?.reoffer(on);
     this.showHold(on);
   }
@@ -293,6 +350,7 @@ export class Channel {
     if (this.isEnded || on === this.isHeld || this.#answeredMs === 0) return;
     if (on) this.#lastHoldMs = Date.now();
     else this.#heldMs += Date.now() - this.#lastHoldMs;
+    this.#holdMusic.play(on ? this.bridgedTo : undefined);
     this.#setCallState(on ? 'HELD' : 'UNHELD');
     this.emit(on ? 'CHANNEL_HOLD' : 'CHANNEL_UNHOLD');
     if (!on) this.#setCallState('ACTIVE');
@@ -316,6 +374,7 @@ export class Channel {
       ['Bridge-B-Unique-ID', other.uuid],
     ]);
     for (const channel of [this, other]) {
+      channel.#holdMusic.play(undefined);
       channel.#lastPeer = channel.bridgedTo?.profileFacts();
       channel.bridgedTo = undefined;
       channel.leg.leave();
@@ -351,11 +410,14 @@ export class Channel {
     this.setState('CS_HANGUP');
     this.#setCallState('HANGUP');
     for (const listener of this.#endListeners) listener();
+    // Before the leg is closed, so that the events of the end have them.
+    const counted = this.leg.stats().then((stats) => stats && setMediaStats(this, stats));
     const closed = this.leg.close();
-    await Promise.race([Promise.all([this.executing.whenIdle(), closed]), timeout(SETTLE_TIMEOUT_MS)]);
+    await Promise.race([Promise.all([this.executing.whenIdle(), closed, counted]), timeout(SETTLE_TIMEOUT_MS)]);
     this.setState('CS_REPORTING');
     this.setVariable('duration', String(Math.round((Date.now() - this.createdMs) / 1000)));
-    this.setVariable('billsec', String(Math.round((Date.now() - this.#answeredMs) / 1000)));
+    const answeredForMs = this.#answeredMs > 0 ? Date.now() - this.#answeredMs : 0;
+    this.setVariable('billsec', String(Math.round(answeredForMs / 1000)));
     this.emit('CHANNEL_HANGUP_COMPLETE');
     this.emit('CHANNEL_DESTROY');
     this.setState('CS_DESTROY');
@@ -379,6 +441,8 @@ export class Channel {
       name: this.name,
       profile: this.profile,
       createdMs: this.createdMs,
+      progressMs: this.#progressMs,
+      progressMediaMs: this.#progressMediaMs,
       answeredMs: this.#answeredMs,
       hungUpMs: this.#hungUpMs,
       bridgedMs: this.#bridgedMs,
@@ -392,7 +456,7 @@ export class Channel {
       ...this.profileFacts(),
       state: this.#state,
       callState: this.#callState,
-      answered: this.#answeredMs > 0,
+      answerState: this.#answeredMs > 0 ? 'answered' : this.#progressMediaMs > 0 ? 'early' : 'ringing',
       codec: codecFormat(this.agreement?.codec ?? 'PCMU'),
       hangupCause: this.#cause,
       otherLeg: this.bridgedTo?.profileFacts() ?? this.#lastPeer,

@@ -18,6 +18,8 @@ export interface ExecuteOptions {
 /** A running application. */
 export interface Execution {
   readonly application: string;
+  /** Under which it was asked for. */
+  readonly uuid: string;
   /** Makes a blocking application end now; set by the application while it can be broken. */
   stop: (() => void) | undefined;
   /** It was broken from outside: it is not repeated. */
@@ -90,6 +92,16 @@ export class ExecuteQueue {
     }
   }
 
+  /** Ends what was asked for under this id, whether it runs or waits. */
+  stop(uuid: string): void {
+    const at = this.#waiting.findIndex(({ options }) => options.uuid === uuid);
+    if (at >= 0) this.#waiting.splice(at, 1);
+    const execution = this.#running.find((running) => running.uuid === uuid);
+    if (!execution) return;
+    execution.broken = true;
+    execution.stop?.();
+  }
+
   /** Resolves when nothing runs. */
   async whenIdle(): Promise<void> {
     if (this.#running.length === 0) return;
@@ -115,7 +127,7 @@ export class ExecuteQueue {
   async #executeOnce(application: string, text: string, options: ExecuteOptions): Promise<Execution> {
     const channel = this.#channel;
     const argument = channel.expand(text);
-    const execution: Execution = { application, stop: undefined, broken: false };
+    const execution: Execution = { application, uuid: options.uuid, stop: undefined, broken: false };
     this.#running.push(execution);
     const about: [string, string][] = [['Application', application]];
     if (argument !== '') about.push(['Application-Data', argument]);

@@ -47,6 +47,11 @@ export class LegReceiver {
     socket.onPacket = (packet, datagram) => this.#onPacket(packet, datagram);
   }
 
+  /** Whose stream comes in; −1 while none has. */
+  get ssrc(): number {
+    return this.#remoteSsrc;
+  }
+
   /** What became of the packets. */
   get buffer(): Readonly<Pick<ReceiveBuffer, 'latePackets' | 'droppedPackets' | 'concealedMs' | 'stretchedMs'>> {
     return this.#buffer;
@@ -62,6 +67,11 @@ export class LegReceiver {
   /** Level (dBov) of the noise that the peer says there is while it sends nothing; undefined while it sends. */
   get comfortNoiseDb(): number | undefined {
     return this.#comfortNoise && this.#buffer.codec === this.#comfortNoise ? this.#comfortNoise.levelDb : undefined;
+  }
+
+  /** Whether nothing comes, and nothing is made up for it any more. */
+  get isPausing(): boolean {
+    return this.#buffer.isDry;
   }
 
   /** Changes codec, payload types and direction. */

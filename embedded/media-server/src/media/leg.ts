@@ -1,20 +1,42 @@
-import { type AudioCodec, createCodec, frameSamples, type LegRate, NoiseSource, type RtpSocket } from '@ringwire/rtp';
+import {
+  type AudioCodec,
+  createCodec,
+  frameSamples,
+  type LegRate,
+  NoiseSource,
+  RTCP_INTERVAL_MS,
+  type RtpSocket,
+} from '@ringwire/rtp';
 import { AttachmentSet } from './attachment-set.js';
 import { createAttachment } from './attachments/registry.js';
 import type { ClipCache } from './audio-clip.js';
 import { Exchange } from './frame-queue.js';
 import { InbandDigits } from './inband-digits.js';
 import { LegReceiver } from './leg-receiver.js';
+import { LegRtcp } from './leg-rtcp.js';
 import { LegSender } from './leg-sender.js';
+import { NoiseGenerator } from './noise.js';
 import { Player } from './player.js';
 import { PlayerStack } from './player-stack.js';
-import type { LegCommand, LegMedia, LegReport, LegStats, Side } from './protocol.js';
+import {
+  type LegCommand,
+  type LegMedia,
+  type LegReport,
+  type LegStats,
+  NO_PACKETS,
+  SILENCE,
+  type Side,
+  type SilenceRules,
+} from './protocol.js';
 
 /** What a leg needs of its thread. */
 export interface LegContext {
   clips: ClipCache;
   report: (report: LegReport) => void;
 }
+
+/** What RTCP adds to the counts of a leg. */
+type RtcpStat = Extract<keyof LegStats, `rtcp${string}` | 'roundTripMs'>;
 
 const INITIAL_MEDIA: LegMedia = { codec: 'PCMU', payloadType: 0, ptimeMs: 20, direction: 'inactive' };
 
@@ -36,6 +58,9 @@ export class Leg {
   readonly #gain = { read: 1, write: 1 };
   readonly #noise = new NoiseSource();
   readonly #muted = { read: false, write: false };
+  #silence: SilenceRules = { idle: SILENCE, bridged: NO_PACKETS };
+  #idleNoise: NoiseGenerator | undefined;
+  #bridgeNoise: NoiseGenerator | undefined;
   #media = INITIAL_MEDIA;
   #codec: AudioCodec = createCodec(INITIAL_MEDIA.codec);
   /** Kept until the next change: its packets may still be on their way. */
@@ -44,6 +69,7 @@ export class Leg {
   #heard = new Int16Array(frameSamples(this.#rateHz));
   #sent = new Int16Array(frameSamples(this.#rateHz));
   #exchange: Exchange | undefined;
+  #rtcp: LegRtcp | undefined;
 
   constructor(id: number, socket: RtpSocket, context: LegContext) {
     this.id = id;
@@ -96,6 +122,9 @@ export class Leg {
       case 'volume':
         this.#gain[command.side] = command.gain;
         break;
+      case 'silence':
+        this.#setSilence(command.silence);
+        break;
       case 'stats':
         this.#context.report({ type: 'stats', leg: this.id, request: command.request, stats: this.stats() });
     }
@@ -114,23 +143,25 @@ export class Leg {
     this.#attachments.heardTick(heard, this.#rateHz);
     if (!exchange) return;
     // After the attachments: silence stays silence in recordings, but a person at the other end should not think the line dead.
-    const noiseDb = this.#receiver.comfortNoiseDb;
-    if (noiseDb !== undefined && !this.#muted.read) this.#noise.fill(heard, noiseDb);
+    this.#fillPause(heard);
     exchange.push(heard);
   }
 
   /** Second half of a tick: makes and sends the 20 ms that go out. No await, no closures, no allocation while a list plays. */
-  sendTick(): void {
+  sendTick(nowMs: number): void {
     const sent = this.#sent;
     let sounds = this.#players.read(sent, this.#rateHz);
     if (this.#exchange && !sounds && !this.#players.isBusy) sounds = this.#exchange.pull(sent);
     if (this.#exchange?.isOver) this.#exchange = undefined;
     if (this.#tones.isBusy) sounds = this.#tones.read(sent, this.#rateHz);
+    const isIdle = !sounds && !this.#exchange && !this.#players.isBusy;
     if (!sounds) sent.fill(0);
+    if (isIdle && this.#idleNoise) this.#idleNoise.fill(sent, 0, sent.length);
     if (this.#attachments.mixTick(sent, this.#rateHz)) sounds = true;
     this.#adjust(sent, 'write');
     this.#attachments.sentTick(sent, this.#rateHz);
-    this.#sender.send(sent, sounds);
+    this.#sender.send(sent, sounds, isIdle && !sounds && this.#silence.idle === NO_PACKETS);
+    this.#rtcp?.tick(nowMs);
   }
 
   /** Lets time pass without packets: the thread was away for longer than it may catch up. */
@@ -162,17 +193,22 @@ export class Leg {
       concealedMs: this.#receiver.buffer.concealedMs,
       stretchedMs: this.#receiver.buffer.stretchedMs,
       packetsOut: this.socket.packetsSent,
+      dtmfPacketsOut: this.#sender.dtmfPackets,
+      comfortNoisePacketsOut: this.#sender.comfortNoisePackets,
       bytesOut: this.#sender.bytes,
       badPackets: this.socket.badPackets,
       strayPackets: this.socket.strayPackets,
       unauthenticPackets: this.socket.unauthenticPackets,
+      ...this.#rtcpStats(),
     };
   }
 
   /** Ends everything on it and frees the port. */
   async close(): Promise<void> {
     this.#players.stopAll();
-    await Promise.all([this.#attachments.close(), this.socket.close()]);
+    // The BYE of RTCP may leave by the socket of RTP.
+    const rtcpClosed = this.#rtcp?.close();
+    await Promise.all([this.#attachments.close(), this.socket.close(), rtcpClosed]);
     this.#codec.close();
     this.#previousCodec?.close();
   }
@@ -191,6 +227,38 @@ export class Leg {
     this.#sender.configure(media, this.#codec);
     this.socket.setSecurity(media.srtp);
     if (media.remote) this.socket.setRemote(media.remote.host, media.remote.port);
+    if (media.rtcp)
+      this.#rtcp ??= new LegRtcp(this.id, this.socket, this.#receiver, this.#sender, this.#context.report);
+    this.#rtcp?.configure(media.rtcp, media.rtcpIntervalMs ?? RTCP_INTERVAL_MS);
+  }
+
+  #rtcpStats(): Pick<LegStats, RtcpStat> {
+    const stats = this.#rtcp?.stats();
+    return {
+      rtcpPeerPackets: stats?.peerPackets ?? 0,
+      rtcpPeerOctets: stats?.peerOctets ?? 0,
+      rtcpReportsIn: stats?.reportsIn ?? 0,
+      rtcpReportsOut: stats?.reportsOut ?? 0,
+      rtcpBadPackets: stats?.bad ?? 0,
+      roundTripMs: stats?.roundTripMs ?? 0,
+    };
+  }
+
+  #setSilence(silence: SilenceRules): void {
+    this.#silence = silence;
+    this.#idleNoise = silence.idle > 0 ? new NoiseGenerator(silence.idle) : undefined;
+    this.#bridgeNoise = silence.bridged > 0 ? new NoiseGenerator(silence.bridged) : undefined;
+  }
+
+  /** What the other end of a bridge hears while the peer sends nothing: the noise that is asked for, else the one that the peer tells of. */
+  #fillPause(heard: Int16Array): void {
+    if (this.#muted.read) return;
+    const noiseDb = this.#receiver.comfortNoiseDb;
+    if (this.#silence.bridged !== NO_PACKETS) {
+      if (noiseDb !== undefined || this.#receiver.isPausing) this.#bridgeNoise?.fill(heard, 0, heard.length);
+    } else if (noiseDb !== undefined) {
+      this.#noise.fill(heard, noiseDb);
+    }
   }
 
   #setRate(rateHz: LegRate): void {

@@ -6,6 +6,9 @@ import { Room } from './rooms/room.js';
 import type { RoomEvent, RoomSpec } from './rooms/room-protocol.js';
 import { TickClock } from './tick-clock.js';
 
+/** What of a thread's counts its legs count. */
+type PacketCounts = Omit<WorkerStats, 'legs' | 'ticks' | 'lateTicks' | 'skippedTicks'>;
+
 const STATS_EVERY_TICKS = 50;
 
 /** Everything of one media thread: its legs, its conference rooms and the clock that drives them. Talks to the main thread in messages only. */
@@ -18,7 +21,16 @@ export class MediaEngine {
   readonly #opening = new Map<number, { cancelled: boolean }>();
   #legs: Leg[] = [];
   #rooms: Room[] = [];
-  #closed = { packetsIn: 0, packetsOut: 0, badPackets: 0, strayPackets: 0, latePackets: 0 };
+  #closed: PacketCounts = {
+    packetsIn: 0,
+    packetsOut: 0,
+    badPackets: 0,
+    strayPackets: 0,
+    latePackets: 0,
+    rtcpReportsIn: 0,
+    rtcpReportsOut: 0,
+    rtcpBadPackets: 0,
+  };
   #ticksToStats = STATS_EVERY_TICKS;
 
   constructor(report: (report: MediaReport) => void) {
@@ -136,7 +148,7 @@ export class MediaEngine {
     for (let i = 0; i < legs.length; i++) legs[i]!.receiveTick(nowMs);
     const rooms = this.#rooms;
     for (let i = 0; i < rooms.length; i++) rooms[i]!.tick();
-    for (let i = 0; i < legs.length; i++) legs[i]!.sendTick();
+    for (let i = 0; i < legs.length; i++) legs[i]!.sendTick(nowMs);
     if (--this.#ticksToStats === 0) {
       this.#ticksToStats = STATS_EVERY_TICKS;
       this.#report({ type: 'workerStats', stats: this.stats() });
@@ -148,14 +160,14 @@ export class MediaEngine {
   }
 }
 
-function addStats(
-  total: { packetsIn: number; packetsOut: number; badPackets: number; strayPackets: number; latePackets: number },
-  leg: Leg,
-): void {
+function addStats(total: PacketCounts, leg: Leg): void {
   const stats = leg.stats();
   total.packetsIn += stats.packetsIn;
   total.packetsOut += stats.packetsOut;
   total.badPackets += stats.badPackets;
   total.strayPackets += stats.strayPackets;
   total.latePackets += stats.latePackets;
+  total.rtcpReportsIn += stats.rtcpReportsIn;
+  total.rtcpReportsOut += stats.rtcpReportsOut;
+  total.rtcpBadPackets += stats.rtcpBadPackets;
 }

@@ -2,7 +2,16 @@ import { codecFormat, type LegRate } from '@ringwire/rtp';
 import { MediaUnavailableError } from '../errors.js';
 import type { AttachmentEvent, AttachmentKind, AttachmentMessage, AttachmentSpec } from './attachments/registry.js';
 import { FrameQueue } from './frame-queue.js';
-import type { LegMedia, LegReport, LegStats, MediaCommand, PlayControl, PlayItem, Side } from './protocol.js';
+import type {
+  LegMedia,
+  LegReport,
+  LegStats,
+  MediaCommand,
+  PlayControl,
+  PlayItem,
+  Side,
+  SilenceRules,
+} from './protocol.js';
 
 /** What a leg tells its owner. */
 export interface LegListener {
@@ -145,6 +154,11 @@ export class MediaLeg {
   /** Makes one side louder or softer by a factor. */
   setVolume(side: Side, gain: number): void {
     this.#post({ type: 'volume', leg: this.id, side, gain });
+  }
+
+  /** Sets what is sent where there is nothing. */
+  setSilence(silence: SilenceRules): void {
+    this.#post({ type: 'silence', leg: this.id, silence });
   }
 
   /** Exchanges audio with another leg, on whatever thread it is, until {@link leave} on both. */

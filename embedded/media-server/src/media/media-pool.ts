@@ -229,6 +229,9 @@ function emptyStats(): WorkerStats {
     badPackets: 0,
     strayPackets: 0,
     latePackets: 0,
+    rtcpReportsIn: 0,
+    rtcpReportsOut: 0,
+    rtcpBadPackets: 0,
   };
 }
 

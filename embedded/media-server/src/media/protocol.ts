@@ -1,4 +1,4 @@
-import type { CodecId, Direction, SrtpAgreement } from '@ringwire/rtp';
+import type { CodecId, Direction, ReportBlock, RtcpTerms, SenderInfo, SrtpAgreement } from '@ringwire/rtp';
 import type { AttachmentEvent, AttachmentMessage, AttachmentSpec } from './attachments/registry.js';
 import type { RoomCommand, RoomEvent, RoomSpec } from './rooms/room-protocol.js';
 
@@ -77,6 +77,25 @@ export interface LegMedia {
   remote?: { host: string; port: number } | undefined;
   /** Keys of SRTP; undefined: plain RTP. */
   srtp?: SrtpAgreement | undefined;
+  /** Of comfort noise, where the peer takes it (RFC 3389). */
+  comfortNoisePayloadType?: number | undefined;
+  /** Whether silence in what is played is not sent. */
+  suppressesSilence?: boolean | undefined;
+  /** Where the peer's RTCP is; undefined: there is none. */
+  rtcp?: RtcpTerms | undefined;
+  /** Mean time between two reports of ours. */
+  rtcpIntervalMs?: number | undefined;
+}
+
+/** What a report of the peer says. */
+export interface RtcpReceived {
+  ssrc: number;
+  /** Of its own stream. */
+  sender?: SenderInfo;
+  /** Of ours. */
+  block?: ReportBlock;
+  /** Undefined until it was measured. */
+  roundTripMs: number | undefined;
 }
 
 /** Commands about one leg; `leg` is the number under which it was opened. */
@@ -101,8 +120,23 @@ export type LegCommand =
       on: boolean;
     }
   | { type: 'volume'; leg: number; side: Side /** Factor, 1 leaves it as it is. */; gain: number }
+  | { type: 'silence'; leg: number; silence: SilenceRules }
   | { type: 'stats'; leg: number; request: number }
   | { type: 'close'; leg: number };
+
+/**
+ * What is sent where there is nothing: {@link NO_PACKETS}, {@link SILENCE}, or noise of full scale divided by so much, as FreeSWITCH counts it.
+ */
+export interface SilenceRules {
+  /** While nothing plays and nothing is joined. */
+  idle: number;
+  /** Over a bridge, while the peer sends nothing; 0: silence, or the noise that it tells of. */
+  bridged: number;
+}
+
+/** In {@link SilenceRules}: no packets at all, and silent ones. */
+export const NO_PACKETS = 0;
+export const SILENCE = -1;
 
 /** A direction of a leg: `read` is what its peer says, `write` what its peer hears. */
 export type Side = 'read' | 'write';
@@ -134,6 +168,9 @@ export interface LegStats {
   /** Audio left out or inserted to change the play-out delay. */
   stretchedMs: number;
   packetsOut: number;
+  /** Of these, digits and comfort noise. */
+  dtmfPacketsOut: number;
+  comfortNoisePacketsOut: number;
   bytesOut: number;
   badPackets: number;
   strayPackets: number;
@@ -151,6 +188,15 @@ export interface LegStats {
   /** R factor and mean opinion score of the loss. */
   rFactor: number;
   mos: number;
+  /** Packets and payload bytes that the peer's last sender report counts. */
+  rtcpPeerPackets: number;
+  rtcpPeerOctets: number;
+  rtcpReportsIn: number;
+  rtcpReportsOut: number;
+  /** RTCP that was dropped: malformed, of a wrong source, not authentic. */
+  rtcpBadPackets: number;
+  /** Round trip by RTCP; 0 while it is not known. */
+  roundTripMs: number;
 }
 
 /** Counts of a media thread, since its start. */
@@ -166,6 +212,9 @@ export interface WorkerStats {
   badPackets: number;
   strayPackets: number;
   latePackets: number;
+  rtcpReportsIn: number;
+  rtcpReportsOut: number;
+  rtcpBadPackets: number;
 }
 
 /** What a media thread says about one leg. */
@@ -194,6 +243,7 @@ export type LegReport =
   /** It is put away; the last that is said of it. */
   | { type: 'attachmentEnded'; leg: number; attachment: number }
   | { type: 'dtmf'; leg: number; digit: string; durationMs: number; ssrc: number; timestamp: number }
+  | { type: 'rtcp'; leg: number; heard: RtcpReceived }
   | { type: 'stats'; leg: number; request: number; stats: LegStats };
 
 /** What a media thread says about one room. */

@@ -96,6 +96,11 @@ export class ReceiveBuffer {
     return this.#codec;
   }
 
+  /** Whether there has been nothing to play for longer than losses are concealed. */
+  get isDry(): boolean {
+    return !this.#started || this.#dryMs >= MAX_CONCEAL_MS;
+  }
+
   /** Stores a packet. `sequence` −1: not known; `untilReadMs`: how long from now the next {@link read} is due. */
   write(
     codec: AudioCodec,

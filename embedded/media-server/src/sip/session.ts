@@ -8,6 +8,7 @@ import {
   createSrtpKey,
   type Direction,
   type LocalAudio,
+  type LocalRtcp,
   offerAudio,
   parseSdp,
   type SdpError,
@@ -16,24 +17,54 @@ import {
   srtpSuite,
 } from '@ringwire/rtp';
 import type { Channel } from '../channel/channel.js';
+import { isTrue } from '../channel/truth.js';
+import type { LegMedia } from '../media/protocol.js';
 
 /** Result of taking an offer. */
 export type OfferResult = { ok: true; sdp: string } | { ok: false; error: SdpError };
 
+/** What a session takes and offers. */
+export interface SessionOptions {
+  /** In the order in which they are offered. */
+  codecs: readonly CodecId[];
+  /** Mean time between RTCP reports; 0: no RTCP. */
+  rtcpIntervalMs: number;
+}
+
+/** Intervals that FreeSWITCH takes from `rtcp_audio_interval_msec`. */
+const MIN_RTCP_INTERVAL_MS = 100;
+const MAX_RTCP_INTERVAL_MS = 500_000;
+
 /** The SDP side of one channel: what was offered and answered, both ways, as often as it changes. */
 export class MediaSession {
   readonly #channel: Channel;
-  readonly #codecs: readonly CodecId[];
+  readonly #options: SessionOptions;
   readonly #sessionId = String(randomInt(1, 2 ** 47));
   #version = 0;
   /** Keys that our open offer names. */
   #srtpOffer: SrtpKey[] | undefined;
   #srtpSendKey: SrtpKey | undefined;
+  /** What our open offer says of RTCP. */
+  #rtcpOffer: LocalRtcp | undefined;
+  /** Until the call is taken, with or without an answer, no media flows: what was agreed waits here. */
+  #waiting: LegMedia | undefined;
+  #flows = true;
 
-  /** `codecs` are those that we take, in the order in which we offer them. */
-  constructor(channel: Channel, codecs: readonly CodecId[]) {
+  constructor(channel: Channel, options: SessionOptions) {
     this.#channel = channel;
-    this.#codecs = codecs;
+    this.#options = options;
+  }
+
+  /** Lets what is agreed wait until {@link release}. */
+  holdBack(): void {
+    this.#flows = false;
+  }
+
+  /** Lets media flow. */
+  release(): void {
+    this.#flows = true;
+    if (this.#waiting) this.#channel.leg.configure(this.#waiting);
+    this.#waiting = undefined;
   }
 
   /** Answers an offer and lets media flow as agreed. */
@@ -41,7 +72,14 @@ export class MediaSession {
     const parsed = parseSdp(offer);
     if (!parsed.ok) return parsed;
     const local = this.#local();
-    const answer = answerAudio(parsed.sdp, { ...local, ...(this.#srtpSendKey && { srtpSendKey: this.#srtpSendKey }) });
+    const answer = answerAudio(parsed.sdp, {
+      ...local,
+      direction: this.#direction(),
+      rtcp: this.#rtcp(),
+      rtcpMux: this.#mayMux(),
+      suppressComfortNoise: this.#suppressesComfortNoise(),
+      ...(this.#srtpSendKey && { srtpSendKey: this.#srtpSendKey }),
+    });
     if (!answer.ok) return answer;
     this.#channel.setVariable('switch_r_sdp', offer);
     this.#setLocal(answer.sdp);
@@ -53,7 +91,16 @@ export class MediaSession {
   makeOffer(direction: Direction = 'sendrecv'): string {
     this.#srtpOffer = this.#keysToOffer();
     const srtp = this.#srtpOffer && { srtpOffer: this.#srtpOffer };
-    const offer = offerAudio({ ...this.#local(), direction, ...srtp });
+    // What the peer has not wanted it is not asked for again.
+    const { agreement } = this.#channel;
+    this.#rtcpOffer = agreement && !agreement.rtcp ? undefined : this.#rtcp();
+    const offer = offerAudio({
+      ...this.#local(),
+      direction,
+      rtcp: this.#rtcpOffer,
+      rtcpMux: this.#mayMux() && (!agreement?.rtcp || agreement.rtcp.mux),
+      ...srtp,
+    });
     this.#setLocal(offer);
     return offer;
   }
@@ -63,7 +110,11 @@ export class MediaSession {
     const parsed = parseSdp(answer);
     if (!parsed.ok) return false;
     const accepted = acceptAudioAnswer(parsed.sdp, {
-      codecs: this.#codecs,
+      codecs: this.#options.codecs,
+      direction: this.#direction(),
+      rtcp: this.#rtcpOffer,
+      rtcpMux: this.#mayMux(),
+      suppressComfortNoise: this.#suppressesComfortNoise(),
       ...(this.#srtpOffer && { srtpOffer: this.#srtpOffer }),
     });
     if (!accepted.ok) return false;
@@ -81,8 +132,35 @@ export class MediaSession {
       sessionId: this.#sessionId,
       sessionVersion: this.#version,
       sessionName: 'FreeSWITCH',
-      codecs: this.#codecs,
+      codecs: this.#options.codecs,
     };
+  }
+
+  /** We hold the peer: whatever it offers, it is not to be heard. */
+  #direction(): Direction {
+    return this.#channel.isHeldByUs ? 'sendonly' : 'sendrecv';
+  }
+
+  #rtcp(): LocalRtcp | undefined {
+    if (this.#options.rtcpIntervalMs === 0) return undefined;
+    return this.#channel.getVariable('rtcp_audio_interval_msec') === undefined ? 'asked' : 'always';
+  }
+
+  #mayMux(): boolean {
+    const wanted = this.#channel.getVariable('rtcp_mux');
+    return wanted === undefined || isTrue(wanted);
+  }
+
+  /** The channel variable in FreeSWITCH's bounds, else the server's. */
+  #rtcpIntervalMs(): number {
+    const wanted = Number(this.#channel.getVariable('rtcp_audio_interval_msec'));
+    const isUsable = wanted >= MIN_RTCP_INTERVAL_MS && wanted <= MAX_RTCP_INTERVAL_MS;
+    return isUsable ? wanted : this.#options.rtcpIntervalMs;
+  }
+
+  /** As FreeSWITCH spells it, and once did. */
+  #suppressesComfortNoise(): boolean {
+    return ['suppress_cng', 'supress_cng'].some((name) => isTrue(this.#channel.getVariable(name)));
   }
 
   /** Keys when the stream is secured already, or the channel variable `rtp_secure_media` asks for it, as in FreeSWITCH. */
@@ -113,7 +191,7 @@ export class MediaSession {
     const isUs = remoteHost === channel.leg.host && remotePort === channel.leg.port;
     channel.agreement = agreement;
     this.#srtpSendKey = agreement.srtp?.send;
-    channel.leg.configure({
+    const media: LegMedia = {
       codec,
       payloadType,
       parameters,
@@ -123,8 +201,17 @@ export class MediaSession {
       srtp: agreement.srtp,
       direction: isUs ? 'inactive' : direction,
       remote: isUs ? undefined : { host: remoteHost, port: remotePort },
-    });
+      rtcp: isUs ? undefined : agreement.rtcp,
+      rtcpIntervalMs: this.#rtcpIntervalMs(),
+      comfortNoisePayloadType: agreement.comfortNoisePayloadType,
+      // FreeSWITCH calls it so for calls that come in, as all do here.
+      suppressesSilence:
+        isTrue(channel.getVariable('rtp_enable_vad_in')) && !isTrue(channel.getVariable('rtp_disable_vad_in')),
+    };
+    if (this.#flows) channel.leg.configure(media);
+    else this.#waiting = media;
     const variables: Record<string, string | undefined> = {
+      rtp_remote_audio_rtcp_port: agreement.rtcp && !agreement.rtcp.mux ? String(agreement.rtcp.port) : undefined,
       rtp_has_crypto: agreement.srtp?.receive.suite,
       rtp_secure_media_confirmed: agreement.srtp && 'true',
       remote_media_ip: remoteHost,

@@ -1,5 +1,4 @@
 import type { Logger } from '@ringwire/common/log/logger.js';
-import type { CodecId } from '@ringwire/rtp';
 import {
   createUserAgent,
   type Dialog,
@@ -7,27 +6,27 @@ import {
   type IncomingReinvite,
   parseNameAddr,
   parseUri,
+  type ServerTransaction,
   type SipMessage,
   type UserAgent,
 } from '@ringwire/sip';
-import { Channel, type ChannelOptions } from '../channel/channel.js';
+import { Channel, type ChannelOptions, type SignallingSide } from '../channel/channel.js';
 import type { ChannelRegistry } from '../channel/channel-registry.js';
-import { causeOfReason, causeOfSipStatus, type HangupCause, reasonOf } from '../channel/hangup-causes.js';
+import { causeOfReason, causeOfSipStatus, type HangupCause, reasonOf, sipStatusOf } from '../channel/hangup-causes.js';
 import { isTrue } from '../channel/truth.js';
 import type { ServerCounters } from '../counters.js';
 import type { EslConnection } from '../event-socket/connection.js';
 import type { MediaPool } from '../media/media-pool.js';
 import type { SessionMeter } from '../session-meter.js';
 import { infoDigitBody, readInfoDigit } from './info-digits.js';
-import { MediaSession } from './session.js';
+import { MediaSession, type OfferResult, type SessionOptions } from './session.js';
 
 /** What the SIP side needs of the server. */
 export interface SipEndpointOptions {
   host: string;
   port: number;
   meter: SessionMeter;
-  /** Codecs that are taken, and offered in this order. */
-  codecs: readonly CodecId[];
+  session: SessionOptions;
   pool: MediaPool;
   channels: ChannelRegistry;
   counters: ServerCounters;
@@ -40,6 +39,8 @@ export interface SipEndpointOptions {
     onLost: () => void,
   ) => Promise<EslConnection>;
 }
+
+const ALLOWED = 'INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE';
 
 /** Takes INVITEs, answers them, and gives each call to the client that its `X-esl-outbound` header names. */
 export class SipEndpoint {
@@ -114,10 +115,13 @@ export class SipEndpoint {
       },
       onLost: () => void channel.hangup('NORMAL_TEMPORARY_FAILURE'),
     });
-    const session = new MediaSession(channel, this.#options.codecs);
+    const session = new MediaSession(channel, this.#options.session);
     setSipVariables(channel, call.request);
+    const waits = call.request.get('X-esl-answer')?.trim().toLowerCase() === 'false';
+    // Nobody is to hear anything before the client says so.
+    if (waits) session.holdBack();
     const isDelayed = call.sdp.trim() === '';
-    const offered = isDelayed ? { ok: true as const, sdp: session.makeOffer() } : session.takeOffer(call.sdp);
+    const offered: OfferResult = isDelayed ? { ok: true, sdp: session.makeOffer() } : session.takeOffer(call.sdp);
     if (!offered.ok) {
       counters.sessionsRejected++;
       call.reject(offered.error.code === 'sdp/syntax' ? 400 : 488, undefined, {
@@ -126,24 +130,66 @@ export class SipEndpoint {
       void channel.leg.close();
       return;
     }
-    const dialog = call.accept(offered.sdp, { headers: { Allow: 'INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE' } });
-    if (!dialog) {
+    const signalling = this.#beforeAnswer(channel, call, session, offered.sdp, isDelayed);
+    if (!waits && !signalling.accept()) {
       void channel.leg.close();
       return;
     }
     counters.sessionsTotal++;
     channels.add(channel);
-    this.#followDialog(channel, dialog, session, isDelayed);
-    if (isDelayed) {
-      dialog.once('ack', () => void this.#giveToClient(channel, target));
-    } else {
-      await this.#giveToClient(channel, target);
-    }
+    if (waits || !isDelayed) await this.#giveToClient(channel, target, !waits);
+    else void signalling.whenComplete.then(() => this.#giveToClient(channel, target, true));
+  }
+
+  /** The signalling of a call that is not answered yet; {@link Channel.signalling} until it is. */
+  #beforeAnswer(
+    channel: Channel,
+    call: IncomingCall,
+    session: MediaSession,
+    sdp: string,
+    isDelayed: boolean,
+  ): { accept: () => boolean; whenComplete: Promise<void> } {
+    let complete = (): void => undefined;
+    const whenComplete = new Promise<void>((resolve) => {
+      complete = resolve;
+    });
+    const accept = (): boolean => {
+      const dialog = call.accept(sdp, { headers: { Allow: ALLOWED } });
+      if (!dialog) return false;
+      session.release();
+      this.#followDialog(channel, dialog, session, isDelayed);
+      // Without an offer the peer's answer, and with it its address, comes with the ACK.
+      if (isDelayed) dialog.once('ack', complete);
+      else complete();
+      return true;
+    };
+    const nothing = (): void => undefined;
+    channel.signalling = {
+      ring: () => call.ring(),
+      preAnswer: () => {
+        if (isDelayed || !call.isOpen) return false;
+        call.ring(183, { sdp });
+        session.release();
+        return true;
+      },
+      answer: () => {
+        if (!accept()) void channel.hangup('ORIGINATOR_CANCEL');
+      },
+      end: (cause) => call.reject(sipStatusOf(cause), undefined, { Reason: reasonOf(cause) }),
+      sendInfoDigit: nothing,
+      notify: () => false,
+      reoffer: nothing,
+    } satisfies SignallingSide;
+    call.once('failed', () => void channel.hangup('ORIGINATOR_CANCEL'));
+    return { accept, whenComplete };
   }
 
   #followDialog(channel: Channel, dialog: Dialog, session: MediaSession, isDelayed: boolean): void {
     let awaitsAnswer = isDelayed;
     channel.signalling = {
+      ring: () => undefined,
+      preAnswer: () => false,
+      answer: () => undefined,
       end: (cause) => {
         if (dialog.isEnded) return;
         channel.setVariable('sip_hangup_disposition', 'send_bye');
@@ -176,7 +222,12 @@ export class SipEndpoint {
     dialog.on('reinvite', (reinvite) => {
       awaitsAnswer = takeReinvite(reinvite, session);
       const direction = channel.agreement?.direction;
-      if (!awaitsAnswer) channel.showHold(direction === 'recvonly' || direction === 'inactive');
+      if (!awaitsAnswer) channel.showHold(channel.isHeldByUs || direction === 'recvonly' || direction === 'inactive');
+    });
+    dialog.on('request', (transaction) => {
+      if (!takeUpdate(transaction, dialog, session)) return;
+      const direction = channel.agreement?.direction;
+      channel.showHold(channel.isHeldByUs || direction === 'recvonly' || direction === 'inactive');
     });
     dialog.on('info', (request) => takeInfo(channel, request));
     dialog.on('ended', ({ by, request, reason = '' }) => {
@@ -186,11 +237,15 @@ export class SipEndpoint {
     });
   }
 
-  /** The dialplan of this server: answer, then `socket <client> async full`; the call lives as long as that socket. */
-  async #giveToClient(channel: Channel, target: { host: string; port: number }): Promise<void> {
+  /**
+   * The dialplan of this server: answer, unless the client is to do that, then `socket <client> async full`; the call lives as long as that
+   * socket.
+   */
+  async #giveToClient(channel: Channel, target: { host: string; port: number }, isAnswered: boolean): Promise<void> {
     if (channel.isEnded) return;
     const { counters, connectClient, logger } = this.#options;
-    channel.answer();
+    channel.begin();
+    if (isAnswered) channel.answer();
     try {
       const connection = await connectClient(target, channel, () => {
         if (channel.isEnded) return;
@@ -209,6 +264,27 @@ export class SipEndpoint {
       await channel.hangup('NORMAL_CLEARING');
     }
   }
+}
+
+/** Answers an UPDATE (RFC 3311): a new offer, or only a new address of the signalling; false when it is something else or refused. */
+function takeUpdate(transaction: ServerTransaction, dialog: Dialog, session: MediaSession): boolean {
+  const { request } = transaction;
+  if (request.method !== 'UPDATE' || request.bodyText.trim() === '') {
+    transaction.reply(200);
+    return false;
+  }
+  const result = session.takeOffer(request.bodyText);
+  if (!result.ok) {
+    transaction.reply(result.error.code === 'sdp/syntax' ? 400 : 488);
+    return false;
+  }
+  dialog.remoteSdp = request.bodyText;
+  dialog.localSdp = result.sdp;
+  const response = transaction.makeResponse(200);
+  response.add('Contact', dialog.state.contact);
+  response.setBody(result.sdp, 'application/sdp');
+  transaction.respond(response);
+  return true;
 }
 
 /** Answers a re-INVITE; true when our answer was an offer, so that the ACK brings theirs. */
@@ -304,6 +380,8 @@ function setSipVariables(channel: Channel, request: SipMessage): void {
     sofia_profile_name: 'drachtio_mrf',
   };
   for (const [name, value] of Object.entries(variables)) channel.setVariable(name, value);
+  // What drachtio-fsmrf asks for an endpoint that is to offer SRTP; a dialplan would set the variable.
+  if (/^true$/i.test(request.get('X-Secure-RTP')?.trim() ?? '')) channel.setVariable('rtp_secure_media', 'true');
   for (const { name, value } of request.headers) {
     if (/^X-/i.test(name)) channel.setVariable(`sip_h_${name}`, value);
   }
