@@ -1,9 +1,8 @@
 import { FrameConverter, frameSamples, type LegRate } from '@ringwire/rtp';
-import { dieAway } from './ramp.js';
+import { FrameReader } from './frame-reader.js';
+import { comeIn, dieAway } from './ramp.js';
 
 const SLOTS = 8;
-/** Frames waiting beyond this are dropped oldest first: latency is worse than a lost frame. */
-const MAX_WAITING = 3;
 const CONTROL_WORDS = 3;
 const CONTROL_BYTES = CONTROL_WORDS * 4;
 const WRITE_INDEX = 0;
@@ -43,13 +42,21 @@ export class FrameQueue {
     Atomics.store(this.#control, WRITE_INDEX, (write + 1) | 0);
   }
 
-  /** Copies the next frame into `frame` and returns true; false when there is none. */
+  /** Frames that wait. */
+  get waiting(): number {
+    return (Atomics.load(this.#control, WRITE_INDEX) - Atomics.load(this.#control, READ_INDEX)) | 0;
+  }
+
+  /** Passes over the next frames, as many as wait at most. */
+  skip(frames: number): void {
+    const count = Math.min(frames, this.waiting);
+    if (count > 0) Atomics.store(this.#control, READ_INDEX, (Atomics.load(this.#control, READ_INDEX) + count) | 0);
+  }
+
+  /** Copies the next frame into `frame` and returns true; false when there is none. {@link FrameReader} keeps the delay short. */
   pull(frame: Int16Array): boolean {
-    const write = Atomics.load(this.#control, WRITE_INDEX);
-    let read = Atomics.load(this.#control, READ_INDEX);
-    const waiting = (write - read) | 0;
-    if (waiting <= 0) return false;
-    if (waiting > MAX_WAITING) read = (write - 1) | 0;
+    if (this.waiting <= 0) return false;
+    const read = Atomics.load(this.#control, READ_INDEX);
     const length = this.#frameSamples;
     const start = (read & (SLOTS - 1)) * length;
     for (let i = 0; i < length; i++) frame[i] = this.#samples[start + i]!;
@@ -60,7 +67,7 @@ export class FrameQueue {
 
 /** A leg's ends of the two queues that join it with another leg or a room, converting between its rate and theirs. */
 export class Exchange {
-  readonly #incoming: FrameQueue;
+  readonly #incoming: FrameReader;
   readonly #outgoing: FrameQueue;
   readonly #pulled: Int16Array;
   #fromQueue: FrameConverter;
@@ -72,7 +79,7 @@ export class Exchange {
 
   /** `rateHz` is the leg's rate now. */
   constructor(incoming: SharedArrayBuffer, outgoing: SharedArrayBuffer, rateHz: LegRate) {
-    this.#incoming = new FrameQueue(incoming);
+    this.#incoming = new FrameReader(new FrameQueue(incoming));
     this.#outgoing = new FrameQueue(outgoing);
     this.#pulled = new Int16Array(frameSamples(this.#incoming.rateHz));
     this.#fromQueue = new FrameConverter(this.#incoming.rateHz, rateHz);
@@ -108,6 +115,7 @@ export class Exchange {
   pull(frame: Int16Array): boolean {
     if (!this.#ending && this.#incoming.pull(this.#pulled)) {
       frame.set(this.#fromQueue.convert(this.#pulled));
+      if (!this.#sounded) comeIn(frame);
       this.#last.set(frame);
       this.#sounded = true;
       return true;

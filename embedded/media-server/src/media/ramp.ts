@@ -34,3 +34,9 @@ export function dieAway(frame: Int16Array, last: Int16Array): void {
   for (let i = 0; i < length; i++) frame[i] = Math.round((last[last.length - 1 - i]! * (length - i)) / (length + 1));
   frame.fill(0, length);
 }
+
+/** Lets audio that begins come in softly, over a quarter of the frame. */
+export function comeIn(frame: Int16Array): void {
+  const length = frame.length >> 2;
+  for (let i = 0; i < length; i++) frame[i] = Math.round((frame[i]! * (i + 1)) / (length + 1));
+}

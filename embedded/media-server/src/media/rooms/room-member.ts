@@ -1,4 +1,5 @@
 import { FrameQueue } from '../frame-queue.js';
+import { FrameReader } from '../frame-reader.js';
 import { dieAway, ramp } from '../ramp.js';
 import { PlayQueue } from './play-queue.js';
 import type { MemberSettings } from './room-protocol.js';
@@ -30,7 +31,7 @@ export class RoomMember {
   leaving = false;
   speaks = true;
   hears = true;
-  readonly #from: FrameQueue;
+  readonly #from: FrameReader;
   readonly #to: FrameQueue;
   /** The last frame that it said, as it was mixed. */
   readonly #last: Int16Array;
@@ -45,7 +46,7 @@ export class RoomMember {
 
   constructor(id: number, from: SharedArrayBuffer, to: SharedArrayBuffer, frameLength: number) {
     this.id = id;
-    this.#from = new FrameQueue(from);
+    this.#from = new FrameReader(new FrameQueue(from));
     this.#to = new FrameQueue(to);
     this.frame = new Int16Array(frameLength);
     this.#last = new Int16Array(frameLength);
