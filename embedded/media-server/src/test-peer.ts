@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '@ringwire/common/log/logger.js';
 import { type CodecId, correlate, type Match, writeWav } from '@ringwire/rtp';
-import { createUserAgent, type Dialog, type UserAgent } from '@ringwire/sip';
+import { createUserAgent, type Dialog, type OutgoingCall, type SipMessage, type UserAgent } from '@ringwire/sip';
 import { readOptions } from './options.js';
 import { type MediaServer, startMediaServer } from './server.js';
 import { PhoneMedia, type PhoneOptions, type Teardown } from './test-phone.js';
@@ -138,6 +138,13 @@ export interface TestCall {
   channelData: EventHeaders;
 }
 
+/** A call that is not answered yet. */
+export interface PlacedCall extends Omit<TestCall, 'dialog'> {
+  outgoing: OutgoingCall;
+  /** Provisional responses but 100. */
+  responses: SipMessage[];
+}
+
 /** An event socket that the server has opened to us, and the channel's data that it gave. */
 interface Arrival {
   esl: EslClient;
@@ -173,19 +180,54 @@ export class TestCaller {
 
   /** Places a call and waits until it is answered and its event socket is connected. */
   async call(codecs?: CodecId[], headers: Record<string, string> = {}, phone: PhoneOptions = {}): Promise<TestCall> {
+    const { outgoing, media } = await this.#invite(codecs, headers, phone);
+    const dialog = await outgoing.answered;
+    media.start(dialog.remoteSdp);
+    return { dialog, media, ...(await this.#control(outgoing.callId)) };
+  }
+
+  /** Places a call that its client is to answer, and waits until the event socket is connected. */
+  async place(codecs?: CodecId[], headers: Record<string, string> = {}, phone: PhoneOptions = {}): Promise<PlacedCall> {
+    const { outgoing, media, responses } = await this.#invite(codecs, { 'X-esl-answer': 'false', ...headers }, phone);
+    return { outgoing, media, responses, ...(await this.#control(outgoing.callId)) };
+  }
+
+  /** Places a call without SDP, whose media is inactive until a re-INVITE says more: an endpoint of drachtio-fsmrf without a remote SDP. */
+  async callWithoutOffer(headers: Record<string, string> = {}): Promise<Omit<TestCall, 'media'> & { offer: string }> {
+    let offer = '';
+    const outgoing = this.agent.invite({
+      uri: `sip:drachtio@${this.server.sip}`,
+      // It answers with what it is offered, as drachtio-srf does.
+      onOffer: (sdp) => (offer = sdp),
+      headers: { 'User-Agent': 'drachtio-fsmrf:test', 'X-esl-outbound': `127.0.0.1:${this.listenerPort}`, ...headers },
+    });
+    const dialog = await outgoing.answered;
+    return { dialog, offer, ...(await this.#control(outgoing.callId)) };
+  }
+
+  async #invite(
+    codecs: CodecId[] | undefined,
+    headers: Record<string, string>,
+    phone: PhoneOptions,
+  ): Promise<Pick<PlacedCall, 'outgoing' | 'media' | 'responses'>> {
     const media = await PhoneMedia.open(this.t, phone);
     const outgoing = this.agent.invite({
       uri: `sip:drachtio@${this.server.sip}`,
       sdp: media.offer(codecs),
       headers: { 'User-Agent': 'drachtio-fsmrf:test', 'X-esl-outbound': `127.0.0.1:${this.listenerPort}`, ...headers },
     });
-    const dialog = await outgoing.answered;
-    media.start(dialog.remoteSdp);
-    const { esl, channelData } = await this.#arrival(outgoing.callId);
+    const responses: SipMessage[] = [];
+    outgoing.on('progress', (response) => responses.push(response));
+    return { outgoing, media, responses };
+  }
+
+  /** The event socket of a call, with all its events. */
+  async #control(callId: string): Promise<Pick<TestCall, 'esl' | 'uuid' | 'channelData'>> {
+    const { esl, channelData } = await this.#arrival(callId);
     const uuid = channelData['Unique-ID']!;
     await esl.command('event json ALL');
     await esl.command(`filter Unique-ID ${uuid}`);
-    return { dialog, media, esl, uuid, channelData };
+    return { esl, uuid, channelData };
   }
 
   async #receive(socket: Socket): Promise<void> {

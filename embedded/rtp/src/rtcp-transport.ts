@@ -12,7 +12,6 @@ export type RtcpTerms =
 
 /** A few reports, which are small. */
 const RECEIVE_BUFFER_BYTES = 16 * 1024;
-const LONGEST_DATAGRAM = 1500;
 
 /**
  * Carries RTCP beside an {@link RtpSocket}: on its port, or on the one after it, for which a socket is opened only then. It hears nobody
@@ -105,7 +104,6 @@ export class RtcpTransport {
       this.strayPackets++;
       return;
     }
-    if (datagram.length > LONGEST_DATAGRAM) return;
     const length = this.#rtp.unprotectRtcp(datagram);
     if (length < 0) {
       this.unauthenticPackets++;
@@ -119,7 +117,7 @@ export class RtcpTransport {
   #isPeer(terms: RtcpTerms, { address, port }: dgram.RemoteInfo): boolean {
     const remote = this.#rtp.remote;
     if (!remote) return false;
-    if (terms.mux) return this.#rtp.isLatched && remote.host === address && remote.port === port;
+    if (terms.mux) return remote.host === address && remote.port === port;
     if (!this.#rtp.isElsewhere && address === terms.host && port === terms.port) return true;
     if (address !== remote.host) return false;
     return this.#sources.learned !== address || this.#learnedPort === port;

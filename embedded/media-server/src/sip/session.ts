@@ -163,15 +163,18 @@ export class MediaSession {
     return ['suppress_cng', 'supress_cng'].some((name) => isTrue(this.#channel.getVariable(name)));
   }
 
-  /** Keys when the stream is secured already, or the channel variable `rtp_secure_media` asks for it, as in FreeSWITCH. */
+  /**
+   * Keys when the stream is secured already, or the channel variables ask for it as in FreeSWITCH: `rtp_secure_media_inbound` or `rtp_secure_media`, with
+   * suites behind a colon or in `rtp_secure_media_suites`.
+   */
   #keysToOffer(): SrtpKey[] | undefined {
     if (this.#srtpSendKey) return [this.#srtpSendKey];
-    const wanted = this.#channel.getVariable('rtp_secure_media') ?? 'false';
-    if (/^(false|no|off|0|forbidden|optional)\b/i.test(wanted)) return undefined;
-    const named = wanted
-      .split(':')
-      .slice(1)
-      .flatMap((name) => srtpSuite(name.replace(/^AES_CM_256_/i, 'AES_256_CM_')) ?? []);
+    const read = (name: string): string | undefined => this.#channel.getVariable(name);
+    const [mode = '', ...suites] = (read('rtp_secure_media_inbound') ?? read('rtp_secure_media') ?? '').split(':');
+    if (!isTrue(mode) && mode.toLowerCase() !== 'mandatory') return undefined;
+    const named = (suites.length > 0 ? suites : (read('rtp_secure_media_suites')?.split(':') ?? [])).flatMap(
+      (name) => srtpSuite(name.replace(/^AES_CM_256_/i, 'AES_256_CM_')) ?? [],
+    );
     return (named.length > 0 ? named : SRTP_SUITES).map(createSrtpKey);
   }
 

@@ -216,8 +216,10 @@ export class SipEndpoint {
       },
     };
     dialog.on('ack', (ack) => {
-      if (awaitsAnswer && ack.body.length > 0) session.takeAnswer(ack.bodyText);
+      const isRefused = awaitsAnswer && ack.body.length > 0 && !session.takeAnswer(ack.bodyText);
       awaitsAnswer = false;
+      // Nothing was agreed before either: there will be no media.
+      if (isRefused && !channel.agreement) void channel.hangup('INCOMPATIBLE_DESTINATION');
     });
     dialog.on('reinvite', (reinvite) => {
       awaitsAnswer = takeReinvite(reinvite, session);
