@@ -72,8 +72,7 @@ t.test(
     const [a, b] = [await caller.call(['L16@8000h']), await caller.call(['L16@8000h'])];
     a.media.say(tone(500, 60_000));
     await a.esl.api(`uuid_bridge ${a.uuid} ${b.uuid}`);
-    await b.media.hears(600);
-    t.ok(toneShare(b.media.heard, 500, 8000, b.media.heard.length - 1600) > 0.95);
+    await b.media.hearsNow(500);
     a.media.loses = () => true;
     await b.media.hears(600);
     t.equal(rms(b.media.heard, b.media.heard.length - 2400), 0, 'silence without it');
@@ -83,7 +82,7 @@ t.test(
     // 32768/1400/√3.
     t.ok(level > 11 && level < 16, `noise ${level}`);
     a.media.loses = () => false;
-    await b.media.hears(800);
-    t.ok(toneShare(b.media.heard, 500, 8000, b.media.heard.length - 1600) > 0.95, 'and the peer again when it sends');
+    // And the peer again when it sends.
+    await b.media.hearsNow(500);
   },
 );

@@ -143,7 +143,7 @@ t.test(
     t.match(endpoint.local.sdp, /m=audio \d+ RTP\/SAVP .*a=crypto:1 AEAD_AES_128_GCM inline:/s);
     const phone = await PhoneMedia.open(t, { srtp: [createSrtpKey(SRTP_SUITES[1]!)] });
     phone.start(await endpoint.modify(phone.offer(['PCMU'])));
-    const playing = endpoint.play('tone_stream://%(2000,0,700)');
+    const playing = endpoint.play('tone_stream://%(4000,0,700)');
     await phone.hears(1000);
     t.ok(toneShare(phone.heard, 700, 8000, phone.heard.length - 1600) > 0.9);
     t.equal(phone.socket.unauthenticPackets, 0);

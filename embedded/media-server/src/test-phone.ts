@@ -17,10 +17,12 @@ import {
   RtcpTransport,
   type RtpPacket,
   RtpSocket,
+  rms,
   type SentStream,
   type SrtpKey,
   TelephoneEventReceiver,
   TelephoneEventSender,
+  toneShare,
   writeRtpHeader,
 } from '@ringwire/rtp';
 
@@ -211,6 +213,20 @@ export class PhoneMedia {
     this.#codec?.close();
     await this.rtcpTransport.close();
     await this.socket.close();
+  }
+
+  /**
+   * Resolves when the last 200 ms that were heard are this tone, or silence: a pause of a busy machine may come before. The test's own time-out
+   * ends it.
+   */
+  async hearsNow(hz: number | 'silence'): Promise<void> {
+    for (;;) {
+      await this.hears(200);
+      const from = this.#end - this.rateHz / 5;
+      const isSilent = rms(this.#heard, from, this.#end) < 50;
+      if (hz === 'silence' ? isSilent : !isSilent && toneShare(this.#heard, hz, this.rateHz, from, this.#end) > 0.95)
+        return;
+    }
   }
 
   /** Resolves when the condition holds; asked after each packet that comes. */

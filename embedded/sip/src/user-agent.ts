@@ -4,7 +4,7 @@ import { endpointOfUri } from './destination.js';
 import { addHeaders, type Content, Dialog, type ExtraHeaders, finalResponse } from './dialog.js';
 import { type DialogState, dialogKeyOfRequest } from './dialog-state.js';
 import { newCallId, newTag } from './ids.js';
-import { IncomingCall } from './incoming-call.js';
+import { type CallHost, IncomingCall } from './incoming-call.js';
 import { SipMessage } from './message.js';
 import { OutgoingCall } from './outgoing-call.js';
 import type { ServerTransaction } from './server-transaction.js';
@@ -54,6 +54,8 @@ export interface RequestOptions {
 export class UserAgent {
   readonly layer: TransactionLayer;
   private readonly dialogs = new Map<string, Dialog>();
+  /** Calls with reliable provisional responses, by their early dialog. */
+  private readonly early = new Map<string, IncomingCall>();
   private inviteHandler: ((call: IncomingCall) => void) | undefined;
   private requestHandler: ((transaction: ServerTransaction) => void) | undefined;
 
@@ -139,6 +141,17 @@ export class UserAgent {
     return request;
   }
 
+  private callHost(): CallHost {
+    return {
+      t1Ms: this.layer.timers.T1,
+      adopt: (state, localSdp, remoteSdp) => this.adopt(state, localSdp, remoteSdp),
+      takePracks: (key, call) => {
+        this.early.set(key, call);
+        return () => this.early.delete(key);
+      },
+    };
+  }
+
   private adopt(state: DialogState, localSdp: string, remoteSdp: string): Dialog {
     const host = { layer: this.layer, forget: (d: Dialog) => void this.dialogs.delete(d.state.key) };
     const dialog = new Dialog(host, state, localSdp, remoteSdp);
@@ -152,7 +165,9 @@ export class UserAgent {
       if (key === undefined) this.receiveOutside(transaction);
       else {
         const dialog = this.dialogs.get(key);
-        if (dialog) dialog.receive(transaction);
+        const call = transaction.method === 'PRACK' ? this.early.get(key) : undefined;
+        if (call) call.receivePrack(transaction);
+        else if (dialog) dialog.receive(transaction);
         else transaction.reply(481);
       }
     } catch (error) {
@@ -168,7 +183,7 @@ export class UserAgent {
         return;
       }
       const contact = `<${this.contactUri(transaction.source.transport, transaction.source.host)}>`;
-      this.inviteHandler(new IncomingCall(transaction, contact, (s, local, remote) => this.adopt(s, local, remote)));
+      this.inviteHandler(new IncomingCall(transaction, contact, this.callHost()));
     } else if (this.requestHandler) this.requestHandler(transaction);
     else {
       const response = transaction.makeResponse(transaction.method === 'OPTIONS' ? 200 : 405);

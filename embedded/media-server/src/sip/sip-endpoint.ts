@@ -40,7 +40,7 @@ export interface SipEndpointOptions {
   ) => Promise<EslConnection>;
 }
 
-const ALLOWED = 'INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE';
+const ALLOWED = 'INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE';
 
 /** Takes INVITEs, answers them, and gives each call to the client that its `X-esl-outbound` header names. */
 export class SipEndpoint {
