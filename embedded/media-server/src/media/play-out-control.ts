@@ -5,7 +5,7 @@ const HIGH_MS = 30;
 /** What is left of it. */
 const LEFT_MS = 8;
 /** Mean spare time below this: the sender's clock is slower than ours, and soon all packets would come late. */
-const LOW_MEAN_MS = 4;
+const LOW_MEAN_MS = 2;
 /** One packet that came too late is an accident; this many in a window are jitter that wants more delay. */
 const MIN_LATE_PACKETS = 2;
 /** Longest piece that is left out or repeated in one packet: one pitch period. */

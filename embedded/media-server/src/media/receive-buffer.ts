@@ -12,7 +12,7 @@ import {
 import { PlayOutControl } from './play-out-control.js';
 
 /** A first packet that comes earlier than this before a tick is played in that tick, else in the next: small jitter does no harm. */
-const MIN_FIRST_SPARE_MS = 5;
+const MIN_FIRST_SPARE_MS = 3;
 /** Packets further ahead than this mean that the stream jumped or that our clock lags: start anew. */
 const MAX_AHEAD_MS = 300;
 /** A packet this much too late is worth waiting for: play-out steps back to it. Later ones are dropped, unless all are late. */
