@@ -187,3 +187,32 @@ t.test('jitter buffer: a gap that the sender meant is silence of its length, not
   t.ok(buffer.concealedMs <= 60, 'at most until the pause is known');
   t.end();
 });
+
+t.test('jitter buffer: when nothing is late for long, what delay is left of a disturbance is taken back', (t) => {
+  const sound = voice(40);
+  // Between the second and the fourth second packets come up to 45 ms late.
+  const next = random(3);
+  const arrivals = allPackets(sound).map((index) => ({
+    index,
+    atMs: index * 20 + (index > 100 && index < 200 ? next() * 45 : 0),
+  }));
+  const { heard, buffer } = listen(sound, arrivals);
+  const lagMs = (second: number): number =>
+    (correlate(heard, sound.subarray(second * 8000, (second + 1) * 8000)).lag - second * 8000) / 8;
+  t.comment(`${lagMs(1)} ms, ${lagMs(5)} ms, ${lagMs(38)} ms; stretched ${buffer.stretchedMs} ms`);
+  t.ok(lagMs(5) >= 25, `${lagMs(5)} ms after the disturbance`);
+  // The tick is 10 ms after the packet, of which all delay is counted from here on.
+  t.ok(lagMs(38) <= 14.5, `${lagMs(38)} ms in the end: ${lagMs(38) + 10} ms from packet to packet`);
+  t.same(findClicks(heard, 6000), []);
+  t.end();
+});
+
+t.test('jitter buffer: rare jitter is met a few times, then waited for', (t) => {
+  const sound = voice(300);
+  // Every 15 s one packet comes 26 ms late.
+  const arrivals = allPackets(sound).map((index) => ({ index, atMs: index * 20 + (index % 750 === 700 ? 26 : 0) }));
+  const { buffer } = listen(sound, arrivals);
+  t.comment(`concealed ${buffer.concealedMs} ms, stretched ${buffer.stretchedMs} ms, late ${buffer.latePackets}`);
+  t.ok(buffer.latePackets <= 8, `${buffer.latePackets} of 20 were too late`);
+  t.end();
+});

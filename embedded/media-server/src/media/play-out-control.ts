@@ -1,7 +1,14 @@
 /** Packets of one window: 1.5 s at 20 ms. A decision looks at one whole window and the one that is being filled. */
 const WINDOW_PACKETS = 75;
-/** Spare time beyond this that no packet needed is given up. The first packet gets less, so that a quiet network changes nothing. */
+/** Spare time beyond this that no packet needed is given up at once; the first packet gets less. */
 const HIGH_MS = 30;
+/** The same when nothing has been late for long: delay is heard in a conversation. */
+const CALM_HIGH_MS = 24;
+/** What is left then: less than a frame would have to be made up, because a tick wants a whole one. */
+const CALM_LEFT_MS = 20.5;
+/** Windows that "long" is at first (6 s); twice as many after each that had late packets, so that rare jitter is not met again and again. */
+const MIN_CALM_WINDOWS = 4;
+const MAX_CALM_WINDOWS = 64;
 /** What is left of it. */
 const LEFT_MS = 8;
 /** Mean spare time below this: the sender's clock is slower than ours, and soon all packets would come late. */
@@ -26,13 +33,17 @@ export class PlayOutControl {
   #lowBeforeMs = Number.NaN;
   #meanBeforeMs = Number.NaN;
   #lateBefore = 0;
+  /** Windows since a packet was late, and how many of them are wanted. */
+  #calmWindows = 0;
+  #wantedCalm = MIN_CALM_WINDOWS;
 
-  /** Begins anew. */
+  /** Begins anew; what was learned of the network stays. */
   reset(): void {
     this.#packets = 0;
     this.#sumMs = 0;
     this.#lowMs = MAX_DELAY_MS;
     this.#late = 0;
+    this.#calmWindows = 0;
     this.#lowBeforeMs = Number.NaN;
     this.#meanBeforeMs = Number.NaN;
     this.#lateBefore = 0;
@@ -43,7 +54,12 @@ export class PlayOutControl {
     this.#sumMs += spareMs;
     if (spareMs < this.#lowMs) this.#lowMs = spareMs;
     if (isLost) this.#late++;
+    if (spareMs < 0 && this.#calmWindows > 0) {
+      this.#calmWindows = 0;
+      this.#wantedCalm = Math.min(MAX_CALM_WINDOWS, this.#wantedCalm * 2);
+    }
     if (++this.#packets < WINDOW_PACKETS) return;
+    this.#calmWindows++;
     this.#lowBeforeMs = this.#lowMs;
     this.#meanBeforeMs = this.#sumMs / this.#packets;
     this.#lateBefore = this.#late;
@@ -67,7 +83,9 @@ export class PlayOutControl {
     if (this.#late + this.#lateBefore >= MIN_LATE_PACKETS && lowMs < 0) return -this.#bounded(-lowMs);
     if (Number.isNaN(this.#meanBeforeMs)) return 0;
     if (this.#meanMs < LOW_MEAN_MS) return -this.#bounded(MAX_PIECE_MS);
-    return lowMs > HIGH_MS ? Math.min(MAX_PIECE_MS, lowMs - LEFT_MS) : 0;
+    if (lowMs > HIGH_MS) return Math.min(MAX_PIECE_MS, lowMs - LEFT_MS);
+    const isCalm = this.#calmWindows >= this.#wantedCalm;
+    return isCalm && lowMs > CALM_HIGH_MS ? lowMs - CALM_LEFT_MS : 0;
   }
 
   get #meanMs(): number {
