@@ -3,7 +3,7 @@ const WINDOW_PACKETS = 75;
 /** Spare time beyond this that no packet needed is given up at once; the first packet gets less. */
 const HIGH_MS = 30;
 /** The same when nothing has been late for long: delay is heard in a conversation. */
-const CALM_HIGH_MS = 24;
+const CALM_HIGH_MS = 23;
 /** What is left then: less than a frame would have to be made up, because a tick wants a whole one. */
 const CALM_LEFT_MS = 20.5;
 /** Windows that "long" is at first (6 s); twice as many after each that had late packets, so that rare jitter is not met again and again. */
