@@ -1,9 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { correlate } from '@ringwire/rtp';
 import type { MediaServer } from './server.js';
-import type { ConnectOptions, Endpoint, EndpointOptions, MediaServerClient, Mrf, Srf } from './test-fsmrf-types.js';
+import type {
+  Conference,
+  ConnectOptions,
+  Endpoint,
+  EndpointOptions,
+  EslEvent,
+  MediaServerClient,
+  Mrf,
+  Srf,
+} from './test-fsmrf-types.js';
 import { PhoneMedia, startServer } from './test-peer.js';
 import type { PhoneOptions, Teardown } from './test-phone.js';
 
@@ -105,6 +116,8 @@ export interface AnyMediaServer extends SipSide {
   target: ConnectOptions;
   /** Lets a phone be the remote side of an endpoint that has none. */
   giveMedia(t: Teardown, ep: Endpoint): Promise<PhoneMedia>;
+  /** A conference that goes with the test. */
+  room(t: Teardown, options?: { maxMembers?: number }): Promise<Conference>;
   /** Resolves when the media server says that so much time has passed. */
   pass(ms: number): Promise<void>;
   /** A phone with its media at a new endpoint, which goes with the test. */
@@ -119,15 +132,22 @@ export async function connectAny(t: Teardown, customEvents: string[] = []): Prom
   const ms = await mrf.connect(target);
   t.teardown(() => ms.disconnect());
   let clock: Promise<Endpoint> | undefined;
+  t.teardown(async () => {
+    // A channel that stays would keep its socket to us, and so this process.
+    if (clock) await ms.api(`uuid_kill ${(await clock).uuid}`);
+  });
   return {
     ...sip,
     ms,
     mrf,
     target,
-    async giveMedia(t, ep) {
-      const media = await PhoneMedia.open(t);
-      media.start(await ep.modify(media.offer()));
-      return media;
+    giveMedia,
+    async room(t, options = {}) {
+      const conference = await ms.createConference(`room-${randomUUID()}`, options);
+      t.teardown(() => ms.api(`uuid_kill ${conference.endpoint.uuid}`));
+      // FreeSWITCH executes nothing in a conference as long as the control leg has no media.
+      await giveMedia(t, conference.endpoint);
+      return conference;
     },
     async pass(duration) {
       clock ??= ms.createEndpoint();
@@ -139,9 +159,17 @@ export async function connectAny(t: Teardown, customEvents: string[] = []): Prom
       // Whatever became of it: destroy() does not end when the other side has hung up meanwhile.
       t.teardown(() => ms.api(`uuid_kill ${ep.uuid}`));
       media.start(ep.local.sdp);
+      // Its subscriptions are in force when a later command has been answered.
+      await ep.api('echo', 'x');
       return { ep, media };
     },
   };
+}
+
+async function giveMedia(t: Teardown, ep: Endpoint): Promise<PhoneMedia> {
+  const media = await PhoneMedia.open(t);
+  media.start(await ep.modify(media.offer()));
+  return media;
 }
 
 async function targetOf(t: Teardown): Promise<ConnectOptions> {
@@ -152,6 +180,11 @@ async function targetOf(t: Teardown): Promise<ConnectOptions> {
   }
   const server = await startServer(t, ['--heartbeat-ms', '1000']);
   return { address, port: Number(server.esl.split(':')[1]), secret: 'ClueCon', listenAddress: address };
+}
+
+/** Resolves with the next event of a conference of that name. */
+export async function nextOf(conference: Conference, name: string): Promise<EslEvent> {
+  return ((await once(conference, name)) as [EslEvent])[0];
 }
 
 /** Resolves with the next event of that name. */
@@ -168,4 +201,11 @@ export async function goneWith(ep: Endpoint): Promise<string> {
 /** Checks the cause that {@link goneWith} found. */
 export function checkCause(t: { ok(value: unknown, message: string): unknown }, found: string, wanted: string): void {
   t.ok(found === wanted || (!isOurs && found === 'unknown'), `gone with ${found}, not ${wanted}`);
+}
+
+/** How well the second best quarter of what was said is found in what was heard: a pause of a busy machine spoils one or two. */
+export function resemblance(heard: Int16Array, said: Int16Array): number {
+  const part = said.length >> 2;
+  const parts = [0, 1, 2, 3].map((i) => correlate(heard, said.subarray(i * part, (i + 1) * part)).coefficient);
+  return parts.sort((a, b) => b - a)[1]!;
 }

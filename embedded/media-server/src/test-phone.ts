@@ -85,8 +85,8 @@ export class PhoneMedia {
   #heard: Int16Array;
   #end = 0;
   #firstTimestamp: number | undefined;
-  /** Where the present codec's timestamps began. */
-  #origin = { timestamp: 0, at: 0, clockHz: 0 };
+  /** Where the timestamps of the present codec and source began. */
+  #origin = { timestamp: 0, at: 0, clockHz: 0, ssrc: 0 };
   readonly #decoded = new Int16Array(MAX_PACKET_SAMPLES);
   #toPhone: FrameConverter | undefined;
   #toCodec: FrameConverter | undefined;
@@ -251,9 +251,9 @@ export class PhoneMedia {
 
   #receive(packet: RtpPacket, datagram: Buffer): void {
     const atMs = performance.now();
-    this.#receivedSsrc = packet.ssrc;
-    this.#received.add(packet.sequence, packet.timestamp, 8000, atMs);
-    const { payloadType, payloadOffset, payloadLength, timestamp, sequence, marker } = packet;
+    const { payloadType, payloadOffset, payloadLength, timestamp, sequence, marker, ssrc } = packet;
+    this.#receivedSsrc = ssrc;
+    this.#received.add(sequence, timestamp, 8000, atMs);
     if (payloadType === this.agreement?.telephoneEventPayloadType) {
       this.#receiver.receive(datagram, payloadOffset, payloadLength, timestamp, atMs);
       return;
@@ -271,7 +271,9 @@ export class PhoneMedia {
     if (!codec) return;
     const samples = codec.decode(datagram, payloadOffset, payloadLength, this.#decoded, 0);
     const { clockHz, rateHz } = codec.format;
-    if (clockHz !== this.#origin.clockHz) this.#origin = { timestamp, at: this.#end, clockHz };
+    if (clockHz !== this.#origin.clockHz || ssrc !== this.#origin.ssrc) {
+      this.#origin = { timestamp, at: this.#end, clockHz, ssrc };
+    }
     const at = this.#origin.at + (((timestamp - this.#origin.timestamp) >>> 0) * this.rateHz) / clockHz;
     const end = at + (samples * this.rateHz) / rateHz;
     if (end > this.#heard.length) return;
@@ -292,7 +294,9 @@ export class PhoneMedia {
     if (rateHz === this.rateHz) return pcm;
     const frame = frameSamples(rateHz);
     const out: number[] = [];
-    for (let at = 0; at < pcm.length; at += frame) out.push(...this.#toPhone!.convert(pcm.subarray(at, at + frame)));
+    // Audio may come before the answer is known.
+    this.#toPhone ??= new FrameConverter(rateHz, this.rateHz);
+    for (let at = 0; at < pcm.length; at += frame) out.push(...this.#toPhone.convert(pcm.subarray(at, at + frame)));
     return Int16Array.from(out);
   }
 

@@ -77,8 +77,6 @@ function list(conference: Conference, [how = '', delimiter]: string[]): string {
   switch (how.toLowerCase()) {
     case 'count':
       return String(conference.size);
-    case 'summary':
-      return summaryLine(conference);
     case 'pretty':
       return prettyLines(conference);
     case 'delim':

@@ -33,7 +33,7 @@ async function record(channel: Channel, words: string[], { playlists }: ApiConte
       return answer(await beginSessionRecording(channel, request, Number(limit) || 0, onProblem), 'record');
     }
     case 'stop':
-      return answer(endSessionRecording(channel, path), 'stop record');
+      return answer(await endSessionRecording(channel, path), 'stop record');
     case 'pause':
       return answer(tellSessionRecording(channel, path, { type: 'pause', on: true }), 'pause recording');
     case 'resume':

@@ -30,7 +30,7 @@ export const RECORD_APPLICATIONS: ReadonlyMap<string, Application> = new Map<str
   ['record_session', ({ playlists }, channel, argument) => startSession(playlists.onProblem, channel, argument)],
   [
     'stop_record_session',
-    (_context, channel, argument) => void endSessionRecording(channel, argument.trim()) as undefined,
+    async (_context, channel, argument) => void (await endSessionRecording(channel, argument.trim())) as undefined,
   ],
   ['record_session_mask', tellSession({ type: 'mask', on: true })],
   ['record_session_unmask', tellSession({ type: 'mask', on: false })],
@@ -96,7 +96,7 @@ export async function beginSessionRecording(
   const recordings = SESSION_RECORDINGS.get(channel) ?? new Map<string, Recording>();
   SESSION_RECORDINGS.set(channel, recordings);
   if (recordings.has(request.path)) {
-    if (recordFlag(channel, request, 'RECORD_TOGGLE_ON_REPEAT')) endSessionRecording(channel, request.path);
+    if (recordFlag(channel, request, 'RECORD_TOGGLE_ON_REPEAT')) await endSessionRecording(channel, request.path);
     return true;
   }
   const recording = startRecording(channel, request, sessionSpec(channel, request, limitSeconds));
@@ -120,19 +120,20 @@ export async function beginSessionRecording(
   return true;
 }
 
-/** Ends the session recording to that path, or all for `all`; false when there is none. */
-export function endSessionRecording(channel: Channel, path: string): boolean {
+/** Ends the session recording to that path, or all for `all`; resolves when the files are complete, with false when there is none. */
+export async function endSessionRecording(channel: Channel, path: string): Promise<boolean> {
   const recordings = SESSION_RECORDINGS.get(channel);
   const paths = path.toLowerCase() === 'all' ? [...(recordings?.keys() ?? [])] : [recordRequest(path).path];
-  let found = false;
+  const ended: Promise<unknown>[] = [];
   for (const each of paths) {
     const recording = recordings?.get(each);
     if (!recording) continue;
     recording.attachment.detach();
     recordings?.delete(each);
-    found = true;
+    ended.push(recording.ended);
   }
-  return found;
+  await Promise.all(ended);
+  return ended.length > 0;
 }
 
 /** Masks or pauses the session recording to that path; false when there is none. */

@@ -2,6 +2,7 @@ import type { ApplicationContext, Response } from '../channel/applications.js';
 import type { Channel } from '../channel/channel.js';
 import type { Execution } from '../channel/execute-queue.js';
 import { playList } from '../channel/media-applications.js';
+import { isFalse } from '../channel/truth.js';
 import type { Conference } from './conference.js';
 import type { Conferences } from './conferences.js';
 import { type JoinArguments, parseJoinArguments } from './join-arguments.js';
@@ -56,7 +57,6 @@ export async function conference(
     const following = next === undefined ? undefined : parseJoinArguments(next);
     wanted = following && { ...following, flags: wanted.flags };
   }
-  if (isTrue(channel.getVariable('hangup_after_conference'))) void channel.hangup('NORMAL_CLEARING');
   return undefined;
 }
 
@@ -74,7 +74,7 @@ function open(
       ['Conference-Profile-Name', profile],
       ['Action', 'rejected-join-only'],
     ]);
-    if (channel.getVariable('hangup_after_conference') !== 'false') void channel.hangup('NORMAL_CLEARING');
+    if (!isFalse(channel.getVariable('hangup_after_conference'))) void channel.hangup('NORMAL_CLEARING');
     return undefined;
   }
   const conference = conferences.create(name, profile);
@@ -199,8 +199,4 @@ function takePart(
       resolve({ next: membership.next, farewell });
     });
   });
-}
-
-function isTrue(text: string | undefined): boolean {
-  return /^(true|yes|on|1)$/i.test(text ?? '');
 }

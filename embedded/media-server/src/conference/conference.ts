@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { dirname, isAbsolute } from 'node:path';
 import type { Channel } from '../channel/channel.js';
+import { isFalse } from '../channel/truth.js';
 import type { EventBus } from '../event-socket/event-bus.js';
 import type { Playlists } from '../files/playlists.js';
 import type { RecordEnded } from '../media/attachments/recorder.js';
@@ -345,11 +346,14 @@ export class Conference {
     return true;
   }
 
-  /** Ends the conference: everyone is let go, recordings are completed. Idempotent. */
+  /** Ends the conference: who is left is hung up unless `hangup_after_conference` is false, recordings are completed. Idempotent. */
   end(): void {
     if (this.isEnded) return;
     this.isEnded = true;
     clearTimeout(this.#graceTimer);
+    for (const { channel } of this.members.values()) {
+      if (!isFalse(channel.getVariable('hangup_after_conference'))) void channel.hangup('NORMAL_CLEARING');
+    }
     // Members leave as the room closes; recordings complete and say so before the conference does.
     const closed = this.#room.close();
     this.#onEnded();
