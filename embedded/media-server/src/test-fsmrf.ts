@@ -88,7 +88,8 @@ export async function connectFsmrfToProcess(
   environment: Record<string, string>,
 ): Promise<MediaServerClient> {
   const main = fileURLToPath(new URL('./main.js', import.meta.url));
-  const child = spawn(process.execPath, [main, '--sip', '127.0.0.1:0', '--esl', '127.0.0.1:0'], {
+  const flags = ['--sip', '127.0.0.1:0', '--esl', '127.0.0.1:0', '--rtp-ports', '0-0'];
+  const child = spawn(process.execPath, [main, ...flags], {
     env: { ...process.env, LOG_LEVEL: 'error', ...environment },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
