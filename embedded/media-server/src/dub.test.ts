@@ -17,10 +17,31 @@ function levelOf({ media: { heard, rateHz } }: Pick<TestCall, 'media'>, hz: numb
   return 20 * Math.log10(levels.sort((a, b) => a - b)[5]! / 32767 + 1e-6);
 }
 
-/** Waits until that much more was heard, then says how loud each tone is, to whole dB. */
-async function levels(call: Pick<TestCall, 'media'>, ...pitches: number[]): Promise<number[]> {
-  await call.media.hears(800);
-  return pitches.map((hz) => Math.round(levelOf(call, hz)));
+/** What is below it is not heard. */
+const SILENT_DB = -50;
+const TRIES = 12;
+
+/**
+ * Checks how loud tones are, in dB of full scale. A machine that is overloaded stops its phones, so that what they hear may be wrong for
+ * a while: it must become right.
+ */
+async function hears(
+  t: Test,
+  call: Pick<TestCall, 'media'>,
+  wanted: Record<number, number | 'not'>,
+  toleranceDb = 0.5,
+): Promise<void> {
+  const pitches = Object.keys(wanted).map(Number);
+  const isRight = (hz: number): boolean => {
+    const [found, right] = [levelOf(call, hz), wanted[hz]!];
+    return right === 'not' ? found < SILENT_DB : Math.abs(found - right) <= toleranceDb;
+  };
+  for (let tries = 0; tries < TRIES; tries++) {
+    await call.media.hears(700);
+    if (pitches.every(isRight)) break;
+  }
+  const found = pitches.map((hz) => `${hz} Hz: ${levelOf(call, hz).toFixed(1)}`);
+  t.ok(pitches.every(isRight), `${found.join(', ')}; wanted: ${JSON.stringify(wanted)}`);
 }
 
 function dub({ esl, uuid }: TestCall, ...words: (string | number)[]): Promise<string> {
@@ -35,9 +56,6 @@ async function startCall(t: Test): Promise<TestCall> {
 function toneFile(t: Test, hz: number, durationMs = 20_000): Promise<string> {
   return wavFile(t, tone(hz, durationMs, -20, 16000), 16000);
 }
-
-/** What is below it is not heard. */
-const SILENT_DB = -50;
 
 t.test('dub: commands answer as mod_dub does, and say why they failed', async (t) => {
   const call = await startCall(t);
@@ -78,17 +96,13 @@ t.test('dub: tracks are heard together, each as loud as asked, until they are si
     t.equal(await dub(call, 'addTrack', track), OK);
     t.equal(await dub(call, 'playOnTrack', track, await toneFile(t, hz), 'loop', gain), OK);
   }
-  t.same(await levels(call, 500, 900, 1300), [-26, -17, -20]);
+  await hears(t, call, { 500: -26, 900: -17, 1300: -20 });
   t.equal(await dub(call, 'silenceTrack', 'mid'), OK);
   t.equal(await dub(call, 'removeTrack', 'high'), OK);
-  const [low, mid, high] = await levels(call, 500, 900, 1300);
-  t.equal(low, -26);
-  t.ok(mid! < SILENT_DB && high! < SILENT_DB, `${mid}, ${high}`);
+  await hears(t, call, { 500: -26, 900: 'not', 1300: 'not' });
   t.equal(await dub(call, 'playOnTrack', 'mid', await toneFile(t, 900), 'loop', -10), OK);
   t.equal(await dub(call, 'playOnTrack', 'low', await toneFile(t, 1700), 'loop', -50), OK, 'what repeats gives way');
-  const again = await levels(call, 500, 900, 1700);
-  t.equal(again[1], -30);
-  t.ok(again[0]! < SILENT_DB && again[2]! < SILENT_DB, `${again}`);
+  await hears(t, call, { 500: 'not', 900: -30, 1700: 'not' });
   t.same(findClicks(call.media.heard, 3000), []);
 });
 
@@ -97,23 +111,19 @@ t.test('dub: tracks go on over plays and bridges, and only their party hears the
   const [a, b] = [await caller.call(['PCMU']), await caller.call(['PCMA'])];
   await dub(a, 'addTrack', 't');
   await dub(a, 'playOnTrack', 't', await toneFile(t, 500), 'loop');
-  const playing = a.esl.execute(a.uuid, 'playback', await toneFile(t, 900, 1500));
-  t.same(await levels(a, 500, 900), [-20, -20]);
+  const playing = a.esl.execute(a.uuid, 'playback', await toneFile(t, 900, 4000));
+  await hears(t, a, { 500: -20, 900: -20 });
   await playing;
   await a.esl.api(`uuid_bridge ${a.uuid} ${b.uuid}`);
   b.media.say(tone(1300, 30_000, -20));
   a.media.say(tone(1700, 30_000, -20));
-  t.same(await levels(a, 500, 1300), [-20, -20]);
-  const there = await levels(b, 500, 1700);
-  t.equal(there[1], -20);
-  t.ok(there[0]! < SILENT_DB, `the far side hears ${there[0]}`);
+  await hears(t, a, { 500: -20, 1300: -20 });
+  await hears(t, b, { 500: 'not', 1700: -20 });
   await a.esl.api(`uuid_dub ${a.uuid} setGain -10`);
-  t.same(await levels(a, 500, 1300), [-20, -30], 'setGain is for what is beside the tracks');
+  await hears(t, a, { 500: -20, 1300: -30 });
   await a.esl.api(`uuid_dub ${a.uuid} setGain 0`);
   await a.esl.api(`uuid_transfer ${a.uuid} -both park inline`);
-  const parked = await levels(a, 500, 1300);
-  t.equal(parked[0], -20);
-  t.ok(parked[1]! < SILENT_DB);
+  await hears(t, a, { 500: -20, 1300: 'not' });
 });
 
 t.test('dub: tracks go on in a conference, and the others do not hear them', async (t) => {
@@ -126,8 +136,8 @@ t.test('dub: tracks go on in a conference, and the others do not hear them', asy
     await esl.event((event) => event.Action === 'add-member' && event['Unique-ID'] === uuid);
   }
   b.media.say(tone(1300, 30_000, -20));
-  t.same(await levels(a, 500, 1300), [-20, -20]);
-  t.ok((await levels(b, 500))[0]! < SILENT_DB);
+  await hears(t, a, { 500: -20, 1300: -20 });
+  await hears(t, b, { 500: 'not' });
 });
 
 t.test('dub: a change of codec and rate keeps pitch and level, and brings wideband where there is', async (t) => {
@@ -135,10 +145,7 @@ t.test('dub: a change of codec and rate keeps pitch and level, and brings wideba
   const call = await caller.call(['PCMU'], {}, { rateHz: 16000 });
   await dub(call, 'addTrack', 't');
   await dub(call, 'playOnTrack', 't', await wavFile(t, tone([1000, 5500], 20_000, -14, 48000), 48000), 'loop');
-  const heard = async (): Promise<number[]> => levels(call, 1000, 5500);
-  const narrow = await heard();
-  t.equal(narrow[0], -20);
-  t.ok(narrow[1]! < SILENT_DB);
+  await hears(t, call, { 1000: -20, 5500: 'not' });
   for (const [codec, wide] of [
     ['G722', true],
     ['PCMA', false],
@@ -146,9 +153,7 @@ t.test('dub: a change of codec and rate keeps pitch and level, and brings wideba
   ] as const) {
     await call.dialog.reinvite(call.media.offer([codec]));
     call.media.start(call.dialog.remoteSdp);
-    const [low, high] = await heard();
-    t.ok(Math.abs(low! + 20) <= 1, `${codec}: ${low}`);
-    t.ok(wide ? Math.abs(high! + 20) <= 2 : high! < SILENT_DB, `${codec}: ${high}`);
+    await hears(t, call, { 1000: -20, 5500: wide ? -20 : 'not' }, 1.5);
   }
 });
 
@@ -176,13 +181,11 @@ t.test('dub: a URL is fetched and played; one that stalls or breaks fails its tr
   await dub(call, 'playOnTrack', 'broken', await toneFile(t, 1300), 'once');
   t.equal(await dub(call, 'playOnTrack', 'fine', `${base}/sound.wav`, 'loop'), OK);
   while (server.counters.urlFetchFailures < 2) await call.media.hears(20);
-  const [waits, fine, after] = await levels(call, 500, 900, 1300);
-  t.equal(fine, -20);
-  t.equal(after, -20, 'what follows the broken ones');
-  t.ok(waits! < SILENT_DB, 'what follows the stalled one waits for it');
+  // What follows the broken ones is heard, what follows the stalled one waits for it.
+  await hears(t, call, { 500: 'not', 900: -20, 1300: -20 });
   t.equal(await dub(call, 'silenceTrack', 'stalled'), OK);
   t.equal(await dub(call, 'playOnTrack', 'stalled', await toneFile(t, 500), 'once'), OK);
-  t.same(await levels(call, 500, 900), [-20, -20], 'silencing gives up the stalled one');
+  await hears(t, call, { 500: -20, 900: -20 });
 });
 
 t.test('dub: everything ends with the channel, also what is still being fetched', async (t) => {
@@ -217,11 +220,11 @@ t.test('dub: unmodified fsmrf adds, plays, silences, removes tracks and sets the
   await ep.dub({ action: 'playOnTrack', track: 'music', play: await toneFile(t, 500), loop: true, gain: -5 });
   void ep.play(await toneFile(t, 900));
   await ep.setGain('-10 dB');
-  t.same(await levels(call, 500, 900), [-25, -30]);
+  await hears(t, call, { 500: -25, 900: -30 });
   await ep.setGain('+3 dB');
-  t.same(await levels(call, 500, 900), [-25, -17]);
+  await hears(t, call, { 500: -25, 900: -17 });
   await ep.dub({ action: 'silenceTrack', track: 'music' });
-  t.ok((await levels(call, 500))[0]! < SILENT_DB);
+  await hears(t, call, { 500: 'not' });
   await ep.dub({ action: 'removeTrack', track: 'music' });
   await t.rejects(ep.dub({ action: 'playOnTrack', track: 'music', play: 'x' }), /no such track/);
   await t.rejects(ep.dub({ action: 'sayOnTrack', track: 'music', say: 'hello' }), /no speech engine/);
