@@ -36,12 +36,12 @@ t.test('digits that come as tones become events after start_dtmf, and none after
   t.equal(digits().length, 7);
 });
 
-t.test('digits are sent as tones after start_dtmf_generate, with their pauses', async (t) => {
+t.test('digits are sent as tones with ~ after start_dtmf_generate write, with their pauses, and as events without', async (t) => {
   const server = await startServer(t);
   const { media, esl, uuid } = await (await TestCaller.create(t, server)).call();
-  await esl.execute(uuid, 'start_dtmf_generate');
+  await esl.execute(uuid, 'start_dtmf_generate', 'write');
   const from = media.heard.length;
-  t.equal(await esl.api(`uuid_send_dtmf ${uuid} 5w0@100`), `+OK ${uuid} sent DTMF 5w0@100.\n`);
+  t.equal(await esl.api(`uuid_send_dtmf ${uuid} ~5w0@100`), `+OK ${uuid} sent DTMF ~5w0@100.\n`);
   await media.hears(1100);
   const heard = media.heard.subarray(from);
   const level = (hz: number, atMs: number): number => goertzel(heard, hz, 8000, atMs * 8, atMs * 8 + 320);
@@ -53,6 +53,18 @@ t.test('digits are sent as tones after start_dtmf_generate, with their pauses', 
   // 100 ms, 60 ms between digits and half a second.
   t.ok(level(941, five + 690) > 8000 && level(1336, five + 690) > 8000, 'the tones of 0');
   t.same(media.digits, [], 'and no telephone event');
+  const told = esl.events.filter((event) => event['Event-Name'] === 'DTMF');
+  t.match(told, [
+    { 'DTMF-Digit': '5', 'DTMF-Duration': '800', 'DTMF-Conversion': 'native:inband' },
+    { 'DTMF-Digit': '0', 'DTMF-Source': 'APP' },
+  ]);
+  await esl.api(`uuid_send_dtmf ${uuid} 7@100`);
+  while (media.digits.length === 0) await media.hears(20);
+  t.same(media.digits, ['7']);
+  await esl.execute(uuid, 'stop_dtmf_generate');
+  await esl.api(`uuid_send_dtmf ${uuid} ~8@100`);
+  while (media.digits.length === 1) await media.hears(20);
+  t.same(media.digits, ['7', '8']);
 });
 
 t.test('INFO: both content types become digits, and dtmf_type=info sends them so', async (t) => {
@@ -106,11 +118,11 @@ t.test('uuid_recv_dtmf is as if pressed; nonsense is refused', async (t) => {
       .map((e) => [e['DTMF-Digit'], e['DTMF-Duration'], e['DTMF-Source']]),
     [
       ['1', '800', 'APP'],
-      ['B', '800', 'APP'],
+      ['b', '800', 'APP'],
       ['#', '2000', 'APP'],
     ],
   );
-  t.equal(await esl.api(`uuid_recv_dtmf ${uuid} xyz`), '-ERR Operation failed\n');
+  t.equal(await esl.api(`uuid_recv_dtmf ${uuid} xyz`), '-USAGE: <uuid> <dtmf_data>\n');
   t.equal(await esl.api(`uuid_send_dtmf ${uuid} xyz`), '-ERR Operation failed\n');
   t.equal(await esl.api(`uuid_send_dtmf ${uuid} ${'1'.repeat(100)}`), '-ERR Operation failed\n');
   t.equal(await esl.api(`uuid_flush_dtmf ${uuid}`), '+OK\n');
@@ -128,7 +140,7 @@ t.test('bridged: events pass to events, tones to events, events to the tones of 
   a.media.say(keys('9'));
   while (b.media.digits.length < 3) await b.media.hears(20);
   t.same(b.media.digits, ['1', '2', '9']);
-  await b.esl.execute(b.uuid, 'start_dtmf_generate');
+  await b.esl.execute(b.uuid, 'start_dtmf_generate', 'write');
   const from = b.media.heard.length;
   a.media.press('6');
   await b.media.hears(600);
@@ -138,18 +150,16 @@ t.test('bridged: events pass to events, tones to events, events to the tones of 
     best = Math.max(best, goertzel(heard, 770, 8000, at, at + 400));
   t.ok(best > 7000, `the tone of 6 is heard: ${best.toFixed(0)}`);
   t.equal(b.media.digits.length, 3);
-});
-
-t.test('digits pressed while an application runs that wants none are there for the next that collects', async (t) => {
-  const server = await startServer(t);
-  const { esl, uuid } = await (await TestCaller.create(t, server)).call();
-  const sleeping = esl.execute(uuid, 'sleep', '700');
-  await esl.api(`uuid_recv_dtmf ${uuid} 12#34`);
-  await sleeping;
-  const done = await esl.execute(
-    uuid,
-    'play_and_get_digits',
-    '1 5 1 2000 # silence_stream://3000 silence_stream://1 got \\d+ 500',
-  );
-  t.match(done, { variable_got: '12', variable_read_terminator_used: '#' });
+  await b.esl.execute(b.uuid, 'stop_dtmf_generate');
+  await a.esl.execute(a.uuid, 'stop_dtmf');
+  await a.esl.execute(a.uuid, 'start_dtmf_generate');
+  const later = b.media.heard.length;
+  a.media.press('0');
+  await b.media.hears(600);
+  let zero = 0;
+  const then = b.media.heard;
+  for (let at = later; at + 400 < then.length; at += 80)
+    zero = Math.max(zero, goertzel(then, 941, 8000, at, at + 400));
+  t.ok(zero > 7000, `without write those become tones that the peer itself presses: ${zero.toFixed(0)}`);
+  t.equal(b.media.digits.length, 3);
 });

@@ -64,12 +64,13 @@ t.test('what is not there or not audio is FILE NOT FOUND, counted, and the call 
   await writeFile(join(dir, 'garbage.wav'), 'this is not audio');
   await writeFile(join(dir, 'cut.wav'), writeWav(tone(440, 20), 8000).subarray(0, 30));
   const wrong = ['garbage.wav', 'cut.wav', 'none.wav', '.'].map((name) => join(dir, name));
-  wrong.push('local_stream://moh', 'tone_stream://nonsense', '', 'http://127.0.0.1:1/x.wav', '/\0', 'say:{a}b');
+  wrong.push('local_stream://moh', 'silence_stream://0', 'http://127.0.0.1:1/x.wav', '/\0', 'say:{a}b');
   for (const file of wrong) {
     const done = await esl.execute(uuid, 'playback', file);
-    t.equal(done['Application-Response'], file === '' ? 'FILE PLAYED' : 'FILE NOT FOUND', JSON.stringify(file));
+    t.equal(done['Application-Response'], 'FILE NOT FOUND', JSON.stringify(file));
   }
-  t.equal(server.counters.playsNotFound, wrong.length - 1);
+  t.equal(server.counters.playsNotFound, wrong.length);
+  t.equal((await esl.execute(uuid, 'playback', ''))['Application-Response'], 'PLAYBACK ERROR');
   const fine = await esl.execute(uuid, 'playback', await wavFile(t, tone(440, 100)));
   t.equal(fine['Application-Response'], 'FILE PLAYED');
 });

@@ -20,6 +20,8 @@ export * from './srtp.js';
 export * from './srtp-keys.js';
 export * from './telephone-event.js';
 export * from './time-stretch.js';
+export * from './tgml.js';
 export * from './tone.js';
+export * from './tone-generator.js';
 export * from './wav.js';
 export * from './wav-recorder.js';

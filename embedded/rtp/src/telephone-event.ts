@@ -14,6 +14,7 @@ export const LOST_END_TIMEOUT_MS = 200;
 
 /** RFC 4733 wants the last packet of an event three times. */
 const END_PACKETS = 3;
+const MAX_QUEUED = 1000;
 const DEFAULT_DURATION_MS = 160;
 const DEFAULT_GAP_MS = 60;
 const DEFAULT_VOLUME_DBM0 = 10;
@@ -187,7 +188,7 @@ export class TelephoneEventSender {
 
   /**
    * Queues digits (0–9 * # A–D and F for a flash, case does not matter) and pauses (`w` 500 ms, `W` 1 s); others are skipped.
-   * Returns how many were taken.
+   * Returns how many were taken; more than 1000 do not wait.
    */
   queue(digits: string, durationMs: number = DEFAULT_DURATION_MS): number {
     let taken = 0;
@@ -195,6 +196,7 @@ export class TelephoneEventSender {
       const pauseMs = PAUSES_MS.get(digit);
       const event = EVENT_NAMES.indexOf(digit.toUpperCase());
       if (pauseMs === undefined && event < 0) continue;
+      if (this.#queue.length >= MAX_QUEUED) break;
       this.#queue.push(pauseMs === undefined ? { event, durationMs } : { event: -1, durationMs: pauseMs });
       taken++;
     }

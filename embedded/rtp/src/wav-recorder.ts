@@ -3,8 +3,10 @@ import { WavFormatError } from './errors.js';
 import { encodeG711 } from './g711.js';
 import { parseWav, type WavInfoTexts, wavHeader } from './wav.js';
 
-/** Bytes collected before a write: about two seconds of mono audio at 8 kHz; larger loses more when a process dies. */
-const CHUNK_BYTES = 32 * 1024;
+/** Audio collected before a write. More is lost when the process dies; less is more writes. */
+const CHUNK_SECONDS = 0.5;
+/** The same for audio of many channels and a high rate. */
+const MAX_CHUNK_BYTES = 64 * 1024;
 /** Of an existing file, enough to find its samples. */
 const MAX_HEADER_BYTES = 64 * 1024;
 /** What is not written yet when the disk is slow, before recording is given up: a minute of stereo at 16 kHz. */
@@ -35,7 +37,7 @@ export interface WavRecorderOptions {
 }
 
 /**
- * Streams 16-bit audio to a file. A WAV header is brought up to date with every chunk written (about every 2 s), so that
+ * Streams 16-bit audio to a file. A WAV header is brought up to date with every chunk written (every half second), so that
  * a file whose writer died is still a valid WAV file up to then.
  */
 export class WavRecorder {
@@ -48,7 +50,8 @@ export class WavRecorder {
   readonly #dataOffset: number;
   /** Bytes of samples that were in the file before. */
   readonly #oldBytes: number;
-  #chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+  readonly #chunkBytes: number;
+  #chunk: Buffer;
   #filled = 0;
   #writtenBytes = 0;
   #queuedBytes = 0;
@@ -69,6 +72,10 @@ export class WavRecorder {
     this.#format = options.format;
     this.#dataOffset = place.dataOffset;
     this.#oldBytes = place.oldBytes;
+    const frameBytes = this.#sampleBytes * options.channels;
+    const seconds = Math.min(CHUNK_SECONDS, MAX_CHUNK_BYTES / (frameBytes * options.sampleRateHz));
+    this.#chunkBytes = Math.max(1, Math.floor(seconds * options.sampleRateHz)) * frameBytes;
+    this.#chunk = Buffer.allocUnsafe(this.#chunkBytes);
   }
 
   /**
@@ -102,7 +109,7 @@ export class WavRecorder {
     return this.#failure;
   }
 
-  /** Appends `count` interleaved samples; ignored after {@link close}. Allocates only once per 32 KiB. */
+  /** Appends `count` interleaved samples; ignored after {@link close}. Allocates only once per half second. */
   write(pcm: Int16Array, count: number = pcm.length): void {
     if (this.#closed || this.#failure) return;
     if (this.#format === 'ulaw' || this.#format === 'alaw') {
@@ -114,7 +121,7 @@ export class WavRecorder {
       this.#chunk[this.#filled] = sample & 0xff;
       this.#chunk[this.#filled + 1] = (sample >> 8) & 0xff;
       this.#filled += 2;
-      if (this.#filled === CHUNK_BYTES) this.#flush();
+      if (this.#filled === this.#chunkBytes) this.#flush();
     }
   }
 
@@ -129,10 +136,14 @@ export class WavRecorder {
   }
 
   #writeG711(pcm: Int16Array, count: number): void {
-    if (this.#filled + count > CHUNK_BYTES) this.#flush();
     const codec = this.#format === 'ulaw' ? 'PCMU' : 'PCMA';
-    encodeG711(codec, pcm, 0, count, this.#chunk, this.#filled);
-    this.#filled += count;
+    for (let at = 0; at < count; ) {
+      const part = Math.min(count - at, this.#chunkBytes - this.#filled);
+      encodeG711(codec, pcm, at, part, this.#chunk, this.#filled);
+      this.#filled += part;
+      at += part;
+      if (this.#filled === this.#chunkBytes) this.#flush();
+    }
   }
 
   #flush(): void {
@@ -140,7 +151,7 @@ export class WavRecorder {
     const position = this.#dataOffset + this.#oldBytes + this.#writtenBytes;
     this.#writtenBytes += this.#filled;
     const dataBytes = this.#oldBytes + this.#writtenBytes;
-    this.#chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    this.#chunk = Buffer.allocUnsafe(this.#chunkBytes);
     this.#filled = 0;
     this.#queuedBytes += bytes.length;
     if (this.#queuedBytes > MAX_QUEUED_BYTES) {

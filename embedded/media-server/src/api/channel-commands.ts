@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import type { Channel } from '../channel/channel.js';
+import { runInline } from '../channel/inline-dialplan.js';
 import { setMediaStats } from '../channel/media-stats.js';
 import { leaveConference } from '../conference/conference-application.js';
 import { EslEvent, encodeHeaders } from '../event-socket/event.js';
@@ -136,8 +136,8 @@ function kill(channel: Channel, [cause]: string[]): string {
 function bridge(channel: Channel, [otherUuid = '']: string[], { channels }: ApiContext): string {
   const other = channels.get(otherUuid);
   if (!other || other === channel) return '-ERR Invalid uuid\n';
-  channel.executing.breakNow(true);
-  other.executing.breakNow(true);
+  channel.executing.leave();
+  other.executing.leave();
   channel.bridge(other);
   return `+OK ${other.uuid}\n`;
 }
@@ -164,22 +164,9 @@ function transfer(channel: Channel, rest: string[]): string {
   return OK;
 }
 
-/** Leaves what runs and runs a list of applications. */
-function runInline(channel: Channel, list: string): void {
-  const [, delimiter, rest = list] = /^m:(.):(.*)$/s.exec(list) ?? [];
-  channel.executing.breakNow(true);
-  for (const item of rest.split(delimiter ?? ',')) {
-    const colon = item.indexOf(':');
-    const application = (colon < 0 ? item : item.slice(0, colon)).trim();
-    const argument = colon < 0 ? '' : item.slice(colon + 1);
-    if (application === 'park') channel.park();
-    else if (application) channel.execute(application, argument, { uuid: randomUUID(), lock: true });
-  }
-}
-
 function park(channel: Channel): string {
   channel.unbridge([channel]);
-  channel.executing.breakNow(true);
+  channel.executing.leave();
   channel.park();
   return OK;
 }

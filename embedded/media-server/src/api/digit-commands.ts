@@ -1,5 +1,4 @@
 import type { Channel } from '../channel/channel.js';
-import { parseDialString } from '../channel/dial-string.js';
 import type { ApiCommand } from './api-commands.js';
 import { forChannel } from './for-channel.js';
 
@@ -18,15 +17,11 @@ function sendDigits(channel: Channel, [digits = '']: string[]): string {
 
 function receiveDigits(channel: Channel, [digits = '']: string[]): string {
   if (digits === '') return '-USAGE: <uuid> <dtmf_data>\n';
-  const parts = parseDialString(digits);
-  if (parts.length === 0) return '-ERR Operation failed\n';
-  for (const { digits: keys, durationMs } of parts) {
-    for (const key of keys.replace(/[wW]/g, '')) channel.receiveDigit(key.toUpperCase(), durationMs, [], 'APP');
-  }
+  if (!channel.receiveDialString(digits)) return '-USAGE: <uuid> <dtmf_data>\n';
   return `+OK ${channel.uuid} received DTMF ${digits}.\n`;
 }
 
 function flushDigits(channel: Channel): string {
-  channel.takeBufferedDigits();
+  channel.digits.flush();
   return '+OK\n';
 }

@@ -2,11 +2,12 @@ import { conference } from '../conference/conference-application.js';
 import type { Conferences } from '../conference/conferences.js';
 import type { Playlists } from '../files/playlists.js';
 import type { Channel } from './channel.js';
-import { collectDigits } from './collect-digits.js';
+import { playAndGetDigits, read } from './collect-digits.js';
 import { DETECTION_APPLICATIONS } from './detection-applications.js';
 import { DIGIT_APPLICATIONS } from './digit-applications.js';
 import type { Execution } from './execute-queue.js';
-import { splitArguments } from './media-applications.js';
+import { splitArguments, takeTerminators } from './media-applications.js';
+import { isTrue } from './truth.js';
 import { PLAY_APPLICATIONS } from './play-applications.js';
 import { RECORD_APPLICATIONS } from './record-applications.js';
 
@@ -43,7 +44,8 @@ const BASIC_APPLICATIONS: ReadonlyMap<string, Application> = new Map<string, App
   // Real media servers have these applications; without a speech engine or phrases they end without a sound.
   ['say', nothing],
   ['speak', nothing],
-  ['play_and_get_digits', ({ playlists }, channel, argument, run) => collectDigits(playlists, channel, argument, run)],
+  ['play_and_get_digits', ({ playlists }, channel, argument, run) => playAndGetDigits(playlists, channel, argument, run)],
+  ['read', ({ playlists }, channel, argument, run) => read(playlists, channel, argument, run)],
   ['sleep', (_context, channel, argument, execution) => sleep(channel, Number(argument) || 0, execution)],
   ['set', (_context, channel, argument) => assign(channel, argument)],
   ['unset', (_context, channel, argument) => channel.setVariable(argument.trim(), undefined) as undefined],
@@ -51,7 +53,7 @@ const BASIC_APPLICATIONS: ReadonlyMap<string, Application> = new Map<string, App
   ['multiunset', (_context, channel, argument) => unsetAll(channel, argument)],
   ['export', (_context, channel, argument) => exportVariable(channel, argument)],
   ['set_mute', (_context, channel, argument) => mute(channel, argument)],
-  ['break', (_context, channel) => channel.executing.breakNow(false) as undefined],
+  ['break', (_context, channel, _argument, execution) => channel.executing.breakNow(false, execution) as undefined],
   ['event', (_context, channel, argument) => fireEvent(channel, argument)],
   ['hangup', (_context, channel, argument) => void channel.hangup(argument || 'NORMAL_CLEARING') as undefined],
 ]);
@@ -102,17 +104,24 @@ export function createApplicationRunner(
   };
 }
 
+/** A key ends it, and waits for the next that takes some; with `sleep_eat_digits` keys are taken, and one of `playback_terminators` ends it. */
 function sleep(channel: Channel, ms: number, execution: Execution): Promise<Response> {
+  const takes = isTrue(channel.getVariable('sleep_eat_digits'));
+  if (takes) channel.setVariable('playback_terminator_used', undefined);
   return new Promise((resolve) => {
     const finish = (): void => {
       clearTimeout(timer);
       removeEnd();
+      removeDigits();
       execution.stop = undefined;
       resolve(undefined);
     };
     const timer = setTimeout(finish, Math.min(Math.max(ms, 0), 2 ** 31 - 1));
     execution.stop = finish;
     const removeEnd = channel.onEnd(finish);
+    const removeDigits = takes
+      ? takeTerminators(channel, finish)
+      : channel.digits.onWaiting(() => setImmediate(finish));
   });
 }
 

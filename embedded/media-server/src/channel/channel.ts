@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type AudioAgreement, type CodecId, codecFormat } from '@ringwire/rtp';
 import type { EventBus } from '../event-socket/event-bus.js';
 import type { MediaLeg } from '../media/media-leg.js';
-import type { LegReport } from '../media/protocol.js';
+import type { LegReport, Side } from '../media/protocol.js';
 import {
   CALL_STATES,
   type CallerProfile,
@@ -14,6 +14,7 @@ import {
   profileHeaders,
 } from './channel-data.js';
 import { digitDurationMs, parseDialString } from './dial-string.js';
+import { DigitQueue, type ReceivedDigit } from './digit-queue.js';
 import { type ExecuteOptions, ExecuteQueue } from './execute-queue.js';
 import { type HangupCause, hangupCauseOf, q850Of } from './hangup-causes.js';
 import { HoldMusic } from './hold-music.js';
@@ -52,8 +53,8 @@ export interface ChannelOptions {
 
 /** Longest value of a channel variable. */
 const MAX_VARIABLE_LENGTH = 64 * 1024;
-/** Digits kept for the next that asks for some. */
-const MAX_BUFFERED_DIGITS = 100;
+/** Only what is sent has FreeSWITCH's bound of 99. */
+const MAX_RECEIVED_DIAL_STRING = 1000;
 /** How long running applications may take to report their end after a hangup. */
 const SETTLE_TIMEOUT_MS = 500;
 /** Events without variables: frequent, and no client looks for them there. */
@@ -66,21 +67,24 @@ export class Channel {
   readonly profile: CallerProfile;
   readonly createdMs = Date.now();
   readonly executing: ExecuteQueue;
+  /** What was pressed and nobody has taken. */
+  readonly digits: DigitQueue;
   /** Set once, before the first event. */
   leg!: MediaLeg;
   signalling: SignallingSide | undefined;
   agreement: AudioAgreement<CodecId> | undefined;
   bridgedTo: Channel | undefined;
-  /** `start_dtmf_generate`: digits go out as tones even where telephone events were agreed. */
-  generatesDtmf = false;
+  /**
+   * `start_dtmf_generate`: digits become tones. `read`: those that its peer presses, in what is heard of it; `write`: those that come over a bridge, and
+   * dial strings with `~` in front.
+   */
+  generatesDtmf: Side | undefined;
   readonly #options: ChannelOptions;
   readonly #rtcpEvents = new RtcpEvents();
   readonly #variables = new Map<string, string>();
   readonly #reportListeners = new Set<(report: LegReport) => void>();
-  readonly #digitListeners: ((digit: string) => void)[] = [];
   readonly #endListeners = new Set<() => void>();
   readonly #goneListeners: (() => void)[] = [];
-  #buffered = '';
   #state: ChannelState = 'CS_INIT';
   #callState: CallState = 'DOWN';
   #progressMs = 0;
@@ -101,6 +105,10 @@ export class Channel {
     this.profile = options.profile;
     this.name = `sofia/drachtio_mrf/${options.profile.callerNumber}@${options.profile.networkAddress}`;
     this.executing = new ExecuteQueue(this, options.runApplication);
+    this.digits = new DigitQueue({
+      isBusy: () => this.executing.isBusy,
+      onTaken: (digit) => this.#announceDigit(digit),
+    });
   }
 
   /** Whether it has been hung up. */
@@ -226,13 +234,9 @@ export class Channel {
     return () => this.#reportListeners.delete(listener);
   }
 
-  /** Gives digits to `listener`, before those who listen already, until the returned function is called. */
-  onDigit(listener: (digit: string) => void): () => void {
-    this.#digitListeners.push(listener);
-    return () => {
-      const at = this.#digitListeners.indexOf(listener);
-      if (at >= 0) this.#digitListeners.splice(at, 1);
-    };
+  /** Gives digits to `taker`, before those who take them already, until the returned function is called: see {@link DigitQueue.take}. */
+  onDigit(taker: (digit: string) => void): () => void {
+    return this.digits.take(taker);
   }
 
   /** Calls `listener` when the channel is hung up, at once if it is already. */
@@ -265,37 +269,55 @@ export class Channel {
     for (const listener of [...this.#reportListeners]) listener(report);
   }
 
-  /** A key was pressed: fires the event, tells the application that runs, passes it over a bridge. */
-  receiveDigit(digit: string, durationMs: number, extra: [string, string][] = [], source = 'RTP'): void {
+  /** A key was pressed: it waits until someone takes it. */
+  receiveDigit(digit: string, durationMs: number, headers: [string, string][] = [], source = 'RTP'): void {
     if (this.isEnded) return;
+    if (this.generatesDtmf === 'read' && source !== 'INBAND_AUDIO' && source !== 'APP') {
+      this.#generate(digit, digitDurationMs(durationMs), 'read');
+      return;
+    }
+    this.digits.push({ digit, durationMs, source, headers });
+  }
+
+  #generate(digits: string, durationMs: number, side: Side): void {
+    this.leg.sendDtmf(digits, durationMs, true, side);
+    for (const digit of digits) {
+      if (/w/i.test(digit)) continue;
+      this.emit('DTMF', [
+        ['DTMF-Digit', digit],
+        ['DTMF-Duration', String(durationMs * 8)],
+        ['DTMF-Source', 'APP'],
+        ['DTMF-Conversion', 'native:inband'],
+      ]);
+    }
+  }
+
+  /** The digits of a dial string, as if they had been pressed; false when there is none in it. */
+  receiveDialString(dialString: string): boolean {
+    const parts = parseDialString(dialString, MAX_RECEIVED_DIAL_STRING);
+    for (const { digits, durationMs } of parts) {
+      for (const digit of digits) this.receiveDigit(digit, durationMs, [], 'APP');
+    }
+    return parts.length > 0;
+  }
+
+  /** Fires the event of a digit that was taken, and passes it over a bridge. */
+  #announceDigit({ digit, durationMs, source, headers }: ReceivedDigit): void {
     // FreeSWITCH counts at 8 kHz, whatever the codec.
     const duration = String(digitDurationMs(durationMs) * 8);
-    this.emit('DTMF', [['DTMF-Digit', digit], ['DTMF-Duration', duration], ['DTMF-Source', source], ...extra]);
-    const listener = this.#digitListeners[this.#digitListeners.length - 1];
-    if (listener) listener(digit);
-    else if (this.executing.isBusy && this.#buffered.length < MAX_BUFFERED_DIGITS) this.#buffered += digit;
+    this.emit('DTMF', [['DTMF-Digit', digit], ['DTMF-Duration', duration], ['DTMF-Source', source], ...headers]);
     this.bridgedTo?.sendDigits(digit, digitDurationMs(durationMs));
-  }
-
-  /** Digits that came while an application ran that wants none; they are taken away. None are kept while nothing runs. */
-  takeBufferedDigits(): string {
-    const digits = this.executing.isBusy ? this.#buffered : '';
-    this.#buffered = '';
-    return digits;
-  }
-
-  /** Gives back digits that were not used: the next that collects digits has them. */
-  returnDigits(digits: string): void {
-    this.#buffered = (digits + this.#buffered).slice(0, MAX_BUFFERED_DIGITS);
   }
 
   /** Sends a dial string such as `12@200+3w4`, the way the channel variable `dtmf_type` says; false when there is no digit in it. */
   sendDigits(dialString: string, lengthMs?: number): boolean {
     const parts = parseDialString(dialString);
     const type = this.getVariable('dtmf_type');
+    const generates = this.generatesDtmf === 'write' && (lengthMs !== undefined || dialString.startsWith('~'));
     for (const part of parts) {
       const durationMs = lengthMs ?? part.durationMs;
-      if (type !== 'info') this.leg.sendDtmf(part.digits, durationMs, type === 'inband' || this.generatesDtmf);
+      if (generates) this.#generate(part.digits, durationMs, 'write');
+      else if (type !== 'info') this.leg.sendDtmf(part.digits, durationMs, type === 'inband');
       else for (const digit of part.digits) if (!/[wf]/i.test(digit)) this.signalling?.sendInfoDigit(digit, durationMs);
     }
     return parts.length > 0;
@@ -407,6 +429,7 @@ export class Channel {
     // As in FreeSWITCH: who is left alone goes too, unless it was told to wait.
     if (partner && isTrue(partner.getVariable('park_after_bridge'))) partner.park();
     else void partner?.hangup('NORMAL_CLEARING');
+    this.digits.flush();
     this.setState('CS_HANGUP');
     this.#setCallState('HANGUP');
     for (const listener of this.#endListeners) listener();

@@ -12,8 +12,8 @@ const MAX_DIGIT_MS = 24_000;
 const MAX_DIAL_STRING = 99;
 
 /** Reads `123@200+45ww#`: parts joined by `+`, each with its own length; what is no digit, `w`, `W` or `F` is left out. */
-export function parseDialString(text: string): DialPart[] {
-  if (text.length > MAX_DIAL_STRING) return [];
+export function parseDialString(text: string, maxLength = MAX_DIAL_STRING): DialPart[] {
+  if (text.length > maxLength) return [];
   const parts: DialPart[] = [];
   for (const part of text.replace(/^~/, '').split('+')) {
     const [keys = '', length = ''] = part.split('@');

@@ -1,4 +1,5 @@
 import type { LegAttachment } from '../media/media-leg.js';
+import type { Side } from '../media/protocol.js';
 import type { Application } from './applications.js';
 import type { Channel } from './channel.js';
 
@@ -10,11 +11,15 @@ export const DIGIT_APPLICATIONS: ReadonlyMap<string, Application> = new Map<stri
   ['stop_dtmf', (_context, channel) => stopDetecting(channel)],
   ['spandsp_start_dtmf', (_context, channel) => startDetecting(channel)],
   ['spandsp_stop_dtmf', (_context, channel) => stopDetecting(channel)],
-  ['start_dtmf_generate', (_context, channel) => setGenerating(channel, true)],
-  ['stop_dtmf_generate', (_context, channel) => setGenerating(channel, false)],
+  [
+    'start_dtmf_generate',
+    (_context, channel, argument) => setGenerating(channel, /^write$/i.test(argument.trim()) ? 'write' : 'read'),
+  ],
+  ['stop_dtmf_generate', (_context, channel) => setGenerating(channel, undefined)],
   ['send_dtmf', (_context, channel, argument) => void channel.sendDigits(argument.trim()) as undefined],
-  ['queue_dtmf', (_context, channel, argument) => void channel.sendDigits(argument.trim()) as undefined],
-  ['flush_dtmf', (_context, channel) => void channel.takeBufferedDigits() as undefined],
+  // As in FreeSWITCH these are digits as if they had been pressed.
+  ['queue_dtmf', (_context, channel, argument) => void channel.receiveDialString(argument.trim()) as undefined],
+  ['flush_dtmf', (_context, channel) => channel.digits.flush() as undefined],
 ]);
 
 /** Listens for digits that come as tones; a second start changes nothing. */
@@ -33,7 +38,7 @@ function stopDetecting(channel: Channel): undefined {
   return undefined;
 }
 
-function setGenerating(channel: Channel, on: boolean): undefined {
-  channel.generatesDtmf = on;
+function setGenerating(channel: Channel, side: Side | undefined): undefined {
+  channel.generatesDtmf = side;
   return undefined;
 }

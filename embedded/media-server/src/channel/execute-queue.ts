@@ -15,15 +15,25 @@ export interface ExecuteOptions {
   loops?: number | undefined;
 }
 
+/** What a running application lets others do to it. */
+export interface Stoppable {
+  /** Makes a blocking application end now; set by the application while it can be broken. */
+  stop: (() => void) | undefined;
+  /** What a break does where that is less: it ends one file of a list. */
+  skip?: (() => void) | undefined;
+  /** A break came while nothing could be ended: what is played next is broken at once. */
+  breakPending?: boolean;
+}
+
 /** A running application. */
-export interface Execution {
+export interface Execution extends Stoppable {
   readonly application: string;
   /** Under which it was asked for. */
   readonly uuid: string;
-  /** Makes a blocking application end now; set by the application while it can be broken. */
-  stop: (() => void) | undefined;
   /** It was broken from outside: it is not repeated. */
   broken: boolean;
+  /** The channel goes on to something else: also what a break does not end must. */
+  abandoned: boolean;
 }
 
 interface Waiting {
@@ -32,6 +42,7 @@ interface Waiting {
   options: ExecuteOptions;
 }
 
+const RESPONSE = 'current_application_response';
 /** A run shorter than this is not repeated, lest a channel does nothing but fail. */
 const MIN_LOOP_MS = 500;
 /** Requests one channel may have waiting behind a lock. */
@@ -47,7 +58,10 @@ export class ExecuteQueue {
   readonly #running: Execution[] = [];
   readonly #waiting: Waiting[] = [];
   readonly #idleListeners = new Set<() => void>();
+  #endListeners: (() => void)[] = [];
   #locks = 0;
+  /** While set, those that come to the top are broken too. */
+  #breaking: 'one' | 'all' | undefined;
 
   constructor(channel: Channel, run: ExecuteQueue['run']) {
     this.#channel = channel;
@@ -73,22 +87,27 @@ export class ExecuteQueue {
     void this.#execute(application, argument, options);
   }
 
-  /** Ends the innermost application that can be ended; with `all` every one, and what waits is dropped. */
-  breakNow(all: boolean): void {
-    if (all) {
-      this.#waiting.length = 0;
-      for (const execution of [...this.#running].reverse()) {
-        execution.broken = true;
-        execution.stop?.();
-      }
-      return;
-    }
-    for (let i = this.#running.length - 1; i >= 0; i--) {
-      const execution = this.#running[i]!;
-      if (!execution.stop) continue;
+  /**
+   * Breaks what runs, from the innermost application outwards, each when it is reached: of a list only the file that plays, with `all` the whole list, and
+   * what waits is dropped. An application that takes no break just then (one that collects digits) has the next that it plays broken. `by` is left
+   * alone.
+   */
+  breakNow(all: boolean, by?: Execution): void {
+    if (all) this.#waiting.length = 0;
+    const concerned = this.#running.filter((execution) => execution !== by);
+    if (concerned.length === 0) return;
+    for (const execution of concerned) execution.broken = true;
+    this.#breaking = all ? 'all' : 'one';
+    this.#breakInnermost(concerned[concerned.length - 1]!);
+  }
+
+  /** Ends everything because the channel goes on to something else. */
+  leave(): void {
+    this.#waiting.length = 0;
+    for (const execution of [...this.#running].reverse()) {
+      execution.abandoned = true;
       execution.broken = true;
-      execution.stop();
-      return;
+      execution.stop?.();
     }
   }
 
@@ -120,14 +139,25 @@ export class ExecuteQueue {
       }
     } finally {
       if (options.lock && --this.#locks === 0) this.#startWaiting();
-      if (this.#running.length === 0) for (const listener of this.#idleListeners) listener();
+      channel.digits.drain();
+      if (this.#running.length === 0) {
+        for (const listener of this.#idleListeners) listener();
+        this.#idleListeners.clear();
+      }
     }
   }
 
   async #executeOnce(application: string, text: string, options: ExecuteOptions): Promise<Execution> {
     const channel = this.#channel;
     const argument = channel.expand(text);
-    const execution: Execution = { application, uuid: options.uuid, stop: undefined, broken: false };
+    this.#breaking = undefined;
+    const execution: Execution = {
+      application,
+      uuid: options.uuid,
+      stop: undefined,
+      broken: false,
+      abandoned: false,
+    };
     this.#running.push(execution);
     const about: [string, string][] = [['Application', application]];
     if (argument !== '') about.push(['Application-Data', argument]);
@@ -136,15 +166,32 @@ export class ExecuteQueue {
     channel.setVariable('current_application', application);
     channel.setVariable('current_application_data', argument);
     channel.emit('CHANNEL_EXECUTE', [...about, ...ids]);
-    let response: string | undefined;
+    channel.setVariable(RESPONSE, undefined);
     try {
-      response = await this.#run(channel, argument, execution);
+      const response = await this.#run(channel, argument, execution);
+      if (response !== undefined) channel.setVariable(RESPONSE, response);
     } finally {
+      // One above it that still runs holds it up, as it would if both were functions of one thread.
+      while (!execution.abandoned && this.#running[this.#running.length - 1] !== execution) await this.#nextEnd();
       this.#running.splice(this.#running.indexOf(execution), 1);
-      channel.setVariable('current_application_response', response);
-      channel.emit('CHANNEL_EXECUTE_COMPLETE', [...about, ['Application-Response', response ?? '_none_'], ...ids]);
+      // Where an application sets no response, that of one that ran within it stays.
+      const response = channel.getVariable(RESPONSE) ?? '_none_';
+      channel.emit('CHANNEL_EXECUTE_COMPLETE', [...about, ['Application-Response', response], ...ids]);
+      for (const listener of this.#endListeners.splice(0)) listener();
+      const outer = this.#running[this.#running.length - 1];
+      if (outer && this.#breaking) this.#breakInnermost(outer);
     }
     return execution;
+  }
+
+  #breakInnermost(execution: Execution): void {
+    const end = this.#breaking === 'one' ? (execution.skip ?? execution.stop) : execution.stop;
+    if (end) end();
+    else execution.breakPending = true;
+  }
+
+  #nextEnd(): Promise<void> {
+    return new Promise((resolve) => this.#endListeners.push(resolve));
   }
 
   #startWaiting(): void {

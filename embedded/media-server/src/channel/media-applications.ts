@@ -2,7 +2,8 @@ import { SAMPLE_RATE_HZ } from '@ringwire/rtp';
 import type { Playlists } from '../files/playlists.js';
 import type { PlayItem, PlayOutcome } from '../media/protocol.js';
 import type { Channel } from './channel.js';
-import type { Execution } from './execute-queue.js';
+import type { Stoppable } from './execute-queue.js';
+import { isTrue } from './truth.js';
 
 /** How a list was played. */
 export interface PlayResult {
@@ -10,37 +11,51 @@ export interface PlayResult {
   samples: number;
 }
 
-/** Response texts of FreeSWITCH's playback application. */
-const PLAYED = 'FILE PLAYED';
-const NOT_FOUND = 'FILE NOT FOUND';
+/** Responses of FreeSWITCH's applications that play. */
+export const PLAYED = 'FILE PLAYED';
+export const NOT_FOUND = 'FILE NOT FOUND';
+const FAILED = 'PLAYBACK ERROR';
 
 /** Plays what `playback` was given; resolves with the application's response. */
 export async function playback(
   playlists: Playlists,
   channel: Channel,
   argument: string,
-  execution: Execution,
+  execution: Stoppable,
 ): Promise<string> {
-  const removeListener = channel.onDigit((digit) => {
-    if (!terminatorsOf(channel).includes(digit)) return;
-    channel.setVariable('playback_terminator_used', digit);
-    execution.stop?.();
-  });
+  if (argument.trim() === '') return FAILED;
   channel.setVariable('playback_terminator_used', undefined);
-  try {
-    const { outcome } = await playList(playlists, channel, argument, execution);
-    return outcome === 'missing' ? NOT_FOUND : PLAYED;
-  } finally {
-    removeListener();
-  }
+  let stopTaking = (): void => undefined;
+  const { outcome } = await playList(playlists, channel, argument, execution, () => {
+    stopTaking = takeTerminators(channel, () => execution.stop?.());
+  });
+  stopTaking();
+  if (outcome === 'missing') return NOT_FOUND;
+  const failed = outcome === 'timeout' && !isTrue(channel.getVariable('playback_timeout_as_success'));
+  return failed ? FAILED : PLAYED;
 }
 
-/** Resolves the list, plays it, fires its events and sets the playback variables. */
+/** Takes digits until one of {@link terminatorsOf} comes, which is left in `playback_terminator_used`, or the returned function is called. */
+export function takeTerminators(channel: Channel, onTerminator: () => void): () => void {
+  const stopTaking = channel.onDigit((digit) => {
+    if (!terminatorsOf(channel).includes(digit)) return;
+    channel.setVariable('playback_terminator_used', digit);
+    stopTaking();
+    onTerminator();
+  });
+  return stopTaking;
+}
+
+/**
+ * Resolves the list, plays it, fires its events and sets the playback variables. `onStarted` is called when the first of it is heard: keys that were
+ * pressed before are for who listens from then on.
+ */
 export async function playList(
   playlists: Playlists,
   channel: Channel,
   argument: string,
-  execution: Pick<Execution, 'stop'>,
+  execution: Stoppable,
+  onStarted?: () => void,
 ): Promise<PlayResult> {
   const aborter = new AbortController();
   execution.stop = () => aborter.abort();
@@ -48,10 +63,11 @@ export async function playList(
   try {
     const items = await playlists.resolve(argument, channel.getVariable('playback_delimiter'), aborter.signal);
     if (aborter.signal.aborted || channel.isEnded) return finishPlay(channel, { outcome: 'break', samples: 0 }, 0);
-    return await playItems(playlists, channel, items, execution);
+    return await playItems(playlists, channel, items, execution, { onStarted });
   } finally {
     removeEnd();
     execution.stop = undefined;
+    execution.skip = undefined;
   }
 }
 
@@ -66,16 +82,37 @@ function countOpen(channel: Channel, change: number): void {
   OPEN_ITEMS.set(channel, (OPEN_ITEMS.get(channel) ?? 0) + change);
 }
 
+/** Plays one item as `gentones` does: without events and variables. */
+export async function playQuietly(
+  playlists: Playlists,
+  channel: Channel,
+  item: PlayItem,
+  execution: Stoppable,
+): Promise<void> {
+  const removeEnd = channel.onEnd(() => execution.stop?.());
+  try {
+    await playItems(playlists, channel, [item], execution, { quietly: true });
+  } finally {
+    removeEnd();
+    execution.stop = undefined;
+  }
+}
+
 function playItems(
   playlists: Playlists,
   channel: Channel,
   items: PlayItem[],
-  execution: Pick<Execution, 'stop'>,
+  execution: Stoppable,
+  { quietly = false, onStarted }: { quietly?: boolean; onStarted?: (() => void) | undefined },
 ): Promise<PlayResult> {
-  const timeoutMs = Number(channel.getVariable('playback_timeout_sec') ?? 0) * 1000 || 0;
+  const timeoutMs = quietly ? 0 : Number(channel.getVariable('playback_timeout_sec') ?? 0) * 1000 || 0;
   playlists.counters.playsStarted++;
   const play = channel.leg.play(items, timeoutMs);
   execution.stop = () => channel.leg.stopPlay(play);
+  if (items.length > 1) execution.skip = () => channel.leg.breakItem(play);
+  if (execution.breakPending) channel.leg.breakItem(play);
+  execution.breakPending = false;
+  let started = false;
   return new Promise((resolve) => {
     const removeReports = channel.onReport((report) => {
       if (report.type === 'closed') {
@@ -85,15 +122,27 @@ function playItems(
         return;
       }
       if (!('play' in report) || report.play !== play) return;
-      if (report.type === 'playProblem') playlists.onProblem(channel.uuid, `${report.name}: ${report.problem}`);
-      if (report.type === 'itemStarted') countOpen(channel, 1);
-      if (report.type === 'itemEnded') countOpen(channel, -1);
-      if (report.type === 'itemStarted') announce(channel, 'PLAYBACK_START', items[report.index]);
-      if (report.type === 'itemEnded') announce(channel, 'PLAYBACK_STOP', items[report.index], report.outcome);
+      if (report.type === 'playProblem') {
+        playlists.onProblem(channel.uuid, `${report.name}: ${report.problem}`);
+        // As in FreeSWITCH.
+        channel.digits.flush();
+      }
+      if (!quietly && report.type === 'itemStarted') {
+        countOpen(channel, 1);
+        announce(channel, 'PLAYBACK_START', items[report.index]);
+        if (!started) onStarted?.();
+        started = true;
+      }
+      if (!quietly && report.type === 'itemEnded') {
+        countOpen(channel, -1);
+        announce(channel, 'PLAYBACK_STOP', items[report.index], report.outcome);
+      }
       if (report.type !== 'playEnded') return;
       removeReports();
-      if (report.outcome === 'missing') playlists.counters.playsNotFound++;
-      resolve(finishPlay(channel, { outcome: report.outcome, samples: report.samples }, report.lastOffsetFrames));
+      const { outcome, samples } = report;
+      if (outcome === 'missing') playlists.counters.playsNotFound++;
+      if (!quietly) finishPlay(channel, { outcome, samples }, report.lastOffsetFrames);
+      resolve({ outcome, samples });
     });
   });
 }
@@ -112,7 +161,7 @@ function announce(channel: Channel, event: string, item: PlayItem | undefined, o
   const headers: [string, string][] = [];
   if (/^tone_stream:/i.test(name)) headers.push(['Playback-File-Type', 'tone_stream']);
   headers.push(['Playback-File-Path', name]);
-  if (outcome) headers.push(['Playback-Status', outcome === 'break' || outcome === 'timeout' ? 'break' : 'done']);
+  if (outcome) headers.push(['Playback-Status', outcome === 'break' ? 'break' : 'done']);
   if (item && item.kind !== 'missing') headers.push(...(item.parameters ?? []));
   channel.emit(event, headers);
 }

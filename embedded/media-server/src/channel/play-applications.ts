@@ -1,8 +1,10 @@
+import type { Playlists } from '../files/playlists.js';
+import type { PlayItem } from '../media/protocol.js';
 import type { Application, ApplicationContext, Response } from './applications.js';
 import type { Channel } from './channel.js';
 import { beginDisplacement, endDisplacement } from './displacement.js';
 import type { Execution } from './execute-queue.js';
-import { playback, playList } from './media-applications.js';
+import { NOT_FOUND, PLAYED, playback, playList, playQuietly, takeTerminators } from './media-applications.js';
 
 /** Applications that play. */
 export const PLAY_APPLICATIONS: ReadonlyMap<string, Application> = new Map<string, Application>([
@@ -17,16 +19,14 @@ export const PLAY_APPLICATIONS: ReadonlyMap<string, Application> = new Map<strin
   ],
 ]);
 
+/** Goes on until the call ends; `uuid_break` only begins it anew, as in FreeSWITCH. */
 async function endlessPlayback(
   { playlists }: ApplicationContext,
   channel: Channel,
   argument: string,
   execution: Execution,
 ): Promise<Response> {
-  for (;;) {
-    const { outcome, samples } = await playList(playlists, channel, argument, execution);
-    if (outcome !== 'done' || samples === 0 || channel.isEnded) return undefined;
-  }
+  return playAgain(playlists, channel, argument, execution, Number.POSITIVE_INFINITY);
 }
 
 /** `[+<times>] <what>`: once without a number, for ever with −1. */
@@ -36,30 +36,48 @@ async function loopPlayback(
   argument: string,
   execution: Execution,
 ): Promise<Response> {
-  const [, times, what = ''] = /^(?:\+(-?\d+)\s+)?(.*)$/s.exec(argument.trim()) ?? [];
+  const [, times, what = ''] = /^(?:\+(\S*)\s*)?(.*)$/s.exec(argument) ?? [];
   if (what === '') {
     void channel.hangup('DESTINATION_OUT_OF_ORDER');
     return undefined;
   }
-  const loops = times === undefined ? 1 : Number(times);
-  let response: Response;
-  for (let loop = 0; (loops < 0 || loop < loops) && !channel.isEnded; loop++) {
-    const { outcome, samples } = await playList(playlists, channel, what, execution);
-    response = outcome === 'missing' ? 'FILE NOT FOUND' : 'FILE PLAYED';
-    if (outcome !== 'done' || samples === 0) break;
-  }
-  return response;
+  const loops = times === undefined ? 1 : Number.parseInt(times, 10) || 0;
+  return playAgain(playlists, channel, what, execution, loops < 0 ? Number.POSITIVE_INFINITY : loops);
 }
 
+async function playAgain(
+  playlists: Playlists,
+  channel: Channel,
+  what: string,
+  execution: Execution,
+  times: number,
+): Promise<Response> {
+  for (let time = 0; time < times && !channel.isEnded && !execution.abandoned; time++) {
+    const { outcome, samples } = await playList(playlists, channel, what, execution);
+    if (outcome === 'missing') return NOT_FOUND;
+    // What has no length would be repeated without end.
+    if (outcome === 'timeout' || (outcome === 'done' && samples === 0)) break;
+  }
+  return PLAYED;
+}
+
+/** `<TGML>[|<loops>]`: no file is played, so no event tells of it. */
 async function gentones(
   { playlists }: ApplicationContext,
   channel: Channel,
   argument: string,
   execution: Execution,
 ): Promise<Response> {
-  const [tones = '', loops = ''] = argument.split('|');
-  const suffix = loops ? `;loops=${loops}` : '';
-  await playList(playlists, channel, `tone_stream://${tones}${suffix}`, execution);
+  if (argument === '') return undefined;
+  const bar = argument.indexOf('|');
+  const script = bar < 0 ? argument : argument.slice(0, bar);
+  const loops = bar < 0 ? 1 : Number.parseInt(argument.slice(bar + 1), 10) || 0;
+  const item: PlayItem = { kind: 'tone', name: argument, script, loops };
+  channel.setVariable('playback_terminator_used', undefined);
+  const playing = playQuietly(playlists, channel, item, execution);
+  const stopTaking = takeTerminators(channel, () => execution.stop?.());
+  await playing;
+  stopTaking();
   return undefined;
 }
 

@@ -2,7 +2,7 @@ import type { RecordMessage, RecordMode } from '../media/attachments/recorder.js
 import type { Application } from './applications.js';
 import type { Channel } from './channel.js';
 import type { Execution } from './execute-queue.js';
-import { splitArguments, terminatorsOf } from './media-applications.js';
+import { splitArguments, takeTerminators } from './media-applications.js';
 import {
   completionCause,
   type Recording,
@@ -64,16 +64,13 @@ async function record(
     return undefined;
   }
   execution.stop = () => recording.attachment.detach();
-  const removeDigits = channel.onDigit((digit) => {
-    if (!terminatorsOf(channel).includes(digit)) return;
-    channel.setVariable('playback_terminator_used', digit);
-    recording.attachment.detach();
-  });
+  const removeDigits = takeTerminators(channel, () => recording.attachment.detach());
   const headers = recordHeaders(request);
   const opened = await recording.started;
   if (opened) channel.emit('RECORD_START', headers);
   const end = await recording.ended;
   removeDigits();
+  channel.digits.flush();
   execution.stop = undefined;
   if (end.problem) onProblem(channel.uuid, `cannot record ${request.path}: ${end.problem}`);
   if (end.outcome === 'silence') channel.setVariable('silence_hits_exhausted', 'true');

@@ -117,7 +117,7 @@ function hangUp(channel: Channel, { headers }: EslCommand): undefined {
 
 /** Leaves what runs and runs the applications of the message's `application` headers one after the other. */
 function executeList(channel: Channel, { fields }: EslCommand): undefined {
-  channel.executing.breakNow(true);
+  channel.executing.leave();
   for (const [name, value] of fields) {
     if (name.toLowerCase() !== 'application') continue;
     const [, application = '', argument = ''] = /^(\S+)\s*(.*)$/s.exec(value) ?? [];

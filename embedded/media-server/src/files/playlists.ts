@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
+import { splitLoops } from '@ringwire/rtp';
 import type { ServerCounters } from '../counters.js';
 import type { PlayItem, PlayParameters } from '../media/protocol.js';
 import type { UrlCache } from './url-cache.js';
@@ -45,8 +46,16 @@ export class Playlists {
   async resolve(text: string, delimiter: string | undefined, signal: AbortSignal): Promise<PlayItem[]> {
     const names = split(text.trim(), delimiter);
     const items = Promise.all(names.map((name) => this.resolveOne(name)));
-    const aborted = new Promise<PlayItem[]>((resolve) => signal.addEventListener('abort', () => resolve([])));
-    return Promise.race([items, aborted]);
+    let abort = (): void => undefined;
+    const aborted = new Promise<PlayItem[]>((resolve) => {
+      abort = () => resolve([]);
+    });
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      return await Promise.race([items, aborted]);
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
   }
 
   /** Resolves one name. Never rejects. */
@@ -72,7 +81,7 @@ export class Playlists {
       case 'silence_stream':
         return silence(name, what);
       case 'tone_stream':
-        return { kind: 'tone', name, description: await this.#tones(what, parameters) };
+        return { kind: 'tone', name, ...(await this.#tones(what, parameters)) };
       case 'file_string':
         return { kind: 'list', name, items: await Promise.all(split(what, '!').map((part) => this.resolveOne(part))) };
       case 'http':
@@ -94,24 +103,24 @@ export class Playlists {
   #file(name: string, location: string): PlayItem {
     const { path, startFrames } = splitStart(location);
     if (path === '' || path.includes('\0')) return { kind: 'missing', name, problem: 'no file name' };
-    return { kind: 'file', name, path: this.#absolute(path), startFrames };
+    return { kind: 'file', name: splitStart(name).path, path: this.#absolute(path), startFrames };
   }
 
   async #url(name: string, address: string): Promise<PlayItem> {
     const { path: url, startFrames } = splitStart(address);
-    return { kind: 'file', name, path: await this.#urls.fetch(url), startFrames };
+    return { kind: 'file', name: splitStart(name).path, path: await this.#urls.fetch(url), startFrames };
   }
 
-  async #tones(description: string, parameters: PlayParameters): Promise<string> {
-    const loops = parameters.find(([parameter]) => parameter === 'loops')?.[1];
-    const suffix = loops === undefined ? '' : `;loops=${loops}`;
-    const [, path, rest = ''] = /^path=([^;]*)(.*)$/s.exec(description) ?? [];
-    if (path === undefined) return description + suffix;
-    const file = await open(this.#absolute(path), 'r');
+  /** A script, or `path=<file>` with one a line; `;loops=<n>` after it, or as a parameter. */
+  async #tones(description: string, parameters: PlayParameters): Promise<{ script: string; loops: number }> {
+    const { script, loops } = splitLoops(description);
+    const given = parameters.find(([parameter]) => parameter === 'loops')?.[1];
+    const times = given === undefined ? loops : Number.parseInt(given, 10) || 0;
+    if (!/^path=/i.test(script)) return { script, loops: times };
+    const file = await open(this.#absolute(script.slice(5)), 'r');
     try {
       const { bytesRead, buffer } = await file.read(Buffer.alloc(MAX_TONE_FILE_BYTES));
-      const lines = buffer.toString('latin1', 0, bytesRead).split(/\r?\n/);
-      return `${lines.filter((line) => line.trim() !== '').join(';')}${rest}${suffix}`;
+      return { script: buffer.toString('latin1', 0, bytesRead), loops: times };
     } finally {
       await file.close();
     }

@@ -9,6 +9,9 @@ const PAUSES_MS: ReadonlyMap<string, number> = new Map([
   ['W', 1000],
 ]);
 
+/** Digits that may wait: more is no dialling. */
+const MAX_QUEUED = 1000;
+
 /** Digits as tones, in place of what is sent, for peers without telephone-event. */
 export class InbandDigits {
   /** Zero frequencies are a pause. */
@@ -23,6 +26,7 @@ export class InbandDigits {
   /** Queues digits, `w` (500 ms) and `W` (1 s); others have no tone and are skipped. */
   queue(digits: string, durationMs: number): void {
     for (const digit of digits) {
+      if (this.#queue.length >= MAX_QUEUED) return;
       const pauseMs = PAUSES_MS.get(digit);
       const frequencies = dtmfFrequencies(digit);
       if (pauseMs !== undefined) this.#queue.push({ lowHz: 0, highHz: 0, durationMs: pauseMs });

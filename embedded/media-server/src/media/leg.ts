@@ -52,6 +52,7 @@ export class Leg {
   readonly #context: LegContext;
   readonly #players = new PlayerStack();
   readonly #tones = new InbandDigits();
+  readonly #heardTones = new InbandDigits();
   readonly #attachments: AttachmentSet;
   readonly #receiver: LegReceiver;
   readonly #sender: LegSender;
@@ -94,6 +95,9 @@ export class Leg {
       case 'stopPlay':
         this.#players.stop(command.play);
         break;
+      case 'breakItem':
+        this.#players.breakItem(command.play);
+        break;
       case 'controlPlay':
         this.#players.control(command.control);
         break;
@@ -134,11 +138,12 @@ export class Leg {
   receiveTick(nowMs: number): void {
     this.#receiver.tick(nowMs);
     const exchange = this.#exchange;
-    const wanted = exchange !== undefined || this.#attachments.listens;
+    const wanted = exchange !== undefined || this.#attachments.listens || this.#heardTones.isBusy;
     this.#receiver.wanted = wanted;
     if (!wanted) return;
     const heard = this.#heard;
     this.#receiver.read(heard, this.#rateHz);
+    if (this.#heardTones.isBusy) this.#heardTones.read(heard, this.#rateHz);
     this.#adjust(heard, 'read');
     this.#attachments.heardTick(heard, this.#rateHz);
     if (!exchange) return;
@@ -269,8 +274,9 @@ export class Leg {
     this.#exchange?.setRate(rateHz);
   }
 
-  #sendDtmf({ digits, durationMs, inband }: Extract<LegCommand, { type: 'sendDtmf' }>): void {
-    if (inband || this.#media.telephoneEventPayloadType === undefined) this.#tones.queue(digits, durationMs);
+  #sendDtmf({ digits, durationMs, inband, side }: Extract<LegCommand, { type: 'sendDtmf' }>): void {
+    if (side === 'read') this.#heardTones.queue(digits, durationMs);
+    else if (inband || this.#media.telephoneEventPayloadType === undefined) this.#tones.queue(digits, durationMs);
     else this.#sender.sendDigits(digits, durationMs);
   }
 

@@ -108,6 +108,11 @@ export class MediaLeg {
     this.#post({ type: 'stopPlay', leg: this.id, play });
   }
 
+  /** Breaks what a list plays now; the list goes on. */
+  breakItem(play: number): void {
+    this.#post({ type: 'breakItem', leg: this.id, play });
+  }
+
   /** Changes what plays uppermost. */
   controlPlay(control: PlayControl): void {
     this.#post({ type: 'controlPlay', leg: this.id, control });
@@ -141,9 +146,11 @@ export class MediaLeg {
     return [...this.#attachments.values()].map(({ kind }) => kind);
   }
 
-  /** Sends digits, as RFC 4733 events if the peer has them and `inband` does not ask for tones. */
-  sendDtmf(digits: string, durationMs: number, inband = false): void {
-    this.#post({ type: 'sendDtmf', leg: this.id, digits, durationMs, inband });
+  /**
+   * Sends digits, as RFC 4733 events if the peer has them and `inband` does not ask for tones; `read`: tones in what is heard of the peer.
+   */
+  sendDtmf(digits: string, durationMs: number, inband = false, side: Side = 'write'): void {
+    this.#post({ type: 'sendDtmf', leg: this.id, digits, durationMs, inband, side });
   }
 
   /** Silences one side. */

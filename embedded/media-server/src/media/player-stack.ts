@@ -29,6 +29,11 @@ export class PlayerStack {
     this.#layers.find(({ player }) => player.play === play)?.player.stop('break');
   }
 
+  /** Breaks what a list plays now. */
+  breakItem(play: number): void {
+    this.#layers.find(({ player }) => player.play === play)?.player.breakItem();
+  }
+
   /** Changes what the topmost list plays. */
   control(control: PlayControl): void {
     this.#layers[this.#layers.length - 1]?.player.control(control);

@@ -34,7 +34,9 @@ export class Player {
   #speed = 0;
   #samples = 0;
   #lastOffsetFrames = 0;
-  #lastWasMissing = false;
+  /** How the last item ended. */
+  #last: PlayOutcome = 'done';
+  #breakNext = false;
   #problem: string | undefined;
 
   constructor(
@@ -102,6 +104,12 @@ export class Player {
     }
   }
 
+  /** Breaks the item that plays, or else the next one; the list goes on. */
+  breakItem(): void {
+    if (this.#current) this.#endItem('break');
+    else this.#breakNext = true;
+  }
+
   /** Ends the whole list now. */
   stop(outcome: PlayOutcome): void {
     if (this.ended) return;
@@ -126,23 +134,24 @@ export class Player {
   /** Moves to the next opened item; false when it is not open yet or the list has ended. */
   #advance(): boolean {
     if (this.#index >= this.#items.length) {
-      this.#finish(this.#lastWasMissing ? 'missing' : 'done');
+      this.#finish(this.#last);
       return false;
     }
     const opened = this.#opened[this.#index];
     if (!opened) return false;
     if ('problem' in opened) {
       this.#tellProblem(this.#items[this.#index]!.name, opened.problem);
-      this.#lastWasMissing = true;
+      this.#last = 'missing';
       this.#index++;
       return true;
     }
-    this.#lastWasMissing = false;
     this.#current = opened.source;
     this.#paused = false;
     this.#volume = 0;
     this.#speed = 0;
     this.#report({ type: 'itemStarted', leg: this.#leg, play: this.play, index: this.#index });
+    if (this.#breakNext) this.#endItem('break');
+    this.#breakNext = false;
     return true;
   }
 
@@ -152,6 +161,7 @@ export class Player {
   }
 
   #endItem(outcome: PlayOutcome): void {
+    this.#last = outcome;
     this.#lastOffsetFrames = this.#current?.positionFrames ?? 0;
     this.#current = undefined;
     this.#report({ type: 'itemEnded', leg: this.#leg, play: this.play, index: this.#index, outcome });

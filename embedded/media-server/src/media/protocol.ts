@@ -6,7 +6,8 @@ import type { RoomCommand, RoomEvent, RoomSpec } from './rooms/room-protocol.js'
 export type PlayItem =
   | FileItem
   | SilenceItem
-  | { kind: 'tone'; name: string; description: string; parameters?: PlayParameters }
+  /** A TGML script, and how often it is played: −1 is for ever. */
+  | { kind: 'tone'; name: string; script: string; loops: number; parameters?: PlayParameters }
   /** Several as one, `file_string://a!b`: what of it cannot be played is left out. */
   | { kind: 'list'; name: string; items: PlayItem[]; parameters?: PlayParameters }
   /** Could not be resolved; takes part in the list so that its events and its status are right. */
@@ -103,13 +104,15 @@ export type LegCommand =
   | { type: 'configure'; leg: number; media: LegMedia }
   | { type: 'play'; leg: number; play: number; items: PlayItem[]; timeoutMs: number }
   | { type: 'stopPlay'; leg: number; play: number }
+  /** Ends the item of a list that plays now. */
+  | { type: 'breakItem'; leg: number; play: number }
   /** Changes what plays uppermost. */
   | { type: 'controlPlay'; leg: number; control: PlayControl }
   | { type: 'attach'; leg: number; attachment: number; spec: AttachmentSpec }
   | { type: 'tellAttachment'; leg: number; attachment: number; message: AttachmentMessage }
   | { type: 'detach'; leg: number; attachment: number }
-  /** As telephone events, or as tones when the peer has none or `inband` is set. */
-  | { type: 'sendDtmf'; leg: number; digits: string; durationMs: number; inband: boolean }
+  /** As telephone events, or as tones when the peer has none or `inband` is set; on the side `read` always as tones. */
+  | { type: 'sendDtmf'; leg: number; digits: string; durationMs: number; inband: boolean; side: Side }
   /** Joins it with another leg or a room: a queue from it and one to it. */
   | { type: 'join'; leg: number; incoming: SharedArrayBuffer; outgoing: SharedArrayBuffer }
   | { type: 'leave'; leg: number }
@@ -151,7 +154,7 @@ export type MediaCommand =
   | { type: 'closeRoom'; room: number }
   | { type: 'stop' };
 
-/** How a playback ended. `missing`: the last item could not be opened. */
+/** How a playback ended. `missing`: the last item could not be opened; `break`: it was broken. */
 export type PlayOutcome = 'done' | 'break' | 'timeout' | 'missing';
 
 /** RTP counts of one leg, for channel variables. */

@@ -1,4 +1,4 @@
-import { frameSamples, type LegRate, parseToneStream, ToneGenerator } from '@ringwire/rtp';
+import { frameSamples, type LegRate, parseTgml, ToneGenerator } from '@ringwire/rtp';
 import { UnplayableFileError } from '../errors.js';
 import type { ClipCache } from './audio-clip.js';
 import type { Clip } from './decoding/clip.js';
@@ -94,8 +94,8 @@ class ToneSource implements AudioSource {
   readonly #generator: ToneGenerator;
   readonly #frame: Int16Array;
 
-  constructor(description: string, rateHz: LegRate) {
-    this.#generator = new ToneGenerator(parseToneStream(description), rateHz);
+  constructor(script: string, loops: number, rateHz: LegRate) {
+    this.#generator = new ToneGenerator({ scripts: parseTgml(script), loops }, rateHz);
     this.#frame = new Int16Array(frameSamples(rateHz));
   }
 
@@ -161,7 +161,7 @@ export async function openSource(
     case 'silence':
       return new SilenceSource(item.durationMs, item.noiseDivisor, rateHz);
     case 'tone':
-      return new ToneSource(item.description, rateHz);
+      return new ToneSource(item.script, item.loops, rateHz);
     case 'list':
       return openList(item, clips, rateHz, onProblem);
     case 'missing':

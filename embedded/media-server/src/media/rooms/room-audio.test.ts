@@ -175,7 +175,7 @@ t.test('a loud room is bent, not cut: no sample reaches full scale', async (t) =
 t.test('a deaf member hears only what is played to it; a playback to all is heard by all', async (t) => {
   const rig = trio();
   rig.obey({ type: 'member', member: 1, settings: { hears: false } });
-  const beep = (hz: number) => [{ kind: 'tone' as const, name: 'beep', description: `%(400,0,${hz})` }];
+  const beep = (hz: number) => [{ kind: 'tone' as const, name: 'beep', loops: 1, script: `%(400,0,${hz})` }];
   rig.obey({ type: 'play', play: 7, member: 1, items: beep(2000), async: false });
   rig.obey({ type: 'play', play: 8, member: undefined, items: beep(3000), async: false });
   // Sources open in their own time.
@@ -197,7 +197,7 @@ t.test('a deaf member hears only what is played to it; a playback to all is hear
 t.test('playbacks wait for each other, pause and stop without a click', async (t) => {
   const rig = new Rig();
   rig.join(1, new Int16Array(0));
-  const beep = (hz: number, ms: number) => [{ kind: 'tone' as const, name: 'beep', description: `%(${ms},0,${hz})` }];
+  const beep = (hz: number, ms: number) => [{ kind: 'tone' as const, name: 'beep', loops: 1, script: `%(${ms},0,${hz})` }];
   rig.obey({ type: 'play', play: 1, member: undefined, items: beep(500, 2000), async: false });
   rig.obey({ type: 'play', play: 2, member: undefined, items: beep(1300, 400), async: false });
   await new Promise((resolve) => setTimeout(resolve, 20));
