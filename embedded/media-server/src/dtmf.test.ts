@@ -36,36 +36,39 @@ t.test('digits that come as tones become events after start_dtmf, and none after
   t.equal(digits().length, 7);
 });
 
-t.test('digits are sent as tones with ~ after start_dtmf_generate write, with their pauses, and as events without', async (t) => {
-  const server = await startServer(t);
-  const { media, esl, uuid } = await (await TestCaller.create(t, server)).call();
-  await esl.execute(uuid, 'start_dtmf_generate', 'write');
-  const from = media.heard.length;
-  t.equal(await esl.api(`uuid_send_dtmf ${uuid} ~5w0@100`), `+OK ${uuid} sent DTMF ~5w0@100.\n`);
-  await media.hears(1100);
-  const heard = media.heard.subarray(from);
-  const level = (hz: number, atMs: number): number => goertzel(heard, hz, 8000, atMs * 8, atMs * 8 + 320);
-  let five = 0;
-  while (level(770, five) < 3000 && five < 400) five += 5;
-  t.ok(level(770, five + 20) > 8000 && level(1336, five + 20) > 8000, 'the tones of 5');
-  t.ok(level(941, five + 20) < 1500);
-  t.ok(level(770, five + 200) < 10, 'then a pause');
-  // 100 ms, 60 ms between digits and half a second.
-  t.ok(level(941, five + 690) > 8000 && level(1336, five + 690) > 8000, 'the tones of 0');
-  t.same(media.digits, [], 'and no telephone event');
-  const told = esl.events.filter((event) => event['Event-Name'] === 'DTMF');
-  t.match(told, [
-    { 'DTMF-Digit': '5', 'DTMF-Duration': '800', 'DTMF-Conversion': 'native:inband' },
-    { 'DTMF-Digit': '0', 'DTMF-Source': 'APP' },
-  ]);
-  await esl.api(`uuid_send_dtmf ${uuid} 7@100`);
-  while (media.digits.length === 0) await media.hears(20);
-  t.same(media.digits, ['7']);
-  await esl.execute(uuid, 'stop_dtmf_generate');
-  await esl.api(`uuid_send_dtmf ${uuid} ~8@100`);
-  while (media.digits.length === 1) await media.hears(20);
-  t.same(media.digits, ['7', '8']);
-});
+t.test(
+  'digits are sent as tones with ~ after start_dtmf_generate write, with their pauses, and as events without',
+  async (t) => {
+    const server = await startServer(t);
+    const { media, esl, uuid } = await (await TestCaller.create(t, server)).call();
+    await esl.execute(uuid, 'start_dtmf_generate', 'write');
+    const from = media.heard.length;
+    t.equal(await esl.api(`uuid_send_dtmf ${uuid} ~5w0@100`), `+OK ${uuid} sent DTMF ~5w0@100.\n`);
+    await media.hears(1100);
+    const heard = media.heard.subarray(from);
+    const level = (hz: number, atMs: number): number => goertzel(heard, hz, 8000, atMs * 8, atMs * 8 + 320);
+    let five = 0;
+    while (level(770, five) < 3000 && five < 400) five += 5;
+    t.ok(level(770, five + 20) > 8000 && level(1336, five + 20) > 8000, 'the tones of 5');
+    t.ok(level(941, five + 20) < 1500);
+    t.ok(level(770, five + 200) < 10, 'then a pause');
+    // 100 ms, 60 ms between digits and half a second.
+    t.ok(level(941, five + 690) > 8000 && level(1336, five + 690) > 8000, 'the tones of 0');
+    t.same(media.digits, [], 'and no telephone event');
+    const told = esl.events.filter((event) => event['Event-Name'] === 'DTMF');
+    t.match(told, [
+      { 'DTMF-Digit': '5', 'DTMF-Duration': '800', 'DTMF-Conversion': 'native:inband' },
+      { 'DTMF-Digit': '0', 'DTMF-Source': 'APP' },
+    ]);
+    await esl.api(`uuid_send_dtmf ${uuid} 7@100`);
+    while (media.digits.length === 0) await media.hears(20);
+    t.same(media.digits, ['7']);
+    await esl.execute(uuid, 'stop_dtmf_generate');
+    await esl.api(`uuid_send_dtmf ${uuid} ~8@100`);
+    while (media.digits.length === 1) await media.hears(20);
+    t.same(media.digits, ['7', '8']);
+  },
+);
 
 t.test('INFO: both content types become digits, and dtmf_type=info sends them so', async (t) => {
   const server = await startServer(t);
@@ -158,8 +161,7 @@ t.test('bridged: events pass to events, tones to events, events to the tones of 
   await b.media.hears(600);
   let zero = 0;
   const then = b.media.heard;
-  for (let at = later; at + 400 < then.length; at += 80)
-    zero = Math.max(zero, goertzel(then, 941, 8000, at, at + 400));
+  for (let at = later; at + 400 < then.length; at += 80) zero = Math.max(zero, goertzel(then, 941, 8000, at, at + 400));
   t.ok(zero > 7000, `without write those become tones that the peer itself presses: ${zero.toFixed(0)}`);
   t.equal(b.media.digits.length, 3);
 });

@@ -21,6 +21,19 @@ export async function startServer(t: Teardown, flags: string[] = []): Promise<Me
   return server;
 }
 
+/**
+ * The media server that a test speaks to: ours, or, where `FREESWITCH=host:port:password` names the event socket of one, a real FreeSWITCH whose
+ * dialplan gives calls to the socket that `X-esl-outbound` names.
+ */
+export async function serverUnderTest(t: Teardown): Promise<Pick<MediaServer, 'sip'>> {
+  const [host, port, password] = (process.env.FREESWITCH ?? '').split(':');
+  if (!host) return startServer(t);
+  const esl = await EslClient.connect(t, { esl: `${host}:${port}` }, password);
+  await esl.next((reply) => reply.text.startsWith('+OK'));
+  const status = await esl.api('sofia status');
+  return { sip: /sip:mod_sofia@([\d.:]+)/.exec(status)?.[1] ?? '' };
+}
+
 /** An event as a client sees it. */
 export type EventHeaders = Record<string, string>;
 
@@ -42,7 +55,7 @@ export class EslClient {
   }
 
   /** Connects to a server's event socket and authenticates. */
-  static async connect(t: Teardown, server: MediaServer, password = 'ClueCon'): Promise<EslClient> {
+  static async connect(t: Teardown, server: Pick<MediaServer, 'esl'>, password = 'ClueCon'): Promise<EslClient> {
     const [host, port] = server.esl.split(':');
     const client = new EslClient(connect(Number(port), host));
     t.teardown(() => client.socket.destroy());
@@ -152,19 +165,22 @@ interface Arrival {
 }
 
 /** Everything that places calls to one server. */
-export class TestCaller {
+export class TestCaller<Server extends Pick<MediaServer, 'sip'> = MediaServer> {
   readonly #arrivals = new Map<string, Promise<Arrival>>();
   readonly #settle = new Map<string, (arrival: Arrival) => void>();
 
   private constructor(
     readonly t: Teardown,
-    readonly server: MediaServer,
+    readonly server: Server,
     readonly agent: UserAgent,
     readonly listenerPort: number,
   ) {}
 
   /** A user agent and a listener for outbound event sockets. */
-  static async create(t: Teardown, server: MediaServer): Promise<TestCaller> {
+  static async create<Server extends Pick<MediaServer, 'sip'>>(
+    t: Teardown,
+    server: Server,
+  ): Promise<TestCaller<Server>> {
     const agent = await createUserAgent({ listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }] });
     const listener = createServer();
     listener.listen(0, '127.0.0.1');

@@ -107,7 +107,7 @@ function parsePart(part: string, script: { commands: ToneCommand[]; runs: number
 /** `%(on,off,f…)`, or `5(on,off)`. */
 function parseTone(character: string, inner: string): ToneCommand | undefined {
   const [on = '', off, ...rest] = inner.split(',', MAX_FREQUENCIES + 2);
-  if (off === undefined || (rest.length > 0) !== (character === '%')) return { kind: 'stop' };
+  if (off === undefined || rest.length > 0 !== (character === '%')) return { kind: 'stop' };
   const lengths = { onMs: integer(on), offMs: integer(off) };
   const digit = dtmfFrequencies(character, 'upper');
   if (digit) return { kind: 'tone', ...lengths, frequenciesHz: digit };

@@ -7,9 +7,9 @@ import { DETECTION_APPLICATIONS } from './detection-applications.js';
 import { DIGIT_APPLICATIONS } from './digit-applications.js';
 import type { Execution } from './execute-queue.js';
 import { splitArguments, takeTerminators } from './media-applications.js';
-import { isTrue } from './truth.js';
 import { PLAY_APPLICATIONS } from './play-applications.js';
 import { RECORD_APPLICATIONS } from './record-applications.js';
+import { isTrue } from './truth.js';
 
 /** What applications need of the server. */
 export interface ApplicationContext {
@@ -44,7 +44,10 @@ const BASIC_APPLICATIONS: ReadonlyMap<string, Application> = new Map<string, App
   // Real media servers have these applications; without a speech engine or phrases they end without a sound.
   ['say', nothing],
   ['speak', nothing],
-  ['play_and_get_digits', ({ playlists }, channel, argument, run) => playAndGetDigits(playlists, channel, argument, run)],
+  [
+    'play_and_get_digits',
+    ({ playlists }, channel, argument, run) => playAndGetDigits(playlists, channel, argument, run),
+  ],
   ['read', ({ playlists }, channel, argument, run) => read(playlists, channel, argument, run)],
   ['sleep', (_context, channel, argument, execution) => sleep(channel, Number(argument) || 0, execution)],
   ['set', (_context, channel, argument) => assign(channel, argument)],

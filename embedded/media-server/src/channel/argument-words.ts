@@ -10,7 +10,7 @@ const ESCAPED: ReadonlyMap<string, string> = new Map([
 
 /**
  * Words of an application's argument as FreeSWITCH takes them apart: between blanks; single quotes, also in the midst of a word, keep blanks; `\n`, `\r`,
- * `\t`, `\s` (a blank), `\'`, `\"` and `\\` are what they stand for, a backslash before anything else stays. The last of `limit` words takes the rest.
+ * `\t`, `\s` (a blank), `\'`, `\"` and `\\` are what they stand for, a backslash before anything else stays. At most `limit` words; the rest is left out.
  */
 export function argumentWords(text: string, limit = 64): string[] {
   const words: string[] = [];

@@ -49,8 +49,19 @@ export async function playAndGetDigits(
 ): Promise<undefined> {
   const words = argumentWords(argument, 11);
   if (words.length === 0) return undefined;
-  const [min, max, tries, timeout, terminators, prompt = '', invalidFile, variable, expression, digitTimeout, transfer] =
-    words;
+  const [
+    min,
+    max,
+    tries,
+    timeout,
+    terminators,
+    prompt = '',
+    invalidFile,
+    variable,
+    expression,
+    digitTimeout,
+    transfer,
+  ] = words;
   const question: Question = {
     min: Math.max(0, integer(min)),
     max: integer(max),
@@ -107,12 +118,7 @@ export async function read(
 }
 
 /** Asks once and sets the variables that tell of the answer. */
-async function ask(
-  playlists: Playlists,
-  channel: Channel,
-  wanted: Question,
-  execution: Execution,
-): Promise<Answer> {
+async function ask(playlists: Playlists, channel: Channel, wanted: Question, execution: Execution): Promise<Answer> {
   const { variable, terminators, min } = wanted;
   const question = { ...wanted, max: Math.max(wanted.max, min) };
   channel.setVariable('read_result', undefined);

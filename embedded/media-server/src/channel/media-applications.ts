@@ -136,6 +136,11 @@ function playItems(
       if (!quietly && report.type === 'itemEnded') {
         countOpen(channel, -1);
         announce(channel, 'PLAYBACK_STOP', items[report.index], report.outcome);
+        // From here on a break is for what is played next.
+        if (report.index === items.length - 1) {
+          execution.stop = undefined;
+          execution.skip = undefined;
+        }
       }
       if (report.type !== 'playEnded') return;
       removeReports();

@@ -197,7 +197,9 @@ t.test('a deaf member hears only what is played to it; a playback to all is hear
 t.test('playbacks wait for each other, pause and stop without a click', async (t) => {
   const rig = new Rig();
   rig.join(1, new Int16Array(0));
-  const beep = (hz: number, ms: number) => [{ kind: 'tone' as const, name: 'beep', loops: 1, script: `%(${ms},0,${hz})` }];
+  const beep = (hz: number, ms: number) => [
+    { kind: 'tone' as const, name: 'beep', loops: 1, script: `%(${ms},0,${hz})` },
+  ];
   rig.obey({ type: 'play', play: 1, member: undefined, items: beep(500, 2000), async: false });
   rig.obey({ type: 'play', play: 2, member: undefined, items: beep(1300, 400), async: false });
   await new Promise((resolve) => setTimeout(resolve, 20));
