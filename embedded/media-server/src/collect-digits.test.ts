@@ -281,9 +281,11 @@ t.test(
     const running = call.esl.execute(
       call.uuid,
       'play_and_get_digits',
-      `1 4 5 60000 # ${INVALID} ${INVALID} got \\d+ 500`,
+      `2 4 5 60000 # ${INVALID} ${INVALID} got \\d+ 60000`,
     );
     await reached(call, 'stop 1');
+    await call.esl.api(`uuid_recv_dtmf ${call.uuid} 1`);
+    await reached(call, 'digit 1');
     await call.dialog.bye();
     t.equal((await running).variable_read_result, 'failure');
   },

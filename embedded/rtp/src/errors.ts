@@ -17,6 +17,20 @@ export class WavFormatError extends RtpError {
   }
 }
 
+/** Why a recording cannot go on. */
+export type RecordingProblem = 'disk-full' | 'disk-too-slow' | 'write-failed';
+
+/** A recording that could not be written; what was written before is a playable file. */
+export class RecordingError extends RtpError {
+  constructor(
+    readonly problem: RecordingProblem,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(`recording/${problem}`, message, options);
+  }
+}
+
 /** A session description that cannot be used: broken lines, or an offer without audio that both sides know. */
 export class SdpError extends RtpError {
   constructor(reason: 'syntax' | 'no-audio' | 'no-common-codec' | 'no-address' | 'no-crypto', message: string) {

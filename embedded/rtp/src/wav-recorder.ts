@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { WavFormatError } from './errors.js';
+import { RecordingError, WavFormatError } from './errors.js';
 import { encodeG711 } from './g711.js';
 import { parseWav, type WavInfoTexts, wavHeader } from './wav.js';
 
@@ -56,7 +56,7 @@ export class WavRecorder {
   #writtenBytes = 0;
   #queuedBytes = 0;
   #queue: Promise<void> = Promise.resolve();
-  #failure: Error | undefined;
+  #failure: RecordingError | undefined;
   #closed: Promise<RecordingResult> | undefined;
 
   private constructor(
@@ -105,7 +105,7 @@ export class WavRecorder {
   }
 
   /** The first disk error, if there was one; what comes after it is dropped. */
-  get failure(): Error | undefined {
+  get failure(): RecordingError | undefined {
     return this.#failure;
   }
 
@@ -125,7 +125,7 @@ export class WavRecorder {
     }
   }
 
-  /** Writes what is left, completes the header and closes the file. Rejects with the first disk error. Idempotent. */
+  /** Writes what is left, completes the header and closes the file. Rejects with a RecordingError when not all could be written. Idempotent. */
   close(): Promise<RecordingResult> {
     this.#closed ??= this.#finish();
     return this.#closed;
@@ -155,7 +155,7 @@ export class WavRecorder {
     this.#filled = 0;
     this.#queuedBytes += bytes.length;
     if (this.#queuedBytes > MAX_QUEUED_BYTES) {
-      this.#failure ??= new Error('the disk is too slow');
+      this.#failure ??= new RecordingError('disk-too-slow', 'the disk is too slow');
       return;
     }
     this.#queue = this.#queue.then(async () => {
@@ -164,7 +164,7 @@ export class WavRecorder {
         await writeAll(this.#file, bytes, position);
         if (this.#format === 'wav') await this.#writeSizes(dataBytes);
       } catch (cause) {
-        this.#failure = cause as Error;
+        this.#failure = writeError(cause as NodeJS.ErrnoException);
       }
       this.#queuedBytes -= bytes.length;
     });
@@ -186,6 +186,13 @@ export class WavRecorder {
     if (this.#failure) throw this.#failure;
     return { path: this.path, samples: this.samples, seconds: this.samples / this.#sampleRateHz };
   }
+}
+
+/** Codes of the system for "no more fits in": on the disk, of the owner's quota, in one file. */
+const FULL: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+function writeError(cause: NodeJS.ErrnoException): RecordingError {
+  return new RecordingError(FULL.has(cause.code) ? 'disk-full' : 'write-failed', cause.message, { cause });
 }
 
 function ifMissing(error: NodeJS.ErrnoException): undefined {

@@ -5,6 +5,7 @@ import type { Execution } from './execute-queue.js';
 import { splitArguments, takeTerminators } from './media-applications.js';
 import {
   completionCause,
+  problemHeaders,
   type Recording,
   type RecordRequest,
   recordFlag,
@@ -76,7 +77,7 @@ async function record(
   if (end.outcome === 'silence') channel.setVariable('silence_hits_exhausted', 'true');
   setRecordVariables(channel, end);
   if (end.outcome === 'failed') channel.setVariable('record_completion_cause', 'uri-failure');
-  if (opened) channel.emit('RECORD_STOP', headers);
+  if (opened) channel.emit('RECORD_STOP', [...headers, ...problemHeaders(end)]);
   return undefined;
 }
 
@@ -112,7 +113,8 @@ export async function beginSessionRecording(
     setRecordVariables(channel, end);
     const cause = completionCause(end.outcome, channel.isEnded);
     channel.setVariable('record_completion_cause', cause);
-    channel.emit('RECORD_STOP', [...recordHeaders(request), ['Record-Completion-Cause', cause]]);
+    const headers = [...recordHeaders(request), ['Record-Completion-Cause', cause] as const];
+    channel.emit('RECORD_STOP', [...headers, ...problemHeaders(end)]);
   });
   return true;
 }

@@ -123,6 +123,11 @@ export function recordHeaders(request: RecordRequest): [string, string][] {
   ];
 }
 
+/** Why a recording failed, as RECORD_STOP tells it: FreeSWITCH has no such header. */
+export function problemHeaders({ problemCode }: RecordEnded): [string, string][] {
+  return problemCode === undefined ? [] : [['Record-Problem', problemCode]];
+}
+
 /** FreeSWITCH's name of how a session recording ended, after those of MRCP. */
 export function completionCause(outcome: RecordOutcome, hungUp: boolean): string {
   switch (outcome) {

@@ -44,6 +44,7 @@ export class Playlists {
 
   /** Resolves a list; what is remote has been fetched then. Never rejects: what cannot be had becomes a `missing` item. */
   async resolve(text: string, delimiter: string | undefined, signal: AbortSignal): Promise<PlayItem[]> {
+    if (signal.aborted) return [];
     const names = split(text.trim(), delimiter);
     const items = Promise.all(names.map((name) => this.resolveOne(name)));
     let abort = (): void => undefined;

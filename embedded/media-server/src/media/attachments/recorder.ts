@@ -1,6 +1,13 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { frameSamples, type LegRate, type RecordingFormat, type WavInfoTexts, WavRecorder } from '@ringwire/rtp';
+import {
+  frameSamples,
+  type LegRate,
+  RecordingError,
+  type RecordingFormat,
+  type WavInfoTexts,
+  WavRecorder,
+} from '@ringwire/rtp';
 import type { Attachment, AttachmentContext } from '../attachment.js';
 
 /** What of a channel goes into a recording: what it hears from its peer, what its peer hears, or both directions mixed or as left and right. */
@@ -62,6 +69,8 @@ export interface RecordEnded {
   rateHz: number;
   /** Why it failed. */
   problem?: string;
+  /** The same for programs: a code of RecordingError or of the system, such as `recording/disk-full` or `EACCES`. */
+  problemCode?: string;
 }
 
 const FRAME_MS = 20;
@@ -86,6 +95,7 @@ export class Recorder implements Attachment {
   #paused = false;
   #outcome: RecordOutcome = 'stopped';
   #problem: string | undefined;
+  #problemCode: string | undefined;
 
   constructor(spec: RecordSpec, context: AttachmentContext<RecordEvent>) {
     this.#spec = spec;
@@ -132,6 +142,7 @@ export class Recorder implements Attachment {
       samples: recorder?.samples ?? 0,
       rateHz: this.rateHz,
       ...(this.#problem === undefined ? {} : { problem: this.#problem }),
+      ...(this.#problemCode === undefined ? {} : { problemCode: this.#problemCode }),
     });
   }
 
@@ -145,6 +156,7 @@ export class Recorder implements Attachment {
     this.ended = true;
     this.#outcome = 'failed';
     this.#problem = error instanceof Error ? error.message : String(error);
+    this.#problemCode = error instanceof RecordingError ? error.code : (error as NodeJS.ErrnoException).code;
   }
 
   async #deleteIfShort(): Promise<void> {
