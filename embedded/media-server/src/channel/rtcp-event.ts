@@ -10,7 +10,7 @@ export class RtcpEvents {
   #roundTripAverageSeconds = 0;
 
   /** Headers beside those of every event; the channel's others are not among them. */
-  headersOf({ ssrc, sender, block, roundTripMs }: RtcpReceived, clockHz: number): [string, string][] {
+  headersOf({ ssrc, lastTimestamp, sender, block, roundTripMs }: RtcpReceived, clockHz: number): [string, string][] {
     const headers: [string, string][] = [
       ['SSRC', hex(ssrc)],
       ['NTP-Most-Significant-Word', String(sender?.ntpSeconds ?? 0)],
@@ -18,6 +18,7 @@ export class RtcpEvents {
       ['RTP-Timestamp', String(sender?.rtpTimestamp ?? 0)],
       ['Sender-Packet-Count', String(sender?.packetCount ?? 0)],
       ['Octect-Packet-Count', String(sender?.octetCount ?? 0)],
+      ['Last-RTP-Timestamp', String(lastTimestamp)],
       ['RTP-Rate', String(clockHz)],
       ['Capture-Time', String(Date.now() * 1000)],
     ];

@@ -36,6 +36,7 @@ export class LegReceiver {
   #wanted = false;
   #nextTickMs = 0;
   #remoteSsrc = -1;
+  #lastTimestamp = 0;
   #digitTimestamp = 0;
 
   constructor(leg: number, socket: RtpSocket, media: LegMedia, codec: AudioCodec, report: (report: LegReport) => void) {
@@ -50,6 +51,11 @@ export class LegReceiver {
   /** Whose stream comes in; −1 while none has. */
   get ssrc(): number {
     return this.#remoteSsrc;
+  }
+
+  /** RTP timestamp of the packet that came last. */
+  get lastTimestamp(): number {
+    return this.#lastTimestamp;
   }
 
   /** What became of the packets. */
@@ -106,6 +112,7 @@ export class LegReceiver {
       this.#remoteSsrc = packet.ssrc;
     }
     const { payloadType, payloadOffset, payloadLength, timestamp, sequence } = packet;
+    this.#lastTimestamp = timestamp;
     if (payloadType === this.#media.telephoneEventPayloadType) {
       this.dtmfPackets++;
       this.statistics.addUntimed(sequence, nowMs);

@@ -88,7 +88,11 @@ export class LegRtcp {
     if (!this.#session.receive(packet, length, unixMs())) return false;
     const { hasSender, hasBlock, ssrc, sender, block } = this.#session.heard;
     if (!hasSender && !hasBlock) return true;
-    const heard: RtcpReceived = { ssrc, roundTripMs: this.#session.roundTripMs };
+    const heard: RtcpReceived = {
+      ssrc,
+      lastTimestamp: this.#receiver.lastTimestamp,
+      roundTripMs: this.#session.roundTripMs,
+    };
     if (hasSender) heard.sender = { ...sender };
     if (hasBlock) heard.block = { ...block };
     this.#report({ type: 'rtcp', leg: this.#leg, heard });

@@ -60,6 +60,7 @@ export class Leg {
   readonly #noise = new NoiseSource();
   readonly #muted = { read: false, write: false };
   #silence: SilenceRules = { idle: SILENCE, bridged: NO_PACKETS };
+  #withholds = false;
   #idleNoise: NoiseGenerator | undefined;
   #bridgeNoise: NoiseGenerator | undefined;
   #media = INITIAL_MEDIA;
@@ -126,6 +127,9 @@ export class Leg {
       case 'volume':
         this.#gain[command.side] = command.gain;
         break;
+      case 'withhold':
+        this.#withholds = command.on;
+        break;
       case 'silence':
         this.#setSilence(command.silence);
         break;
@@ -146,7 +150,7 @@ export class Leg {
     if (this.#heardTones.isBusy) this.#heardTones.read(heard, this.#rateHz);
     this.#adjust(heard, 'read');
     this.#attachments.heardTick(heard, this.#rateHz);
-    if (!exchange) return;
+    if (!exchange || this.#withholds) return;
     // After the attachments: silence stays silence in recordings, but a person at the other end should not think the line dead.
     this.#fillPause(heard);
     exchange.push(heard);

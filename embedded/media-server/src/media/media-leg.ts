@@ -168,6 +168,11 @@ export class MediaLeg {
     this.#post({ type: 'silence', leg: this.id, silence });
   }
 
+  /** Keeps what its peer says from whoever it is joined with. */
+  withhold(on: boolean): void {
+    this.#post({ type: 'withhold', leg: this.id, on });
+  }
+
   /** Exchanges audio with another leg, on whatever thread it is, until {@link leave} on both. */
   bridge(other: MediaLeg): void {
     const rateHz = Math.min(this.#rateHz, other.#rateHz) as LegRate;

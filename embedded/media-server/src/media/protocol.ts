@@ -91,6 +91,8 @@ export interface LegMedia {
 /** What a report of the peer says. */
 export interface RtcpReceived {
   ssrc: number;
+  /** RTP timestamp of the packet that came last. */
+  lastTimestamp: number;
   /** Of its own stream. */
   sender?: SenderInfo;
   /** Of ours. */
@@ -124,6 +126,8 @@ export type LegCommand =
     }
   | { type: 'volume'; leg: number; side: Side /** Factor, 1 leaves it as it is. */; gain: number }
   | { type: 'silence'; leg: number; silence: SilenceRules }
+  /** Whether what its peer says is kept from whoever it is joined with. */
+  | { type: 'withhold'; leg: number; on: boolean }
   | { type: 'stats'; leg: number; request: number }
   | { type: 'close'; leg: number };
 
