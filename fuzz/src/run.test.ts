@@ -29,8 +29,15 @@ t.test('fuzz: the same seed gives the same inputs, another seed others', async (
 });
 
 t.test('fuzz: the command line is read, and a wrong one refused with a reason', async (t) => {
-  t.same(parseFuzzOptions(['sip', '--inputs', '10', '--seed', '2']), { inputs: 10, seed: 2, only: undefined });
-  t.throws(() => parseFuzzOptions(['rtp']), { message: /one target: sip/ });
+  t.same(parseFuzzOptions(['sip', '--inputs', '10', '--seed', '2']), {
+    target: 'sip',
+    inputs: 10,
+    seed: 2,
+    only: undefined,
+  });
+  t.match(parseFuzzOptions(['media', '--files', '10']), { target: 'media', packets: 1_000_000, files: 10 });
+  t.throws(() => parseFuzzOptions(['rtp']), { message: /sip or media/ });
+  t.throws(() => parseFuzzOptions(['sip', '--files', '1']), { message: /sip has no --files/ });
   t.throws(() => parseFuzzOptions(['sip', '--inputs', 'many']), { message: /whole number/ });
   t.throws(() => parseFuzzOptions(['sip', '--speed']), { message: /speed/ });
 });

@@ -23,7 +23,9 @@ export class Decoder {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL('./decoder-thread.js', import.meta.url), { name: 'decoder' });
+    const worker = new Worker(new URL('./decoder-thread.js', import.meta.url), { name: 'decoder', stderr: true });
+    // The MP3 library writes a line there for every piece of a broken file; what is wrong is reported.
+    worker.stderr.resume();
     worker.on('message', (report: DecodeReport) => this.#receive(report));
     worker.on('error', () => undefined);
     worker.on('exit', () => {

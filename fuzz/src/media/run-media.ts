@@ -1,0 +1,121 @@
+import { type MediaFailure, readFailure, writeFailure } from './input.js';
+import type { Memory } from './report.js';
+import { type FilesResult, runFiles } from './run-files.js';
+import { type PacketsResult, runPackets } from './run-packets.js';
+
+/** What a run does. */
+export interface MediaFuzzOptions {
+  packets: number;
+  files: number;
+  seed: number;
+  /** A file that a failure was written to: only its inputs are sent. */
+  replay?: string | undefined;
+  /** Where failures are written. */
+  outDir: string;
+  /** Hears of the progress, and of each failure at once. */
+  onProgress?: (text: string) => void;
+}
+
+/** How a run ended. */
+export interface MediaFuzzSummary {
+  seed: number;
+  seconds: number;
+  packets: PacketsResult | undefined;
+  files: FilesResult | undefined;
+  failures: MediaFailure[];
+  ok: boolean;
+}
+
+/** Compiled code, pools and allocators go on growing a little. */
+const MAX_HELD_GROWTH_BYTES = 32_000_000;
+const MAX_RSS_GROWTH_BYTES = 96_000_000;
+const SHOWN_BYTES = 300;
+
+/** Fuzzes a media server with packets, then its decoders with files. What it finds is in the summary and in files. */
+export async function runMediaFuzz(options: MediaFuzzOptions): Promise<MediaFuzzSummary> {
+  const started = performance.now();
+  const found = options.replay === undefined ? undefined : readFailure(options.replay);
+  const seed = found?.seed ?? options.seed;
+  const failures: MediaFailure[] = [];
+  const onFailure = (failure: MediaFailure): void => {
+    if (!found) failure.path = writeFailure(options.outDir, seed, failure);
+    failures.push(failure);
+    options.onProgress?.(describe(failure));
+  };
+  const tell = (what: string) => {
+    const began = performance.now();
+    return (done: number, total: number): void => {
+      const rate = Math.round((done * 1000) / (performance.now() - began));
+      options.onProgress?.(`${done} of ${total} ${what}, ${rate}/s, ${failures.length} failures\n`);
+    };
+  };
+  const of = (part: MediaFailure['part'], count: number) =>
+    found ? { count: found.part === part ? found.inputs.length : 0, replay: found.inputs } : { count };
+  const packetsOf = of('packets', options.packets);
+  const packets =
+    packetsOf.count > 0 ? await runPackets({ ...packetsOf, seed, onFailure, onProgress: tell('packets') }) : undefined;
+  const filesOf = of('files', options.files);
+  const files =
+    filesOf.count > 0 ? await runFiles({ ...filesOf, seed, onFailure, onProgress: tell('files') }) : undefined;
+  for (const [part, result] of [
+    ['packets', packets],
+    ['files', files],
+  ] as const) {
+    if (!result || result.before.rssBytes === 0 || result.after.rssBytes === 0) continue;
+    const { held, rss } = growthOf(result);
+    if (held <= MAX_HELD_GROWTH_BYTES && rss <= MAX_RSS_GROWTH_BYTES) continue;
+    onFailure({ part, what: 'memory', error: `memory grew: ${memoryText(result)}`, inputs: [] });
+  }
+  return { seed, seconds: (performance.now() - started) / 1000, packets, files, failures, ok: failures.length === 0 };
+}
+
+/** The summary as people read it. */
+export function formatMediaSummary({ seed, seconds, packets, files, failures }: MediaFuzzSummary): string {
+  const parts: string[] = [];
+  const counted = (what: MediaFailure['what']) => failures.filter((failure) => failure.what === what).length;
+  if (packets) {
+    parts.push(
+      `packets: ${packets.inputs} in ${packets.seconds.toFixed(1)} s: ${kindsText(packets.kinds)}`,
+      `  the server counted: ${kindsText(packets.counts)}`,
+      `  ${packets.probes} good calls in between were answered and heard their tone`,
+      `  server: ${memoryText(packets)}`,
+    );
+  }
+  if (files) {
+    parts.push(
+      `files: ${files.inputs} in ${files.seconds.toFixed(1)} s: ${kindsText(files.kinds)}`,
+      `  process: ${memoryText(files)}`,
+    );
+  }
+  parts.push(
+    `seed ${seed}, ${seconds.toFixed(1)} s: ${counted('crash')} crashes, ${counted('rejection')} unhandled rejections, ` +
+      `${counted('error')} errors that are bugs, ${counted('stall') + counted('hang')} stalls, ${counted('probe')} good calls that failed, ` +
+      `memory ${counted('memory') === 0 ? 'flat' : 'grew'}`,
+  );
+  return `${parts.join('\n')}\n`;
+}
+
+function describe({ part, what, error, inputs, path }: MediaFailure): string {
+  const last = inputs.at(-1);
+  const bytes = last
+    ? `\nlast input ${last.n} (${last.kind}): ${JSON.stringify(last.bytes.toString('latin1').slice(0, SHOWN_BYTES))}`
+    : '';
+  const again = path ? `\nagain: npm run fuzz -- media --replay ${path}` : '';
+  return `${part}: ${what}: ${error.slice(0, 2000)}${bytes}${again}\n`;
+}
+
+function growthOf({ before, after }: { before: Memory; after: Memory }): { held: number; rss: number } {
+  return { held: after.heldBytes - before.heldBytes, rss: after.rssBytes - before.rssBytes };
+}
+
+function memoryText({ before, after }: { before: Memory; after: Memory }): string {
+  const mb = (bytes: number): string => (bytes / 1e6).toFixed(1);
+  return `RSS ${mb(before.rssBytes)} → ${mb(after.rssBytes)} MB, held after collection ${mb(before.heldBytes)} → ${mb(after.heldBytes)} MB`;
+}
+
+function kindsText(kinds: Record<string, number>): string {
+  return Object.entries(kinds)
+    .sort(([, a], [, b]) => b - a)
+    .map(([kind, count]) => `${kind} ${count}`)
+    .join(', ');
+}
