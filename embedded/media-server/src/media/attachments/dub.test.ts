@@ -170,7 +170,7 @@ t.test('what cannot be played, or has no sound, ends with a reason, and what wai
 
 t.test('what cannot go back to its start is opened anew for each round', async (t) => {
   const rig = new Rig();
-  rig.play(0, 1, { kind: 'tone', name: 'beep', description: '%(100,0,1000)' }, { loop: true });
+  rig.play(0, 1, { kind: 'tone', name: 'beep', loops: 1, script: '%(100,0,1000)' }, { loop: true });
   await rig.tick(30);
   t.same(findSilences(rig.since(1), FRAME, 64), [], 'without more than a moment between');
   t.same(ended(rig), []);
