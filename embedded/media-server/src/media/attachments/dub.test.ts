@@ -59,7 +59,7 @@ function peaks(hz: number, samples: number, amplitude = 12000): Int16Array {
 
 /** A tone that is open at once. */
 function beep(hz: number, levelDb: number): PlayItem {
-  return { kind: 'tone', name: 'beep', description: `v=${levelDb};%(3000,0,${hz})` };
+  return { kind: 'tone', name: 'beep', loops: 1, script: `v=${levelDb};%(3000,0,${hz})` };
 }
 
 /** Largest step between samples, against that of the tone itself. */
