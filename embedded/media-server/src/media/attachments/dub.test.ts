@@ -57,9 +57,9 @@ function peaks(hz: number, samples: number, amplitude = 12000): Int16Array {
   );
 }
 
-/** A tone that is open at once. */
+/** A tone that is open at once; its level is in dB under full scale, scripts have it in dBm0. */
 function beep(hz: number, levelDb: number): PlayItem {
-  return { kind: 'tone', name: 'beep', loops: 1, script: `v=${levelDb};%(3000,0,${hz})` };
+  return { kind: 'tone', name: 'beep', loops: 1, script: `v=${Math.min(0, levelDb + 3.15)};%(3000,0,${hz})` };
 }
 
 /** Largest step between samples, against that of the tone itself. */
