@@ -36,18 +36,23 @@ const MIN_HELD = 0.15;
 /** …and goes when that many blocks have not: 15 ms, so that gaps of 10 ms are bridged and gaps of 40 ms always seen. */
 const END_BLOCKS = 3;
 
-/** cos and −sin of each frequency over a block. */
-const COS = new Float64Array(BINS * BLOCK);
-const SIN = new Float64Array(BINS * BLOCK);
+/** Twice the cosine of what each frequency turns per sample: the factor of Goertzel's recursion. */
+const FACTOR = new Float64Array(BINS);
+/** What each frequency turns per sample, and over a block but for its last sample, backwards. */
+const STEP_COS = new Float64Array(BINS);
+const STEP_SIN = new Float64Array(BINS);
+const BACK_COS = new Float64Array(BINS);
+const BACK_SIN = new Float64Array(BINS);
 /** Phase that each frequency gains over a block. */
 const TURN_COS = new Float64Array(BINS);
 const TURN_SIN = new Float64Array(BINS);
 for (let bin = 0; bin < BINS; bin++) {
   const omega = (2 * Math.PI * FREQUENCIES_HZ[bin]!) / DETECTOR_RATE_HZ;
-  for (let i = 0; i < BLOCK; i++) {
-    COS[bin * BLOCK + i] = Math.cos(omega * i);
-    SIN[bin * BLOCK + i] = -Math.sin(omega * i);
-  }
+  FACTOR[bin] = 2 * Math.cos(omega);
+  STEP_COS[bin] = Math.cos(omega);
+  STEP_SIN[bin] = -Math.sin(omega);
+  BACK_COS[bin] = Math.cos(omega * (BLOCK - 1));
+  BACK_SIN[bin] = -Math.sin(omega * (BLOCK - 1));
   TURN_COS[bin] = Math.cos(omega * BLOCK);
   TURN_SIN[bin] = -Math.sin(omega * BLOCK);
 }
@@ -120,20 +125,48 @@ export class DtmfDetector {
       return;
     }
     this.#quietBlocks = this.#quietBlocks >= WINDOW ? 0 : this.#quietBlocks;
-    for (let bin = 0; bin < BINS; bin++) {
-      const table = bin * BLOCK;
-      let re = 0;
-      let im = 0;
-      for (let i = 0; i < BLOCK; i++) {
-        const sample = block[i]!;
-        re += sample * COS[table + i]!;
-        im += sample * SIN[table + i]!;
-      }
-      this.#re[base + bin] = re;
-      this.#im[base + bin] = im;
-    }
+    this.#correlate(0, base);
+    this.#correlate(4, base + 4);
     if (this.#row >= 0) this.#follow(base);
     this.#look();
+  }
+
+  /**
+   * Correlates the block with the four frequencies from `first` on: Goertzel's recursion, one multiplication per sample and
+   * frequency, four at a time so that each need not wait for the others.
+   */
+  #correlate(first: number, at: number): void {
+    const block = this.#block;
+    const f0 = FACTOR[first]!;
+    const f1 = FACTOR[first + 1]!;
+    const f2 = FACTOR[first + 2]!;
+    const f3 = FACTOR[first + 3]!;
+    let [a0, a1, a2, a3] = [0, 0, 0, 0];
+    let [b0, b1, b2, b3] = [0, 0, 0, 0];
+    for (let i = 0; i < BLOCK; i += 2) {
+      const even = block[i]!;
+      b0 = even + f0 * a0 - b0;
+      b1 = even + f1 * a1 - b1;
+      b2 = even + f2 * a2 - b2;
+      b3 = even + f3 * a3 - b3;
+      const odd = block[i + 1]!;
+      a0 = odd + f0 * b0 - a0;
+      a1 = odd + f1 * b1 - a1;
+      a2 = odd + f2 * b2 - a2;
+      a3 = odd + f3 * b3 - a3;
+    }
+    this.#store(first, at, a0, b0);
+    this.#store(first + 1, at + 1, a1, b1);
+    this.#store(first + 2, at + 2, a2, b2);
+    this.#store(first + 3, at + 3, a3, b3);
+  }
+
+  /** Turns the last two states of a recursion into the correlation, with the phase as it is at the block's start. */
+  #store(bin: number, at: number, last: number, before: number): void {
+    const re = last - STEP_COS[bin]! * before;
+    const im = -STEP_SIN[bin]! * before;
+    this.#re[at] = re * BACK_COS[bin]! - im * BACK_SIN[bin]!;
+    this.#im[at] = re * BACK_SIN[bin]! + im * BACK_COS[bin]!;
   }
 
   /** Whether the digit that sounds goes on in the newest block. */
