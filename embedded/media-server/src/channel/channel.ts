@@ -172,9 +172,9 @@ export class Channel {
 
   /** Fires an event of this channel. */
   emit(name: string, extra: Iterable<readonly [string, string]> = [], body?: string): void {
-    if (!this.#options.bus.isWanted(name)) return;
+    if (!this.#options.bus.isWanted(name, this.uuid)) return;
     const own = BRIEF_EVENTS.has(name) ? this.basicHeaders() : this.fullHeaders();
-    this.#options.bus.emit(name, [...own, ...extra], body);
+    this.#options.bus.emit(name, [...own, ...extra], body, this.uuid);
   }
 
   /** There is a call: before anything else of it. */

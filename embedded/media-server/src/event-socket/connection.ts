@@ -107,6 +107,11 @@ export class EslConnection implements EventReceiver {
     return this.subscription.wantsName(name);
   }
 
+  /** The channels whose events alone it may want. */
+  get channels(): ReadonlySet<string> | undefined {
+    return this.subscription.channels;
+  }
+
   /** Sends an event if the client wants it. */
   offer(event: EslEvent): void {
     if (!this.subscription.wants(event)) return;
@@ -225,6 +230,8 @@ export class EslConnection implements EventReceiver {
       return;
     }
     const reply = await handler(this, args.trim(), command);
+    // What it wants may have changed.
+    if (this.#isAuthenticated && !this.#closing) this.context.bus.attach(this);
     if (typeof reply !== 'string') return;
     if (reply.startsWith('-ERR')) this.context.counters.eslBadCommands++;
     this.reply(reply);

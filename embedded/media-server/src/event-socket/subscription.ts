@@ -6,6 +6,8 @@ interface Filter {
   /** The value as the client gave it, for deleting. */
   text: string;
   negative: boolean;
+  /** Header and value in lower case, where it is no regular expression. */
+  exact: { header: string; value: string } | undefined;
   matches: (value: string) => boolean;
 }
 
@@ -25,6 +27,7 @@ export class EventSubscription {
   #all = false;
   #allSubclasses = false;
   #filters: Filter[] = [];
+  #channels: ReadonlySet<string> | undefined;
   /** `myevents`: only this channel's. */
   onlyChannel: string | undefined;
 
@@ -101,7 +104,9 @@ export class EventSubscription {
     const [, signs = '', pattern = ''] = /^([+\- ]*)(.*)$/s.exec(text) ?? [];
     const matches = matcherOf(pattern);
     if (!matches) return false;
-    this.#filters.push({ header, text, negative: signs.trimEnd().endsWith('-'), matches });
+    const exact = isExpression(pattern) ? undefined : { header: header.toLowerCase(), value: pattern.toLowerCase() };
+    this.#filters.push({ header, text, negative: signs.trimEnd().endsWith('-'), exact, matches });
+    this.#channels = channelsOf(this.#filters);
     return true;
   }
 
@@ -114,6 +119,12 @@ export class EventSubscription {
           filter.header.toLowerCase() !== header.toLowerCase() || (text !== undefined && filter.text !== text),
       );
     }
+    this.#channels = channelsOf(this.#filters);
+  }
+
+  /** The channels, in lower case, of which alone events can pass the filters; undefined: of any. Another object when they change. */
+  get channels(): ReadonlySet<string> | undefined {
+    return this.onlyChannel === undefined ? this.#channels : undefined;
   }
 
   /** Whether events of that name are wanted at all. */
@@ -151,8 +162,23 @@ export class EventSubscription {
   }
 }
 
+function isExpression(pattern: string): boolean {
+  return pattern.length >= 2 && pattern.startsWith('/') && pattern.endsWith('/');
+}
+
+/** Where all that an event may pass by is the channel that it is of: those channels. */
+function channelsOf(filters: readonly Filter[]): ReadonlySet<string> | undefined {
+  const channels = new Set<string>();
+  for (const { negative, exact } of filters) {
+    if (negative) continue;
+    if (exact?.header !== 'unique-id') return undefined;
+    channels.add(exact.value);
+  }
+  return channels.size > 0 ? channels : undefined;
+}
+
 function matcherOf(pattern: string): ((value: string) => boolean) | undefined {
-  if (pattern.length < 2 || !pattern.startsWith('/') || !pattern.endsWith('/')) {
+  if (!isExpression(pattern)) {
     const wanted = pattern.toLowerCase();
     return (value) => value.toLowerCase() === wanted;
   }
