@@ -44,7 +44,7 @@ t.test('the command line is understood or refused by name', (t) => {
     {
       benchmark: 'media',
       calls: [50, 200],
-      seconds: 6,
+      seconds: 5,
       answersPerSecond: 100,
       bridges: 50,
       floorCalls: 300,

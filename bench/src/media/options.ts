@@ -25,7 +25,7 @@ export interface MediaOptions {
   json?: string;
 }
 
-const DEFAULT_CALLS = '100,200,300,400,500,600,700,800';
+const DEFAULT_CALLS = '100,200,300,400,500,600,800,1000';
 const DEFAULT_SOAK_CALLS = '250';
 
 /** How to call it. */
@@ -35,7 +35,7 @@ export const MEDIA_USAGE = `usage: npm run bench -- media [options] [-- flags of
 
   --calls <list>           calls at once, comma-separated (default ${DEFAULT_CALLS};
                            ends when two measurements in a row lose packets or are late)
-  --seconds <n>            seconds per measurement (default 6)
+  --seconds <n>            seconds per measurement (default 5)
   --answers <n>            calls a second to answer (default 100; 0: none)
   --bridges <n>            bridged pairs (default 50; 0: none)
   --floor <n>              calls of a bare Node program that only sends and receives, for comparison (default 300; 0: none)
@@ -55,7 +55,7 @@ export function parseMediaOptions(args: readonly string[]): MediaOptions {
   return {
     benchmark: 'media',
     calls,
-    seconds: wholeNumber('--seconds', values.seconds ?? '6', 1),
+    seconds: wholeNumber('--seconds', values.seconds ?? '5', 1),
     answersPerSecond: wholeNumber('--answers', values.answers ?? '100', 0),
     bridges: wholeNumber('--bridges', values.bridges ?? '50', 0),
     floorCalls: wholeNumber('--floor', values.floor ?? '300', 0),
