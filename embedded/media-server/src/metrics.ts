@@ -16,13 +16,7 @@ export interface MetricSources {
 /** Registers the media server's measurements; all are read when asked for, nothing is pushed on the call path. */
 export function registerMetrics(metrics: Metrics, sources: MetricSources): void {
   const define = (name: string, help: string, read: () => number): void => {
-    metrics.gauge({
-      name: `media_server_${name}`,
-      help,
-      collect() {
-        this.set(read());
-      },
-    });
+    metrics.number({ name: `media_server_${name}`, help, read });
   };
   const { counters } = sources;
   define('sessions', 'Live channels', sources.sessions);

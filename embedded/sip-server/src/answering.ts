@@ -9,7 +9,15 @@ import {
   tagOf,
 } from '@ringwire/sip';
 import { type AppMessage, appHeader, applyAppMessage, statusLine } from './app-message.js';
-import { type BridgeContext, contactOf, describe, dialogId, ownAddress, type PendingServer } from './bridge-context.js';
+import {
+  asksForSips,
+  type BridgeContext,
+  contactOf,
+  describe,
+  dialogId,
+  ownAddress,
+  type PendingServer,
+} from './bridge-context.js';
 import type { ControlClient } from './control/control-client.js';
 import { endByServer, hangUp } from './dialog-requests.js';
 import { newDialog, type ServerDialog, subscriptionLapse } from './dialog-store.js';
@@ -103,10 +111,13 @@ export class Answering {
     if (tag !== undefined && !dialog && tagOf(transaction.request.get('To')) === undefined) transaction.localTag = tag;
     const response = transaction.makeResponse(status, reason === '' ? undefined : reason);
     const { source } = transaction;
-    const own = ownAddress(this.context.layer, source, source.local.port);
+    const own = ownAddress(this.context.layer, source);
     applyAppMessage(response, message, own, true);
     if (WITH_CONTACT.has(transaction.method) && status > 100 && status < 300 && !response.has('Contact')) {
-      response.add('Contact', dialog?.state.contact || contactOf(own));
+      response.add(
+        'Contact',
+        dialog?.state.contact || contactOf(own, asksForSips(transaction.request, 'Record-Route')),
+      );
     }
     return response;
   }

@@ -3,6 +3,7 @@ import {
   bracketed,
   type ClientTransaction,
   type Endpoint,
+  type MessageSource,
   type ReliableProvisionals,
   type ServerTransaction,
   type ShortLivedMap,
@@ -91,15 +92,32 @@ export function dialogId(callId: string, fromTag: string): string {
   return `${callId};from-tag=${fromTag}`;
 }
 
-/** Our address as this peer reaches it; rather that of the listener on `localPort`, on which its request came in. */
-export function ownAddress(layer: TransactionLayer, peer: Endpoint, localPort?: number): OwnAddress {
-  const { host, port, transport } = layer.addressFor(peer.transport, peer.host, localPort);
+/** Our address as this peer reaches it: that of the socket on which it was heard, where it was. */
+export function ownAddress(layer: TransactionLayer, peer: Endpoint | MessageSource): OwnAddress {
+  const { host, port, transport } = layer.addressFor(peer.transport, peer.host, heardOn(peer));
   return { host: bracketed(host), port, transport };
 }
 
-/** The Contact that the server puts where the application gives none. */
-export function contactOf(own: OwnAddress): string {
-  return `<sip:${own.host}:${own.port}${transportParam(own.transport)}>`;
+/** The socket of ours that a peer knows; undefined before it was heard. */
+export function heardOn(peer: Endpoint | MessageSource): Endpoint | undefined {
+  return 'local' in peer ? peer.local : peer.from;
+}
+
+/**
+ * The Contact that the server puts where the application gives none.
+ * @param isSecure whether what it answers or sends asks for `sips` (RFC 3261 §8.1.1.8, §12.1.1)
+ */
+export function contactOf({ host, port, transport }: OwnAddress, isSecure = false): string {
+  if (!isSecure || (transport !== 'tls' && transport !== 'wss'))
+    return `<sip:${host}:${port}${transportParam(transport)}>`;
+  return `<sips:${host}:${port}${transport === 'tls' ? '' : transportParam(transport)}>`;
+}
+
+/** Whether the Contact that belongs to a request, ours or the one in its answer, has to be `sips` (RFC 3261 §8.1.1.8, §12.1.1). */
+export function asksForSips(request: SipMessage, routes: 'Route' | 'Record-Route'): boolean {
+  const [route] = request.getList(routes);
+  const nearest = route ?? (routes === 'Record-Route' ? (request.get('Contact') ?? '') : '');
+  return /^sips:/i.test(request.uri) || /^[^<]*<?sips:/i.test(nearest);
 }
 
 /** Hands a message of the network to an application. */

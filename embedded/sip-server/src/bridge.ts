@@ -1,5 +1,13 @@
+import { on } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@ringwire/common/log/logger.js';
-import { ShortLivedMap, type SipClock, systemClock, type TransactionLayer } from '@ringwire/sip';
+import {
+  type ClientTransaction,
+  ShortLivedMap,
+  type SipClock,
+  systemClock,
+  type TransactionLayer,
+} from '@ringwire/sip';
 import { Answering, CLIENT_LOST } from './answering.js';
 import { parseAppMessage } from './app-message.js';
 import type { BridgeContext } from './bridge-context.js';
@@ -24,6 +32,12 @@ import { type DefaultRefresher, SessionTimers } from './session-timer.js';
 import { Subscriptions } from './subscriptions.js';
 
 const SWEEP_MS = 1000;
+/** How long a server that stops waits for the answers to its BYEs and CANCELs. */
+const FAREWELL_MS = 1000;
+/** Reason of BYEs of a server that stops. */
+const STOPPED = 'SIP;cause=503;text="server stopped"';
+/** A transaction that ends without final response. */
+const ENDS = ['timeout', 'transportError', 'terminated'];
 
 /** What the bridge is made of. */
 export interface BridgeOptions {
@@ -145,20 +159,47 @@ export class SipBridge implements ControlHandler {
 
   /** Answers 503 for a lost application, ends its dialogs, cancels its INVITEs. */
   lost(client: ControlClient): void {
-    const { counters, pendingServers, pendingClients, dialogs, logger } = this.context;
+    const { counters, logger } = this.context;
     counters.clientsLost++;
+    const { dialogs } = this.end((owner) => owner === client, CLIENT_LOST);
+    counters.dialogsLost += dialogs;
+    logger.info({ dialogs }, 'application disconnected');
+  }
+
+  /** Ends what is under way, and waits a little for those that have to hear of it. */
+  async farewell(): Promise<void> {
+    const { sent } = this.end(() => true, STOPPED);
+    const waiting = new AbortController();
+    const answered = sent.map(async (transaction) => {
+      for await (const [response] of on(transaction, 'response', { signal: waiting.signal, close: ENDS })) {
+        if (response.status >= 200) return;
+      }
+    });
+    const enough = delay(FAREWELL_MS, undefined, { signal: waiting.signal });
+    await Promise.race([Promise.all(answered), enough]);
+    // Who lost the race rejects with the abort: there is nothing more to tell.
+    for (const loser of [...answered, enough]) loser.catch(() => {});
+    waiting.abort();
+  }
+
+  /** Refuses, cancels and hangs up what belongs to some applications; returns what peers have to answer. */
+  private end(isOf: (owner: ControlClient) => boolean, reason: string) {
+    const { pendingServers, pendingClients, dialogs } = this.context;
+    const sent: ClientTransaction[] = [];
     for (const pending of pendingServers.values()) {
-      if (pending.client !== client) continue;
+      if (!pending.client || !isOf(pending.client)) continue;
       refuse(this.context, pending, pending.transaction.method === 'BYE' ? 200 : 503);
     }
-    for (const pending of pendingClients.values()) {
-      if (pending.client === client && pending.transaction.method === 'INVITE') pending.transaction.cancel();
+    for (const { client, transaction } of pendingClients.values()) {
+      if (!isOf(client) || transaction.method !== 'INVITE') continue;
+      transaction.cancel();
+      sent.push(transaction);
     }
     // Early dialogs end with their INVITE, which was refused or cancelled just now.
-    const owned = dialogs.ownedBy(client).filter((dialog) => !dialog.early);
-    for (const dialog of owned) hangUp(this.context, dialog, CLIENT_LOST);
-    counters.dialogsLost += owned.length;
-    logger.info({ dialogs: owned.length }, 'application disconnected');
+    const owned = dialogs.all().filter((dialog) => isOf(dialog.client) && !dialog.early);
+    for (const dialog of owned)
+      hangUp(this.context, dialog, reason, undefined, (transaction) => sent.push(transaction));
+    return { dialogs: owned.length, sent };
   }
 
   close(): void {

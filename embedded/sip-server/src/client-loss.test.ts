@@ -5,7 +5,18 @@ import { fileURLToPath } from 'node:url';
 import { type Dialog, InviteFailedError } from '@ringwire/sip';
 import t from 'tap';
 import type { SipServer } from './server.js';
-import { notDrachtio, nothingHeld, sdp, startPhone, startServer, type Teardown, until, uriOf } from './test-rig.js';
+import { startPeer } from './test-peer.js';
+import {
+  connectApp,
+  notDrachtio,
+  nothingHeld,
+  sdp,
+  startPhone,
+  startServer,
+  type Teardown,
+  until,
+  uriOf,
+} from './test-rig.js';
 
 const PROGRAM = fileURLToPath(new URL('./test-app-process.js', import.meta.url));
 
@@ -15,6 +26,32 @@ async function startApp(t: Teardown, server: SipServer, mediaPort: number): Prom
   await once(child, 'message');
   return child;
 }
+
+t.test(
+  'stop: calls of applications end with BYE, and what rings is cancelled (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const server = await startServer(t);
+    const srf = await connectApp(t, server);
+    const peer = await startPeer(t);
+    const called = srf.createUAC(peer.uri('called'), { localSdp: sdp(1) });
+    peer.answer(await peer.request('INVITE'), 200, { port: 2 });
+    await called;
+    // It may be cut off before it hears of the 487.
+    void srf.createUAC(peer.uri('ringing'), { localSdp: sdp(1) }).catch(() => {});
+    let cancelled = false;
+    const rung = await peer.request('INVITE');
+    peer.answer(rung, 180);
+    rung.on('cancel', () => {
+      cancelled = true;
+      peer.answer(rung, 487);
+    });
+    const stopped = server.stop();
+    peer.answer(await peer.request('BYE'), 200);
+    await stopped;
+    t.ok(cancelled);
+  },
+);
 
 t.test(
   'client loss: killed among 100 calls, the other application takes the rest, nothing stays (not drachtio)',

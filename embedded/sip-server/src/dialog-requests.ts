@@ -8,17 +8,23 @@ import {
   type SipMessage,
   type TransportName,
 } from '@ringwire/sip';
-import { type BridgeContext, describe } from './bridge-context.js';
+import { type BridgeContext, describe, heardOn } from './bridge-context.js';
 import type { CallEnd } from './call-records.js';
 import type { ServerDialog } from './dialog-store.js';
 
 /**
  * Where a request inside a dialog goes: where the peer was heard when it is behind NAT over UDP; else its route or the
- * peer's Contact, over the peer's transport where that says none, and on the connection on which the peer was heard where it cannot be reached otherwise.
+ * peer's Contact, over the peer's transport where that says none, and on the connection on which the peer was heard where it
+ * cannot be reached otherwise. It leaves by the socket on which the peer was heard, which a NAT on the way lets pass.
  */
 export function dialogDestination(dialog: ServerDialog, request: SipMessage): Endpoint | undefined {
-  const { peer, state } = dialog;
-  if (dialog.behindNat && peer.transport === 'udp') return { transport: 'udp', host: peer.host, port: peer.port };
+  const to = destinationOf(dialog, request);
+  const from = heardOn(dialog.peer);
+  return to && from && to.connectionId === undefined ? { ...to, from } : to;
+}
+
+function destinationOf({ behindNat, peer, state }: ServerDialog, request: SipMessage): Endpoint | undefined {
+  if (behindNat && peer.transport === 'udp') return { transport: 'udp', host: peer.host, port: peer.port };
   const isRouted = request.has('Route');
   const uri = nextHopUri(request) ?? state.remoteTarget;
   const hop = endpointOfUri(uri);
@@ -55,6 +61,7 @@ export function hangUp(
   dialog: ServerDialog,
   reason: string,
   end: CallEnd = 'system-initiated-termination',
+  onSent: (bye: ClientTransaction) => void = () => {},
 ): SipMessage | undefined {
   const { unacknowledged, ack, state } = dialog;
   if (dialog.lapsesAtMs !== undefined) {
@@ -75,7 +82,7 @@ export function hangUp(
   }
   const bye = state.makeRequest('BYE').add('Reason', reason);
   context.records.stop('application', bye, end);
-  sendInDialog(context, dialog, bye);
+  onSent(sendInDialog(context, dialog, bye));
   return bye;
 }
 

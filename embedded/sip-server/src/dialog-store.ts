@@ -43,6 +43,8 @@ export interface ServerDialog {
   session: SessionTimer | undefined;
   /** A BYE of ours is on its way. */
   ending: boolean;
+  /** When a BYE of the application was answered 401 or 407, in ms of the monotonic clock. */
+  byeChallengedAtMs: number | undefined;
   /** Made by SUBSCRIBE: when it lapses, in ms of the monotonic clock; undefined for INVITE dialogs, which end with BYE. */
   lapsesAtMs: number | undefined;
   /** Where the peer was last heard or reached: its Contact may not say its transport, or be behind NAT or a browser. */
@@ -50,6 +52,9 @@ export interface ServerDialog {
   /** It is behind NAT: requests go to `peer`, whatever its Contact and routes say. */
   behindNat: boolean;
 }
+
+/** An application that has credentials repeats a challenged BYE at once. */
+const REPEAT_BYE_WITHIN_MS = 5_000;
 
 /** A dialog with nothing under way in it. */
 export function newDialog(
@@ -72,6 +77,7 @@ export function newDialog(
     byeAfterAck: undefined,
     session: undefined,
     ending: false,
+    byeChallengedAtMs: undefined,
     lapsesAtMs: undefined,
     behindNat: false,
     ...given,
@@ -124,13 +130,16 @@ export class DialogStore {
     for (const dialog of [...this.byId.values()]) this.remove(dialog);
   }
 
-  /** Forgets subscriptions that were neither refreshed nor ended. */
+  /** Forgets subscriptions that were neither refreshed nor ended, and dialogs whose BYE was challenged and not repeated. */
   sweep(nowMs: number): void {
-    for (const dialog of this.byId.values()) if ((dialog.lapsesAtMs ?? Infinity) <= nowMs) this.remove(dialog);
+    for (const dialog of this.byId.values()) {
+      const byeUntilMs = (dialog.byeChallengedAtMs ?? Infinity) + REPEAT_BYE_WITHIN_MS;
+      if (Math.min(dialog.lapsesAtMs ?? Infinity, byeUntilMs) <= nowMs) this.remove(dialog);
+    }
   }
 
-  ownedBy(client: ControlClient): ServerDialog[] {
-    return [...this.byId.values()].filter((dialog) => dialog.client === client);
+  all(): ServerDialog[] {
+    return [...this.byId.values()];
   }
 
   /** Adds a dialog. Its id is made unique: branches of a forked INVITE, and both ends of a call to ourselves, share one. */

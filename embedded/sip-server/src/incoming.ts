@@ -25,6 +25,9 @@ export interface IncomingParts extends Pick<HandlerRoutingOptions, 'handlers' | 
   subscriptions: Subscriptions;
 }
 
+/** Requests that mean nothing outside a dialog (RFC 3261 §15.1.2, RFC 3262 §3, RFC 3311 §5.2). */
+const IN_DIALOG_ONLY: ReadonlySet<string> = new Set(['BYE', 'PRACK', 'UPDATE']);
+
 /** From the network to the applications: requests, their cancellation, ACKs. */
 export class Incoming {
   private readonly context: BridgeContext;
@@ -83,7 +86,7 @@ export class Incoming {
     if (!transaction.isOpen) return;
     if (!client) {
       this.context.counters.unroutable++;
-      refuse(this.context, pending, 503);
+      refuse(this.context, pending, !pending.dialog && IN_DIALOG_ONLY.has(transaction.method) ? 481 : 503);
       return;
     }
     pending.client = client;

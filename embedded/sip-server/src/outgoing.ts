@@ -9,12 +9,14 @@ import {
   newCallId,
   newTag,
   parseCSeq,
+  parseUri,
   SipMessage,
   tagOf,
 } from '@ringwire/sip';
 import { CLIENT_LOST } from './answering.js';
 import { type AppMessage, appHeader, applyAppMessage, requestLine, withTag } from './app-message.js';
 import {
+  asksForSips,
   type BridgeContext,
   contactOf,
   describe,
@@ -150,7 +152,9 @@ export class Outgoing {
     applyAppMessage(request, message, ownAddress(this.context.layer, dialog.peer), true);
     this.sessions.keep(dialog, request);
     if (method === 'BYE') {
-      if (!dialog.ending) this.context.records.stop('application', request, 'normal-release');
+      if (!dialog.ending && dialog.byeChallengedAtMs === undefined) {
+        this.context.records.stop('application', request, 'normal-release');
+      }
       // RFC 3261 §15: BYE in an early dialog leaves the INVITE, and its other branches, as they are.
       if (!dialog.early) dialog.reinvite?.cancel();
       dialog.ending = true;
@@ -164,7 +168,7 @@ export class Outgoing {
     const pending = this.track(client, transaction, dialog);
     transaction.once('terminated', () => {
       if (dialog.reinvite === transaction) dialog.reinvite = undefined;
-      if (method === 'BYE') this.context.dialogs.remove(dialog);
+      if (method === 'BYE' && dialog.ending) this.context.dialogs.remove(dialog);
     });
     this.confirm(client, messageId, request, transaction.destination, pending.id);
   }
@@ -181,6 +185,8 @@ export class Outgoing {
     const hop = proxy === '' ? uri : proxy.replace(/^<|>.*$/g, '');
     const destination = endpointOfUri(/^sips?:/i.test(hop) ? hop : `sip:${hop}`);
     if (!destination) throw new CommandError(`invalid or unsupported destination: ${hop}`);
+    if (parseUri(uri)?.headers)
+      throw new CommandError(`invalid request-uri: ${uri}: it cannot carry headers (after ?)`);
     const own = ownAddress(this.context.layer, destination);
     if (own.transport !== destination.transport) throw new CommandError('requested protocol/transport not available');
     const request = makeOutside(method, uri, message, own);
@@ -236,7 +242,7 @@ export class Outgoing {
     const id = isInvite ? this.invites.receive(pending, response) : this.receiveOther(pending, response);
     if (id === undefined) return;
     if (response.status >= 200) {
-      this.finish(pending);
+      this.finish(pending, response.status);
       if (SUBSCRIBING.has(transaction.method)) {
         this.subscriptions.settle(transaction.request, response.status < 300);
       }
@@ -274,13 +280,18 @@ export class Outgoing {
   }
 
   /** After the final response: a CANCEL comes too late, a BYE has ended its dialog. */
-  private finish(pending: PendingClient): void {
+  private finish(pending: PendingClient, status: number): void {
     const { dialog, transaction } = pending;
     this.context.pendingClients.delete(pending.id);
     if (!dialog) return;
     if (dialog.reinvite === transaction) dialog.reinvite = undefined;
-    if (transaction.method === 'BYE' || endsSubscription(dialog, transaction.request))
+    if (transaction.method === 'BYE' && (status === 401 || status === 407) && dialog.byeChallengedAtMs === undefined) {
+      // The application may send it again with credentials.
+      dialog.ending = false;
+      dialog.byeChallengedAtMs = performance.now();
+    } else if (transaction.method === 'BYE' || endsSubscription(dialog, transaction.request)) {
       this.context.dialogs.remove(dialog);
+    }
   }
 
   /** Returns the id of the dialog that SUBSCRIBE or REFER has made. */
@@ -327,6 +338,8 @@ function makeOutside(method: string, uri: string, message: AppMessage, own: Retu
   request.set('From', withTag(request.get('From')!, newTag()));
   request.set('To', withTag(request.get('To')!, undefined));
   if (parseCSeq(request.get('CSeq')!)?.method !== method) throw new CommandError('CSeq does not fit the method');
-  if (/^(INVITE|SUBSCRIBE|REFER)$/.test(method) && !request.has('Contact')) request.add('Contact', contactOf(own));
+  if (/^(INVITE|SUBSCRIBE|REFER)$/.test(method) && !request.has('Contact')) {
+    request.add('Contact', contactOf(own, asksForSips(request, 'Route')));
+  }
   return request;
 }

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { DRACHTIO } from './test-drachtio.js';
 import { connectApp, disconnect, lostClient, sdp, startPhone, startServer, uriOf } from './test-rig.js';
 
 t.test('routing: several applications of a method take turns', async (t) => {
@@ -18,6 +19,14 @@ t.test('routing: several applications of a method take turns', async (t) => {
   const round = taken.slice(0, 3);
   t.same([...round].sort(), ['a', 'b', 'c']);
   t.same(taken.slice(3), round);
+});
+
+t.test('routing: BYE, PRACK and UPDATE that belong to no dialog get 481 where nobody takes them', async (t) => {
+  const server = await startServer(t);
+  const phone = await startPhone(t);
+  for (const method of DRACHTIO ? ['BYE', 'UPDATE'] : ['BYE', 'PRACK', 'UPDATE']) {
+    t.equal((await phone.request({ method, uri: uriOf(server) }))?.status, 481, method);
+  }
 });
 
 t.test('routing: without an application a request gets 503; when one has gone the others take its turn', async (t) => {

@@ -42,21 +42,13 @@ const SIP_FIELDS: ReadonlyArray<Field<SipCounters>> = [
  */
 export function addServerMetrics(metrics: Metrics, measured: Measured): void {
   const { layer, bridge, proxy, control, counters } = measured;
-  const read = (name: string, help: string, value: () => number): void => {
-    metrics.gauge({
-      name,
-      help,
-      collect() {
-        this.set(value());
-      },
-    });
-  };
+  const read = (name: string, help: string, value: () => number): void => metrics.number({ name, help, read: value });
   for (const field of SIP_FIELDS)
     read(`sip_${snake(field)}_total`, `SIP: ${words(field)}`, () => layer.counters[field]);
   for (const field of Object.keys(counters) as Array<Field<ServerCounters>>) {
     read(`sip_server_${snake(field)}_total`, `Server: ${words(field)}`, () => counters[field]);
   }
-  metrics.gauge({
+  metrics.total({
     name: 'sip_parse_errors_total',
     help: 'Bytes that were no acceptable SIP message, by reason',
     labelNames: ['reason'],
@@ -75,7 +67,7 @@ export function addServerMetrics(metrics: Metrics, measured: Measured): void {
     },
   });
   for (const direction of ['received', 'sent'] as const) {
-    metrics.gauge({
+    metrics.total({
       name: `sip_retransmissions_${direction}_total`,
       help: `SIP: messages ${direction} again`,
       labelNames: ['transport'],
@@ -100,7 +92,7 @@ export function addServerMetrics(metrics: Metrics, measured: Measured): void {
 
 /** What was turned away or closed to protect the server. */
 function addLimitMetrics(metrics: Metrics, { layer, sourceLimits }: Measured): void {
-  metrics.gauge({
+  metrics.total({
     name: 'sip_source_limited_total',
     help: 'Requests, connections and datagrams over the limits of their source address, by reason',
     labelNames: ['reason'],
@@ -108,7 +100,7 @@ function addLimitMetrics(metrics: Metrics, { layer, sourceLimits }: Measured): v
       for (const [reason, count] of Object.entries(sourceLimits?.limited ?? {})) this.set({ reason }, count);
     },
   });
-  metrics.gauge({
+  metrics.total({
     name: 'sip_connections_closed_total',
     help: 'Connections closed or not taken, by reason',
     labelNames: ['reason'],

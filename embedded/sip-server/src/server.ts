@@ -138,6 +138,8 @@ export async function startSipServer(options: SipServerOptions, around: SipServe
       keepAliveMs,
     });
     closers.push(() => control.stop());
+    // While applications still hear of it.
+    closers.push(() => bridge.farewell());
     const controlPort = await naming('--address, --port', control.start(options.address, options.port));
     const controlTlsPort =
       options.tlsPort === undefined || !tls

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import type { AppDialog, AppMessage, AppRequest } from './test-app.js';
 import { DRACHTIO } from './test-drachtio.js';
+import { startPeer } from './test-peer.js';
 import {
   appRequest,
   connectApp,
@@ -158,6 +159,49 @@ t.test('createUAC: credentials answer a digest challenge', async (t) => {
   const [first, second] = [seen[0], seen[2]].map((cseq) => Number(cseq?.split(' ')[0]));
   t.same([second, seen[3]], [Number(first) + 1, seen[1]]);
   await dialog.destroy();
+});
+
+t.test('destroy: a challenged BYE is sent again with credentials', async (t) => {
+  const server = await startServer(t);
+  const srf = await connectApp(t, server);
+  const peer = await startPeer(t);
+  for (const [status, challenge, credentials] of [
+    [401, 'WWW-Authenticate', 'Authorization'],
+    [407, 'Proxy-Authenticate', 'Proxy-Authorization'],
+  ] as const) {
+    const made = srf.createUAC(peer.uri(), { localSdp: sdp(1), auth: { username: 'u', password: 'p' } });
+    peer.answer(await peer.request('INVITE'), 200, { port: 2 });
+    const ended = (await made).destroy();
+    peer.answer(await peer.request('BYE'), status, { headers: { [challenge]: 'Digest realm="r", nonce="n"' } });
+    const again = await peer.request('BYE');
+    t.match(again.request.get(credentials), /username="u"/);
+    peer.answer(again, 200);
+    await ended;
+    await heldDialogs(server, 0);
+  }
+});
+
+t.test(
+  'destroy: a dialog whose BYE was challenged and not repeated is forgotten (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const server = await startServer(t);
+    const srf = await connectApp(t, server);
+    const peer = await startPeer(t);
+    const made = srf.createUAC(peer.uri(), { localSdp: sdp(1) });
+    peer.answer(await peer.request('INVITE'), 200, { port: 2 });
+    const ended = (await made).destroy();
+    peer.answer(await peer.request('BYE'), 401, { headers: { 'WWW-Authenticate': 'Digest realm="r", nonce="n"' } });
+    await ended;
+    await heldDialogs(server, 0);
+  },
+);
+
+t.test('createUAC: a URI with headers is refused by its name (not drachtio)', notDrachtio, async (t) => {
+  const server = await startServer(t);
+  const srf = await connectApp(t, server);
+  const failed = await srf.createUAC('sip:b@127.0.0.1?X-H=1', { localSdp: sdp(1) }).catch((err: unknown) => err);
+  t.match(String(failed), /invalid request-uri: sip:b@127\.0\.0\.1\?X-H=1/);
 });
 
 function digest(user: string, realm: string, password: string, nonce: string, uri: string): string {

@@ -59,7 +59,7 @@ export class ClientRequests {
     if (!destination || !SipResolver.isName(destination)) {
       this.begin(transaction, [transaction.destination]);
     } else {
-      void this.resolver.targets(destination).then((targets) => this.begin(transaction, targets));
+      void this.targetsOf(destination).then((targets) => this.begin(transaction, targets));
     }
     return transaction;
   }
@@ -99,7 +99,13 @@ export class ClientRequests {
       this.wire.transmit(ack.toBuffer(), destination, undefined);
       return;
     }
-    void this.resolver.targets(destination).then((targets) => this.transmitAckTo(ack, destination.transport, targets));
+    void this.targetsOf(destination).then((targets) => this.transmitAckTo(ack, destination.transport, targets));
+  }
+
+  private async targetsOf(destination: Endpoint): Promise<Endpoint[]> {
+    const targets = await this.resolver.targets(destination);
+    const { from } = destination;
+    return from === undefined ? targets : targets.map((target) => ({ ...target, from }));
   }
 
   private transmitAckTo(ack: SipMessage, viaTransport: TransportName, targets: readonly Endpoint[]): void {

@@ -60,7 +60,10 @@ t.test('listening: the socket on which a request came names itself', (t) => {
     { transport: 'udp', host: '127.0.0.1', port: 5060 },
     { transport: 'udp', host: '127.0.0.1', port: 5070, externalHost: '203.0.113.5', localNets: ['10.0.0.0/8'] },
   );
-  t.match(made.addressFor('udp', '127.0.0.9', 5070), { port: 5070, host: '203.0.113.5' });
+  t.match(made.addressFor('udp', '127.0.0.9', { transport: 'udp', host: '127.0.0.1', port: 5070 }), {
+    port: 5070,
+    host: '203.0.113.5',
+  });
   t.match(made.addressFor('udp', '127.0.0.9'), { port: 5060, host: '127.0.0.1' });
   t.end();
 });

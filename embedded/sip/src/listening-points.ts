@@ -56,7 +56,7 @@ export class ListeningPoints {
     const { connectionId } = to;
     const holder =
       connectionId === undefined ? undefined : this.transports.find((transport) => transport.holds?.(connectionId));
-    return holder ?? this.pointFor(to.transport, to.host)?.transport;
+    return holder ?? this.pointFor(to.transport, to.host, to.from)?.transport;
   }
 
   /** Whether there is a socket of this transport and address family. */
@@ -67,10 +67,10 @@ export class ListeningPoints {
   /**
    * Our address as a peer reaches it.
    * @param peerHost decides between local and external address, and between sockets; undefined takes the first local one
-   * @param localPort asks for the socket on this port rather than any other
+   * @param local asks for this socket of ours, or the one most like it, rather than any other
    */
-  addressFor(transport: TransportName, peerHost?: string, localPort?: number): Endpoint | undefined {
-    const point = this.pointFor(transport, peerHost, localPort);
+  addressFor(transport: TransportName, peerHost?: string, local?: Endpoint): Endpoint | undefined {
+    const point = this.pointFor(transport, peerHost, local);
     return point && this.nameOf(point, peerHost);
   }
 
@@ -96,13 +96,12 @@ export class ListeningPoints {
     return point.far;
   }
 
-  private pointFor(transport: TransportName, peerHost = '', localPort?: number): ListeningPoint | undefined {
+  private pointFor(transport: TransportName, peerHost = '', local?: Endpoint): ListeningPoint | undefined {
     const family = isIP(peerHost);
     const fitting = this.points.filter(
       (point) => point.transport.local.transport === transport && (family === 0 || point.family === family),
     );
-    const onPort = fitting.filter((point) => point.transport.local.port === localPort);
-    const candidates = onPort.length > 0 ? onPort : fitting;
+    const candidates = local === undefined ? fitting : mostLike(local, fitting);
     if (candidates.length < 2 || family === 0) return candidates[0];
     return (
       candidates.find((point) => isWithin(point.localNets, peerHost)) ??
@@ -110,6 +109,14 @@ export class ListeningPoints {
       candidates[0]
     );
   }
+}
+
+/** Those of the same host and port, else of the same host, else of the same port, else all. */
+function mostLike(local: Endpoint, points: readonly ListeningPoint[]): readonly ListeningPoint[] {
+  const onHost = points.filter(({ transport }) => transport.local.host === local.host);
+  const onPort = points.filter(({ transport }) => transport.local.port === local.port);
+  const onBoth = onHost.filter((point) => onPort.includes(point));
+  return [onBoth, onHost, onPort].find((some) => some.length > 0) ?? points;
 }
 
 function makePoint(transport: Transport, options: ListenOptions | undefined): ListeningPoint {

@@ -118,8 +118,8 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
    * @param peerHost whom it is told: decides between several listeners, and between local and external address
    * @param localPort rather the listener on this port
    */
-  addressFor(transport: Endpoint['transport'], peerHost?: string, localPort?: number): Endpoint {
-    return this.wire.addressFor(transport, peerHost, localPort);
+  addressFor(transport: Endpoint['transport'], peerHost?: string, local?: Endpoint): Endpoint {
+    return this.wire.addressFor(transport, peerHost, local);
   }
 
   /** Whether a host (without brackets) and port name one of our sockets, on any transport. */

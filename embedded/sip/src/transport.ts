@@ -42,6 +42,8 @@ export interface Endpoint {
   serverName?: string;
   /** What the URI left open, thus DNS or the size of the message may decide (RFC 3263 §4.1, RFC 3261 §18.1.1). */
   open?: { transport: boolean; port: boolean };
+  /** The socket of ours that the peer knows: it gets what is sent to it from there, where that fits its transport and address family. */
+  from?: Endpoint;
 }
 
 /** Where a message came from and on which of our addresses. */

@@ -106,8 +106,8 @@ export class Wire {
   }
 
   /** Our address as {@link ListeningPoints.addressFor} finds it, else that of the first listener. */
-  addressFor(transport: TransportName, peerHost?: string, localPort?: number): Endpoint {
-    const found = this.points.addressFor(transport, peerHost, localPort) ?? this.points.addresses[0];
+  addressFor(transport: TransportName, peerHost?: string, local?: Endpoint): Endpoint {
+    const found = this.points.addressFor(transport, peerHost, local) ?? this.points.addresses[0];
     if (!found) throw new SipStateError('not started');
     return found;
   }
@@ -118,7 +118,7 @@ export class Wire {
     const socket = destination && this.points.choose(destination);
     const { host, port } = socket
       ? this.points.advertised(socket, destination.host)
-      : this.addressFor(transport, destination?.host);
+      : this.addressFor(transport, destination?.host, destination?.from);
     return `SIP/2.0/${transport.toUpperCase()} ${bracketed(host)}:${port};branch=${branch};rport`;
   }
 

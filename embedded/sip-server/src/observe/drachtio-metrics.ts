@@ -74,7 +74,7 @@ export function addDrachtioMetrics(metrics: Metrics, measured: DrachtioMeasured)
 function addMessageCounts(metrics: Metrics, wire: WireMetrics): void {
   const requestHelp = 'as they passed the wire, with repetitions';
   for (const direction of ['in', 'out'] as const) {
-    metrics.gauge({
+    metrics.total({
       name: `drachtio_sip_requests_${direction}_total`,
       help: `Requests ${direction}, ${requestHelp}`,
       labelNames: ['method'],
@@ -87,7 +87,7 @@ function addMessageCounts(metrics: Metrics, wire: WireMetrics): void {
         for (const [method, messages] of sums) this.set({ method }, messages);
       },
     });
-    metrics.gauge({
+    metrics.total({
       name: `drachtio_sip_responses_${direction}_total`,
       help: `Responses ${direction}, ${requestHelp}`,
       labelNames: ['method', 'code'],
@@ -105,7 +105,7 @@ function addMessageCounts(metrics: Metrics, wire: WireMetrics): void {
     });
   }
   for (const what of ['messages', 'bytes'] as const) {
-    metrics.gauge({
+    metrics.total({
       name: what === 'messages' ? 'sip_messages_total' : 'sip_message_bytes_total',
       help: `SIP ${what} by transport, with repetitions`,
       labelNames: ['direction', 'transport', 'type'],
@@ -138,11 +138,5 @@ function sumBy(
 }
 
 function read(metrics: Metrics, name: string, help: string, value: () => number): void {
-  metrics.gauge({
-    name,
-    help,
-    collect() {
-      this.set(value());
-    },
-  });
+  metrics.number({ name, help, read: value });
 }

@@ -86,7 +86,7 @@ export class Observer {
   private addMetrics(metrics: Metrics): void {
     const { ring, hep, traceOutput } = this;
     if (traceOutput) {
-      metrics.gauge({
+      metrics.total({
         name: 'sip_trace_dropped_total',
         help: 'Messages that the trace did not show because they were too many',
         collect() {
@@ -105,7 +105,7 @@ export class Observer {
       });
     }
     if (hep) {
-      metrics.gauge({
+      metrics.total({
         name: 'sip_hep_packets_total',
         help: 'Messages for Homer, by what became of them',
         labelNames: ['result'],

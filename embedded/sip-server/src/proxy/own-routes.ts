@@ -75,7 +75,7 @@ export class OwnRoutes {
       return `<${isSips ? 'sips' : 'sip'}:${bracketed(host)}:${port}${param};lr;${TOKEN}=${token}>`;
     };
     const outer = write(this.layer.addressFor(to.transport, to.host));
-    const inner = write(this.layer.addressFor(from.transport, from.host, from.local.port));
+    const inner = write(this.layer.addressFor(from.transport, from.host, from.local));
     return outer === inner ? [outer] : [outer, inner];
   }
 
