@@ -10,7 +10,7 @@ import type { Clip } from '@ringwire/media-server/media/decoding/clip.js';
 import { InbandDigits } from '@ringwire/media-server/media/inband-digits.js';
 import type { PlayItem } from '@ringwire/media-server/media/protocol.js';
 import { openSource } from '@ringwire/media-server/media/sources.js';
-import { frameSamples, type LegRate, splitLoops } from '@ringwire/rtp';
+import { frameSamples, type LegRate } from '@ringwire/rtp';
 import type { MediaInput } from './input.js';
 
 /** Files lie under few names, so that what was read before is found changed. */
@@ -40,7 +40,7 @@ export class FilePlayer {
     if (input.kind === 'dial') {
       dial(text, rateHz);
     } else if (input.kind === 'tones') {
-      await this.listen({ kind: 'tone', name: 'x', ...splitLoops(text) }, rateHz);
+      await this.listen(await this.playlists.resolveOne(`tone_stream://${text}`), rateHz);
     } else if (input.kind === 'playlist') {
       for (const item of await this.playlists.resolve(text, '!', new AbortController().signal))
         await this.listen(item, rateHz);

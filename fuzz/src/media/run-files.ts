@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { Random } from '../random.js';
 import { FileInputs } from './file-inputs.js';
-import type { FileJob, FileReport } from './file-worker.js';
+import { type FileJob, type FileReport, PROGRESS, PROGRESS_NUMBERS } from './file-worker.js';
 import type { MediaFailure, MediaInput } from './input.js';
 import type { Memory } from './report.js';
 
@@ -32,9 +32,7 @@ export interface FilesOptions {
 const WORKER = new URL('./file-worker.js', import.meta.url);
 const WATCH_MS = 250;
 const PROGRESS_MS = 2000;
-/** A file at which a thread does nothing else for so long makes every call on it silent. */
-const STALL_MS = 1000;
-/** And then it is given up. */
+/** A thread that has not been heard of for so long is given up. */
 const HANG_MS = 15_000;
 const MAX_FAILURES = 20;
 /** Files after which what grows at first has grown. */
@@ -49,8 +47,8 @@ export async function runFiles({ count, seed, replay, onFailure, onProgress }: F
   const kinds: Record<string, number> = {};
   const make = new FileInputs();
   const inputOf = (n: number): MediaInput => replay?.[n] ?? make.make(n, Random.of(seed, n));
-  const fail = (what: MediaFailure['what'], input: MediaInput, error: string): void => {
-    const failure: MediaFailure = { part: 'files', what, error, inputs: [input] };
+  const fail = (what: MediaFailure['what'], inputs: MediaInput[], error: string): void => {
+    const failure: MediaFailure = { part: 'files', what, error, inputs };
     failures.push(failure);
     onFailure(failure);
   };
@@ -59,7 +57,7 @@ export async function runFiles({ count, seed, replay, onFailure, onProgress }: F
   const warmUp = Math.min(WARM_UP, Math.ceil(count / 4));
   let next = 0;
   while (next < count && failures.length < MAX_FAILURES) {
-    const progress = new SharedArrayBuffer(8);
+    const progress = new SharedArrayBuffer(4 * PROGRESS_NUMBERS);
     const job: FileJob = {
       seed,
       from: next,
@@ -84,33 +82,33 @@ export async function runFiles({ count, seed, replay, onFailure, onProgress }: F
     let failed = 0;
     let lastBeat = -1;
     let beatMs = performance.now();
-    let stalledAt = -1;
     let toldMs = performance.now();
+    const playing = (): MediaInput[] =>
+      [...shared.subarray(PROGRESS.lanes)].filter((n) => n >= 0).map((n) => inputOf(n));
+    shared.fill(-1, PROGRESS.lanes);
+    shared[PROGRESS.next] = job.from;
     const watch = setInterval(() => {
       const now = performance.now();
-      const at = shared[0]!;
-      if (shared[1] !== lastBeat) {
-        lastBeat = shared[1]!;
+      if (shared[PROGRESS.beat] !== lastBeat) {
+        lastBeat = shared[PROGRESS.beat]!;
         beatMs = now;
       }
-      if (now - beatMs > STALL_MS + WATCH_MS && stalledAt !== at && lastBeat > 0) {
-        stalledAt = at;
-        fail('stall', inputOf(at), `a thread does nothing else for more than ${STALL_MS} ms`);
-      }
       if (now - beatMs > HANG_MS) {
-        fail('hang', inputOf(at), `a thread hangs for more than ${HANG_MS} ms`);
+        fail('hang', playing(), `a thread hangs for more than ${HANG_MS} ms`);
         void worker.terminate();
       }
       if (now - toldMs < PROGRESS_MS) return;
       toldMs = now;
-      onProgress(at + 1, count);
+      onProgress(shared[PROGRESS.next]!, count);
     }, WATCH_MS);
     return new Promise((resolve) => {
       worker.on('message', (report: FileReport) => {
         const rssBytes = process.memoryUsage.rss();
         if (report.type === 'failed') {
           if (++failed > MAX_FAILURES) void worker.terminate();
-          fail('error', { ...report.input, bytes: Buffer.from(report.input.bytes) }, report.error);
+          fail('error', [{ ...report.input, bytes: Buffer.from(report.input.bytes) }], report.error);
+        } else if (report.type === 'stall') {
+          fail('stall', playing(), `the thread did nothing else for ${report.ms} ms`);
         } else if (report.type === 'memory') {
           Object.assign(before, { rssBytes, heldBytes: report.heldBytes });
         } else {
@@ -120,10 +118,10 @@ export async function runFiles({ count, seed, replay, onFailure, onProgress }: F
           void worker.terminate();
         }
       });
-      worker.on('error', (error) => fail('crash', inputOf(shared[0]!), error.stack ?? error.message));
+      worker.on('error', (error) => fail('crash', playing(), error.stack ?? error.message));
       worker.on('exit', () => {
         clearInterval(watch);
-        resolve(done ? job.to : shared[0]! + 1);
+        resolve(done ? job.to : Math.max(job.from + 1, shared[PROGRESS.next]!));
       });
     });
   }

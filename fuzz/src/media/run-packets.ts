@@ -28,7 +28,7 @@ export interface PacketsOptions {
 }
 
 /** The server is waited for so often, so that no socket's buffer runs over. */
-const KEEP_UP_EVERY = 200;
+const KEEP_UP_EVERY = 500;
 const PROBE_EVERY = 10_000;
 const PROGRESS_MS = 2000;
 /** What one looks for the culprit in. */

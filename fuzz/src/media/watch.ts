@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { BroadcastChannel, isMainThread, threadId, workerData } from 'node:worker_threads';
+import { watchStalls } from './stall-meter.js';
 
 /**
  * Loaded into every thread of a media server under test, before its own code: tells the fuzzer of exceptions, of threads that do nothing
@@ -27,14 +27,9 @@ type Note =
   | { kind: 'ask'; id: number }
   | { kind: 'held'; id: number; heldBytes: number };
 
-const BEAT_MS = 200;
-const STALL_MS = 1000;
 const HANG_MS = 15_000;
 /** Threads answer within that, or have ended. */
 const COLLECT_MS = 1500;
-/** Of the time that a thread seemed to stand still, it must have worked for so much; else the machine had no time for it. */
-const WORKED = 0.7;
-
 const thread = isMainThread ? 'main' : isMedia(workerData) ? `media ${threadId}` : `decoder ${threadId}`;
 const channel = new BroadcastChannel('ringwire-fuzz');
 const send = (report: WatchReport): void => {
@@ -52,20 +47,13 @@ process.on('uncaughtExceptionMonitor', (error, origin) => {
   });
 });
 
-let lastMs = performance.now();
-let lastCpuMs = threadCpuMs();
-setInterval(() => {
-  const now = performance.now();
-  const cpuMs = threadCpuMs();
-  const ms = now - lastMs - BEAT_MS;
-  if (ms > STALL_MS && (cpuMs === undefined || cpuMs - lastCpuMs! > WORKED * ms)) {
-    send({ type: 'watch', event: 'stall', thread, ms: Math.round(ms) });
-  }
-  lastMs = now;
-  lastCpuMs = cpuMs;
-  if (isMainThread) process.send?.({ type: 'watch', event: 'beat' } satisfies WatchReport);
-  else channel.postMessage({ kind: 'beat', thread } satisfies Note);
-}, BEAT_MS).unref();
+watchStalls(
+  (ms) => send({ type: 'watch', event: 'stall', thread, ms }),
+  () => {
+    if (isMainThread) process.send?.({ type: 'watch', event: 'beat' } satisfies WatchReport);
+    else channel.postMessage({ kind: 'beat', thread } satisfies Note);
+  },
+);
 
 const beats = new Map<string, number>();
 let answers: number[] = [];
@@ -115,15 +103,6 @@ function held(): number {
   collect?.();
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
-}
-
-/** Milliseconds that this thread has run on a processor; undefined where the system does not tell. */
-function threadCpuMs(): number | undefined {
-  try {
-    return Number(readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ')[0]) / 1e6;
-  } catch {
-    return undefined;
-  }
 }
 
 function isMedia(data: unknown): boolean {
