@@ -9,8 +9,8 @@ import { readFailure, writeFailure } from './input.js';
 import { formatMediaSummary, runMediaFuzz } from './run-media.js';
 import { fillIn, HTTP_PORT, uuidOf } from './stand-ins.js';
 
-const PACKETS = 3000;
-const FILES = 1500;
+const PACKETS = 1500;
+const FILES = 500;
 const SEED = 3550;
 
 const digest = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
