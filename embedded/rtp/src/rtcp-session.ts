@@ -117,14 +117,21 @@ export class RtcpSession {
     return writeRtcp(into, report);
   }
 
-  /** Takes a datagram; false when it is not RTCP. What it says is in {@link heard}. */
-  receive(bytes: Uint8Array, length: number, unixMs: number): boolean {
+  /**
+   * Takes a datagram; false when it is not RTCP. What it says is in {@link heard}. `peerSsrc` is the stream that is received, −1 while there is
+   * none: what others say of theirs, such as the peer of a call that had the port before, is left out.
+   */
+  receive(bytes: Uint8Array, length: number, unixMs: number, peerSsrc = -1): boolean {
     const compound = this.#compound;
     if (!readRtcp(bytes, length, this.ssrc, compound)) {
       this.badPackets++;
       return false;
     }
     this.reportsReceived++;
+    if (peerSsrc >= 0 && compound.ssrc !== peerSsrc) {
+      compound.hasSender = false;
+      compound.isBye = false;
+    }
     if (compound.isBye) this.isPeerGone = true;
     const now = this.#short(unixMs);
     if (compound.hasSender) {

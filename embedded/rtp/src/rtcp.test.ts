@@ -172,6 +172,13 @@ t.test('rtcp: two parties measure their round trip, and tell what they sent', (t
   setNtpTime(report, 0);
   t.equal(report.ntpSeconds, 2_208_988_800);
   t.equal(shortNtp({ ntpSeconds: 0x12345678, ntpFraction: 0x9abcdef0 }), 0x56789abc);
+  // What somebody else says of its stream is not the peer's.
+  const other = new RtcpSession(9, 'other');
+  const late = Buffer.alloc(RTCP_PACKET_BYTES);
+  const lateLength = other.write(late, 0, startMs, received, -1, { packets: 9999, octets: 0, timestamp: 0 }, true);
+  t.ok(b.receive(late, lateLength, startMs, 1));
+  t.equal(b.peerPackets, 50);
+  t.notOk(b.isPeerGone);
   // A report whose times are nonsense changes nothing.
   bytes.writeUInt32BE(5, 24);
   a.receive(bytes, length, startMs + 480);

@@ -85,7 +85,7 @@ export class LegRtcp {
   }
 
   #receive(packet: Buffer, length: number): boolean {
-    if (!this.#session.receive(packet, length, unixMs())) return false;
+    if (!this.#session.receive(packet, length, unixMs(), this.#receiver.ssrc)) return false;
     const { hasSender, hasBlock, ssrc, sender, block } = this.#session.heard;
     if (!hasSender && !hasBlock) return true;
     const heard: RtcpReceived = {
