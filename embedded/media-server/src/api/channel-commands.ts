@@ -154,10 +154,10 @@ function transfer(channel: Channel, rest: string[]): string {
   if (dialplan !== 'inline') return '-ERR\n';
   const partner = channel.bridgedTo;
   // As in FreeSWITCH the channel itself is meant when there is no other leg.
-  const targets = which === '-bleg' ? [partner ?? channel] : which === '-both' ? [partner, channel] : [channel];
+  const targets =
+    which === '-bleg' ? [partner ?? channel] : which === '-both' && partner ? [channel, partner] : [channel];
   channel.unbridge(targets);
   for (const target of targets) {
-    if (!target) continue;
     leaveConference(target);
     runInline(target, list);
   }

@@ -38,7 +38,8 @@ const BASIC_APPLICATIONS: ReadonlyMap<string, Application> = new Map<string, App
   ['answer', (_context, channel) => channel.answer() as undefined],
   ['pre_answer', (_context, channel) => channel.preAnswer() as undefined],
   ['ring_ready', (_context, channel) => channel.ring() as undefined],
-  ['park', (_context, channel) => channel.emit('CHANNEL_PARK') as undefined],
+  // It waits already: who does not is parked by the queue of applications.
+  ['park', nothing],
   ['log', nothing],
   ['info', nothing],
   // Real media servers have these applications; without a speech engine or phrases they end without a sound.

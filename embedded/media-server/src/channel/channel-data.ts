@@ -3,8 +3,13 @@ import type { CodecFormat } from '@ringwire/rtp';
 /** FreeSWITCH's channel states as events name them, with their numbers. */
 export const CHANNEL_STATES = {
   CS_INIT: 1,
+  CS_ROUTING: 2,
+  CS_SOFT_EXECUTE: 3,
   CS_EXECUTE: 4,
   CS_EXCHANGE_MEDIA: 5,
+  CS_PARK: 6,
+  CS_HIBERNATE: 8,
+  CS_RESET: 9,
   CS_HANGUP: 10,
   CS_REPORTING: 11,
   CS_DESTROY: 12,

@@ -51,6 +51,16 @@ export interface ChannelOptions {
   onGone: (channel: Channel) => void;
 }
 
+/** The application in which a channel waits. */
+export interface Parking {
+  application: 'socket' | 'park';
+  argument: string;
+}
+
+function parkingHeaders({ application, argument }: Parking): [string, string][] {
+  return [['Application', application], ...(argument ? [['Application-Data', argument] as [string, string]] : [])];
+}
+
 /** Longest value of a channel variable. */
 const MAX_VARIABLE_LENGTH = 64 * 1024;
 /** Only what is sent has FreeSWITCH's bound of 99. */
@@ -94,6 +104,10 @@ export class Channel {
   readonly #holdMusic = new HoldMusic(this);
   #hungUpMs = 0;
   #bridgedMs = 0;
+  /** Where it waits for its client; undefined when it does something else. */
+  #parkedIn: Parking | 'state' | undefined;
+  /** Whom its peer was last told to talk to. */
+  #shownPeer = '';
   /** Events tell the other leg even after it has gone. */
   #lastPeer: ProfileFacts | undefined;
   #lastHoldMs = 0;
@@ -331,7 +345,13 @@ export class Channel {
       [this, other],
       [other, this],
     ] as const) {
-      if (channel.bridgedTo && channel.bridgedTo !== peer) channel.unbridge();
+      if (channel.bridgedTo && channel.bridgedTo !== peer) channel.unbridge([channel]);
+      channel.leavePark();
+      for (const state of ['CS_HIBERNATE', 'CS_RESET', 'CS_SOFT_EXECUTE'] as const) channel.setState(state);
+      channel.emit('CHANNEL_EXECUTE', [
+        ['Application', 'uuid_bridge'],
+        ['Application-Data', peer.uuid],
+      ]);
       channel.bridgedTo = peer;
       channel.#bridgedMs = Date.now();
       channel.setVariable('bridge_uuid', peer.uuid);
@@ -341,11 +361,23 @@ export class Channel {
       channel.setVariable('bridge_channel', peer.name);
     }
     this.leg.bridge(other.leg);
-    this.setState('CS_EXCHANGE_MEDIA');
-    other.setState('CS_EXCHANGE_MEDIA');
     this.emit('CHANNEL_BRIDGE', [
       ['Bridge-A-Unique-ID', this.uuid],
       ['Bridge-B-Unique-ID', other.uuid],
+    ]);
+    other.setState('CS_EXCHANGE_MEDIA');
+    other.#showPeer(this);
+    this.#showPeer(other);
+  }
+
+  /** Says whom it talks to now, unless it was the same before. */
+  #showPeer(peer: Channel): void {
+    const shown = `${peer.profile.callerName} ${peer.profile.callerNumber}`;
+    if (shown === this.#shownPeer) return;
+    this.#shownPeer = shown;
+    this.emit('CALL_UPDATE', [
+      ['Direction', 'SEND'],
+      ['Bridged-To', peer.uuid],
     ]);
   }
 
@@ -378,17 +410,51 @@ export class Channel {
     if (!on) this.#setCallState('ACTIVE');
   }
 
-  /** Waits for what its client says. */
-  park(): void {
+  /** Whether it waits for what its client says. */
+  get isParked(): boolean {
+    return this.#parkedIn !== undefined;
+  }
+
+  /** Waits for what its client says, in an application or, without one, in a state of its own. */
+  park(application?: Parking): void {
     if (this.isEnded) return;
+    this.leavePark();
+    this.#parkedIn = application ?? 'state';
+    if (application) this.emit('CHANNEL_EXECUTE', parkingHeaders(application));
+    else this.setState('CS_PARK');
     this.emit('CHANNEL_PARK');
   }
 
+  /** Waits no more; does nothing when it does not wait. */
+  leavePark(): void {
+    const parkedIn = this.#parkedIn;
+    if (!parkedIn) return;
+    this.#parkedIn = undefined;
+    this.emit('CHANNEL_UNPARK');
+    if (parkedIn === 'state') return;
+    this.emit('CHANNEL_EXECUTE_COMPLETE', [...parkingHeaders(parkedIn), ['Application-Response', '_none_']]);
+  }
+
+  /** Leaves where it is and goes on to execute something else, with the states of a transfer. */
+  route(): void {
+    if (this.isEnded) return;
+    this.leavePark();
+    const callState = this.#callState;
+    for (const [state, shown] of [
+      ['CS_ROUTING', 'RINGING'],
+      ['CS_EXECUTE', callState],
+    ] as const) {
+      this.#state = state;
+      this.#setCallState(shown);
+      this.emit('CHANNEL_STATE');
+    }
+  }
+
   /**
-   * Parts two bridged channels; both are parked, but those of `leaving` that go on to something else. Does nothing when it is not
-   * bridged.
+   * Parts two bridged channels. Those of `going` go on to something else; another is hung up, as in FreeSWITCH, unless its
+   * `park_after_bridge` is true. Does nothing when it is not bridged.
    */
-  unbridge(leaving: readonly (Channel | undefined)[] = []): void {
+  unbridge(going: readonly Channel[]): void {
     const other = this.bridgedTo;
     if (!other) return;
     this.emit('CHANNEL_UNBRIDGE', [
@@ -402,10 +468,11 @@ export class Channel {
       channel.leg.leave();
       channel.setVariable('bridge_uuid', undefined);
       channel.setVariable('signal_bond', undefined);
-      if (!channel.isEnded) {
-        channel.setState('CS_EXECUTE');
-        if (!leaving.includes(channel)) channel.park();
-      }
+    }
+    for (const channel of [this, other]) {
+      if (channel.isEnded || going.includes(channel)) continue;
+      if (isTrue(channel.getVariable('park_after_bridge'))) channel.park();
+      else void channel.hangup('NORMAL_CLEARING');
     }
   }
 
@@ -425,10 +492,8 @@ export class Channel {
     partner?.setVariable('last_bridge_proto_specific_hangup_cause', this.getVariable('proto_specific_hangup_cause'));
     this.signalling?.end(cause);
     this.emit('CHANNEL_HANGUP');
-    this.unbridge([partner]);
-    // As in FreeSWITCH: who is left alone goes too, unless it was told to wait.
-    if (partner && isTrue(partner.getVariable('park_after_bridge'))) partner.park();
-    else void partner?.hangup('NORMAL_CLEARING');
+    this.leavePark();
+    this.unbridge([]);
     this.digits.flush();
     this.setState('CS_HANGUP');
     this.#setCallState('HANGUP');

@@ -129,6 +129,11 @@ export class ExecuteQueue {
 
   async #execute(application: string, argument: string, options: ExecuteOptions): Promise<void> {
     const channel = this.#channel;
+    if (application === 'park' && !channel.isParked) {
+      // It is over when the channel waits no more.
+      channel.park({ application, argument });
+      return;
+    }
     const loops = options.loops ?? 1;
     if (options.lock) this.#locks++;
     try {

@@ -189,7 +189,11 @@ function takePart(
   isModerator: boolean,
 ): Promise<Departure> {
   leaveConference(channel);
-  channel.unbridge();
+  const partner = channel.bridgedTo;
+  if (partner) {
+    channel.unbridge([channel, partner]);
+    partner.park();
+  }
   if (conference.isEnded) return Promise.resolve({});
   return new Promise((resolve) => {
     const membership: Membership = { next: undefined };

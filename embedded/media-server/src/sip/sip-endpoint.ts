@@ -258,7 +258,7 @@ export class SipEndpoint {
         connection.endOfChannel();
         return;
       }
-      channel.emit('CHANNEL_PARK');
+      channel.park({ application: 'socket', argument: `${target.host}:${target.port} async full` });
       channel.onGone(() => connection.endOfChannel());
     } catch (error) {
       counters.eventSocketLost++;
