@@ -18,8 +18,8 @@ export const CONTROL_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string,
   ['reloadxml', () => '+OK [Success]\n'],
   ['reloadacl', () => '+OK acl reloaded\n'],
   ['load', loadModule],
-  ['unload', (_context, argument) => (argument ? '-ERR [Module is built in]\n' : '-USAGE: [-f] <mod_name>\n')],
-  ['reload', (_context, argument) => (argument ? '-ERR [Module is built in]\n' : '-USAGE: [-f] <mod_name>\n')],
+  ['unload', (_context, argument) => unloadModule(argument)],
+  ['reload', (_context, argument) => unloadModule(argument)],
 ]);
 
 const OK = '+OK\n';
@@ -103,7 +103,14 @@ const LEVELS_OF_PINO: Readonly<Record<string, string>> = {
 /** What there is of modules is part of the server. */
 function loadModule(_context: ApiContext, name: string): string {
   if (name === '') return '-USAGE: <mod_name>\n';
-  return `+OK Reloading XML\n-ERR [Module ${MODULES.has(name) ? 'already loaded' : 'not found'}]\n`;
+  const problem = MODULES.has(name) ? 'Module already loaded' : 'module load file routine returned an error';
+  return `+OK Reloading XML\n-ERR [${problem}]\n`;
+}
+
+function unloadModule(argument: string): string {
+  const name = argument.replace(/^-f\s+/, '');
+  if (name === '') return '-USAGE: [-f] <mod_name>\n';
+  return `-ERR [${MODULES.has(name) ? 'Module is built in' : 'No such module!'}]\n`;
 }
 
 /** `hupall [<cause> [<variable> <value>]…]`: all calls, or those whose variables are so. */

@@ -21,20 +21,17 @@ export const STATUS_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string, 
   ['create_uuid', () => randomUUID()],
   ['strepoch', () => String(Math.floor(Date.now() / 1000))],
   ['strmicroepoch', () => String(Date.now() * 1000)],
-  ['module_exists', (_context, argument) => String(MODULES.has(argument))],
+  ['module_exists', (_context, argument) => (argument === '' ? '' : String(MODULES.has(argument)))],
 ]);
 
-/** Of FreeSWITCH's modules those whose work this server does. */
+/** Of FreeSWITCH's modules, and jambonz' additions to it, those whose work this server does. */
 export const MODULES: ReadonlySet<string> = new Set([
-  'mod_event_socket',
-  'mod_sofia',
-  'mod_commands',
-  'mod_dptools',
-  'mod_sndfile',
-  'mod_tone_stream',
-  'mod_conference',
-  'mod_audio_fork',
-  'mod_dub',
+  ...['CORE_PCM_MODULE', 'mod_event_socket', 'mod_sofia', 'mod_commands', 'mod_dptools', 'mod_conference'],
+  ...['mod_audio_fork', 'mod_dub', 'mod_avmd', 'mod_vad_detect', 'mod_vad_silero'],
+  // Files, and what is fetched.
+  ...['mod_sndfile', 'mod_native_file', 'mod_tone_stream', 'mod_shout', 'mod_opusfile', 'mod_http_cache'],
+  // Codecs: Opus, and G.722, which is in mod_spandsp beside tones; its fax is not here.
+  ...['mod_opus', 'mod_spandsp'],
 ]);
 
 const RULE = '='.repeat(97);
