@@ -7,6 +7,7 @@ import { Random } from '../random.js';
 import { FileInputs } from './file-inputs.js';
 import { readFailure, writeFailure } from './input.js';
 import { formatMediaSummary, runMediaFuzz } from './run-media.js';
+import { watchStalls } from './stall-meter.js';
 import { fillIn, HTTP_PORT, uuidOf } from './stand-ins.js';
 
 const PACKETS = 1500;
@@ -53,6 +54,24 @@ t.test('fuzz media: a failure that was written is run again alone', async (t) =>
   t.equal(summary.packets, undefined);
   t.same(summary.files?.kinds, { wav: 1 });
   t.ok(summary.ok);
+});
+
+t.test('fuzz media: a thread that does nothing else for more than a second is told', async (t) => {
+  const stall = new Promise<number>((resolve) => {
+    const stop = watchStalls(
+      (ms) => {
+        stop();
+        resolve(ms);
+      },
+      () => {},
+    );
+  });
+  const alive = setInterval(() => {}, 1000);
+  t.teardown(() => clearInterval(alive));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const start = process.cpuUsage().user;
+  while (process.cpuUsage().user - start < 1_300_000);
+  t.ok((await stall) > 1000);
 });
 
 t.test('fuzz media: stand-ins are filled in, and no address outside this machine is left', async (t) => {

@@ -2,11 +2,9 @@ import { readFileSync } from 'node:fs';
 
 const EVERY_MS = 200;
 const STALL_MS = 1000;
-/** Of the time that a thread seemed to stand still, it must have worked for so much; else the machine had no time for it. */
-const WORKED = 0.7;
-
 /**
- * Tells of each time that this thread did nothing else for more than a second, by its own clock on a processor where the system tells that.
+ * Tells of each time that this thread did nothing else for more than a second: of its own time on a processor where the system tells that,
+ * since on a busy machine everything takes long.
  *
  * @param onBeat called five times a second while it does not
  * @returns ends it
@@ -17,10 +15,8 @@ export function watchStalls(onStall: (ms: number) => void, onBeat: () => void): 
   const timer = setInterval(() => {
     const now = performance.now();
     const cpuMs = threadCpuMs();
-    const ms = now - lastMs - EVERY_MS;
-    if (ms > STALL_MS && (cpuMs === undefined || lastCpuMs === undefined || cpuMs - lastCpuMs > WORKED * ms)) {
-      onStall(Math.round(ms));
-    }
+    const ms = cpuMs === undefined || lastCpuMs === undefined ? now - lastMs - EVERY_MS : cpuMs - lastCpuMs;
+    if (ms > STALL_MS) onStall(Math.round(ms));
     lastMs = now;
     lastCpuMs = cpuMs;
     onBeat();
