@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** One input: what it is, where it goes, and its bytes as they were made, with stand-ins for what only a run knows. */
@@ -28,7 +28,9 @@ const SCHEMA = 1;
 export function writeFailure(folder: string, seed: number, failure: MediaFailure): string {
   mkdirSync(folder, { recursive: true });
   const last = failure.inputs.at(-1);
-  const path = join(folder, `${failure.part}-${failure.what}-${seed}-${last?.n ?? 0}.json`);
+  const name = join(folder, `${failure.part}-${failure.what}-${seed}-${last?.n ?? 0}`);
+  let path = `${name}.json`;
+  for (let again = 2; existsSync(path); again++) path = `${name}-${again}.json`;
   const inputs = failure.inputs.map((input) => ({ ...input, bytes: input.bytes.toString('base64') }));
   const { part, what, error } = failure;
   writeFileSync(path, `${JSON.stringify({ schema: SCHEMA, seed, part, what, error, inputs }, undefined, 1)}\n`);

@@ -63,7 +63,11 @@ channel.onmessage = (event) => {
     channel.postMessage({ kind: 'held', id: note.id, heldBytes: held() } satisfies Note);
   if (!isMainThread) return;
   if (note.kind === 'beat') beats.set(note.thread, performance.now());
-  if (note.kind === 'report') process.send?.(note.report);
+  if (note.kind === 'report') {
+    process.send?.(note.report);
+    // A thread that dies takes those that it has started with it; who lives beats again.
+    if (note.report.event === 'exception') beats.clear();
+  }
   if (note.kind === 'held') answers.push(note.heldBytes);
 };
 channel.unref();

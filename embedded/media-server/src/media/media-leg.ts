@@ -61,6 +61,7 @@ export class MediaLeg {
     number,
     { kind: AttachmentKind; onEvent: (event: AttachmentEvent) => void; onEnded: () => void }
   >();
+  #isOpen = false;
   #settleOpen: { resolve: () => void; reject: (error: Error) => void } | undefined;
   #settleClosed: () => void = () => undefined;
   #nextId = 1;
@@ -225,6 +226,7 @@ export class MediaLeg {
     switch (report.type) {
       case 'opened':
         this.port = report.port;
+        this.#isOpen = true;
         this.#settleOpen?.resolve();
         return;
       case 'openFailed':
@@ -248,10 +250,11 @@ export class MediaLeg {
     }
   }
 
-  /** The thread died. */
+  /** The thread died. Whoever is still opening the leg hears it from {@link opened} alone: it has no leg yet that could be lost. */
   lose(): void {
     this.#settleOpen?.reject(new MediaUnavailableError('the media thread ended'));
     this.#end();
+    if (!this.#isOpen) return;
     // Whoever waits for the end of a playback must not wait for ever.
     this.#listener.onReport({ type: 'closed', leg: this.id });
     this.#listener.onLost();
