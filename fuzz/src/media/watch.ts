@@ -33,7 +33,7 @@ const COLLECT_MS = 1500;
 const thread = isMainThread ? 'main' : isMedia(workerData) ? `media ${threadId}` : `decoder ${threadId}`;
 const channel = new BroadcastChannel('ringwire-fuzz');
 const send = (report: WatchReport): void => {
-  if (isMainThread) process.send?.(report);
+  if (isMainThread) tell(report);
   else channel.postMessage({ kind: 'report', report } satisfies Note);
 };
 
@@ -50,7 +50,7 @@ process.on('uncaughtExceptionMonitor', (error, origin) => {
 watchStalls(
   (ms) => send({ type: 'watch', event: 'stall', thread, ms }),
   () => {
-    if (isMainThread) process.send?.({ type: 'watch', event: 'beat' } satisfies WatchReport);
+    if (isMainThread) tell({ type: 'watch', event: 'beat' });
     else channel.postMessage({ kind: 'beat', thread } satisfies Note);
   },
 );
@@ -64,7 +64,7 @@ channel.onmessage = (event) => {
   if (!isMainThread) return;
   if (note.kind === 'beat') beats.set(note.thread, performance.now());
   if (note.kind === 'report') {
-    process.send?.(note.report);
+    tell(note.report);
     // A thread that dies takes those that it has started with it; who lives beats again.
     if (note.report.event === 'exception') beats.clear();
   }
@@ -80,14 +80,7 @@ if (isMainThread) {
     setTimeout(() => {
       const heldBytes = answers.reduce((sum, bytes) => sum + bytes, 0);
       const rssBytes = process.memoryUsage.rss();
-      process.send?.({
-        type: 'watch',
-        event: 'memory',
-        id: message.id,
-        rssBytes,
-        heldBytes,
-        threads: answers.length,
-      } satisfies WatchReport);
+      tell({ type: 'watch', event: 'memory', id: message.id, rssBytes, heldBytes, threads: answers.length });
     }, COLLECT_MS);
   });
   setInterval(() => {
@@ -99,6 +92,11 @@ if (isMainThread) {
       send({ type: 'watch', event: 'hang', thread: name, ms: Math.round(ms) });
     }
   }, 1000).unref();
+}
+
+/** A fuzzer that is gone hears nothing; without the callback each try would be an exception, of which it would be told. */
+function tell(report: WatchReport): void {
+  if (process.connected) process.send?.(report, () => {});
 }
 
 function held(): number {
