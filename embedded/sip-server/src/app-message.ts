@@ -27,8 +27,9 @@ export function parseAppMessage(text: string): AppMessage {
     if (!TOKEN.test(name) || /[\r\n]/.test(line)) throw new CommandError(`invalid header: ${line.slice(0, 60)}`);
     headers.push([name, line.slice(colon + 1).trim()]);
   }
-  if (/[\r\n]/.test(startLine)) throw new CommandError('invalid start line');
-  return { startLine, headers, body: split < 0 ? '' : text.slice(split + 4) };
+  // What an application says as a reason may come from anywhere; its caller is answered all the same.
+  if (!startLine.startsWith('SIP/') && /[\r\n]/.test(startLine)) throw new CommandError('invalid start line');
+  return { startLine: startLine.replace(/[\r\n]+/g, ' '), headers, body: split < 0 ? '' : text.slice(split + 4) };
 }
 
 /** Value of the first header of that name (lower case). */

@@ -2,6 +2,7 @@ import { on } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@ringwire/common/log/logger.js';
 import {
+  bracketed,
   type ClientTransaction,
   ShortLivedMap,
   type SipClock,
@@ -107,6 +108,11 @@ export class SipBridge implements ControlHandler {
     layer.on('ack', (ack, source) => this.incoming.receiveAck(ack, source));
     layer.on('strayAck', (ack, source) => {
       if (!proxy.forwardAck(ack, source)) layer.counters.strayAcks++;
+    });
+    layer.on('transportFailed', ({ message }, { method, destination, request }) => {
+      const { transport, host, port } = destination;
+      const to = `${transport}/${bracketed(host)}:${port}`;
+      logger.info({ cause: message, to, method, callId: request.get('Call-ID') }, 'a request was not delivered');
     });
     layer.on('listenerError', (err) => logger.error({ err }, 'a SIP event was not handled'));
     this.sweeper = setInterval(() => this.incoming.sweep(performance.now()), SWEEP_MS);

@@ -1,4 +1,4 @@
-import { createUserAgent, type ListenOptions, SipMessage } from '@ringwire/sip';
+import { createResponse, createUserAgent, type ListenOptions, SipMessage } from '@ringwire/sip';
 import { makeAuthority } from '@ringwire/sip/test-certificates.js';
 import t, { type Test } from 'tap';
 import { readArguments } from './arguments.js';
@@ -7,6 +7,8 @@ import { browser } from './test-browser.js';
 import { DRACHTIO } from './test-drachtio.js';
 import { startPeer } from './test-peer.js';
 import { connectApp, heldDialogs, notDrachtio, sdp, startServer, until } from './test-rig.js';
+
+type Browser = Awaited<ReturnType<typeof browser>>;
 
 const WS = ['--contact', 'sip:127.0.0.1:0;transport=ws'];
 
@@ -102,6 +104,59 @@ t.test('ws: the application calls a registered browser by the address its REGIST
   t.ok(await dialog.destroy().catch((err: unknown) => err), 'a browser that is gone does not hold the BYE up');
   await heldDialogs(server, 0);
 });
+
+t.test(
+  'ws: a browser that connects anew is reached by its name once its REGISTER is accepted (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const server = await startServer(t, WS);
+    const srf = await connectApp(t, server, (srf) => {
+      srf.register((req, res) =>
+        res.send(req.get('To')?.includes('mallory') || req.get('Call-ID') === 'known' ? 200 : 401),
+      );
+    });
+    const url = server.contacts.at(-1)!.replace('sip:', 'ws://').replace(/;.*/, '');
+    const registers = async (user: string, callId: string, status: number): Promise<Browser> => {
+      const phone = await browser(t, url);
+      phone.send(phone.request('REGISTER', { To: `<sip:${user}@ringwire.test>`, 'Call-ID': callId }));
+      await phone.received((message) => message.status === status);
+      return phone;
+    };
+    /** Calls the name; the INVITE has to come on this connection. */
+    const isReached = async (phone: Browser, subject: string): Promise<void> => {
+      const headers = { Subject: subject };
+      const calling = srf
+        .createUAC(phone.contact.slice(1, -1), { localSdp: sdp(1), headers })
+        .catch((err: unknown) => err);
+      const invite = await phone.received(
+        (message) => message.method === 'INVITE' && message.get('Subject') === subject,
+      );
+      phone.send(createResponse(invite, 486, undefined, 'them'));
+      t.match(await calling, { status: 486 }, subject);
+    };
+    const first = await registers('alice', 'known', 200);
+    // Half open: it is there for the server, but reads nothing.
+    first.socket.pause();
+    const second = await registers('alice', 'known', 200);
+    await isReached(second, 'the new connection');
+    const stranger = await registers('alice', 'guessed', 401);
+    const otherUser = await registers('mallory', 'own', 200);
+    await isReached(second, 'neither who was refused, nor another user');
+    const third = await registers('alice', 'known', 200);
+    third.socket.terminate();
+    await until(() => server.layer.byTransport.connections.ws === 4);
+    await isReached(second, 'the one before, when the newest is gone');
+    for (const { socket } of [first, second]) socket.terminate();
+    await until(() => server.layer.byTransport.connections.ws === 2);
+    t.match(await srf.createUAC(first.contact.slice(1, -1), { localSdp: sdp(1) }).catch((err: unknown) => err), {
+      status: 503,
+    });
+    t.same(
+      [stranger, otherUser].map(({ socket }) => socket.readyState),
+      [1, 1],
+    );
+  },
+);
 
 /** An application that answers calls and calls back whoever registers; a phone over one transport; a call each way. */
 async function callBothWays(

@@ -10,11 +10,16 @@ import { parseCSeq, parseVia } from './via.js';
 import { NOWHERE, type Wire } from './wire.js';
 
 /** What the client transactions of a layer share with its other parts. */
-export type ClientSurroundings = Pick<ClientHost, 'timers' | 'clock' | 'counters' | 'listenerFailed'> & { wire: Wire };
+export type ClientSurroundings = Pick<
+  ClientHost,
+  'timers' | 'clock' | 'counters' | 'listenerFailed' | 'transportFailed'
+> & { wire: Wire };
 
 /** Requests that are sent: their Via, the addresses of their next hop (RFC 3263), and the table of their transactions. */
 export class ClientRequests {
   private readonly transactions = new ShortLivedMap<string, ClientTransaction>();
+  /** Those without final response, by the connection on which their request went out. */
+  private readonly byConnection = new Map<number, ShortLivedMap<string, ClientTransaction>>();
   private readonly resolver: SipResolver;
   private readonly largeRequests: LargeRequests;
   private readonly host: ClientHost;
@@ -28,7 +33,11 @@ export class ClientRequests {
       ...shared,
       transmit: (bytes, to, done) => wire.transmit(bytes, to, undefined, done),
       startCancel: (cancel, destination) => this.startCancel(cancel, destination),
-      clientEnded: (transaction) => this.transactions.delete(transaction.key),
+      sentOn: (transaction, connectionId) => this.await(transaction, connectionId),
+      clientEnded: (transaction) => {
+        this.transactions.delete(transaction.key);
+        this.leaveConnection(transaction);
+      },
       tryNext: (transaction, refusal) => this.tryNext(transaction, refusal),
     };
     const speaks = (transport: TransportName, family: 4 | 6): boolean => wire.points.speaks(transport, family);
@@ -84,7 +93,28 @@ export class ClientRequests {
     const method = parseCSeq(response.get('CSeq')!)?.method ?? '';
     const transaction = via && this.transactions.get(`${via.branch}|${method}`);
     transaction?.receive(response);
+    if (transaction?.finalResponse) this.leaveConnection(transaction);
     return transaction !== undefined;
+  }
+
+  /** Whether a request that went out on this connection has no final response. */
+  isAwaited(connectionId: number): boolean {
+    return this.byConnection.has(connectionId);
+  }
+
+  /**
+   * A connection is over: what went out on it failed (RFC 3261 §8.1.3.1, §17.1.4). Where the peer ended it in an orderly way
+   * it may still answer over a connection of its own (§18.2.2).
+   */
+  connectionEnded(connectionId: number, cause: Error | undefined): void {
+    const waiting = this.byConnection.get(connectionId);
+    if (!waiting) return;
+    this.byConnection.delete(connectionId);
+    for (const transaction of [...waiting.values()]) {
+      // It may begin anew on another connection.
+      transaction.connectionId = undefined;
+      if (cause) transaction.connectionLost(cause);
+    }
   }
 
   /** Forgets all transactions. */
@@ -133,6 +163,22 @@ export class ClientRequests {
     return transaction;
   }
 
+  private await(transaction: ClientTransaction, connectionId: number): void {
+    this.leaveConnection(transaction);
+    transaction.connectionId = connectionId;
+    const waiting = this.byConnection.get(connectionId) ?? new ShortLivedMap();
+    waiting.set(transaction.key, transaction);
+    this.byConnection.set(connectionId, waiting);
+  }
+
+  private leaveConnection(transaction: ClientTransaction): void {
+    const { connectionId } = transaction;
+    if (connectionId === undefined) return;
+    transaction.connectionId = undefined;
+    const waiting = this.byConnection.get(connectionId);
+    if (waiting?.delete(transaction.key) && waiting.size === 0) this.byConnection.delete(connectionId);
+  }
+
   private startCancel(cancel: SipMessage, destination: Endpoint): ClientTransaction {
     const branch = parseVia(cancel.getList('Via')[0]!)?.branch ?? '';
     const transaction = this.add(cancel, branch, destination);
@@ -159,6 +205,7 @@ export class ClientRequests {
     const key = `${branch}|${request.method}`;
     this.transactions.delete(transaction.key);
     this.transactions.set(key, transaction);
+    this.leaveConnection(transaction);
     transaction.restart(key, target);
   }
 

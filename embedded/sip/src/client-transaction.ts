@@ -19,7 +19,12 @@ export interface ClientHost {
   timers: SipTimers;
   clock: SipClock;
   counters: SipCounters;
-  transmit(bytes: Buffer, to: Endpoint, done: (error?: Error) => void): void;
+  /** @returns the connection that takes it; undefined without one */
+  transmit(bytes: Buffer, to: Endpoint, done: (error?: Error) => void): number | undefined;
+  /** The request of this transaction went out on a connection. */
+  sentOn(transaction: ClientTransaction, connectionId: number): void;
+  /** The transport did not take a request, or lost it. Comes before whatever follows from it. */
+  transportFailed(transaction: ClientTransaction, cause: Error): void;
   /** Starts the CANCEL as a transaction of its own with the Via that it already has. */
   startCancel(cancel: SipMessage, destination: Endpoint): ClientTransaction;
   clientEnded(transaction: ClientTransaction): void;
@@ -58,6 +63,8 @@ export class ClientTransaction extends EventEmitter<ClientTransactionEvents> {
   alternatives: Endpoint[] = [];
   /** A provisional response but 100 has come up: the present address has the request. */
   private progressed = false;
+  /** @internal The connection on which the request went out. */
+  connectionId: number | undefined;
 
   /** @internal */
   constructor(
@@ -140,6 +147,13 @@ export class ClientTransaction extends EventEmitter<ClientTransactionEvents> {
     if (this.current === 'proceeding') this.sendCancel();
   }
 
+  /** @internal The connection on which the request went out is lost: nobody will answer on it (RFC 3261 §17.1.4). */
+  connectionLost(cause: Error): void {
+    if (this.finalResponse) return;
+    this.host.counters.transportErrors++;
+    this.input({ type: 'transportError', cause });
+  }
+
   /** @internal Ends at once without events but 'terminated'. */
   destroy(): void {
     this.finish('terminated');
@@ -155,13 +169,16 @@ export class ClientTransaction extends EventEmitter<ClientTransactionEvents> {
 
   /** Whether another address may get the request: nobody has answered or given it up. */
   private mayMove(): boolean {
-    const { current } = this;
-    const isWaiting = current === 'calling' || current === 'trying' || current === 'proceeding';
-    return isWaiting && !this.progressed && !this.cancelHeaders && this.alternatives.length > 0;
+    return this.isWaiting && !this.progressed && !this.cancelHeaders && this.alternatives.length > 0;
+  }
+
+  private get isWaiting(): boolean {
+    return this.current === 'calling' || this.current === 'trying' || this.current === 'proceeding';
   }
 
   private input(event: ClientEvent): void {
     const before = this.current;
+    if (event.type === 'transportError' && this.isWaiting) this.host.transportFailed(this, event.cause);
     const failed = event.type === 'transportError' || event.type === 'timerB' || event.type === 'timerF';
     if (failed && this.mayMove() && this.host.tryNext(this, undefined)) return;
     const step = stepClient(this.method === 'INVITE', before, event, this.context);
@@ -219,10 +236,11 @@ export class ClientTransaction extends EventEmitter<ClientTransactionEvents> {
 
   private transmit(): void {
     const { key } = this;
-    this.host.transmit(this.bytes, this.destination, (error) => {
+    const connectionId = this.host.transmit(this.bytes, this.destination, (error) => {
       // News of an address that was left means nothing.
       if (error && key === this.key) this.input({ type: 'transportError', cause: error as SipTransportError });
     });
+    if (connectionId !== undefined) this.host.sentOn(this, connectionId);
   }
 
   /** RFC 3261 §17.1.1.3. */

@@ -56,9 +56,22 @@ export class TransactionTimeoutError extends SipError {
   }
 }
 
-/** The message could not be handed to the network. */
+/** The message could not be handed to the network, or the connection that took it is lost. */
 export class SipTransportError extends SipError {
   readonly code = 'sip/transport';
+
+  /** Says in plain words what failed below; the cause keeps the rest. */
+  static of(cause: Error): SipTransportError {
+    if (cause instanceof SipTransportError) return cause;
+    return new SipTransportError(plainly(cause), { cause });
+  }
+}
+
+/** OpenSSL's own text has numbers, functions and source files in it, and ends in a line break. */
+function plainly({ message, reason, code, name }: NodeJS.ErrnoException & { reason?: string }): string {
+  const [, routineFailed] = /\berror:[0-9A-F]+:[^:]*:[^:]*:([^:]+)/i.exec(message) ?? [];
+  if (routineFailed !== undefined) return `TLS: ${routineFailed}`;
+  return message.replace(/\s+/g, ' ').trim() || (reason ?? code ?? name);
 }
 
 /** The operation does not fit the present state of a transaction, call or dialog. */

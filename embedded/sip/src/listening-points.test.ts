@@ -8,7 +8,7 @@ function points(...listen: ListenOptions[]): ListeningPoints {
   const transports = listen.map(
     ({ transport, host, port }): Transport => ({
       local: { transport, host, port },
-      send: () => {},
+      send: () => undefined,
       close: async () => {},
     }),
   );

@@ -158,7 +158,7 @@ export class SipMessage {
 
   /** Puts a header line before all others: Via of a request that is sent. */
   prepend(name: string, value: string): this {
-    this.headers.unshift({ name, key: headerKey(name), value });
+    this.headers.unshift({ name, key: headerKey(name), value: oneLine(value) });
     return this;
   }
 
@@ -199,7 +199,9 @@ export class SipMessage {
   /** Start line and headers with a right Content-Length, up to and with the empty line. */
   headText(): string {
     const start =
-      this.kind === 'request' ? `${this.method} ${this.uri} SIP/2.0\r\n` : `SIP/2.0 ${this.status} ${this.reason}\r\n`;
+      this.kind === 'request'
+        ? `${this.method} ${this.uri} SIP/2.0\r\n`
+        : `SIP/2.0 ${this.status} ${printable(this.reason)}\r\n`;
     if (this.index && this.saysItsLength()) return `${start}${this.index}\r\n`;
     let text = start;
     let lengthWritten = false;
@@ -244,6 +246,16 @@ function oneLine(value: string | number): string {
   const text = String(value);
   return /[\r\n]/.test(text) ? text.replace(/[\r\n]+/g, ' ') : text;
 }
+
+/**
+ * A reason phrase as RFC 3261 §25.1 has it: no control characters but tabs. A line end in what an error or an application
+ * says would begin a header of its own, or break the message for its reader.
+ */
+function printable(reason: string): string {
+  return CONTROLS.test(reason) ? reason.replace(new RegExp(CONTROLS, 'gu'), ' ').trim() : reason;
+}
+
+const CONTROLS = /(?:(?!\t)\p{Cc})+/u;
 
 /** Splits a list header at commas that are neither quoted nor inside angle brackets; empty elements are dropped. */
 export function splitList(value: string): string[] {

@@ -1,4 +1,5 @@
-import { tagOf } from './address.js';
+import { parseNameAddr, parseUri, tagOf } from './address.js';
+import type { InvalidNames } from './invalid-names.js';
 import type { SipMessage } from './message.js';
 import { ownText } from './own-text.js';
 import { responseEndpoint, stampReceived } from './received.js';
@@ -54,6 +55,7 @@ export class ServerRequests {
       answered: (transaction, status) => {
         sourceLimits?.noteAnswer(transaction.source.host, status, transaction.method);
         if (status >= 200) this.noteClosed(transaction);
+        if (status >= 200 && status < 300 && transaction.method === 'REGISTER') this.proveNames(transaction);
       },
       serverEnded: (transaction) => {
         this.noteClosed(transaction);
@@ -79,10 +81,7 @@ export class ServerRequests {
   receive(request: SipMessage, source: MessageSource): void {
     const via = stampReceived(request, source);
     const { connectionId } = source;
-    if (connectionId !== undefined && isInvalidName(via.host)) {
-      const { transports } = this.around.wire.points;
-      transports.find((t) => t.local === source.local)?.alias?.(via.host, connectionId);
-    }
+    if (connectionId !== undefined && isInvalidName(via.host)) this.namesAt(source)?.say(via.host, connectionId);
     const key = serverKey(request, via);
     const known = this.transactions.get(key);
     if (request.method === 'ACK') this.receiveAck(request, source, known, key);
@@ -108,6 +107,22 @@ export class ServerRequests {
     transaction.openAt = this.around.sourceLimits?.noteOpen(source.host);
     if (request.method === 'INVITE') transaction.reply(100);
     if (!this.user.request(transaction)) transaction.reply(503);
+  }
+
+  private namesAt(source: MessageSource): InvalidNames | undefined {
+    return this.around.wire.points.transports.find(({ local }) => local === source.local)?.names;
+  }
+
+  /** Who answers a REGISTER with success has checked whose it is: the made-up names in it are those of its address of record. */
+  private proveNames({ request, source }: ServerTransaction): void {
+    const { connectionId } = source;
+    const names = this.namesAt(source);
+    if (connectionId === undefined || !names) return;
+    const { user = '', host = '' } = parseUri(parseNameAddr(request.get('To') ?? '')?.uri ?? '') ?? {};
+    const contacts = request.getList('Contact').map((contact) => parseUri(parseNameAddr(contact)?.uri ?? '')?.host);
+    for (const name of new Set([request.topVia?.host, ...contacts])) {
+      if (name !== undefined && isInvalidName(name)) names.prove(name, connectionId, `${user}@${host.toLowerCase()}`);
+    }
   }
 
   private noteClosed(transaction: ServerTransaction): void {

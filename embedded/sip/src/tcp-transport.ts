@@ -68,6 +68,14 @@ interface Connection {
   awaitsPong: boolean;
   /** Traffic since the idle timer was armed. */
   active: boolean;
+  /** Sends that the socket has not confirmed. */
+  unconfirmed: Set<(error?: Error) => void>;
+  /** Anything came on it. */
+  heard: boolean;
+  /** The peer sends nothing more. */
+  ended: boolean;
+  /** Why it failed, or we closed it. */
+  cause: Error | undefined;
 }
 
 /** SIP over TCP or, with settings for it, TLS: frames the stream, keeps connections in both directions and reuses them by remote address. */
@@ -97,7 +105,7 @@ export class TcpTransport implements Transport {
     const bounds = { ...DEFAULT_TCP_LIMITS, ...limits };
     const server = tls
       ? createTlsServer({ noDelay: true, handshakeTimeout: bounds.firstMessageMs, ...serverTlsOptions(tls) })
-      : createServer({ noDelay: true });
+      : createServer(HALF_OPEN);
     // Counts also those that have not shaken hands.
     if (tls) server.maxConnections = bounds.maxConnections;
     // IPv4 peers of an IPv6 wildcard would appear under mapped addresses.
@@ -134,24 +142,30 @@ export class TcpTransport implements Transport {
     return this.byId.has(connectionId);
   }
 
-  send(bytes: Buffer, to: Endpoint, connectionId: number | undefined, done: (error?: Error) => void): void {
+  send(
+    bytes: Buffer,
+    to: Endpoint,
+    connectionId: number | undefined,
+    done: (error?: Error) => void,
+  ): number | undefined {
     const known = connectionId === undefined ? undefined : this.byId.get(connectionId);
     const connection = known ?? this.byKey.get(keyOf(to)) ?? this.dial(to);
     if (!connection) {
       queueMicrotask(() => done(new SipTransportError('too many connections')));
-      return;
+      return undefined;
     }
     if (connection.socket.writableLength > this.limits.maxQueuedBytes) {
       this.drop(connection, 'slow-reader');
       queueMicrotask(() => done(new SipTransportError(`${connection.key} does not read`)));
-      return;
+      return undefined;
     }
-    let called = false;
+    const { unconfirmed } = connection;
+    unconfirmed.add(done);
     connection.socket.write(bytes, (error) => {
-      if (called) return;
-      called = true;
-      done(error ? new SipTransportError(error.message, { cause: error }) : undefined);
+      // Why it failed is known once the connection is closed: a socket that is destroyed confirms anything.
+      if (!error && !connection.socket.destroyed && unconfirmed.delete(done)) done();
     });
+    return connection.id;
   }
 
   async close(): Promise<void> {
@@ -172,6 +186,7 @@ export class TcpTransport implements Transport {
     // Two deadlines at once are one end.
     if (connection.socket.destroyed) return;
     this.sink.closed?.(reason);
+    connection.cause ??= new SipTransportError(`connection closed: ${reason}`);
     connection.socket.destroy();
   }
 
@@ -188,7 +203,7 @@ export class TcpTransport implements Transport {
     if (this.outgoing >= this.limits.maxOutgoing || to.port <= 0 || to.port > 65_535) return undefined;
     const socket = this.tls
       ? connectTls({ host: to.host, port: to.port, ...clientTlsOptions(this.tls, to) }).setNoDelay(true)
-      : connect({ host: to.host, port: to.port, noDelay: true });
+      : connect({ ...HALF_OPEN, host: to.host, port: to.port });
     const timer = setTimeout(
       () => socket.destroy(new SipTransportError('connect timed out')),
       this.limits.connectTimeoutMs,
@@ -233,13 +248,21 @@ export class TcpTransport implements Transport {
       ponged: false,
       awaitsPong: false,
       active: false,
+      unconfirmed: new Set(),
+      heard: false,
+      ended: false,
+      cause: undefined,
     };
     this.byId.set(connection.id, connection);
     this.byKey.set(key, connection);
     this.watchIdle(connection);
     socket.on('data', (chunk) => this.receive(connection, chunk));
-    // The write callbacks and 'close' carry the consequence; an unheard 'error' would end the process.
-    socket.on('error', () => this.sink.refused());
+    socket.on('end', () => this.peerEnded(connection));
+    // 'close' carries the consequence; an unheard 'error' would end the process.
+    socket.on('error', (error) => {
+      connection.cause ??= SipTransportError.of(error);
+      this.sink.refused();
+    });
     socket.on('close', () => {
       this.clock.clearTimeout(connection.partialTimer);
       this.clock.clearTimeout(connection.firstMessageTimer);
@@ -247,12 +270,43 @@ export class TcpTransport implements Transport {
       this.clock.clearTimeout(connection.keepAliveTimer);
       this.byId.delete(connection.id);
       if (this.byKey.get(key) === connection) this.byKey.delete(key);
+      const cause = this.causeOfEnd(connection);
+      for (const done of connection.unconfirmed) done(cause);
+      connection.unconfirmed.clear();
+      this.sink.connectionEnded?.(connection.id, cause);
     });
     return connection;
   }
 
+  /**
+   * The peer has ended the connection. It may have taken what we sent last, and answer over a connection of its own (RFC
+   * 3261 §18.2.2); or that crossed its end and is refused: the refusal is on its way then, and the next write meets it.
+   */
+  private peerEnded(connection: Connection): void {
+    const { id, key, socket } = connection;
+    connection.ended = true;
+    if (this.byKey.get(key) === connection) this.byKey.delete(key);
+    // TLS is over with either side.
+    if (this.tls !== undefined || this.sink.isAwaited?.(id) !== true) {
+      socket.end();
+      return;
+    }
+    this.clock.clearTimeout(connection.partialTimer);
+    connection.partialTimer = this.clock.setTimeout(() => socket.end('\r\n'), REFUSAL_MS);
+  }
+
+  /** Why a connection that is closed failed; undefined when its peer ended it in an orderly way. */
+  private causeOfEnd({ cause, unconfirmed, ended, heard }: Connection): Error | undefined {
+    if (cause) return cause;
+    if (!ended || unconfirmed.size > 0) return new SipTransportError('connection closed');
+    // A server that does not want our certificate may do no more than close after the handshake.
+    if (this.tls && !heard) return new SipTransportError('connection closed by the peer before it said anything');
+    return undefined;
+  }
+
   private receive(connection: Connection, chunk: Buffer): void {
     const { socket, framer } = connection;
+    connection.heard = true;
     // More of what could not be framed.
     if (socket.writableEnded || socket.destroyed) return;
     const source: MessageSource = {
@@ -298,6 +352,12 @@ export class TcpTransport implements Transport {
 }
 
 const NOTHING = Buffer.alloc(0);
+
+/** We end our side of TCP ourselves when the peer has ended its own. */
+const HALF_OPEN = { noDelay: true, allowHalfOpen: true };
+
+/** How long a refusal of bytes that crossed the end of a connection may take: a round trip. */
+const REFUSAL_MS = 200;
 
 /** How long the last answer may take to leave before a connection is cut. */
 const LAST_WORDS_MS = 2000;

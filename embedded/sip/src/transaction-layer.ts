@@ -31,6 +31,8 @@ export interface TransactionLayerEvents {
   strayAck: [SipMessage, MessageSource];
   /** A response that belongs to no transaction. */
   stray: [SipMessage, MessageSource];
+  /** A request was not taken by the transport, or its connection is lost; it may go on at another address (counted too). */
+  transportFailed: [Error, ClientTransaction];
   /** A listener above the layer threw: a bug there; the layer goes on. */
   listenerError: [unknown];
   /** Bytes that were no acceptable message (counted too). */
@@ -57,10 +59,18 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
       garbage: (error, source) => {
         if (this.listenerCount('garbage') > 0) this.tell(() => this.emit('garbage', error, source));
       },
+      isAwaited: (connectionId) => this.clients.isAwaited(connectionId),
+      connectionEnded: (connectionId, cause) => this.clients.connectionEnded(connectionId, cause),
     });
     const { wire } = this;
     const shared = { timers, clock, counters, wire, listenerFailed: (error: unknown) => this.listenerFailed(error) };
-    this.clients = new ClientRequests(shared, options.dns ?? {}, options.maxDatagramBytes ?? 1300);
+    const transportFailed = (transaction: ClientTransaction, cause: Error): void =>
+      this.tell(() => this.emit('transportFailed', cause, transaction));
+    this.clients = new ClientRequests(
+      { ...shared, transportFailed },
+      options.dns ?? {},
+      options.maxDatagramBytes ?? 1300,
+    );
     this.servers = new ServerRequests(
       { ...shared, sourceLimits: options.sourceLimits },
       {

@@ -34,7 +34,10 @@ function clientRig(method: string, transport: TransportName = 'udp') {
     transmit: (bytes: Buffer, _to: unknown, done: (error?: Error) => void) => {
       sent.push([clock.nowMs, bytes.toString().split(' ')[0]!]);
       fail = done;
+      return undefined;
     },
+    sentOn: () => undefined,
+    transportFailed: () => undefined,
     startCancel: (cancel: SipMessage) => {
       sent.push([clock.nowMs, cancel.method]);
       return transaction;

@@ -1,3 +1,5 @@
+import type { InvalidNames } from './invalid-names.js';
+
 /** `ws` and `wss` are SIP over WebSocket (RFC 7118), without and with TLS. */
 export type TransportName = 'udp' | 'tcp' | 'tls' | 'ws' | 'wss';
 
@@ -56,15 +58,20 @@ export interface Transport {
   readonly local: Endpoint;
   /** Connections that are open; undefined where there are none. */
   readonly connectionCount?: number;
-  /** Sends; `done` is called once, with the error when it failed. Does not throw. */
-  send(bytes: Buffer, to: Endpoint, connectionId: number | undefined, done: (error?: Error) => void): void;
+  /**
+   * Sends; `done` is called once, with the error when it failed, never before this returns. Does not throw.
+   * @returns the connection that takes it, whose end {@link TransportSink.connectionEnded} tells; undefined without one
+   */
+  send(
+    bytes: Buffer,
+    to: Endpoint,
+    connectionId: number | undefined,
+    done: (error?: Error) => void,
+  ): number | undefined;
   /** Whether this is a live connection of this transport. */
   holds?(connectionId: number): boolean;
-  /**
-   * Remembers that a name that cannot be looked up (`….invalid`, RFC 7118 Appendix B.1) is at the other end of a
-   * connection. A name belongs to the connection that said it first, as long as that lives.
-   */
-  alias?(name: string, connectionId: number): void;
+  /** The made-up names (`….invalid`, RFC 7118 Appendix B.1) that are at the other ends of its connections. */
+  readonly names?: InvalidNames;
   close(): Promise<void>;
 }
 
@@ -80,6 +87,13 @@ export interface TransportSink {
   nextConnectionId(): number;
   /** We closed a connection, or did not take it. */
   closed?(reason: CloseReason): void;
+  /** Whether somebody waits for an answer to what was sent on a connection. */
+  isAwaited?(connectionId: number): boolean;
+  /**
+   * A connection is over, after `done` of all that was sent on it.
+   * @param cause undefined where the peer ended it in an orderly way, and had taken all that was sent
+   */
+  connectionEnded?(connectionId: number, cause: Error | undefined): void;
   /** Asked about connections that peers open; without it all are taken. */
   guard?: ConnectionGuard | undefined;
 }

@@ -35,11 +35,9 @@ export class UdpTransport implements Transport {
     return new UdpTransport(socket, local);
   }
 
-  send(bytes: Buffer, to: Endpoint, _connectionId: number | undefined, done: (error?: Error) => void): void {
+  send(bytes: Buffer, to: Endpoint, _connectionId: number | undefined, done: (error?: Error) => void): undefined {
     try {
-      this.socket.send(bytes, to.port, to.host, (error) =>
-        error ? done(new SipTransportError(error.message, { cause: error })) : done(),
-      );
+      this.socket.send(bytes, to.port, to.host, (error) => (error ? done(SipTransportError.of(error)) : done()));
     } catch (error) {
       // A closed socket and a port out of range throw here.
       queueMicrotask(() => done(new SipTransportError('datagram not sent', { cause: error })));

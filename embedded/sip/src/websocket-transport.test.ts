@@ -88,6 +88,23 @@ t.test('ws: a name belongs to the connection that said it first; a name nobody s
   t.equal(server.counters.transportErrors, failures + 1);
 });
 
+t.test('ws: a name is at the newest connection whose REGISTER was answered with success', async (t) => {
+  const server = await agent(t);
+  server.onRequest((transaction) => transaction.reply(transaction.request.get('Call-ID') === 'refused' ? 403 : 200));
+  const [first, second, third] = [await browser(t, server), await browser(t, server), await browser(t, server)];
+  for (const [one, callId] of [
+    [first, 'z9hG4bK1'],
+    [second, 'z9hG4bK2'],
+    [third, 'refused'],
+  ] as const) {
+    one.send('REGISTER', callId);
+    await one.next();
+  }
+  const asked = second.next();
+  void server.request({ method: 'MESSAGE', uri: `sip:a@${first.host};transport=ws` });
+  t.equal((await asked).message.method, 'MESSAGE');
+});
+
 t.test('ws: a double CRLF is answered with one', async (t) => {
   const server = await agent(t);
   const { socket } = await browser(t, server);

@@ -6,6 +6,7 @@ import { isIP, type Socket } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
 import { admitConnection, watchHandshakes } from './connection-guard.js';
 import { SipTransportError } from './errors.js';
+import { InvalidNames } from './invalid-names.js';
 import type { ParseLimits } from './parse-message.js';
 import { DEFAULT_TCP_LIMITS } from './tcp-transport.js';
 import { type SipClock, systemClock } from './timers.js';
@@ -61,9 +62,12 @@ interface Connection {
   peer: { host: string; port: number };
   /** Heard since the last ping. */
   alive: boolean;
-  aliases: Set<string>;
   /** What was sent before the connection was open. */
   waiting: Array<() => void>;
+  /** Sends that are not confirmed. */
+  unconfirmed: Set<(error?: Error) => void>;
+  /** Why it failed, or we closed it. */
+  cause: Error | undefined;
   firstMessageTimer: unknown;
   partialTimer: unknown;
   /** It has answered a ping. */
@@ -87,10 +91,10 @@ export interface WebSocketOptions {
 export class WebSocketTransport implements Transport {
   private readonly byKey = new Map<string, Connection>();
   private readonly byId = new Map<number, Connection>();
-  private readonly byAlias = new Map<string, Connection>();
   /** Those that have not brought an acceptable message, the oldest first. */
   private readonly silent = new Set<Connection>();
   private readonly pinger: NodeJS.Timeout;
+  readonly names: InvalidNames;
 
   private constructor(
     private readonly server: Server,
@@ -100,6 +104,7 @@ export class WebSocketTransport implements Transport {
     private readonly limits: WebSocketLimits,
     private readonly clock: SipClock,
   ) {
+    this.names = new InvalidNames(clock);
     this.pinger = setInterval(() => this.ping(), limits.pingMs);
   }
 
@@ -158,35 +163,34 @@ export class WebSocketTransport implements Transport {
     return this.byId.has(connectionId);
   }
 
-  alias(name: string, connectionId: number): void {
-    const connection = this.byId.get(connectionId);
-    const key = name.toLowerCase();
-    // A browser has one name; a peer that says many would fill the map.
-    if (!connection || this.byAlias.has(key) || connection.aliases.size > 0) return;
-    connection.aliases.add(key);
-    this.byAlias.set(key, connection);
-  }
-
-  send(bytes: Buffer, to: Endpoint, connectionId: number | undefined, done: (error?: Error) => void): void {
+  send(
+    bytes: Buffer,
+    to: Endpoint,
+    connectionId: number | undefined,
+    done: (error?: Error) => void,
+  ): number | undefined {
     const connection = this.find(to, connectionId);
     if (!connection) {
       queueMicrotask(() => done(new SipTransportError(`no connection to ${to.host}:${to.port}`)));
-      return;
+      return undefined;
     }
-    const { socket } = connection;
+    const { socket, unconfirmed } = connection;
     if (socket.bufferedAmount > this.limits.maxQueuedBytes || connection.waiting.length > 100) {
       this.drop(connection, 'slow-reader');
       queueMicrotask(() => done(new SipTransportError(`${connection.key} does not read`)));
-      return;
+      return undefined;
     }
+    unconfirmed.add(done);
     const write = (): void => {
       // RFC 7118 §5: text or binary; browsers expect text, which has to be UTF-8.
-      socket.send(bytes, { binary: !isUtf8(bytes) }, (error) =>
-        done(error ? new SipTransportError(error.message, { cause: error }) : undefined),
-      );
+      socket.send(bytes, { binary: !isUtf8(bytes) }, (error) => {
+        // Why it failed is known once the connection is closed.
+        if (!error && unconfirmed.delete(done)) done();
+      });
     };
     if (socket.readyState === WebSocket.CONNECTING) connection.waiting.push(write);
     else write();
+    return connection.id;
   }
 
   async close(): Promise<void> {
@@ -202,7 +206,7 @@ export class WebSocketTransport implements Transport {
     const known = connectionId === undefined ? undefined : this.byId.get(connectionId);
     // Who connected from a browser cannot be dialled: with its connection it is gone.
     if (known || connectionId !== undefined) return known;
-    if (isInvalidName(to.host)) return this.byAlias.get(to.host.toLowerCase());
+    if (isInvalidName(to.host)) return this.byId.get(this.names.find(to.host) ?? Number.NaN);
     return this.byKey.get(`${to.host}:${to.port}`) ?? this.dial(to);
   }
 
@@ -258,6 +262,7 @@ export class WebSocketTransport implements Transport {
   private drop(connection: Connection, reason: CloseReason): void {
     if (connection.socket.readyState > WebSocket.OPEN) return;
     this.options.sink.closed?.(reason);
+    connection.cause ??= new SipTransportError(`connection closed: ${reason}`);
     connection.socket.terminate();
   }
 
@@ -283,22 +288,26 @@ export class WebSocketTransport implements Transport {
       socket,
       peer: { host, port },
       alive: true,
-      aliases: new Set(),
       waiting: [],
+      unconfirmed: new Set(),
+      cause: undefined,
       firstMessageTimer: undefined,
       partialTimer: undefined,
       ponged: false,
     };
     this.byId.set(id, connection);
     this.byKey.set(key, connection);
-    socket.on('open', () => this.flush(connection));
+    socket.on('open', () => {
+      for (const write of connection.waiting.splice(0)) write();
+    });
     socket.on('pong', () => {
       connection.alive = true;
       connection.ponged = true;
     });
     socket.on('message', (data) => this.receive(connection, data));
-    // The write callbacks and 'close' carry the consequence; an unheard 'error' would end the process.
+    // 'close' carries the consequence; an unheard 'error' would end the process.
     socket.on('error', (error: NodeJS.ErrnoException) => {
+      connection.cause ??= SipTransportError.of(error);
       this.options.sink.refused();
       if (error.code?.startsWith('WS_ERR_')) this.options.sink.closed?.('unframeable');
     });
@@ -308,15 +317,14 @@ export class WebSocketTransport implements Transport {
       this.silent.delete(connection);
       this.byId.delete(id);
       if (this.byKey.get(key) === connection) this.byKey.delete(key);
-      for (const name of connection.aliases) this.byAlias.delete(name);
-      // Writing to a closed socket reports the failure to each of those who wait.
-      this.flush(connection);
+      this.names.forget(id);
+      // However it ended: nobody opens another one to answer what came on it.
+      const cause = connection.cause ?? new SipTransportError('WebSocket closed');
+      for (const done of connection.unconfirmed) done(cause);
+      connection.unconfirmed.clear();
+      this.options.sink.connectionEnded?.(id, cause);
     });
     return connection;
-  }
-
-  private flush(connection: Connection): void {
-    for (const write of connection.waiting.splice(0)) write();
   }
 
   private receive(connection: Connection, data: WebSocket.RawData): void {

@@ -55,6 +55,9 @@ export interface WireUser {
   response(message: SipMessage, source: MessageSource): void;
   /** Bytes that were no acceptable message; counted and, where possible, answered already. */
   garbage(error: SipParseError, source: MessageSource): void;
+  /** As {@link TransportSink.isAwaited} and {@link TransportSink.connectionEnded}. */
+  isAwaited(connectionId: number): boolean;
+  connectionEnded(connectionId: number, cause: Error | undefined): void;
 }
 
 /**
@@ -87,6 +90,8 @@ export class Wire {
       closed: (reason) => this.counters.countClosed(reason),
       guard: this.options.sourceLimits,
       nextConnectionId: () => ++lastConnection,
+      isAwaited: (connectionId) => this.user.isAwaited(connectionId),
+      connectionEnded: (connectionId, cause) => this.user.connectionEnded(connectionId, cause),
     };
     const { listen, tls } = this.options;
     const tcp = { limits: this.options.tcp, clock: this.clock };
@@ -126,14 +131,15 @@ export class Wire {
    * Sends a message.
    * @param source of the request that a response answers: it leaves by the same socket and connection
    * @param done called once, with the error when nothing was sent; never before this returns
+   * @returns the connection that takes it; undefined without one
    */
   transmit(
     bytes: Buffer,
     to: Endpoint,
     source: MessageSource | undefined,
     done: (error?: Error) => void = () => {},
-  ): void {
-    this.send(bytes, to, source, this.options.tap, done);
+  ): number | undefined {
+    return this.send(bytes, to, source, this.options.tap, done);
   }
 
   private send(
@@ -142,7 +148,7 @@ export class Wire {
     source: MessageSource | undefined,
     tap: WireTap | undefined,
     done: (error?: Error) => void,
-  ): void {
+  ): number | undefined {
     const transport =
       this.points.transports.find((t) => source !== undefined && t.local === source.local) ?? this.points.choose(to);
     const report = (error?: Error): void => {
@@ -153,11 +159,11 @@ export class Wire {
       queueMicrotask(() =>
         report(new SipTransportError(to === NOWHERE ? 'no destination' : `no ${to.transport} here`)),
       );
-      return;
+      return undefined;
     }
     // What goes back on a connection goes to its other end, whatever port a Via names.
     tap?.('out', bytes, source?.connectionId === undefined ? to : source, transport.local);
-    transport.send(bytes, to, source?.connectionId ?? to.connectionId, report);
+    return transport.send(bytes, to, source?.connectionId ?? to.connectionId, report);
   }
 
   /** Returns whether it was an acceptable message. */
