@@ -66,7 +66,7 @@ t.test(
     ] as const) {
       const uri = await uriOfPeer(t, peer(), 'tls');
       const error = await srf.createUAC(uri, { localSdp: sdp(1) }).catch((err: unknown) => err);
-      t.match(error, { status: 503, reason: /^Service Unavailable \(.+\)$/ });
+      t.match(error, { status: 503, reason: /^Service Unavailable( \(\w+\))?$/ });
       t.equal((await appRequest(srf, uri, { method: 'OPTIONS' })).status, 503);
       const [, port = ''] = /:(\d+);/.exec(uri) ?? [];
       t.match(said.splice(0), [
@@ -89,7 +89,7 @@ t.test('lost peer: createB2BUA tells the caller 503 where TLS fails (not drachti
   const caller = await startPeer(t);
   const failure = await caller.invite(uriOf(server)).final();
   t.equal(failure.status, 503);
-  t.match(failure.reason, /^Service Unavailable/);
+  t.match(failure.reason, /^Service Unavailable( \(\w+\))?$/, 'no addresses of ours');
   await nothingHeld(server);
 });
 

@@ -10,6 +10,7 @@ import {
   newTag,
   parseCSeq,
   parseUri,
+  reasonPhrase,
   SipMessage,
   tagOf,
 } from '@ringwire/sip';
@@ -223,10 +224,7 @@ export class Outgoing {
       this.receive(pending, createResponse(transaction.request, 408, undefined, newTag())),
     );
     transaction.once('transportError', (error) =>
-      this.receive(
-        pending,
-        createResponse(transaction.request, 503, `Service Unavailable (${error.message})`, newTag()),
-      ),
+      this.receive(pending, createResponse(transaction.request, 503, reasonOfFailure(error), newTag())),
     );
     transaction.once('terminated', () => {
       pendingClients.delete(pending.id);
@@ -319,6 +317,12 @@ export class Outgoing {
 function shownOf({ cancelled, transaction }: PendingClient, response: SipMessage): SipMessage {
   if (!cancelled || (response.status !== 401 && response.status !== 407)) return response;
   return createResponse(transaction.request, 487, undefined, tagOf(response.get('To')));
+}
+
+/** Applications hand reasons on to callers, who need not know our addresses: the log has the whole error. */
+function reasonOfFailure({ cause }: Error): string {
+  const { code } = (cause ?? {}) as NodeJS.ErrnoException;
+  return code === undefined ? reasonPhrase(503) : `${reasonPhrase(503)} (${code})`;
 }
 
 const NO_DIALOG = 'Server error: unable to find dialog for dialog id provided';
