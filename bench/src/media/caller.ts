@@ -39,6 +39,8 @@ export interface PlacedCalls {
 export class Caller {
   /** Calls that wait for their outbound event socket, by SIP call id. */
   readonly #expected = new Map<string, (arrival: Arrival) => void>();
+  /** Event sockets; a server ends the call with them. */
+  readonly #sockets = new Set<EslClient>();
 
   private constructor(
     readonly agent: UserAgent,
@@ -47,6 +49,8 @@ export class Caller {
   ) {
     listener.on('connection', (socket) => {
       const esl = new EslClient(socket);
+      this.#sockets.add(esl);
+      socket.on('close', () => this.#sockets.delete(esl));
       // A server that gives up the call closes the socket: the call's own time-out counts it.
       this.#welcome(esl).catch(() => esl.close());
     });
@@ -122,7 +126,9 @@ export class Caller {
     });
   }
 
+  /** Ends what is left of calls, and gives back its ports. */
   async close(): Promise<void> {
+    for (const esl of this.#sockets) esl.close();
     this.listener.close();
     await this.agent.stop();
   }

@@ -34,6 +34,7 @@ export async function measureMedia(options: MediaOptions, progress: (text: strin
     bridges: [],
     answers: [],
     soak: undefined,
+    problems: [],
   };
   const measure = async (server: MediaServerUnderTest): Promise<void> => {
     const bench = await MediaBench.create(server, load, sounds, progress);
@@ -49,7 +50,11 @@ export async function measureMedia(options: MediaOptions, progress: (text: strin
       if (options.calls.length > 1) report.memoryPerCall[server.name] = memoryPerCall(results);
       if (options.bridges > 0) report.bridges.push(await bench.bridges(options.bridges, BRIDGE_SECONDS));
       if (options.answersPerSecond > 0) report.answers.push(await bench.answers(options.answersPerSecond));
+    } catch (error) {
+      // What was measured before, and the other servers, are worth having.
+      report.problems.push(`${server.name}: ${error instanceof Error ? error.message : error}`);
     } finally {
+      await load.stop();
       await bench.close();
       await server.stop();
     }

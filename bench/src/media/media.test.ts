@@ -96,6 +96,7 @@ t.test('the report has a row per measurement and says what is the most', (t) => 
       },
     ],
     soak: undefined,
+    problems: [],
   });
   t.match(text, /^ringwire +100\/100 +0 +0 +0\.2 +1\.4 +2\.2 +6\.3 +0…1 +0\.200 +20 +17 +90\.0 +100 +2\.1 +21 +yes$/m);
   t.match(text, /^most without loss or lateness: ringwire: 100 calls$/m);

@@ -68,6 +68,8 @@ export interface MediaReport {
   bridges: BridgeResult[];
   answers: AnswerResult[];
   soak: SoakResult | undefined;
+  /** What ended a server's measurements early. */
+  problems: string[];
 }
 
 /** The report as tables for people. */
@@ -83,6 +85,7 @@ export function formatMediaReport(report: MediaReport): string {
   if (bridges.length > 0) parts.push(formatBridges(bridges));
   if (answers.length > 0) parts.push(formatAnswers(answers));
   if (soak) parts.push(formatSoak(soak));
+  parts.push(...report.problems);
   return `${parts.join('\n\n')}\n`;
 }
 
