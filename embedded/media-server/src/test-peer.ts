@@ -14,7 +14,9 @@ export { PhoneMedia };
 
 /** A media server on free ports of loopback. */
 export async function startServer(t: Teardown, flags: string[] = []): Promise<MediaServer> {
-  const argv = ['--sip', '127.0.0.1:0', '--esl', '127.0.0.1:0', '--rtp-ports', '0-0', ...flags];
+  // In real time the media threads of other tests would keep this test's phones from sending.
+  const quiet = ['--realtime', 'off'];
+  const argv = ['--sip', '127.0.0.1:0', '--esl', '127.0.0.1:0', '--rtp-ports', '0-0', ...quiet, ...flags];
   const logger = createLogger({ name: 'media-server', level: 'silent' });
   const server = await startMediaServer(readOptions(argv), logger, 'test');
   t.teardown(() => server.close());

@@ -25,11 +25,11 @@ function mayRunInRealTime(): boolean {
 const skip = mayRunInRealTime() ? false : 'needs chrt and the right to use it';
 
 t.test('media threads run in real time where that is allowed, no other thread does', { skip }, async (t) => {
-  await startServer(t, ['--workers', '2']);
+  await startServer(t, ['--workers', '2', '--realtime', 'on']);
   t.equal(policies().filter((policy) => policy === SCHED_RR).length, 2);
 });
 
 t.test('--realtime off: no thread runs in real time', async (t) => {
-  await startServer(t, ['--realtime', 'off']);
+  await startServer(t);
   t.notOk(policies().includes(SCHED_RR));
 });
