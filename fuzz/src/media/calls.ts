@@ -14,6 +14,7 @@ const FIRST_DYNAMIC = 96;
 const DYNAMIC: Partial<Record<CodecId, number>> = { opus: 96, 'L16@16000h': 97, 'L16@8000h': 98 };
 const PACKET_TIMES = [20, 10, 30, 40];
 const READY_MS = 10_000;
+const BYE_MS = 2000;
 const MAX_PORT_TRIES = 50;
 
 /** A call of ours: its signalling, its event socket and the sockets that its media come from. */
@@ -133,8 +134,8 @@ export class Caller {
 
   /** Hangs up. */
   async end(call: FuzzCall): Promise<void> {
-    // Who has ended by itself is over too.
-    if (!call.dialog.isEnded) await call.dialog.bye().catch(() => {});
+    // Who has ended by itself is over too, and a server that is gone answers nothing.
+    if (!call.dialog.isEnded) await Promise.race([call.dialog.bye().catch(() => {}), sleep(BYE_MS)]);
     call.esl.close();
     await call.esl.closed;
   }

@@ -22,6 +22,9 @@ const RTCP_PARTS = [
   hex('80cf0004 66757a7a 04000002 e1e2e3e4 80000000'),
 ];
 
+/** The reports among them come first. */
+const REPORTS = 4;
+
 /** What else comes to a media port: STUN, TURN, DTLS, ZRTP, T.38, keep-alives. */
 const OTHERS = [
   hex('00010000 2112a442 000102030405060708090a0b'),
@@ -43,6 +46,8 @@ const OTHERS = [
 /** A compound of reports, right in half of the cases. */
 export function rtcp(random: Random): Buffer {
   const parts = Array.from({ length: 1 + random.below(4) }, () => random.pick(RTCP_PARTS));
+  // A report is first in every compound that is right (RFC 3550 §6.1).
+  if (random.below(5) > 0) parts.unshift(random.pick(RTCP_PARTS.slice(0, REPORTS)));
   const packet = Buffer.concat(parts);
   if (random.below(3) === 0) return packet;
   if (random.below(20) === 0) return Buffer.concat([hex('80c9'), randomBytes(random, random.below(100))]);

@@ -216,7 +216,9 @@ export class PacketTarget {
       case 'srtp':
         return source.srtp(random);
       case 'rtcp':
-        return datagrams.rtcp(random);
+        return source.isSecured && random.below(8) > 0
+          ? source.srtcp(random, datagrams.rtcp(random))
+          : datagrams.rtcp(random);
       case 'srtcp':
         return source.srtcp(random, datagrams.rtcp(random));
       case 'stun-dtls':

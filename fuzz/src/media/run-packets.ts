@@ -32,7 +32,7 @@ const KEEP_UP_EVERY = 500;
 const PROBE_EVERY = 10_000;
 const PROGRESS_MS = 2000;
 /** What one looks for the culprit in. */
-const HISTORY = 300;
+const HISTORY = 1500;
 const MAX_FAILURES = 20;
 /** Servers that are started at most. */
 const MAX_STARTS = 6;
@@ -44,9 +44,16 @@ const COUNTS = [
   'rtp_packets_in_total',
   'rtp_bad_packets_total',
   'rtp_stray_packets_total',
+  'rtcp_packets_in_total',
+  'rtcp_bad_packets_total',
+  'dtmf_total',
+  'sip_requests_total',
   'sip_bad_messages_total',
   'esl_commands_total',
+  'sessions_total',
   'plays_total',
+  'url_fetches_total',
+  'forks_total',
 ];
 
 /** Sends mutated packets to a media server in a process of its own; one that dies is replaced, and the run goes on. */

@@ -2,12 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Memory } from './report.js';
+import { stackOf } from './stack-of.js';
 import type { WatchReport, WatchRequest } from './watch.js';
 
 const MAIN = fileURLToPath(import.meta.resolve('@ringwire/media-server/main.js'));
 const WATCH = new URL('./watch.js', import.meta.url).href;
 /** Node's flags as `npm run media-server` has them, and what watching needs. */
-const NODE_FLAGS = ['--single-threaded-gc', '--expose-gc', '--import', WATCH];
+const NODE_FLAGS = ['--single-threaded-gc', '--expose-gc', '--inspect-port=0', '--import', WATCH];
 const FLAGS = [
   '--sip',
   '127.0.0.1:0',
@@ -22,6 +23,7 @@ const FLAGS = [
 ];
 /** The main thread beats five times a second. */
 const HANG_MS = 15_000;
+const LOOK_MS = 1000;
 const STOP_MS = 8000;
 /** Levels of pino: what the server calls an error is a bug of its own. */
 const ERROR_LEVEL = 50;
@@ -60,7 +62,8 @@ export class ServerProcess {
       for (const line of lines) this.readLog(line);
     });
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-      if (!this.stopping && !/ExperimentalWarning/.test(text)) onTrouble('error', `stderr: ${text}`);
+      if (!this.stopping && !/ExperimentalWarning|Debugger (?:listening|attached|ending)|For help, see/.test(text))
+        onTrouble('error', `stderr: ${text}`);
     });
     child.on('message', (message) => this.hear(message as WatchReport));
     child.on('exit', (code, signal) => {
@@ -68,11 +71,14 @@ export class ServerProcess {
       clearInterval(this.watching);
       if (!this.stopping) onTrouble('crash', `the server ended with ${signal ?? code}`);
     });
+    let lastMs = performance.now();
     this.watching = setInterval(() => {
-      if (performance.now() - this.beatMs < HANG_MS) return;
-      onTrouble('hang', `the main thread hangs for more than ${HANG_MS} ms`);
-      child.kill('SIGKILL');
-    }, 1000);
+      const now = performance.now();
+      // When the fuzzer itself had no time, beats that came wait to be read.
+      if (now - lastMs > 2 * LOOK_MS) this.beatMs = now;
+      lastMs = now;
+      if (now - this.beatMs > HANG_MS) void this.giveUp();
+    }, LOOK_MS);
   }
 
   /** Starts one in that folder; resolves when it listens. */
@@ -122,6 +128,14 @@ export class ServerProcess {
     const timer = setTimeout(() => this.child.kill('SIGKILL'), STOP_MS);
     await once(this.child, 'exit');
     clearTimeout(timer);
+  }
+
+  private async giveUp(): Promise<void> {
+    clearInterval(this.watching);
+    const stack = await stackOf(this.child);
+    this.onTrouble('hang', `the main thread has not been heard of for more than ${HANG_MS} ms\n${stack}`);
+    this.stopping = true;
+    this.child.kill('SIGKILL');
   }
 
   private hear(report: WatchReport): void {
