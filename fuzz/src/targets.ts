@@ -46,9 +46,11 @@ function readEverything(message: SipMessage): void {
 }
 
 function facts(message: SipMessage): unknown {
+  // Control characters of a reason phrase are not written again.
+  const reason = message.reason.replace(/\p{Cc}+/gu, ' ').trim();
   const headers = message.headers.filter(({ key }) => key !== 'content-length');
   return {
-    line: [message.method, message.uri, message.status, message.reason],
+    line: [message.method, message.uri, message.status, reason],
     headers: headers.map(({ name, value }) => [name, value]),
     body: message.body.toString('latin1'),
   };
