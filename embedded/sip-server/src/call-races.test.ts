@@ -143,6 +143,22 @@ t.test(
   },
 );
 
+t.test(
+  'BYE before the ACK: where that of the application cannot be sent after it, the application is told (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const { server, caller, invite, dialog, call } = await answered(t, false);
+    const refused = call.request({ method: 'BYE', body: 'x' }).catch((err: unknown) => err);
+    await invite.response(200);
+    caller.ack(dialog, invite);
+    t.match(String(await refused), /missing content-type/);
+    const ended = call.destroy();
+    caller.answer(await caller.request('BYE'), 200);
+    await ended;
+    await nothingHeld(server);
+  },
+);
+
 t.test('BYE before the ACK: that of the caller ends the call', async (t) => {
   const { server, caller, dialog, call } = await answered(t, false);
   const ended = once(call, 'destroy');

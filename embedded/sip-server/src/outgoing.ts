@@ -133,8 +133,14 @@ export class Outgoing {
     }
     dialog.afterAck = () => {
       const isLive = this.context.dialogs.get(dialog.id) === dialog && !dialog.ending;
-      if (isLive) this.sendInside(client, messageId, dialog, 'BYE', uri, message);
-      else client.reply(messageId, 'NOK', NO_DIALOG);
+      try {
+        if (!isLive) throw new CommandError(NO_DIALOG);
+        this.sendInside(client, messageId, dialog, 'BYE', uri, message);
+      } catch (err) {
+        if (!(err instanceof CommandError)) throw err;
+        this.context.counters.refusedCommands++;
+        client.reply(messageId, 'NOK', err.message);
+      }
     };
   }
 
