@@ -32,6 +32,11 @@ export class Resampler {
     this.#kernel = buildKernel(this.#phases, this.margin, scale);
   }
 
+  /** Memory of its table: up to 590 KB where the rates have no common divisor. */
+  get heldBytes(): number {
+    return this.#kernel.byteLength;
+  }
+
   /** Output samples that `inputSamples` become. */
   outputLength(inputSamples: number): number {
     return Math.floor(inputSamples / this.step);

@@ -7,7 +7,7 @@ import { Random } from '../random.js';
 import { FileInputs } from './file-inputs.js';
 import { type FileJob, type FileReport, PROGRESS, PROGRESS_NUMBERS } from './file-worker.js';
 import type { MediaFailure, MediaInput } from './input.js';
-import type { Memory } from './report.js';
+import { type Memory, noMemory } from './report.js';
 
 /** What playing files came to. */
 export interface FilesResult {
@@ -52,8 +52,8 @@ export async function runFiles({ count, seed, replay, onFailure, onProgress }: F
     failures.push(failure);
     onFailure(failure);
   };
-  const before: Memory = { rssBytes: 0, heldBytes: 0 };
-  const after: Memory = { rssBytes: 0, heldBytes: 0 };
+  const before: Memory = noMemory();
+  const after: Memory = noMemory();
   const warmUp = Math.min(WARM_UP, Math.ceil(count / 4));
   let next = 0;
   while (next < count && failures.length < MAX_FAILURES) {
@@ -75,9 +75,7 @@ export async function runFiles({ count, seed, replay, onFailure, onProgress }: F
   /** Resolves with the number of the next input when the thread is over, whyever. */
   function runWorker(job: FileJob): Promise<number> {
     const shared = new Int32Array(job.progress);
-    const worker = new Worker(WORKER, { workerData: job, stderr: true });
-    // A decoder's library says there what is wrong with each file.
-    worker.stderr.resume();
+    const worker = new Worker(WORKER, { workerData: job });
     let done = false;
     let failed = 0;
     let lastBeat = -1;

@@ -81,6 +81,7 @@ export function formatMediaSummary({ seed, seconds, packets, files, failures }: 
       `  the server counted: ${kindsText(packets.counts)}`,
       `  ${packets.probes} good calls in between were answered and heard their tone`,
       `  server: ${memoryText(packets)}`,
+      ...packets.course.map((at) => `  with all calls: ${oneMemory(at)}`),
     );
   }
   if (files) {
@@ -111,8 +112,13 @@ function growthOf({ before, after }: { before: Memory; after: Memory }): { held:
 }
 
 function memoryText({ before, after }: { before: Memory; after: Memory }): string {
+  return `before ${oneMemory(before)}; after ${oneMemory(after)}`;
+}
+
+function oneMemory({ rssBytes, heldBytes, threads }: Memory): string {
   const mb = (bytes: number): string => (bytes / 1e6).toFixed(1);
-  return `RSS ${mb(before.rssBytes)} → ${mb(after.rssBytes)} MB, held after collection ${mb(before.heldBytes)} → ${mb(after.heldBytes)} MB`;
+  const each = Object.entries(threads).map(([name, bytes]) => `${name} ${mb(bytes)}`);
+  return `RSS ${mb(rssBytes)} MB, held ${mb(heldBytes)} MB${each.length > 0 ? ` (${each.join(', ')})` : ''}`;
 }
 
 function kindsText(kinds: Record<string, number>): string {

@@ -1,7 +1,7 @@
 import { Random } from '../random.js';
 import type { MediaFailure, MediaInput } from './input.js';
 import { PacketTarget } from './packet-target.js';
-import type { Memory } from './report.js';
+import { type Memory, noMemory } from './report.js';
 
 /** What packets came to. */
 export interface PacketsResult {
@@ -11,6 +11,8 @@ export interface PacketsResult {
   /** After the warm-up and at the end, with no call left. */
   before: Memory;
   after: Memory;
+  /** With all calls alive, ten times in a long run. */
+  course: Memory[];
   failures: MediaFailure[];
   /** Good calls that were answered and heard in between. */
   probes: number;
@@ -37,6 +39,7 @@ const MAX_FAILURES = 20;
 /** Servers that are started at most. */
 const MAX_STARTS = 6;
 const WARM_UP = 50_000;
+const COURSE = 10;
 /** Transactions of SIP need 32 s to end by themselves. */
 const REST_MS = 35_000;
 const SHORT_REST_MS = 500;
@@ -69,7 +72,8 @@ export async function runPackets({
   const history: MediaInput[] = [];
   const kinds: Record<string, number> = {};
   const counts: Record<string, number> = {};
-  let before: Memory = { rssBytes: 0, heldBytes: 0 };
+  let before = noMemory();
+  const course: Memory[] = [];
   let after = before;
   let probes = 0;
   let n = 0;
@@ -100,6 +104,7 @@ export async function runPackets({
           await target.probe();
           probes++;
         }
+        if (count >= WARM_UP && n % Math.ceil(count / COURSE) === 0) course.push(await target.server.memory());
         if (n === warmUp) {
           before = await target.settle(restMs);
           await target.placeCalls();
@@ -122,5 +127,15 @@ export async function runPackets({
       await target.stop();
     }
   }
-  return { inputs: n, kinds, seconds: (performance.now() - started) / 1000, before, after, failures, probes, counts };
+  return {
+    inputs: n,
+    kinds,
+    seconds: (performance.now() - started) / 1000,
+    before,
+    after,
+    course,
+    failures,
+    probes,
+    counts,
+  };
 }

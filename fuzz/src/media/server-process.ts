@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Memory } from './report.js';
+import { type Memory, noMemory } from './report.js';
 import { stackOf } from './stack-of.js';
 import type { WatchReport, WatchRequest } from './watch.js';
 
@@ -105,11 +105,11 @@ export class ServerProcess {
 
   /** Memory after a collection in all threads. Zeros when it is gone. */
   async memory(): Promise<Memory> {
-    if (this.isGone) return { rssBytes: 0, heldBytes: 0 };
+    if (this.isGone) return noMemory();
     const id = this.nextId++;
     const answer = new Promise<Memory>((resolve) => this.asked.set(id, resolve));
     this.child.send({ type: 'watch', ask: 'memory', id } satisfies WatchRequest);
-    const gone = once(this.child, 'exit').then((): Memory => ({ rssBytes: 0, heldBytes: 0 }));
+    const gone = once(this.child, 'exit').then(noMemory);
     return await Promise.race([answer, gone]);
   }
 
@@ -145,7 +145,11 @@ export class ServerProcess {
       case 'beat':
         return;
       case 'memory':
-        this.asked.get(report.id)?.({ rssBytes: report.rssBytes, heldBytes: report.heldBytes });
+        this.asked.get(report.id)?.({
+          rssBytes: report.rssBytes,
+          heldBytes: report.heldBytes,
+          threads: report.threads,
+        });
         this.asked.delete(report.id);
         return;
       case 'stall':

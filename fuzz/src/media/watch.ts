@@ -12,7 +12,14 @@ export type WatchReport =
   | { type: 'watch'; event: 'hang'; thread: string; ms: number }
   | { type: 'watch'; event: 'exception'; thread: string; origin: string; error: string }
   | { type: 'watch'; event: 'beat' }
-  | { type: 'watch'; event: 'memory'; id: number; rssBytes: number; heldBytes: number; threads: number };
+  | {
+      type: 'watch';
+      event: 'memory';
+      id: number;
+      rssBytes: number;
+      heldBytes: number;
+      threads: Record<string, number>;
+    };
 
 /** What the fuzzer asks: memory after a collection in every thread. */
 export interface WatchRequest {
@@ -25,7 +32,7 @@ type Note =
   | { kind: 'beat'; thread: string }
   | { kind: 'report'; report: WatchReport }
   | { kind: 'ask'; id: number }
-  | { kind: 'held'; id: number; heldBytes: number };
+  | { kind: 'held'; id: number; thread: string; heldBytes: number };
 
 const HANG_MS = 15_000;
 /** Threads answer within that, or have ended. */
@@ -56,11 +63,11 @@ watchStalls(
 );
 
 const beats = new Map<string, number>();
-let answers: number[] = [];
+let answers: Record<string, number> = {};
 channel.onmessage = (event) => {
   const note = (event as MessageEvent).data as Note;
   if (note.kind === 'ask' && !isMainThread)
-    channel.postMessage({ kind: 'held', id: note.id, heldBytes: held() } satisfies Note);
+    channel.postMessage({ kind: 'held', id: note.id, thread, heldBytes: held() } satisfies Note);
   if (!isMainThread) return;
   if (note.kind === 'beat') beats.set(note.thread, performance.now());
   if (note.kind === 'report') {
@@ -68,19 +75,19 @@ channel.onmessage = (event) => {
     // A thread that dies takes those that it has started with it; who lives beats again.
     if (note.report.event === 'exception') beats.clear();
   }
-  if (note.kind === 'held') answers.push(note.heldBytes);
+  if (note.kind === 'held') answers[note.thread] = note.heldBytes;
 };
 channel.unref();
 
 if (isMainThread) {
   process.on('message', (message) => {
     if (!isRequest(message)) return;
-    answers = [held()];
+    answers = { main: held() };
     channel.postMessage({ kind: 'ask', id: message.id } satisfies Note);
     setTimeout(() => {
-      const heldBytes = answers.reduce((sum, bytes) => sum + bytes, 0);
+      const heldBytes = Object.values(answers).reduce((sum, bytes) => sum + bytes, 0);
       const rssBytes = process.memoryUsage.rss();
-      tell({ type: 'watch', event: 'memory', id: message.id, rssBytes, heldBytes, threads: answers.length });
+      tell({ type: 'watch', event: 'memory', id: message.id, rssBytes, heldBytes, threads: answers });
     }, COLLECT_MS);
   });
   setInterval(() => {

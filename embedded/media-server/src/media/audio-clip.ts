@@ -9,10 +9,11 @@ import { Decoder } from './decoding/decoder.js';
 const MAX_FILE_BYTES = 128 * 1024 * 1024;
 /** Memory for clips that may be wanted again. */
 const CACHE_BYTES = 64 * 1024 * 1024;
-/** What a compressed file becomes, about: its length is not known before its end. */
-const COMPRESSION = 2;
+/** Of each clip beside its samples. */
+const ENTRY_BYTES = 1024;
 /** Samples decoded at a time: 50 to 100 ms, so that a tick never waits for a whole file. */
 const BLOCK_SAMPLES = 800;
+const NO_SAMPLES = new Int16Array(0);
 
 /** An uncompressed file at the rate of a leg, mono, decoded block by block where it is played. */
 export class AudioClip implements Clip {
@@ -21,12 +22,12 @@ export class AudioClip implements Clip {
   readonly sourceRateHz: number;
   readonly #pcm: Int16Array;
   readonly #info: WavInfo;
-  readonly #resampler: Resampler | undefined;
-  readonly #scratch: Int16Array;
+  #resampler: Resampler | undefined;
+  #scratch: Int16Array;
   /** 1 for each block that is decoded. */
   readonly #done: Uint8Array;
   #blocksLeft: number;
-  /** Given up when all of it is decoded. */
+  /** Given up when all of it is decoded, as is what decodes. */
   #file: Buffer | undefined;
 
   /** @throws WavFormatError when the file is not playable. */
@@ -41,8 +42,14 @@ export class AudioClip implements Clip {
     this.#pcm = new Int16Array(this.length);
     this.#blocksLeft = Math.ceil(this.length / BLOCK_SAMPLES);
     this.#done = new Uint8Array(this.#blocksLeft);
-    const margin = this.#resampler ? this.#resampler.margin : 0;
-    this.#scratch = new Int16Array(Math.ceil(BLOCK_SAMPLES * (this.sourceRateHz / rateHz)) + 2 * margin + 4);
+    this.#scratch = this.#resampler
+      ? new Int16Array(Math.ceil(BLOCK_SAMPLES * this.#resampler.step) + 2 * this.#resampler.margin + 4)
+      : NO_SAMPLES;
+  }
+
+  get heldBytes(): number {
+    const decoding = (this.#file?.length ?? 0) + this.#scratch.byteLength + (this.#resampler?.heldBytes ?? 0);
+    return this.#pcm.byteLength + this.#done.byteLength + decoding;
   }
 
   copy(position: number, out: Int16Array, offset: number, count: number): number {
@@ -67,9 +74,15 @@ export class AudioClip implements Clip {
     const file = this.#file;
     if (!file) return;
     this.#done[block] = 1;
-    if (--this.#blocksLeft === 0) this.#file = undefined;
     const start = block * BLOCK_SAMPLES;
-    const count = Math.min(BLOCK_SAMPLES, this.length - start);
+    this.#decode(file, start, Math.min(BLOCK_SAMPLES, this.length - start));
+    if (--this.#blocksLeft > 0) return;
+    this.#file = undefined;
+    this.#resampler = undefined;
+    this.#scratch = NO_SAMPLES;
+  }
+
+  #decode(file: Buffer, start: number, count: number): void {
     const resampler = this.#resampler;
     if (!resampler) {
       decodeWavFrames(file, this.#info, start, count, this.#pcm, start);
@@ -102,6 +115,11 @@ export class ClipCache {
   readonly #decoder = new Decoder();
   #bytes = 0;
 
+  /** Memory of all clips that are kept, about. */
+  get heldBytes(): number {
+    return this.#bytes;
+  }
+
   /** Rejects with the system's error, WavFormatError or UnplayableFileError. */
   async load(path: string, rateHz: LegRate): Promise<Clip> {
     const key = `${rateHz} ${path}`;
@@ -118,7 +136,7 @@ export class ClipCache {
         return await known.clip;
       }
       const clip = this.#read(file, facts.size, path, rateHz);
-      this.#keep(key, { clip, modifiedMs: facts.mtimeMs, sizeBytes: facts.size, bytes: facts.size * COMPRESSION });
+      this.#keep(key, { clip, modifiedMs: facts.mtimeMs, sizeBytes: facts.size, bytes: facts.size + ENTRY_BYTES });
       return await clip;
     } finally {
       await file.close();
@@ -144,13 +162,37 @@ export class ClipCache {
     this.#drop(key);
     this.#entries.set(key, entry);
     this.#bytes += entry.bytes;
-    // What could not be read is tried again the next time.
-    entry.clip.catch(() => {
+    this.#makeRoom(key);
+    void this.#weigh(key, entry);
+  }
+
+  /** Counts what a clip takes when that is known: once its header is read, and again when all of a compressed file is decoded. */
+  async #weigh(key: string, entry: CacheEntry): Promise<void> {
+    try {
+      const clip = await entry.clip;
+      this.#recount(key, entry, clip);
+      if (clip.length !== Number.POSITIVE_INFINITY) return;
+      await clip.whenReady(Number.POSITIVE_INFINITY);
+      this.#recount(key, entry, clip);
+    } catch {
+      // What could not be read is tried again the next time.
       if (this.#entries.get(key) === entry) this.#drop(key);
-    });
+    }
+  }
+
+  #recount(key: string, entry: CacheEntry, clip: Clip): void {
+    if (this.#entries.get(key) !== entry) return;
+    this.#bytes -= entry.bytes;
+    entry.bytes = clip.heldBytes + ENTRY_BYTES;
+    this.#bytes += entry.bytes;
+    this.#makeRoom(key);
+  }
+
+  /** Gives up the least recently used clips but that one. */
+  #makeRoom(kept: string): void {
     for (const oldest of this.#entries.keys()) {
-      if (this.#bytes <= CACHE_BYTES || oldest === key) break;
-      this.#drop(oldest);
+      if (this.#bytes <= CACHE_BYTES) return;
+      if (oldest !== kept) this.#drop(oldest);
     }
   }
 

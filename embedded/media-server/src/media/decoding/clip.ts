@@ -5,6 +5,8 @@ export interface Clip {
   readonly rateHz: LegRate;
   /** Rate of the file. */
   readonly sourceRateHz: number;
+  /** Memory that it takes now, about. */
+  readonly heldBytes: number;
   /** Samples; `Infinity` while it is not known. */
   readonly length: number;
   /**

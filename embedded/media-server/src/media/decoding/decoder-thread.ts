@@ -6,6 +6,9 @@ import type { DecodeJob, DecodeReport } from './decoder-protocol.js';
 const port = parentPort;
 if (!port) throw new Error('decoder-thread is started as a worker thread only');
 
+// The MP3 library writes a line there for every piece of a broken file; what is wrong is reported, and nothing else writes.
+console.error = () => {};
+
 const report = (message: DecodeReport): void => {
   port.postMessage(message, 'pcm' in message ? [message.pcm.buffer] : []);
 };

@@ -23,9 +23,7 @@ export class Decoder {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL('./decoder-thread.js', import.meta.url), { name: 'decoder', stderr: true });
-    // The MP3 library writes a line there for every piece of a broken file; what is wrong is reported.
-    worker.stderr.resume();
+    const worker = new Worker(new URL('./decoder-thread.js', import.meta.url), { name: 'decoder' });
     worker.on('message', (report: DecodeReport) => this.#receive(report));
     worker.on('error', () => undefined);
     worker.on('exit', () => {

@@ -161,3 +161,22 @@ t.test('an MP3 longer than a page is the same sound throughout', FFMPEG, async (
     t.ok(coefficient > 0.97, `at ${at}: ${coefficient}`);
   }
 });
+
+t.test(
+  'the cache counts what clips take in memory, not their files: small files of odd rates do not fill it',
+  async (t) => {
+    const clips = new ClipCache();
+    const dir = await folder(t);
+    for (let i = 0; i < 150; i++) {
+      const path = join(dir, `${i}.wav`);
+      // 8,000 and 47,999 have no common divisor: converting takes a table of 590 KB.
+      await writeFile(path, writeWav(chirp(20, 8000), 47_999));
+      await clips.load(path, 8000);
+    }
+    t.ok(clips.heldBytes > 32 * 1024 * 1024, `${clips.heldBytes}`);
+    t.ok(clips.heldBytes <= 64 * 1024 * 1024, `${clips.heldBytes}`);
+    const last = await clips.load(join(dir, '149.wav'), 8000);
+    last.copy(0, new Int16Array(last.length), 0, last.length);
+    t.ok(last.heldBytes < 1024, 'what decodes is given up when all is decoded');
+  },
+);

@@ -18,6 +18,10 @@ export class StreamedClip implements Clip {
     this.sourceRateHz = rateHz;
   }
 
+  get heldBytes(): number {
+    return this.#decoded * Int16Array.BYTES_PER_ELEMENT;
+  }
+
   copy(position: number, out: Int16Array, offset: number, count: number): number {
     const end = Math.min(position + count, this.#decoded);
     for (let at = position; at < end; at++) {
