@@ -15,8 +15,11 @@ import type { Execution } from './execute-queue.js';
 import { splitArguments } from './media-applications.js';
 
 const FAX_CNG_HZ = 1100;
-const FAX_CED_HZ = 2100;
 const SPANDSP_FAX = 'fax_detect';
+/** A calling machine: half a second ±15 % every three (T.30 §4.3.3.3). As long as spandsp wants it; what is shorter is no fax. */
+const CNG = { frequenciesHz: [FAX_CNG_HZ], minMs: 400 };
+/** One that answers: 2.6 to 4 s (T.30 §4.3.3.2), with the phase turned every 450 ms where echo cancellers are to be off (V.25 §3). */
+const CED = { frequenciesHz: [2100], minMs: 540, maxGapMs: 40 };
 
 /** Applications that listen for something. */
 export const DETECTION_APPLICATIONS: ReadonlyMap<string, Application> = new Map<string, Application>([
@@ -69,7 +72,7 @@ function detectSpandspFax(channel: Channel, words: string): undefined {
   if (application === undefined || argument === undefined) return undefined;
   startToneDetection(channel, {
     key: SPANDSP_FAX,
-    frequenciesHz: [tone === 'ced' ? FAX_CED_HZ : FAX_CNG_HZ],
+    ...(tone === 'ced' ? CED : CNG),
     side: 'read',
     hits: 1,
     timeoutMs: Math.max(0, Number(timeout) * 1000) || 0,

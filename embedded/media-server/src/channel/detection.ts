@@ -80,6 +80,10 @@ export interface ToneRequest {
   frequenciesHz: number[];
   side: Side;
   hits: number;
+  /** How long they must last; see {@link ToneWatchSpec}. */
+  minMs?: number;
+  /** Longest disturbance within that. */
+  maxGapMs?: number;
   /** 0 is no limit. */
   timeoutMs: number;
   /** Application to run then. */
@@ -93,14 +97,21 @@ export interface ToneRequest {
 
 /** Listens for frequencies that sound together; once heard it is over. False when it cannot be done. */
 export function startToneDetection(channel: Channel, request: ToneRequest): boolean {
-  const { key, frequenciesHz, side, timeoutMs } = request;
+  const { key, frequenciesHz, side, timeoutMs, minMs, maxGapMs } = request;
   const tones = [...runningOn(channel).keys()].filter((name) => name.startsWith(TONE_PREFIX));
   const name = TONE_PREFIX + key.toLowerCase();
   const usable = frequenciesHz.filter((hz) => hz > 0 && hz < 4000).slice(0, MAX_FREQUENCIES);
   if (usable.length === 0 || (tones.length >= MAX_TONES && !tones.includes(name))) return false;
   const hits = Number(channel.getVariable('tone_detect_hits')) || request.hits || 1;
   const startedMs = performance.now();
-  const spec: ToneWatchSpec = { side, watch: 'tone', frequenciesHz: usable, hits };
+  const spec: ToneWatchSpec = {
+    side,
+    watch: 'tone',
+    frequenciesHz: usable,
+    hits,
+    ...(minMs && { minMs }),
+    ...(maxGapMs && { maxGapMs }),
+  };
   const attachment = channel.leg.attach({ kind: 'toneWatch', ...spec }, () => {
     channel.setVariable(`tone_detect_${key}_total_time`, String(Math.round(performance.now() - startedMs)));
     channel.emit('DETECTED_TONE', [['Detected-Tone', key], ...(request.headers ?? [])]);

@@ -13,6 +13,10 @@ export type ToneWatchSpec = { side: Side } & (
       frequenciesHz: number[];
       /** How often it must be heard, half a second apart, no more than 5 s between two. */
       hits: number;
+      /** How long it must last to be heard. @defaultValue 60 */
+      minMs?: number;
+      /** Longest disturbance within it, which must not be silence. @defaultValue 0 */
+      maxGapMs?: number;
     }
   /** Call progress tones of a country: a key of {@link CADENCE_SETS}. */
   | { watch: 'cadence'; set: string }
@@ -23,8 +27,8 @@ export type ToneWatchSpec = { side: Side } & (
 export type ToneWatchEvent = { type: 'tone' } | { type: 'cadence'; name: string } | ({ type: 'beep' } & Beep);
 
 const FRAME_MS = 20;
-/** Three frames in a row: 60 ms. */
-const MIN_FRAMES = 3;
+/** Three frames in a row. */
+const MIN_MS = 60;
 const MIN_SHARE = 0.6;
 const BETWEEN_HITS_MS = 500;
 const HIT_EXPIRES_MS = 5000;
@@ -56,17 +60,17 @@ export class ToneWatch implements Attachment {
       const detector = new CadenceDetector(tones, (name) => context.report({ type: 'cadence', name }));
       return (frame) => detector.process(frame);
     }
-    return this.#countHits(spec.frequenciesHz, spec.hits, context);
+    return this.#countHits(spec, context);
   }
 
   #countHits(
-    frequenciesHz: number[],
-    hits: number,
+    { frequenciesHz, hits, minMs = MIN_MS, maxGapMs = 0 }: Extract<ToneWatchSpec, { watch: 'tone' }>,
     context: AttachmentContext<ToneWatchEvent>,
   ): (frame: Int16Array) => void {
     const meter = new ToneMeter(frequenciesHz);
     const least = 0.25 / frequenciesHz.length;
-    let frames = 0;
+    let lastedMs = 0;
+    let gapMs = 0;
     let counted = 0;
     let sinceHitMs = HIT_EXPIRES_MS;
     return (frame) => {
@@ -79,9 +83,16 @@ export class ToneWatch implements Attachment {
         sum += meter.shares[i]!;
         if (meter.shares[i]! < least) each = false;
       }
-      frames = each && sum >= MIN_SHARE ? frames + 1 : 0;
-      if (frames < MIN_FRAMES || (counted > 0 && sinceHitMs < BETWEEN_HITS_MS)) return;
-      frames = 0;
+      if (each && sum >= MIN_SHARE) {
+        lastedMs += gapMs + FRAME_MS;
+        gapMs = 0;
+      } else {
+        gapMs += FRAME_MS;
+        if (lastedMs === 0 || meter.isSilent || gapMs > maxGapMs) lastedMs = gapMs = 0;
+        return;
+      }
+      if (lastedMs < minMs || (counted > 0 && sinceHitMs < BETWEEN_HITS_MS)) return;
+      lastedMs = 0;
       sinceHitMs = 0;
       if (++counted < hits) return;
       this.ended = true;
