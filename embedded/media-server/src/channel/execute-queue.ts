@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Channel } from './channel.js';
 
 /** How a client wants an application run. */
@@ -60,6 +61,8 @@ export class ExecuteQueue {
   readonly #idleListeners = new Set<() => void>();
   #endListeners: (() => void)[] = [];
   #locks = 0;
+  /** How often the channel has gone on to something else. */
+  #departures = 0;
   /** While set, those that come to the top are broken too. */
   #breaking: 'one' | 'all' | undefined;
 
@@ -101,14 +104,42 @@ export class ExecuteQueue {
     this.#breakInnermost(concerned[concerned.length - 1]!);
   }
 
-  /** Ends everything because the channel goes on to something else. */
-  leave(): void {
+  /**
+   * Runs applications one after the other, each when the one before and what came above it have ended. Resolves with true when the last has ended, with
+   * false when it is not gone on with: the channel has ended, waits (`park`) or has left since `departure`, which {@link leave} gave.
+   */
+  async runList(
+    list: readonly (readonly [application: string, argument: string])[],
+    departure: number,
+  ): Promise<boolean> {
+    const goesOn = (): boolean => departure === this.#departures && !this.#channel.isEnded && !this.#channel.isParked;
+    for (const [application, argument] of list) {
+      if (!goesOn()) return false;
+      await this.#execute(application, argument, { uuid: randomUUID(), lock: false });
+    }
+    while (goesOn() && this.isBusy) await this.whenIdle();
+    return goesOn();
+  }
+
+  /** Whether the channel has gone on to something else since that departure. */
+  hasLeftSince(departure: number): boolean {
+    return departure !== this.#departures;
+  }
+
+  /** Goes on with no list; what runs now may end by itself. Returns the number of this departure. */
+  endList(): number {
+    return ++this.#departures;
+  }
+
+  /** Ends everything because the channel goes on to something else. Returns the number of this departure. */
+  leave(): number {
     this.#waiting.length = 0;
     for (const execution of [...this.#running].reverse()) {
       execution.abandoned = true;
       execution.broken = true;
       execution.stop?.();
     }
+    return this.endList();
   }
 
   /** Ends what was asked for under this id, whether it runs or waits. */

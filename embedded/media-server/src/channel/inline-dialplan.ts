@@ -1,22 +1,35 @@
-import { randomUUID } from 'node:crypto';
 import { argumentWords } from './argument-words.js';
 import type { Channel } from './channel.js';
 
-/** Leaves what runs, and when it has ended runs a list of applications. */
+/** Longest list, as in FreeSWITCH. */
+const MAX_APPLICATIONS = 128;
+
+/**
+ * Leaves what runs, and when it has ended runs a list of applications. A channel that comes to the end of it is hung up, as in FreeSWITCH: one that is to stay
+ * ends its list with `park`.
+ */
 export function runInline(channel: Channel, list: string): void {
-  const [, delimiter, rest = list] = /^m:(.):(.*)$/s.exec(list) ?? [];
-  channel.executing.leave();
-  const run = (): void => {
+  const departure = channel.executing.leave();
+  const run = async (): Promise<void> => {
+    // Another transfer may have come while it waited.
+    if (channel.executing.hasLeftSince(departure)) return;
     channel.route();
-    for (const item of rest.split(delimiter ?? ',')) {
-      const colon = item.indexOf(':');
-      const application = (colon < 0 ? item : item.slice(0, colon)).trim();
-      const argument = colon < 0 ? '' : item.slice(colon + 1);
-      if (application) channel.execute(application, argument, { uuid: randomUUID(), lock: true });
-    }
+    if (await channel.executing.runList(parseInline(list), departure)) void channel.hangup('NORMAL_CLEARING');
   };
   if (channel.executing.isBusy) void channel.executing.whenIdle().then(run);
-  else run();
+  else void run();
+}
+
+/** `application:argument,…`, or with another separator after `m:<separator>:`. */
+function parseInline(list: string): [application: string, argument: string][] {
+  const [, delimiter, rest = list] = /^m:(.):(.*)$/s.exec(list) ?? [];
+  return rest
+    .split(delimiter ?? ',', MAX_APPLICATIONS)
+    .map((item): [string, string] => {
+      const colon = item.indexOf(':');
+      return colon < 0 ? [item.trim(), ''] : [item.slice(0, colon).trim(), item.slice(colon + 1)];
+    })
+    .filter(([application]) => application !== '');
 }
 
 /** Runs `<list> inline` when what runs now has ended; `onProblem` is told of another dialplan, for there is none. */
@@ -30,7 +43,8 @@ export function runInlineAfter(
     onProblem(channel.uuid, `cannot transfer to ${destination}: there is no dialplan but inline`);
     return;
   }
+  const departure = channel.executing.endList();
   void channel.executing.whenIdle().then(() => {
-    if (!channel.isEnded) runInline(channel, list);
+    if (!channel.isEnded && !channel.executing.hasLeftSince(departure)) runInline(channel, list);
   });
 }
