@@ -2,10 +2,13 @@ import type { Channel } from '../channel/channel.js';
 import { runInline } from '../channel/inline-dialplan.js';
 import { setMediaStats } from '../channel/media-stats.js';
 import { leaveConference } from '../conference/conference-application.js';
+import { MAX_VOLUME_LEVEL, volumeFactor } from '../conference/conference-member.js';
 import { EslEvent, encodeHeaders } from '../event-socket/event.js';
+import type { Side } from '../media/protocol.js';
 import type { ApiCommand, ApiContext } from './api-commands.js';
-import { forChannel } from './for-channel.js';
+import { forChannel, NO_CHANNEL } from './for-channel.js';
 
+const SIDES: readonly Side[] = ['read', 'write'];
 const AUDIO_SYNTAX = '<uuid> [start [read|write] [mute|level <level>]|stop]';
 
 const OK = '+OK\n';
@@ -54,7 +57,7 @@ export const CHANNEL_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string,
   ['uuid_hold', holdCommand],
   ['uuid_phone_event', forChannel(phoneEvent, '<uuid>', FAILED)],
   ['uuid_broadcast', forChannel(broadcast, '<uuid> <path> [aleg|bleg|holdb|both]', '-ERR invalid uuid\n')],
-  ['uuid_audio', forChannel(audio, AUDIO_SYNTAX)],
+  ['uuid_audio', forChannel(audio, AUDIO_SYNTAX, NO_CHANNEL, 2)],
   ['uuid_loglevel', forChannel(() => OK, '<uuid> <level>')],
   // They need what this server has not: media that goes past it, REFER, a dump of packets.
   ['uuid_media', forChannel(() => FAILED, '[off] <uuid>', FAILED)],
@@ -199,16 +202,23 @@ function broadcast(channel: Channel, rest: string[]): string {
   return '+OK Message sent\n';
 }
 
-/** `start read|write mute <level>`, `stop`: muting only. */
-function audio(channel: Channel, [action, side, what, level]: string[]): string {
-  if (action === 'stop') {
-    channel.leg.mute('read', false);
-    channel.leg.mute('write', false);
+/** `start read|write mute <number>` (0: no more), `start read|write level -4…4`, `stop`. As in FreeSWITCH muting forgets the level. */
+function audio(channel: Channel, [action = '', direction = '', what = '', value]: string[]): string {
+  if (action.toLowerCase() === 'stop') {
+    for (const side of SIDES) {
+      channel.leg.mute(side, false);
+      channel.leg.setVolume(side, 1);
+    }
     return OK;
   }
-  if (action !== 'start' || what !== 'mute' || (side !== 'read' && side !== 'write')) {
+  const side = SIDES.find((each) => each === direction.toLowerCase());
+  const isMute = what.toLowerCase() === 'mute';
+  if (action.toLowerCase() !== 'start' || !side || (!isMute && what.toLowerCase() !== 'level') || value === undefined) {
     return `-USAGE: ${AUDIO_SYNTAX}\n`;
   }
-  channel.leg.mute(side, Number(level) !== 0);
+  channel.preAnswer();
+  const number = Number.parseInt(value, 10) || 0;
+  if (isMute) channel.leg.mute(side, number !== 0);
+  if (isMute || Math.abs(number) <= MAX_VOLUME_LEVEL) channel.leg.setVolume(side, isMute ? 1 : volumeFactor(number));
   return OK;
 }

@@ -8,11 +8,15 @@ export const NO_CHANNEL = '-ERR No such channel!\n';
 export type ChannelCommand = (channel: Channel, rest: string[], context: ApiContext) => string | Promise<string>;
 
 /**
- * A command whose argument begins with a channel's uuid; `^^:` before it makes `:` the separator of words. With fewer words than its
- * syntax names outside of brackets it answers how it is used, and `unknown` when there is no such channel.
+ * A command whose argument begins with a channel's uuid; `^^:` before it makes `:` the separator of words. With fewer words than are
+ * `required` (those that its syntax names outside of brackets) it answers how it is used, and `unknown` when there is no such channel.
  */
-export function forChannel(command: ChannelCommand, syntax?: string, unknown: string = NO_CHANNEL): ApiCommand {
-  const required = syntax === undefined ? 0 : requiredWords(syntax);
+export function forChannel(
+  command: ChannelCommand,
+  syntax?: string,
+  unknown: string = NO_CHANNEL,
+  required: number = syntax === undefined ? 0 : requiredWords(syntax),
+): ApiCommand {
   return (context, argument) => {
     const custom = argument.startsWith('^^') ? argument[2] : undefined;
     const words = (custom ? argument.slice(3).split(custom) : argument.split(/\s+/)).filter((word, i) => word || i > 0);

@@ -5,8 +5,8 @@ import { PlayList } from './play-list.js';
 /** Factors of FreeSWITCH's volume levels 1…4 and −1…−4. */
 const LOUDER = [1.3, 2.3, 3.3, 4.3];
 const SOFTER = [0.8, 0.6, 0.4, 0.2];
-/** Highest volume level; the lowest is its negative. */
-const MAX_VOLUME_LEVEL = 4;
+/** Highest of FreeSWITCH's volume levels; the lowest is its negative. */
+export const MAX_VOLUME_LEVEL = 4;
 /** Members of one room whom one member may not hear. */
 const MAX_RELATIONS = 1000;
 
