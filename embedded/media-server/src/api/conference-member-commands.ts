@@ -59,6 +59,7 @@ function hold(conference: Conference, member: ConferenceMember, [file]: string[]
 
 function unhold(conference: Conference, member: ConferenceMember): string {
   setOnHold(conference, member, false);
+  member.plays.stop('all');
   return `+OK unhold ${member.id}\n`;
 }
 

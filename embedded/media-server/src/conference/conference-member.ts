@@ -67,7 +67,7 @@ export class ConferenceMember {
   settings(): MemberSettings {
     return {
       speaks: this.canSpeak && !this.isOnHold,
-      hears: this.canHear && !this.isOnHold,
+      hears: this.canHear,
       gainIn: volumeFactor(this.volumeIn),
       gainOut: volumeFactor(this.volumeOut),
       energyLevel: this.energyLevel,

@@ -129,7 +129,11 @@ t.test(
     t.same(await hearing(), ['-xx', 'x--', 'xx-'], 'the coach is heard by the agent alone');
     t.equal(await watcher.api(`${coached} clear`), `+OK relationship ${c.id}->${b.id} cleared.\n`);
     await watcher.api(`conference room hold ${a.id}`);
-    t.same(await hearing(), ['---', '--x', '-x-']);
+    t.same(await hearing(), ['-xx', '--x', '-x-'], 'who is held is not heard and goes on hearing');
+    await watcher.api(`conference room unhold ${a.id}`);
+    const music = 'tone_stream://%(60000,0,300)';
+    await watcher.api(`conference room hold ${a.id} ${music}`);
+    t.same(await hearing(), ['---', '--x', '-x-'], 'with music it hears nothing else');
     await watcher.api(`conference room unhold ${a.id}`);
     t.same(await hearing(), ['-xx', 'x-x', 'xx-']);
     t.equal(

@@ -16,7 +16,7 @@ export function setHearing(conference: Conference, member: ConferenceMember, on:
   if (!quiet) conference.announce(conference.settings[on ? 'undeaf-sound' : 'deaf-sound'], member);
 }
 
-/** Takes a member out of it all, or back in; says so. */
+/** Keeps a member from being heard, or takes that back; says so. As in FreeSWITCH it goes on hearing the others. */
 export function setOnHold(conference: Conference, member: ConferenceMember, on: boolean): void {
   member.isOnHold = on;
   if (on) member.isTalking = false;
