@@ -8,6 +8,7 @@ import type { Side } from '../media/protocol.js';
 import type { ApiCommand, ApiContext } from './api-commands.js';
 import { forChannel, NO_CHANNEL } from './for-channel.js';
 
+const SETVAR_MULTI_SYNTAX = '<uuid> <var>=<value>;<var>=<value>...';
 const SIDES: readonly Side[] = ['read', 'write'];
 const AUDIO_SYNTAX = '<uuid> [start [read|write] [mute|level <level>]|stop]';
 
@@ -23,7 +24,10 @@ export const CHANNEL_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string,
   ['uuid_dump', forChannel(dump, '<uuid> [format]')],
   ['uuid_getvar', forChannel(getVariable, '<uuid> <var>')],
   ['uuid_setvar', forChannel(setVariable, '<uuid> <var> [value]')],
-  ['uuid_setvar_multi', forChannel(setVariables, '<uuid>')],
+  [
+    'uuid_setvar_multi',
+    forChannel(setVariables, SETVAR_MULTI_SYNTAX, `${NO_CHANNEL}-USAGE: ${SETVAR_MULTI_SYNTAX}\n`, 1),
+  ],
   ['uuid_set_media_stats', forChannel(tellMediaStats, '<uuid>', UNKNOWN)],
   ['uuid_buglist', forChannel(bugList, '<uuid>', '')],
   ['uuid_break', forChannel(breakNow, '<uuid> [all]')],
@@ -49,6 +53,7 @@ export const CHANNEL_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string,
     forChannel(
       said((channel) => channel.ring()),
       '<uuid> [queued]',
+      '-ERROR\n',
     ),
   ],
   ['uuid_bridge', forChannel(bridge, '<uuid> <other_uuid>', '-ERR Invalid uuid\n')],
@@ -108,7 +113,7 @@ function setVariables(channel: Channel, rest: string[]): string {
     channel.setVariable(name, equals < 0 ? undefined : assignment.slice(equals + 1));
     set++;
   }
-  return set > 0 ? OK : '';
+  return set > 0 ? OK : `-USAGE: ${SETVAR_MULTI_SYNTAX}\n`;
 }
 
 function bugList(channel: Channel): string {

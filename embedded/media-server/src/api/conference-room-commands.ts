@@ -106,7 +106,8 @@ function stopRecording(conference: Conference, path: string): string {
   const stopped = paths.filter((each) => conference.stopRecording(each));
   const lines = stopped.map((each) => `Stopped recording file ${each}\n`);
   if (stopped.length === 0 && !all) lines.push(`-ERR non-existant recording '${path}'\n`);
-  return `${lines.join('')}+OK Stopped recording ${stopped.length} file${stopped.length === 1 ? '' : 's'}\n`;
+  // FreeSWITCH counts before its recordings have ended, and so always none.
+  return `${lines.join('')}+OK Stopped recording 0 files\n`;
 }
 
 function pauseRecording(conference: Conference, path: string | undefined, on: boolean): string | undefined {

@@ -138,7 +138,7 @@ t.test(
     t.same(await hearing(), ['-xx', 'x-x', 'xx-']);
     t.equal(
       await watcher.api(`conference room recording stop ${path}`),
-      `Stopped recording file ${path}\n+OK Stopped recording 1 file\n`,
+      `Stopped recording file ${path}\n+OK Stopped recording 0 files\n`,
     );
     const stopped = await action('stop-recording');
     const wav = readWav(await readFile(path));

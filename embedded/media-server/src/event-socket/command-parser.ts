@@ -1,6 +1,6 @@
 /** A command of an event socket client: its first line, its header lines and its body. */
 export interface EslCommand {
-  /** First line without the line end, such as `api sofia status`. */
+  /** First line without the line end and what blanks are before it, such as `api sofia status`. */
   line: string;
   /** Header lines after it; names in lower case. */
   headers: Map<string, string>;
@@ -115,5 +115,5 @@ function parseHead(head: string): EslCommand {
     fields.push(field);
     headers.set(field[0].toLowerCase(), field[1]);
   }
-  return { line: line.trim(), headers, fields, body: '' };
+  return { line: line.trimStart().replace(/\r$/, ''), headers, fields, body: '' };
 }

@@ -61,8 +61,9 @@ function exit(connection: EslConnection): undefined {
   return undefined;
 }
 
-async function api(connection: EslConnection, args: string): Promise<string | undefined> {
-  if (args === '') return '-ERR command not found';
+async function api(connection: EslConnection, args: string, { line }: EslCommand): Promise<string | undefined> {
+  // With a blank behind it FreeSWITCH takes it for an api command without a name.
+  if (args === '' && !/\s$/.test(line)) return '-ERR command not found';
   connection.replyApi(await connection.context.api.run(args));
   return undefined;
 }
@@ -124,7 +125,7 @@ function sendEvent(connection: EslConnection, args: string, command: EslCommand)
   const headers = command.fields.filter(([key]) => !/^(content-length|event-name)$/i.test(key));
   connection.context.bus.emit(
     name,
-    [['Command', command.line], ...headers, ['Event-UUID', uuid]],
+    [['Command', command.line.trimEnd()], ...headers, ['Event-UUID', uuid]],
     command.body || undefined,
   );
   return `+OK ${uuid}`;
