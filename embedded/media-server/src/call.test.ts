@@ -116,7 +116,7 @@ t.test('a recording holds what the caller said, a session recording both', async
   t.ok(toneShare(right, 800, 8000, at + 80, at + 3000) > 0.98, 'what was played is on the right');
 });
 
-t.test('a recording ends by silence, by a key, and fails where no folder can be made', async (t) => {
+t.test('a recording ends by silence and by a key', async (t) => {
   const server = await startServer(t);
   const { media, esl, uuid } = await (await TestCaller.create(t, server)).call();
   const path = join(await folder(t), 'in.wav');
@@ -129,6 +129,4 @@ t.test('a recording ends by silence, by a key, and fails where no folder can be 
   await esl.event((event) => event['Event-Name'] === 'RECORD_STOP');
   media.press('*');
   t.equal((await byKey).variable_playback_terminator_used, '*');
-  const failed = await esl.execute(uuid, 'record', '/dev/null/no-folder/in.wav 30');
-  t.equal(failed.variable_record_samples, '0');
 });

@@ -12,6 +12,11 @@ export class MediaUnavailableError extends RingwireError {
   override readonly retryable = true;
 }
 
+/** A path that needs more new folders than are made for it. */
+export class TooManyFoldersError extends RingwireError {
+  readonly code = 'media-server/too-many-folders';
+}
+
 /** A file or URL that cannot be played: not there, too large, too slow, not a known audio format. */
 export class UnplayableFileError extends RingwireError {
   readonly code = 'media-server/unplayable-file';

@@ -18,7 +18,7 @@ export class WavFormatError extends RtpError {
 }
 
 /** Why a recording cannot go on. */
-export type RecordingProblem = 'disk-full' | 'disk-too-slow' | 'write-failed';
+export type RecordingProblem = 'disk-full' | 'disk-too-slow' | 'write-failed' | 'not-a-file';
 
 /** A recording that could not be written; what was written before is a playable file. */
 export class RecordingError extends RtpError {

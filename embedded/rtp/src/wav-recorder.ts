@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { constants, type FileHandle, open } from 'node:fs/promises';
 import { RecordingError, WavFormatError } from './errors.js';
 import { encodeG711 } from './g711.js';
 import { parseWav, type WavInfoTexts, wavHeader } from './wav.js';
@@ -79,14 +79,14 @@ export class WavRecorder {
   }
 
   /**
-   * Creates or truncates the file, or goes on with it. Rejects with the system's error when it cannot be written, with WavFormatError when what is there
-   * cannot be gone on with.
+   * Creates or truncates the file, or goes on with it; a character device is taken as one that was empty. Rejects with the system's error when it cannot
+   * be written, with RecordingError `not-a-file` when it is something else, with WavFormatError when what is there cannot be gone on with.
    */
   static async open(path: string, options: WavRecorderOptions = {}): Promise<WavRecorder> {
     const { sampleRateHz = 8000, channels = 1, format = 'wav', append = false, info = {} } = options;
     const settings = { sampleRateHz, channels, format };
-    const old = append ? await open(path, 'r+').catch(ifMissing) : undefined;
-    const file = old ?? (await open(path, 'w'));
+    const old = append ? await openTarget(path, constants.O_RDWR).catch(ifMissing) : undefined;
+    const file = old ?? (await openTarget(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC));
     try {
       const place = old ? await findEnd(old, settings) : undefined;
       if (place) return new WavRecorder(path, file, settings, place);
@@ -193,6 +193,26 @@ const FULL: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EFBI
 
 function writeError(cause: NodeJS.ErrnoException): RecordingError {
   return new RecordingError(FULL.has(cause.code) ? 'disk-full' : 'write-failed', cause.message, { cause });
+}
+
+/** Never waits: opening a FIFO that nobody reads would hold one of the few threads that do all file access of a process. */
+async function openTarget(path: string, flags: number): Promise<FileHandle> {
+  const file = await open(path, flags | constants.O_NONBLOCK).catch((cause: NodeJS.ErrnoException) => {
+    // What open(2) says of a FIFO without a reader and of a socket.
+    throw cause.code === 'ENXIO' ? notAFile(path, { cause }) : cause;
+  });
+  try {
+    const facts = await file.stat();
+    if (!facts.isFile() && !facts.isCharacterDevice()) throw notAFile(path);
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+function notAFile(path: string, options?: ErrorOptions): RecordingError {
+  return new RecordingError('not-a-file', `${path} is neither a file nor a character device`, options);
 }
 
 function ifMissing(error: NodeJS.ErrnoException): undefined {

@@ -1,6 +1,10 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { constants, mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import t from 'tap';
 import { correlate, goertzel, rms, toneShare } from './analysis.js';
 import { WavFormatError } from './errors.js';
@@ -115,4 +119,22 @@ t.test('a recording is a WAV file of what was written', async (t) => {
   t.match(result, { path, samples: 40000, seconds: 5 });
   t.same(readWav(await readFile(path)).pcm, sound);
   t.equal(await recorder.close(), result, 'closing twice is the same');
+});
+
+t.test('a FIFO and a socket are not recorded into, whether anybody reads them or not', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'rtp-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const socket = createServer().listen(join(folder, 'socket'));
+  await once(socket, 'listening');
+  t.teardown(() => socket.close());
+  const fifo = join(folder, 'fifo');
+  await promisify(execFile)('mkfifo', [fifo]);
+  for (const append of [false, true]) {
+    for (const path of [fifo, join(folder, 'socket')]) {
+      await t.rejects(WavRecorder.open(path, { append }), { code: 'recording/not-a-file' }, `${path} ${append}`);
+    }
+  }
+  const reader = await open(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+  t.teardown(() => reader.close());
+  await t.rejects(WavRecorder.open(fifo), { code: 'recording/not-a-file' });
 });

@@ -20,6 +20,8 @@ import {
 const DEFAULT_SILENCE_THRESHOLD = 200;
 /** Silence that ends `record` when a threshold is given without a length. */
 const DEFAULT_SILENCE_SECONDS = 3;
+/** Why a call ends whose recording has no file. */
+const UNOPENED_CAUSE = 'DESTINATION_OUT_OF_ORDER';
 const SESSION_RECORDINGS = new WeakMap<Channel, Map<string, Recording>>();
 
 /** Applications that record. */
@@ -41,7 +43,7 @@ export const RECORD_APPLICATIONS: ReadonlyMap<string, Application> = new Map<str
 
 type ProblemListener = (uuid: string, problem: string) => void;
 
-/** The blocking `record`: `<path> [<limit s>] [<silence threshold>] [<silence s>]`. */
+/** The blocking `record`: `<path> [<limit s>] [<silence threshold>] [<silence s>]`. As in FreeSWITCH a file that cannot be opened ends the call. */
 async function record(
   onProblem: ProblemListener,
   channel: Channel,
@@ -51,6 +53,10 @@ async function record(
   const [, front = '', rest = ''] = /^(\s*\{[^}]*\})?(.*)$/s.exec(argument) ?? [];
   const [path = '', limit = '', threshold, seconds] = splitArguments(rest);
   const request = recordRequest(front + path);
+  if (argument.trim() === '') {
+    onProblem(channel.uuid, 'cannot record: no file name');
+    return undefined;
+  }
   channel.setVariable('playback_terminator_used', undefined);
   channel.setVariable('silence_hits_exhausted', 'false');
   const silenceThreshold = Number(threshold) || 0;
@@ -62,6 +68,7 @@ async function record(
   });
   if ('refused' in recording) {
     onProblem(channel.uuid, `cannot record ${request.path}: ${recording.refused}`);
+    void channel.hangup(UNOPENED_CAUSE);
     return undefined;
   }
   execution.stop = () => recording.attachment.detach();
@@ -78,6 +85,7 @@ async function record(
   setRecordVariables(channel, end);
   if (end.outcome === 'failed') channel.setVariable('record_completion_cause', 'uri-failure');
   if (opened) channel.emit('RECORD_STOP', [...headers, ...problemHeaders(end)]);
+  else if (end.outcome === 'failed') void channel.hangup(UNOPENED_CAUSE);
   return undefined;
 }
 
@@ -145,7 +153,7 @@ export function tellSessionRecording(channel: Channel, path: string, message: Re
 function failSession(channel: Channel, request: RecordRequest, problem: string, onProblem: ProblemListener): void {
   onProblem(channel.uuid, `cannot record ${request.path}: ${problem}`);
   channel.setVariable('record_completion_cause', 'uri-failure');
-  if (recordFlag(channel, request, 'RECORD_HANGUP_ON_ERROR')) void channel.hangup('DESTINATION_OUT_OF_ORDER');
+  if (recordFlag(channel, request, 'RECORD_HANGUP_ON_ERROR')) void channel.hangup(UNOPENED_CAUSE);
 }
 
 function sessionSpec(

@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import type { CachePolicy } from './cache-policy.js';
+import { makeFolders } from './folders.js';
 
 /** A file that is kept. */
 export interface CacheEntry extends CachePolicy {
@@ -133,7 +134,7 @@ export class CacheStore {
 
   /** Takes over what an earlier process left, and deletes what it left unfinished. */
   async #readFolder(): Promise<void> {
-    await mkdir(this.folder, { recursive: true });
+    await makeFolders(this.folder);
     const names = await readdir(this.folder);
     const found: { key: string; entry: CacheEntry; usedMs: number }[] = [];
     for (const name of names.filter((candidate) => candidate.endsWith(SUFFIX))) {

@@ -1,8 +1,8 @@
-import { open } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { splitLoops } from '@ringwire/rtp';
 import type { ServerCounters } from '../counters.js';
 import type { PlayItem, PlayParameters } from '../media/protocol.js';
+import { openRegularFile } from './regular-file.js';
 import type { UrlCache } from './url-cache.js';
 
 /** Items one list may have. */
@@ -118,7 +118,7 @@ export class Playlists {
     const given = parameters.find(([parameter]) => parameter === 'loops')?.[1];
     const times = given === undefined ? loops : Number.parseInt(given, 10) || 0;
     if (!/^path=/i.test(script)) return { script, loops: times };
-    const file = await open(this.#absolute(script.slice(5)), 'r');
+    const { file } = await openRegularFile(this.#absolute(script.slice(5)));
     try {
       const { bytesRead, buffer } = await file.read(Buffer.alloc(MAX_TONE_FILE_BYTES));
       return { script: buffer.toString('latin1', 0, bytesRead), loops: times };

@@ -1,6 +1,7 @@
-import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { decodeWavFrames, type LegRate, Resampler, type WavInfo } from '@ringwire/rtp';
 import { UnplayableFileError } from '../errors.js';
+import { openRegularFile } from '../files/regular-file.js';
 import { detectCompressed, HEAD_BYTES, parsePcm } from './decoding/audio-format.js';
 import type { Clip } from './decoding/clip.js';
 import { Decoder } from './decoding/decoder.js';
@@ -123,10 +124,8 @@ export class ClipCache {
   /** Rejects with the system's error, WavFormatError or UnplayableFileError. */
   async load(path: string, rateHz: LegRate): Promise<Clip> {
     const key = `${rateHz} ${path}`;
-    const file = await open(path, 'r');
+    const { file, facts } = await openRegularFile(path);
     try {
-      const facts = await file.stat();
-      if (!facts.isFile()) throw new UnplayableFileError('not a file', { path });
       if (facts.size > MAX_FILE_BYTES)
         throw new UnplayableFileError('the file is too large', { path, size: facts.size });
       const known = this.#entries.get(key);
@@ -143,12 +142,7 @@ export class ClipCache {
     }
   }
 
-  async #read(
-    file: { read: Awaited<ReturnType<typeof open>>['read']; readFile: () => Promise<Buffer> },
-    sizeBytes: number,
-    path: string,
-    rateHz: LegRate,
-  ): Promise<Clip> {
+  async #read(file: FileHandle, sizeBytes: number, path: string, rateHz: LegRate): Promise<Clip> {
     const head = Buffer.alloc(Math.min(sizeBytes, HEAD_BYTES));
     const { bytesRead } = await file.read(head, 0, head.length, 0);
     const format = detectCompressed(head.subarray(0, bytesRead), path);

@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import {
   frameSamples,
@@ -8,6 +8,7 @@ import {
   type WavInfoTexts,
   WavRecorder,
 } from '@ringwire/rtp';
+import { makeFolders } from '../../files/folders.js';
 import type { Attachment, AttachmentContext } from '../attachment.js';
 
 /** What of a channel goes into a recording: what it hears from its peer, what its peer hears, or both directions mixed or as left and right. */
@@ -163,13 +164,15 @@ export class Recorder implements Attachment {
     const { path, append, minMs } = this.#spec;
     if (append || minMs === undefined || (this.#recordedMs > 0 && this.#recordedMs >= minMs)) return;
     this.#outcome = this.#recordedMs === 0 ? 'empty' : 'tooShort';
-    await rm(path, { force: true });
+    // What is no file, such as /dev/null, is not ours to delete.
+    const found = await stat(path).catch(() => undefined);
+    if (found?.isFile()) await rm(path, { force: true });
   }
 
   async #open(channels: number): Promise<WavRecorder | undefined> {
     const { path, format, append = false, info = {} } = this.#spec;
     try {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolders(dirname(path));
       const recorder = await WavRecorder.open(path, { channels, sampleRateHz: this.rateHz, format, append, info });
       for (const frame of this.#pending) recorder.write(frame);
       this.#pending = [];

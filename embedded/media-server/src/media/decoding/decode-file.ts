@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { UnplayableFileError } from '../../errors.js';
+import { openRegularFile } from '../../files/regular-file.js';
 import type { DecodeJob } from './decoder-protocol.js';
 import { createMp3Decoder } from './mp3-decoder.js';
 import { createOpusFileDecoder } from './opus-file-decoder.js';
@@ -32,7 +32,7 @@ export async function* decodeFile(
   job: DecodeJob,
 ): AsyncGenerator<{ pcm: Int16Array<ArrayBuffer>; sourceRateHz: number }> {
   const decoder = job.format === 'mp3' ? await createMp3Decoder() : createOpusFileDecoder(job.rateHz);
-  const file = await open(job.path, 'r').catch((error: unknown) => {
+  const { file } = await openRegularFile(job.path).catch((error: unknown) => {
     decoder.free();
     throw error;
   });
