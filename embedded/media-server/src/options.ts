@@ -26,6 +26,8 @@ export interface ServerOptions {
   workers: number;
   /** Whether media threads run in real time, where that is allowed. */
   realtime: boolean;
+  /** Whether the decoders of MP3 and Opus are loaded at the start, not with the first file. */
+  preloadDecoders: boolean;
   maxSessions: number;
   heartbeatMs: number;
   soundsDir: string;
@@ -51,6 +53,7 @@ export const USAGE = `media-server: plays, records and bridges calls under the c
   --http-port PORT          health and metrics on the event socket's address (default 0: any free port)
   --workers N               media threads (default 1)
   --realtime on|off         media threads run before all else, with chrt and as root only (default on)
+  --preload-decoders on|off load what decodes MP3 and Opus at the start, not with the first file (default on)
   --max-sessions N          calls at once, more get 503 (default 1000)
   --heartbeat-ms N          interval of HEARTBEAT events (default 20000)
   --sounds-dir DIR          where relative file names begin (default: the working directory)
@@ -71,6 +74,7 @@ const DEFAULTS = {
   'http-port': '0',
   workers: '1',
   realtime: 'on',
+  'preload-decoders': 'on',
   'max-sessions': '1000',
   'heartbeat-ms': '20000',
   'cache-mb': '512',
@@ -93,7 +97,9 @@ export function readOptions(args: string[]): ServerOptions {
   const values = parse(args, problems);
   const [min = 0, max = 0] = /^\d+-\d+$/.test(values['rtp-ports']) ? values['rtp-ports'].split('-').map(Number) : [-1];
   if (min < 0 || max < min || max > 65535) problems.push(`--rtp-ports: expected MIN-MAX, got ${values['rtp-ports']}`);
-  if (!/^(on|off)$/.test(values.realtime)) problems.push(`--realtime: expected on or off, got ${values.realtime}`);
+  for (const name of ['realtime', 'preload-decoders'] as const) {
+    if (!/^(on|off)$/.test(values[name])) problems.push(`--${name}: expected on or off, got ${values[name]}`);
+  }
   const sip = address('--sip', values.sip, problems);
   const options: ServerOptions = {
     sip,
@@ -108,6 +114,7 @@ export function readOptions(args: string[]): ServerOptions {
     httpPort: number('--http-port', values['http-port'], 0, 65535, problems),
     workers: number('--workers', values.workers, 1, 64, problems),
     realtime: values.realtime === 'on',
+    preloadDecoders: values['preload-decoders'] === 'on',
     maxSessions: number('--max-sessions', values['max-sessions'], 1, 100_000, problems),
     heartbeatMs: number('--heartbeat-ms', values['heartbeat-ms'], 10, 3_600_000, problems),
     soundsDir: values['sounds-dir'] ?? process.cwd(),

@@ -58,6 +58,7 @@ export async function startMediaServer(
     relatchAfterMs: options.rtpRelatchMs,
     codecs: options.codecs,
     realtime: options.realtime,
+    preloadDecoders: options.preloadDecoders,
     onWorkerLost: (error) => {
       counters.workerRestarts++;
       logger.error({ err: error }, 'media thread lost, calls on it are hung up');

@@ -121,6 +121,11 @@ export class ClipCache {
     return this.#bytes;
   }
 
+  /** Gets ready for compressed files, before there is one. */
+  warmUp(): void {
+    this.#decoder.warmUp();
+  }
+
   /** Rejects with the system's error, WavFormatError or UnplayableFileError. */
   async load(path: string, rateHz: LegRate): Promise<Clip> {
     const key = `${rateHz} ${path}`;

@@ -41,6 +41,11 @@ export class MediaEngine {
     );
   }
 
+  /** Loads what playing needs, on threads of its own. */
+  warmUp(): void {
+    this.#clips.warmUp();
+  }
+
   /** Starts the clock. */
   start(): void {
     this.#clock.start();

@@ -20,6 +20,8 @@ export interface PoolOptions {
   codecs?: readonly CodecId[];
   /** Whether the threads run in real time, where that is allowed. @defaultValue true */
   realtime?: boolean;
+  /** Whether the decoders of compressed files are loaded at the start. @defaultValue false */
+  preloadDecoders?: boolean;
   /** A source that was silent for so long may be replaced by another; 0: never. @defaultValue 0 */
   relatchAfterMs?: number;
   /** Called when a media thread died and was replaced. */
@@ -151,9 +153,9 @@ export class MediaPool {
   }
 
   #startWorker(): Promise<void> {
-    const { codecs = [], realtime = true } = this.#options;
+    const { codecs = [], realtime = true, preloadDecoders = false } = this.#options;
     const worker = new Worker(WORKER_FILE, {
-      workerData: { codecs, realtime } satisfies WorkerOptions,
+      workerData: { codecs, realtime, preloadDecoders } satisfies WorkerOptions,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     const slot: WorkerSlot = { worker, legs: new Set(), rooms: new Set(), stats: undefined };

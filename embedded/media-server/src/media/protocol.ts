@@ -53,6 +53,8 @@ export interface WorkerOptions {
   codecs: readonly CodecId[];
   /** Whether to run in real time, where that is allowed. */
   realtime: boolean;
+  /** Whether to load the decoders of compressed files. */
+  preloadDecoders: boolean;
 }
 
 /** An address of RTP. */

@@ -8,11 +8,13 @@ import { preferThisThread } from './thread-priority.js';
 const port = parentPort;
 if (!port) throw new TypeError('media/worker runs as a worker thread');
 
-const { codecs, realtime } = workerData as WorkerOptions;
+const { codecs, realtime, preloadDecoders } = workerData as WorkerOptions;
 const engine = new MediaEngine((report: MediaReport) => port.postMessage(report));
 port.on('message', (command: MediaCommand) => {
   engine.obey(command);
   if (command.type === 'stop') port.close();
 });
+// Before this thread takes precedence: the decoder's inherits its priority, and must not hold up a tick.
+if (preloadDecoders) engine.warmUp();
 await Promise.all([preferThisThread(realtime), ...codecs.map((id) => codecFormat(id).load?.())]);
 engine.start();

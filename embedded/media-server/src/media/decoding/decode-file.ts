@@ -22,7 +22,9 @@ export interface DecodedAudio {
   sourceRateHz?: number;
 }
 
-/** Bytes read at a time: about a second of MP3, a few milliseconds of work. */
+/** Bytes read at first, so that the beginning is there soon: a quarter of a second of MP3. Twice as many each time after that, … */
+const FIRST_BLOCK_BYTES = 4 * 1024;
+/** … up to a second, a few milliseconds of work. */
 const BLOCK_BYTES = 16 * 1024;
 /** What is longer is cut: an hour and ten minutes at 8 kHz, in memory while it plays. */
 const MAX_SAMPLES = 32 * 1024 * 1024;
@@ -40,8 +42,8 @@ export async function* decodeFile(
   let sourceRateHz = job.rateHz as number;
   try {
     const block = Buffer.alloc(BLOCK_BYTES);
-    for (;;) {
-      const { bytesRead } = await file.read(block, 0, BLOCK_BYTES);
+    for (let wanted = FIRST_BLOCK_BYTES; ; wanted = Math.min(wanted * 2, BLOCK_BYTES)) {
+      const { bytesRead } = await file.read(block, 0, wanted);
       if (bytesRead === 0) break;
       // A copy: what the decoders keep of it must outlive the next read.
       for await (const audio of decoder.push(Buffer.from(block.subarray(0, bytesRead)))) {

@@ -1,6 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { decodeFile } from './decode-file.js';
 import type { DecodeJob, DecodeReport } from './decoder-protocol.js';
+import { warmUp } from './warm-up.js';
 
 /** Thread that decodes compressed files; files at the same time take turns. */
 const port = parentPort;
@@ -21,3 +22,6 @@ port.on('message', async (job: DecodeJob) => {
     report({ job: job.job, problem: error instanceof Error ? error.message : String(error) });
   }
 });
+
+// What is wrong with a library is told to whoever wants a file of its format.
+await warmUp().catch(() => undefined);

@@ -4,11 +4,17 @@ import type { CompressedFormat } from './audio-format.js';
 import type { DecodeJob, DecodeReport } from './decoder-protocol.js';
 import { StreamedClip } from './streamed-clip.js';
 
-/** The decoder thread of a media thread: started with the first compressed file, and again when it died. */
+/** The decoder thread of a media thread: started by {@link warmUp} or the first compressed file, and again when it died. */
 export class Decoder {
   readonly #jobs = new Map<number, StreamedClip>();
   #worker: Worker | undefined;
   #nextJob = 1;
+
+  /** Starts the thread before it is needed: it loads its libraries, which takes longer than a caller should wait. */
+  warmUp(): void {
+    this.#worker ??= this.#start();
+    if (this.#jobs.size === 0) this.#worker.unref();
+  }
 
   /** Starts decoding; the clip fills from now on. */
   decode(path: string, format: CompressedFormat, rateHz: LegRate): StreamedClip {

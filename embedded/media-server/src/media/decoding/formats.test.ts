@@ -162,6 +162,19 @@ t.test('an MP3 longer than a page is the same sound throughout', FFMPEG, async (
   }
 });
 
+t.test('a long MP3 can be played as soon as its first page is decoded', FFMPEG, async (t) => {
+  const path = join(await folder(t), 'long.mp3');
+  await run('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'sine=frequency=700:duration=120', path]);
+  const clips = new ClipCache();
+  clips.warmUp();
+  const clip = await clips.load(path, 8000);
+  t.equal(clip.length, Number.POSITIVE_INFINITY, 'its end is not known yet');
+  const frame = new Int16Array(160);
+  t.equal(clip.copy(0, frame, 0, 160), 160);
+  await clip.whenReady(Number.MAX_SAFE_INTEGER);
+  t.ok(Math.abs(clip.length - 960_000) < 2000, `${clip.length}`);
+});
+
 t.test(
   'the cache counts what clips take in memory, not their files: small files of odd rates do not fill it',
   async (t) => {

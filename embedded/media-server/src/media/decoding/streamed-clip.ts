@@ -2,8 +2,8 @@ import type { LegRate } from '@ringwire/rtp';
 import { UnplayableFileError } from '../../errors.js';
 import type { Clip } from './clip.js';
 
-/** Samples in which decoded audio comes, all but the last: half a second at 8 kHz. */
-export const PAGE_SAMPLES = 4000;
+/** Samples in which decoded audio comes, all but the last: 200 ms at 8 kHz, for which a player waits before it begins. */
+export const PAGE_SAMPLES = 1600;
 
 /** A compressed file, page by page as its decoder delivers it. */
 export class StreamedClip implements Clip {
