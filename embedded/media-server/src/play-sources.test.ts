@@ -85,7 +85,9 @@ t.test('endless_playback goes on after a break, and ends with the call or a tran
     return;
   }
   await esl.api(`uuid_transfer ${uuid} 'set:went=on,park' inline`);
-  await esl.event((e) => e['Event-Name'] === 'CHANNEL_EXECUTE_COMPLETE' && e.Application === 'endless_playback');
+  for (const application of ['endless_playback', 'set']) {
+    await esl.event((e) => e['Event-Name'] === 'CHANNEL_EXECUTE_COMPLETE' && e.Application === application);
+  }
   t.equal(await esl.api(`uuid_getvar ${uuid} went`), 'on');
 });
 

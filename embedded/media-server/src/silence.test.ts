@@ -16,7 +16,7 @@ t.test('idle: send_silence_when_idle says whether silence, noise or nothing is s
   // FreeSWITCH's uniform noise: 32768/400/√3.
   t.ok(level > 40 && level < 56, `noise ${level}`);
   await esl.api(`uuid_setvar ${uuid} send_silence_when_idle 0`);
-  await esl.execute(uuid, 'sleep', '100');
+  await esl.execute(uuid, 'sleep', '300');
   const before = media.packets.length;
   await esl.execute(uuid, 'sleep', '500');
   t.equal(media.packets.length, before, 'nothing, as in FreeSWITCH without the variable');

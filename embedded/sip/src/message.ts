@@ -252,10 +252,12 @@ function oneLine(value: string | number): string {
  * says would begin a header of its own, or break the message for its reader.
  */
 function printable(reason: string): string {
-  return CONTROLS.test(reason) ? reason.replace(new RegExp(CONTROLS, 'gu'), ' ').trim() : reason;
+  return CONTROLS.test(reason) ? reason.replace(new RegExp(CONTROLS, 'g'), ' ').trim() : reason;
 }
 
-const CONTROLS = /(?:(?!\t)\p{Cc})+/u;
+// Not those above 0x7f: in a message that is no UTF-8 they are bytes of what is.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for.
+const CONTROLS = /[\x00-\x08\x0a-\x1f\x7f]+/;
 
 /** Splits a list header at commas that are neither quoted nor inside angle brackets; empty elements are dropped. */
 export function splitList(value: string): string[] {
