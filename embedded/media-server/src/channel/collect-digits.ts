@@ -125,7 +125,10 @@ async function ask(playlists: Playlists, channel: Channel, wanted: Question, exe
   if (variable) channel.setVariable(variable, undefined);
   if (question.max > MAX_DIGITS) return { status: 'failure', digits: '' };
   const first = await promptForDigit(playlists, channel, question.prompt, execution);
-  if ('status' in first) return { status: first.status, digits: '' };
+  if ('status' in first) {
+    if (channel.isEnded) channel.setVariable('read_result', 'failure');
+    return { status: first.status, digits: '' };
+  }
   let { status, digits, terminator } = await collect(channel, question, first.digit, execution);
   if (terminator !== undefined) {
     channel.setVariable('read_terminator_used', terminator);
