@@ -54,6 +54,13 @@ t.test('parse: bytes that are not UTF-8 go out as they came in', async (t) => {
   t.same(parsed.message.toBuffer(), odd);
 });
 
+t.test('parse: a no-break space stays in a reason phrase and is in no header name', async (t) => {
+  const reason = parseMessage(Buffer.from('SIP/2.0 200 ok\u00a0\r\nContent-Length: 0\r\n\r\n'));
+  t.same(reason.ok && reason.message.reason, 'ok\u00a0');
+  const name = parseMessage(Buffer.from('OPTIONS sip:a@b SIP/2.0\r\nX\xa0: y\r\n\r\n', 'latin1'));
+  t.same(!name.ok && name.error.reason, 'bad-header');
+});
+
 t.test('parse: a folded line of nothing but white space adds nothing to its header', async (t) => {
   const parsed = parseMessage(Buffer.from('OPTIONS sip:a@b SIP/2.0\r\nAccept: a/b,\r\n \t\r\nX:\r\n \r\n y\r\n\r\n'));
   t.same(parsed.ok && [parsed.message.get('Accept'), parsed.message.get('X')], ['a/b,', 'y']);

@@ -46,7 +46,7 @@ export function parseMessage(buf: Buffer, limits: ParseLimits = DEFAULT_LIMITS):
   }
   const newline = text.indexOf('\n');
   // RFC 4475 trws: white space after the start line harms nobody.
-  const first = parseStartLine((newline < 0 ? text : text.slice(0, newline)).trimEnd());
+  const first = parseStartLine(trimSpaceEnd(newline < 0 ? text : text.slice(0, newline)));
   const { message } = first;
   if (!message) return first;
   message.encoding = encoding;
@@ -109,7 +109,7 @@ function parseHeaders(message: SipMessage, lines: string[], limits: ParseLimits)
     }
     if (line === '') continue;
     const colon = line.indexOf(':');
-    const name = colon < 0 ? '' : line.slice(0, colon).trimEnd();
+    const name = colon < 0 ? '' : trimSpaceEnd(line.slice(0, colon));
     if (!TOKEN.test(name)) return new SipParseError('bad-header', `line ${i + 1}`);
     if (headers.length >= limits.maxHeaders) return new SipParseError('too-many-headers', `over ${limits.maxHeaders}`);
     headers.push({ name, key: headerKey(name), value: trimSpace(line, colon + 1) });
@@ -120,10 +120,15 @@ function parseHeaders(message: SipMessage, lines: string[], limits: ParseLimits)
 /** The line from `start` without spaces, tabs and CRs around it; `trim` would also eat Unicode spaces that belong to the value. */
 function trimSpace(line: string, start: number): string {
   let from = start;
-  let to = line.length;
-  while (from < to && isSpace(line.charCodeAt(from))) from++;
-  while (to > from && isSpace(line.charCodeAt(to - 1))) to--;
-  return line.slice(from, to);
+  while (from < line.length && isSpace(line.charCodeAt(from))) from++;
+  return trimSpaceEnd(line.slice(from));
+}
+
+/** Without spaces, tabs and CRs at its end. */
+function trimSpaceEnd(text: string): string {
+  let to = text.length;
+  while (to > 0 && isSpace(text.charCodeAt(to - 1))) to--;
+  return text.slice(0, to);
 }
 
 function cutBody(message: SipMessage, buf: Buffer, bodyStart: number, limits: ParseLimits): ParseResult {
