@@ -28,6 +28,7 @@ export * from './redis/call-registry.js';
 export * from './redis/connection.js';
 export * from './redis/keys.js';
 export * from './redis/watch-instances.js';
+export * from './routing/types.js';
 export * from './secrets/encryption.js';
 export * from './secrets/signature.js';
 export * from './sip/connect-srf.js';

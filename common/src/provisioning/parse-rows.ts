@@ -3,6 +3,7 @@ import { isEncrypted } from '../secrets/encryption.js';
 import type {
   Account,
   Application,
+  OutboundRules,
   PhoneNumber,
   ServiceProvider,
   SipGateway,
@@ -168,6 +169,36 @@ export const parseApplication = (row: RawRow, hooks: Hooks): Application => {
   };
 };
 
+/** The entries of a comma-separated list. */
+const list = (row: RawRow, column: string, entry: RegExp, expected: string): string[] => {
+  const entries = (optionalText(row, column) ?? '').split(',').map((part) => part.trim());
+  const used = entries.filter((part) => part !== '');
+  const bad = used.find((part) => !entry.test(part));
+  if (bad !== undefined) throw new BadColumn(column, `"${bad.slice(0, 32)}" is not ${expected}`);
+  return used;
+};
+
+const digits = (row: RawRow, column: string): string | null => {
+  const value = optionalText(row, column) || null;
+  if (value !== null && !/^\d+$/.test(value)) throw new BadColumn(column, 'is not a number');
+  return value;
+};
+
+const outboundRules = (row: RawRow): OutboundRules => {
+  const failover = list(row, 'failover_statuses', /^[3-6](\d\d|xx)$/i, 'a status such as 404 or 5xx');
+  return {
+    callerIdPolicy: word(row, 'caller_id_policy', ['pass', 'own_numbers']),
+    callerId: optionalText(row, 'outbound_caller_id') || null,
+    identityHeader: word(row, 'identity_header', ['pai', 'ppi', 'rpid', 'none']),
+    fromRegisterUsername: bool(row, 'from_register_username'),
+    countryCode: digits(row, 'national_country_code'),
+    nationalPrefix: digits(row, 'national_prefix') ?? '',
+    internationalPrefix: digits(row, 'international_prefix') ?? '',
+    failoverStatuses: failover.length === 0 ? null : failover.map((status) => status.toLowerCase()),
+    codecs: list(row, 'outbound_codecs', /^[\w.-]+(\/\d+)*$/, 'a codec name'),
+  };
+};
+
 /** Reads a row of its table; throws on a column that cannot be used. */
 export const parseVoipCarrier = (row: RawRow, decrypt: Decrypt): VoipCarrier => ({
   voipCarrierSid: text(row, 'voip_carrier_sid'),
@@ -190,11 +221,12 @@ export const parseVoipCarrier = (row: RawRow, decrypt: Decrypt): VoipCarrier => 
   registerFromUser: optionalText(row, 'register_from_user'),
   registerFromDomain: optionalText(row, 'register_from_domain'),
   outboundSipProxy: optionalText(row, 'outbound_sip_proxy'),
+  outboundRules: outboundRules(row),
 });
 
 /** Reads a row of its table; throws on a column that cannot be used. */
 export const parseSipGateway = (row: RawRow): SipGateway => {
-  const address = text(row, 'ipv4');
+  const address = text(row, 'ipv4').replace(/^\[(.*)\]$/, '$1');
   const inbound = bool(row, 'inbound');
   if (inbound && !isIPv4(address))
     throw new BadColumn('ipv4', 'is not an IPv4 address, which an inbound gateway needs');
@@ -210,6 +242,8 @@ export const parseSipGateway = (row: RawRow): SipGateway => {
     protocol: row.protocol === null ? 'udp' : word(row, 'protocol', ['udp', 'tcp', 'tls', 'tls/srtp']),
     sendOptionsPing: bool(row, 'send_options_ping'),
     useSipsScheme: bool(row, 'use_sips_scheme'),
+    priority: whole(row, 'priority', -1_000_000, 1_000_000),
+    weight: whole(row, 'weight', 0, 1_000_000),
     padCrypto: bool(row, 'pad_crypto'),
     removeIce: bool(row, 'remove_ice'),
     dtlsOff: bool(row, 'dtls_off'),

@@ -68,6 +68,44 @@ export interface Application {
   recordAllCalls: boolean;
 }
 
+/** How calls leave over a carrier, beyond what jambonz's columns say. */
+export interface OutboundRules {
+  /** `own_numbers`: only numbers that are provisioned for the account are shown as caller; others are replaced. */
+  callerIdPolicy: 'pass' | 'own_numbers';
+  /** Shown where the policy forbids the call's own number. */
+  callerId: string | null;
+  /**
+   * Which header says who calls where From must not (RFC 3325, draft-ietf-sip-privacy-04 for Remote-Party-ID); `none`: the
+   * carrier is not trusted with it, and none goes there.
+   */
+  identityHeader: 'pai' | 'ppi' | 'rpid' | 'none';
+  /** From names our registered user; the caller stands in the identity header. */
+  fromRegisterUsername: boolean;
+  /** Digits; with it numbers of that country are dialled nationally, all others internationally. */
+  countryCode: string | null;
+  /** Before the national number: `0`. */
+  nationalPrefix: string;
+  /** Before the number of another country: `00`. */
+  internationalPrefix: string;
+  /** Final responses after which the next gateway is tried, as `404` or `5xx`; null: the platform's own list. */
+  failoverStatuses: readonly string[] | null;
+  /** Codec names to offer, in order of preference; empty: those of the feature server. */
+  codecs: readonly string[];
+}
+
+/** The rules of a carrier about which nothing is said. */
+export const DEFAULT_OUTBOUND_RULES: OutboundRules = {
+  callerIdPolicy: 'pass',
+  callerId: null,
+  identityHeader: 'pai',
+  fromRegisterUsername: false,
+  countryCode: null,
+  nationalPrefix: '',
+  internationalPrefix: '',
+  failoverStatuses: null,
+  codecs: [],
+};
+
 /** A trunk provider. */
 export interface VoipCarrier {
   voipCarrierSid: string;
@@ -92,13 +130,14 @@ export interface VoipCarrier {
   registerFromUser: string | null;
   registerFromDomain: string | null;
   outboundSipProxy: string | null;
+  outboundRules: OutboundRules;
 }
 
 /** An address of a carrier: where its calls come from, or where calls to it go. */
 export interface SipGateway {
   sipGatewaySid: string;
   voipCarrierSid: string;
-  /** IPv4 address, or for outbound a host name. */
+  /** IPv4 address, or for outbound an IPv6 address (without brackets) or a host name. */
   address: string;
   /** Length of the network prefix, 1–32. */
   netmask: number;
@@ -110,6 +149,10 @@ export interface SipGateway {
   protocol: 'udp' | 'tcp' | 'tls' | 'tls/srtp';
   sendOptionsPing: boolean;
   useSipsScheme: boolean;
+  /** Gateways of a carrier with a smaller number are tried first. */
+  priority: number;
+  /** Share of the calls among gateways of the same priority; 0: only when the others failed. */
+  weight: number;
   padCrypto: boolean;
   removeIce: boolean;
   dtlsOff: boolean;

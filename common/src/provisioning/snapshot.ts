@@ -52,6 +52,7 @@ export class ProvisioningSnapshot {
   readonly applicationsBySid: ReadonlyMap<string, Application>;
   readonly carriersBySid: ReadonlyMap<string, VoipCarrier>;
   readonly gatewaysByCarrierSid: ReadonlyMap<string, SipGateway[]>;
+  readonly #carriersByOwner: ReadonlyMap<string, VoipCarrier[]>;
   readonly numbersByNumber: ReadonlyMap<string, PhoneNumber[]>;
   /** Longest first. */
   readonly numberPatterns: readonly NumberPattern[];
@@ -74,6 +75,7 @@ export class ProvisioningSnapshot {
     );
     this.applicationsBySid = indexBy(rows.applications, (row) => row.applicationSid);
     this.carriersBySid = indexBy(rows.voipCarriers, (row) => row.voipCarrierSid);
+    this.#carriersByOwner = groupBy(rows.voipCarriers, (row) => row.accountSid ?? sharedBy(row.serviceProviderSid));
     this.gatewaysByCarrierSid = groupBy(rows.sipGateways, (row) => row.voipCarrierSid);
     const numbers = rows.phoneNumbers.map((row) => ({ ...row, number: stripPlus(row.number) }));
     this.numbersByNumber = groupBy(
@@ -124,6 +126,16 @@ export class ProvisioningSnapshot {
     );
   }
 
+  /** The carriers of an account itself. */
+  carriersOf(accountSid: string): readonly VoipCarrier[] {
+    return this.#carriersByOwner.get(accountSid) ?? [];
+  }
+
+  /** The carriers that a service provider shares among its accounts. */
+  sharedCarriersOf(serviceProviderSid: string): readonly VoipCarrier[] {
+    return this.#carriersByOwner.get(sharedBy(serviceProviderSid)) ?? [];
+  }
+
   /** Entries for exactly this number (a leading `+` does not matter), all carriers or only the given ones. */
   findNumbers(dialled: string, carrierSids?: ReadonlySet<string>): PhoneNumber[] {
     const entries = this.numbersByNumber.get(stripPlus(dialled)) ?? [];
@@ -144,5 +156,7 @@ export class ProvisioningSnapshot {
   }
 }
 
+/** Sids of accounts and service providers stand in one map. */
+const sharedBy = (serviceProviderSid: string | null): string => `shared by ${serviceProviderSid}`;
 const belongs = (row: PhoneNumber, carrierSids: ReadonlySet<string>): boolean =>
   row.voipCarrierSid !== null && carrierSids.has(row.voipCarrierSid);

@@ -1,6 +1,7 @@
 import {
   type Account,
   type Application,
+  DEFAULT_OUTBOUND_RULES,
   type PhoneNumber,
   ProvisioningSnapshot,
   type SipGateway,
@@ -65,6 +66,7 @@ export const carrier = (voipCarrierSid: string, more: Partial<VoipCarrier> = {})
   registerFromUser: null,
   registerFromDomain: null,
   outboundSipProxy: null,
+  outboundRules: DEFAULT_OUTBOUND_RULES,
   ...more,
 });
 
@@ -83,6 +85,8 @@ export const gateway = (network: string, voipCarrierSid: string, more: Partial<S
     protocol: 'udp',
     sendOptionsPing: false,
     useSipsScheme: false,
+    priority: 0,
+    weight: 1,
     padCrypto: false,
     removeIce: false,
     dtlsOff: false,
