@@ -1,0 +1,138 @@
+/** When a gateway is taken out, and how it comes back. */
+export interface CircuitRules {
+  /** Taken out after this many failures of its own with no success between them. */
+  failuresInRow: number;
+  /** Taken out when at least this many attempts were made in the window … */
+  windowAttempts: number;
+  /** … and this share of them failed, from 0 to 1. */
+  windowFailureShare: number;
+  /** Taken out after this many unanswered or refused OPTIONS in a row. */
+  pingFailuresInRow: number;
+  /** How long it stays out the first time; doubles with each time that it fails again. */
+  firstOutMs: number;
+  maxOutMs: number;
+  /** When it is tried again, it gets one call of this many. */
+  oneCallOf: number;
+}
+
+/** Five failures are more than bad luck; half a minute is short for a restart and long for callers who would wait in vain. */
+export const CIRCUIT_RULES: CircuitRules = {
+  failuresInRow: 5,
+  windowAttempts: 10,
+  windowFailureShare: 0.5,
+  pingFailuresInRow: 2,
+  firstOutMs: 30_000,
+  maxOutMs: 600_000,
+  oneCallOf: 10,
+};
+
+/** `closed`: gets calls. `open`: is out. `half-open`: gets one call of n, whose outcome decides. */
+export type CircuitState = 'closed' | 'open' | 'half-open';
+
+/** What is known of a gateway's health; immutable. */
+export interface Circuit {
+  readonly state: CircuitState;
+  /** Why it is not closed, for people; empty when it is. */
+  readonly why: string;
+  /** How often it was taken out since it last did well; the back-off grows with it. */
+  readonly timesOut: number;
+  /** Ms since the epoch until which it is out. */
+  readonly outUntilMs: number;
+  /** Attempts before this moment no longer count: it was given a new start then. */
+  readonly countsFromMs: number;
+  readonly failuresInRow: number;
+  readonly pingFailuresInRow: number;
+  /** Calls that were decided while it was half-open; the first of each n goes to it. */
+  readonly asked: number;
+  readonly isOutByPing: boolean;
+}
+
+/** A gateway that nothing bad is known of. */
+export const HEALTHY: Circuit = {
+  state: 'closed',
+  why: '',
+  timesOut: 0,
+  outUntilMs: 0,
+  countsFromMs: 0,
+  failuresInRow: 0,
+  pingFailuresInRow: 0,
+  asked: 0,
+  isOutByPing: false,
+};
+
+/** What a gateway's circuit is told. */
+export type CircuitEvent =
+  /** An attempt at it ended; `failed` when the gateway is to blame. */
+  | { type: 'attempt'; failed: boolean; atMs: number }
+  | { type: 'ping'; failed: boolean; atMs: number }
+  /** Attempts at it by all processes since {@link Circuit.countsFromMs}, within the window. */
+  | { type: 'window'; attempts: number; failures: number; atMs: number }
+  /** A call is being decided that could go to it. */
+  | { type: 'asked'; atMs: number }
+  /** Time went by. */
+  | { type: 'tick'; atMs: number };
+
+type Cell<K extends CircuitEvent['type']> = (
+  circuit: Circuit,
+  event: Extract<CircuitEvent, { type: K }>,
+  rules: CircuitRules,
+) => Circuit;
+
+const opened = (circuit: Circuit, why: string, atMs: number, rules: CircuitRules, isOutByPing = false): Circuit => ({
+  ...circuit,
+  state: 'open',
+  why,
+  timesOut: circuit.timesOut + 1,
+  outUntilMs: atMs + Math.min(rules.firstOutMs * 2 ** Math.min(circuit.timesOut, 30), rules.maxOutMs),
+  isOutByPing,
+  asked: 0,
+});
+const closed = (atMs: number): Circuit => ({ ...HEALTHY, countsFromMs: atMs });
+const halfOpened = (circuit: Circuit): Circuit => ({ ...circuit, state: 'half-open', asked: 0 });
+
+/** A cell is one transition; a missing one means that the event changes nothing. */
+const TABLE: Record<CircuitState, { [K in CircuitEvent['type']]?: Cell<K> }> = {
+  closed: {
+    attempt(circuit, { failed, atMs }, rules) {
+      if (!failed) return circuit.failuresInRow === 0 ? circuit : { ...circuit, failuresInRow: 0 };
+      const failuresInRow = circuit.failuresInRow + 1;
+      if (failuresInRow < rules.failuresInRow) return { ...circuit, failuresInRow };
+      return opened(circuit, `${failuresInRow} attempts in a row failed`, atMs, rules);
+    },
+    ping(circuit, { failed, atMs }, rules) {
+      if (!failed) return circuit.pingFailuresInRow === 0 ? circuit : { ...circuit, pingFailuresInRow: 0 };
+      const pingFailuresInRow = circuit.pingFailuresInRow + 1;
+      if (pingFailuresInRow < rules.pingFailuresInRow) return { ...circuit, pingFailuresInRow };
+      return opened(circuit, `${pingFailuresInRow} OPTIONS in a row were not answered well`, atMs, rules, true);
+    },
+    window(circuit, { attempts, failures, atMs }, rules) {
+      if (attempts < rules.windowAttempts || failures < attempts * rules.windowFailureShare) return circuit;
+      return opened(circuit, `${failures} of its last ${attempts} attempts failed`, atMs, rules);
+    },
+  },
+  open: {
+    tick: (circuit, { atMs }) => (atMs < circuit.outUntilMs ? circuit : halfOpened(circuit)),
+    asked: (circuit, { atMs }) => (atMs < circuit.outUntilMs ? circuit : { ...halfOpened(circuit), asked: 1 }),
+    // It was tried because nothing else was left, and did well.
+    attempt: (circuit, { failed, atMs }) => (failed ? circuit : closed(atMs)),
+    // Answered OPTIONS say nothing of calls that failed; only what OPTIONS took out do they bring back.
+    ping: (circuit, { failed }) => (failed || !circuit.isOutByPing ? circuit : halfOpened(circuit)),
+  },
+  'half-open': {
+    asked: (circuit) => ({ ...circuit, asked: circuit.asked + 1 }),
+    attempt: (circuit, { failed, atMs }, rules) =>
+      failed ? opened(circuit, 'it was tried again and failed', atMs, rules) : closed(atMs),
+    ping: (circuit, { failed, atMs }, rules) =>
+      failed ? opened(circuit, 'an OPTIONS was not answered well', atMs, rules, true) : circuit,
+  },
+};
+
+/** The next state of a circuit. Pure: time and outcomes come with the event. */
+export function stepCircuit(circuit: Circuit, event: CircuitEvent, rules: CircuitRules = CIRCUIT_RULES): Circuit {
+  const cell = TABLE[circuit.state][event.type] as Cell<CircuitEvent['type']> | undefined;
+  return cell?.(circuit, event, rules) ?? circuit;
+}
+
+/** Whether the call that was just `asked` for may go to the gateway. */
+export const admits = (circuit: Circuit, rules: CircuitRules = CIRCUIT_RULES): boolean =>
+  circuit.state === 'closed' || (circuit.state === 'half-open' && (circuit.asked - 1) % rules.oneCallOf === 0);
