@@ -85,12 +85,23 @@ export function compileNumberPattern(
     const matches = (dialled: string) => dialled.startsWith(prefix) && /^\d*$/.test(dialled.slice(prefix.length));
     return { ok: true, pattern: { phoneNumber, matches } };
   }
-  const danger = findDanger(number);
+  const compiled = compileExpression(number);
+  return compiled.ok ? { ok: true, pattern: { phoneNumber, matches: compiled.matches } } : compiled;
+}
+
+/**
+ * Compiles a customer's regular expression, which may match anywhere in a dialled number.
+ *
+ * @returns the reason when it is not valid or could take exponential time
+ */
+export function compileExpression(
+  source: string,
+): { ok: true; matches: (dialled: string) => boolean } | { ok: false; reason: string } {
+  const danger = findDanger(source);
   if (danger !== undefined) return { ok: false, reason: danger };
   try {
-    const expression = new RegExp(number);
-    const matches = (dialled: string) => dialled.length <= MAX_DIALLED && expression.test(dialled);
-    return { ok: true, pattern: { phoneNumber, matches } };
+    const expression = new RegExp(source);
+    return { ok: true, matches: (dialled) => dialled.length <= MAX_DIALLED && expression.test(dialled) };
   } catch (err) {
     return { ok: false, reason: err instanceof Error ? err.message : String(err) };
   }

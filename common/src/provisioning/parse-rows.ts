@@ -3,8 +3,12 @@ import { isEncrypted } from '../secrets/encryption.js';
 import type {
   Account,
   Application,
+  Lcr,
+  LcrCarrierSetEntry,
+  LcrRoute,
   OutboundRules,
   PhoneNumber,
+  RateDeck,
   ServiceProvider,
   SipGateway,
   SpeechChoice,
@@ -12,6 +16,9 @@ import type {
   Webhook,
 } from './rows.js';
 import type { SkippedRow } from './snapshot.js';
+
+/** Largest value of an `INT` column. */
+const MAX_INT = 2 ** 31 - 1;
 
 /** A row as MySQL gives it. */
 export type RawRow = Readonly<Record<string, unknown>>;
@@ -258,6 +265,46 @@ export const parsePhoneNumber = (row: RawRow): PhoneNumber => ({
   accountSid: optionalText(row, 'account_sid'),
   applicationSid: optionalText(row, 'application_sid'),
   serviceProviderSid: optionalText(row, 'service_provider_sid'),
+});
+
+/** Reads a row of its table; throws on a column that cannot be used. */
+export const parseLcr = (row: RawRow): Lcr => ({
+  lcrSid: text(row, 'lcr_sid'),
+  name: optionalText(row, 'name'),
+  isActive: bool(row, 'is_active'),
+  accountSid: optionalText(row, 'account_sid'),
+  serviceProviderSid: optionalText(row, 'service_provider_sid'),
+  defaultCarrierSetEntrySid: optionalText(row, 'default_carrier_set_entry_sid'),
+});
+
+/** Reads a row of its table; throws on a column that cannot be used. */
+export const parseLcrRoute = (row: RawRow): LcrRoute => ({
+  lcrRouteSid: text(row, 'lcr_route_sid'),
+  lcrSid: text(row, 'lcr_sid'),
+  regex: text(row, 'regex'),
+  description: optionalText(row, 'description'),
+  priority: whole(row, 'priority', -MAX_INT, MAX_INT),
+  strategy: word(row, 'strategy', ['workload', 'least_cost']),
+});
+
+/** Reads a row of its table; throws on a column that cannot be used. */
+export const parseLcrCarrierSetEntry = (row: RawRow): LcrCarrierSetEntry => ({
+  lcrCarrierSetEntrySid: text(row, 'lcr_carrier_set_entry_sid'),
+  lcrRouteSid: text(row, 'lcr_route_sid'),
+  voipCarrierSid: text(row, 'voip_carrier_sid'),
+  workload: whole(row, 'workload', 0, 1_000_000),
+  priority: whole(row, 'priority', -MAX_INT, MAX_INT),
+});
+
+/** Reads a row of its table; throws on a column that cannot be used. */
+export const parseRateDeck = (row: RawRow): RateDeck => ({
+  rateDeckSid: text(row, 'rate_deck_sid'),
+  name: text(row, 'name'),
+  accountSid: optionalText(row, 'account_sid'),
+  serviceProviderSid: text(row, 'service_provider_sid'),
+  voipCarrierSid: text(row, 'voip_carrier_sid'),
+  currency: text(row, 'currency'),
+  activeVersion: row.active_version === null ? null : whole(row, 'active_version', 1, Number.MAX_SAFE_INTEGER),
 });
 
 /** Parses the rows of a table; one that cannot be used is left out and reported in `skipped`, with the column. */

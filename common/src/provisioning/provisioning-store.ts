@@ -5,7 +5,11 @@ import {
   type Decrypt,
   parseAccount,
   parseApplication,
+  parseLcr,
+  parseLcrCarrierSetEntry,
+  parseLcrRoute,
   parsePhoneNumber,
+  parseRateDeck,
   parseServiceProvider,
   parseSipGateway,
   parseTable,
@@ -43,6 +47,10 @@ export async function readProvisioning(
       voipCarriers: await read('voip_carriers', 'voip_carrier_sid', (row) => parseVoipCarrier(row, decrypt)),
       sipGateways: await read('sip_gateways', 'sip_gateway_sid', parseSipGateway),
       phoneNumbers: await read('phone_numbers', 'phone_number_sid', parsePhoneNumber),
+      lcrs: await read('lcr', 'lcr_sid', parseLcr),
+      lcrRoutes: await read('lcr_routes', 'lcr_route_sid', parseLcrRoute),
+      lcrCarrierSetEntries: await read('lcr_carrier_set_entry', 'lcr_carrier_set_entry_sid', parseLcrCarrierSetEntry),
+      rateDecks: await read('rate_decks', 'rate_deck_sid', parseRateDeck),
     };
     return new ProvisioningSnapshot(rows, skipped, Date.now());
   });

@@ -105,6 +105,40 @@ t.test(
   },
 );
 
+t.test(
+  'routes of an LCR, their carriers and the rate decks are loaded; a broken one is left out and named',
+  async (t) => {
+    await db.execute('INSERT INTO lcr (lcr_sid, name, account_sid) VALUES (?)', [['lcr', 'mine', SEED.accountSid]]);
+    await db.execute('INSERT INTO lcr_routes (lcr_route_sid, lcr_sid, regex, priority) VALUES ?', [
+      [
+        ['r-1', 'lcr', '1', 0],
+        ['r-broken', 'lcr', '(((', 0],
+      ],
+    ]);
+    await db.execute(
+      'INSERT INTO lcr_carrier_set_entry (lcr_carrier_set_entry_sid, workload, lcr_route_sid, voip_carrier_sid) VALUES (?)',
+      [['e-1', 40, 'r-1', SEED.carrierSid]],
+    );
+    await db.execute(
+      'INSERT INTO rate_decks (rate_deck_sid, name, account_sid, service_provider_sid, voip_carrier_sid, owner_sid) VALUES (?)',
+      [['deck', 'prices', SEED.accountSid, SEED.serviceProviderSid, SEED.carrierSid, SEED.accountSid]],
+    );
+    const snapshot = await provisioning.reload();
+    const lcr = snapshot.findLcr(SEED.accountSid, SEED.serviceProviderSid);
+    t.match(lcr?.match('1555'), [
+      {
+        route: { lcrRouteSid: 'r-1', strategy: 'workload' },
+        entries: [{ voipCarrierSid: SEED.carrierSid, workload: 40 }],
+      },
+    ]);
+    t.equal(snapshot.findLcr(SEED.siblingAccountSid, SEED.serviceProviderSid), undefined);
+    t.match(snapshot.rateDecks, [{ rateDeckSid: 'deck', currency: 'USD', activeVersion: null }]);
+    t.match(snapshot.skipped, [{ table: 'lcr_routes', sid: 'r-broken', column: 'regex' }]);
+    await db.execute('DELETE FROM lcr');
+    await db.execute('DELETE FROM rate_decks');
+  },
+);
+
 t.test('patterns that could take exponential time are refused', async (t) => {
   const ok = (number: string) =>
     compileNumberPattern({

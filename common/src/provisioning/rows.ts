@@ -169,6 +169,55 @@ export interface PhoneNumber {
   serviceProviderSid: string | null;
 }
 
+/** Least-cost routing of an account, or of a service provider for all its accounts that have none. */
+export interface Lcr {
+  lcrSid: string;
+  name: string | null;
+  isActive: boolean;
+  /** Null: that of the service provider. */
+  accountSid: string | null;
+  serviceProviderSid: string | null;
+  /** Takes what no route matches. */
+  defaultCarrierSetEntrySid: string | null;
+}
+
+/** A rule of an LCR: numbers that match go to the carriers of its set. */
+export interface LcrRoute {
+  lcrRouteSid: string;
+  lcrSid: string;
+  /** Digits, with or without a `*` after them, are a prefix; anything else is a regular expression. */
+  regex: string;
+  description: string | null;
+  /** Lower first. */
+  priority: number;
+  /** How carriers of equal priority are ordered: by chance, each with its share, or by price. */
+  strategy: 'workload' | 'least_cost';
+}
+
+/** A carrier of a route's set. */
+export interface LcrCarrierSetEntry {
+  lcrCarrierSetEntrySid: string;
+  lcrRouteSid: string;
+  voipCarrierSid: string;
+  /** Share among entries of the same priority; 0: only after the others. */
+  workload: number;
+  /** Lower first. */
+  priority: number;
+}
+
+/** What a carrier takes, as an account or a service provider has imported it; the prices themselves are loaded apart. */
+export interface RateDeck {
+  rateDeckSid: string;
+  name: string;
+  /** Null: for all accounts of the service provider. */
+  accountSid: string | null;
+  serviceProviderSid: string;
+  voipCarrierSid: string;
+  currency: string;
+  /** The import that counts; null before the first. */
+  activeVersion: number | null;
+}
+
 /** All that the call path needs to know, as it was at one moment. */
 export interface ProvisioningRows {
   serviceProviders: ServiceProvider[];
@@ -178,4 +227,8 @@ export interface ProvisioningRows {
   voipCarriers: VoipCarrier[];
   sipGateways: SipGateway[];
   phoneNumbers: PhoneNumber[];
+  lcrs?: Lcr[];
+  lcrRoutes?: LcrRoute[];
+  lcrCarrierSetEntries?: LcrCarrierSetEntry[];
+  rateDecks?: RateDeck[];
 }

@@ -1,10 +1,12 @@
 import { isIPv4 } from 'node:net';
+import { type CompiledLcr, compileLcrs } from '../routing/lcr.js';
 import { compileNumberPattern, isNumberPattern, type NumberPattern } from './number-pattern.js';
 import type {
   Account,
   Application,
   PhoneNumber,
   ProvisioningRows,
+  RateDeck,
   ServiceProvider,
   SipGateway,
   VoipCarrier,
@@ -56,6 +58,8 @@ export class ProvisioningSnapshot {
   readonly numbersByNumber: ReadonlyMap<string, PhoneNumber[]>;
   /** Longest first. */
   readonly numberPatterns: readonly NumberPattern[];
+  readonly rateDecks: readonly RateDeck[];
+  readonly #lcrByOwner: ReadonlyMap<string, CompiledLcr>;
   /** Rows that could not be used. */
   readonly skipped: readonly SkippedRow[];
   readonly #inboundByNetmask: ReadonlyMap<number, Map<number, CarrierGateway[]>>;
@@ -92,6 +96,8 @@ export class ProvisioningSnapshot {
         problems.push({ table: 'phone_numbers', sid: row.phoneNumberSid, column: 'number', reason: compiled.reason });
         return [];
       });
+    this.rateDecks = rows.rateDecks ?? [];
+    this.#lcrByOwner = compileLcrs(rows, problems);
     this.skipped = problems;
     this.#inboundByNetmask = this.#indexGateways(rows.sipGateways);
     this.#netmasks = [...this.#inboundByNetmask.keys()].sort((a, b) => b - a);
@@ -148,6 +154,11 @@ export class ProvisioningSnapshot {
     return this.numberPatterns.find(
       ({ phoneNumber, matches }) => (carrierSids === undefined || belongs(phoneNumber, carrierSids)) && matches(digits),
     )?.phoneNumber;
+  }
+
+  /** The active LCR of an account, else of its service provider. */
+  findLcr(accountSid: string, serviceProviderSid: string): CompiledLcr | undefined {
+    return this.#lcrByOwner.get(accountSid) ?? this.#lcrByOwner.get(serviceProviderSid);
   }
 
   /** The account that owns a SIP realm. */

@@ -26,6 +26,11 @@ export const LEDGER_OWNERS = 'ringwire:fs-call-owners';
 export const ledgerKey = (instanceId: string): string => `ringwire:fs-calls:${instanceId}`;
 /** Held by the instance that is reporting a dead instance's calls. */
 export const ledgerLockKey = (instanceId: string): string => `ringwire:fs-calls-lock:${instanceId}`;
+/**
+ * Hash of what was counted at gateways in ten seconds (`bucket`: ms since the epoch / 10,000): `<sip_gateway_sid>:<letter>` → count.
+ * Expires when it is out of the window.
+ */
+export const gatewayHealthKey = (bucket: number): string => `ringwire:gateway-health:${bucket}`;
 /** Pub/sub channel: provisioning data changed, reload the snapshot. Message: name of the table. */
 export const PROVISIONING_CHANGED = 'ringwire:provisioning-changed';
 

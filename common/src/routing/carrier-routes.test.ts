@@ -1,59 +1,9 @@
 import t from 'tap';
-import {
-  type Account,
-  DEFAULT_OUTBOUND_RULES,
-  type PhoneNumber,
-  type SipGateway,
-  type VoipCarrier,
-} from '../provisioning/rows.js';
+import type { Account, PhoneNumber, SipGateway, VoipCarrier } from '../provisioning/rows.js';
 import { ProvisioningSnapshot } from '../provisioning/snapshot.js';
+import { carrier, gateway } from '../testing/routing-rows.js';
 import { carrierRoutes, orderGateways } from './carrier-routes.js';
 import type { OutboundRequest } from './types.js';
-
-const carrier = (voipCarrierSid: string, more: Partial<VoipCarrier> = {}): VoipCarrier => ({
-  voipCarrierSid,
-  name: `name of ${voipCarrierSid}`,
-  accountSid: 'acc',
-  serviceProviderSid: 'sp',
-  applicationSid: null,
-  isActive: true,
-  e164LeadingPlus: false,
-  techPrefix: null,
-  diversion: null,
-  trunkType: 'static_ip',
-  dtmfType: 'rfc2833',
-  inboundAuthUsername: null,
-  inboundAuthPassword: null,
-  requiresRegister: false,
-  registerUsername: null,
-  registerPassword: null,
-  registerSipRealm: null,
-  registerFromUser: null,
-  registerFromDomain: null,
-  outboundSipProxy: null,
-  outboundRules: DEFAULT_OUTBOUND_RULES,
-  ...more,
-});
-
-const gateway = (address: string, voipCarrierSid: string, more: Partial<SipGateway> = {}): SipGateway => ({
-  sipGatewaySid: `${address}/${voipCarrierSid}`,
-  voipCarrierSid,
-  address,
-  netmask: 32,
-  port: null,
-  inbound: false,
-  outbound: true,
-  isActive: true,
-  protocol: 'udp',
-  sendOptionsPing: false,
-  useSipsScheme: false,
-  priority: 0,
-  weight: 1,
-  padCrypto: false,
-  removeIce: false,
-  dtlsOff: false,
-  ...more,
-});
 
 const number = (text: string, voipCarrierSid: string, accountSid = 'acc'): PhoneNumber => ({
   phoneNumberSid: text,

@@ -1,9 +1,10 @@
 import type { SipGateway, VoipCarrier } from '../provisioning/rows.js';
 import type { ProvisioningSnapshot } from '../provisioning/snapshot.js';
 import type { OutboundRequest, OutboundRoutes, PassedOver, RoutedGateway } from './types.js';
+import { drawInOrder } from './weighted.js';
 
 /** A carrier to look at, and why it comes now. */
-interface Choice {
+export interface CarrierChoice {
   carrier: VoipCarrier;
   why: string;
 }
@@ -39,14 +40,19 @@ export function mayUse(carrier: VoipCarrier, request: OutboundRequest): boolean 
     : carrier.accountSid === request.accountSid;
 }
 
-function carriersFor(snapshot: ProvisioningSnapshot, request: OutboundRequest, passedOver: PassedOver[]): Choice[] {
+/** The carriers for a call by the rules of {@link carrierRoutes}, in order; some may be inactive. Adds those not meant to `passedOver`. */
+export function carriersFor(
+  snapshot: ProvisioningSnapshot,
+  request: OutboundRequest,
+  passedOver: PassedOver[],
+): CarrierChoice[] {
   const { requestedCarrier: wanted, inboundCarrierSid } = request;
   if (wanted !== null) {
     const carrier = requestedCarrier(snapshot, request, wanted);
     if (!carrier) passedOver.push({ name: wanted, why: 'the account has no such carrier' });
     return carrier ? [{ carrier, why: 'requested by the application' }] : [];
   }
-  const choices = new Map<string, Choice>();
+  const choices = new Map<string, CarrierChoice>();
   const add = (carrier: VoipCarrier | undefined, why: string): void => {
     if (!carrier || choices.has(carrier.voipCarrierSid) || !mayUse(carrier, request)) return;
     choices.set(carrier.voipCarrierSid, { carrier, why });
@@ -67,7 +73,7 @@ function carriersFor(snapshot: ProvisioningSnapshot, request: OutboundRequest, p
 }
 
 /** A carrier that is only called in over is no carrier to call out over, and not worth a word. */
-function isWayOut(snapshot: ProvisioningSnapshot, carrier: VoipCarrier): boolean {
+export function isWayOut(snapshot: ProvisioningSnapshot, carrier: VoipCarrier): boolean {
   const gateways = snapshot.gatewaysByCarrierSid.get(carrier.voipCarrierSid) ?? [];
   return carrier.isActive && gateways.some((gateway) => gateway.outbound && gateway.isActive);
 }
@@ -86,7 +92,8 @@ function requestedCarrier(
   return candidates.find((carrier) => carrier.name === wanted);
 }
 
-function gatewaysOf(
+/** The active outbound gateways of a carrier in the order in which they are tried, each with `why` before its own reason. */
+export function gatewaysOf(
   snapshot: ProvisioningSnapshot,
   carrier: VoipCarrier,
   why: string,
@@ -114,25 +121,10 @@ function gatewaysOf(
  * weight 0 come last of their priority.
  */
 export function orderGateways(gateways: readonly SipGateway[], random: () => number): SipGateway[] {
-  const rest = [...gateways].sort((a, b) => a.priority - b.priority);
-  const ordered: SipGateway[] = [];
-  while (rest.length > 0) {
-    const { priority } = rest[0]!;
-    const equals = rest.filter((gateway) => gateway.priority === priority);
-    const sum = equals.reduce((total, { weight }) => total + weight, 0);
-    const drawn = drawByWeight(equals, random() * sum);
-    ordered.push(drawn);
-    rest.splice(rest.indexOf(drawn), 1);
-  }
-  return ordered;
-}
-
-/** The gateway whose share of the sum of weights contains the point. */
-function drawByWeight(gateways: readonly SipGateway[], point: number): SipGateway {
-  let end = 0;
-  for (const gateway of gateways) {
-    end += gateway.weight;
-    if (point < end) return gateway;
-  }
-  return gateways[0]!;
+  if (gateways.length < 2) return [...gateways];
+  const priorities = [...new Set(gateways.map(({ priority }) => priority))].sort((a, b) => a - b);
+  return priorities.flatMap((priority) => {
+    const equals = gateways.filter((gateway) => gateway.priority === priority);
+    return drawInOrder(equals, ({ weight }) => weight, random);
+  });
 }

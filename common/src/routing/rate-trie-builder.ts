@@ -20,6 +20,8 @@ export type Rejected =
 /** A deck that would take more memory than this many nodes (13 bytes each while it is built) is refused. */
 const MAX_NODES = 24_000_000;
 const MAX_ENTRIES = 8_000_000;
+/** About two milliseconds of work. */
+const NODES_PER_STEP = 20_000;
 const CODE_0 = 48;
 const NONE = 0;
 
@@ -145,14 +147,21 @@ export class RateTrieBuilder {
     }
   }
 
-  /** Packs the rows, level by level, so that siblings lie beside each other. Takes about a second for a million rows. */
+  /** Packs the rows; blocks for most of a second with a million of them. */
   build(): RateTrie {
+    const steps = this.buildInSteps();
+    for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value;
+  }
+
+  /** Packs the rows, level by level, so that siblings lie beside each other; pauses every few milliseconds. */
+  *buildInSteps(): Generator<void, RateTrie> {
     const tables = layOutTables(this.size, this.#nodes);
     const order = new Uint32Array(this.#nodes);
     const children = new Uint32Array(10);
     let placed = 1;
     let entryCount = 0;
     for (let node = 0; node < this.#nodes; node++) {
+      if (node % NODES_PER_STEP === NODES_PER_STEP - 1) yield;
       const source = order[node]!;
       tables.entries[node] = entryCount;
       const firstEntry = entryCount;

@@ -1,0 +1,272 @@
+import type { LcrCarrierSetEntry, VoipCarrier } from '../provisioning/rows.js';
+import type { ProvisioningSnapshot } from '../provisioning/snapshot.js';
+import { type CarrierChoice, carriersFor, gatewaysOf, isWayOut, mayUse } from './carrier-routes.js';
+import type { CompiledRoute } from './lcr.js';
+import type { LoadedDeck, RateBook } from './rate-book.js';
+import type { Rate } from './rate-trie.js';
+import type {
+  GatewayAttempt,
+  OutboundRequest,
+  OutboundRoutes,
+  PassedOver,
+  RouteDecision,
+  RoutedGateway,
+} from './types.js';
+import { drawInOrder } from './weighted.js';
+
+/** What a carrier takes for the number, and who says so. */
+export interface KnownPrice {
+  readonly rate: Rate;
+  readonly deck: LoadedDeck;
+}
+
+/** A gateway of a ranked decision, with the figures that it was ranked by. */
+export interface RankedGateway extends RoutedGateway {
+  /** Null when no rate deck prices the number for this carrier. */
+  readonly price: KnownPrice | null;
+  /** Quality from 0 to 1; 1 when nothing is known. */
+  readonly score: number;
+}
+
+/** Whether a gateway gets this call: in, out, or out but tried again with this one. */
+export interface Admission {
+  verdict: 'in' | 'probe' | 'out';
+  /** Why it is not simply in, for people. */
+  why: string;
+}
+
+/** What is known of the gateways' health at the moment; answers at once. */
+export interface HealthView {
+  /** Quality from 0 to 1; 1 when nothing is known. */
+  score(sipGatewaySid: string): number;
+  /** Asked once for each gateway that a call could go to. */
+  admit(sipGatewaySid: string, atMs: number): Admission;
+  attempted?(attempt: GatewayAttempt): void;
+}
+
+/** What ranking works with. */
+export interface RankingOptions {
+  /** The prices as they are now. */
+  rates: () => RateBook;
+  health: HealthView;
+  /** From 0 to less than 1, for shares. @defaultValue Math.random */
+  random?: () => number;
+}
+
+interface RankedChoice extends CarrierChoice {
+  price: KnownPrice | null;
+}
+
+interface Ranking {
+  readonly snapshot: ProvisioningSnapshot;
+  readonly request: OutboundRequest;
+  readonly atSec: number;
+  readonly decks: ReadonlyMap<string, LoadedDeck>;
+  readonly health: HealthView;
+  readonly random: () => number;
+  readonly passedOver: PassedOver[];
+}
+
+/** Where a call goes, with the figures behind it. */
+export interface RankedDecision extends RouteDecision {
+  gateways: readonly RankedGateway[];
+}
+
+/** Routes that tell what they were ranked by. */
+export interface RankedRoutes extends OutboundRoutes {
+  decide(snapshot: ProvisioningSnapshot, request: OutboundRequest): RankedDecision;
+}
+
+/**
+ * Routes by all that is known: the carrier that the application asked for; else the LCR of the account, or of its service provider;
+ * else the cheapest by the rate decks, of equals the one that does better; else any carrier as {@link carriersFor} has them.
+ * Gateways that fail are left out, unless nothing else is left, and tried again gently.
+ */
+export function rankedRoutes({ rates, health, random = Math.random }: RankingOptions): RankedRoutes {
+  return {
+    decide(snapshot, request) {
+      const ranking: Ranking = {
+        snapshot,
+        request,
+        atSec: Math.floor(request.atMs / 1000),
+        decks: rates().decksOf(request.accountSid, request.serviceProviderSid),
+        health,
+        random,
+        passedOver: [],
+      };
+      return { gateways: admitted(ranking, gatewaysFor(ranking)), passedOver: ranking.passedOver };
+    },
+    attempted: (attempt) => health.attempted?.(attempt),
+  };
+}
+
+function gatewaysFor(ranking: Ranking): RankedGateway[] {
+  const { snapshot, random, passedOver, health } = ranking;
+  const gateways: RankedGateway[] = [];
+  for (const choice of choicesFor(ranking)) {
+    const { carrier, why, price } = choice;
+    if (!carrier.isActive) {
+      passedOver.push({ name: carrier.name, why: 'carrier is not active' });
+      continue;
+    }
+    for (const routed of gatewaysOf(snapshot, carrier, why, random, passedOver)) {
+      gateways.push({ ...routed, price, score: health.score(routed.gateway.sipGatewaySid) });
+    }
+  }
+  return gateways;
+}
+
+function choicesFor(ranking: Ranking): RankedChoice[] {
+  const { snapshot, request, passedOver, decks } = ranking;
+  if (request.requestedCarrier !== null) {
+    return carriersFor(snapshot, request, passedOver).map((choice) => priced(ranking, choice));
+  }
+  const byLcr = choicesByLcr(ranking);
+  if (byLcr.length > 0) return byLcr;
+  const byPrice = cheapestFirst(ranking, deckCarriers(ranking), 'least cost');
+  if (byPrice.length > 0) return byPrice;
+  return carriersFor(snapshot, request, passedOver)
+    .filter(({ carrier }) => !decks.has(carrier.voipCarrierSid))
+    .map((choice) => ({ ...choice, price: null }));
+}
+
+/** The carriers of the first matching route that has one to call over, else the LCR's default. */
+function choicesByLcr(ranking: Ranking): RankedChoice[] {
+  const { snapshot, request } = ranking;
+  const lcr = snapshot.findLcr(request.accountSid, request.serviceProviderSid);
+  if (lcr === undefined) return [];
+  for (const matched of lcr.match(request.called)) {
+    const choices = choicesOfRoute(ranking, matched);
+    if (choices.length > 0) return choices;
+  }
+  if (lcr.defaultEntry === undefined) return [];
+  return usable(ranking, [lcr.defaultEntry]).map(({ carrier }) =>
+    priced(ranking, { carrier, why: 'default of the LCR' }),
+  );
+}
+
+function choicesOfRoute(ranking: Ranking, { route, entries }: CompiledRoute): RankedChoice[] {
+  const name = `LCR route ${route.regex}`;
+  const candidates = usable(ranking, entries);
+  if (candidates.length === 0) {
+    // A route without carriers that is to go by price means all that have one.
+    if (entries.length === 0 && route.strategy === 'least_cost') {
+      return cheapestFirst(ranking, deckCarriers(ranking), `${name}, least cost`);
+    }
+    ranking.passedOver.push({ name, why: 'none of its carriers can be called over' });
+    return [];
+  }
+  const choices: RankedChoice[] = [];
+  for (let start = 0, end = 0; start < candidates.length; start = end) {
+    const { priority } = candidates[start]!.entry;
+    while (end < candidates.length && candidates[end]!.entry.priority === priority) end += 1;
+    const equals = candidates.slice(start, end);
+    choices.push(
+      ...(route.strategy === 'least_cost' ? byPrice(ranking, equals, name) : byShare(ranking, equals, name)),
+    );
+  }
+  return choices;
+}
+
+interface Candidate {
+  entry: LcrCarrierSetEntry;
+  carrier: VoipCarrier;
+}
+
+/** The entries whose carriers this account may use and that have a gateway to call; the others are named with the reason. */
+function usable({ snapshot, request, passedOver }: Ranking, entries: readonly LcrCarrierSetEntry[]): Candidate[] {
+  const candidates: Candidate[] = [];
+  for (const entry of entries) {
+    const carrier = snapshot.carriersBySid.get(entry.voipCarrierSid);
+    if (carrier === undefined || !mayUse(carrier, request)) {
+      passedOver.push({ name: entry.voipCarrierSid, why: 'the account has no such carrier' });
+    } else if (!isWayOut(snapshot, carrier)) {
+      passedOver.push({ name: carrier.name, why: 'carrier is not active, or has no active outbound gateway' });
+    } else candidates.push({ entry, carrier });
+  }
+  return candidates;
+}
+
+function byShare(ranking: Ranking, candidates: Candidate[], name: string): RankedChoice[] {
+  const sum = candidates.reduce((total, { entry }) => total + entry.workload, 0);
+  const drawn = drawInOrder(candidates, ({ entry }) => entry.workload, ranking.random);
+  return drawn.map(({ entry: { priority, workload }, carrier }) =>
+    priced(ranking, { carrier, why: `${name}, priority ${priority}, share ${workload} of ${sum}` }),
+  );
+}
+
+function byPrice(ranking: Ranking, candidates: Candidate[], name: string): RankedChoice[] {
+  const carriers = candidates.map(({ carrier }) => carrier);
+  const cheapest = cheapestFirst(ranking, carriers, `${name}, least cost`);
+  const known = new Set(cheapest.map(({ carrier }) => carrier));
+  // The operator has put them into the set: they come, after those that say what they take.
+  const others = candidates.filter(({ carrier }) => !known.has(carrier) && !ranking.decks.has(carrier.voipCarrierSid));
+  const why = `${name}, price not known`;
+  return [...cheapest, ...others.map(({ carrier }) => ({ carrier, why, price: null }))];
+}
+
+/** The carriers with a rate deck that this account may call over. */
+function deckCarriers({ snapshot, request, decks }: Ranking): VoipCarrier[] {
+  const carriers: VoipCarrier[] = [];
+  for (const carrierSid of decks.keys()) {
+    const carrier = snapshot.carriersBySid.get(carrierSid);
+    if (carrier !== undefined && mayUse(carrier, request) && isWayOut(snapshot, carrier)) carriers.push(carrier);
+  }
+  return carriers;
+}
+
+/** Those that price the number, the cheapest first; of equals the one that does better, then by chance. */
+function cheapestFirst(ranking: Ranking, carriers: readonly VoipCarrier[], name: string): RankedChoice[] {
+  const offers: { carrier: VoipCarrier; price: KnownPrice; score: number; lot: number }[] = [];
+  for (const carrier of carriers) {
+    const price = priceOf(ranking, carrier);
+    if (price !== null) {
+      offers.push({ carrier, price, score: scoreOf(ranking, carrier), lot: ranking.random() });
+    } else if (ranking.decks.has(carrier.voipCarrierSid)) {
+      ranking.passedOver.push({ name: carrier.name, why: 'its rate deck has no price for the number' });
+    }
+  }
+  offers.sort((a, b) => a.price.rate.rateMicros - b.price.rate.rateMicros || b.score - a.score || a.lot - b.lot);
+  return offers.map(({ carrier, price, score }, index) => {
+    const prefix = ranking.request.called.slice(0, price.rate.prefixLength);
+    return { carrier, price, why: `${name}: ${index + 1} of ${offers.length}, prefix ${prefix}, quality ${score}` };
+  });
+}
+
+function priceOf({ decks, request, atSec }: Ranking, carrier: VoipCarrier): KnownPrice | null {
+  const deck = decks.get(carrier.voipCarrierSid);
+  const rate = deck?.trie.find(request.called, atSec);
+  return deck === undefined || rate === undefined ? null : { rate, deck };
+}
+
+const priced = (ranking: Ranking, choice: CarrierChoice): RankedChoice => ({
+  ...choice,
+  price: priceOf(ranking, choice.carrier),
+});
+
+/** A carrier does as well as its best gateway. */
+function scoreOf({ snapshot, health }: Ranking, carrier: VoipCarrier): number {
+  let best = 0;
+  for (const gateway of snapshot.gatewaysByCarrierSid.get(carrier.voipCarrierSid) ?? []) {
+    if (gateway.outbound && gateway.isActive) best = Math.max(best, health.score(gateway.sipGatewaySid));
+  }
+  return best;
+}
+
+/** Leaves out what is out. When that is all there is, it is tried all the same: a wrong judgement must not end every call. */
+function admitted({ health, request, passedOver }: Ranking, gateways: RankedGateway[]): RankedGateway[] {
+  const outs: { gateway: RankedGateway; why: string }[] = [];
+  const ins: RankedGateway[] = [];
+  for (const gateway of gateways) {
+    const { verdict, why } = health.admit(gateway.gateway.sipGatewaySid, request.atMs);
+    if (verdict === 'in') ins.push(gateway);
+    else if (verdict === 'probe') ins.push({ ...gateway, why: `${gateway.why}; tried again: ${why}` });
+    else outs.push({ gateway, why });
+  }
+  if (ins.length === 0)
+    return outs.map(({ gateway, why }) => ({ ...gateway, why: `${gateway.why}; out, but no other is left: ${why}` }));
+  for (const { gateway, why } of outs) {
+    passedOver.push({ name: `${gateway.gateway.address} of ${gateway.carrier.name}`, why: `taken out: ${why}` });
+  }
+  return ins;
+}
