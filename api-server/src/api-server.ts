@@ -1,8 +1,10 @@
 import {
+  callPlacesKey,
   closeRedis,
   createMetrics,
   type Database,
   type HealthReport,
+  HttpError,
   type Logger,
   type MysqlConfig,
   openDatabase,
@@ -22,6 +24,7 @@ import { type CaptureSource, createSipCaptures, type SipCaptures } from './call-
 import { startTimelineHub, type TimelineHub } from './call-history/timeline-hub.js';
 import { timelineRoutes } from './call-history/timeline-routes.js';
 import { carrierRoutes } from './carriers/routes.js';
+import { limitRoutes } from './limits/routes.js';
 import { phoneNumberRoutes } from './phone-numbers/routes.js';
 import { startWorkers } from './workers/workers.js';
 
@@ -35,6 +38,8 @@ export interface ApiContext {
   readonly openStreams: Set<() => void>;
   /** Tells the processes on the call path to reload. Does not fail: they reload by themselves after 30 s. */
   provisioningChanged(table: string): Promise<void>;
+  /** Calls in progress of an account. @throws HttpError 503 while Redis is away */
+  countCalls(serviceProviderSid: string, accountSid: string): Promise<{ inbound: number; outbound: number }>;
 }
 
 /** What an API server needs to run. */
@@ -90,6 +95,12 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
         .publish(PROVISIONING_CHANGED, table)
         .catch((err: unknown) => logger.warn({ err, table }, 'change of provisioning data was not announced'));
     },
+    async countCalls(serviceProviderSid, accountSid) {
+      if (redis.status !== 'ready') throw new HttpError(503, 'calls cannot be counted: redis is away');
+      const count = (direction: string): Promise<number> =>
+        redis.zcount(callPlacesKey(serviceProviderSid, direction, 'account', accountSid), Date.now(), '+inf');
+      return { inbound: await count('inbound'), outbound: await count('outbound') };
+    },
   };
   const v1 = Router();
   v1.use(authenticate(db));
@@ -97,6 +108,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   applicationRoutes(v1, context);
   carrierRoutes(v1, context);
   phoneNumberRoutes(v1, context);
+  limitRoutes(v1, context);
   callHistoryRoutes(v1, context);
   timelineRoutes(v1, context);
   const http = await startHttpServer({

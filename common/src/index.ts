@@ -15,6 +15,8 @@ export * from './gateway-health/gateway-health.js';
 export * from './http/errors.js';
 export * from './http/server.js';
 export * from './lifecycle/run-process.js';
+export * from './limits/call-limits.js';
+export * from './limits/limit-refusal.js';
 export * from './log/logger.js';
 export * from './metrics/metrics.js';
 export * from './provisioning/number-pattern.js';

@@ -10,7 +10,7 @@ import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
 import { watchCancel } from '@ringwire/common/sip/two-leg-setup.js';
 import { type Admission, admit } from './admission/admit.js';
-import type { CallLimits, Destination, Invite, Rejection } from './admission/types.js';
+import type { Destination, Invite, Rejection } from './admission/types.js';
 import { addressOfFeatureServer, headersToFeatureServer } from './feature-server-leg.js';
 import { type FeatureServers, mayTryNext } from './feature-servers.js';
 
@@ -18,7 +18,6 @@ import { type FeatureServers, mayTryNext } from './feature-servers.js';
 export interface InboundOptions {
   edge: Edge;
   servers: FeatureServers;
-  limits: CallLimits;
 }
 
 /** Takes INVITEs from outside until the process ends; answers OPTIONS, by which carriers check that we live. */
@@ -44,19 +43,25 @@ async function takeCall(
   const { edge } = options;
   const attemptedAt = nowMs();
   if (!hasRoom(edge, request, response)) return;
+  const callSid = randomUUID();
   const admission = await admit(request, {
+    callSid,
     snapshot: edge.provisioning.snapshot(),
-    limits: options.limits,
+    limits: edge.limits,
     trusted: edge.privateNetworks,
   });
   if (!admission.ok) {
-    reject(options, admission, request, response, attemptedAt);
+    reject(options, admission, request, response, { callSid, attemptedAt });
     return;
   }
-  const journal = openJournal(edge, request, admission.invite, attemptedAt, admission.destination);
-  sayDecisions(journal, admission);
-  journal.started();
-  await connect(options, { request, response, abandoned, journal }, admission.invite, admission.destination);
+  try {
+    const journal = openJournal(edge, request, admission.invite, { callSid, attemptedAt }, admission.destination);
+    sayDecisions(journal, admission);
+    journal.started();
+    await connect(options, { request, response, abandoned, journal }, admission.invite, admission.destination);
+  } finally {
+    admission.place.release();
+  }
 }
 
 /** What is known of the call's owner: everything, or what a rejection knew. */
@@ -66,11 +71,11 @@ function openJournal(
   edge: Edge,
   request: SipRequest,
   invite: Invite,
-  attemptedAt: number,
+  { callSid, attemptedAt }: Pick<CallStarted, 'callSid' | 'attemptedAt'>,
   { account, application, carrier }: Known,
 ): CallJournal {
   const call: CallStarted = {
-    callSid: randomUUID(),
+    callSid,
     accountSid: account?.accountSid ?? null,
     serviceProviderSid: account?.serviceProviderSid ?? carrier?.serviceProviderSid ?? null,
     applicationSid: application?.applicationSid ?? null,
@@ -106,21 +111,22 @@ function reject(
   admission: Extract<Admission, { ok: false }>,
   request: SipRequest,
   response: SipResponse,
-  attemptedAt: number,
+  call: Pick<CallStarted, 'callSid' | 'attemptedAt'>,
 ): void {
   const { rejection, invite } = admission;
-  const { status, reason, metric } = rejection;
+  const { status, reason, metric, phrase, alert } = rejection;
   const cancelled = response.finalResponseSent;
-  respond(response, status, undefined, { headers: { ...reasonHeader(reason), ...rejection.headers } });
+  respond(response, status, phrase, { headers: { ...reasonHeader(reason), ...rejection.headers } });
   if (!rejection.recorded || !invite) {
     edge.refusals.tell(request, { status, cause: rejection.cause ?? reason, metric });
     edge.logger.debug({ metric, source: request.source_address, sipCallId: request.get('Call-ID') }, 'INVITE rejected');
     return;
   }
   edge.edgeMetrics.rejected(metric);
-  const journal = openJournal(edge, request, invite, attemptedAt, knownOf(rejection));
+  const journal = openJournal(edge, request, invite, call, knownOf(rejection));
   sayDecisions(journal, admission);
   journal.started();
+  if (alert) journal.alert(alert);
   journal.timeline.error('routing', `refused with ${status}: ${reason}`, { status, reason: metric });
   if (cancelled) journal.endedNow({ status: 487, reason: 'Request Terminated', termination: 'caller abandoned' });
   else journal.endedNow({ status, reason: response.reason, termination: 'failed', cause: reason });

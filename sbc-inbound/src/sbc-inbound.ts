@@ -1,8 +1,6 @@
 import type { ProcessContext } from '@ringwire/common';
 import { type Edge, openEdge } from '@ringwire/common/sip/edge.js';
 import type { EdgeConfig } from '@ringwire/common/sip/edge-config.js';
-import { unlimited } from './admission/may-they.js';
-import type { CallLimits } from './admission/types.js';
 import { type FeatureServers, featureServers } from './feature-servers.js';
 import { takeInboundCalls } from './inbound-calls.js';
 import { type Reachability, watchReachability } from './reachability.js';
@@ -16,11 +14,7 @@ export interface SbcInbound {
 }
 
 /** Builds the process: calls are taken from the moment at which this resolves. */
-export async function openSbcInbound(
-  ctx: ProcessContext,
-  config: EdgeConfig,
-  { limits = unlimited }: { limits?: CallLimits } = {},
-): Promise<SbcInbound> {
+export async function openSbcInbound(ctx: ProcessContext, config: EdgeConfig): Promise<SbcInbound> {
   let servers: FeatureServers | undefined;
   let reachability: Reachability | undefined;
   const edge = await openEdge({
@@ -31,7 +25,7 @@ export async function openSbcInbound(
     takeCalls(opened) {
       reachability = watchReachability(opened.bridging.link, opened.featureServers);
       servers = featureServers(opened.featureServers, reachability);
-      takeInboundCalls({ edge: opened, servers, limits });
+      takeInboundCalls({ edge: opened, servers });
     },
   });
   return {

@@ -1,4 +1,4 @@
-import { type CallStarted, nowMs, SIP_HEADERS } from '@ringwire/common';
+import { type CallStarted, type LimitReached, limitRefusal, nowMs, SIP_HEADERS } from '@ringwire/common';
 import { BridgedCall } from '@ringwire/common/sip/bridged-call.js';
 import { CallJournal } from '@ringwire/common/sip/call-journal.js';
 import type { Edge } from '@ringwire/common/sip/edge.js';
@@ -35,6 +35,48 @@ async function takeCall(edge: Edge, request: SipRequest, response: SipResponse, 
     return;
   }
   const { call } = checked;
+  const { accountSid, serviceProviderSid } = call.account;
+  const applicationSid = request.get(SIP_HEADERS.applicationSid) ?? null;
+  const taken = await edge.limits.take({ callSid: call.callSid, accountSid, serviceProviderSid, applicationSid });
+  if (!taken.ok) {
+    refuseForLimit(edge, { request, response, call, attemptedAt }, taken.reached);
+    return;
+  }
+  try {
+    await placeCall(edge, { request, response, abandoned, call, attemptedAt });
+  } finally {
+    taken.place.release();
+  }
+}
+
+/** A call that passed the guard. */
+interface GuardedCall {
+  request: SipRequest;
+  response: SipResponse;
+  call: OutboundCall;
+  attemptedAt: number;
+}
+
+function refuseForLimit(
+  edge: Edge,
+  { request, response, call, attemptedAt }: GuardedCall,
+  reached: LimitReached,
+): void {
+  const { status, reason, metric, headers, alert } = limitRefusal(reached);
+  const journal = openJournal(edge, request, call, attemptedAt, '');
+  journal.started();
+  edge.edgeMetrics.rejected(metric);
+  const sent = respond(response, status, reason, { headers: { ...reasonHeader(reason), ...headers } });
+  if (alert) journal.alert(alert);
+  journal.timeline.error('routing', `refused with ${status}: ${reason}`, { status, reason: metric });
+  if (sent === 0) journal.endedNow({ status: 487, reason: 'Request Terminated', termination: 'caller abandoned' });
+  else journal.endedNow({ status, reason, termination: 'failed', cause: reason });
+}
+
+async function placeCall(
+  edge: Edge,
+  { request, response, abandoned, call, attemptedAt }: GuardedCall & { abandoned: AbortSignal },
+): Promise<void> {
   const target = targetOf(request, call);
   const journal = openJournal(edge, request, call, attemptedAt, target.ok ? target.host : '');
   journal.started();

@@ -3,9 +3,11 @@ import { isEncrypted } from '../secrets/encryption.js';
 import type {
   Account,
   Application,
+  CallLimitRow,
   Lcr,
   LcrCarrierSetEntry,
   LcrRoute,
+  LimitScope,
   OutboundRules,
   PhoneNumber,
   RateDeck,
@@ -305,6 +307,13 @@ export const parseRateDeck = (row: RawRow): RateDeck => ({
   voipCarrierSid: text(row, 'voip_carrier_sid'),
   currency: text(row, 'currency'),
   activeVersion: row.active_version === null ? null : whole(row, 'active_version', 1, Number.MAX_SAFE_INTEGER),
+});
+
+/** Reads a row of one of the limits' tables; throws on a column that cannot be used. */
+export const parseCallLimit = (row: RawRow, scope: LimitScope): CallLimitRow => ({
+  scope,
+  sid: text(row, `${scope}_sid`),
+  quantity: whole(row, 'quantity', 0, 2 ** 31),
 });
 
 /** Parses the rows of a table; one that cannot be used is left out and reported in `skipped`, with the column. */

@@ -5,6 +5,7 @@ import {
   type Decrypt,
   parseAccount,
   parseApplication,
+  parseCallLimit,
   parseLcr,
   parseLcrCarrierSetEntry,
   parseLcrRoute,
@@ -17,6 +18,7 @@ import {
   parseWebhook,
   type RawRow,
 } from './parse-rows.js';
+import type { CallLimitRow, LimitScope } from './rows.js';
 import { ProvisioningSnapshot, type SkippedRow } from './snapshot.js';
 
 /** Reads all provisioning tables as they were at one moment. @throws DatabaseError */
@@ -31,10 +33,17 @@ export async function readProvisioning(
   };
   return db.transaction(async (tx) => {
     const skipped: SkippedRow[] = [];
-    const read = async <T>(table: string, sid: string, parse: (row: RawRow) => T): Promise<T[]> => {
-      const rows = await tx.query<RawRow>(`SELECT * FROM ${table}`);
+    const read = async <T>(table: string, sid: string, parse: (row: RawRow) => T, where = ''): Promise<T[]> => {
+      const rows = await tx.query<RawRow>(`SELECT * FROM ${table}${where}`);
       return parseTable(table, sid, rows, parse, skipped);
     };
+    const limits = (scope: LimitScope): Promise<CallLimitRow[]> =>
+      read(
+        `${scope}_limits`,
+        `${scope}_limits_sid`,
+        (row) => parseCallLimit(row, scope),
+        " WHERE category = 'voice_call_session'",
+      );
     const webhooks = await read('webhooks', 'webhook_sid', (row) => parseWebhook(row, decrypt));
     const hooks = new Map(webhooks.map((hook) => [hook.webhookSid, hook]));
     const rows = {
@@ -51,6 +60,11 @@ export async function readProvisioning(
       lcrRoutes: await read('lcr_routes', 'lcr_route_sid', parseLcrRoute),
       lcrCarrierSetEntries: await read('lcr_carrier_set_entry', 'lcr_carrier_set_entry_sid', parseLcrCarrierSetEntry),
       rateDecks: await read('rate_decks', 'rate_deck_sid', parseRateDeck),
+      callLimits: [
+        ...(await limits('account')),
+        ...(await limits('application')),
+        ...(await limits('service_provider')),
+      ],
     };
     return new ProvisioningSnapshot(rows, skipped, Date.now());
   });

@@ -218,6 +218,17 @@ export interface RateDeck {
   activeVersion: number | null;
 }
 
+/** What a limit is for. */
+export type LimitScope = 'account' | 'application' | 'service_provider';
+
+/** How many calls at once somebody may have, in each direction. */
+export interface CallLimitRow {
+  scope: LimitScope;
+  /** Of the account, application or service provider. */
+  sid: string;
+  quantity: number;
+}
+
 /** All that the call path needs to know, as it was at one moment. */
 export interface ProvisioningRows {
   serviceProviders: ServiceProvider[];
@@ -231,4 +242,6 @@ export interface ProvisioningRows {
   lcrRoutes?: LcrRoute[];
   lcrCarrierSetEntries?: LcrCarrierSetEntry[];
   rateDecks?: RateDeck[];
+  /** Absent: nobody is limited. */
+  callLimits?: CallLimitRow[];
 }

@@ -4,6 +4,7 @@ import { compileNumberPattern, isNumberPattern, type NumberPattern } from './num
 import type {
   Account,
   Application,
+  LimitScope,
   PhoneNumber,
   ProvisioningRows,
   RateDeck,
@@ -64,6 +65,7 @@ export class ProvisioningSnapshot {
   readonly skipped: readonly SkippedRow[];
   readonly #inboundByNetmask: ReadonlyMap<number, Map<number, CarrierGateway[]>>;
   readonly #netmasks: readonly number[];
+  readonly #callLimits: ReadonlyMap<string, number>;
 
   constructor(
     rows: ProvisioningRows,
@@ -99,6 +101,9 @@ export class ProvisioningSnapshot {
     this.rateDecks = rows.rateDecks ?? [];
     this.#lcrByOwner = compileLcrs(rows, problems);
     this.skipped = problems;
+    this.#callLimits = new Map(
+      (rows.callLimits ?? []).map(({ scope, sid, quantity }) => [`${scope}:${sid}`, quantity]),
+    );
     this.#inboundByNetmask = this.#indexGateways(rows.sipGateways);
     this.#netmasks = [...this.#inboundByNetmask.keys()].sort((a, b) => b - a);
   }
@@ -159,6 +164,11 @@ export class ProvisioningSnapshot {
   /** The active LCR of an account, else of its service provider. */
   findLcr(accountSid: string, serviceProviderSid: string): CompiledLcr | undefined {
     return this.#lcrByOwner.get(accountSid) ?? this.#lcrByOwner.get(serviceProviderSid);
+  }
+
+  /** How many calls at once are allowed in each direction; null: any number. */
+  callLimit(scope: LimitScope, sid: string): number | null {
+    return this.#callLimits.get(`${scope}:${sid}`) ?? null;
   }
 
   /** The account that owns a SIP realm. */

@@ -20,6 +20,15 @@ export const callKey = (callSid: string): string => `ringwire:call:${callSid}`;
  * owner refreshes it, so that a crashed owner never leaks a count.
  */
 export const activeCallsKey = (accountSid: string): string => `ringwire:active-calls:${accountSid}`;
+/**
+ * Sorted set of the calls that count against a limit, for one account, application or service provider; scored like
+ * {@link activeCallsKey}, by the clock of Redis. Keys of one service provider share a hash slot: one script takes all of them.
+ */
+export const callPlacesKey = (serviceProviderSid: string, direction: string, scope: string, sid: string): string =>
+  `ringwire:call-places:{${serviceProviderSid}}:${direction}:${scope}:${sid}`;
+/** Exists while an alert about this limit is fresh; in the slot of its counts. */
+export const limitToldKey = (serviceProviderSid: string, scope: string, sid: string): string =>
+  `ringwire:limit-told:{${serviceProviderSid}}:${scope}:${sid}`;
 /** Set of instance ids that have, or had, calls in a {@link ledgerKey} hash. */
 export const LEDGER_OWNERS = 'ringwire:fs-call-owners';
 /** Hash of a feature server's live calls: call sid → what another one must know to send the last call-status hook, as JSON. Gone when its last call is. */

@@ -25,6 +25,11 @@ export const edgeVars = {
     min: 0,
     doc: 'new calls are refused with 503 while timers run later than this (90th percentile); 0: never',
   }),
+  CALL_COUNT_EXPIRY_MS: integer({
+    default: 30_000,
+    min: 500,
+    doc: 'how long the calls of a process that died count against the limits of accounts, applications and service providers',
+  }),
   KEEPALIVE_MS: integer({
     default: 8_000,
     min: 100,

@@ -6,6 +6,7 @@ import { type ClosableEventSink, createEventSink } from '../events/sink.js';
 import type { CallDirection } from '../events/types.js';
 import { type HttpServer, startHttpServer } from '../http/server.js';
 import type { ProcessContext } from '../lifecycle/run-process.js';
+import { type CallLimits, callLimits } from '../limits/call-limits.js';
 import type { Logger } from '../log/logger.js';
 import { directRelay, type MediaRelay, rtpengineRelay } from '../media-relay/media-relay.js';
 import { openNgClient } from '../media-relay/ng-client.js';
@@ -49,6 +50,8 @@ export interface Edge {
   readonly sink: ClosableEventSink;
   readonly registry: CallRegistry;
   readonly provisioning: Provisioning;
+  /** Places of calls, for this edge's direction. */
+  readonly limits: CallLimits;
   readonly featureServers: InstanceWatch<FeatureServerInfo>;
   readonly sources: FeatureServerSources;
   readonly privateNetworks: readonly Ipv4Network[];
@@ -102,10 +105,16 @@ interface Stores {
   sink: ClosableEventSink;
   registry: CallRegistry;
   provisioning: Provisioning;
+  limits: CallLimits;
   featureServers: InstanceWatch<FeatureServerInfo>;
 }
 
-async function openStores(ctx: ProcessContext, config: EdgeConfig, metrics: Metrics): Promise<Stores> {
+async function openStores(
+  ctx: ProcessContext,
+  config: EdgeConfig,
+  role: CallDirection,
+  metrics: Metrics,
+): Promise<Stores> {
   const { logger, instanceId } = ctx;
   const db = openDatabase(mysqlConfig(config), { logger });
   const redis = openRedis(redisConfig(config), { logger, name: ctx.name });
@@ -119,13 +128,23 @@ async function openStores(ctx: ProcessContext, config: EdgeConfig, metrics: Metr
   });
   const encryptionSecret = config.ENCRYPTION_SECRET;
   const provisioning = await loadProvisioning({ db, redis, logger, metrics, encryptionSecret });
-  return { db, redis, sink, registry, provisioning, featureServers };
+  const limits = callLimits({
+    redis,
+    direction: role,
+    owner: instanceId,
+    limitOf: (scope, sid) => provisioning.snapshot().callLimit(scope, sid),
+    expiryMs: config.CALL_COUNT_EXPIRY_MS,
+    logger,
+    metrics,
+  });
+  return { db, redis, sink, registry, provisioning, limits, featureServers };
 }
 
 async function closeStores(stores: Stores): Promise<void> {
   stores.featureServers.close();
   await stores.provisioning.close();
   await stores.registry.close();
+  await stores.limits.close();
   await stores.sink.close();
   await closeRedis(stores.redis);
   await stores.db.close();
@@ -159,7 +178,7 @@ export async function openEdge(options: {
   const { RTPENGINE_HOST: host, RTPENGINE_PORT: port } = config;
   const rtpengine = host === undefined ? undefined : relayHealth(relay, { host, port }, logger);
   const metrics = createMetrics({ name: ctx.name, instanceId });
-  const stores = await openStores(ctx, config, metrics);
+  const stores = await openStores(ctx, config, role, metrics);
   const sources = featureServerSources(stores.featureServers, privateNetworks);
   const srf = await connect(ctx, config, role);
   const link = watchLink(asSipStack(srf));

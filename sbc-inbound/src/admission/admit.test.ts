@@ -1,3 +1,4 @@
+import type { CallLimits } from '@ringwire/common';
 import { parseNetworks } from '@ringwire/common/sip/networks.js';
 import t from 'tap';
 import { type InviteParts, inviteRequest } from '../testing/requests.js';
@@ -5,7 +6,7 @@ import { account, carrier, gateway, number, snapshotOf } from '../testing/snapsh
 import { type Admission, admit } from './admit.js';
 import { unlimited } from './may-they.js';
 import { shield } from './shield.js';
-import type { CallLimits, Snapshot } from './types.js';
+import type { Snapshot } from './types.js';
 
 const TRUSTED = parseNetworks('10.9.0.0/16')!;
 
@@ -19,9 +20,9 @@ const rows = {
 const ask = (
   parts: InviteParts,
   snapshot: Snapshot = snapshotOf(rows),
-  limits: CallLimits = unlimited,
+  limits: Pick<CallLimits, 'take'> = unlimited,
 ): Promise<Admission> =>
-  admit(inviteRequest({ source: '192.0.2.1', ...parts }), { snapshot, limits, trusted: TRUSTED });
+  admit(inviteRequest({ source: '192.0.2.1', ...parts }), { callSid: 'call-1', snapshot, limits, trusted: TRUSTED });
 
 const outcome = async (admission: Promise<Admission>): Promise<Record<string, unknown>> => {
   const result = await admission;
@@ -165,11 +166,19 @@ t.test('may they: inactive accounts, loops and limits', async (t) => {
   const inactive = snapshotOf({ ...rows, accounts: [account('one', { isActive: false })] });
   t.match(await outcome(ask({}, inactive)), { status: 503, metric: 'inactive-account' });
   t.match(await outcome(ask({ headers: { 'X-Application-Sid': 'app-1' } })), { status: 482, metric: 'loop' });
-  const full: CallLimits = async () => ({
-    status: 503,
-    reason: 'Maximum Calls In Progress',
-    metric: 'limit',
-    recorded: true,
+  const full: Pick<CallLimits, 'take'> = {
+    take: async ({ callSid, accountSid, serviceProviderSid, applicationSid }) => {
+      t.same([callSid, accountSid, serviceProviderSid, applicationSid], ['call-1', 'one', 'sp', 'app-1']);
+      return { ok: false, reached: { scope: 'account', sid: 'one', limit: 7, isNews: true } };
+    },
+  };
+  t.match(await ask({}, undefined, full), {
+    rejection: {
+      status: 503,
+      phrase: 'Max Account Calls In Progress',
+      headers: { 'X-Account-Sid': 'one', 'X-Call-Limit': '7' },
+      alert: { alertType: 'account-call-limit', targetSid: 'one' },
+      account: { accountSid: 'one' },
+    },
   });
-  t.match(await ask({}, undefined, full), { rejection: { status: 503, account: { accountSid: 'one' } } });
 });

@@ -1,20 +1,23 @@
+import type { CallLimits, CallPlace } from '@ringwire/common';
 import type { Ipv4Network } from '@ringwire/common/sip/networks.js';
 import type { SipRequest } from '@ringwire/common/sip/stack.js';
 import { mayCall } from './may-they.js';
 import { shield } from './shield.js';
-import type { CallLimits, Decision, Destination, Invite, Rejection, Snapshot } from './types.js';
+import type { Decision, Destination, Invite, Rejection, Snapshot } from './types.js';
 import { findDestination } from './what.js';
 import { identifyCaller } from './who.js';
 
 /** An INVITE that becomes a call, or why it does not; `decisions` say how that was found out. */
 export type Admission =
-  | { ok: true; invite: Invite; destination: Destination; decisions: Decision[] }
+  | { ok: true; invite: Invite; destination: Destination; place: CallPlace; decisions: Decision[] }
   | { ok: false; invite: Invite | null; rejection: Rejection; decisions: Decision[] };
 
 /** What admission looks at. */
 export interface AdmissionContext {
+  /** The sid that the call gets when it is admitted. */
+  callSid: string;
   snapshot: Snapshot;
-  limits: CallLimits;
+  limits: Pick<CallLimits, 'take'>;
   /** Networks of our own proxies. */
   trusted: readonly Ipv4Network[];
 }
@@ -32,7 +35,7 @@ export async function admit(request: SipRequest, context: AdmissionContext): Pro
   const destination = findDestination(invite, caller.value, snapshot);
   if (!destination.ok) return { ok: false, invite, rejection: destination.rejection, decisions };
   if (destination.decision) decisions.push(destination.decision);
-  const allowed = await mayCall(invite, destination.value, context.limits);
+  const allowed = await mayCall(invite, context.callSid, destination.value, context.limits);
   if (!allowed.ok) return { ok: false, invite, rejection: allowed.rejection, decisions };
-  return { ok: true, invite, destination: allowed.value, decisions };
+  return { ok: true, invite, ...allowed.value, decisions };
 }

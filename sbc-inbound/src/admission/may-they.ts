@@ -1,11 +1,16 @@
-import { type CallLimits, type Destination, type Invite, refuse, type StepResult } from './types.js';
+import { type CallLimits, limitRefusal } from '@ringwire/common';
+import { type Admitted, type Destination, type Invite, refuse, type StepResult } from './types.js';
 
-/** Step 4, may they: the account is active, the call does not go in circles, and there is room for one more. */
+/**
+ * Step 4, may they: the account is active, the call does not go in circles, and there is room for one more. The last step, so that
+ * nobody takes a place who is not known.
+ */
 export async function mayCall(
   invite: Invite,
+  callSid: string,
   destination: Destination,
-  limits: CallLimits,
-): Promise<StepResult<Destination>> {
+  limits: Pick<CallLimits, 'take'>,
+): Promise<StepResult<Admitted>> {
   const { account, application, carrier } = destination;
   const known = { account, application, carrier };
   if (!account.isActive) {
@@ -14,9 +19,13 @@ export async function mayCall(
   if (invite.claimedApplicationSid === application.applicationSid) {
     return refuse({ status: 482, reason: 'Loop Detected: the application calls itself', metric: 'loop', ...known });
   }
-  const rejection = await limits({ ...destination, invite });
-  return rejection ? { ok: false, rejection: { ...known, ...rejection } } : { ok: true, value: destination };
+  const { accountSid, serviceProviderSid } = account;
+  const { applicationSid } = application;
+  const taken = await limits.take({ callSid, accountSid, serviceProviderSid, applicationSid });
+  if (taken.ok) return { ok: true, value: { destination, place: taken.place } };
+  const refusal = limitRefusal(taken.reached);
+  return refuse({ ...refusal, phrase: refusal.reason, ...known });
 }
 
 /** No limits. */
-export const unlimited: CallLimits = async () => null;
+export const unlimited: Pick<CallLimits, 'take'> = { take: async () => ({ ok: true, place: { release: () => {} } }) };

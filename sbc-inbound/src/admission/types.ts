@@ -1,6 +1,8 @@
 import type {
   Account,
+  Alert,
   Application,
+  CallPlace,
   CarrierGateway,
   PhoneNumber,
   ProvisioningSnapshot,
@@ -58,8 +60,12 @@ export interface Rejection {
   carrier?: VoipCarrier;
   account?: Account;
   application?: Application;
+  /** Reason phrase; that of the status when absent. */
+  phrase?: string;
   /** More response headers. */
   headers?: Record<string, string>;
+  /** What the account must hear of. */
+  alert?: Omit<Alert, 'accountSid' | 'serviceProviderSid'> | null;
 }
 
 /** One line of the timeline that says what a step decided and why. */
@@ -77,8 +83,11 @@ export function refuse<T>(rejection: Omit<Rejection, 'recorded'> & { recorded?: 
   return { ok: false, rejection: { recorded: true, ...rejection } };
 }
 
-/** Asks whether an account may have one more call; null when it may. The place for limits and fraud checks. */
-export type CallLimits = (call: Destination & { invite: Invite }) => Promise<Rejection | null>;
+/** A call that may be connected; whoever connects it gives its place back at its end. */
+export interface Admitted {
+  destination: Destination;
+  place: CallPlace;
+}
 
 /** Provisioning data as the steps see it. */
 export type Snapshot = Pick<

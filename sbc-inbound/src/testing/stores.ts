@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   closeRedis,
+  type Database,
   EVENT_STREAM,
   type EventEnvelope,
   type EventType,
@@ -39,6 +40,12 @@ const mediaPorts = () => {
   const first = 20_000 + (process.pid % 100) * 200;
   return { first, last: first + 198 };
 };
+
+/** Opens the database of {@link Stores.env}, to change what is provisioned; whoever opens it closes it. */
+export function openSeededDatabase(env: Record<string, string>): Database {
+  const { MYSQL_HOST: host = '', MYSQL_PORT: port, MYSQL_USER: user = '', MYSQL_DATABASE: database = '' } = env;
+  return openDatabase({ host, port: Number(port), user, password: '', database }, { logger: silentLogger() });
+}
 
 /** Starts them; they go away with the test. */
 export async function startStores(t: Teardown): Promise<Stores> {

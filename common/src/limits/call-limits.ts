@@ -1,0 +1,214 @@
+import type { CallDirection } from '../events/types.js';
+import type { Logger } from '../log/logger.js';
+import type { Metrics } from '../metrics/metrics.js';
+import type { LimitScope } from '../provisioning/rows.js';
+import type { Redis } from '../redis/connection.js';
+import { callPlacesKey, limitToldKey } from '../redis/keys.js';
+import { RENEW_PLACES, TAKE_PLACES } from './place-scripts.js';
+
+/** Whose limits a call counts against. */
+export interface CountedCall {
+  callSid: string;
+  accountSid: string;
+  serviceProviderSid: string;
+  /** Null when no application is known yet. */
+  applicationSid: string | null;
+}
+
+/** A limit that was reached. */
+export interface LimitReached {
+  scope: LimitScope;
+  /** Of the account, application or service provider. */
+  sid: string;
+  limit: number;
+  /** Whether nobody was told of this limit during the last {@link ALERT_QUIET_MS}: then an alert is due. */
+  isNews: boolean;
+}
+
+/** A call's place: it counts until it is released, or its owner is dead for the expiry. */
+export interface CallPlace {
+  /** Gives the place back; later calls of it do nothing. */
+  release(): void;
+}
+
+/** The outcome of {@link CallLimits.take}. */
+export type PlaceResult = { ok: true; place: CallPlace } | { ok: false; reached: LimitReached };
+
+/** Counts the calls of accounts, applications and service providers over all processes, and says when there is no room. */
+export interface CallLimits {
+  /**
+   * Takes a place in all of the call's counts, or in none. Never rejects, and answers within {@link TAKE_DEADLINE_MS}: while
+   * Redis is away every call is let in, and counts again when Redis is back.
+   */
+  take(call: CountedCall): Promise<PlaceResult>;
+  /** Calls of this process that hold a place. */
+  readonly size: number;
+  /** Gives back what is left and stops. */
+  close(): Promise<void>;
+}
+
+/** A call waits no longer for its place. Larger delays the first calls while Redis hangs, smaller lets too many in on a busy machine. */
+export const TAKE_DEADLINE_MS = 2_000;
+/** One alert for a limit in this time, whatever the number of processes and refused calls. */
+export const ALERT_QUIET_MS = 60_000;
+/** How often the log says that calls were not counted. */
+const LOG_EVERY_MS = 10_000;
+
+/** The order in which limits are looked at: the first that is reached is the one that is told. */
+const scopesOf = (call: CountedCall): { scope: LimitScope; sid: string }[] => [
+  { scope: 'account', sid: call.accountSid },
+  ...(call.applicationSid === null ? [] : [{ scope: 'application' as const, sid: call.applicationSid }]),
+  { scope: 'service_provider', sid: call.serviceProviderSid },
+];
+
+/** The answer, or undefined when there is none in time. */
+async function withinDeadline<T>(answer: Promise<T>, onLate: () => void): Promise<T | undefined> {
+  let deadline: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    deadline = setTimeout(() => {
+      // Where this process itself was busy the answer may have come and not been read: two rounds of the event loop read it.
+      setImmediate(() =>
+        setImmediate(() => {
+          if (deadline === undefined) return;
+          onLate();
+          resolve(undefined);
+        }),
+      );
+    }, TAKE_DEADLINE_MS);
+  });
+  return Promise.race([answer, late]).finally(() => {
+    clearTimeout(deadline);
+    deadline = undefined;
+  });
+}
+
+/** Makes the limits of one process and direction: calls in and calls out are counted apart, as in jambonz. */
+export function callLimits(options: {
+  redis: Redis;
+  direction: CallDirection;
+  /** Names the process in the counts. */
+  owner: string;
+  /** How many calls at once; null: any number. */
+  limitOf: (scope: LimitScope, sid: string) => number | null;
+  /** How long a place outlives its owner. */
+  expiryMs: number;
+  logger: Logger;
+  metrics: Metrics;
+}): CallLimits {
+  const { redis, direction, owner, limitOf, expiryMs, logger } = options;
+  const checks = options.metrics.counter({
+    name: 'ringwire_call_limit_checks_total',
+    help: 'Calls asked for a place: admitted, refused, or unchecked because Redis did not answer',
+    labelNames: ['direction', 'outcome'],
+  });
+  /** Keys by member. */
+  const held = new Map<string, string[]>();
+  /** What could not be taken out of Redis while it was away; what is older than the expiry is gone by itself. */
+  const released = new Map<string, { keys: string[]; at: number }>();
+  let taken = 0;
+  /** Whether an answer is overdue: until it is there nobody is asked and nobody waits, so that nothing piles up. */
+  let isHung = false;
+  let loggedAt = Number.NEGATIVE_INFINITY;
+
+  const fault = (err: unknown): void => {
+    const now = performance.now();
+    if (now - loggedAt < LOG_EVERY_MS) return;
+    loggedAt = now;
+    logger.warn({ err, direction }, 'calls are not limited: redis does not answer');
+  };
+  const remove = async (members: Iterable<[string, string[]]>): Promise<void> => {
+    const pipeline = redis.pipeline();
+    for (const [member, keys] of members) for (const key of keys) pipeline.zrem(key, member);
+    await pipeline.exec().catch(fault);
+  };
+  const release = (member: string): void => {
+    const keys = held.get(member);
+    if (keys === undefined) return;
+    held.delete(member);
+    if (redis.status === 'ready') void remove([[member, keys]]);
+    else released.set(member, { keys, at: performance.now() });
+  };
+  const renew = async (): Promise<void> => {
+    const now = performance.now();
+    for (const [member, { at }] of released) if (now - at > expiryMs) released.delete(member);
+    if (redis.status !== 'ready') return;
+    const late = [...released].map(([member, { keys }]): [string, string[]] => [member, keys]);
+    released.clear();
+    if (late.length > 0) void remove(late);
+    const members = new Map<string, string[]>();
+    for (const [member, keys] of held) {
+      for (const key of keys) members.set(key, [...(members.get(key) ?? []), member]);
+    }
+    await Promise.all(
+      [...members].map(([key, list]) => redis.eval(RENEW_PLACES, 1, key, expiryMs, ...list).catch(fault)),
+    );
+  };
+  const onReady = (): void => {
+    isHung = false;
+    void renew();
+  };
+  redis.on('ready', onReady);
+  const timer = setInterval(() => {
+    if (!isHung) void renew();
+  }, expiryMs / 3);
+  timer.unref();
+
+  /** Asks Redis; undefined when it does not answer in time. */
+  const ask = async (call: CountedCall, member: string, keys: string[]): Promise<LimitReached | null | undefined> => {
+    if (redis.status !== 'ready' || isHung) return undefined;
+    const scopes = scopesOf(call);
+    const limits = scopes.map(({ scope, sid }) => limitOf(scope, sid));
+    const told = scopes.map(({ scope, sid }) => limitToldKey(call.serviceProviderSid, scope, sid));
+    const numbers = limits.map((limit) => limit ?? -1);
+    const answer = redis
+      .eval(TAKE_PLACES, 2 * keys.length, ...keys, ...told, member, expiryMs, ALERT_QUIET_MS, ...numbers)
+      .then(
+        (result) => result as number[],
+        (err: unknown) => {
+          fault(err);
+          return undefined;
+        },
+      )
+      .finally(() => {
+        isHung = false;
+      });
+    // Without a limit there is nothing to wait for: the call is only counted.
+    if (limits.every((limit) => limit === null)) return null;
+    const result = await withinDeadline(answer, () => {
+      isHung = true;
+    });
+    if (result === undefined) return undefined;
+    const [index = 0, isNews] = result;
+    const at = scopes[index - 1];
+    return at === undefined ? null : { ...at, limit: limits[index - 1] ?? 0, isNews: isNews === 1 };
+  };
+
+  return {
+    async take(call) {
+      const keys = scopesOf(call).map(({ scope, sid }) =>
+        callPlacesKey(call.serviceProviderSid, direction, scope, sid),
+      );
+      // A feature server may give the same call sid twice: each is a call.
+      const member = `${call.callSid}/${owner}/${++taken}`;
+      const reached = await ask(call, member, keys);
+      if (reached) {
+        checks.inc({ direction, outcome: 'refused' });
+        return { ok: false, reached };
+      }
+      if (reached === undefined) fault(new Error('no answer'));
+      checks.inc({ direction, outcome: reached === undefined ? 'unchecked' : 'admitted' });
+      held.set(member, keys);
+      return { ok: true, place: { release: () => release(member) } };
+    },
+    get size() {
+      return held.size;
+    },
+    async close() {
+      clearInterval(timer);
+      redis.off('ready', onReady);
+      const left = [...held];
+      held.clear();
+      if (redis.status === 'ready' && left.length > 0) await remove(left);
+    },
+  };
+}
