@@ -47,6 +47,7 @@ export const COMMANDS = {
   },
   call: { programs: [], talkative: false, run: script('embedded/phone/dist/cli.js') },
   bench: { programs: TEST_PROGRAMS, talkative: true, run: script('bench/dist/main.js') },
+  rates: { programs: [], talkative: false, run: script('common/dist/rates/main.js') },
   fuzz: { programs: [], talkative: false, run: script('fuzz/dist/main.js') },
   'sip-server': { programs: [], talkative: false, run: script('embedded/sip-server/dist/main.js') },
   'media-server': { programs: [], talkative: false, run: script('embedded/media-server/dist/main.js') },
