@@ -1,28 +1,54 @@
-import { type CallStarted, type LimitReached, limitRefusal, nowMs, SIP_HEADERS } from '@ringwire/common';
-import { BridgedCall } from '@ringwire/common/sip/bridged-call.js';
+import {
+  type CallStarted,
+  type LimitReached,
+  limitRefusal,
+  nowMs,
+  type OutboundRoutes,
+  type RouteDecision,
+  SIP_HEADERS,
+} from '@ringwire/common';
+import { BridgedCall, type BridgedCallPlan } from '@ringwire/common/sip/bridged-call.js';
 import { CallJournal } from '@ringwire/common/sip/call-journal.js';
 import type { Edge } from '@ringwire/common/sip/edge.js';
 import { reasonHeader } from '@ringwire/common/sip/header-policy.js';
 import { hasRoom } from '@ringwire/common/sip/incoming.js';
+import type { LegFailure } from '@ringwire/common/sip/place-leg.js';
 import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
 import { watchCancel } from '@ringwire/common/sip/two-leg-setup.js';
+import { calledNumber } from '@ringwire/common/sip/uri.js';
+import type { GatewayConfig } from './config.js';
+import { GatewayAttempts } from './gateway-attempts.js';
+import type { GatewayMetrics } from './gateway-metrics.js';
 import { guard, type OutboundCall, type Refusal } from './guard.js';
 import { targetOf } from './target.js';
 
+/** What the way out knows besides the edge. */
+export interface WayOut {
+  gateways: GatewayConfig;
+  routes: OutboundRoutes;
+  metrics: GatewayMetrics;
+}
+
 /** Takes INVITEs of feature servers until the process ends. */
-export function takeOutboundCalls(edge: Edge): void {
+export function takeOutboundCalls(edge: Edge, wayOut: WayOut): void {
   edge.stack.invite((request, response) => {
     // Must be first: a CANCEL may come before the next await returns.
     const abandoned = watchCancel(request, response);
-    takeCall(edge, request, response, abandoned).catch((err: unknown) => {
+    takeCall(edge, wayOut, request, response, abandoned).catch((err: unknown) => {
       edge.logger.error({ err, sipCallId: request.get('Call-ID') }, 'INVITE was not handled');
       respond(response, 500);
     });
   });
 }
 
-async function takeCall(edge: Edge, request: SipRequest, response: SipResponse, abandoned: AbortSignal): Promise<void> {
+async function takeCall(
+  edge: Edge,
+  wayOut: WayOut,
+  request: SipRequest,
+  response: SipResponse,
+  abandoned: AbortSignal,
+): Promise<void> {
   const attemptedAt = nowMs();
   if (!hasRoom(edge, request, response)) return;
   const checked = guard(request, edge.sources, edge.provisioning.snapshot());
@@ -43,11 +69,14 @@ async function takeCall(edge: Edge, request: SipRequest, response: SipResponse, 
     return;
   }
   try {
-    await placeCall(edge, { request, response, abandoned, call, attemptedAt });
+    await placeCall(edge, wayOut, { request, response, abandoned, call, attemptedAt });
   } finally {
     taken.place.release();
   }
 }
+
+/** What the record says of a call that reached nobody. */
+const nobody = ({ routing }: OutboundCall) => ({ voipCarrierSid: null, trunk: routing, remoteHost: '' });
 
 /** A call that passed the guard. */
 interface GuardedCall {
@@ -63,7 +92,7 @@ function refuseForLimit(
   reached: LimitReached,
 ): void {
   const { status, reason, metric, headers, alert } = limitRefusal(reached);
-  const journal = openJournal(edge, request, call, attemptedAt, '');
+  const journal = openJournal(edge, request, call, { attemptedAt, ...nobody(call) });
   journal.started();
   edge.edgeMetrics.rejected(metric);
   const sent = respond(response, status, reason, { headers: { ...reasonHeader(reason), ...headers } });
@@ -75,20 +104,23 @@ function refuseForLimit(
 
 async function placeCall(
   edge: Edge,
+  wayOut: WayOut,
   { request, response, abandoned, call, attemptedAt }: GuardedCall & { abandoned: AbortSignal },
 ): Promise<void> {
-  const target = targetOf(request, call);
-  const journal = openJournal(edge, request, call, attemptedAt, target.ok ? target.host : '');
+  const destination =
+    call.routing === 'phone' ? byNumber(edge, wayOut, request, call, attemptedAt) : byUri(request, call);
+  const carried = destination.ok ? destination.carried : nobody(call);
+  const journal = openJournal(edge, request, call, { attemptedAt, ...carried });
   journal.started();
-  if (!target.ok) {
-    const { status, reason, metric } = target.refusal;
+  tellOfCall(journal, request, call);
+  if (!destination.ok) {
+    const { status, reason, metric } = destination.refusal;
     edge.edgeMetrics.rejected(metric);
-    answer(target.refusal, response);
+    answer(destination.refusal, response);
     journal.timeline.error('routing', `refused with ${status}: ${reason}`, { status, reason: metric });
     journal.endedNow({ status, reason: response.reason, termination: 'failed', cause: reason });
     return;
   }
-  const targets = [target.leg];
   await new BridgedCall(edge.bridging, {
     request,
     response,
@@ -96,11 +128,110 @@ async function placeCall(
     journal,
     offer: call.sdp,
     callerTag: call.callerTag,
-    nextTarget: () => targets.shift() ?? null,
-    responseHeaders: { [SIP_HEADERS.callSid]: call.callSid },
+    ...destination.plan(journal),
+    responseHeaders: (outer) => ({
+      [SIP_HEADERS.callSid]: call.callSid,
+      [SIP_HEADERS.outerCallId]: outer.get('Call-ID') ?? '',
+      ...(journal.call.voipCarrierSid === null ? {} : { [SIP_HEADERS.voipCarrierSid]: journal.call.voipCarrierSid }),
+    }),
     watchedSide: 'a',
-    farEnd: 'far end',
   }).run();
+}
+
+/** Where the call goes, or why it does not. */
+type Destination =
+  | {
+      ok: true;
+      /** What the record says before the first attempt. */
+      carried: Pick<CallStarted, 'voipCarrierSid' | 'trunk' | 'remoteHost'>;
+      plan(journal: CallJournal): Pick<BridgedCallPlan, 'nextTarget' | 'observer' | 'farEnd' | 'outwardStatus'>;
+    }
+  | { ok: false; refusal: Refusal };
+
+function byUri(request: SipRequest, call: OutboundCall): Destination {
+  const target = targetOf(request, call);
+  if (!target.ok) return target;
+  const targets = [target.leg];
+  return {
+    ok: true,
+    carried: { voipCarrierSid: null, trunk: 'sipUri', remoteHost: target.host },
+    plan: () => ({ nextTarget: () => targets.shift() ?? null, farEnd: 'far end' }),
+  };
+}
+
+function byNumber(
+  edge: Edge,
+  { gateways, routes, metrics }: WayOut,
+  request: SipRequest,
+  call: OutboundCall,
+  atMs: number,
+): Destination {
+  const number = call.target.user;
+  if (number === null) return refuse(400, 'the request-uri names no number', 'malformed');
+  const snapshot = edge.provisioning.snapshot();
+  const decision = routes.decide(snapshot, {
+    accountSid: call.account.accountSid,
+    serviceProviderSid: call.account.serviceProviderSid,
+    applicationSid: request.get(SIP_HEADERS.applicationSid) ?? null,
+    called: calledNumber(number),
+    calling: calledNumber(request.get('X-Preferred-From-User') ?? call.from.user),
+    requestedCarrier: request.get('X-Requested-Carrier-Sid') ?? null,
+    inboundCarrierSid: request.get(SIP_HEADERS.voipCarrierSid) ?? null,
+    atMs,
+  });
+  const [first] = decision.gateways;
+  if (!first) return refuse(603, noWayOut(decision), 'no-route');
+  const { carrier, gateway } = first;
+  return {
+    ok: true,
+    carried: { voipCarrierSid: carrier.voipCarrierSid, trunk: carrier.name, remoteHost: gateway.address },
+    plan: (journal) => {
+      tellOfRoute(journal, decision);
+      const attempts = new GatewayAttempts({
+        request,
+        call,
+        snapshot,
+        routes,
+        journal,
+        metrics,
+        gateways: decision.gateways,
+        hasRelay: edge.bridging.relay.isRelaying,
+        responseMs: gateways.GATEWAY_RESPONSE_MS,
+        maxAttempts: gateways.GATEWAY_MAX_ATTEMPTS,
+      });
+      return { nextTarget: () => attempts.next(), observer: attempts.observer, farEnd: 'carrier', outwardStatus };
+    },
+  };
+}
+
+/** A challenge to us, or a redirect that was not followed, is nothing that a feature server could act on: 502 Bad Gateway. */
+function outwardStatus({ kind, status }: LegFailure): number | undefined {
+  const isOurs = status === 401 || status === 407 || status < 400;
+  return kind === 'refused' && isOurs ? 502 : undefined;
+}
+
+const refuse = (status: number, reason: string, metric: string): Destination => ({
+  ok: false,
+  refusal: { status, reason, metric },
+});
+
+function noWayOut({ passedOver }: RouteDecision): string {
+  const why = passedOver.map((one) => `${one.name}: ${one.why}`).join('; ');
+  return why === '' ? 'the account has no carrier to call out over' : `no carrier can be used: ${why}`;
+}
+
+function tellOfRoute({ timeline }: CallJournal, { gateways, passedOver }: RouteDecision): void {
+  const name = ({ carrier, gateway }: RouteDecision['gateways'][number]): string =>
+    `${gateway.address} of ${carrier.name}`;
+  timeline.info('routing', `route: ${gateways.map(name).join(', ')}`.slice(0, 500), {
+    gateways: gateways.slice(0, 20).map((one) => ({
+      gateway: name(one),
+      gatewaySid: one.gateway.sipGatewaySid,
+      voipCarrierSid: one.carrier.voipCarrierSid,
+      why: one.why,
+    })),
+    passedOver: passedOver.slice(0, 20),
+  });
 }
 
 function answer({ status, reason }: Refusal, response: SipResponse): void {
@@ -111,28 +242,27 @@ function openJournal(
   edge: Edge,
   request: SipRequest,
   call: OutboundCall,
-  attemptedAt: number,
-  remoteHost: string,
+  known: Pick<CallStarted, 'attemptedAt' | 'voipCarrierSid' | 'trunk' | 'remoteHost'>,
 ): CallJournal {
   const started: CallStarted = {
     callSid: call.callSid,
     accountSid: call.account.accountSid,
     serviceProviderSid: call.account.serviceProviderSid,
     applicationSid: request.get(SIP_HEADERS.applicationSid) ?? null,
-    voipCarrierSid: null,
     direction: 'outbound',
     from: call.from.user ?? 'anonymous',
     to: call.target.user ?? request.uri,
     sipCallId: call.sipCallId,
-    trunk: 'sipUri',
-    remoteHost,
     host: request.receivedOn ?? edge.sipAddress,
-    attemptedAt,
+    ...known,
     owner: edge.instanceId,
   };
   const { sink, registry, edgeMetrics: metrics, logger } = edge;
-  const journal = new CallJournal(started, { sink, registry, metrics, logger });
-  journal.timeline.info('call', `INVITE from ${started.from} to ${started.to}`, {
+  return new CallJournal(started, { sink, registry, metrics, logger });
+}
+
+function tellOfCall({ call: started, timeline }: CallJournal, request: SipRequest, call: OutboundCall): void {
+  timeline.info('call', `INVITE from ${started.from} to ${started.to}`, {
     from: started.from,
     to: started.to,
     sipCallId: started.sipCallId,
@@ -140,5 +270,4 @@ function openJournal(
     routing: call.routing,
     uri: request.uri,
   });
-  return journal;
 }

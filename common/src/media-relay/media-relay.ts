@@ -1,6 +1,6 @@
 import type { Logger } from '../log/logger.js';
 import { RelayRefusedError } from './errors.js';
-import { type MediaProfile, profileOf, relayParams } from './media-profile.js';
+import { codecParams, type FarMedia, type MediaProfile, profileOf, relayParams } from './media-profile.js';
 import type { NgClient, NgValue } from './ng-client.js';
 
 /** The two sides of a bridged call. `a` sent the INVITE to us, `b` got ours. */
@@ -11,8 +11,11 @@ export type SessionState = 'alive' | 'gone' | 'silent';
 
 /** Rewrites the SDP of one call so that media goes through the relay, or passes it on unchanged. */
 export interface MediaSession {
-  /** SDP from one side as it goes to the other. `tag` is the sender's SIP tag. */
-  offer(from: Side, sdp: string, tag: string): Promise<string>;
+  /**
+   * SDP from one side as it goes to the other. `tag` is the sender's SIP tag. `far` says how media is to travel there, from now on;
+   * without it as before, at first plain.
+   */
+  offer(from: Side, sdp: string, tag: string, far?: FarMedia): Promise<string>;
   /** The other side's answer to that offer, as it goes back. */
   answer(from: Side, sdp: string, tag: string): Promise<string>;
   /**
@@ -26,6 +29,8 @@ export interface MediaSession {
 
 /** Where sessions come from. */
 export interface MediaRelay {
+  /** Whether it can encrypt and transcode: false where media flows direct. */
+  readonly isRelaying: boolean;
   /** `callId` names the call at the relay: the Call-ID of side `a`. */
   session(callId: string): MediaSession;
   /** Resolves when the relay answers; throws when it does not. */
@@ -41,6 +46,7 @@ export interface MediaRelay {
 export function directRelay(): MediaRelay {
   const unchanged = async (_from: Side, sdp: string): Promise<string> => sdp;
   return {
+    isRelaying: false,
     session: () => ({ offer: unchanged, answer: unchanged, state: async () => 'alive', delete: async () => {} }),
     ping: async () => {},
     sessions: 0,
@@ -51,8 +57,8 @@ export function directRelay(): MediaRelay {
 
 class RtpengineSession implements MediaSession {
   readonly #tags: Partial<Record<Side, string>> = {};
-  /** Side `b` is always plain RTP; side `a` gets the profile that it offered. */
-  readonly #profiles: Record<Side, MediaProfile> = { a: 'plain', b: 'plain' };
+  /** Side `a` gets the profile that it offered, side `b` the one that was asked for. */
+  readonly #profiles: Record<Side, MediaProfile | FarMedia> = { a: 'plain', b: 'plain' };
   #deleted = false;
   /** Commands of one session go one after the other, so that a delete never overtakes an offer. */
   #last: Promise<unknown> = Promise.resolve();
@@ -63,16 +69,18 @@ class RtpengineSession implements MediaSession {
     private readonly options: { direction?: readonly [a: string, b: string]; logger: Logger; live: Set<MediaSession> },
   ) {}
 
-  offer(from: Side, sdp: string, tag: string): Promise<string> {
+  offer(from: Side, sdp: string, tag: string, far?: FarMedia): Promise<string> {
     return this.#inTurn(async () => {
       this.options.live.add(this);
       if (from === 'a') this.#profiles.a = profileOf(sdp);
+      if (far) this.#profiles[other(from)] = far;
       this.#tags[from] = tag;
       const direction = this.options.direction;
       return this.#rewrite('offer', sdp, {
         'from-tag': tag,
         ...this.#toTag(from),
         ...relayParams(this.#profiles[other(from)]),
+        ...codecParams(this.#profiles[other(from)]),
         ...(direction ? { direction: from === 'a' ? [...direction] : [...direction].reverse() } : {}),
       });
     });
@@ -157,6 +165,7 @@ export function rtpengineRelay(options: {
 }): MediaRelay {
   const live = new Set<MediaSession>();
   return {
+    isRelaying: true,
     session: (callId) => new RtpengineSession(options.ng, callId, { ...options, live }),
     async ping() {
       await options.ng.send('ping');

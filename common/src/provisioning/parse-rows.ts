@@ -203,6 +203,7 @@ const outboundRules = (row: RawRow): OutboundRules => {
     countryCode: digits(row, 'national_country_code'),
     nationalPrefix: digits(row, 'national_prefix') ?? '',
     internationalPrefix: digits(row, 'international_prefix') ?? '',
+    responseMs: row.response_timeout_ms === null ? null : whole(row, 'response_timeout_ms', 100, 120_000),
     failoverStatuses: failover.length === 0 ? null : failover.map((status) => status.toLowerCase()),
     codecs: list(row, 'outbound_codecs', /^[\w.-]+(\/\d+)*$/, 'a codec name'),
   };

@@ -87,6 +87,8 @@ export interface OutboundRules {
   nationalPrefix: string;
   /** Before the number of another country: `00`. */
   internationalPrefix: string;
+  /** How long a gateway may leave an INVITE without a response above 100; null: as long as any other. */
+  responseMs: number | null;
   /** Final responses after which the next gateway is tried, as `404` or `5xx`; null: the platform's own list. */
   failoverStatuses: readonly string[] | null;
   /** Codec names to offer, in order of preference; empty: those of the feature server. */
@@ -102,6 +104,7 @@ export const DEFAULT_OUTBOUND_RULES: OutboundRules = {
   countryCode: null,
   nationalPrefix: '',
   internationalPrefix: '',
+  responseMs: null,
   failoverStatuses: null,
   codecs: [],
 };

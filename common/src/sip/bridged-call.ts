@@ -14,7 +14,7 @@ import type { LegFailure, LegTarget } from './place-leg.js';
 import { type RelayWatch, watchRelay } from './relay-watch.js';
 import { respond } from './respond.js';
 import type { SipHeaders, SipRequest, SipResponse } from './stack.js';
-import { type SetupResult, setUpTwoLegs, type TwoLegs } from './two-leg-setup.js';
+import { type SetupObserver, type SetupResult, setUpTwoLegs, type TwoLegs } from './two-leg-setup.js';
 
 /** Reason header of a BYE after a failure of ours (RFC 3326). */
 const PLATFORM_FAILURE = 'Q.850;cause=41;text="platform failure"';
@@ -44,11 +44,16 @@ export interface BridgedCallPlan {
   offer: string;
   callerTag: string;
   nextTarget(failure?: LegFailure): LegTarget | null;
-  responseHeaders?: SipHeaders;
+  /** What responses to the caller carry besides what the far end sent in this one. */
+  responseHeaders?(response: SipResponse): SipHeaders;
+  /** Is told of the set-up too, and tells of failed attempts itself. */
+  observer?: SetupObserver;
   /** The side on which a feature server is: it may die without a BYE, and what it says of a failure is believed. */
   watchedSide: Side;
   /** Aborts when that feature server is gone from Redis; asked once the call is answered. */
   watchedGone?(target: LegTarget): AbortSignal | undefined;
+  /** The status that the caller gets for a failure, where it is not the usual one. */
+  outwardStatus?(failure: LegFailure): number | undefined;
   /** What the far end is called on the timeline. */
   farEnd: string;
 }
@@ -96,7 +101,7 @@ export class BridgedCall {
         localTag: this.#localTag,
         media: this.#media,
         nextTarget: (failure) => plan.nextTarget(failure),
-        ...(plan.responseHeaders ? { responseHeaders: plan.responseHeaders } : {}),
+        responseHeaders: (response) => plan.responseHeaders?.(response) ?? {},
         abandoned: plan.abandoned.aborted ? plan.abandoned : this.#abort.signal,
         lost: this.#lost,
         answerMs: context.answerMs,
@@ -131,27 +136,36 @@ export class BridgedCall {
     else this.#end(500, 'Server Internal Error', 'platform failure', 'the edge was shut down');
   }
 
-  #observer() {
+  #observer(): SetupObserver {
     const { timeline } = this.journal;
+    const own = this.plan.observer;
     return {
       trying: (target: LegTarget) => {
         this.#target = target;
         this.journal.placedOn(target.name);
+        own?.trying?.(target);
         timeline.info('routing', `INVITE to ${target.name}`, {
           target: target.name,
           uri: target.uri,
           proxy: target.proxy,
         });
       },
-      progress: (_target: LegTarget, { status, reason, body }: SipResponse) =>
-        timeline.info('sip', `${status} ${reason} from ${this.plan.farEnd}`, { status, earlyMedia: Boolean(body) }),
-      failed: (target: LegTarget, { kind, status, reason, headers }: LegFailure) =>
+      progress: (target: LegTarget, response: SipResponse) => {
+        const { status, reason, body } = response;
+        own?.progress?.(target, response);
+        timeline.info('sip', `${status} ${reason} from ${this.plan.farEnd}`, { status, earlyMedia: Boolean(body) });
+      },
+      answered: (target: LegTarget, response: SipResponse) => own?.answered?.(target, response),
+      failed: (target: LegTarget, failure: LegFailure) => {
+        if (own?.failed) return own.failed(target, failure);
+        const { kind, status, reason, headers } = failure;
         timeline.warn('routing', `${target.name} failed: ${status} ${reason}`, {
           target: target.name,
           kind,
           status,
           reason: headers['X-Reason'] ?? reason,
-        }),
+        });
+      },
     };
   }
 
@@ -203,7 +217,7 @@ export class BridgedCall {
     const why =
       failure.headers['X-Reason'] ?? (failure.kind === 'refused' ? undefined : whyOf(failure, this.plan.farEnd));
     const headers = { ...failure.headers, ...(why ? reasonHeader(why) : {}) };
-    const outward = outwardStatus(failure);
+    const outward = this.plan.outwardStatus?.(failure) ?? outwardStatus(failure);
     const sent = respond(this.plan.response, outward, outward === status ? reason : undefined, { headers }) || outward;
     this.#end(sent, sent === status ? reason : 'Service Unavailable', 'failed', why);
   }
@@ -303,13 +317,14 @@ export class BridgedCall {
 
 /** The status that the caller gets for a failure. */
 function outwardStatus({ kind, status }: LegFailure): number {
-  if (kind === 'refused' || kind === 'unanswered' || status === 480) return status;
+  if (kind === 'refused' || kind === 'silent' || kind === 'unanswered' || status === 480) return status;
   return 503;
 }
 
 function whyOf({ kind }: LegFailure, farEnd: string): string {
   const reasons: Record<LegFailure['kind'], string> = {
     refused: `${farEnd} refused the call`,
+    silent: `${farEnd} did not respond in time`,
     unanswered: `${farEnd} did not answer in time`,
     gone: `no ${farEnd} available`,
     abandoned: 'abandoned',

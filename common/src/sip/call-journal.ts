@@ -31,14 +31,20 @@ export class CallJournal {
   readonly logger: Logger;
   #answeredAt: number | null = null;
   #ended = false;
+  #call: CallStarted;
 
   constructor(
-    readonly call: CallStarted,
+    call: CallStarted,
     private readonly options: JournalOptions,
   ) {
+    this.#call = call;
     const { callSid, sipCallId, accountSid } = call;
     this.timeline = createTimeline(options.sink, { callSid, sipCallId, ...(accountSid ? { accountSid } : {}) });
     this.logger = options.logger.child({ callSid, sipCallId });
+  }
+
+  get call(): CallStarted {
+    return this.#call;
   }
 
   get ended(): boolean {
@@ -59,6 +65,14 @@ export class CallJournal {
   /** Names the feature server or gateway that has the call now. */
   placedOn(featureServer: string): void {
     this.options.registry.update(this.call.callSid, { featureServer });
+  }
+
+  /** Says over whom the call goes now; the record names the last. */
+  carriedBy(carrier: Pick<CallStarted, 'voipCarrierSid' | 'trunk' | 'remoteHost'>): void {
+    this.#call = { ...this.#call, ...carrier };
+    const { voipCarrierSid, trunk, remoteHost } = carrier;
+    const fields = { trunk, remoteHost, ...(voipCarrierSid === null ? {} : { voipCarrierSid }) };
+    this.options.registry.update(this.#call.callSid, fields);
   }
 
   answeredNow(): void {

@@ -1,5 +1,6 @@
+import type { DigestClient } from './digest-client.js';
 import { LinkLostError, NoResponseError, RequestFailedError } from './errors.js';
-import type { SipDialog, SipHeaders, SipMessageView, SipResponse } from './stack.js';
+import type { PendingDialog, SipDialog, SipHeaders, SipMessageView, SipResponse } from './stack.js';
 
 /** How long an in-dialog request may wait for its final response: timer F at the default T1 (RFC 3261 §17.1.2.2). */
 export const IN_DIALOG_DEADLINE_MS = 32_000;
@@ -8,6 +9,34 @@ const BYE_DEADLINE_MS = 5_000;
 
 const highestCseq = new WeakMap<SipDialog, number>();
 const hungUp = new WeakSet<SipDialog>();
+
+/** How requests of a dialog prove who we are: the peer challenged its INVITE. */
+interface DialogProof {
+  client: DigestClient;
+  /** The remote target, which becomes the Request-URI. */
+  uri: string;
+}
+const proofs = new WeakMap<SipDialog | PendingDialog, DialogProof>();
+
+/** Has all further requests of a dialog answer challenges; the first without being asked again. */
+export function proveIn(dialog: SipDialog | PendingDialog, client: DigestClient): void {
+  proofs.set(dialog, { client, uri: remoteTarget(dialog.res) });
+}
+
+/** A late-offer dialog becomes another object when it is acknowledged. */
+export function inheritProof(from: SipDialog | PendingDialog, to: SipDialog): void {
+  const proof = proofs.get(from);
+  if (proof) proofs.set(to, proof);
+}
+
+function remoteTarget(response: SipResponse): string {
+  try {
+    return response.getParsedHeader('contact')[0]?.uri ?? '';
+  } catch {
+    // Without a readable Contact the dialog reaches nobody anyway.
+    return '';
+  }
+}
 
 const cseqOf = (message: SipMessageView): number => Number.parseInt(message.get('CSeq') ?? '', 10) || 0;
 
@@ -40,19 +69,33 @@ export function sendInDialog(
     };
     if (lost.aborted) return onLost();
     lost.addEventListener('abort', onLost, { once: true });
-    dialog.request(request, (cause, response) => {
-      if (cause || !response) {
-        done(() =>
-          reject(new RequestFailedError(`${method} was not sent`, { method, cause: String(cause) }, { cause })),
-        );
-        return;
-      }
-      // drachtio-srf calls back for provisional responses too.
-      if (response.status < 200) return;
-      highestCseq.set(dialog, Math.max(lastCseq(dialog), cseqOf(response)));
-      done(() => resolve(response));
-    });
+    const proof = proofs.get(dialog);
+    const challenges = new Set<string>();
+    const send = (): void =>
+      dialog.request(withProof(request, proof), (cause, response) => {
+        if (cause || !response) {
+          done(() =>
+            reject(new RequestFailedError(`${method} was not sent`, { method, cause: String(cause) }, { cause })),
+          );
+          return;
+        }
+        // drachtio-srf calls back for provisional responses too.
+        if (response.status < 200) return;
+        highestCseq.set(dialog, Math.max(lastCseq(dialog), cseqOf(response)));
+        if (proof?.client.learn(response, challenges)) send();
+        else done(() => resolve(response));
+      });
+    send();
   });
+}
+
+function withProof(
+  request: { method: string; headers?: SipHeaders; body?: string },
+  proof: DialogProof | undefined,
+): { method: string; headers?: SipHeaders; body?: string } {
+  if (!proof) return request;
+  const { method, headers, body = '' } = request;
+  return { ...request, headers: { ...headers, ...proof.client.headersFor({ method, uri: proof.uri, body }) } };
 }
 
 /** Ends a dialog with BYE. Resolves when it is answered or given up; never throws; the second call does nothing. */
@@ -62,7 +105,7 @@ export async function hangUp(dialog: SipDialog, headers: SipHeaders, lost: Abort
   await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, BYE_DEADLINE_MS);
     // An error means that the SIP server no longer knows the dialog: it is over, which is what we wanted.
-    dialog.destroy({ headers }, () => {
+    dialog.destroy({ headers: withProof({ method: 'BYE', headers }, proofs.get(dialog)).headers ?? {} }, () => {
       clearTimeout(timer);
       resolve();
     });

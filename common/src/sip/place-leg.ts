@@ -1,5 +1,10 @@
+import { isIP } from 'node:net';
+import type { FarMedia } from '../media-relay/media-profile.js';
+import { DigestClient, type DigestCredentials } from './digest-client.js';
 import { passableHeaders } from './header-policy.js';
+import { proveIn } from './in-dialog.js';
 import type { PendingDialog, SipDialog, SipHeaders, SipRequest, SipResponse, SipStack } from './stack.js';
+import { splitUri } from './uri.js';
 
 /** Where an outgoing leg goes. */
 export interface LegTarget {
@@ -9,6 +14,15 @@ export interface LegTarget {
   /** Next hop, when it is not the host of `uri`. */
   proxy?: string;
   headers: SipHeaders;
+  /** Who we are to a target that challenges us; without them its 401 or 407 is a refusal. */
+  credentials?: DigestCredentials;
+  /** How media travels there; missing: as plain RTP. */
+  media?: FarMedia;
+  /**
+   * How long it may leave the INVITE without a response above 100, which SIP servers keep to themselves; missing: until the SIP
+   * server gives up.
+   */
+  responseMs?: number;
   /** Aborts when the target is known to be dead; its attempt then fails at once. */
   gone?: AbortSignal;
 }
@@ -16,14 +30,16 @@ export interface LegTarget {
 /** Why an outgoing leg did not come to be. */
 export interface LegFailure {
   /**
-   * `refused`: a final response, or 408 of our SIP server when none came; `unanswered`: rang too long; `gone`: the target died;
-   * `abandoned`: the caller gave up; `lost`: our SIP server died; `unsent`: the SIP server would not send it.
+   * `refused`: a final response, or 408 of our SIP server when none came; `silent`: no response in the target's time; `unanswered`: rang too long; `gone`: the target died; `abandoned`: the caller gave up; `lost`: our SIP server died;
+   * `unsent`: the SIP server would not send it.
    */
-  kind: 'refused' | 'unanswered' | 'gone' | 'abandoned' | 'lost' | 'unsent';
+  kind: 'refused' | 'silent' | 'unanswered' | 'gone' | 'abandoned' | 'lost' | 'unsent';
   status: number;
   reason: string;
   /** Headers of the refusal that may go on. */
   headers: SipHeaders;
+  /** Where a 3xx points to, best first. */
+  contacts?: readonly string[];
 }
 
 /** The dialog, or what remains to be acknowledged when the INVITE carried no offer. */
@@ -54,9 +70,35 @@ const failure = (kind: LegFailure['kind'], status: number, reason: string, heade
 function failureOf(error: unknown): LegFailure {
   const refused = error as { status?: unknown; res?: SipResponse };
   if (typeof refused.status === 'number' && refused.res) {
-    return failure('refused', refused.status, refused.res.reason, passableHeaders(refused.res));
+    const { res, status } = refused;
+    const refusal = failure('refused', status, res.reason, passableHeaders(res));
+    return status >= 300 && status < 400 ? { ...refusal, contacts: contactsOf(res) } : refusal;
   }
   return failure('unsent', 500, error instanceof Error ? error.message : String(error));
+}
+
+/** Contacts by their q, the highest first (RFC 3261 §8.1.3.4). */
+function contactsOf(response: SipResponse): string[] {
+  try {
+    const q = (params: Record<string, string | undefined>): number => Number(params.q ?? 1) || 0;
+    return response
+      .getParsedHeader('contact')
+      .sort((a, b) => q(b.params) - q(a.params))
+      .map(({ uri }) => uri);
+  } catch {
+    // drachtio-srf throws on a Contact that is missing or that it cannot read: it points nowhere.
+    return [];
+  }
+}
+
+/** Pins the request with credentials to the server that challenged: a name may lead to another one next time. */
+function challengerOf(target: LegTarget, response: SipResponse): string | undefined {
+  const hop = splitUri(target.proxy ?? target.uri);
+  const view = response as SipResponse & { source_address?: string; source_port?: number | string };
+  if (!hop || isIP(hop.host) || !view.source_address || !view.source_port) return target.proxy;
+  const transport = /;transport=(\w+)/i.exec(target.proxy ?? target.uri)?.[0] ?? '';
+  const host = isIP(view.source_address) === 6 ? `[${view.source_address}]` : view.source_address;
+  return `${hop.scheme}:${host}:${view.source_port}${transport}`;
 }
 
 /**
@@ -104,28 +146,67 @@ export function placeLeg(
     if (settled) return;
     const ringing = setTimeout(() => giveUp(failure('unanswered', 408, 'Request Timeout'), true), limits.answerMs);
     stops.push(() => clearTimeout(ringing));
+    const { responseMs } = target;
+    const silent = (): void => giveUp(failure('silent', 408, `no response in ${responseMs} ms`), true);
+    const silence = responseMs === undefined ? undefined : setTimeout(silent, responseMs);
+    stops.push(() => clearTimeout(silence));
+    const proof = target.credentials && new DigestClient(target.credentials);
+    const challenges = new Set<string>();
 
-    const options = {
-      headers: target.headers,
-      ...(offer === undefined ? { noAck: true } : { localSdp: offer }),
-      ...(target.proxy === undefined ? {} : { proxy: target.proxy }),
+    const send = (headers: SipHeaders, proxy: string | undefined): void => {
+      const options = {
+        headers,
+        ...(offer === undefined ? { noAck: true } : { localSdp: offer }),
+        ...(proxy === undefined ? {} : { proxy }),
+      };
+      stack
+        .createUAC(target.uri, options, {
+          cbRequest(error, sent) {
+            if (error || !sent) return;
+            request = sent;
+            if (settled && !limits.lost.aborted) sent.cancel({ headers: cancelHeaders() });
+          },
+          cbProvisional(response) {
+            if (response.status > 100) clearTimeout(silence);
+            if (!settled) onProvisional(response);
+          },
+        })
+        .then(
+          (leg) => {
+            if (proof) proveIn(leg, proof);
+            if (settled) discard(leg);
+            else settle({ ok: true, leg });
+          },
+          (error: unknown) => {
+            const { res } = error as { res?: SipResponse };
+            const sent = request;
+            if (settled || !res || !sent || !proof?.learn(res, challenges)) {
+              settle({ ok: false, failure: failureOf(error) });
+              return;
+            }
+            silence?.refresh();
+            request = undefined;
+            send(
+              { ...headers, ...again(sent), ...proof.headersFor(inviteOf(target, offer)) },
+              challengerOf(target, res),
+            );
+          },
+        );
     };
-    stack
-      .createUAC(target.uri, options, {
-        cbRequest(error, sent) {
-          if (error || !sent) return;
-          request = sent;
-          if (settled && !limits.lost.aborted) sent.cancel({ headers: cancelHeaders() });
-        },
-        cbProvisional(response) {
-          if (!settled) onProvisional(response);
-        },
-      })
-      .then(
-        (leg) => (settled ? discard(leg) : settle({ ok: true, leg })),
-        (error: unknown) => settle({ ok: false, failure: failureOf(error) }),
-      );
+    send(target.headers, target.proxy);
   });
+}
+
+const inviteOf = (target: LegTarget, offer: string | undefined) => ({
+  method: 'INVITE',
+  uri: target.uri,
+  body: offer ?? '',
+});
+
+/** What makes the next INVITE the same call (RFC 3261 §22.2): Call-ID, our tag, the next CSeq. */
+function again(sent: SipRequest): SipHeaders {
+  const cseq = Number.parseInt(sent.get('CSeq') ?? '', 10) || 1;
+  return { From: sent.get('From') ?? '', 'Call-ID': sent.get('Call-ID') ?? '', CSeq: `${cseq + 1} INVITE` };
 }
 
 /** Hangs up a leg that nobody wants any more (an answer that crossed our CANCEL). */

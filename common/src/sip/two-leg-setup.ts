@@ -1,7 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import { RelayRefusedError } from '../media-relay/errors.js';
+import type { FarMedia } from '../media-relay/media-profile.js';
 import type { MediaSession } from '../media-relay/media-relay.js';
 import { LinkLostError, NoResponseError } from './errors.js';
 import { passableHeaders } from './header-policy.js';
+import { inheritProof } from './in-dialog.js';
 import { discard, isPending, type LegFailure, type LegTarget, placeLeg } from './place-leg.js';
 import { respond } from './respond.js';
 import type { PendingDialog, SipDialog, SipHeaders, SipRequest, SipResponse, SipStack } from './stack.js';
@@ -26,6 +29,8 @@ export type SetupResult =
 export interface SetupObserver {
   /** An INVITE goes out. */
   trying?(target: LegTarget): void;
+  /** The far end answered with 200; the caller has not been told yet. */
+  answered?(target: LegTarget, response: SipResponse): void;
   /** A provisional response above 100 came from the far end. */
   progress?(target: LegTarget, response: SipResponse): void;
   /** An attempt failed; another one may follow. */
@@ -45,14 +50,16 @@ export interface Setup {
   media: MediaSession;
   /** The next place to try, given the last failure; null when there is none. Asked first without a failure. */
   nextTarget(failure?: LegFailure): LegTarget | null;
-  /** Headers of responses to the caller besides those that the far end sent. */
-  responseHeaders?: SipHeaders;
+  /** Headers of responses to the caller besides those that the far end sent in this one. */
+  responseHeaders?(response: SipResponse): SipHeaders;
   abandoned: AbortSignal;
   lost: AbortSignal;
   answerMs: number;
   observer: SetupObserver;
 }
 
+/** Media to a target that says nothing of it, after one that did. */
+const PLAIN: FarMedia = { profile: 'plain', padCrypto: false, removeIce: false, dtlsOff: false, codecs: [] };
 /** How long the caller has for its ACK with SDP; then our own SIP server ends the call as well (RFC 3261 §13.3.1.4). */
 const ACK_DEADLINE_MS = 32_000;
 
@@ -115,7 +122,7 @@ class ProvisionalRelay {
   async #send(provisional: SipResponse): Promise<void> {
     const { setup } = this;
     if (setup.response.finalResponseSent) return;
-    const headers = { ...passableHeaders(provisional), ...setup.responseHeaders };
+    const headers = { ...passableHeaders(provisional), ...setup.responseHeaders?.(provisional) };
     let body = '';
     // Without the caller's offer there is nothing that early media could answer.
     if (provisional.body && setup.offer) {
@@ -130,12 +137,7 @@ class ProvisionalRelay {
 
 /** Sets a call up: offers the caller's media to one target after the other until one answers, then answers the caller. */
 export async function setUpTwoLegs(setup: Setup): Promise<SetupResult> {
-  let offer: string | undefined;
-  try {
-    if (setup.offer) offer = await setup.media.offer('a', setup.offer, setup.callerTag);
-  } catch (error) {
-    return over(setup) ?? { ok: false, kind: 'media', error };
-  }
+  let offered: { sdp: string; media: LegTarget['media'] } | undefined;
   let failure: LegFailure | undefined;
   let last: LegTarget | null = null;
   for (;;) {
@@ -147,7 +149,18 @@ export async function setUpTwoLegs(setup: Setup): Promise<SetupResult> {
       return { ok: false, kind: 'target', failure: failure ?? none, target: last };
     }
     last = target;
-    const attempt = await tryTarget(setup, target, offer);
+    // One offer serves all targets whose media travels alike.
+    if (setup.offer && (!offered || !isDeepStrictEqual(offered.media, target.media))) {
+      try {
+        const sdp = await setup.media.offer('a', setup.offer, setup.callerTag, target.media ?? (offered && PLAIN));
+        offered = { sdp, media: target.media };
+      } catch (error) {
+        return over(setup) ?? { ok: false, kind: 'media', error };
+      }
+      const endedMeanwhile = over(setup);
+      if (endedMeanwhile) return endedMeanwhile;
+    }
+    const attempt = await tryTarget(setup, target, offered?.sdp);
     if ('result' in attempt) return attempt.result;
     failure = attempt.failure;
     setup.observer.failed?.(target, failure);
@@ -183,6 +196,7 @@ async function tryTarget(
   await provisionals.done();
   if (!placed.ok) return over(setup) ? { result: over(setup)! } : { failure: placed.failure };
   const { leg } = placed;
+  setup.observer.answered?.(target, leg.res);
   const ended = over(setup);
   const error = provisionals.error;
   if (setup.lost.aborted) return { result: lostWith(leg, false) };
@@ -203,7 +217,7 @@ async function answerCaller(setup: Setup, leg: SipDialog | PendingDialog): Promi
     const sdp = await sdpForCaller(setup, leg);
     accepted = true;
     caller = await whileConnected(
-      acceptCall(setup, sdp, { ...passableHeaders(answer), ...setup.responseHeaders, ...sdpHeaders(sdp) }),
+      acceptCall(setup, sdp, { ...passableHeaders(answer), ...setup.responseHeaders?.(answer), ...sdpHeaders(sdp) }),
       setup.lost,
       ACK_DEADLINE_MS,
     );
@@ -261,5 +275,7 @@ async function lateOffer(setup: Setup, leg: PendingDialog, caller: SipDialog): P
   const ack = await whileConnected(acked, setup.lost, ACK_DEADLINE_MS);
   if (!ack.body) throw new NoResponseError('ACK without SDP');
   const sdp = await setup.media.answer('a', ack.body, setup.callerTag);
-  return whileConnected(leg.ack(sdp), setup.lost, ACK_DEADLINE_MS);
+  const dialog = await whileConnected(leg.ack(sdp), setup.lost, ACK_DEADLINE_MS);
+  inheritProof(leg, dialog);
+  return dialog;
 }

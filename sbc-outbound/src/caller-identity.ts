@@ -1,0 +1,99 @@
+import type { OutboundRules, ProvisioningSnapshot, VoipCarrier } from '@ringwire/common';
+import type { SipHeaders, SipMessageView } from '@ringwire/common/sip/stack.js';
+import { nameAddr, type Party, splitUri } from '@ringwire/common/sip/uri.js';
+
+/** Whose call it is, and what the application wants shown. */
+export interface CallerFacts {
+  accountSid: string;
+  from: Party;
+  /** The INVITE of the feature server: X-Preferred-From-…, Privacy, P-Asserted-Identity. */
+  request: Pick<SipMessageView, 'get'>;
+}
+
+/** The headers by which a carrier learns who calls. */
+export interface CallerIdentity {
+  headers: SipHeaders;
+  /** What of it the timeline should tell; empty in the ordinary case. */
+  notes: string[];
+}
+
+const IDENTITY_HEADERS = ['p-asserted-identity', 'p-preferred-identity', 'remote-party-id'];
+/** RFC 3323 §4.1.1.3: what From says of a caller who is not to be shown. */
+const ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>';
+
+/** Headers that this file writes or leaves out; the application's own never go on beside them. */
+export function isIdentityHeader(name: string): boolean {
+  return IDENTITY_HEADERS.includes(name.toLowerCase());
+}
+
+/** From, the identity header and Contact for a carrier. Null when what the application prefers is no SIP user or host. */
+export function callerIdentity(
+  caller: CallerFacts,
+  carrier: VoipCarrier,
+  snapshot: Pick<ProvisioningSnapshot, 'findNumbers'>,
+): CallerIdentity | null {
+  const { request, from } = caller;
+  const rules = carrier.outboundRules;
+  const notes: string[] = [];
+  const wanted = request.get('X-Preferred-From-User') ?? from.user ?? 'anonymous';
+  const isShown = mayShow(wanted, caller.accountSid, rules, snapshot);
+  const user = isShown ? wanted : (rules.callerId ?? 'anonymous');
+  if (!isShown) notes.push(`caller id ${wanted} is not a number of the account: ${user} is shown`);
+  const host = request.get('X-Preferred-From-Host') ?? carrier.registerFromDomain ?? 'localhost';
+  if (!splitUri(`sip:${user}@${host}`)?.user) return null;
+  // A name stands for the number that it came with.
+  const displayName = isShown ? from.displayName : null;
+  const isPrivate =
+    user === 'anonymous' || /(^|[;,\s])(id|user|header|critical)([;,\s]|$)/i.test(request.get('Privacy') ?? '');
+  const registered = rules.fromRegisterUsername ? (carrier.registerFromUser ?? carrier.registerUsername) : null;
+  const fromValue = isPrivate ? ANONYMOUS : nameAddr(displayName, `sip:${registered ?? user}@${host}`);
+  const given = isShown ? givenIdentity(request) : undefined;
+  const isHidden = isPrivate || (registered !== null && registered !== user);
+  const asserted =
+    given ?? (isHidden && user !== 'anonymous' ? nameAddr(displayName, `sip:${user}@${host}`) : undefined);
+  if (isPrivate) notes.push('the caller is not shown');
+  return {
+    headers: {
+      From: fromValue,
+      Contact: `<sip:${carrier.registerUsername ?? (isPrivate ? 'anonymous' : user)}@localhost>`,
+      ...(asserted === undefined ? {} : identityHeader(asserted, rules.identityHeader, isPrivate)),
+      ...(isPrivate && !request.get('Privacy') ? { Privacy: 'id' } : {}),
+    },
+    notes,
+  };
+}
+
+function mayShow(
+  user: string,
+  accountSid: string,
+  { callerIdPolicy }: OutboundRules,
+  snapshot: Pick<ProvisioningSnapshot, 'findNumbers'>,
+): boolean {
+  if (callerIdPolicy === 'pass' || user === 'anonymous') return true;
+  return snapshot.findNumbers(user).some((number) => number.accountSid === accountSid);
+}
+
+/** What the application, or the caller of the inbound leg, asserts: the first identity of the first such header. */
+function givenIdentity(request: Pick<SipMessageView, 'get'>): string | undefined {
+  for (const name of IDENTITY_HEADERS) {
+    const value = request.get(name)?.trim();
+    if (value && value.length <= 512 && /<(sips?|tel):[^<>"\s]+>|^(sips?|tel):[^<>"\s]+$/i.test(value)) {
+      return /^[^,]*<[^>]*>/.exec(value)?.[0] ?? value.split(/[,;]/, 1)[0];
+    }
+  }
+  return undefined;
+}
+
+function identityHeader(value: string, kind: OutboundRules['identityHeader'], isPrivate: boolean): SipHeaders {
+  const address = value.includes('<') ? value : `<${value}>`;
+  switch (kind) {
+    case 'pai':
+      return { 'P-Asserted-Identity': address };
+    case 'ppi':
+      return { 'P-Preferred-Identity': address };
+    case 'rpid':
+      return { 'Remote-Party-ID': `${address};party=calling;screen=yes;privacy=${isPrivate ? 'full' : 'off'}` };
+    case 'none':
+      return {};
+  }
+}

@@ -1,0 +1,133 @@
+import { isIPv6 } from 'node:net';
+import type { ProvisioningSnapshot, RoutedGateway, SipGateway, VoipCarrier } from '@ringwire/common';
+import type { FarMedia } from '@ringwire/common/media-relay/media-profile.js';
+import { passableHeaders } from '@ringwire/common/sip/header-policy.js';
+import type { LegTarget } from '@ringwire/common/sip/place-leg.js';
+import type { SipHeaders, SipRequest } from '@ringwire/common/sip/stack.js';
+import { splitUri } from '@ringwire/common/sip/uri.js';
+import { callerIdentity, isIdentityHeader } from './caller-identity.js';
+import { dialledNumber } from './dialled-number.js';
+import type { OutboundCall } from './guard.js';
+
+/** The INVITE for a gateway with what is worth telling about it, or why none can be made. */
+export type CarrierInvite = { ok: true; leg: LegTarget; notes: string[] } | { ok: false; why: string };
+
+/** What an INVITE to a carrier is made from. */
+export interface CarrierInviteOptions {
+  request: SipRequest;
+  call: OutboundCall;
+  snapshot: ProvisioningSnapshot;
+  /** How long gateways may stay silent whose carrier says nothing of it. */
+  responseMs: number;
+  /** Instead of the number's own URI: where a 3xx of this carrier pointed. */
+  redirectedTo?: string;
+}
+
+const DEFAULT_PORT = 5060;
+
+/** What may stand in the user part of a Request-URI: a number, or what a gateway's redirect wrote there (RFC 3261 §25.1). */
+const USER = /^[\w\-.!~*'()&=+$,;?/%:#]{1,256}$/;
+
+/** The INVITE of a call for one gateway, by the rules of its carrier (docs/carriers.md). */
+export function carrierInvite({ carrier, gateway }: RoutedGateway, options: CarrierInviteOptions): CarrierInvite {
+  const { request, call, redirectedTo } = options;
+  const number = dialledNumber(call.target.user ?? '', carrier);
+  if (!USER.test(number)) return { ok: false, why: 'the number cannot stand in a SIP URI' };
+  const proxy = proxyOf(carrier, gateway);
+  if (proxy === null) return { ok: false, why: `outbound_sip_proxy of ${carrier.name} is no SIP URI` };
+  const identity = callerIdentity(
+    { accountSid: call.account.accountSid, from: call.from, request },
+    carrier,
+    options.snapshot,
+  );
+  if (!identity) return { ok: false, why: 'invalid X-Preferred-From-User or X-Preferred-From-Host' };
+  const uri = redirectedTo ?? gatewayUri(number, carrier, gateway);
+  const media = mediaOf(carrier, gateway);
+  const credentials = credentialsOf(carrier);
+  return {
+    ok: true,
+    notes: identity.notes,
+    leg: {
+      name: `${hostPort(gateway)} of ${carrier.name}`,
+      uri,
+      ...(proxy === undefined ? {} : { proxy }),
+      ...(media ? { media } : {}),
+      ...(credentials ? { credentials } : {}),
+      responseMs: carrier.outboundRules.responseMs ?? options.responseMs,
+      headers: {
+        ...applicationHeaders(request, carrier),
+        ...identity.headers,
+        To: `<${gatewayUri(number, carrier, gateway)}>`,
+        ...diversion(carrier, gateway),
+        ...(call.sdp ? { 'Content-Type': 'application/sdp' } : {}),
+      },
+    },
+  };
+}
+
+/** Whether media to the gateway is encrypted, or its codecs chosen: both want a media relay. */
+export function needsRelay(carrier: VoipCarrier, gateway: SipGateway): boolean {
+  return mediaOf(carrier, gateway) !== undefined;
+}
+
+/** The URI of a redirect with the gateway's own address, when its user part may stand in one. */
+export function redirectUri(contact: string, carrier: VoipCarrier, gateway: SipGateway): string | null {
+  const user = /^sips?:([^@]*)@/i.exec(contact)?.[1];
+  return user && USER.test(user) ? gatewayUri(user, carrier, gateway) : null;
+}
+
+function applicationHeaders(request: SipRequest, carrier: VoipCarrier): SipHeaders {
+  const headers = passableHeaders(request);
+  for (const name of Object.keys(headers)) {
+    if (isIdentityHeader(name)) delete headers[name];
+    // The carrier's own diversion takes the place of another's.
+    else if (carrier.diversion && name.toLowerCase() === 'diversion') delete headers[name];
+  }
+  return headers;
+}
+
+const bracketed = (host: string): string => (isIPv6(host) ? `[${host}]` : host);
+const hostPort = ({ address, port }: SipGateway): string =>
+  `${bracketed(address)}${port === null || port === DEFAULT_PORT ? '' : `:${port}`}`;
+const transportOf = ({ protocol }: SipGateway): string => (protocol === 'tls/srtp' ? 'tls' : protocol);
+const isRegistered = (carrier: VoipCarrier): boolean => carrier.requiresRegister && carrier.registerSipRealm !== null;
+
+function gatewayUri(user: string, carrier: VoipCarrier, gateway: SipGateway): string {
+  const host = isRegistered(carrier) ? carrier.registerSipRealm! : hostPort(gateway);
+  const transport = transportOf(gateway);
+  // RFC 3261 §26.2.2: sips says TLS by itself, the parameter is deprecated beside it.
+  if (transport === 'tls' && gateway.useSipsScheme) return `sips:${user}@${host}`;
+  return `sip:${user}@${host};transport=${transport}`;
+}
+
+/** Where the INVITE is sent, if not to the host of its URI; null: what the carrier's row says cannot be read. */
+function proxyOf(carrier: VoipCarrier, gateway: SipGateway): string | null | undefined {
+  const { outboundSipProxy } = carrier;
+  if (outboundSipProxy) {
+    const uri = /^sips?:/i.test(outboundSipProxy)
+      ? outboundSipProxy
+      : `sip:${outboundSipProxy};transport=${transportOf(gateway)}`;
+    return splitUri(uri) ? uri : null;
+  }
+  return isRegistered(carrier) ? `sip:${hostPort(gateway)};transport=${transportOf(gateway)}` : undefined;
+}
+
+function credentialsOf({ registerUsername, registerPassword }: VoipCarrier): LegTarget['credentials'] {
+  return registerUsername && registerPassword !== null
+    ? { username: registerUsername, password: registerPassword }
+    : undefined;
+}
+
+function mediaOf({ outboundRules }: VoipCarrier, gateway: SipGateway): FarMedia | undefined {
+  const isEncrypted = gateway.protocol === 'tls/srtp';
+  if (!isEncrypted && outboundRules.codecs.length === 0) return undefined;
+  const { padCrypto, removeIce, dtlsOff } = gateway;
+  return { profile: isEncrypted ? 'srtp' : 'plain', padCrypto, removeIce, dtlsOff, codecs: outboundRules.codecs };
+}
+
+/** draft-levy-sip-diversion, as jambonz writes it. */
+function diversion({ diversion: number }: VoipCarrier, gateway: SipGateway): SipHeaders {
+  if (!number) return {};
+  const user = number.startsWith('+') ? number : `+${number}`;
+  return { Diversion: `<sip:${user}@${bracketed(gateway.address)}>;reason=unknown;counter=1;privacy=off` };
+}
