@@ -1,4 +1,4 @@
-import { correlate, findSilences, toneShare } from '@ringwire/rtp';
+import { correlate, findSilences, tone } from '@ringwire/rtp';
 import t from 'tap';
 import { chirp, PhoneMedia, refused, startServer, TestCaller } from './test-peer.js';
 
@@ -22,7 +22,7 @@ t.test('two calls are bridged with transcoding, digits pass, and are parked agai
   const fromB = chirp(1500, 8000, 3);
   a.media.say(fromA);
   b.media.say(fromB);
-  await a.esl.execute(a.uuid, 'sleep', '1800');
+  await Promise.all([a.media.hears(1900), b.media.hears(1900)]);
   for (const [side, said] of [
     [b.media, fromA],
     [a.media, fromB],
@@ -31,13 +31,13 @@ t.test('two calls are bridged with transcoding, digits pass, and are parked agai
     t.ok(parts[2]! > 0.97, `correlations ${parts}`);
   }
   a.media.press('7');
-  await b.esl.execute(b.uuid, 'sleep', '500');
+  await b.media.until(() => b.media.digits.length > 0);
   t.same(b.media.digits, ['7']);
   t.equal(await a.esl.api(`uuid_transfer ${a.uuid} -both park inline`), '+OK\n');
   await b.esl.event((event) => event['Event-Name'] === 'CHANNEL_PARK' && event['Unique-ID'] === b.uuid);
   const before = b.media.heard.length;
   a.media.say(fromA);
-  await a.esl.execute(a.uuid, 'sleep', '400');
+  await b.media.hears(600);
   t.equal(findSilences(b.media.heard, 1600, 8, before).length, 1, 'nothing passes any more');
 });
 
@@ -48,12 +48,11 @@ t.test('a muted caller is not heard over a bridge', async (t) => {
   const b = await caller.call();
   await a.esl.execute(a.uuid, 'set_mute', 'read true');
   await a.esl.api(`uuid_bridge ${a.uuid} ${b.uuid}`);
-  a.media.say(chirp(2000));
-  await a.esl.execute(a.uuid, 'sleep', '600');
+  a.media.say(tone(700, 60_000));
+  await b.media.hears(600);
   t.ok(b.media.heard.every((sample) => Math.abs(sample) <= 8));
   await a.esl.execute(a.uuid, 'set_mute', 'read false');
-  await a.esl.execute(a.uuid, 'sleep', '500');
-  t.notOk(b.media.heard.every((sample) => Math.abs(sample) <= 8));
+  await b.media.hearsNow(700);
 });
 
 t.test('a re-INVITE moves media to a new address and may hold it', async (t) => {
@@ -63,8 +62,9 @@ t.test('a re-INVITE moves media to a new address and may hold it', async (t) => 
   await dialog.reinvite(other.offer(['PCMA']));
   other.start(dialog.remoteSdp);
   t.equal(other.agreement?.codec, 'PCMA');
-  await esl.execute(uuid, 'playback', 'tone_stream://%(600,0,700)');
-  t.ok(toneShare(other.heard, 700, 8000, other.heard.length - 3000, other.heard.length - 500) > 0.98);
+  const playing = esl.execute(uuid, 'playback', 'tone_stream://%(1000,0,700)');
+  await other.hearsNow(700);
+  await playing;
   const dump = await esl.api(`uuid_dump ${uuid}`);
   t.match(dump, new RegExp(`variable_remote_media_port: ${other.socket.port}\n`));
   await dialog.reinvite(other.offer().replace('a=sendrecv', 'a=inactive'));

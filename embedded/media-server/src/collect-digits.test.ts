@@ -24,7 +24,8 @@ const KINDS: Record<string, string> = {
   digit: 'DTMF',
   execute: 'CHANNEL_EXECUTE',
 };
-const PROMPT = 'silence_stream://700';
+/** As long as a busy machine may take to press a key: where one is pressed it ends at once. */
+const PROMPT = 'silence_stream://9000';
 const INVALID = 'silence_stream://200';
 
 /** Events of one call: before its filter is set others come too. */
@@ -92,7 +93,7 @@ t.test('play_and_get_digits: the input ends with enough digits, a terminator or 
       argument: `1 4 1 3000 # ${PROMPT} ${INVALID} got \\d+ 1500`,
       steps: [['start 1', '1234']],
       leaves: { got: '1234', got_invalid: '-', read_result: 'success', read_terminator_used: '-' },
-      plays: ['break 700'],
+      plays: ['break 9000'],
     },
     terminator: {
       argument: `1 4 1 3000 # ${PROMPT} ${INVALID} got \\d+ 1500`,
@@ -103,7 +104,7 @@ t.test('play_and_get_digits: the input ends with enough digits, a terminator or 
       argument: `1 5 1 3000 # ${PROMPT} ${INVALID} got \\d+ 300`,
       steps: [['start 1', '12']],
       leaves: { got: '12', read_result: 'timeout', read_terminator_used: '-' },
-      plays: ['break 700'],
+      plays: ['break 9000'],
     },
     'more than wanted is left': {
       argument: `3 1 1 1000 # ${PROMPT} ${INVALID} got \\d+ 500`,
@@ -119,13 +120,13 @@ t.test('play_and_get_digits: the input ends with enough digits, a terminator or 
       argument: `0 5 3 1000 # ${PROMPT} ${INVALID} got \\d+ 500`,
       steps: [['start 1', '#']],
       leaves: { got: '-', read_result: 'success', read_terminator_used: '#' },
-      plays: ['break 700'],
+      plays: ['break 9000'],
     },
     'one digit that is a terminator': {
       argument: `1 1 1 1000 2 ${PROMPT} ${INVALID} got \\d+ 500`,
       steps: [['start 1', '2']],
       leaves: { got: '-', read_result: 'success', read_terminator_used: '-' },
-      plays: ['break 700', 'done 200'],
+      plays: ['break 9000', 'done 200'],
     },
   });
 });
@@ -148,7 +149,7 @@ t.test(
         argument: `3 5 1 1000 # ${PROMPT} ${INVALID} got \\d+ 500`,
         steps: [['start 1', '12#']],
         leaves: { got: '12', got_invalid: '-', read_result: 'failure', read_terminator_used: '#' },
-        plays: ['break 700', 'done 200'],
+        plays: ['break 9000', 'done 200'],
       },
       wrong: {
         argument: `1 5 2 1000 # ${PROMPT} ${INVALID} got ^9 500`,
@@ -157,7 +158,7 @@ t.test(
           ['start 3', '95#'],
         ],
         leaves: { got: '95', got_invalid: '12', read_result: 'success' },
-        plays: ['break 700', 'done 200', 'break 700'],
+        plays: ['break 9000', 'done 200', 'break 9000'],
       },
       'wrong to the end': {
         argument: `1 5 1 1000 # ${PROMPT} ${INVALID} got ^9 500`,
@@ -171,7 +172,7 @@ t.test(
           ['start 2', '97#'],
         ],
         leaves: { got: '97', got_invalid: '1', read_result: 'success' },
-        plays: ['break 700', 'done 300', 'break 700'],
+        plays: ['break 9000', 'done 300', 'break 9000'],
       },
       'a prompt that is not there': {
         argument: `1 4 2 1000 # /no/such.wav ${INVALID} got \\d+ 500`,
@@ -179,7 +180,7 @@ t.test(
         plays: ['done 200', 'done 200'],
       },
       'no prompt, no variable, no more words': {
-        argument: '1 2 1 1000',
+        argument: '1 2 1 9000',
         steps: [['execute 1', '12']],
         leaves: { got: '-', read_result: 'success' },
       },
@@ -218,7 +219,7 @@ t.test('play_and_get_digits: terminators, words and expressions are read as Free
       argument: ask('x#', '^9', 3),
       steps: [['start 1', '12#']],
       leaves: { got: '12#', read_result: 'failure', read_terminator_used: '#' },
-      plays: ['break 700'],
+      plays: ['break 9000'],
     },
     'no expression': { argument: ask('#', '('), steps: [['start 1', '12#']], leaves: { got: '-', got_invalid: '12' } },
     'between slashes': { argument: ask('#', '/^12$/'), steps: [['start 1', '12#']], leaves: { got: '12' } },
@@ -256,7 +257,7 @@ t.test('play_and_get_digits: terminators, words and expressions are read as Free
 t.test('uuid_break ends the prompt, not the collecting: it is for what is played next', async (t) => {
   await dialogues(t, {
     'in the prompt': {
-      argument: `1 4 1 1500 # silence_stream://9000 ${INVALID} got \\d+ 500`,
+      argument: `1 4 1 9000 # silence_stream://9000 ${INVALID} got \\d+ 500`,
       steps: [
         ['start 1', 'break'],
         ['stop 1', '12#'],
@@ -312,7 +313,7 @@ t.test('digits wait for an application that takes them; each fires its event whe
   /** Presses keys while one runs that takes none, with another waiting behind it. */
   const early = async (keys: string, ...then: [string, string]): Promise<TestCall> => {
     const call = await caller.call();
-    await locked(call, 'loop_playback', 'silence_stream://300');
+    await locked(call, 'loop_playback', 'silence_stream://1500');
     await locked(call, ...then);
     await reached(call, 'start 1');
     await call.esl.api(`uuid_recv_dtmf ${call.uuid} ${keys}`);
@@ -331,7 +332,7 @@ t.test('digits wait for an application that takes them; each fires its event whe
       );
       t.equal(await call.esl.api(`uuid_getvar ${call.uuid} got`), '12', 'they are there for the next that collects');
       await reached(call, 'digit 5');
-      const wanted = ['start 300', 'done 300', 'end loop_playback', 'start 3000', 'digit 1', 'break 3000', 'digit 2'];
+      const wanted = ['start 1500', 'done 1500', 'end loop_playback', 'start 3000', 'digit 1', 'break 3000', 'digit 2'];
       wanted.push('digit #', 'end play_and_get_digits', 'digit 3', 'digit 4');
       t.same(story(call), wanted);
     })(),
@@ -339,7 +340,7 @@ t.test('digits wait for an application that takes them; each fires its event whe
       const call = await early('1*2', 'playback', 'silence_stream://5000');
       t.equal(await call.esl.api(`uuid_getvar ${call.uuid} playback_terminator_used`), '*');
       await reached(call, 'digit 3');
-      const wanted = ['start 300', 'done 300', 'end loop_playback', 'start 5000', 'digit 1', 'digit *', 'break 5000'];
+      const wanted = ['start 1500', 'done 1500', 'end loop_playback', 'start 5000', 'digit 1', 'digit *', 'break 5000'];
       t.same(story(call), [...wanted, 'end playback', 'digit 2'], 'a terminator ends a playback as it begins');
     })(),
     (async () => {
@@ -360,7 +361,7 @@ t.test('digits wait for an application that takes them; each fires its event whe
     })(),
     (async () => {
       const call = await caller.call();
-      const running = call.esl.execute(call.uuid, 'loop_playback', 'silence_stream://300');
+      const running = call.esl.execute(call.uuid, 'loop_playback', 'silence_stream://1500');
       await reached(call, 'start 1');
       await call.esl.api(`uuid_recv_dtmf ${call.uuid} 12`);
       t.equal(await call.esl.api(`uuid_flush_dtmf ${call.uuid}`), '+OK\n');
@@ -388,22 +389,30 @@ t.test('digits wait for an application that takes them; each fires its event whe
 
 t.test('sleep: a key ends it and waits; with sleep_eat_digits keys are taken and a terminator ends it', async (t) => {
   const caller = await TestCaller.create(t, await serverUnderTest(t));
-  const sleeping = async (eats: boolean, keys: string): Promise<{ ms: number; done: EventHeaders; call: TestCall }> => {
+  const sleeping = async (
+    eats: boolean,
+    keys: string,
+    ms: number,
+  ): Promise<{ ms: number; done: EventHeaders; call: TestCall }> => {
     const call = await caller.call();
     if (eats) await call.esl.execute(call.uuid, 'set', 'sleep_eat_digits=true');
     const before = performance.now();
-    const running = call.esl.execute(call.uuid, 'sleep', '1500');
+    const running = call.esl.execute(call.uuid, 'sleep', String(ms));
     await call.esl.until(() => eventsOf(call, 'CHANNEL_EXECUTE').some((e) => e.Application === 'sleep'));
     await call.esl.api(`uuid_recv_dtmf ${call.uuid} ${keys}`);
     const done = await running;
     return { ms: performance.now() - before, done, call };
   };
-  const [plain, eaten, ended] = await Promise.all([sleeping(false, '1'), sleeping(true, '12'), sleeping(true, '1*2')]);
-  t.ok(plain.ms < 1200, `${plain.ms} ms`);
+  const [plain, eaten, ended] = await Promise.all([
+    sleeping(false, '1', 20_000),
+    sleeping(true, '12', 1500),
+    sleeping(true, '1*2', 20_000),
+  ]);
+  t.ok(plain.ms < 15_000, `${plain.ms} ms`);
   await reached(plain.call, 'digit 1');
   t.same(story(plain.call), ['end sleep', 'digit 1']);
   t.ok(eaten.ms >= 1400, `${eaten.ms} ms`);
-  t.ok(ended.ms < 1200, `${ended.ms} ms`);
+  t.ok(ended.ms < 15_000, `${ended.ms} ms`);
   t.equal(ended.done.variable_playback_terminator_used, '*');
 });
 
@@ -421,7 +430,7 @@ t.test('an expression that would take for ever matches nothing, and takes no tim
   const before = performance.now();
   t.notOk(matchesPattern(`${'1'.repeat(100)}x`, '^(\\d+)+$'));
   t.notOk(matchesPattern('1'.repeat(128), '(1|1?)+(1|1?)+(1|1?)+2$'));
-  t.ok(performance.now() - before < 1000);
+  t.ok(performance.now() - before < 5000);
   t.ok(matchesPattern('12', '^\\d+$'));
   t.notOk(matchesPattern('12', 'x'.repeat(2000)));
   t.notOk(matchesPattern('12', '/12'));

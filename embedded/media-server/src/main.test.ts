@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { readOptions } from './options.js';
-import { EslClient, refused, startServer, TestCaller } from './test-peer.js';
+import { EslClient, QUIET, refused, startServer, TestCaller } from './test-peer.js';
 
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 
@@ -27,7 +27,7 @@ t.test('wrong flags are all named at once', (t) => {
 });
 
 t.test('the process says when it is ready, serves health and metrics, and ends on SIGTERM', async (t) => {
-  const flags = ['--sip', '127.0.0.1:0', '--esl', '127.0.0.1:0', '--password', 'x1'];
+  const flags = ['--sip', '127.0.0.1:0', '--esl', '127.0.0.1:0', '--password', 'x1', ...QUIET];
   const child = spawn(process.execPath, [MAIN, ...flags], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
   t.teardown(() => child.kill('SIGKILL'));
   const [ready] = (await once(child, 'message')) as [{ type: string; sip: string; esl: string; httpPort: number }];

@@ -15,7 +15,7 @@ import type {
   Mrf,
   Srf,
 } from './test-fsmrf-types.js';
-import { PhoneMedia, startServer } from './test-peer.js';
+import { PhoneMedia, QUIET, startServer } from './test-peer.js';
 import type { PhoneOptions, Teardown } from './test-phone.js';
 
 export type * from './test-fsmrf-types.js';
@@ -88,7 +88,7 @@ export async function connectFsmrfToProcess(
   environment: Record<string, string>,
 ): Promise<MediaServerClient> {
   const main = fileURLToPath(new URL('./main.js', import.meta.url));
-  const flags = ['--sip', '127.0.0.1:0', '--esl', '127.0.0.1:0', '--rtp-ports', '0-0'];
+  const flags = ['--sip', '127.0.0.1:0', '--esl', '127.0.0.1:0', '--rtp-ports', '0-0', ...QUIET];
   const child = spawn(process.execPath, [main, ...flags], {
     env: { ...process.env, LOG_LEVEL: 'error', ...environment },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

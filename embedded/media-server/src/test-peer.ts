@@ -12,12 +12,15 @@ import { PhoneMedia, type PhoneOptions, type Teardown } from './test-phone.js';
 
 export { PhoneMedia };
 
+/**
+ * Flags of every media server of a test. In real time the media threads of other tests would keep this test's phones from sending; and what
+ * they do not play need not be loaded beside their calls.
+ */
+export const QUIET = ['--realtime', 'off', '--preload-decoders', 'off'];
+
 /** A media server on free ports of loopback. */
 export async function startServer(t: Teardown, flags: string[] = []): Promise<MediaServer> {
-  // In real time the media threads of other tests would keep this test's phones from sending.
-  // And what they do not play need not be loaded beside their calls.
-  const quiet = ['--realtime', 'off', '--preload-decoders', 'off'];
-  const argv = ['--sip', '127.0.0.1:0', '--esl', '127.0.0.1:0', '--rtp-ports', '0-0', ...quiet, ...flags];
+  const argv = ['--sip', '127.0.0.1:0', '--esl', '127.0.0.1:0', '--rtp-ports', '0-0', ...QUIET, ...flags];
   const logger = createLogger({ name: 'media-server', level: 'silent' });
   const server = await startMediaServer(readOptions(argv), logger, 'test');
   t.teardown(() => server.close());
@@ -299,6 +302,25 @@ export function locate(heard: Int16Array, said: Int16Array): Match {
     return { lag: lag - i * part, coefficient };
   });
   return parts.sort((a, b) => b.coefficient - a.coefficient)[1]!;
+}
+
+/**
+ * Whether it comes right in one of three attempts. For audio that is judged packet by packet: a pause of a busy machine spoils one attempt,
+ * a fault of ours all.
+ */
+export async function comesRight(attempt: () => Promise<boolean>): Promise<boolean> {
+  for (let left = 3; left > 0; left--) if (await attempt()) return true;
+  return false;
+}
+
+/** Whether what one phone says is what the other hears, in one of three attempts. */
+export function isCarried(from: PhoneMedia, to: PhoneMedia, said: Int16Array, coefficient = 0.97): Promise<boolean> {
+  return comesRight(async () => {
+    const begin = to.heard.length;
+    from.say(said);
+    await to.hears((said.length / from.rateHz) * 1000 + 400);
+    return correlate(to.heard.subarray(begin), said).coefficient > coefficient;
+  });
 }
 
 /** Waits for a SIP request to be refused with that status. */

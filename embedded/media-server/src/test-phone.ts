@@ -57,6 +57,9 @@ function runInTime(): void {
   }
 }
 
+/** How long a phone waits for what it should hear, before it says what it missed: far more than any busy machine takes. */
+const PATIENCE_MS = 40_000;
+
 const SSRC = 77;
 const MAX_PACKET_SAMPLES = 1920;
 
@@ -121,7 +124,10 @@ export class PhoneMedia {
     this.#ptimeMs = ptimeMs;
     this.srtp = srtp;
     this.#heard = new Int16Array(rateHz * 60);
-    socket.onPacket = (packet, datagram) => this.#receive(packet, datagram);
+    socket.onPacket = (packet, datagram) => {
+      this.#receive(packet, datagram);
+      this.#wake();
+    };
   }
 
   /** Binds a port. */
@@ -229,6 +235,28 @@ export class PhoneMedia {
     }
   }
 
+  /**
+   * Resolves when what was heard so far fits; asked after each 100 ms that come.
+   * @param what in words, for the error when it does not come in time
+   */
+  async hearsThat(what: string, fits: (heard: Int16Array) => boolean): Promise<void> {
+    let isOver = false;
+    const timer = setTimeout(() => {
+      isOver = true;
+      // Also where nothing comes any more.
+      this.#wake();
+    }, PATIENCE_MS);
+    try {
+      while (!fits(this.heard)) {
+        const wanted = this.#end + this.rateHz / 10;
+        while (this.#end < wanted && !isOver) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+        if (isOver) throw new Error(`not heard within ${PATIENCE_MS} ms: ${what}`);
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   /** Resolves when the condition holds; asked after each packet that comes. */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -236,8 +264,12 @@ export class PhoneMedia {
 
   #receiveRtcp(packet: Buffer, length: number): boolean {
     const isTaken = this.rtcp.receive(packet, length, performance.timeOrigin + performance.now());
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    this.#wake();
     return isTaken;
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   #report(): void {
@@ -279,7 +311,6 @@ export class PhoneMedia {
     if (end > this.#heard.length) return;
     this.#heard.set(this.#atPhoneRate(this.#decoded.subarray(0, samples), rateHz), at);
     this.#end = Math.max(this.#end, end);
-    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** The agreed codec, and G.711 before the answer is known or after a change. */

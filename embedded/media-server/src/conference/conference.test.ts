@@ -51,6 +51,13 @@ function pitchesIn(heard: Int16Array, rateHz = 8000): boolean[] {
   });
 }
 
+/** The same as text: `x` for each pitch that is heard, `-` for each that is not. */
+function pitchText(heard: Int16Array, rateHz = 8000): string {
+  return pitchesIn(heard, rateHz)
+    .map((is) => (is ? 'x' : '-'))
+    .join('');
+}
+
 t.test('a conference opens with its first member and ends with its last; its events tell of it', async (t) => {
   const { caller, watcher, action, join } = await startRig(t);
   t.equal(await watcher.api('conference list'), '+OK No active conferences.\n');
@@ -106,19 +113,21 @@ t.test(
     for (const [i, { media }] of members.entries()) media.say(tone(PITCHES[i]!, 60_000, -18));
     for (const { id } of members) await action('start-talking', (event) => event['Member-ID'] === id);
     const [a, b, c] = members as [Member, Member, Member];
-    const hearing = async (): Promise<string[]> => {
-      await Promise.all(members.map(({ media }) => media.hears(900)));
-      return members.map(({ media }) =>
-        pitchesIn(media.heard)
-          .map((is) => (is ? 'x' : '-'))
-          .join(''),
+    /** Resolves when each member has heard just those pitches for half a second; `why` they should. */
+    const hearing = async (wanted: string[], why = ''): Promise<void> => {
+      await Promise.all(
+        members.map(async ({ media }, i) => {
+          await media.hears(600);
+          await media.hearsThat(`${wanted[i]} ${why}`, (heard) => pitchText(heard) === wanted[i]);
+        }),
       );
+      t.pass(why || wanted.join(' '));
     };
-    t.same(await hearing(), ['-xx', 'x-x', 'xx-'], 'each hears the others and not itself');
+    await hearing(['-xx', 'x-x', 'xx-'], 'each hears the others and not itself');
     t.equal(await watcher.api(`conference room mute ${a.id}`), `+OK mute ${a.id}\n`);
     t.match(await action('mute-member'), { 'Member-ID': a.id, Speak: 'false' });
     await watcher.api(`conference room deaf ${b.id}`);
-    t.same(await hearing(), ['-xx', '---', '-x-']);
+    await hearing(['-xx', '---', '-x-']);
     await watcher.api(`conference room unmute ${a.id}`);
     await watcher.api(`conference room undeaf ${b.id}`);
     t.equal(await watcher.api(`conference room tag ${a.id} agent`), `+OK tag ${a.id}\n`);
@@ -126,16 +135,16 @@ t.test(
     t.equal(await watcher.api('conference room gettag agent nomatch'), `${b.id},${c.id}\n`);
     const coached = `conference room relate ${c.id} ${b.id}`;
     t.equal(await watcher.api(`${coached} nospeak`), `+OK ${c.id}->${b.id} nospeak set\n`);
-    t.same(await hearing(), ['-xx', 'x--', 'xx-'], 'the coach is heard by the agent alone');
+    await hearing(['-xx', 'x--', 'xx-'], 'the coach is heard by the agent alone');
     t.equal(await watcher.api(`${coached} clear`), `+OK relationship ${c.id}->${b.id} cleared.\n`);
     await watcher.api(`conference room hold ${a.id}`);
-    t.same(await hearing(), ['-xx', '--x', '-x-'], 'who is held is not heard and goes on hearing');
+    await hearing(['-xx', '--x', '-x-'], 'who is held is not heard and goes on hearing');
     await watcher.api(`conference room unhold ${a.id}`);
     const music = 'tone_stream://%(60000,0,300)';
     await watcher.api(`conference room hold ${a.id} ${music}`);
-    t.same(await hearing(), ['---', '--x', '-x-'], 'with music it hears nothing else');
+    await hearing(['---', '--x', '-x-'], 'with music it hears nothing else');
     await watcher.api(`conference room unhold ${a.id}`);
-    t.same(await hearing(), ['-xx', 'x-x', 'xx-']);
+    await hearing(['-xx', 'x-x', 'xx-']);
     t.equal(
       await watcher.api(`conference room recording stop ${path}`),
       `Stopped recording file ${path}\n+OK Stopped recording 0 files\n`,
@@ -153,12 +162,14 @@ t.test(
 t.test('playing to all and to one, queued, stopped, missing', async (t) => {
   const { watcher, action, join } = await startRig(t);
   const [a, b] = [await join('room'), await join('room')];
-  const file = await wavFile(t, tone(1300, 700, -18));
+  const file = await wavFile(t, tone(1300, 1500, -18));
   t.equal(await watcher.api(`conference room play ${file}`), `+OK (play) Playing file ${file}\n`);
+  const toAll = Promise.all(
+    [a, b].map(({ media }) => media.hearsThat('the file', (heard) => pitchText(heard) === '--x')),
+  );
   t.match(await action('play-file'), { File: file, Async: 'false' });
-  t.match(await action('play-file-done'), { File: file, seconds: '0', milliseconds: '700', samples: '5600' });
-  t.same(pitchesIn(a.media.heard), [false, false, true]);
-  t.same(pitchesIn(b.media.heard), [false, false, true]);
+  t.match(await action('play-file-done'), { File: file, seconds: '1', milliseconds: '1500', samples: '12000' });
+  await toAll;
   t.equal(await watcher.api('conference room play /no/such.wav'), '-ERR (play) File: /no/such.wav not found.\n');
   const long = 'tone_stream://%(60000,0,800)';
   t.equal(
@@ -166,8 +177,8 @@ t.test('playing to all and to one, queued, stopped, missing', async (t) => {
     `+OK (play) Playing file ${long} to member ${b.id}\n`,
   );
   await b.media.hears(900);
-  t.same(pitchesIn(b.media.heard), [false, true, false]);
-  t.same(pitchesIn(a.media.heard), [false, false, false]);
+  await b.media.hearsThat('800 Hz', (heard) => pitchText(heard) === '-x-');
+  await a.media.hearsThat('nothing', (heard) => pitchText(heard) === '---');
   t.equal(await watcher.api(`conference room stop all ${b.id}`), '+OK Stopped 1 files.\n');
   t.match(await action('play-file-member-done'), { 'Member-ID': b.id, File: long });
   t.equal(await watcher.api('conference room stop all'), '+OK Stopped 0 files.\n');
@@ -221,15 +232,15 @@ t.test('waiting for a moderator with music; transfer to another conference', asy
   void early.esl.execute(early.uuid, 'conference', 'room+flags{wait-mod}');
   const { 'Member-ID': id } = await action('add-member');
   await early.media.hears(1500);
-  t.same(pitchesIn(early.media.heard), [true, false, false], 'music, again and again');
+  await early.media.hearsThat('music, again and again', (heard) => pitchText(heard) === 'x--');
   const other = await join('room');
   other.media.say(tone(800, 60_000, -18));
   await early.media.hears(900);
-  t.same(pitchesIn(early.media.heard), [true, false, false], 'nobody is heard yet');
+  await early.media.hearsThat('nobody is heard yet', (heard) => pitchText(heard) === 'x--');
   await join('room+flags{moderator}');
   await action('start-talking', (event) => event['Member-ID'] === other.id);
   await early.media.hears(1200);
-  t.same(pitchesIn(early.media.heard), [false, true, false], 'the moderator is there');
+  await early.media.hearsThat('the moderator is there', (heard) => pitchText(heard) === '-x-');
   t.equal(await watcher.api(`conference room transfer side ${id}`), `+OK Member '${id}' sent to conference side.\n`);
   t.match(await action('transfer'), { 'Old-Conference-Name': 'room', 'New-Conference-Name': 'side' });
   const moved = await action('add-member', (event) => event['Conference-Name'] === 'side');
@@ -243,7 +254,7 @@ t.test('who leaves and comes again keeps the member id and nothing of its relati
   b.media.say(tone(800, 60_000, -18));
   await action('start-talking');
   await a.media.hears(700);
-  t.same(pitchesIn(a.media.heard), [false, false, false]);
+  await a.media.hearsThat('nothing of who must not be heard', (heard) => pitchText(heard) === '---');
   await watcher.api(`conference room kick ${b.id}`);
   await action('del-member');
   const before = watcher.events.length;
@@ -251,6 +262,6 @@ t.test('who leaves and comes again keeps the member id and nothing of its relati
   await watcher.until(() => watcher.events.slice(before).some((event) => event.Action === 'add-member'));
   t.equal(watcher.events.slice(before).find((event) => event.Action === 'add-member')!['Member-ID'], b.id);
   await a.media.hears(1000);
-  t.same(pitchesIn(a.media.heard), [false, true, false]);
+  await a.media.hearsThat('800 Hz', (heard) => pitchText(heard) === '-x-');
   t.equal(await watcher.api('conference room relate'), '+OK No relationships\n');
 });

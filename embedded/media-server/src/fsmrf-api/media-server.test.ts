@@ -149,7 +149,10 @@ async function callerOf(
   const outgoing = agent.invite({ uri: `sip:app@${sipAddress}`, sdp: media.offer() });
   const dialog = await outgoing.answered;
   media.start(dialog.remoteSdp);
-  return { dialog, media, connected: await connected };
+  const pair = await connected;
+  // Its subscriptions are in force when a later command has been answered: without that its end may come before them.
+  await pair.endpoint.api('echo', 'x');
+  return { dialog, media, connected: pair };
 }
 
 t.test('MediaServer#connectCaller: the caller hears the endpoint', async (t) => {

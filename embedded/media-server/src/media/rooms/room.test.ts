@@ -58,6 +58,8 @@ t.test('three legs on two threads each hear the other two', async (t) => {
     host: '127.0.0.1',
     minPort: 0,
     maxPort: 0,
+    // In real time they would keep the phones, which live in this process, from talking.
+    realtime: false,
     onWorkerLost: (error) => t.fail(String(error)),
   });
   await pool.start();
@@ -70,15 +72,17 @@ t.test('three legs on two threads each hear the other two', async (t) => {
     room.add(leg);
     phone.say(tone(pitches[i]!, 10_000, -20));
   }
-  await Promise.all(sides.map(({ phone }) => phone.hears(1500)));
-  for (const [i, { phone }] of sides.entries()) {
-    const heard = phone.heard;
-    for (const [k, pitch] of pitches.entries()) {
-      const amplitude = amplitudeOf(heard, pitch);
-      if (k === i) t.ok(amplitude < 100, `${i} does not hear itself: ${amplitude}`);
-      else t.ok(amplitude > 2500 && amplitude < 3500, `${i} hears ${k}: ${amplitude}`);
-    }
-  }
+  const isLoud = (amplitude: number): boolean => amplitude > 2500 && amplitude < 3500;
+  await Promise.all(
+    sides.map(({ phone }, i) => {
+      const others = pitches.filter((_, k) => k !== i);
+      return phone.hearsThat(`${others} Hz and not ${pitches[i]} Hz`, (heard) => {
+        if (heard.length < 8000) return false;
+        return others.every((hz) => isLoud(amplitudeOf(heard, hz))) && amplitudeOf(heard, pitches[i]!) < 100;
+      });
+    }),
+  );
+  t.pass('each hears the others and not itself');
   room.remove(sides[0]!.leg);
   t.equal(room.size, 2);
   await sides[1]!.leg.close();

@@ -1,0 +1,94 @@
+// @ts-check
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * @typedef {object} TestGroup
+ * @property {string[]} of compiled test files
+ * @property {number} jobs how many at a time
+ * @property {number} timeoutSec how long one may take
+ */
+
+/** Each file starts a whole platform. */
+const END_TO_END = 'test/';
+/** Waits for audio most of the time and judges it by 20 ms: not beside tests that take a whole core. */
+const REAL_TIME = 'embedded/media-server/';
+/** Judges a whole platform by 40 ms: beside nothing. */
+const ALONE = 'test/dist/demo.test.js';
+
+/**
+ * The groups in which the tests run, one after the other.
+ * @param {string[]} files
+ * @param {number} cores
+ * @returns {TestGroup[]}
+ */
+export function byGroup(files, cores) {
+  const isEndToEnd = (/** @type {string} */ file) => file.startsWith(END_TO_END);
+  const isRealTime = (/** @type {string} */ file) => file.startsWith(REAL_TIME);
+  return [
+    // Some compute, some wait for timers of SIP.
+    { of: files.filter((file) => !isEndToEnd(file) && !isRealTime(file)), jobs: cores + 1, timeoutSec: 120 },
+    // They sleep on audio: two of them take half a core.
+    { of: files.filter(isRealTime), jobs: 2 * cores, timeoutSec: 300 },
+    { of: files.filter((file) => isEndToEnd(file) && file !== ALONE), jobs: Math.min(2, cores), timeoutSec: 600 },
+    { of: files.filter((file) => file === ALONE), jobs: 1, timeoutSec: 600 },
+  ];
+}
+
+/** Files that take the longest, which begin first so that none is left over alone; some seconds more or less do not matter. */
+const LONGEST = [
+  'sbc-inbound/dist/failures',
+  'sbc-outbound/dist/outbound-calls',
+  'fuzz/dist/media/run-media',
+  'api-server/dist/provisioning',
+  'common/dist/provisioning/provisioning',
+  'common/dist/records/records',
+  'sbc-inbound/dist/main',
+  'sbc-inbound/dist/inbound-calls',
+  'feature-server/dist/feature-server',
+  'embedded/phone/dist/cli',
+  'verb-specs/dist/faults',
+  'embedded/media-server/dist/codecs',
+  'embedded/media-server/dist/codec-bridges',
+  'embedded/media-server/dist/dub',
+  'embedded/media-server/dist/forks/fork',
+  'embedded/media-server/dist/play-sources',
+  'embedded/media-server/dist/hold',
+  'embedded/media-server/dist/conference/conference',
+  'embedded/media-server/dist/fsmrf-fork',
+  'embedded/media-server/dist/srtp',
+  'embedded/media-server/dist/rtcp',
+  'embedded/media-server/dist/packet-times',
+  'embedded/media-server/dist/detection',
+  'embedded/media-server/dist/collect-digits',
+  'embedded/media-server/dist/fsmrf-api/conference-member',
+  'embedded/media-server/dist/fsmrf-api/endpoint',
+  'embedded/media-server/dist/fsmrf',
+  'test/dist/crash',
+  'test/dist/load',
+  'test/dist/verbs',
+];
+
+/** @param {string[]} files */
+export function longestFirst(files) {
+  const rank = (/** @type {string} */ file) => {
+    const found = LONGEST.findIndex((name) => file === `${name}.test.js`);
+    return found < 0 ? LONGEST.length : found;
+  };
+  return [...files].sort((a, b) => rank(a) - rank(b));
+}
+
+/** Of a test that lets a phone of the media server's room talk and listen. */
+const TALKS = /\b(PhoneMedia|TestCaller|connectAny|connectFsmrf\w*)\b/;
+/** Test files with whole calls that judge what is heard. */
+const CALLS = ['test/dist/demo.test.js', 'test/dist/verbs.test.js'];
+
+/**
+ * Whether a test file judges audio in real time, which a machine that stops for a moment spoils: it may fail once.
+ * @param {string} root
+ * @param {string} file
+ */
+export function hearsInRealTime(root, file) {
+  if (CALLS.includes(file)) return true;
+  return file.startsWith(REAL_TIME) && TALKS.test(readFileSync(join(root, file), 'utf8'));
+}
