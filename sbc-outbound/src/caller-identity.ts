@@ -73,13 +73,18 @@ function mayShow(
   return snapshot.findNumbers(user).some((number) => number.accountSid === accountSid);
 }
 
+/** A name-addr at the begin of a header, its display name quoted or not; or a URI without brackets. */
+const NAME_ADDR = /^\s*((?:"(?:[^"\\]|\\.)*"|[^"<,]*)\s*<(?:sips?|tel):[^<>"\s]+>)/i;
+const BARE_URI = /^\s*((?:sips?|tel):[^<>"\s,;]+)/i;
+/** Longer ones come from nobody who is to be believed. */
+const MAX_IDENTITY = 512;
+
 /** What the application, or the caller of the inbound leg, asserts: the first identity of the first such header. */
 function givenIdentity(request: Pick<SipMessageView, 'get'>): string | undefined {
   for (const name of IDENTITY_HEADERS) {
-    const value = request.get(name)?.trim();
-    if (value && value.length <= 512 && /<(sips?|tel):[^<>"\s]+>|^(sips?|tel):[^<>"\s]+$/i.test(value)) {
-      return /^[^,]*<[^>]*>/.exec(value)?.[0] ?? value.split(/[,;]/, 1)[0];
-    }
+    const value = (request.get(name) ?? '').slice(0, MAX_IDENTITY);
+    const identity = (NAME_ADDR.exec(value) ?? BARE_URI.exec(value))?.[1];
+    if (identity !== undefined) return identity.trim();
   }
   return undefined;
 }
