@@ -113,7 +113,7 @@ t.test('where there is no apt-get, that is said together with the names of the p
 t.test('an unknown command is answered with those that there are', async (t) => {
   const { code, stderr } = await bootstrap(bareClone(t), ['dance'], {});
   t.equal(code, 2);
-  t.match(stderr, 'start|test|call|bench|fuzz|sip-server|media-server');
+  t.match(stderr, 'start|test|call|bench|rates|fuzz|sip-server|media-server');
 });
 
 t.test('the npm packages are installed when they are not what the lock file says', async (t) => {
