@@ -115,7 +115,7 @@ t.test('srtp: a call without offer that asks for it is offered RTP/SAVP, and new
     held.push(reinvite.sdp);
     reinvite.reject(488);
   });
-  channel.hold(true);
+  channel.holding.set(true);
   await media.hears(300);
   t.match(held[0], /m=audio \d+ RTP\/SAVP .*a=sendonly\r\na=crypto:1 AES_CM_128_HMAC_SHA1_32/s);
   await dialog.bye();

@@ -146,7 +146,7 @@ function bridge(channel: Channel, [otherUuid = '']: string[], { channels }: ApiC
   if (!other || other === channel) return '-ERR Invalid uuid\n';
   channel.executing.leave();
   other.executing.leave();
-  channel.bridge(other);
+  channel.bridging.join(other);
   return `+OK ${other.uuid}\n`;
 }
 
@@ -164,7 +164,7 @@ function transfer(channel: Channel, rest: string[]): string {
   // As in FreeSWITCH the channel itself is meant when there is no other leg.
   const targets =
     which === '-bleg' ? [partner ?? channel] : which === '-both' && partner ? [channel, partner] : [channel];
-  channel.unbridge(targets);
+  channel.bridging.part(targets);
   for (const target of targets) {
     leaveConference(target);
     runInline(target, list);
@@ -173,9 +173,9 @@ function transfer(channel: Channel, rest: string[]): string {
 }
 
 function park(channel: Channel): string {
-  channel.unbridge([channel]);
+  channel.bridging.part([channel]);
   channel.executing.leave();
-  channel.park();
+  channel.parking.enter();
   return OK;
 }
 
@@ -185,7 +185,7 @@ function holdCommand({ channels }: ApiContext, argument: string): string {
   const which = /^(off|toggle)$/i.test(words[0] ?? '') ? words.shift()!.toLowerCase() : 'on';
   const channel = channels.get(words[0] ?? '');
   if (!channel) return argument === '' ? `-USAGE: [off|toggle] <uuid> [<display>]\n${FAILED}` : SUCCESS;
-  channel.hold(which === 'toggle' ? !channel.isHeld : which === 'on');
+  channel.holding.set(which === 'toggle' ? !channel.holding.isOn : which === 'on');
   return SUCCESS;
 }
 

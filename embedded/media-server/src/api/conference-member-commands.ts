@@ -52,7 +52,7 @@ function isQuiet(rest: string[]): boolean {
 }
 
 function hold(conference: Conference, member: ConferenceMember, [file]: string[]): string {
-  if (file) void conference.play(file, { member, alone: true });
+  if (file) void conference.sounds.play(file, { member, alone: true });
   setOnHold(conference, member, true);
   return `+OK hold ${member.id}\n`;
 }
@@ -83,7 +83,7 @@ function hangUp(conference: Conference, member: ConferenceMember): string {
 
 function digits(conference: Conference, member: ConferenceMember, [keys = '']: string[]): string {
   if (keys === '') return '-ERR Invalid input!\n';
-  member.channel.sendDigits(keys);
+  member.channel.digits.send(keys);
   conference.emitMember(member, 'dtmf-member', [['Digits', keys]]);
   return `+OK sent ${keys} to ${member.id}\n`;
 }

@@ -51,12 +51,12 @@ async function play(conference: Conference, [file, who, how]: string[]): Promise
   if (!file) return undefined;
   const isAsync = who?.toLowerCase() === 'async' || how?.toLowerCase() === 'async';
   if (who === undefined || who.toLowerCase() === 'async') {
-    const playing = await conference.play(file, { async: isAsync });
+    const playing = await conference.sounds.play(file, { async: isAsync });
     return playing ? `+OK (play) Playing file ${file}\n` : `-ERR (play) File: ${file} not found.\n`;
   }
   const member = memberOf(conference, who);
   if (!member) return `-ERR Member: ${who} not found.\n`;
-  const playing = await conference.play(file, { async: isAsync, member, alone: how?.toLowerCase() === 'nomux' });
+  const playing = await conference.sounds.play(file, { async: isAsync, member, alone: how?.toLowerCase() === 'nomux' });
   return playing
     ? `+OK (play) Playing file ${file} to member ${member.id}\n`
     : `-ERR (play) File: ${file} not found.\n`;
@@ -89,21 +89,24 @@ function fileVolume(conference: Conference, [level, which]: string[]): string {
 
 function music(conference: Conference, [what]: string[]): string {
   if (!what) return '-ERR invalid moh param\n';
-  if (what === 'toggle') conference.toggleHoldMusic();
-  else conference.setHoldMusic(what === 'off' ? undefined : what === 'on' ? conference.settings['moh-sound'] : what);
+  if (what === 'toggle') conference.sounds.toggleHoldMusic();
+  else
+    conference.sounds.setHoldMusic(
+      what === 'off' ? undefined : what === 'on' ? conference.settings['moh-sound'] : what,
+    );
   return '+OK moh\n';
 }
 
 async function record(conference: Conference, path: string | undefined): Promise<string | undefined> {
   if (!path) return undefined;
-  const problem = await conference.record(path);
+  const problem = await conference.recordings.start(path);
   return problem === undefined ? `+OK Record file ${path}\n` : `-ERR ${problem}\n`;
 }
 
 function stopRecording(conference: Conference, path: string): string {
   const all = path.toLowerCase() === 'all';
-  const paths = all ? [...conference.recordings.keys()] : [path];
-  const stopped = paths.filter((each) => conference.stopRecording(each));
+  const paths = all ? conference.recordings.all().map((recording) => recording.path) : [path];
+  const stopped = paths.filter((each) => conference.recordings.stop(each));
   const lines = stopped.map((each) => `Stopped recording file ${each}\n`);
   if (stopped.length === 0 && !all) lines.push(`-ERR non-existant recording '${path}'\n`);
   // FreeSWITCH counts before its recordings have ended, and so always none.
@@ -113,7 +116,7 @@ function stopRecording(conference: Conference, path: string): string {
 function pauseRecording(conference: Conference, path: string | undefined, on: boolean): string | undefined {
   if (!path) return undefined;
   const done = `+OK ${on ? 'Pause' : 'Resume'} recording file ${path}\n`;
-  if (!conference.pauseRecording(path, on)) return `${done}-ERR non-existant recording '${path}'\n`;
+  if (!conference.recordings.pause(path, on)) return `${done}-ERR non-existant recording '${path}'\n`;
   conference.emit(on ? 'pause-recording' : 'resume-recording', [
     ['Path', path],
     ['Other-Recordings', String(conference.recordings.size > 0)],
@@ -122,7 +125,7 @@ function pauseRecording(conference: Conference, path: string | undefined, on: bo
 }
 
 function checkRecording(conference: Conference): string {
-  const lines = [...conference.recordings.keys()].map((path) => `+OK Record file ${path}\n`);
+  const lines = conference.recordings.all().map(({ path }) => `+OK Record file ${path}\n`);
   return lines.join('') || '-ERR Conference is not being recorded.\n';
 }
 
@@ -205,7 +208,7 @@ function get(conference: Conference, [name = '']: string[]): string | undefined 
     max_members: conference.maxMembers,
     rate: conference.rateHz,
     profile_name: conference.profile,
-    sound_prefix: conference.soundPrefix,
+    sound_prefix: conference.sounds.prefix,
     caller_id_name: conference.callerIdName,
     caller_id_number: conference.callerIdNumber,
     is_locked: conference.isLocked ? 'locked' : '',
@@ -231,7 +234,7 @@ function set(conference: Conference, [name = '', value = '']: string[]): string 
       conference.graceSeconds = number;
       return before;
     case 'sound_prefix':
-      conference.soundPrefix = value;
+      conference.sounds.prefix = value;
       return before;
     case 'caller_id_name':
       conference.callerIdName = value;
@@ -265,23 +268,22 @@ const DEFAULT_SOUNDS = {
 
 function sound(conference: Conference, side: 'enter' | 'exit', [how, file]: string[]): string {
   if (how === undefined) return '-ERR Not enough args\n';
-  const [on, path] =
-    side === 'enter' ? (['enterSoundOn', 'enterSound'] as const) : (['exitSoundOn', 'exitSound'] as const);
   const { name } = conference;
+  const door = conference.sounds[side];
   switch (how.toLowerCase()) {
     case 'on':
-      conference[on] = true;
-      conference[path] ??= DEFAULT_SOUNDS[side];
+      door.isOn = true;
+      door.file ??= DEFAULT_SOUNDS[side];
       conference.emit(`${side}-sounds-on`);
-      return `+OK ${name} ${side} sounds on (${conference[path]})\n`;
+      return `+OK ${name} ${side} sounds on (${door.file})\n`;
     case 'off':
     case 'none':
-      conference[on] = false;
+      door.isOn = false;
       conference.emit(`${side}-sounds-off`);
-      return `+OK ${name} ${side} sounds off (${conference[path]})\n`;
+      return `+OK ${name} ${side} sounds off (${door.file})\n`;
     case 'file':
       if (!file) return '-ERR No filename specified\n';
-      conference[path] = file;
+      door.file = file;
       conference.emit(`${side}-sound-file-changed`);
       return `+OK ${name} ${side} sound file set to ${file}\n`;
     default:

@@ -11,13 +11,13 @@ export const DIGIT_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string, A
 
 function sendDigits(channel: Channel, [digits = '']: string[]): string {
   if (digits === '') return '-USAGE: <uuid> <dtmf_data>\n';
-  if (!channel.sendDigits(digits)) return '-ERR Operation failed\n';
+  if (!channel.digits.send(digits)) return '-ERR Operation failed\n';
   return `+OK ${channel.uuid} sent DTMF ${digits}.\n`;
 }
 
 function receiveDigits(channel: Channel, [digits = '']: string[]): string {
   if (digits === '') return '-USAGE: <uuid> <dtmf_data>\n';
-  if (!channel.receiveDialString(digits)) return '-USAGE: <uuid> <dtmf_data>\n';
+  if (!channel.digits.receiveDialString(digits)) return '-USAGE: <uuid> <dtmf_data>\n';
   return `+OK ${channel.uuid} received DTMF ${digits}.\n`;
 }
 

@@ -32,20 +32,25 @@ export interface CallerProfile {
   networkAddress: string;
 }
 
-/** What the headers of a caller profile are made of. */
-export interface ProfileFacts {
-  uuid: string;
-  name: string;
-  profile: CallerProfile;
+/** When what happened to a channel; 0: not so. */
+export interface ChannelTimes {
   createdMs: number;
-  /** Rung, and given early media; 0: not so. */
+  /** Rung, and given early media. */
   progressMs: number;
   progressMediaMs: number;
   answeredMs: number;
   hungUpMs: number;
   bridgedMs: number;
   lastHoldMs: number;
+  /** How long it was on hold in all. */
   heldMs: number;
+}
+
+/** What the headers of a caller profile are made of. */
+export interface ProfileFacts extends ChannelTimes {
+  uuid: string;
+  name: string;
+  profile: CallerProfile;
 }
 
 /** What channel headers are made of. */

@@ -158,7 +158,7 @@ async function promptForDigit(
   let digit = '';
   let stopTaking = (): void => undefined;
   const { outcome } = await playList(playlists, channel, prompt, execution, () => {
-    stopTaking = channel.onDigit((pressed) => {
+    stopTaking = channel.digits.take((pressed) => {
       digit = pressed;
       stopTaking();
       execution.stop?.();
@@ -195,7 +195,7 @@ function collect(
     const wait = (ms: number): NodeJS.Timeout => setTimeout(() => finish('timeout'), ms);
     let timer = wait(first === '' ? Math.min(timeoutMs, MAX_TIMEOUT_MS) : betweenMs);
     const removeEnd = channel.onEnd(() => finish('failure'));
-    const stopTaking = channel.onDigit((digit) => {
+    const stopTaking = channel.digits.take((digit) => {
       if (terminators.includes(digit)) {
         finish('success', digit);
         return;

@@ -16,9 +16,9 @@ export const DIGIT_APPLICATIONS: ReadonlyMap<string, Application> = new Map<stri
     (_context, channel, argument) => setGenerating(channel, /^write$/i.test(argument.trim()) ? 'write' : 'read'),
   ],
   ['stop_dtmf_generate', (_context, channel) => setGenerating(channel, undefined)],
-  ['send_dtmf', (_context, channel, argument) => void channel.sendDigits(argument.trim()) as undefined],
+  ['send_dtmf', (_context, channel, argument) => void channel.digits.send(argument.trim()) as undefined],
   // As in FreeSWITCH these are digits as if they had been pressed.
-  ['queue_dtmf', (_context, channel, argument) => void channel.receiveDialString(argument.trim()) as undefined],
+  ['queue_dtmf', (_context, channel, argument) => void channel.digits.receiveDialString(argument.trim()) as undefined],
   ['flush_dtmf', (_context, channel) => channel.digits.flush() as undefined],
 ]);
 
@@ -26,7 +26,7 @@ export const DIGIT_APPLICATIONS: ReadonlyMap<string, Application> = new Map<stri
 function startDetecting(channel: Channel): undefined {
   if (DETECTORS.has(channel)) return undefined;
   const detector = channel.leg.attach({ kind: 'inbandDtmf' }, ({ digit, durationMs }) => {
-    channel.receiveDigit(digit, durationMs, [], 'INBAND_AUDIO');
+    channel.digits.receive(digit, durationMs, [], 'INBAND_AUDIO');
   });
   DETECTORS.set(channel, detector);
   return undefined;
@@ -39,6 +39,6 @@ function stopDetecting(channel: Channel): undefined {
 }
 
 function setGenerating(channel: Channel, side: Side | undefined): undefined {
-  channel.generatesDtmf = side;
+  channel.digits.generates = side;
   return undefined;
 }

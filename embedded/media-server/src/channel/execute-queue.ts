@@ -112,7 +112,8 @@ export class ExecuteQueue {
     list: readonly (readonly [application: string, argument: string])[],
     departure: number,
   ): Promise<boolean> {
-    const goesOn = (): boolean => departure === this.#departures && !this.#channel.isEnded && !this.#channel.isParked;
+    const goesOn = (): boolean =>
+      departure === this.#departures && !this.#channel.isEnded && !this.#channel.parking.isOn;
     for (const [application, argument] of list) {
       if (!goesOn()) return false;
       await this.#execute(application, argument, { uuid: randomUUID(), lock: false });
@@ -160,9 +161,9 @@ export class ExecuteQueue {
 
   async #execute(application: string, argument: string, options: ExecuteOptions): Promise<void> {
     const channel = this.#channel;
-    if (application === 'park' && !channel.isParked) {
+    if (application === 'park' && !channel.parking.isOn) {
       // It is over when the channel waits no more.
-      channel.park({ application, argument });
+      channel.parking.enter({ application, argument });
       return;
     }
     const loops = options.loops ?? 1;

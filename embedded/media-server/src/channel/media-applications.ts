@@ -37,7 +37,7 @@ export async function playback(
 
 /** Takes digits until one of {@link terminatorsOf} comes, which is left in `playback_terminator_used`, or the returned function is called. */
 export function takeTerminators(channel: Channel, onTerminator: () => void): () => void {
-  const stopTaking = channel.onDigit((digit) => {
+  const stopTaking = channel.digits.take((digit) => {
     if (!terminatorsOf(channel).includes(digit)) return;
     channel.setVariable('playback_terminator_used', digit);
     stopTaking();

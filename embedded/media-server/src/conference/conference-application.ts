@@ -79,7 +79,7 @@ function open(
   }
   const conference = conferences.create(name, profile);
   if (!conference) return undefined;
-  conference.holdMusic ??= channel.getVariable('conference_moh_sound');
+  conference.sounds.holdMusic ??= channel.getVariable('conference_moh_sound');
   const maxMembers = Number(channel.getVariable('conference_max_members') ?? 0);
   if (Number.isInteger(maxMembers) && maxMembers > 1) conference.maxMembers = maxMembers;
   const grace = Number(channel.getVariable('conference_endconference_grace_time') ?? 0);
@@ -125,7 +125,7 @@ async function playSound(
   file: string | undefined,
   execution: Execution,
 ): Promise<void> {
-  if (file && !channel.isEnded) await playList(playlists, channel, conference.soundPath(file), execution);
+  if (file && !channel.isEnded) await playList(playlists, channel, conference.sounds.path(file), execution);
 }
 
 /** The PIN that the channel has as `supplied_pin` or enters by keys; undefined when it has none of those wanted. */
@@ -145,7 +145,7 @@ async function enterPin(
   const first = settings['pin-sound'] ?? 'conference/conf-pin.wav';
   const again = settings['bad-pin-sound'] ?? 'conference/conf-bad-pin.wav';
   for (let tries = 0; tries < retries && !channel.isEnded; tries++) {
-    const prompt = conference.soundPath(tries === 0 ? first : again);
+    const prompt = conference.sounds.path(tries === 0 ? first : again);
     const entered = await collect(channel, length, () => void playList(playlists, channel, prompt, execution));
     execution.stop?.();
     if (pins.includes(entered)) return entered;
@@ -163,7 +163,7 @@ function collect(channel: Channel, length: number, prompt: () => void): Promise<
       resolve(digits);
     };
     const timer = setTimeout(finish, PIN_TIMEOUT_MS);
-    const removeDigits = channel.onDigit((digit) => {
+    const removeDigits = channel.digits.take((digit) => {
       if (digit !== '#') digits += digit;
       if (digit === '#' || digits.length >= length) finish();
     });
@@ -191,8 +191,8 @@ function takePart(
   leaveConference(channel);
   const partner = channel.bridgedTo;
   if (partner) {
-    channel.unbridge([channel, partner]);
-    partner.park();
+    channel.bridging.part([channel, partner]);
+    partner.parking.enter();
   }
   if (conference.isEnded) return Promise.resolve({});
   return new Promise((resolve) => {

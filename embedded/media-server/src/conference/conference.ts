@@ -1,17 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { dirname, isAbsolute } from 'node:path';
 import type { Channel } from '../channel/channel.js';
 import { isFalse } from '../channel/truth.js';
 import type { EventBus } from '../event-socket/event-bus.js';
 import type { Playlists } from '../files/playlists.js';
-import type { RecordEnded } from '../media/attachments/recorder.js';
 import type { MediaPool } from '../media/media-pool.js';
-import type { MediaRoom, RoomAttachment, RoomPlay, RoomPlayEnd } from '../media/media-room.js';
+import type { MediaRoom } from '../media/media-room.js';
 import { ConferenceMember } from './conference-member.js';
 import type { ControlGroup } from './controls.js';
-import { areReadable, isFolder } from './files.js';
 import { PlayList } from './play-list.js';
 import type { ConferenceProfile, ConferenceProfiles } from './profiles.js';
+import { ConferenceRecordings } from './recordings.js';
+import { ConferenceSounds } from './sounds.js';
 
 /** What a conference needs of the server. */
 export interface ConferenceContext {
@@ -23,19 +22,8 @@ export interface ConferenceContext {
   domain: string;
 }
 
-/** A recording of a conference. */
-export interface ConferenceRecording {
-  path: string;
-  startedMs: number;
-  isPaused: boolean;
-  attachment: RoomAttachment;
-}
-
 /** Rate of every conference: what wideband callers say to each other stays wideband. */
 const RATE_HZ = 16000;
-const REPORT_RATE_HZ = 8000;
-/** Recordings that may run at once in one conference. */
-const MAX_RECORDINGS = 16;
 /** Variables that one conference may have. */
 const MAX_VARIABLES = 100;
 const VARIABLE_NAME = /^[\w.-]{1,128}$/;
@@ -46,25 +34,14 @@ const MANDATORY = 'mandatory_member_endconf';
 /** Mean amplitude from which on a member counts as talking, as in FreeSWITCH's own configuration. */
 const DEFAULT_ENERGY_LEVEL = 100;
 
-/** How a conference plays something. */
-interface PlayOptions {
-  /** Beside what plays, not after it. */
-  async?: boolean;
-  /** To this member instead of all. */
-  member?: ConferenceMember;
-  /** While it plays the member hears nothing else. */
-  alone?: boolean;
-  /** Nobody asked for it, so that no event tells that it begins. */
-  unasked?: boolean;
-}
-
 /** A conference as the event socket shows it: members, recordings, what plays, and the events of it all. */
 export class Conference {
   readonly uuid = randomUUID();
   readonly createdMs = Date.now();
   /** By member id, in the order in which they came. */
   readonly members = new Map<number, ConferenceMember>();
-  readonly recordings = new Map<string, ConferenceRecording>();
+  readonly recordings: ConferenceRecordings;
+  readonly sounds: ConferenceSounds;
   readonly variables = new Map<string, string>();
   readonly plays = new PlayList();
   readonly context: ConferenceContext;
@@ -78,17 +55,8 @@ export class Conference {
   /** Whether nobody is heard until a moderator comes. */
   isWaiting = false;
   graceSeconds: number;
-  /** What is heard when someone comes, and goes. */
-  enterSound: string | undefined;
-  exitSound: string | undefined;
-  enterSoundOn = true;
-  exitSoundOn = true;
   callerIdName: string;
   callerIdNumber: string;
-  /** Where relative names of sounds begin. */
-  soundPrefix: string;
-  /** What plays while a member is alone or a moderator is awaited. */
-  holdMusic: string | undefined;
   floor: number | undefined;
   isEnded = false;
   readonly #room: MediaRoom;
@@ -96,7 +64,6 @@ export class Conference {
   #minimum = 1;
   #enforcesMinimum = false;
   #graceTimer: NodeJS.Timeout | undefined;
-  #stopMusic: (() => void) | undefined;
 
   /** Throws MediaUnavailableError when no media thread runs. */
   constructor(
@@ -115,10 +82,6 @@ export class Conference {
     this.moderatorPin = settings['moderator-pin'] ?? '';
     this.callerIdName = settings['caller-id-name'] ?? '';
     this.callerIdNumber = settings['caller-id-number'] ?? '';
-    this.soundPrefix = settings['sound-prefix'] ?? '';
-    this.enterSound = settings['enter-sound'];
-    this.exitSound = settings['exit-sound'];
-    this.holdMusic = settings['moh-sound'];
     this.#onEnded = onEnded;
     this.#room = context.pool.openRoom(
       { rateHz: RATE_HZ },
@@ -130,6 +93,8 @@ export class Conference {
         onLost: () => this.end(),
       },
     );
+    this.recordings = new ConferenceRecordings(this, this.#room);
+    this.sounds = new ConferenceSounds(this, this.#room);
     this.emit('conference-create');
   }
 
@@ -146,7 +111,7 @@ export class Conference {
   }
 
   /** Rate of the mix. */
-  get rateHz(): number {
+  get rateHz(): typeof RATE_HZ {
     return RATE_HZ;
   }
 
@@ -191,15 +156,16 @@ export class Conference {
       onLeft(member);
     };
     const controls = this.#controlsOf(member);
-    const removeDigits = channel.onDigit((digit) => {
+    const removeDigits = channel.digits.take((digit) => {
       if (flags.has('dist-dtmf')) this.#distribute(member, digit);
       else controls.get(digit)?.(this, member, digit);
     });
     this.#room.add(channel.leg, member.settings(), { member: id, onLeft: left });
-    if (this.size > 1 && this.enterSoundOn)
-      this.announce(channel.getVariable('conference_enter_sound') ?? this.enterSound);
+    if (this.size > 1 && this.sounds.enter.isOn) {
+      this.sounds.announceDoor('enter', channel.getVariable('conference_enter_sound'));
+    }
     if (!member.isGhost) this.#sayAlone();
-    this.#updateMusic();
+    this.sounds.updateMusic();
     this.emitMember(member, 'add-member');
   }
 
@@ -230,25 +196,12 @@ export class Conference {
   setWaiting(on: boolean): void {
     this.isWaiting = on;
     this.#room.command({ type: 'waiting', on });
-    this.#updateMusic();
-  }
-
-  /** Sets what plays while a member is alone or waits; undefined is nothing. */
-  setHoldMusic(file: string | undefined): void {
-    this.#stopMusic?.();
-    this.#stopMusic = undefined;
-    this.holdMusic = file;
-    this.#updateMusic();
-  }
-
-  /** Takes the music away, or brings back what the profile has. */
-  toggleHoldMusic(): void {
-    this.setHoldMusic(this.holdMusic === undefined ? this.settings['moh-sound'] : undefined);
+    this.sounds.updateMusic();
   }
 
   /** Whether nobody more may come in; says so. */
   setLocked(on: boolean): void {
-    this.announce(this.settings[on ? 'is-locked-sound' : 'is-unlocked-sound']);
+    this.sounds.announce(this.settings[on ? 'is-locked-sound' : 'is-unlocked-sound']);
     this.isLocked = on;
     this.emit(on ? 'lock' : 'unlock');
   }
@@ -265,85 +218,6 @@ export class Conference {
     else if (this.variables.has(name) || this.variables.size < MAX_VARIABLES) {
       this.variables.set(name, value.slice(0, MAX_VARIABLE_LENGTH));
     }
-  }
-
-  /** Plays a file, tone or list to all or to one; false when there is no such file, or too much plays already. */
-  async play(
-    file: string,
-    { async = false, member, alone = false, unasked = false }: PlayOptions = {},
-  ): Promise<boolean> {
-    const plays = (member ?? this).plays;
-    const items = await this.context.playlists.resolve(this.soundPath(file), undefined, new AbortController().signal);
-    const isThere = items.length > 0 && (await areReadable(items));
-    if (!isThere || plays.isFull || this.isEnded || (member && !this.members.has(member.id))) return false;
-    const play = this.#room.play({ items, member: member?.id, async, alone });
-    plays.add(play, async);
-    if (unasked) {
-      // Only its end is told.
-    } else if (member) this.emitMember(member, 'play-file-member', [['File', file]]);
-    else {
-      this.emit('play-file', [
-        ['File', file],
-        ['Async', String(async)],
-      ]);
-    }
-    void play.ended.then((end) => this.#onPlayed(file, async, member, end));
-    return true;
-  }
-
-  /** Plays a sound of the profile to all or to one after what plays; nothing where it is not set or not there. */
-  announce(file: string | undefined, member?: ConferenceMember): void {
-    if (file) void this.play(file, { unasked: true, ...(member && { member }) });
-  }
-
-  /** The name under which a sound is looked for: relative ones begin at the sound prefix. */
-  soundPath(file: string): string {
-    const isWhole = this.soundPrefix === '' || isAbsolute(file) || /^[{[]|:\/\//.test(file);
-    return isWhole ? file : `${this.soundPrefix}/${file}`;
-  }
-
-  /** Begins to record; a text that says why not. */
-  async record(path: string): Promise<string | undefined> {
-    if (this.recordings.has(path)) return `file [${path}] is already being used for recording.`;
-    if (this.recordings.size >= MAX_RECORDINGS) return 'too many recordings.';
-    // A relative path has no place of its own here.
-    if (!isAbsolute(path) || !(await isFolder(dirname(path)))) {
-      this.emit('start-recording', [
-        ['Path', path],
-        ['Error', 'File could not be opened for recording'],
-      ]);
-      return undefined;
-    }
-    if (this.isEnded || this.recordings.has(path)) return undefined;
-    // What a recording of a leg calls heard is here what all say and what is played to all.
-    const spec = { kind: 'record', path, mode: 'read', format: 'wav', rateHz: RATE_HZ, limitMs: 0 } as const;
-    let end: RecordEnded | undefined;
-    const attachment = this.#room.attach({ ...spec, silenceThreshold: 0, silenceMs: 0 }, (event) => {
-      if (event.type === 'recordEnded') end = event;
-    });
-    const recording = { path, startedMs: Date.now(), isPaused: false, attachment };
-    this.recordings.set(path, recording);
-    this.emit('start-recording', [['Path', path]]);
-    void attachment.ended.then(() => this.#onRecorded(recording, end));
-    return undefined;
-  }
-
-  /** Ends a recording; false when there is none of that path. */
-  stopRecording(path: string): boolean {
-    const recording = this.recordings.get(path);
-    if (!recording) return false;
-    this.recordings.delete(path);
-    recording.attachment.detach();
-    return true;
-  }
-
-  /** Halts a recording or lets it go on; false when there is none of that path. */
-  pauseRecording(path: string, on: boolean): boolean {
-    const recording = this.recordings.get(path);
-    if (!recording) return false;
-    recording.isPaused = on;
-    recording.attachment.pause(on);
-    return true;
   }
 
   /** Ends the conference: who is left is hung up unless `hangup_after_conference` is false, recordings are completed. Idempotent. */
@@ -389,9 +263,9 @@ export class Conference {
       this.#graceTimer = setTimeout(() => this.end(), Math.min(this.graceSeconds * 1000, MAX_TIMER_MS));
     }
     const own = member.channel.getVariable('conference_exit_sound');
-    if (own || this.exitSoundOn) this.announce(own ?? this.exitSound);
+    if (own || this.sounds.exit.isOn) this.sounds.announceDoor('exit', own);
     this.#sayAlone();
-    this.#updateMusic();
+    this.sounds.updateMusic();
   }
 
   /** The member keeps its id: when it comes again, nothing of before may hold. */
@@ -408,7 +282,7 @@ export class Conference {
     member.energy = score;
     member.lastTalkedMs = Date.now();
     const speaks = member.canSpeak && !member.isOnHold;
-    if (on && !speaks) this.announce(this.settings['mute-detect-sound'] ?? this.settings['muted-sound'], member);
+    if (on && !speaks) this.sounds.announce(this.settings['mute-detect-sound'] ?? this.settings['muted-sound'], member);
     if (on) this.emitMember(member, speaks ? 'start-talking' : 'mute-detect');
     else if (speaks) this.emitMember(member, 'stop-talking', [['talking-duration-ms', String(ms)]]);
   }
@@ -425,30 +299,6 @@ export class Conference {
     else if (old !== undefined) this.emit('floor-change', ids);
   }
 
-  #onPlayed(file: string, async: boolean, member: ConferenceMember | undefined, { samples }: RoomPlayEnd): void {
-    const extra: [string, string][] = [
-      ['seconds', String(Math.floor(samples / REPORT_RATE_HZ))],
-      ['milliseconds', String(Math.floor((samples * 1000) / REPORT_RATE_HZ))],
-      ['samples', String(samples)],
-      ['File', file],
-      ...(async ? ([['Async', 'true']] as const) : []),
-    ] as [string, string][];
-    if (!member) this.emit('play-file-done', extra);
-    else if (this.members.has(member.id)) this.emitMember(member, 'play-file-member-done', extra);
-  }
-
-  #onRecorded(recording: ConferenceRecording, end: RecordEnded | undefined): void {
-    if (this.recordings.get(recording.path) === recording) this.recordings.delete(recording.path);
-    const samples = end?.samples ?? 0;
-    this.emit('stop-recording', [
-      ['Path', recording.path],
-      ['Other-Recordings', String(this.recordings.size > 0)],
-      ['Samples-Out', String(samples)],
-      ['Samplerate', String(RATE_HZ)],
-      ['Milliseconds-Elapsed', String(Math.floor((samples * 1000) / RATE_HZ))],
-    ]);
-  }
-
   #distribute(from: ConferenceMember, digit: string): void {
     for (const member of this.members.values()) {
       if (member !== from && !member.flags.has('skip-dtmf')) member.channel.leg.sendDtmf(digit, 250);
@@ -463,45 +313,6 @@ export class Conference {
   }
 
   #sayAlone(): void {
-    if (this.size === 1 && !this.isWaiting) this.announce(this.settings['alone-sound']);
-  }
-
-  /** Music plays while someone is alone or waits for a moderator, unless the first to come did not want it. */
-  #updateMusic(): void {
-    const first = [...this.members.values()][0];
-    const wanted =
-      !this.isEnded &&
-      this.holdMusic !== undefined &&
-      (this.size === 1 || this.isWaiting) &&
-      !first?.flags.has('nomoh');
-    if (!wanted) {
-      this.#stopMusic?.();
-      this.#stopMusic = undefined;
-    } else if (!this.#stopMusic) {
-      this.#stopMusic = this.#startMusic(this.holdMusic!);
-    }
-  }
-
-  #startMusic(file: string): () => void {
-    let isStopped = false;
-    let current: RoomPlay | undefined;
-    void (async () => {
-      while (!isStopped && !this.isEnded) {
-        const items = await this.context.playlists.resolve(
-          this.soundPath(file),
-          undefined,
-          new AbortController().signal,
-        );
-        if (isStopped || this.isEnded || items.length === 0) return;
-        current = this.#room.play({ items, async: true });
-        const { outcome, samples } = await current.ended;
-        // What is missing or has no length would be asked for again at once.
-        if (outcome !== 'done' || samples === 0) return;
-      }
-    })();
-    return () => {
-      isStopped = true;
-      current?.stop();
-    };
+    if (this.size === 1 && !this.isWaiting) this.sounds.announce(this.settings['alone-sound']);
   }
 }

@@ -31,7 +31,7 @@ const ACTIONS: ReadonlyMap<string, Control> = new Map<string, Control>([
   ['vol listen dn', (conference, member) => volume(conference, member, 'volumeIn', member.volumeIn - 1)],
   ['hangup', (conference, member) => conference.remove(member)],
   ['lock', lock],
-  ['moh toggle', (conference) => conference.toggleHoldMusic()],
+  ['moh toggle', (conference) => conference.sounds.toggleHoldMusic()],
   ['floor', (conference, member) => void toggleFloor(conference, member)],
 ]);
 
@@ -101,7 +101,7 @@ function volume(conference: Conference, member: ConferenceMember, side: 'volumeI
 function sayNumber(conference: Conference, member: ConferenceMember, number: number): void {
   const files = [...String(Math.abs(number))].map((digit) => `digits/${digit}.wav`);
   if (number < 0) files.unshift('currency/negative.wav');
-  for (const file of files) conference.announce(file, member);
+  for (const file of files) conference.sounds.announce(file, member);
 }
 
 function lock(conference: Conference, member: ConferenceMember): void {

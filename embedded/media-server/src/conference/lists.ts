@@ -61,8 +61,8 @@ function conferenceFlags(conference: Conference): string[] {
     ['answered', true],
     ['enforce_min', true],
     ['dynamic', true],
-    ['exit_sound', conference.exitSoundOn],
-    ['enter_sound', conference.enterSoundOn],
+    ['exit_sound', conference.sounds.exit.isOn],
+    ['enter_sound', conference.sounds.enter.isOn],
     ['recording', conference.recordings.size > 0],
   ];
   return flags.flatMap(([name, isSet]) => (isSet ? [name] : []));
@@ -85,11 +85,13 @@ function xmlConference(conference: Conference): string {
     ([name, value]) => `      <variable name="${escapeXml(name)}" value="${escapeXml(value)}"/>\n`,
   );
   const members = newestFirst(conference).map((member) => xmlMember(conference, member));
-  const recordings = [...conference.recordings.values()].map(
-    ({ path, startedMs, isPaused }) =>
-      `      <member type="recording_node">\n        <record_path${isPaused ? ' status="paused"' : ''}>${escapeXml(path)}</record_path>\n` +
-      `        <join_time type="UNIX-epoch">${Math.floor(startedMs / 1000)}</join_time>\n      </member>\n`,
-  );
+  const recordings = conference.recordings
+    .all()
+    .map(
+      ({ path, startedMs, isPaused }) =>
+        `      <member type="recording_node">\n        <record_path${isPaused ? ' status="paused"' : ''}>${escapeXml(path)}</record_path>\n` +
+        `        <join_time type="UNIX-epoch">${Math.floor(startedMs / 1000)}</join_time>\n      </member>\n`,
+    );
   const head = attributes.map(([name, value]) => `${name}="${escapeXml(String(value))}"`).join(' ');
   return (
     `  <conference ${head}>\n    <variables>\n${variables.join('')}    </variables>\n` +
@@ -138,7 +140,7 @@ function jsonConference(conference: Conference): object {
         'output-volume': member.volumeOut,
         'input-volume': member.volumeIn,
       })),
-      ...[...conference.recordings.values()].map(({ path, startedMs, isPaused }) => ({
+      ...conference.recordings.all().map(({ path, startedMs, isPaused }) => ({
         type: 'recording_node',
         record_path: path,
         ...(isPaused && { status: 'paused' }),

@@ -6,14 +6,14 @@ export function setSpeaking(conference: Conference, member: ConferenceMember, on
   member.canSpeak = on;
   if (!on) member.isTalking = false;
   tell(conference, member, on ? 'unmute-member' : 'mute-member');
-  if (!quiet) conference.announce(conference.settings[on ? 'unmuted-sound' : 'muted-sound'], member);
+  if (!quiet) conference.sounds.announce(conference.settings[on ? 'unmuted-sound' : 'muted-sound'], member);
 }
 
 /** Whether a member may hear the others; says so, with the profile's sound unless `quiet`. */
 export function setHearing(conference: Conference, member: ConferenceMember, on: boolean, quiet = false): void {
   member.canHear = on;
   tell(conference, member, on ? 'undeaf-member' : 'deaf-member');
-  if (!quiet) conference.announce(conference.settings[on ? 'undeaf-sound' : 'deaf-sound'], member);
+  if (!quiet) conference.sounds.announce(conference.settings[on ? 'undeaf-sound' : 'deaf-sound'], member);
 }
 
 /** Keeps a member from being heard, or takes that back; says so. As in FreeSWITCH it goes on hearing the others. */

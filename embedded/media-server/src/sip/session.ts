@@ -138,7 +138,7 @@ export class MediaSession {
 
   /** We hold the peer: whatever it offers, it is not to be heard. */
   #direction(): Direction {
-    return this.#channel.isHeldByUs ? 'sendonly' : 'sendrecv';
+    return this.#channel.holding.isByUs ? 'sendonly' : 'sendrecv';
   }
 
   #rtcp(): LocalRtcp | undefined {

@@ -10,9 +10,10 @@ import {
   type SipMessage,
   type UserAgent,
 } from '@ringwire/sip';
-import { Channel, type ChannelOptions, type SignallingSide } from '../channel/channel.js';
+import { Channel, type ChannelOptions } from '../channel/channel.js';
 import type { ChannelRegistry } from '../channel/channel-registry.js';
 import { causeOfReason, causeOfSipStatus, type HangupCause, reasonOf, sipStatusOf } from '../channel/hangup-causes.js';
+import type { SignallingSide } from '../channel/signalling-side.js';
 import { isTrue } from '../channel/truth.js';
 import type { ServerCounters } from '../counters.js';
 import type { EslConnection } from '../event-socket/connection.js';
@@ -224,12 +225,13 @@ export class SipEndpoint {
     dialog.on('reinvite', (reinvite) => {
       awaitsAnswer = takeReinvite(reinvite, session);
       const direction = channel.agreement?.direction;
-      if (!awaitsAnswer) channel.showHold(channel.isHeldByUs || direction === 'recvonly' || direction === 'inactive');
+      if (!awaitsAnswer)
+        channel.holding.show(channel.holding.isByUs || direction === 'recvonly' || direction === 'inactive');
     });
     dialog.on('request', (transaction) => {
       if (!takeUpdate(transaction, dialog, session)) return;
       const direction = channel.agreement?.direction;
-      channel.showHold(channel.isHeldByUs || direction === 'recvonly' || direction === 'inactive');
+      channel.holding.show(channel.holding.isByUs || direction === 'recvonly' || direction === 'inactive');
     });
     dialog.on('info', (request) => takeInfo(channel, request));
     dialog.on('ended', ({ by, request, reason = '' }) => {
@@ -258,7 +260,7 @@ export class SipEndpoint {
         connection.endOfChannel();
         return;
       }
-      channel.park({ application: 'socket', argument: `${target.host}:${target.port} async full` });
+      channel.parking.enter({ application: 'socket', argument: `${target.host}:${target.port} async full` });
       channel.onGone(() => connection.endOfChannel());
     } catch (error) {
       counters.eventSocketLost++;
@@ -335,7 +337,7 @@ function byeHeaders(channel: Channel, cause: HangupCause): Record<string, string
 /** A digit in signalling, as old equipment sends it. */
 function takeInfo(channel: Channel, request: SipMessage): void {
   const heard = readInfoDigit(request.get('Content-Type') ?? '', request.bodyText);
-  if (heard) channel.receiveDigit(heard.digit, heard.durationMs, [], 'ENDPOINT');
+  if (heard) channel.digits.receive(heard.digit, heard.durationMs, [], 'ENDPOINT');
 }
 
 function clientAddress(request: SipMessage): { host: string; port: number } | undefined {
