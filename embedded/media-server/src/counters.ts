@@ -2,6 +2,9 @@
 export class ServerCounters {
   sessionsTotal = 0;
   sessionsRejected = 0;
+  /** Calls that we placed, and those of them that were not answered. */
+  callsPlaced = 0;
+  callsPlacedFailed = 0;
   /** INVITEs whose event socket could not be reached or went away before the channel ended. */
   eventSocketLost = 0;
   eslCommands = 0;

@@ -24,6 +24,8 @@ export function registerMetrics(metrics: Metrics, sources: MetricSources): void 
   define('esl_clients', 'Clients connected to the event socket', sources.eslClients);
   define('sessions_total', 'Channels answered', () => counters.sessionsTotal);
   define('sessions_rejected_total', 'INVITEs refused', () => counters.sessionsRejected);
+  define('calls_placed_total', 'Calls placed', () => counters.callsPlaced);
+  define('calls_placed_failed_total', 'Placed calls that were not answered', () => counters.callsPlacedFailed);
   define(
     'event_socket_lost_total',
     'Channels whose client could not be reached or went away',

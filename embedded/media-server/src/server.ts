@@ -19,6 +19,8 @@ import { UrlCache } from './files/url-cache.js';
 import { MediaPool } from './media/media-pool.js';
 import { registerMetrics } from './metrics.js';
 import type { ServerOptions } from './options.js';
+import { Originator } from './originate/originator.js';
+import { Scheduler } from './scheduler.js';
 import { describeUptime, SessionMeter } from './session-meter.js';
 import { SipEndpoint } from './sip/sip-endpoint.js';
 
@@ -92,6 +94,7 @@ export async function startMediaServer(
   });
   const meter = new SessionMeter(options.maxSessions);
   const startedMs = Date.now();
+  const scheduler = new Scheduler(bus);
   const api = new ApiCommands({
     channels,
     conferences,
@@ -108,6 +111,8 @@ export async function startMediaServer(
     ]),
     logger,
     startedMs,
+    originator: new Originator((target) => sip.place(target)),
+    scheduler,
   });
   const guard = new LoginGuard(options.password);
   const context: ConnectionContext = { bus, channels, api, counters, guard };
@@ -153,6 +158,7 @@ export async function startMediaServer(
     pool,
     async close() {
       clearInterval(heartbeat);
+      scheduler.close();
       const hangups = channels.all().map((channel) => channel.hangup('NORMAL_CLEARING'));
       await Promise.race([Promise.all(hangups), new Promise((resolve) => setTimeout(resolve, CLOSE_CALLS_MS).unref())]);
       await Promise.all([listener.close(), sip.stop(), pool.stop(), http.close(100)]);

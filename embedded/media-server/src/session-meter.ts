@@ -4,8 +4,10 @@ export class SessionMeter {
   maxSessions: number;
   /** Calls that may begin in one second; more get 503. */
   maxPerSecond = 1000;
-  /** `fsctl pause`: no new calls. */
+  /** `fsctl pause`: no new calls from others. */
   isPaused = false;
+  /** `fsctl pause outbound`: no new calls of ours. */
+  isOutboundPaused = false;
   /** Most calls at once, ever and in the last five minutes. */
   peak = 0;
   #second = 0;
@@ -21,9 +23,10 @@ export class SessionMeter {
   }
 
   /** Whether a call may begin beside `sessions` others; counts it if so. */
-  admit(sessions: number): boolean {
+  admit(sessions: number, direction: 'inbound' | 'outbound' = 'inbound'): boolean {
     this.#advance();
-    if (this.isPaused || sessions >= this.maxSessions || this.#inSecond >= this.maxPerSecond) return false;
+    const isPaused = direction === 'inbound' ? this.isPaused : this.isOutboundPaused;
+    if (isPaused || sessions >= this.maxSessions || this.#inSecond >= this.maxPerSecond) return false;
     this.#inSecond++;
     this.peak = Math.max(this.peak, sessions + 1);
     this.#peakPerSecond = Math.max(this.#peakPerSecond, this.#inSecond);

@@ -4,6 +4,8 @@ import type { Conferences } from '../conference/conferences.js';
 import type { ServerCounters } from '../counters.js';
 import type { EventBus } from '../event-socket/event-bus.js';
 import type { Playlists } from '../files/playlists.js';
+import type { Originator } from '../originate/originator.js';
+import type { Scheduler } from '../scheduler.js';
 import type { SessionMeter } from '../session-meter.js';
 import { CHANNEL_COMMANDS } from './channel-commands.js';
 import { conferenceCommand } from './conference-commands.js';
@@ -13,10 +15,13 @@ import { DIGIT_COMMANDS } from './digit-commands.js';
 import { DUB_COMMANDS } from './dub-commands.js';
 import { FILE_COMMANDS } from './file-commands.js';
 import { FORK_COMMANDS } from './fork-commands.js';
+import { originateCommand } from './originate-command.js';
+import { SCHEDULE_COMMANDS } from './schedule-commands.js';
 import { STATUS_COMMANDS } from './status-commands.js';
+import { TEXT_COMMANDS } from './text-commands.js';
 
-/** What commands see of the server. */
-export interface ApiContext {
+/** What the server gives to commands. */
+export interface ApiOptions {
   channels: ChannelRegistry;
   conferences: Conferences;
   counters: ServerCounters;
@@ -31,6 +36,16 @@ export interface ApiContext {
   globals: Map<string, string>;
   logger: Logger;
   startedMs: number;
+  originator: Originator;
+  scheduler: Scheduler;
+}
+
+/** What commands see of the server. */
+export interface ApiContext extends ApiOptions {
+  /** Runs another command. */
+  run: (line: string) => Promise<string>;
+  /** Whether there is a command of that name. */
+  hasCommand: (name: string) => boolean;
 }
 
 /** Answers one command; the argument is what follows its name. */
@@ -46,6 +61,9 @@ const COMMANDS: ReadonlyMap<string, ApiCommand> = new Map([
   ...DETECTION_COMMANDS,
   ...FORK_COMMANDS,
   ...DUB_COMMANDS,
+  ...TEXT_COMMANDS,
+  ...SCHEDULE_COMMANDS,
+  ['originate', originateCommand],
   ['conference', conferenceCommand],
 ]);
 
@@ -53,8 +71,8 @@ const COMMANDS: ReadonlyMap<string, ApiCommand> = new Map([
 export class ApiCommands {
   readonly #context: ApiContext;
 
-  constructor(context: ApiContext) {
-    this.#context = context;
+  constructor(options: ApiOptions) {
+    this.#context = { ...options, run: (line) => this.run(line), hasCommand: (name) => COMMANDS.has(name) };
   }
 
   /** Runs `name argument…` and resolves with what is answered; never rejects. */

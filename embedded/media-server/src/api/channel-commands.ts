@@ -1,6 +1,7 @@
 import type { Channel } from '../channel/channel.js';
 import { runInline } from '../channel/inline-dialplan.js';
 import { setMediaStats } from '../channel/media-stats.js';
+import { isTrue } from '../channel/truth.js';
 import { leaveConference } from '../conference/conference-application.js';
 import { MAX_VOLUME_LEVEL, volumeFactor } from '../conference/conference-member.js';
 import { EslEvent, encodeHeaders } from '../event-socket/event.js';
@@ -9,6 +10,7 @@ import type { ApiCommand, ApiContext } from './api-commands.js';
 import { forChannel, NO_CHANNEL } from './for-channel.js';
 
 const SETVAR_MULTI_SYNTAX = '<uuid> <var>=<value>;<var>=<value>...';
+const INFO_SYNTAX = '<uuid> [<mime_type> <mime_subtype>] <message>';
 const SIDES: readonly Side[] = ['read', 'write'];
 const AUDIO_SYNTAX = '<uuid> [start [read|write] [mute|level <level>]|stop]';
 
@@ -63,6 +65,8 @@ export const CHANNEL_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string,
   ['uuid_phone_event', forChannel(phoneEvent, '<uuid>', FAILED)],
   ['uuid_broadcast', forChannel(broadcast, '<uuid> <path> [aleg|bleg|holdb|both]', '-ERR invalid uuid\n')],
   ['uuid_audio', forChannel(audio, AUDIO_SYNTAX, NO_CHANNEL, 2)],
+  ['uuid_jitterbuffer', forChannel(jitterBuffer, '<uuid> [0|<min_msec>[:<max_msec>]]', FAILED, 2)],
+  ['uuid_send_info', sendInfo],
   ['uuid_loglevel', forChannel(() => OK, '<uuid> <level>')],
   // They need what this server has not: media that goes past it, REFER, a dump of packets.
   ['uuid_media', forChannel(() => FAILED, '[off] <uuid>', FAILED)],
@@ -186,6 +190,32 @@ function holdCommand({ channels }: ApiContext, argument: string): string {
   const channel = channels.get(words[0] ?? '');
   if (!channel) return argument === '' ? `-USAGE: [off|toggle] <uuid> [<display>]\n${FAILED}` : SUCCESS;
   channel.holding.set(which === 'toggle' ? !channel.holding.isOn : which === 'on');
+  return SUCCESS;
+}
+
+/** The buffer of every call follows its network by itself, whatever is said here. */
+function jitterBuffer(channel: Channel, [delay = '']: string[]): string {
+  channel.setVariable('jitterbuffer_msec', delay);
+  return SUCCESS;
+}
+
+/**
+ * `<uuid> [<type> <subtype>] <message>`. As in FreeSWITCH it is sent only to who said in `X-FS-Support` that it takes it, or with
+ * `fs_send_unsupported_info=true`, and the answer is the same.
+ */
+function sendInfo({ channels }: ApiContext, argument: string): string {
+  const refused = '-ERR Operation Failed\n';
+  const words = argument.split(/\s+/).filter(Boolean);
+  const [uuid = '', first = '', second = '', ...message] = words;
+  if (words.length < 1 || words.length === 3) return `-USAGE: ${INFO_SYNTAX}\n${refused}`;
+  const channel = channels.get(uuid);
+  if (!channel) return refused;
+  const isTyped = words.length > 3;
+  const type = isTyped ? `${first}/${second}` : 'freeswitch/data';
+  const takes = /send_info/i.test(channel.getVariable('sip_h_X-FS-Support') ?? '');
+  if (takes || isTrue(channel.getVariable('fs_send_unsupported_info'))) {
+    channel.signalling?.sendInfo(type, isTyped ? message.join(' ') : first);
+  }
   return SUCCESS;
 }
 

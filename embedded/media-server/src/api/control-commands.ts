@@ -3,14 +3,12 @@ import type { ApiCommand, ApiContext } from './api-commands.js';
 import { evaluate } from './expression.js';
 import { MODULES } from './status-commands.js';
 
-/** What steers the server, and small helpers of dialplans. */
+/** What steers the server. */
 export const CONTROL_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string, ApiCommand>([
   ['fsctl', control],
   ['hupall', hangUpAll],
   ['global_getvar', getGlobal],
   ['global_setvar', setGlobal],
-  ['echo', (_context, argument) => argument],
-  ['eval', evaluateText],
   ['expr', (_context, argument) => evaluate(argument)],
   ['msleep', sleep],
   ['log', () => '+OK\n'],
@@ -29,7 +27,6 @@ const CONTROL_USAGE =
   'max_sessions|min_dtmf_duration [num]|max_dtmf_duration [num]|default_dtmf_duration [num]|min_idle_cpu|loglevel [level]|' +
   'debug_level [level]|mdns_resolve [enable|disable]]\n';
 
-/** There are only inbound calls: pausing outbound ones changes nothing. */
 function control(context: ApiContext, argument: string): string {
   const [command = '', value = ''] = argument.split(/\s+/);
   const { meter } = context;
@@ -38,15 +35,18 @@ function control(context: ApiContext, argument: string): string {
     case '':
       return `-USAGE: ${CONTROL_USAGE}`;
     case 'pause':
-      if (value !== 'outbound') meter.isPaused = true;
+    case 'resume': {
+      const isPaused = command.toLowerCase() === 'pause';
+      if (value.toLowerCase() !== 'outbound') meter.isPaused = isPaused;
+      if (value.toLowerCase() !== 'inbound') meter.isOutboundPaused = isPaused;
       return OK;
-    case 'resume':
-      if (value !== 'outbound') meter.isPaused = false;
-      return OK;
+    }
     case 'pause_check':
-      return String(value === 'outbound' ? false : meter.isPaused);
+      if (value.toLowerCase() === 'inbound') return String(meter.isPaused);
+      if (value.toLowerCase() === 'outbound') return String(meter.isOutboundPaused);
+      return String(meter.isPaused && meter.isOutboundPaused);
     case 'ready_check':
-      return String(!meter.isPaused);
+      return String(!meter.isPaused && !meter.isOutboundPaused);
     case 'shutdown_check':
       return 'false';
     case 'max_sessions':
@@ -146,15 +146,6 @@ function setGlobal({ globals }: ApiContext, argument: string): string {
   else if (globals.has(name) || globals.size < MAX_GLOBALS) globals.set(name, value);
   else return '-ERR too many variables\n';
   return '+OK';
-}
-
-/** `eval [uuid:<uuid> ]<text>`: variables of the channel, else global ones. */
-function evaluateText({ channels, globals }: ApiContext, argument: string): string {
-  const [, uuid, text = ''] = /^(?:uuid:(\S+)\s)?(.*)$/s.exec(argument) ?? [];
-  const channel = uuid === undefined ? undefined : channels.get(uuid);
-  return text.replace(/\$?\$\{([^{}]*)\}/g, (_match, name: string) => {
-    return channel?.getVariable(name) ?? globals.get(name) ?? '';
-  });
 }
 
 async function sleep(_context: ApiContext, argument: string): Promise<string> {

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import type { Channel } from '../channel/channel.js';
 import { beginDisplacement, endDisplacement } from '../channel/displacement.js';
 import { isPlaying } from '../channel/media-applications.js';
@@ -21,7 +22,17 @@ export const FILE_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string, Ap
   ['uuid_fileman', forChannel(manage, '<uuid> <cmd>:<val>')],
   ['uuid_record', forChannel(record, RECORD_SYNTAX, NO_SESSION)],
   ['uuid_displace', forChannel(displace, DISPLACE_SYNTAX, NO_SESSION)],
+  ['file_exists', fileExists],
 ]);
+
+/** Also a folder is a file. */
+async function fileExists(_context: ApiContext, path: string): Promise<string> {
+  if (path === '' || path.includes('\0')) return 'false';
+  return stat(path).then(
+    () => 'true',
+    () => 'false',
+  );
+}
 
 async function record(channel: Channel, words: string[], { playlists }: ApiContext): Promise<string> {
   const [action = '', path = '', limit, brackets = ''] = words;

@@ -56,8 +56,8 @@ function sofia(context: ApiContext, argument: string): string {
       ['DTMF-MODE', 'rfc2833'],
       ['CALLS-IN', context.counters.sessionsTotal],
       ['FAILED-CALLS-IN', context.counters.sessionsRejected],
-      ['CALLS-OUT', 0],
-      ['FAILED-CALLS-OUT', 0],
+      ['CALLS-OUT', context.counters.callsPlaced],
+      ['FAILED-CALLS-OUT', context.counters.callsPlacedFailed],
       ['REGISTRATIONS', 0],
     ];
     return `${RULE}\n${rows.map(([key, value]) => `${key.padEnd(16)}\t${value}`).join('\n')}\n`;
@@ -119,9 +119,10 @@ function channelRow(channel: Channel): Row {
   const { name = '', rateHz = '' } = channel.agreement ? codecFormat(channel.agreement.codec) : {};
   const bitRate = headers.get('Channel-Read-Codec-Bit-Rate') ?? '';
   const created = new Date(channel.createdMs);
+  const isInbound = !channel.isOutbound;
   return {
     uuid: channel.uuid,
-    direction: 'inbound',
+    direction: profile.direction,
     created: created.toISOString().slice(0, 19).replace('T', ' '),
     created_epoch: String(Math.floor(channel.createdMs / 1000)),
     name: channel.name,
@@ -132,8 +133,8 @@ function channelRow(channel: Channel): Row {
     dest: profile.destination,
     application: channel.getVariable('current_application') ?? '',
     application_data: channel.getVariable('current_application_data') ?? '',
-    dialplan: 'XML',
-    context: 'mrf',
+    dialplan: isInbound ? 'XML' : '',
+    context: isInbound ? 'mrf' : 'default',
     read_codec: name,
     read_rate: String(rateHz),
     read_bit_rate: bitRate,
@@ -146,18 +147,18 @@ function channelRow(channel: Channel): Row {
     presence_data: '',
     accountcode: '',
     callstate: headers.get('Channel-Call-State') ?? '',
-    callee_name: '',
-    callee_num: '',
-    callee_direction: '',
+    callee_name: profile.calleeName ?? '',
+    callee_num: profile.calleeNumber ?? '',
+    callee_direction: profile.origCallerNumber === undefined ? '' : 'RECV',
     call_uuid: channel.getVariable('call_uuid') ?? channel.uuid,
     sent_callee_name: '',
     sent_callee_num: '',
-    initial_cid_name: profile.callerName,
-    initial_cid_num: profile.callerNumber,
+    initial_cid_name: profile.origCallerName ?? profile.callerName,
+    initial_cid_num: profile.origCallerNumber ?? profile.callerNumber,
     initial_ip_addr: profile.networkAddress,
     initial_dest: profile.destination,
-    initial_dialplan: 'XML',
-    initial_context: 'mrf',
+    initial_dialplan: isInbound ? 'XML' : '',
+    initial_context: isInbound ? 'mrf' : 'default',
   };
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type AudioAgreement, type CodecId, codecFormat } from '@ringwire/rtp';
+import { type AudioAgreement, type CodecFormat, type CodecId, codecFormat } from '@ringwire/rtp';
 import type { EventBus } from '../event-socket/event-bus.js';
 import type { MediaLeg } from '../media/media-leg.js';
 import type { LegReport } from '../media/protocol.js';
@@ -35,6 +35,8 @@ export interface ChannelOptions {
   onGone: (channel: Channel) => void;
   /** @defaultValue a random one */
   uuid?: string | undefined;
+  /** What follows `sofia/drachtio_mrf/` in its name. @defaultValue the caller's address */
+  address?: string;
 }
 
 /** Longest value of a channel variable. */
@@ -75,7 +77,8 @@ export class Channel {
   readonly #reportListeners = new Set<(report: LegReport) => void>();
   readonly #endListeners = new Set<() => void>();
   readonly #goneListeners: (() => void)[] = [];
-  #state: ChannelState = 'CS_INIT';
+  readonly #eventKey: string;
+  #state: ChannelState;
   #callState: CallState = 'DOWN';
   #cause: string | undefined;
 
@@ -83,7 +86,11 @@ export class Channel {
     this.#options = options;
     this.uuid = options.uuid ?? randomUUID();
     this.profile = options.profile;
-    this.name = channelName(options.profile);
+    const { direction, callerNumber, networkAddress } = options.profile;
+    this.name = `sofia/drachtio_mrf/${options.address ?? `${callerNumber}@${networkAddress}`}`;
+    this.#state = direction === 'inbound' ? 'CS_INIT' : 'CS_NONE';
+    // Clients file their filters so.
+    this.#eventKey = this.uuid.toLowerCase();
     this.executing = new ExecuteQueue(this, options.runApplication);
   }
 
@@ -158,9 +165,9 @@ export class Channel {
 
   /** Fires an event of this channel. */
   emit(name: string, extra: Iterable<readonly [string, string]> = [], body?: string): void {
-    if (!this.#options.bus.isWanted(name, this.uuid)) return;
+    if (!this.#options.bus.isWanted(name, this.#eventKey)) return;
     const own = BRIEF_EVENTS.has(name) ? this.basicHeaders() : this.fullHeaders();
-    this.#options.bus.emit(name, [...own, ...extra], body, this.uuid);
+    this.#options.bus.emit(name, [...own, ...extra], body, this.#eventKey);
   }
 
   /** There is a call: before anything else of it. */
@@ -170,9 +177,14 @@ export class Channel {
     this.setState('CS_EXECUTE');
   }
 
+  /** Whether we placed the call. */
+  get isOutbound(): boolean {
+    return this.profile.direction === 'outbound';
+  }
+
   /** Lets the caller hear that it rings. */
   ring(): void {
-    if (this.isEnded || this.#callState !== 'RINGING' || this.times.progressMs > 0) return;
+    if (this.isEnded || this.isOutbound || this.#callState !== 'RINGING' || this.times.progressMs > 0) return;
     this.signalling?.ring();
     this.times.progressMs = Date.now();
     this.emit('CHANNEL_PROGRESS');
@@ -180,7 +192,13 @@ export class Channel {
 
   /** Lets media flow before the answer: 183 with our SDP. Does nothing after that or the answer. */
   preAnswer(): void {
-    if (this.isEnded || this.times.answeredMs > 0 || this.times.progressMediaMs > 0 || !this.signalling?.preAnswer())
+    if (
+      this.isEnded ||
+      this.isOutbound ||
+      this.times.answeredMs > 0 ||
+      this.times.progressMediaMs > 0 ||
+      !this.signalling?.preAnswer()
+    )
       return;
     this.times.progressMediaMs = Date.now();
     this.#variables.set('endpoint_disposition', 'EARLY MEDIA');
@@ -190,7 +208,7 @@ export class Channel {
 
   /** Answers; does nothing when it is answered already. */
   answer(): void {
-    if (this.isEnded || this.times.answeredMs > 0) return;
+    if (this.isEnded || this.isOutbound || this.times.answeredMs > 0) return;
     this.signalling?.answer();
     this.times.answeredMs = Date.now();
     this.#variables.set('endpoint_disposition', 'ANSWER');
@@ -318,21 +336,23 @@ export class Channel {
     return { uuid: this.uuid, name: this.name, profile: this.profile, ...this.times };
   }
 
+  #codec(): CodecFormat | undefined {
+    if (this.agreement) return codecFormat(this.agreement.codec);
+    return this.isOutbound ? undefined : codecFormat('PCMU');
+  }
+
   #facts(): ChannelFacts {
     return {
       ...this.profileFacts(),
       state: this.#state,
       callState: this.#callState,
       answerState: this.times.answeredMs > 0 ? 'answered' : this.times.progressMediaMs > 0 ? 'early' : 'ringing',
-      codec: codecFormat(this.agreement?.codec ?? 'PCMU'),
+      codec: this.#codec(),
+      hasDialplan: !this.isOutbound || this.profile.origCallerNumber !== undefined,
       hangupCause: this.#cause,
       otherLeg: this.bridging.peerFacts,
     };
   }
-}
-
-function channelName({ callerNumber, networkAddress }: CallerProfile): string {
-  return `sofia/drachtio_mrf/${callerNumber}@${networkAddress}`;
 }
 
 function timeout(ms: number): Promise<void> {

@@ -11,7 +11,9 @@ const MAX_UNBOUNDED = 2;
 const UNBOUNDED = /[*+]|\{\d*,\d*\}/g;
 /** A group that is repeated, or a reference to one. */
 const REPEATED_GROUP = /\)[*+?{]|\\[1-9k]/;
-const MATCH = new Script('new RegExp(source, flags).test(text)');
+const MATCH = new Script('new RegExp(source, flags).exec(text)');
+/** Two repetitions take the square of the text's length. */
+const MAX_TAME_TEXT = 1000;
 let context: Context | undefined;
 
 /**
@@ -19,21 +21,29 @@ let context: Context | undefined;
  * expression that FreeSWITCH cannot compile matches nothing.
  */
 export function matchesPattern(text: string, expression: string): boolean {
+  return findPattern(text, expression) !== undefined;
+}
+
+/** What {@link matchesPattern} finds, and what its groups match. */
+export function findPattern(text: string, expression: string): readonly (string | undefined)[] | undefined {
   const [, inner, options = ''] = /^\/(.*)\/([a-z]*)$/s.exec(expression) ?? [];
-  if (expression.length > MAX_EXPRESSION_LENGTH || (inner === undefined && expression.startsWith('/'))) return false;
+  if (expression.length > MAX_EXPRESSION_LENGTH || (inner === undefined && expression.startsWith('/')))
+    return undefined;
   const source = inner ?? expression;
   const flags = [...'is'].filter((flag) => options.includes(flag)).join('');
   const isTame = !REPEATED_GROUP.test(source) && (source.match(UNBOUNDED)?.length ?? 0) <= MAX_UNBOUNDED;
   try {
-    return isTame ? new RegExp(source, flags).test(text) : matchWithin(MAX_MATCH_MS, source, flags, text);
+    const isQuick = isTame && text.length <= MAX_TAME_TEXT;
+    const found = isQuick ? new RegExp(source, flags).exec(text) : matchWithin(MAX_MATCH_MS, source, flags, text);
+    return found ?? undefined;
   } catch {
     // No regular expression, or one without end.
-    return false;
+    return undefined;
   }
 }
 
-function matchWithin(timeoutMs: number, source: string, flags: string, text: string): boolean {
+function matchWithin(timeoutMs: number, source: string, flags: string, text: string): RegExpExecArray | null {
   context ??= createContext(Object.create(null));
   Object.assign(context, { source, flags, text });
-  return MATCH.runInContext(context, { timeout: timeoutMs }) === true;
+  return MATCH.runInContext(context, { timeout: timeoutMs }) as RegExpExecArray | null;
 }

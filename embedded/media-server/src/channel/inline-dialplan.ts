@@ -14,10 +14,19 @@ export function runInline(channel: Channel, list: string): void {
     // Another transfer may have come while it waited.
     if (channel.executing.hasLeftSince(departure)) return;
     channel.route();
-    if (await channel.executing.runList(parseInline(list), departure)) void channel.hangup('NORMAL_CLEARING');
+    await runApplications(channel, parseInline(list), departure);
   };
   if (channel.executing.isBusy) void channel.executing.whenIdle().then(run);
   else void run();
+}
+
+/** Runs applications one after the other, and hangs up when it has come to their end. */
+export async function runApplications(
+  channel: Channel,
+  list: readonly (readonly [application: string, argument: string])[],
+  departure: number = channel.executing.endList(),
+): Promise<void> {
+  if (await channel.executing.runList(list, departure)) void channel.hangup('NORMAL_CLEARING');
 }
 
 /** `application:argument,…`, or with another separator after `m:<separator>:`. */

@@ -12,6 +12,8 @@ export interface SignallingSide {
   end(cause: HangupCause): void;
   /** Sends a digit in an INFO. */
   sendInfoDigit(digit: string, durationMs: number): void;
+  /** Sends a text in an INFO; false when there is no dialog to send it in. */
+  sendInfo(contentType: string, body: string): boolean;
   /** Sends a NOTIFY with an event of phones, such as `talk`; false when that cannot be. */
   notify(event: string): boolean;
   /** Offers again what we agreed, on hold or not. */

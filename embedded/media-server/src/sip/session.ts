@@ -163,14 +163,22 @@ export class MediaSession {
     return ['suppress_cng', 'supress_cng'].some((name) => isTrue(this.#channel.getVariable(name)));
   }
 
+  /** FreeSWITCH has names of its own for calls that come in, and for those that go out. */
+  #suppressesSilence(): boolean {
+    const side = this.#channel.isOutbound ? 'out' : 'in';
+    const [on, off] = [`rtp_enable_vad_${side}`, `rtp_disable_vad_${side}`];
+    return isTrue(this.#channel.getVariable(on)) && !isTrue(this.#channel.getVariable(off));
+  }
+
   /**
-   * Keys when the stream is secured already, or the channel variables ask for it as in FreeSWITCH: `rtp_secure_media_inbound` or `rtp_secure_media`, with
+   * Keys when the stream is secured already, or the channel variables ask for it as in FreeSWITCH: `rtp_secure_media_inbound` (of our calls `_outbound`) or `rtp_secure_media`, with
    * suites behind a colon or in `rtp_secure_media_suites`.
    */
   #keysToOffer(): SrtpKey[] | undefined {
     if (this.#srtpSendKey) return [this.#srtpSendKey];
     const read = (name: string): string | undefined => this.#channel.getVariable(name);
-    const [mode = '', ...suites] = (read('rtp_secure_media_inbound') ?? read('rtp_secure_media') ?? '').split(':');
+    const { direction } = this.#channel.profile;
+    const [mode = '', ...suites] = (read(`rtp_secure_media_${direction}`) ?? read('rtp_secure_media') ?? '').split(':');
     if (!isTrue(mode) && mode.toLowerCase() !== 'mandatory') return undefined;
     const named = (suites.length > 0 ? suites : (read('rtp_secure_media_suites')?.split(':') ?? [])).flatMap(
       (name) => srtpSuite(name.replace(/^AES_CM_256_/i, 'AES_256_CM_')) ?? [],
@@ -207,9 +215,7 @@ export class MediaSession {
       rtcp: isUs ? undefined : agreement.rtcp,
       rtcpIntervalMs: this.#rtcpIntervalMs(),
       comfortNoisePayloadType: agreement.comfortNoisePayloadType,
-      // FreeSWITCH calls it so for calls that come in, as all do here.
-      suppressesSilence:
-        isTrue(channel.getVariable('rtp_enable_vad_in')) && !isTrue(channel.getVariable('rtp_disable_vad_in')),
+      suppressesSilence: this.#suppressesSilence(),
     };
     if (this.#flows) channel.leg.configure(media);
     else this.#waiting = media;
