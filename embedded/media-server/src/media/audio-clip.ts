@@ -130,31 +130,35 @@ export class ClipCache {
   async load(path: string, rateHz: LegRate): Promise<Clip> {
     const key = `${rateHz} ${path}`;
     const { file, facts } = await openRegularFile(path);
-    try {
-      if (facts.size > MAX_FILE_BYTES)
-        throw new UnplayableFileError('the file is too large', { path, size: facts.size });
-      const known = this.#entries.get(key);
-      if (known && known.modifiedMs === facts.mtimeMs && known.sizeBytes === facts.size) {
-        this.#entries.delete(key);
-        this.#entries.set(key, known);
-        return await known.clip;
-      }
-      const clip = this.#read(file, facts.size, path, rateHz);
-      this.#keep(key, { clip, modifiedMs: facts.mtimeMs, sizeBytes: facts.size, bytes: facts.size + ENTRY_BYTES });
-      return await clip;
-    } finally {
-      await file.close();
+    const known = this.#entries.get(key);
+    const isKnown = known?.modifiedMs === facts.mtimeMs && known.sizeBytes === facts.size;
+    if (isKnown || facts.size > MAX_FILE_BYTES) await file.close();
+    if (isKnown) {
+      this.#entries.delete(key);
+      this.#entries.set(key, known);
+      return known.clip;
     }
+    if (facts.size > MAX_FILE_BYTES) throw new UnplayableFileError('the file is too large', { path, size: facts.size });
+    const clip = this.#read(file, facts.size, path, rateHz);
+    this.#keep(key, { clip, modifiedMs: facts.mtimeMs, sizeBytes: facts.size, bytes: facts.size + ENTRY_BYTES });
+    return clip;
   }
 
+  /** Reads an uncompressed file, or gives a compressed one to the decoder; either closes it. */
   async #read(file: FileHandle, sizeBytes: number, path: string, rateHz: LegRate): Promise<Clip> {
-    const head = Buffer.alloc(Math.min(sizeBytes, HEAD_BYTES));
-    const { bytesRead } = await file.read(head, 0, head.length, 0);
-    const format = detectCompressed(head.subarray(0, bytesRead), path);
-    if (!format) return new AudioClip(bytesRead === sizeBytes ? head : await file.readFile(), path, rateHz);
-    const clip = this.#decoder.decode(path, format, rateHz);
-    await clip.whenReady(0);
-    return clip;
+    let isGivenAway = false;
+    try {
+      const head = Buffer.alloc(Math.min(sizeBytes, HEAD_BYTES));
+      const { bytesRead } = await file.read(head, 0, head.length, 0);
+      const format = detectCompressed(head.subarray(0, bytesRead), path);
+      if (!format) return new AudioClip(bytesRead === sizeBytes ? head : await file.readFile(), path, rateHz);
+      const clip = this.#decoder.decode(file, head.subarray(0, bytesRead), format, rateHz);
+      isGivenAway = true;
+      await clip.whenReady(0);
+      return clip;
+    } finally {
+      if (!isGivenAway) await file.close();
+    }
   }
 
   #keep(key: string, entry: CacheEntry): void {

@@ -1,7 +1,8 @@
-import { setImmediate } from 'node:timers/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { UnplayableFileError } from '../../errors.js';
-import { openRegularFile } from '../../files/regular-file.js';
+import type { DecodeTurns } from './decode-turns.js';
 import type { DecodeJob } from './decoder-protocol.js';
+import type { DecoderStock } from './decoder-stock.js';
 import { createMp3Decoder } from './mp3-decoder.js';
 import { createOpusFileDecoder } from './opus-file-decoder.js';
 import { PageMaker } from './page-maker.js';
@@ -22,41 +23,68 @@ export interface DecodedAudio {
   sourceRateHz?: number;
 }
 
-/** Bytes read at first, so that the beginning is there soon: a quarter of a second of MP3. Twice as many each time after that, … */
-const FIRST_BLOCK_BYTES = 4 * 1024;
-/** … up to a second, a few milliseconds of work. */
-const BLOCK_BYTES = 16 * 1024;
+/** Bytes decoded at a time until the first page is there: an eighth of a second of MP3, so that nothing is decoded that could wait. */
+const FIRST_BLOCK_BYTES = 2 * 1024;
+/** The same after that: a few milliseconds of work, so that a file that begins need not wait longer. */
+const BLOCK_BYTES = 4 * 1024;
 /** What is longer is cut: an hour and ten minutes at 8 kHz, in memory while it plays. */
 const MAX_SAMPLES = 32 * 1024 * 1024;
 
-/** Decodes a file to pages of {@link PAGE_SAMPLES} at the job's rate, the last one shorter. Rejects when it is broken or has no sound. */
+/**
+ * Decodes a file to pages of {@link PAGE_SAMPLES} at the job's rate, the last one shorter, and closes it. Rejects when it is broken or has no sound.
+ * The stock is filled again when its first page is there.
+ */
 export async function* decodeFile(
-  job: DecodeJob,
+  { file, head, format, rateHz }: DecodeJob,
+  stock: DecoderStock,
+  turns: DecodeTurns,
 ): AsyncGenerator<{ pcm: Int16Array<ArrayBuffer>; sourceRateHz: number }> {
-  const decoder = job.format === 'mp3' ? await createMp3Decoder() : createOpusFileDecoder(job.rateHz);
-  const { file } = await openRegularFile(job.path).catch((error: unknown) => {
-    decoder.free();
-    throw error;
-  });
-  const maker = new PageMaker(job.rateHz);
-  let sourceRateHz = job.rateHz as number;
+  const hasBegun = turns.begin();
+  const maker = new PageMaker(rateHz, stock);
+  let decoder: FileDecoder | undefined;
+  let sourceRateHz = rateHz as number;
   try {
-    const block = Buffer.alloc(BLOCK_BYTES);
-    for (let wanted = FIRST_BLOCK_BYTES; ; wanted = Math.min(wanted * 2, BLOCK_BYTES)) {
-      const { bytesRead } = await file.read(block, 0, wanted);
-      if (bytesRead === 0) break;
-      // A copy: what the decoders keep of it must outlive the next read.
-      for await (const audio of decoder.push(Buffer.from(block.subarray(0, bytesRead)))) {
+    decoder = format === 'mp3' ? createMp3Decoder(await stock.takeMp3()) : createOpusFileDecoder(rateHz);
+    for await (const block of blocks(file, head, () => maker.samples > 0)) {
+      for await (const audio of decoder.push(block)) {
         sourceRateHz = audio.sourceRateHz ?? audio.rateHz;
-        for (const pcm of maker.push(audio.pcm, audio.rateHz)) yield { pcm, sourceRateHz };
+        for (const pcm of maker.push(audio.pcm, audio.rateHz)) {
+          yield { pcm, sourceRateHz };
+          hasBegun();
+        }
       }
       if (maker.samples > MAX_SAMPLES) throw new UnplayableFileError('the file is too long');
-      await setImmediate();
+      await turns.next(maker.samples > 0);
+      if (maker.samples > 0) await stock.refill();
     }
     for (const pcm of maker.end()) yield { pcm, sourceRateHz };
     if (maker.samples === 0) throw new UnplayableFileError('the file has no sound that can be decoded');
   } finally {
-    decoder.free();
+    hasBegun();
+    decoder?.free();
     await file.close();
+    void stock.refill();
+  }
+}
+
+/** The bytes of a file: those that are there already, then those that are read; in small pieces until it has begun. */
+async function* blocks(
+  file: FileHandle,
+  head: Uint8Array<ArrayBuffer>,
+  hasBegun: () => boolean,
+): AsyncGenerator<Buffer> {
+  for (let at = 0; at < head.length; ) {
+    const wanted = hasBegun() ? BLOCK_BYTES : FIRST_BLOCK_BYTES;
+    const block = Buffer.from(head.buffer, head.byteOffset + at, Math.min(wanted, head.length - at));
+    at += block.length;
+    yield block;
+  }
+  for (let at = head.length; ; ) {
+    // A new one each time: what the decoders keep of it must outlive the next read.
+    const block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+    const { bytesRead } = await file.read(block, 0, BLOCK_BYTES, at);
+    if (bytesRead === 0) return;
+    at += bytesRead;
+    yield block.subarray(0, bytesRead);
   }
 }

@@ -1,10 +1,13 @@
+import type { FileHandle } from 'node:fs/promises';
 import type { LegRate } from '@ringwire/rtp';
 import type { CompressedFormat } from './audio-format.js';
 
-/** Media thread → decoder thread: decode that file. */
+/** Media thread → decoder thread: decode that file. The open file and what was read of it are given away with it, so that nothing is opened or read twice. */
 export interface DecodeJob {
   job: number;
-  path: string;
+  file: FileHandle;
+  /** Its first bytes. */
+  head: Uint8Array<ArrayBuffer>;
   format: CompressedFormat;
   rateHz: LegRate;
 }

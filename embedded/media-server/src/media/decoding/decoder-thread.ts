@@ -1,9 +1,13 @@
 import { parentPort } from 'node:worker_threads';
 import { decodeFile } from './decode-file.js';
+import { DecodeTurns } from './decode-turns.js';
 import type { DecodeJob, DecodeReport } from './decoder-protocol.js';
+import { DecoderStock } from './decoder-stock.js';
 import { warmUp } from './warm-up.js';
 
 /** Thread that decodes compressed files; files at the same time take turns. */
+const stock = new DecoderStock();
+const turns = new DecodeTurns();
 const port = parentPort;
 if (!port) throw new Error('decoder-thread is started as a worker thread only');
 
@@ -16,7 +20,8 @@ const report = (message: DecodeReport): void => {
 
 port.on('message', async (job: DecodeJob) => {
   try {
-    for await (const { pcm, sourceRateHz } of decodeFile(job)) report({ job: job.job, pcm, sourceRateHz });
+    for await (const { pcm, sourceRateHz } of decodeFile(job, stock, turns))
+      report({ job: job.job, pcm, sourceRateHz });
     report({ job: job.job });
   } catch (error) {
     report({ job: job.job, problem: error instanceof Error ? error.message : String(error) });
@@ -24,4 +29,4 @@ port.on('message', async (job: DecodeJob) => {
 });
 
 // What is wrong with a library is told to whoever wants a file of its format.
-await warmUp().catch(() => undefined);
+await warmUp(stock).catch(() => undefined);

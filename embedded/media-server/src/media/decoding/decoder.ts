@@ -1,3 +1,4 @@
+import type { FileHandle } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import type { LegRate } from '@ringwire/rtp';
 import type { CompressedFormat } from './audio-format.js';
@@ -16,15 +17,15 @@ export class Decoder {
     if (this.#jobs.size === 0) this.#worker.unref();
   }
 
-  /** Starts decoding; the clip fills from now on. */
-  decode(path: string, format: CompressedFormat, rateHz: LegRate): StreamedClip {
+  /** Starts decoding; the clip fills from now on. The file and its first bytes, which have memory of their own, are given away. */
+  decode(file: FileHandle, head: Uint8Array<ArrayBuffer>, format: CompressedFormat, rateHz: LegRate): StreamedClip {
     const clip = new StreamedClip(rateHz);
-    const job: DecodeJob = { job: this.#nextJob++, path, format, rateHz };
+    const job: DecodeJob = { job: this.#nextJob++, file, head, format, rateHz };
     this.#jobs.set(job.job, clip);
     this.#worker ??= this.#start();
     // Only while it works does it keep its process alive.
     this.#worker.ref();
-    this.#worker.postMessage(job);
+    this.#worker.postMessage(job, [file, head.buffer]);
     return clip;
   }
 

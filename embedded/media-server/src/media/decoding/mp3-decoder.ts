@@ -1,4 +1,4 @@
-import { MPEGDecoder } from 'mpg123-decoder';
+import type { MPEGDecoder } from 'mpg123-decoder';
 import type { DecodedAudio, FileDecoder } from './decode-file.js';
 
 /** Mixes channels of ±1 to mono 16-bit at full amplitude. */
@@ -27,8 +27,6 @@ class Mp3Decoder implements FileDecoder {
 }
 
 /** A decoder of MPEG audio, layers 1 to 3. */
-export async function createMp3Decoder(): Promise<FileDecoder> {
-  const library = new MPEGDecoder();
-  await library.ready;
+export function createMp3Decoder(library: MPEGDecoder): FileDecoder {
   return new Mp3Decoder(library);
 }

@@ -1,4 +1,5 @@
-import { type LegRate, Resampler } from '@ringwire/rtp';
+import type { LegRate, Resampler } from '@ringwire/rtp';
+import type { DecoderStock } from './decoder-stock.js';
 import { PAGE_SAMPLES } from './streamed-clip.js';
 
 /** Converts audio to one rate as it comes, and cuts it into pages. */
@@ -6,6 +7,7 @@ export class PageMaker {
   /** Samples given out so far. */
   samples = 0;
   readonly #rateHz: LegRate;
+  readonly #stock: DecoderStock;
   #page = new Int16Array(PAGE_SAMPLES);
   #filled = 0;
   #resampler: Resampler | undefined;
@@ -14,15 +16,16 @@ export class PageMaker {
   #inputStart = 0;
   #made = 0;
 
-  constructor(rateHz: LegRate) {
+  constructor(rateHz: LegRate, stock: DecoderStock) {
     this.#rateHz = rateHz;
+    this.#stock = stock;
   }
 
   /** Takes the next samples; gives the pages that they fill. */
   *push(pcm: Int16Array, fromHz: number): Generator<Int16Array<ArrayBuffer>> {
     if (fromHz !== (this.#resampler?.fromHz ?? this.#rateHz)) {
       yield* this.#flush();
-      this.#resampler = fromHz === this.#rateHz ? undefined : new Resampler(fromHz, this.#rateHz);
+      this.#resampler = fromHz === this.#rateHz ? undefined : this.#stock.resampler(fromHz, this.#rateHz);
     }
     if (!this.#resampler) {
       yield* this.#put(pcm);
