@@ -1,4 +1,4 @@
-import { carrierRoutes, type OutboundRoutes, type ProcessContext, readConfig } from '@ringwire/common';
+import { type OutboundRoutes, openRouting, type ProcessContext, type Routing, readConfig } from '@ringwire/common';
 import { type Edge, openEdge } from '@ringwire/common/sip/edge.js';
 import type { EdgeConfig } from '@ringwire/common/sip/edge-config.js';
 import { type GatewayConfig, gatewayVars } from './config.js';
@@ -12,18 +12,35 @@ export interface SbcOutbound {
   close(): Promise<void>;
 }
 
-/** Builds the process: calls are taken from the moment at which this resolves. */
+/**
+ * Builds the process: calls are taken from the moment at which this resolves, which is when the rate decks are in memory.
+ *
+ * @param routes - instead of {@link openRouting}'s, for tests
+ */
 export async function openSbcOutbound(
   ctx: ProcessContext,
   config: EdgeConfig,
   gateways: GatewayConfig = readConfig(gatewayVars, ctx.env),
-  routes: OutboundRoutes = carrierRoutes(),
+  routes?: OutboundRoutes,
 ): Promise<SbcOutbound> {
+  let routing: Routing | undefined;
   const edge = await openEdge({
     ctx,
     config,
     role: 'outbound',
-    takeCalls: (open) => takeOutboundCalls(open, { gateways, routes, metrics: gatewayMetrics(open.metrics) }),
+    takeCalls: async (open) => {
+      const metrics = gatewayMetrics(open.metrics);
+      if (routes !== undefined) return takeOutboundCalls(open, { gateways, routes, metrics });
+      routing = await openRouting(open);
+      takeOutboundCalls(open, { gateways, routes: routing.routes, metrics });
+    },
   });
-  return { edge, drain: () => edge.drain(), close: () => edge.close() };
+  return {
+    edge,
+    drain: () => edge.drain(),
+    async close() {
+      await routing?.close();
+      await edge.close();
+    },
+  };
 }

@@ -97,6 +97,18 @@ t.test('health: a gateway that was tried again well is not taken out for what wa
   t.equal(health.condition('back').counts.failures, 12, 'though the score remembers');
 });
 
+t.test('health: who dials wrong numbers, or one again and again, takes no gateway away from others', async (t) => {
+  const health = open(t);
+  const refused = (called: string, status: number) =>
+    attempt('spared', { called, status, outcome: 'refused', isGatewayFailure: true, postDialDelayMs: null });
+  for (let i = 0; i < 20; i++) health.attempted(refused(`1${i}`, [404, 480, 484, 488, 403][i % 5]!));
+  t.match(health.condition('spared'), { state: 'closed', counts: { attempts: 20, failures: 0 } });
+  for (let i = 0; i < 20; i++) health.attempted(refused('1555', 500));
+  t.match(health.condition('spared'), { state: 'closed', counts: { attempts: 21, failures: 1 } });
+  for (let i = 0; i < 4; i++) health.attempted(refused(`1${i}`, 503));
+  t.equal(health.condition('spared').state, 'open', 'but five different numbers that it cannot serve do');
+});
+
 t.test(
   'health: attempts leave the window, buckets expire, and nothing is remembered of a gateway that is gone',
   async (t) => {

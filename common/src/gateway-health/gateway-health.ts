@@ -73,12 +73,21 @@ function parseBucket(hash: Record<string, string>): CountsByGateway {
   return counts;
 }
 
-/** What an attempt says of its gateway; undefined when it says nothing: the caller gave up before anything was heard. */
-function countsOf(attempt: GatewayAttempt): Partial<GatewayCounts> | undefined {
-  const { outcome, isGatewayFailure, postDialDelayMs } = attempt;
-  if (outcome === 'abandoned' && postDialDelayMs === null) return undefined;
+/**
+ * Refusals that tell of the gateway: that it cannot work, or does not know us. What is told of one number or one call (404, 480, 484,
+ * 488, …) may be a reason to try another gateway, but says nothing of this one: who dials wrong numbers must not take a carrier away
+ * from everybody.
+ */
+const SICK_STATUSES = new Set([401, 407, 408, 500, 502, 503, 504]);
+
+/** Whether an attempt tells that its gateway is not well. */
+const isSickness = ({ outcome, status, isGatewayFailure }: GatewayAttempt): boolean =>
+  isGatewayFailure && (outcome !== 'refused' || SICK_STATUSES.has(status));
+
+/** What an attempt says of its gateway. */
+function countsOf({ outcome, postDialDelayMs }: GatewayAttempt, failed: boolean): Partial<GatewayCounts> {
   const delay = postDialDelayMs === null ? {} : { postDialDelayMs: Math.round(postDialDelayMs), postDialDelays: 1 };
-  return { attempts: 1, failures: Number(isGatewayFailure), answered: Number(outcome === 'answered'), ...delay };
+  return { attempts: 1, failures: Number(failed), answered: Number(outcome === 'answered'), ...delay };
 }
 
 /** Options of {@link openGatewayHealth}. */
@@ -104,6 +113,8 @@ export function openGatewayHealth(options: GatewayHealthOptions): GatewayHealth 
   const shared = new HealthWindow();
   /** Gateways that something is remembered of; {@link judge} forgets the others. */
   const circuits = new Map<string, Circuit>();
+  /** The number that a gateway refused last; forgotten with the next attempt that goes otherwise, or with its circuit. */
+  const lastRefused = new Map<string, string>();
   const scores = new Map<string, number>();
   let isStale = false;
   let running: Promise<void> | undefined;
@@ -141,7 +152,9 @@ export function openGatewayHealth(options: GatewayHealthOptions): GatewayHealth 
       const { state } = step(sid, { type: 'tick', atMs });
       // What it did is out of the window: nothing is left to remember, unless it is out.
       const isForgotten = state === 'half-open' && atMs > circuit.outUntilMs + WINDOW_MS;
-      if (!counted.has(sid) && (state === 'closed' || isForgotten)) circuits.delete(sid);
+      if (counted.has(sid) || (state !== 'closed' && !isForgotten)) continue;
+      circuits.delete(sid);
+      lastRefused.delete(sid);
     }
   };
 
@@ -212,11 +225,17 @@ export function openGatewayHealth(options: GatewayHealthOptions): GatewayHealth 
       },
     },
     attempted(attempt) {
-      const counts = countsOf(attempt);
-      if (counts === undefined) return;
+      const { outcome, called, postDialDelayMs } = attempt;
+      // The caller gave up before anything was heard: nobody knows what would have come.
+      if (outcome === 'abandoned' && postDialDelayMs === null) return;
       const sid = attempt.gateway.sipGatewaySid;
-      own.add(bucketAt(now()), sid, counts);
-      step(sid, { type: 'attempt', failed: attempt.isGatewayFailure, atMs: now() });
+      const failed = isSickness(attempt);
+      // Somebody who redials a number that a gateway cannot serve tells no more with each call.
+      if (failed && outcome === 'refused' && lastRefused.get(sid) === called) return;
+      if (failed && outcome === 'refused') lastRefused.set(sid, called);
+      else lastRefused.delete(sid);
+      own.add(bucketAt(now()), sid, countsOf(attempt, failed));
+      step(sid, { type: 'attempt', failed, atMs: now() });
     },
     pinged(sid, failed) {
       own.add(bucketAt(now()), sid, { pings: 1, pingFailures: Number(failed) });

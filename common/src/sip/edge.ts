@@ -41,6 +41,9 @@ import { asSipStack, type SipStack } from './stack.js';
 /** An edge process's parts, connected and running. */
 export interface Edge {
   readonly instanceId: string;
+  /** Never asked on the path of a call. */
+  readonly db: Database;
+  readonly redis: Redis;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly edgeMetrics: EdgeMetrics;
@@ -169,7 +172,7 @@ export async function openEdge(options: {
   config: EdgeConfig;
   role: CallDirection;
   routes?: (app: Express, edge: Pick<Edge, 'sources'>) => void;
-  takeCalls: (edge: Edge) => void;
+  takeCalls: (edge: Edge) => void | Promise<void>;
 }): Promise<Edge> {
   const { ctx, config, role } = options;
   const { logger, instanceId } = ctx;
@@ -257,7 +260,7 @@ export async function openEdge(options: {
       return closing;
     },
   };
-  options.takeCalls(edge);
+  await options.takeCalls(edge);
   const info = (): SbcInfo => ({
     instanceId,
     role,

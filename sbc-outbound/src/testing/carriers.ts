@@ -119,11 +119,11 @@ export interface PlacedCall {
   readonly callId: Promise<string>;
 }
 
-/** Calls a number over a carrier through the edge. */
+/** Calls a number through the edge, over a carrier or as routing decides. */
 export function dial(
   fs: TestFeatureServer,
   server: ServerProcess,
-  carrierSid: string,
+  carrierSid: string | null,
   options: { number?: string; from?: string; sdp?: string; headers?: Record<string, string> } = {},
 ): PlacedCall {
   const { number = '4930123456', from = '<sip:15550002222@localhost>', sdp = fs.sdp, headers = {} } = options;
@@ -142,7 +142,7 @@ export function dial(
         'X-Account-Sid': SEED.accountSid,
         'X-Call-Sid': randomUUID(),
         'X-Jambonz-Routing': 'phone',
-        'X-Requested-Carrier-Sid': carrierSid,
+        ...(carrierSid === null ? {} : { 'X-Requested-Carrier-Sid': carrierSid }),
         ...headers,
       },
     },
