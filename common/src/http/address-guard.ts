@@ -1,0 +1,111 @@
+import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
+import { BlockList, isIP } from 'node:net';
+import { RingwireError } from '../errors.js';
+
+/** A request would go to an address that is not on the public internet. */
+export class PrivateAddressError extends RingwireError {
+  readonly code: string = 'http/private-address';
+}
+
+/** Addresses that are not on the public internet (RFC 6890 and its registries). */
+const PRIVATE: ReadonlyArray<[string, number, 'ipv4' | 'ipv6']> = [
+  ['0.0.0.0', 8, 'ipv4'],
+  ['10.0.0.0', 8, 'ipv4'],
+  ['100.64.0.0', 10, 'ipv4'],
+  ['127.0.0.0', 8, 'ipv4'],
+  ['169.254.0.0', 16, 'ipv4'],
+  ['172.16.0.0', 12, 'ipv4'],
+  ['192.0.0.0', 24, 'ipv4'],
+  ['192.0.2.0', 24, 'ipv4'],
+  ['192.88.99.0', 24, 'ipv4'],
+  ['192.168.0.0', 16, 'ipv4'],
+  ['198.18.0.0', 15, 'ipv4'],
+  ['198.51.100.0', 24, 'ipv4'],
+  ['203.0.113.0', 24, 'ipv4'],
+  ['224.0.0.0', 4, 'ipv4'],
+  ['240.0.0.0', 4, 'ipv4'],
+  ['::', 127, 'ipv6'],
+  ['64:ff9b:1::', 48, 'ipv6'],
+  ['100::', 64, 'ipv6'],
+  ['2001:db8::', 32, 'ipv6'],
+  ['fc00::', 7, 'ipv6'],
+  ['fe80::', 10, 'ipv6'],
+  ['ff00::', 8, 'ipv6'],
+];
+
+type LookupCallback = (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void;
+
+/** The shape of `dns.lookup` that `http.request` and `net.connect` take. */
+export type LookupFunction = (hostname: string, options: LookupOptions, callback: LookupCallback) => void;
+
+/** What an {@link AddressGuard} lets through, and what it says of the rest. */
+export interface AddressGuardOptions {
+  allowPrivate: boolean;
+  /** The error for a forbidden host; by default a {@link PrivateAddressError}. */
+  forbidden?: (host: string) => Error;
+}
+
+/**
+ * Keeps requests that customers and callers cause away from the operator's own network. The check is made on the address that is
+ * connected to, not on the name, so that a name cannot change its mind in between (DNS rebinding).
+ */
+export class AddressGuard {
+  readonly #blocked = new BlockList();
+
+  constructor(private readonly options: AddressGuardOptions) {
+    for (const [address, prefix, family] of PRIVATE) this.#blocked.addSubnet(address, prefix, family);
+  }
+
+  /** Whether a numeric address may be connected to. */
+  allows(address: string): boolean {
+    if (this.options.allowPrivate) return true;
+    const family = isIP(address);
+    if (family === 0) return false;
+    const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+    if (mapped) return !this.#blocked.check(mapped, 'ipv4');
+    return !this.#blocked.check(address, family === 4 ? 'ipv4' : 'ipv6');
+  }
+
+  /**
+   * Refuses URLs whose host is a literal private address; names are checked by {@link lookup} when they are resolved.
+   * @throws PrivateAddressError, or what the options make of it
+   */
+  checkLiteral(url: URL): void {
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    if (isIP(host) !== 0 && !this.allows(host)) throw this.#forbidden(host);
+  }
+
+  /**
+   * Like {@link checkLiteral}, and resolves names too; for URLs that another program will fetch.
+   * @throws PrivateAddressError, or what the options make of it; names that do not resolve pass, so that the fetching program reports them.
+   */
+  async checkResolved(url: URL): Promise<void> {
+    this.checkLiteral(url);
+    if (this.options.allowPrivate || isIP(url.hostname.replace(/^\[|\]$/g, '')) !== 0) return;
+    const addresses = await new Promise<LookupAddress[]>((resolve) =>
+      lookup(url.hostname, { all: true }, (error, found) => resolve(error ? [] : found)),
+    );
+    const bad = addresses.find(({ address }) => !this.allows(address));
+    if (bad) throw this.#forbidden(`${url.hostname} (${bad.address})`);
+  }
+
+  /** `dns.lookup` for agents: fails for names that resolve to a forbidden address. */
+  readonly lookup: LookupFunction = (hostname, options, callback) => {
+    lookup(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error) return callback(error, []);
+      const bad = addresses.find(({ address }) => !this.allows(address));
+      if (bad) return callback(this.#forbidden(`${hostname} (${bad.address})`), []);
+      if (options.all) return callback(null, addresses);
+      const first = addresses[0];
+      if (!first) return callback(Object.assign(new Error(`no address for ${hostname}`), { code: 'ENOTFOUND' }), []);
+      return callback(null, first.address, first.family);
+    });
+  };
+
+  #forbidden(host: string): Error {
+    return (
+      this.options.forbidden?.(host) ??
+      new PrivateAddressError(`the private address ${host} may not be requested`, { host })
+    );
+  }
+}

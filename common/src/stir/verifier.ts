@@ -1,0 +1,194 @@
+import type { X509Certificate } from 'node:crypto';
+import { type CallParties, callParties, type SignedRequest } from './call-parties.js';
+import { canonicalNumber } from './canonical-number.js';
+import { type CertificateChain, chainProblem } from './certificate.js';
+import type { CertificateCache } from './certificate-cache.js';
+import { type IdentityHeader, parseIdentityHeaders } from './identity-header.js';
+import {
+  expandPassport,
+  isSignedBy,
+  type ParsedPassport,
+  type Passport,
+  type PassportParty,
+  parsePassport,
+} from './passport.js';
+import { type StirDiversion, type StirRefusalCode, type StirResult, type StirStatus, stirResult } from './result.js';
+import { coversNumber } from './tn-auth-list.js';
+
+/** What a {@link StirVerifier} judges by. */
+export interface StirVerifierOptions {
+  certificates: CertificateCache;
+  /** Roots that the operator trusts; without any nothing is fetched and nothing can be valid. */
+  roots: readonly X509Certificate[];
+  /** How long one call may wait for certificates. */
+  waitMs: number;
+  /** Country code of numbers that are dialled nationally, see {@link canonicalNumber}. */
+  countryCode?: string;
+  /** Ms since the epoch. @defaultValue Date.now */
+  now?: () => number;
+}
+
+/** How far `iat` may be from now (RFC 8224 §6.2 step 4, RFC 8588 §3). */
+const FRESH_MS = 60_000;
+/** Diversions that are looked at. */
+const MAX_DIVERSIONS = 4;
+
+/** Why a PASSporT is not valid. */
+interface Problem {
+  status: Exclude<StirStatus, 'valid' | 'none'>;
+  code: StirRefusalCode;
+  reason: string;
+}
+
+const invalid = (code: StirRefusalCode, reason: string): Problem => ({ status: 'invalid', code, reason });
+const unverified = (code: StirRefusalCode, reason: string): Problem => ({ status: 'unverified', code, reason });
+
+/** The outcome of the signature's check: the certificate may be known although something else is wrong. */
+interface Signature {
+  problem: Problem | null;
+  chain?: CertificateChain;
+}
+
+/** Verifies who calls (RFC 8224 §6.2): PASSporTs of type `shaken`, `div` and without one, ES256, certificates from their URL. */
+export class StirVerifier {
+  readonly #now: () => number;
+
+  constructor(private readonly options: StirVerifierOptions) {
+    this.#now = options.now ?? Date.now;
+  }
+
+  /** Takes at most as long as the options let it wait; never rejects. */
+  async verify(request: SignedRequest): Promise<StirResult> {
+    if (!request.identity?.trim()) return stirResult('none', { code: 428, reason: 'no Identity header' });
+    const { headers, unreadable } = parseIdentityHeaders(request.identity);
+    const main = headers.find(({ ppt }) => ppt === 'shaken') ?? headers.find(({ ppt }) => ppt === undefined);
+    if (!main) {
+      return unreadable > 0
+        ? stirResult('invalid', { code: 438, reason: 'the Identity header cannot be read' })
+        : stirResult('none', { code: 428, reason: 'no Identity header of a known type' });
+    }
+    const parties = callParties(request, this.options.countryCode);
+    const parsed = this.#parse(main, request, parties);
+    if (!parsed.ok) return stirResult('invalid', { code: 438, reason: parsed.reason });
+    const { passport } = parsed;
+    const diversions = headers.filter(({ ppt }) => ppt === 'div').slice(0, MAX_DIVERSIONS);
+    // Side by side: each may have to wait for its certificate, all for no longer than one.
+    const [signature, div] = await Promise.all([
+      this.#check(main, passport, passport.claims.orig),
+      Promise.all(diversions.map((header) => this.#diversion(header, passport))),
+    ]);
+    const known = div.filter((diversion) => diversion !== null);
+    const mismatch = this.#mismatch(passport, parties, known);
+    return this.#result(passport, mismatch ?? signature.problem, signature.chain, known);
+  }
+
+  #parse(header: IdentityHeader, request: SignedRequest, parties: CallParties): ParsedPassport {
+    if (!header.isCompact) return parsePassport(header.token);
+    if (header.ppt === 'shaken') return { ok: false, reason: 'a shaken PASSporT must be in full form' };
+    const signedAtMs = Date.parse(request.date ?? '');
+    const [dest] = parties.called;
+    if (Number.isNaN(signedAtMs)) return { ok: false, reason: 'a PASSporT in compact form needs a Date header' };
+    if (!parties.caller || !dest) return { ok: false, reason: 'caller or called party cannot be read' };
+    return expandPassport(
+      header.token,
+      { alg: header.alg, typ: 'passport', x5u: header.info },
+      {
+        orig: parties.caller,
+        dest: { tn: dest.tn === undefined ? [] : [dest.tn], uri: dest.uri === undefined ? [] : [dest.uri] },
+        iat: Math.floor(signedAtMs / 1000),
+      },
+    );
+  }
+
+  /** What the header and its certificate say of the signature; `signer` is whose number it speaks for. */
+  async #check(header: IdentityHeader, passport: Passport, signer: PassportParty): Promise<Signature> {
+    const problem = this.#headerProblem(header, passport);
+    if (problem) return { problem };
+    const { roots, certificates, waitMs } = this.options;
+    if (roots.length === 0) return { problem: unverified(437, 'no trusted roots are configured') };
+    const fetched = await certificates.get(passport.header.x5u, waitMs);
+    if (!fetched.ok) {
+      const isMissing = fetched.kind === 'unavailable';
+      return { problem: isMissing ? unverified(436, fetched.reason) : invalid(437, fetched.reason) };
+    }
+    const { chain } = fetched;
+    const untrusted = chainProblem(chain, roots, this.#now());
+    if (untrusted) return { problem: invalid(437, untrusted) };
+    if (!isSignedBy(passport, chain.publicKey)) return { chain, problem: invalid(438, 'the signature is wrong') };
+    const isCovered = signer.tn === undefined || !chain.tnAuthList || coversNumber(chain.tnAuthList, signer.tn);
+    if (!isCovered) return { chain, problem: invalid(437, `the certificate is not for the number ${signer.tn}`) };
+    return { chain, problem: null };
+  }
+
+  #headerProblem(header: IdentityHeader, { header: signed, claims }: Passport): Problem | null {
+    if (header.alg !== 'ES256' || signed.alg !== 'ES256') return invalid(437, 'the algorithm is not ES256');
+    if (header.ppt !== signed.ppt) return invalid(438, 'ppt of the Identity header is not that of the PASSporT');
+    if (header.info !== signed.x5u) return invalid(436, 'info of the Identity header is not x5u of the PASSporT');
+    const ageMs = this.#now() - claims.iat * 1000;
+    if (Math.abs(ageMs) > FRESH_MS) {
+      return invalid(403, `the PASSporT was signed ${Math.round(ageMs / 1000)} s ago, more than ${FRESH_MS / 1000}`);
+    }
+    return null;
+  }
+
+  async #diversion(header: IdentityHeader, main: Passport): Promise<StirDiversion | null> {
+    const parsed = header.isCompact ? null : parsePassport(header.token);
+    if (!parsed?.ok) return null;
+    const { div, dest, orig } = parsed.passport.claims;
+    const to = dest.tn[0];
+    if (div?.tn === undefined || to === undefined) return null;
+    // RFC 8946 §4.1: it is signed for the number that was diverted, and repeats the caller.
+    const isSameCaller = orig.tn === main.claims.orig.tn && orig.uri === main.claims.orig.uri;
+    const { problem } = await this.#check(header, parsed.passport, div);
+    return { from: div.tn, to, isValid: isSameCaller && problem === null };
+  }
+
+  /** Whether the PASSporT is about another call: RFC 8224 §6.2 step 3, diversions as RFC 8946 §5. */
+  #mismatch({ claims }: Passport, parties: CallParties, diversions: readonly StirDiversion[]): Problem | null {
+    const { caller, callerHeader, called } = parties;
+    if (!caller || !isSame(claims.orig, caller)) {
+      const shown = caller?.tn ?? caller?.uri ?? 'nobody';
+      return invalid(438, `orig ${claims.orig.tn ?? claims.orig.uri} is not ${callerHeader} ${shown}`);
+    }
+    const reached = new Set(called.flatMap(({ tn, uri }) => [tn ?? uri ?? '']));
+    // Each valid diversion to a number that is reached leads back to the number before it.
+    for (let i = 0; i < diversions.length; i++) {
+      for (const { from, to, isValid } of diversions) {
+        if (isValid && reached.has(canonicalClaim(to))) reached.add(canonicalClaim(from));
+      }
+    }
+    const { tn, uri } = claims.dest;
+    if (tn.some((number) => reached.has(canonicalClaim(number))) || uri.some((one) => reached.has(one))) return null;
+    const shown = called.map((party) => party.tn ?? party.uri).join(' or ');
+    return invalid(438, `dest ${[...tn, ...uri].join(', ').slice(0, 64)} is not ${shown}`);
+  }
+
+  #result(
+    { claims }: Passport,
+    problem: Problem | null,
+    chain: CertificateChain | undefined,
+    div: StirDiversion[],
+  ): StirResult {
+    const { orig, dest, attest, origid, iat } = claims;
+    const origin = orig.tn ?? orig.uri;
+    const spc = chain?.tnAuthList?.spcs;
+    return stirResult(problem?.status ?? 'valid', {
+      ...(attest === undefined ? {} : problem ? { claimedAttest: attest } : { attest }),
+      ...(origin === undefined ? {} : { orig: origin }),
+      dest: [...dest.tn, ...dest.uri],
+      ...(origid === undefined ? {} : { origid }),
+      iat,
+      ...(spc === undefined || spc.length === 0 ? {} : { spc }),
+      ...(div.length === 0 ? {} : { div }),
+      ...(problem ? { code: problem.code, reason: problem.reason } : {}),
+    });
+  }
+}
+
+/** Claims should be canonical already; a plus that some signers leave does no harm. */
+const canonicalClaim = (number: string): string => canonicalNumber(number) ?? number;
+
+function isSame(claimed: PassportParty, party: PassportParty): boolean {
+  if (claimed.tn !== undefined) return canonicalClaim(claimed.tn) === party.tn;
+  return claimed.uri === party.uri;
+}
