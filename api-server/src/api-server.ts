@@ -26,6 +26,9 @@ import { timelineRoutes } from './call-history/timeline-routes.js';
 import { carrierRoutes } from './carriers/routes.js';
 import { limitRoutes } from './limits/routes.js';
 import { phoneNumberRoutes } from './phone-numbers/routes.js';
+import { routePreviewRoutes } from './routing/preview-route.js';
+import { rateDeckRoutes } from './routing/rate-deck-routes.js';
+import { createRoutePreview, type RoutePreview } from './routing/route-preview.js';
 import { startWorkers } from './workers/workers.js';
 
 /** What the routes work with. */
@@ -34,6 +37,7 @@ export interface ApiContext {
   readonly encryptionSecret: Secret;
   readonly timelineHub: TimelineHub;
   readonly sipCaptures: SipCaptures;
+  readonly routePreview: RoutePreview;
   /** Ends of the event streams that are open; called when the server drains. */
   readonly openStreams: Set<() => void>;
   /** Tells the processes on the call path to reload. Does not fail: they reload by themselves after 30 s. */
@@ -88,6 +92,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     encryptionSecret,
     timelineHub,
     sipCaptures: createSipCaptures(options.sipCaptures ?? [], logger),
+    routePreview: createRoutePreview({ db, redis, logger, encryptionSecret }),
     openStreams: new Set(),
     async provisioningChanged(table) {
       if (redis.status !== 'ready') return;
@@ -108,6 +113,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   applicationRoutes(v1, context);
   carrierRoutes(v1, context);
   phoneNumberRoutes(v1, context);
+  rateDeckRoutes(v1, context);
+  routePreviewRoutes(v1, context);
   limitRoutes(v1, context);
   callHistoryRoutes(v1, context);
   timelineRoutes(v1, context);
@@ -131,6 +138,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       await drain();
       await workers?.close();
       await timelineHub.close();
+      await context.routePreview.close();
       await closeRedis(redis);
       await db.close();
     },

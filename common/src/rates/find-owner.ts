@@ -28,13 +28,21 @@ function only(rows: Named[], what: string, name: string): Named {
  *
  * @throws {@link OwnerNotFoundError}
  */
-export async function findOwner(db: Queryable, names: { account?: string; carrier: string }): Promise<DeckOwner> {
-  const { account: accountName, carrier: carrierName } = names;
+export async function findOwner(
+  db: Queryable,
+  names: {
+    account?: string;
+    carrier: string /** Where there is no account: any, unless given. */;
+    serviceProviderSid?: string;
+  },
+): Promise<DeckOwner> {
+  const { account: accountName, carrier: carrierName, serviceProviderSid } = names;
   if (accountName === undefined) {
     const shared = await db.query<Named>(
       `SELECT voip_carrier_sid AS sid, account_sid, service_provider_sid FROM voip_carriers
-       WHERE account_sid IS NULL AND service_provider_sid IS NOT NULL AND (voip_carrier_sid = ? OR name = ?)`,
-      [carrierName, carrierName],
+       WHERE account_sid IS NULL AND service_provider_sid IS NOT NULL AND (voip_carrier_sid = ? OR name = ?)
+         ${serviceProviderSid === undefined ? '' : 'AND service_provider_sid = ?'}`,
+      [carrierName, carrierName, ...(serviceProviderSid === undefined ? [] : [serviceProviderSid])],
     );
     const carrier = only(shared, 'carrier shared by a service provider', carrierName);
     return { accountSid: null, serviceProviderSid: carrier.service_provider_sid ?? '', voipCarrierSid: carrier.sid };
