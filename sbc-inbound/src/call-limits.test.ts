@@ -39,6 +39,8 @@ async function startEdgeProcesses(): Promise<EdgeProcesses> {
       DRACHTIO_PORT: `${server.controlPort}`,
       MAX_EVENT_LOOP_LAG_MS: '0',
       CALL_COUNT_EXPIRY_MS: `${EXPIRY_MS}`,
+      // A busy disk must not look like a Redis that is away.
+      CALL_LIMIT_TIMEOUT_MS: '60000',
       LOG_LEVEL: 'fatal',
     },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -86,6 +88,8 @@ t.test(
     await until('all is given back', async () => (await counts()).join() === '0,0,0');
 
     const place = (i: number): OutgoingCall => caller.call(edges[i % 2]!.server.sipPort, NUMBER);
+    // Whichever is faster, each process has some of the calls.
+    const first = await Promise.all(Array.from({ length: 20 }, (_, i) => place(i).answered));
     const calls = Array.from({ length: 200 }, (_, i) => place(i));
     const outcomes = await Promise.all(
       calls.map(async (call) => ({
@@ -95,8 +99,8 @@ t.test(
     );
     const dialogs = outcomes.flatMap(({ dialog }, i) => (dialog ? [{ dialog, edge: i % 2 }] : []));
     const refused = outcomes.flatMap(({ response }) => (response ? [response] : []));
-    t.equal(dialogs.length, LIMIT);
-    t.equal(refused.length, 200 - LIMIT);
+    t.equal(dialogs.length, LIMIT - first.length);
+    t.equal(refused.length, 200 - LIMIT + first.length);
     t.ok(
       refused.every(
         (response) =>
@@ -112,9 +116,10 @@ t.test(
     t.equal(alerts.length, 1, 'one alert for all of them');
     t.match(alerts[0]?.data, { alertType: 'account-call-limit', accountSid: SEED.accountSid });
 
+    dialogs.push(...first.map((dialog, i) => ({ dialog, edge: i % 2 })));
     const survivors = dialogs.filter(({ edge }) => edge === 0).map(({ dialog }) => dialog);
     const lost = dialogs.filter(({ edge }) => edge === 1).map(({ dialog }) => dialog);
-    t.ok(survivors.length > 0 && lost.length > 0);
+    t.ok(survivors.length >= 10 && lost.length >= 10);
     const ends = Promise.all(lost.map(ended));
     edges[1]!.child.kill('SIGKILL');
     const killedAt = performance.now();
@@ -126,6 +131,10 @@ t.test(
       return dialog !== undefined;
     });
     t.ok(performance.now() - killedAt < EXPIRY_MS + 3_000);
+    // Its calls came one after the other, and so do their places.
+    const key = callPlacesKey(SEED.serviceProviderSid, 'inbound', 'account', SEED.accountSid);
+    const living = () => stores.redis.zcount(key, Date.now(), '+inf');
+    await until('all its places are back', async () => (await living()) === survivors.length + more.length);
     // As many as the killed process had, and not one more.
     const tries = await Promise.all(
       Array.from({ length: lost.length + 5 }, () => place(0).answered.catch(() => undefined)),

@@ -37,8 +37,8 @@ export type PlaceResult = { ok: true; place: CallPlace } | { ok: false; reached:
 /** Counts the calls of accounts, applications and service providers over all processes, and says when there is no room. */
 export interface CallLimits {
   /**
-   * Takes a place in all of the call's counts, or in none. Never rejects, and answers within {@link TAKE_DEADLINE_MS}: while
-   * Redis is away every call is let in, and counts again when Redis is back.
+   * Takes a place in all of the call's counts, or in none. Never rejects, and answers within `deadlineMs`: while Redis is away
+   * every call is let in, and counts again when Redis is back.
    */
   take(call: CountedCall): Promise<PlaceResult>;
   /** Calls of this process that hold a place. */
@@ -47,8 +47,6 @@ export interface CallLimits {
   close(): Promise<void>;
 }
 
-/** A call waits no longer for its place. Larger delays the first calls while Redis hangs, smaller lets too many in on a busy machine. */
-export const TAKE_DEADLINE_MS = 2_000;
 /** One alert for a limit in this time, whatever the number of processes and refused calls. */
 export const ALERT_QUIET_MS = 60_000;
 /** How often the log says that calls were not counted. */
@@ -62,7 +60,7 @@ const scopesOf = (call: CountedCall): { scope: LimitScope; sid: string }[] => [
 ];
 
 /** The answer, or undefined when there is none in time. */
-async function withinDeadline<T>(answer: Promise<T>, onLate: () => void): Promise<T | undefined> {
+async function withinDeadline<T>(answer: Promise<T>, deadlineMs: number, onLate: () => void): Promise<T | undefined> {
   let deadline: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
     deadline = setTimeout(() => {
@@ -74,7 +72,7 @@ async function withinDeadline<T>(answer: Promise<T>, onLate: () => void): Promis
           resolve(undefined);
         }),
       );
-    }, TAKE_DEADLINE_MS);
+    }, deadlineMs);
   });
   return Promise.race([answer, late]).finally(() => {
     clearTimeout(deadline);
@@ -92,10 +90,12 @@ export function callLimits(options: {
   limitOf: (scope: LimitScope, sid: string) => number | null;
   /** How long a place outlives its owner. */
   expiryMs: number;
+  /** How long a call waits for its place. Larger delays the first calls while Redis hangs, smaller lets too many in on a busy machine. */
+  deadlineMs: number;
   logger: Logger;
   metrics: Metrics;
 }): CallLimits {
-  const { redis, direction, owner, limitOf, expiryMs, logger } = options;
+  const { redis, direction, owner, limitOf, expiryMs, deadlineMs, logger } = options;
   const checks = options.metrics.counter({
     name: 'ringwire_call_limit_checks_total',
     help: 'Calls asked for a place: admitted, refused, or unchecked because Redis did not answer',
@@ -174,7 +174,7 @@ export function callLimits(options: {
       });
     // Without a limit there is nothing to wait for: the call is only counted.
     if (limits.every((limit) => limit === null)) return null;
-    const result = await withinDeadline(answer, () => {
+    const result = await withinDeadline(answer, deadlineMs, () => {
       isHung = true;
     });
     if (result === undefined) return undefined;

@@ -30,6 +30,11 @@ export const edgeVars = {
     min: 500,
     doc: 'how long the calls of a process that died count against the limits of accounts, applications and service providers',
   }),
+  CALL_LIMIT_TIMEOUT_MS: integer({
+    default: 2_000,
+    min: 50,
+    doc: 'how long a call waits for Redis to say whether a limit is reached; then it is let in',
+  }),
   KEEPALIVE_MS: integer({
     default: 8_000,
     min: 100,

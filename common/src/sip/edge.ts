@@ -137,6 +137,7 @@ async function openStores(
     owner: instanceId,
     limitOf: (scope, sid) => provisioning.snapshot().callLimit(scope, sid),
     expiryMs: config.CALL_COUNT_EXPIRY_MS,
+    deadlineMs: config.CALL_LIMIT_TIMEOUT_MS,
     logger,
     metrics,
   });
