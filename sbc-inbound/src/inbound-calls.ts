@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type CallStarted, nowMs } from '@ringwire/common';
 import { BridgedCall } from '@ringwire/common/sip/bridged-call.js';
 import { CallJournal } from '@ringwire/common/sip/call-journal.js';
+import type { DigestServer } from '@ringwire/common/sip/digest/digest-server.js';
 import type { Edge } from '@ringwire/common/sip/edge.js';
 import { reasonHeader } from '@ringwire/common/sip/header-policy.js';
 import { hasRoom } from '@ringwire/common/sip/incoming.js';
@@ -10,6 +11,7 @@ import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
 import { watchCancel } from '@ringwire/common/sip/two-leg-setup.js';
 import { type Admission, admit } from './admission/admit.js';
+import type { TemporaryGateways } from './admission/temporary-gateways.js';
 import type { Destination, Invite, Rejection } from './admission/types.js';
 import { addressOfFeatureServer, headersToFeatureServer } from './feature-server-leg.js';
 import { type FeatureServers, mayTryNext } from './feature-servers.js';
@@ -18,6 +20,8 @@ import { type FeatureServers, mayTryNext } from './feature-servers.js';
 export interface InboundOptions {
   edge: Edge;
   servers: FeatureServers;
+  digest: DigestServer;
+  temporary: TemporaryGateways;
 }
 
 /** Takes INVITEs from outside until the process ends; answers OPTIONS, by which carriers check that we live. */
@@ -48,6 +52,8 @@ async function takeCall(
     callSid,
     snapshot: edge.provisioning.snapshot(),
     limits: edge.limits,
+    digest: options.digest,
+    temporary: options.temporary,
     trusted: edge.privateNetworks,
   });
   if (!admission.ok) {
@@ -117,6 +123,11 @@ function reject(
   const { status, reason, metric, phrase, alert } = rejection;
   const cancelled = response.finalResponseSent;
   respond(response, status, phrase, { headers: { ...reasonHeader(reason), ...rejection.headers } });
+  if (status === 401) {
+    // A question, no refusal.
+    edge.edgeMetrics.rejected(metric);
+    return;
+  }
   if (!rejection.recorded || !invite) {
     edge.refusals.tell(request, { status, cause: rejection.cause ?? reason, metric });
     edge.logger.debug({ metric, source: request.source_address, sipCallId: request.get('Call-ID') }, 'INVITE rejected');

@@ -1,6 +1,9 @@
-import type { ProcessContext } from '@ringwire/common';
+import { type ProcessContext, readConfig } from '@ringwire/common';
+import { type DigestServer, digestServer } from '@ringwire/common/sip/digest/digest-server.js';
 import { type Edge, openEdge } from '@ringwire/common/sip/edge.js';
 import type { EdgeConfig } from '@ringwire/common/sip/edge-config.js';
+import { temporaryGateways } from './admission/temporary-gateways.js';
+import { type AdmissionConfig, admissionVars, DIGEST_ALGORITHMS } from './config.js';
 import { type FeatureServers, featureServers } from './feature-servers.js';
 import { takeInboundCalls } from './inbound-calls.js';
 import { type Reachability, watchReachability } from './reachability.js';
@@ -14,9 +17,14 @@ export interface SbcInbound {
 }
 
 /** Builds the process: calls are taken from the moment at which this resolves. */
-export async function openSbcInbound(ctx: ProcessContext, config: EdgeConfig): Promise<SbcInbound> {
+export async function openSbcInbound(
+  ctx: ProcessContext,
+  config: EdgeConfig,
+  admission: AdmissionConfig = readConfig(admissionVars, ctx.env),
+): Promise<SbcInbound> {
   let servers: FeatureServers | undefined;
   let reachability: Reachability | undefined;
+  let digest: DigestServer | undefined;
   const edge = await openEdge({
     ctx,
     config,
@@ -25,7 +33,9 @@ export async function openSbcInbound(ctx: ProcessContext, config: EdgeConfig): P
     takeCalls(opened) {
       reachability = watchReachability(opened.bridging.link, opened.featureServers);
       servers = featureServers(opened.featureServers, reachability);
-      takeInboundCalls({ edge: opened, servers });
+      const { redis, logger } = opened;
+      digest = digestServer({ redis, logger, algorithms: DIGEST_ALGORITHMS[admission.SIP_DIGEST] });
+      takeInboundCalls({ edge: opened, servers, digest, temporary: temporaryGateways(redis) });
     },
   });
   return {
@@ -34,6 +44,7 @@ export async function openSbcInbound(ctx: ProcessContext, config: EdgeConfig): P
     async close() {
       servers?.close();
       reachability?.close();
+      digest?.close();
       await edge.close();
     },
   };

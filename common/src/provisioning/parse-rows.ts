@@ -1,9 +1,10 @@
-import { isIPv4 } from 'node:net';
 import { isEncrypted } from '../secrets/encryption.js';
+import { ADDRESS_BITS, type IpAddress, parseIp } from '../sip/ip-address.js';
 import type {
   Account,
   Application,
   CallLimitRow,
+  InboundRules,
   Lcr,
   LcrCarrierSetEntry,
   LcrRoute,
@@ -209,6 +210,42 @@ const outboundRules = (row: RawRow): OutboundRules => {
   };
 };
 
+/** Other headers tell nobody apart: those of every call, and ours, which are removed. */
+const MATCH_HEADER = /^(?:X-|P-)[A-Za-z0-9-]{1,60}$/i;
+
+const inboundRules = (row: RawRow): InboundRules => {
+  const header = optionalText(row, 'inbound_match_header') || null;
+  if (header !== null && !MATCH_HEADER.test(header)) {
+    throw new BadColumn('inbound_match_header', 'is not the name of an X- or P- header');
+  }
+  const digits = (column: string): string => {
+    const value = optionalText(row, column) ?? '';
+    if (!/^\d*$/.test(value)) throw new BadColumn(column, 'is not digits');
+    return value;
+  };
+  const length = row.inbound_national_length ?? null;
+  return {
+    header,
+    headerValue: optionalText(row, 'inbound_match_value') || null,
+    trunkGroup: optionalText(row, 'inbound_trunk_group') || null,
+    trunkContext: optionalText(row, 'inbound_trunk_context') || null,
+    countryCode: digits('inbound_country_code') || null,
+    nationalPrefix: digits('inbound_national_prefix'),
+    internationalPrefix: digits('inbound_international_prefix'),
+    nationalLength: length === null ? null : whole(row, 'inbound_national_length', 3, 15),
+  };
+};
+
+/**
+ * The prefix length of a gateway. 32 is what the column holds when nobody said anything: an IPv6 address that is more than a /32
+ * is a single host then, not its provider's whole network.
+ */
+const prefixLength = (row: RawRow, ip: IpAddress | null): number => {
+  const bits = whole(row, 'netmask', 1, ADDRESS_BITS[ip?.family ?? 4]);
+  const isHost = ip?.family === 6 && BigInt.asUintN(96, ip.value) !== 0n;
+  return bits === 32 && isHost ? 128 : bits;
+};
+
 /** Reads a row of its table; throws on a column that cannot be used. */
 export const parseVoipCarrier = (row: RawRow, decrypt: Decrypt): VoipCarrier => ({
   voipCarrierSid: text(row, 'voip_carrier_sid'),
@@ -232,19 +269,20 @@ export const parseVoipCarrier = (row: RawRow, decrypt: Decrypt): VoipCarrier => 
   registerFromDomain: optionalText(row, 'register_from_domain'),
   outboundSipProxy: optionalText(row, 'outbound_sip_proxy'),
   outboundRules: outboundRules(row),
+  inboundRules: inboundRules(row),
 });
 
 /** Reads a row of its table; throws on a column that cannot be used. */
 export const parseSipGateway = (row: RawRow): SipGateway => {
   const address = text(row, 'ipv4').replace(/^\[(.*)\]$/, '$1');
   const inbound = bool(row, 'inbound');
-  if (inbound && !isIPv4(address))
-    throw new BadColumn('ipv4', 'is not an IPv4 address, which an inbound gateway needs');
+  const ip = parseIp(address);
+  if (inbound && ip === null) throw new BadColumn('ipv4', 'is not an IP address, which an inbound gateway needs');
   return {
     sipGatewaySid: text(row, 'sip_gateway_sid'),
     voipCarrierSid: text(row, 'voip_carrier_sid'),
     address,
-    netmask: whole(row, 'netmask', 1, 32),
+    netmask: prefixLength(row, ip),
     port: row.port === null ? null : whole(row, 'port', 0, 65535) || null,
     inbound,
     outbound: bool(row, 'outbound'),

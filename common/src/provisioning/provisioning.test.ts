@@ -139,6 +139,62 @@ t.test(
   },
 );
 
+t.test('IPv6 gateways are found; one with the prefix length that nobody gave is a single host', async (t) => {
+  await addGateway('g6-host', '2001:db8:7::5', 32, SEED.carrierSid);
+  await addGateway('g6-net', '[2001:db8:8::]', 48, SEED.sharedCarrierSid);
+  await addGateway('g6-wide', '2001:db9::', 32, SEED.sharedCarrierSid);
+  await addGateway('g6-mask', '2001:db8::1', 129, SEED.carrierSid);
+  const snapshot = await provisioning.reload();
+  const sids = (ip: string) => snapshot.findInboundGateways(ip).map(({ gateway }) => gateway.sipGatewaySid);
+  t.strictSame(sids('2001:db8:7::5'), ['g6-host']);
+  t.strictSame(sids('2001:db8:7::6'), []);
+  t.strictSame(sids('2001:db8:8:1::1'), ['g6-net']);
+  t.strictSame(sids('2001:db9:ffff::1'), ['g6-wide']);
+  t.match(snapshot.skipped, [{ sid: 'g6-mask', column: 'netmask' }]);
+  await db.execute("DELETE FROM sip_gateways WHERE sip_gateway_sid LIKE 'g6-%'");
+});
+
+t.test('the marks and numbers of carriers are read, and a mark that tells nobody apart is refused', async (t) => {
+  await db.execute(
+    `UPDATE voip_carriers SET inbound_match_header = 'X-Trunk', inbound_match_value = 'red', inbound_trunk_group = 'tg', inbound_trunk_context = '+1',
+      inbound_country_code = '1', inbound_national_prefix = '1', inbound_international_prefix = '011', inbound_national_length = 10,
+      trunk_type = 'auth', inbound_auth_username = 'user', inbound_auth_password = ? WHERE voip_carrier_sid = ?`,
+    [encryptSecret('trunk password', key), SEED.carrierSid],
+  );
+  const snapshot = await provisioning.reload();
+  t.strictSame(snapshot.carriersBySid.get(SEED.carrierSid)?.inboundRules, {
+    header: 'X-Trunk',
+    headerValue: 'red',
+    trunkGroup: 'tg',
+    trunkContext: '+1',
+    countryCode: '1',
+    nationalPrefix: '1',
+    internationalPrefix: '011',
+    nationalLength: 10,
+  });
+  t.match(snapshot.findAuthTrunks('user'), [
+    { voipCarrierSid: SEED.carrierSid, inboundAuthPassword: 'trunk password' },
+  ]);
+  t.ok(snapshot.hasAuthTrunks(snapshot.accountsBySid.get(SEED.accountSid)!));
+  t.notOk(snapshot.hasAuthTrunks(snapshot.accountsBySid.get(SEED.siblingAccountSid)!));
+  for (const [column, value] of [
+    ['inbound_match_header', 'From'],
+    ['inbound_country_code', '+1'],
+    ['inbound_national_length', 2],
+  ] as const) {
+    await db.execute(`UPDATE voip_carriers SET ${column} = ? WHERE voip_carrier_sid = ?`, [
+      value,
+      SEED.sharedCarrierSid,
+    ]);
+    const { skipped } = await provisioning.reload();
+    t.match(skipped, [{ table: 'voip_carriers', sid: SEED.sharedCarrierSid, column }]);
+    await db.execute(`UPDATE voip_carriers SET ${column} = NULL WHERE voip_carrier_sid = ?`, [SEED.sharedCarrierSid]);
+  }
+  await db.execute(
+    "UPDATE voip_carriers SET trunk_type = 'static_ip', inbound_match_header = NULL, inbound_trunk_group = NULL",
+  );
+});
+
 t.test('patterns that could take exponential time are refused', async (t) => {
   const ok = (number: string) =>
     compileNumberPattern({

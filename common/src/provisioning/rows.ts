@@ -109,6 +109,38 @@ export const DEFAULT_OUTBOUND_RULES: OutboundRules = {
   codecs: [],
 };
 
+/** How a carrier's calls to us look. */
+export interface InboundRules {
+  /** Only calls with this header are its calls, where several carriers have the same address; null: no matter. */
+  header: string | null;
+  /** What the header must say; null: it must be there. */
+  headerValue: string | null;
+  /** Only calls of this trunk group (RFC 4904 `tgrp`) are its calls; null: no matter. */
+  trunkGroup: string | null;
+  /** Together with the trunk group: `trunk-context`. */
+  trunkContext: string | null;
+  /** Digits. With it, numbers of its calls are brought into E.164; null: they are taken as they come. */
+  countryCode: string | null;
+  /** Before a national number: `0`. */
+  nationalPrefix: string;
+  /** Before the number of another country: `00`. */
+  internationalPrefix: string;
+  /** Digits of a national number, for countries that write them without prefix: 10 in the USA. */
+  nationalLength: number | null;
+}
+
+/** A carrier whose calls are told by address, realm and number, and that writes numbers as they are stored. */
+export const DEFAULT_INBOUND_RULES: InboundRules = {
+  header: null,
+  headerValue: null,
+  trunkGroup: null,
+  trunkContext: null,
+  countryCode: null,
+  nationalPrefix: '',
+  internationalPrefix: '',
+  nationalLength: null,
+};
+
 /** A trunk provider. */
 export interface VoipCarrier {
   voipCarrierSid: string;
@@ -134,15 +166,17 @@ export interface VoipCarrier {
   registerFromDomain: string | null;
   outboundSipProxy: string | null;
   outboundRules: OutboundRules;
+  /** Absent: {@link DEFAULT_INBOUND_RULES}. */
+  inboundRules?: InboundRules;
 }
 
 /** An address of a carrier: where its calls come from, or where calls to it go. */
 export interface SipGateway {
   sipGatewaySid: string;
   voipCarrierSid: string;
-  /** IPv4 address, or for outbound an IPv6 address (without brackets) or a host name. */
+  /** IP address, or for outbound a host name. */
   address: string;
-  /** Length of the network prefix, 1–32. */
+  /** Length of the network prefix: 1–32, for IPv6 1–128. */
   netmask: number;
   /** Null: the transport's default. */
   port: number | null;

@@ -1,5 +1,5 @@
-import { isIPv4 } from 'node:net';
 import { type CompiledLcr, compileLcrs } from '../routing/lcr.js';
+import { IpNetworkTable, parseIp } from '../sip/ip-address.js';
 import { compileNumberPattern, isNumberPattern, type NumberPattern } from './number-pattern.js';
 import type {
   Account,
@@ -26,9 +26,6 @@ export interface SkippedRow {
   column: string;
   reason: string;
 }
-
-const ipToInt = (ip: string): number => ip.split('.').reduce((value, octet) => value * 256 + Number(octet), 0);
-const network = (ip: number, netmask: number): number => Math.floor(ip / 2 ** (32 - netmask));
 
 const groupBy = <T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> => {
   const groups = new Map<K, T[]>();
@@ -63,8 +60,12 @@ export class ProvisioningSnapshot {
   readonly #lcrByOwner: ReadonlyMap<string, CompiledLcr>;
   /** Rows that could not be used. */
   readonly skipped: readonly SkippedRow[];
-  readonly #inboundByNetmask: ReadonlyMap<number, Map<number, CarrierGateway[]>>;
-  readonly #netmasks: readonly number[];
+  readonly #inbound: IpNetworkTable<CarrierGateway>;
+  readonly #authTrunks: ReadonlyMap<string, VoipCarrier[]>;
+  /** Accounts and service providers with carriers that authenticate. */
+  readonly #authTrunkOwners: ReadonlySet<string>;
+  /** Whether any carrier's calls may come from where we are registered. */
+  readonly hasRegistrationTrunks: boolean;
   readonly #callLimits: ReadonlyMap<string, number>;
 
   constructor(
@@ -104,37 +105,49 @@ export class ProvisioningSnapshot {
     this.#callLimits = new Map(
       (rows.callLimits ?? []).map(({ scope, sid, quantity }) => [`${scope}:${sid}`, quantity]),
     );
-    this.#inboundByNetmask = this.#indexGateways(rows.sipGateways);
-    this.#netmasks = [...this.#inboundByNetmask.keys()].sort((a, b) => b - a);
+    this.#inbound = this.#indexGateways(rows.sipGateways);
+    const active = rows.voipCarriers.filter((row) => row.isActive);
+    const authTrunks = active.filter(
+      (row) => row.trunkType === 'auth' && row.inboundAuthUsername && row.inboundAuthPassword,
+    );
+    this.#authTrunks = groupBy(authTrunks, (row) => row.inboundAuthUsername ?? '');
+    this.#authTrunkOwners = new Set(authTrunks.map((row) => row.accountSid ?? row.serviceProviderSid ?? ''));
+    this.hasRegistrationTrunks = active.some((row) => row.trunkType === 'reg' || row.requiresRegister);
   }
 
-  #indexGateways(gateways: readonly SipGateway[]): Map<number, Map<number, CarrierGateway[]>> {
+  #indexGateways(gateways: readonly SipGateway[]): IpNetworkTable<CarrierGateway> {
     const usable = gateways.flatMap((gateway): CarrierGateway[] => {
       const carrier = this.carriersBySid.get(gateway.voipCarrierSid);
-      const isInbound = gateway.inbound && gateway.isActive && isIPv4(gateway.address);
+      const isInbound = gateway.inbound && gateway.isActive;
       return isInbound && carrier?.isActive ? [{ gateway, carrier }] : [];
     });
     // Account-level carriers come before those that a service provider shares.
     usable.sort((a, b) => Number(a.carrier.accountSid === null) - Number(b.carrier.accountSid === null));
-    const byNetmask = groupBy(usable, ({ gateway }) => gateway.netmask);
-    return new Map(
-      [...byNetmask].map(([netmask, entries]) => [
-        netmask,
-        groupBy(entries, ({ gateway }) => network(ipToInt(gateway.address), netmask)),
-      ]),
+    return new IpNetworkTable(
+      usable.flatMap((value) => {
+        const address = parseIp(value.gateway.address);
+        return address ? [{ address, bits: value.gateway.netmask, value }] : [];
+      }),
     );
   }
 
   /**
-   * Active inbound gateways of active carriers that contain an IPv4 address: the most specific network first, within one
-   * network account-level carriers first. Empty for anything that is not an IPv4 address.
+   * Active inbound gateways of active carriers that contain an IP address: the most specific network first, within one network
+   * account-level carriers first. Empty for anything that is not an IP address.
    */
   findInboundGateways(ip: string): CarrierGateway[] {
-    if (!isIPv4(ip)) return [];
-    const address = ipToInt(ip);
-    return this.#netmasks.flatMap(
-      (netmask) => this.#inboundByNetmask.get(netmask)?.get(network(address, netmask)) ?? [],
-    );
+    const address = parseIp(ip);
+    return address ? this.#inbound.find(address) : [];
+  }
+
+  /** Active carriers that authenticate their calls with this username. */
+  findAuthTrunks(username: string): readonly VoipCarrier[] {
+    return this.#authTrunks.get(username) ?? [];
+  }
+
+  /** Whether carriers that authenticate bring calls to an account: its own ones, or those that its service provider shares. */
+  hasAuthTrunks({ accountSid, serviceProviderSid }: Account): boolean {
+    return this.#authTrunkOwners.has(accountSid) || this.#authTrunkOwners.has(serviceProviderSid);
   }
 
   /** The carriers of an account itself. */

@@ -40,6 +40,15 @@ export const ledgerLockKey = (instanceId: string): string => `ringwire:fs-calls-
  * Expires when it is out of the window.
  */
 export const gatewayHealthKey = (bucket: number): string => `ringwire:gateway-health:${bucket}`;
+/** Secret that the nonces of digest challenges are made with, in hexadecimal digits; expires when no process reads it for a week. */
+export const DIGEST_SECRET = 'ringwire:digest-secret';
+/** Bits: the counts with which a nonce has been used. Expires after the nonce. */
+export const nonceCountKey = (nonce: string): string => `ringwire:digest-nonce:${nonce}`;
+/**
+ * Hash of the carriers that may call from an address because we are registered there: carrier sid → unix seconds until when. Named as in
+ * jambonz; written by whoever registers trunks.
+ */
+export const temporaryGatewaysKey = (ip: string): string => `eph-gw-ip:${ip}`;
 /** Pub/sub channel: provisioning data changed, reload the snapshot. Message: name of the table. */
 export const PROVISIONING_CHANGED = 'ringwire:provisioning-changed';
 

@@ -1,12 +1,37 @@
-import type { CallLimits } from '@ringwire/common';
+import {
+  type CallLimits,
+  DEFAULT_INBOUND_RULES,
+  type InboundRules,
+  openRedis,
+  temporaryGatewaysKey,
+  type VoipCarrier,
+} from '@ringwire/common';
+import { digestServer } from '@ringwire/common/sip/digest/digest-server.js';
+import { digestResponse } from '@ringwire/common/sip/digest/response.js';
 import { parseNetworks } from '@ringwire/common/sip/networks.js';
+import { silentLogger } from '@ringwire/common/testing/logger.js';
+import { startTestRedis } from '@ringwire/common/testing/services.js';
+import { until } from '@ringwire/common/testing/until.js';
 import t from 'tap';
 import { type InviteParts, inviteRequest } from '../testing/requests.js';
 import { account, carrier, gateway, number, snapshotOf } from '../testing/snapshots.js';
 import { type Admission, admit } from './admit.js';
+import { toE164 } from './e164.js';
 import { unlimited } from './may-they.js';
 import { shield } from './shield.js';
+import { temporaryGateways } from './temporary-gateways.js';
 import type { Snapshot } from './types.js';
+
+const logger = silentLogger();
+const redisServer = await startTestRedis();
+t.teardown(() => redisServer.stop());
+const redis = openRedis(redisServer, { logger, name: 'test' });
+t.teardown(() => redis.disconnect());
+await until('redis', () => redis.status === 'ready');
+const digest = digestServer({ redis, logger, algorithms: ['SHA-256', 'MD5'] });
+t.teardown(() => digest.close());
+await digest.ready;
+const temporary = temporaryGateways(redis);
 
 const TRUSTED = parseNetworks('10.9.0.0/16')!;
 
@@ -22,7 +47,14 @@ const ask = (
   snapshot: Snapshot = snapshotOf(rows),
   limits: Pick<CallLimits, 'take'> = unlimited,
 ): Promise<Admission> =>
-  admit(inviteRequest({ source: '192.0.2.1', ...parts }), { callSid: 'call-1', snapshot, limits, trusted: TRUSTED });
+  admit(inviteRequest({ source: '192.0.2.1', ...parts }), {
+    callSid: 'call-1',
+    snapshot,
+    limits,
+    digest,
+    temporary,
+    trusted: TRUSTED,
+  });
 
 const outcome = async (admission: Promise<Admission>): Promise<Record<string, unknown>> => {
   const result = await admission;
@@ -181,4 +213,265 @@ t.test('may they: inactive accounts, loops and limits', async (t) => {
       account: { accountSid: 'one' },
     },
   });
+});
+
+t.test('who: IPv6 networks count like IPv4 ones, and IPv4 in an IPv6 spelling is IPv4', async (t) => {
+  const snapshot = snapshotOf({
+    ...rows,
+    gateways: [gateway('2001:db8:7::/48', 'shared'), gateway('2001:db8:7::5/128', 'own'), gateway('192.0.2.1', 'own')],
+  });
+  t.match(await outcome(ask({ source: '2001:db8:7:1::9' }, snapshot)), { account: 'two', carrier: 'shared' });
+  t.match(await outcome(ask({ source: '[2001:0DB8:7:0::5]' }, snapshot)), { account: 'one', carrier: 'own' });
+  t.match(await outcome(ask({ source: '::ffff:192.0.2.1' }, snapshot)), { account: 'one', carrier: 'own' });
+  t.match(await outcome(ask({ source: '2001:db8:8::1' }, snapshot)), { status: 403, metric: 'unknown-source' });
+  const headers = { 'X-Forwarded-For': '2001:db8:7::5' };
+  t.match(await outcome(ask({ source: '10.9.1.1', headers }, snapshot)), { account: 'one', carrier: 'own' });
+});
+
+/** Carriers at one address, each with an account and application of its own. */
+const neighbours = (rules: Record<string, Partial<InboundRules>>): Snapshot =>
+  snapshotOf({
+    accounts: Object.keys(rules).map((name) => account(name)),
+    carriers: Object.entries(rules).map(([name, marks], i) =>
+      carrier(name, {
+        accountSid: name,
+        applicationSid: `app-${i + 1}`,
+        inboundRules: { ...DEFAULT_INBOUND_RULES, ...marks },
+      }),
+    ),
+    gateways: Object.keys(rules).map((name) => gateway('192.0.2.1', name)),
+  });
+
+t.test('who: carriers at one address are told apart by a header', async (t) => {
+  const snapshot = neighbours({
+    red: { header: 'X-Trunk', headerValue: 'red' },
+    blue: { header: 'X-Trunk', headerValue: 'blue' },
+    plain: {},
+  });
+  const carrierOf = (headers: Record<string, string>) => outcome(ask({ headers }, snapshot));
+  t.match(await carrierOf({ 'X-Trunk': 'red' }), { carrier: 'red' });
+  t.match(await carrierOf({ 'X-Trunk': ' blue ' }), { carrier: 'blue' });
+  t.match(await carrierOf({}), { carrier: 'plain' });
+  t.match(await carrierOf({ 'X-Trunk': 'green' }), { carrier: 'plain' });
+  const marked = neighbours({ red: { header: 'X-Trunk' } });
+  t.match(await outcome(ask({ headers: { 'X-Trunk': 'anything' } }, marked)), { carrier: 'red' });
+  t.match(await outcome(ask({}, marked)), { status: 403, metric: 'unknown-trunk', recorded: false });
+});
+
+t.test('who: carriers at one address are told apart by their trunk group (RFC 4904)', async (t) => {
+  const snapshot = neighbours({
+    one: { trunkGroup: 'TG-1', trunkContext: 'example.com' },
+    two: { trunkGroup: 'tg-2' },
+    three: { trunkGroup: 'tg-1', trunkContext: 'other.example' },
+  });
+  const contact = (uri: string) => outcome(ask({ headers: { Contact: `<${uri}>` } }, snapshot));
+  t.match(await contact('sip:+1555;tgrp=tg-1;trunk-context=example.com@192.0.2.1;user=phone'), { carrier: 'one' });
+  t.match(await contact('sip:+1555;trunk-context=OTHER.example;tgrp=TG-1@192.0.2.1'), { carrier: 'three' });
+  t.match(await contact('sip:+1555@192.0.2.1;tgrp=tg-2'), { carrier: 'two' });
+  t.match(await contact('sip:+1555@192.0.2.1'), { status: 403, metric: 'unknown-trunk' });
+  t.match(await contact('sip:+1555;tgrp=tg-1@192.0.2.1'), { status: 403 }, 'without its context');
+  t.match(await outcome(ask({ uri: 'sip:+15551234567;tgrp=tg-2;trunk-context=x@192.0.2.9' }, snapshot)), {
+    carrier: 'two',
+  });
+});
+
+t.test('who: the address of a registrar is a gateway as long as the registration lasts', async (t) => {
+  const snapshot = snapshotOf({
+    accounts: [account('one', { sipRealm: 'one.example.com' }), account('two')],
+    carriers: [
+      carrier('registered', {
+        accountSid: 'one',
+        applicationSid: 'app-1',
+        trunkType: 'reg',
+        registerUsername: 'ringwire',
+      }),
+      carrier('other', { accountSid: 'two', applicationSid: 'app-2', trunkType: 'reg', registerUsername: 'second' }),
+      carrier('off', { accountSid: 'two', applicationSid: 'app-3', trunkType: 'reg', isActive: false }),
+    ],
+    gateways: [],
+  });
+  const nowS = Math.floor(Date.now() / 1000);
+  const source = '198.51.100.7';
+  t.match(await outcome(ask({ source }, snapshot)), { status: 403 });
+  await redis.hset(temporaryGatewaysKey(source), {
+    registered: nowS + 60,
+    other: nowS - 1,
+    off: nowS + 60,
+    gone: nowS + 60,
+  });
+  t.match(await outcome(ask({ source }, snapshot)), { account: 'one', carrier: 'registered' });
+  await redis.hset(temporaryGatewaysKey(source), { other: nowS + 60 });
+  t.match(await outcome(ask({ source, uri: 'sip:second@192.0.2.9' }, snapshot)), { carrier: 'other' });
+  t.match(await outcome(ask({ source, uri: 'sip:ringwire@192.0.2.9' }, snapshot)), { carrier: 'registered' });
+  t.match(await outcome(ask({ source, uri: 'sip:15551234567@one.example.com' }, snapshot)), { carrier: 'registered' });
+  await redisServer.kill();
+  await until('the loss is noticed', () => redis.status !== 'ready');
+  t.match(await outcome(ask({ source }, snapshot)), { status: 503, metric: 'unidentified', recorded: false });
+  await redisServer.restart();
+  await until('redis is back', () => redis.status === 'ready');
+});
+
+const trunk = (voipCarrierSid: string, password: string, more: Partial<VoipCarrier> = {}) =>
+  carrier(voipCarrierSid, {
+    trunkType: 'auth',
+    inboundAuthUsername: 'trunk',
+    inboundAuthPassword: password,
+    applicationSid: 'app-1',
+    ...more,
+  });
+
+/** Credentials for the challenge that a refusal carries. */
+function credentials(refusal: Admission, uri: string, password: string, username = 'trunk'): Record<string, string> {
+  const challenge = refusal.ok ? '' : (refusal.rejection.headers?.['WWW-Authenticate'] ?? '');
+  const nonce = /nonce="([^"]+)"/.exec(challenge)?.[1] ?? '';
+  const realm = /realm="([^"]+)"/.exec(challenge)?.[1] ?? '';
+  const common = { username, realm, uri, nonce, nc: '00000001', cnonce: 'abc' };
+  const response = digestResponse({ ...common, algorithm: 'SHA-256', password, method: 'INVITE' });
+  return {
+    Authorization: `Digest username="${username}", realm="${realm}", nonce="${nonce}", uri="${uri}", response="${response}", algorithm=SHA-256, qop=auth, nc=00000001, cnonce="abc"`,
+  };
+}
+
+t.test('who: a carrier that authenticates calls from anywhere, and nobody else in its name', async (t) => {
+  const uri = 'sip:15551234567@one.example.com';
+  const snapshot = snapshotOf({
+    accounts: [account('one', { sipRealm: 'one.example.com' }), account('two', { sipRealm: 'two.example.com' })],
+    carriers: [trunk('own', 'secret', { accountSid: 'one' }), trunk('foreign', 'foreign', { accountSid: 'two' })],
+    gateways: [],
+    numbers: [number('15551234567', 'own', 'one', 'app-2')],
+  });
+  let taken = 0;
+  const limits: Pick<CallLimits, 'take'> = {
+    take: async (call) => {
+      taken++;
+      return unlimited.take(call);
+    },
+  };
+  const source = '203.0.113.9';
+  const challenged = await ask({ source, uri }, snapshot, limits);
+  t.match(challenged, { ok: false, rejection: { status: 401, recorded: false, metric: 'challenged' } });
+  t.match(challenged, { rejection: { headers: { 'WWW-Authenticate': /^Digest realm="one.example.com"/ } } });
+  t.match(await outcome(ask({ source, uri, headers: credentials(challenged, uri, 'guess') }, snapshot, limits)), {
+    status: 403,
+    metric: 'bad-credentials',
+  });
+  t.match(await outcome(ask({ source, uri, headers: credentials(challenged, uri, 'foreign') }, snapshot, limits)), {
+    status: 403,
+  });
+  t.equal(taken, 0, 'nobody took a place');
+  const headers = credentials(challenged, uri, 'secret');
+  t.match(await outcome(ask({ source, uri, headers }, snapshot, limits)), {
+    account: 'one',
+    carrier: 'own',
+    application: 'app-2',
+  });
+  t.equal(taken, 1);
+  t.match(await ask({ source, uri, headers }, snapshot, limits), {
+    rejection: { status: 401, metric: 'stale-nonce', headers: { 'WWW-Authenticate': /stale=true/ } },
+  });
+  t.match(await outcome(ask({ source, uri: 'sip:15551234567@192.0.2.9' }, snapshot)), { status: 403 });
+});
+
+t.test(
+  'who: the address alone is no proof for a carrier with a password, nor does it hinder others there',
+  async (t) => {
+    const uri = 'sip:777@192.0.2.9';
+    const only = snapshotOf({
+      accounts: [account('one')],
+      carriers: [trunk('own', 'secret', { accountSid: 'one' })],
+      gateways: [gateway('192.0.2.1', 'own')],
+    });
+    const challenged = await ask({ uri }, only);
+    t.match(challenged, { rejection: { status: 401 } });
+    t.match(await outcome(ask({ uri, headers: credentials(challenged, uri, 'secret') }, only)), { carrier: 'own' });
+    const both = snapshotOf({
+      accounts: [account('one')],
+      carriers: [
+        trunk('own', 'secret', { accountSid: 'one' }),
+        carrier('open', { accountSid: 'one', applicationSid: 'app-2' }),
+      ],
+      gateways: [gateway('192.0.2.1', 'own'), gateway('192.0.2.1', 'open')],
+    });
+    t.match(await outcome(ask({ uri }, both)), { carrier: 'open' });
+  },
+);
+
+t.test(
+  'numbers of a carrier are read as it writes them, and stored numbers as it sends them are found too',
+  async (t) => {
+    const read = (text: string, rules: Partial<InboundRules>) => toE164(text, { ...DEFAULT_INBOUND_RULES, ...rules });
+    const uk = { countryCode: '44', nationalPrefix: '0', internationalPrefix: '00' };
+    t.equal(read('02079460000', uk), '442079460000');
+    t.equal(read('(020) 7946-0000', uk), '442079460000');
+    t.equal(read('+442079460000', uk), '442079460000');
+    t.equal(read('0049301234567', uk), '49301234567');
+    t.equal(read('442079460000', uk), '442079460000');
+    t.equal(read('alice', uk), 'alice');
+    t.equal(read('anonymous', uk), 'anonymous');
+    t.equal(read('12', uk), '12');
+    const us = { countryCode: '1', nationalPrefix: '1', internationalPrefix: '011', nationalLength: 10 };
+    t.equal(read('2125550123', us), '12125550123');
+    t.equal(read('12125550123', us), '12125550123');
+    t.equal(read('011442079460000', us), '442079460000');
+    t.equal(read('911', us), '911');
+    const italy = { countryCode: '39', internationalPrefix: '00', nationalLength: 10 };
+    t.equal(read('0612345678', italy), '390612345678');
+    t.equal(read('02079460000', {}), '02079460000', 'without rules nothing changes');
+
+    const snapshot = snapshotOf({
+      accounts: [account('one')],
+      carriers: [
+        carrier('uk', {
+          accountSid: 'one',
+          applicationSid: 'app-3',
+          inboundRules: { ...DEFAULT_INBOUND_RULES, ...uk },
+        }),
+      ],
+      gateways: [gateway('192.0.2.1', 'uk')],
+      numbers: [
+        number('442079460000', 'uk', 'one', 'app-1'),
+        number('02079461111', 'uk', 'one', 'app-2'),
+        number('4930*', 'uk', 'one', 'app-2'),
+      ],
+    });
+    const called = async (user: string) => {
+      const result = await ask(
+        { uri: `sip:${user}@192.0.2.9`, from: '"Anna" <sip:01632960000@192.0.2.1>;tag=1' },
+        snapshot,
+      );
+      if (!result.ok) throw new Error(result.rejection.reason);
+      const { invite, destination } = result;
+      t.equal(invite.number, invite.target.user);
+      return [invite.number, invite.from.user, destination.application.applicationSid];
+    };
+    t.same(await called('02079460000'), ['442079460000', '441632960000', 'app-1']);
+    t.same(await called('%2B442079460000'.replace('%2B', '+')), ['442079460000', '441632960000', 'app-1']);
+    t.same(await called('02079461111'), ['442079461111', '441632960000', 'app-2']);
+    t.same(await called('004930111'), ['4930111', '441632960000', 'app-2']);
+    t.same(await called('02000'), ['442000', '441632960000', 'app-3']);
+  },
+);
+
+t.test('what the carrier says of the caller stands on the timeline', async (t) => {
+  const headers = {
+    'P-Asserted-Identity': '"Smith, Anna" <sip:+15550001111@c.example>, <tel:+15550001111>',
+    Privacy: 'id;critical',
+    Diversion: '<sip:+15552223333@c.example>;reason=no-answer;counter=1',
+    'History-Info': '<sip:a@x>;index=1,<sip:b@y?Reason=SIP%3Bcause%3D302>;index=1.1',
+  };
+  const result = await ask({ headers });
+  t.match(
+    result.decisions.find(({ kind }) => kind === 'call'),
+    {
+      text: /^the carrier says: asserted "Smith, Anna" <sip:/,
+      data: {
+        asserted: ['"Smith, Anna" <sip:+15550001111@c.example>', '<tel:+15550001111>'],
+        privacy: ['id', 'critical'],
+        diversion: ['<sip:+15552223333@c.example>;reason=no-answer;counter=1'],
+        history: ['<sip:a@x>;index=1', '<sip:b@y?Reason=SIP%3Bcause%3D302>;index=1.1'],
+      },
+    },
+  );
+  t.notOk((await ask({})).decisions.some(({ kind }) => kind === 'call'));
+  t.ok((await ask({ headers: { Diversion: '"<<<,,,' } })).ok, 'nonsense harms nobody');
 });

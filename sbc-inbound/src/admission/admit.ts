@@ -1,11 +1,13 @@
 import type { CallLimits, CallPlace } from '@ringwire/common';
 import type { Ipv4Network } from '@ringwire/common/sip/networks.js';
 import type { SipRequest } from '@ringwire/common/sip/stack.js';
+import { toE164 } from './e164.js';
+import { callerIdentity } from './identity.js';
 import { mayCall } from './may-they.js';
 import { shield } from './shield.js';
-import type { Decision, Destination, Invite, Rejection, Snapshot } from './types.js';
+import type { Decision, Destination, Invite, Rejection } from './types.js';
 import { findDestination } from './what.js';
-import { identifyCaller } from './who.js';
+import { identifyCaller, type WhoContext } from './who.js';
 
 /** An INVITE that becomes a call, or why it does not; `decisions` say how that was found out. */
 export type Admission =
@@ -13,29 +15,42 @@ export type Admission =
   | { ok: false; invite: Invite | null; rejection: Rejection; decisions: Decision[] };
 
 /** What admission looks at. */
-export interface AdmissionContext {
+export interface AdmissionContext extends WhoContext {
   /** The sid that the call gets when it is admitted. */
   callSid: string;
-  snapshot: Snapshot;
   limits: Pick<CallLimits, 'take'>;
   /** Networks of our own proxies. */
   trusted: readonly Ipv4Network[];
 }
 
-/** Takes an INVITE through the steps shield, who, what, may they. Reads memory only, except for limits. Never rejects. */
+/** Takes an INVITE through the steps shield, who, what, may they. Reads memory only, except for limits, nonces and
+ * registrations of ours. Never rejects. */
 export async function admit(request: SipRequest, context: AdmissionContext): Promise<Admission> {
-  const { snapshot } = context;
   const decisions: Decision[] = [];
   const shielded = shield(request, context.trusted);
   if (!shielded.ok) return { ok: false, invite: null, rejection: shielded.rejection, decisions };
   const invite = shielded.value;
-  const caller = identifyCaller(invite, snapshot);
+  const caller = await identifyCaller(invite, request, context);
   if (!caller.ok) return { ok: false, invite, rejection: caller.rejection, decisions };
   if (caller.decision) decisions.push(caller.decision);
-  const destination = findDestination(invite, caller.value, snapshot);
+  const identity = callerIdentity(request);
+  if (identity) decisions.push(identity);
+  const destination = findDestination(invite, caller.value, context.snapshot);
   if (!destination.ok) return { ok: false, invite, rejection: destination.rejection, decisions };
   if (destination.decision) decisions.push(destination.decision);
   const allowed = await mayCall(invite, context.callSid, destination.value, context.limits);
   if (!allowed.ok) return { ok: false, invite, rejection: allowed.rejection, decisions };
-  return { ok: true, invite, ...allowed.value, decisions };
+  return { ok: true, invite: inE164(invite, destination.value), ...allowed.value, decisions };
+}
+
+/** The INVITE with its numbers as the platform writes them, where the carrier's rules say how to read them. */
+function inE164(invite: Invite, { carrier, called }: Destination): Invite {
+  const { target, from } = invite;
+  if (!carrier.inboundRules?.countryCode) return invite;
+  return {
+    ...invite,
+    number: called,
+    target: { ...target, user: target.user === null ? null : called },
+    from: { ...from, user: from.user === null ? null : toE164(from.user, carrier.inboundRules) },
+  };
 }

@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net';
+import { isIP } from 'node:net';
 import { SIP_HEADERS } from '@ringwire/common';
 import { sdpOf } from '@ringwire/common/sip/incoming.js';
 import { type Ipv4Network, inNetworks } from '@ringwire/common/sip/networks.js';
@@ -53,8 +53,11 @@ export function shield(request: SipRequest, trusted: readonly Ipv4Network[]): St
 
 /** Only our own proxies may say that a request came from somewhere else: anybody can write a header. */
 function sourceOf(request: SipRequest, trusted: readonly Ipv4Network[]): string {
-  const sender = request.source_address;
+  const sender = plainAddress(request.source_address);
   if (!inNetworks(trusted, sender)) return sender;
   const claimed = (request.get('X-Forwarded-For') ?? request.get('X-Subspace-Forwarded-For'))?.split(',')[0]?.trim();
-  return claimed && isIPv4(claimed) ? claimed : sender;
+  return claimed && isIP(claimed) !== 0 ? plainAddress(claimed) : sender;
 }
+
+/** Without brackets, and IPv4 as such where a socket of both families received it. */
+const plainAddress = (address: string): string => address.replace(/^\[(.*)\]$/, '$1').replace(/^::ffff:(?=\d+\.)/i, '');

@@ -3,7 +3,6 @@ import type {
   Alert,
   Application,
   CallPlace,
-  CarrierGateway,
   PhoneNumber,
   ProvisioningSnapshot,
   TimelineKind,
@@ -29,8 +28,8 @@ export interface Invite {
 
 /** Who is calling. */
 export interface Caller {
-  /** Gateways that contain the source address, most specific first, account-level before shared ones. Never empty. */
-  gateways: readonly CarrierGateway[];
+  /** Carriers that it may be, most specific gateway first, account-level before shared ones. Never empty. */
+  carriers: readonly VoipCarrier[];
   /** The account whose SIP realm was dialled, when the request names one. */
   realmAccount: Account | null;
 }
@@ -40,6 +39,8 @@ export interface Destination {
   carrier: VoipCarrier;
   account: Account;
   application: Application;
+  /** What was called, as numbers are stored. */
+  called: string;
   /** Null when the carrier's default application takes the call. */
   phoneNumber: PhoneNumber | null;
 }
@@ -93,6 +94,9 @@ export interface Admitted {
 export type Snapshot = Pick<
   ProvisioningSnapshot,
   | 'findInboundGateways'
+  | 'findAuthTrunks'
+  | 'hasAuthTrunks'
+  | 'hasRegistrationTrunks'
   | 'findNumbers'
   | 'findNumberPattern'
   | 'findAccountByRealm'

@@ -1,4 +1,5 @@
 import type { Account, PhoneNumber, VoipCarrier } from '@ringwire/common';
+import { toE164 } from './e164.js';
 import { type Caller, type Destination, type Invite, refuse, type Snapshot, type StepResult } from './types.js';
 
 /** Who gets the call, before accounts and applications are looked up. */
@@ -22,7 +23,7 @@ export function findDestination(invite: Invite, caller: Caller, snapshot: Snapsh
   if (!application) return notProvisioned(invite, carrier, 'its application does not exist or cannot be used', account);
   return {
     ok: true,
-    value: { carrier, account, application, phoneNumber },
+    value: { carrier, account, application, called: toE164(invite.number, carrier.inboundRules), phoneNumber },
     decision: {
       kind: 'routing',
       text: `${why} leads to application ${application.name} of account ${account.name}`,
@@ -50,21 +51,43 @@ function ambiguous<T>(what: string, carrier: VoipCarrier): StepResult<T> {
   return refuse({ status: 503, reason: what, metric: 'ambiguous', carrier });
 }
 
+/** A number, and the carriers of which it was read in that way. */
+interface Reading {
+  number: string;
+  carriers: ReadonlySet<string>;
+}
+
+/** The dialled number as each carrier's rules read it, then as it was sent: numbers may have been stored like that. */
+function readingsOf({ number }: Invite, { carriers }: Caller): { read: Reading[]; sent: Reading } {
+  const byNumber = new Map<string, Set<string>>();
+  for (const { voipCarrierSid, inboundRules } of carriers) {
+    const read = toE164(number, inboundRules);
+    byNumber.set(read, (byNumber.get(read) ?? new Set()).add(voipCarrierSid));
+  }
+  return {
+    read: [...byNumber].map(([text, sids]) => ({ number: text, carriers: sids })),
+    sent: { number, carriers: new Set(carriers.map(({ voipCarrierSid }) => voipCarrierSid)) },
+  };
+}
+
 /** Exact number first, then the longest pattern. Null when no number of these carriers matches. */
 function byNumber(invite: Invite, caller: Caller, snapshot: Snapshot): StepResult<Choice> | null {
-  const carrierSids = new Set(caller.gateways.map(({ carrier }) => carrier.voipCarrierSid));
   const { realmAccount } = caller;
   const usable = (row: PhoneNumber): boolean =>
     row.accountSid !== null && (realmAccount === null || row.accountSid === realmAccount.accountSid);
-  const exact = snapshot.findNumbers(invite.number, carrierSids).filter(usable);
+  const { read, sent } = readingsOf(invite, caller);
+  const exactOf = ({ number, carriers }: Reading) => snapshot.findNumbers(number, carriers).filter(usable);
+  const patternOf = ({ number, carriers }: Reading) => {
+    const pattern = snapshot.findNumberPattern(number, carriers);
+    return pattern && usable(pattern) ? [pattern] : [];
+  };
+  const inRead = read.flatMap(exactOf);
+  const exact = inRead.length > 0 ? inRead : exactOf(sent);
   if (exact.length > 1) {
-    return ambiguous(
-      `number ${invite.number} exists ${exact.length} times at this address`,
-      caller.gateways[0]!.carrier,
-    );
+    return ambiguous(`number ${invite.number} exists ${exact.length} times at this address`, caller.carriers[0]!);
   }
-  const pattern = exact.length === 0 ? snapshot.findNumberPattern(invite.number, carrierSids) : undefined;
-  const phoneNumber = exact[0] ?? (pattern && usable(pattern) ? pattern : undefined);
+  const patterns = exact.length > 0 ? [] : read.flatMap(patternOf).sort((a, b) => b.number.length - a.number.length);
+  const phoneNumber = exact[0] ?? patterns[0] ?? (exact.length === 0 ? patternOf(sent)[0] : undefined);
   const carrier = snapshot.carriersBySid.get(phoneNumber?.voipCarrierSid ?? '');
   if (!phoneNumber?.accountSid || !carrier) return null;
   const what = exact.length === 1 ? `number ${phoneNumber.number}` : `pattern ${phoneNumber.number}`;
@@ -82,7 +105,7 @@ function byNumber(invite: Invite, caller: Caller, snapshot: Snapshot): StepResul
 
 /** The application that a carrier's calls to unknown numbers go to. */
 function byCarrier(invite: Invite, caller: Caller, snapshot: Snapshot): StepResult<Choice> {
-  const first = caller.gateways[0]!.carrier;
+  const first = caller.carriers[0]!;
   const choose = (carrier: VoipCarrier, accountSid: string): StepResult<Choice> => {
     const why = `number ${invite.number} is not provisioned: carrier ${carrier.name}'s default`;
     const { applicationSid } = carrier;
@@ -94,8 +117,7 @@ function byCarrier(invite: Invite, caller: Caller, snapshot: Snapshot): StepResu
     return { ok: true, value: { carrier, accountSid, applicationSid, phoneNumber: null, why } };
   };
   if (caller.realmAccount) return choose(first, caller.realmAccount.accountSid);
-  const carriers = [...new Set(caller.gateways.map(({ carrier }) => carrier))];
-  const owned = carriers.filter((carrier) => carrier.accountSid !== null && carrier.applicationSid !== null);
+  const owned = caller.carriers.filter((carrier) => carrier.accountSid !== null && carrier.applicationSid !== null);
   if (owned.length > 1) return ambiguous('several carriers at this address have a default application', first);
   const only = owned[0];
   if (only?.accountSid) return choose(only, only.accountSid);

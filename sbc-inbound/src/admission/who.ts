@@ -1,47 +1,139 @@
-import type { Account, CarrierGateway } from '@ringwire/common';
+import type { Account, CarrierGateway, VoipCarrier } from '@ringwire/common';
+import type { DigestServer } from '@ringwire/common/sip/digest/digest-server.js';
+import type { SipRequest } from '@ringwire/common/sip/stack.js';
 import { isIpv4 } from '@ringwire/common/sip/uri.js';
+import { authenticateTrunk } from './authenticate.js';
+import type { TemporaryGateways } from './temporary-gateways.js';
+import { tellApart } from './trunk-marks.js';
 import { type Caller, type Invite, refuse, type Snapshot, type StepResult } from './types.js';
 
+/** What finding out who calls looks at. */
+export interface WhoContext {
+  snapshot: Snapshot;
+  digest: Pick<DigestServer, 'check' | 'challenge'>;
+  temporary: TemporaryGateways;
+}
+
 /** Whether a carrier may bring calls to an account: its own ones, and those that its service provider shares. */
-function serves({ carrier }: CarrierGateway, account: Account): boolean {
+function serves(carrier: VoipCarrier, account: Account): boolean {
   return carrier.accountSid === null
     ? carrier.serviceProviderSid === account.serviceProviderSid
     : carrier.accountSid === account.accountSid;
 }
 
+/** Carriers at an address, and how they came to be there. */
+interface Located {
+  carriers: VoipCarrier[];
+  gateway: CarrierGateway['gateway'] | null;
+}
+
+/** The carriers whose gateways contain the source, else those that we are registered at there. Null when that cannot be told. */
+async function locate(
+  invite: Invite,
+  realmAccount: Account | null,
+  { snapshot, temporary }: WhoContext,
+): Promise<Located | null> {
+  const mayCall = (carrier: VoipCarrier): boolean => realmAccount === null || serves(carrier, realmAccount);
+  const entries = snapshot.findInboundGateways(invite.sourceAddress).filter(({ carrier }) => mayCall(carrier));
+  if (entries[0]) return { carriers: [...new Set(entries.map(({ carrier }) => carrier))], gateway: entries[0].gateway };
+  if (!snapshot.hasRegistrationTrunks) return { carriers: [], gateway: null };
+  const sids = await temporary.carriersAt(invite.sourceAddress);
+  if (sids === null) return null;
+  const carriers = sids.flatMap((sid) => snapshot.carriersBySid.get(sid) ?? []);
+  return { carriers: carriers.filter((carrier) => carrier.isActive && mayCall(carrier)), gateway: null };
+}
+
 /**
- * Step 2, who: the carriers whose gateways contain the source address. A request to an account's SIP realm only counts as a call
- * of carriers that serve this account.
+ * Step 2, who: the carriers whose gateways contain the source address, or at whose address we are registered; of several those whose
+ * mark the request carries; and carriers that authenticate, from anywhere, when they prove it. A request to an account's SIP
+ * realm only counts as a call of carriers that serve this account.
  */
-export function identifyCaller(invite: Invite, snapshot: Snapshot): StepResult<Caller> {
+export async function identifyCaller(
+  invite: Invite,
+  request: SipRequest,
+  context: WhoContext,
+): Promise<StepResult<Caller>> {
+  const { snapshot, digest } = context;
   const { host } = invite.target;
   const realmAccount = host && !isIpv4(host) ? (snapshot.findAccountByRealm(host) ?? null) : null;
-  const known = snapshot.findInboundGateways(invite.sourceAddress);
-  const gateways = realmAccount ? known.filter((entry) => serves(entry, realmAccount)) : known;
-  const first = gateways[0];
-  if (!first) {
-    const device = realmAccount !== null;
+  const located = await locate(invite, realmAccount, context);
+  if (located === null) {
+    // Not 403: the carrier's next attempt, here or at another edge, may know.
+    return refuse({
+      status: 503,
+      reason: 'caller cannot be identified now',
+      cause: 'redis does not tell which carriers we are registered at',
+      metric: 'unidentified',
+      recorded: false,
+      headers: { 'Retry-After': '5' },
+    });
+  }
+  const carriers = tellApart(located.carriers, request);
+  if (located.carriers.length > 0 && carriers.length === 0) {
     return refuse({
       status: 403,
-      reason: device ? 'calls of devices are not accepted' : 'Forbidden',
-      cause: `no active inbound gateway of a carrier contains ${invite.sourceAddress}${realmAccount ? ` for account ${realmAccount.name}` : ''}`,
-      metric: device ? 'device' : 'unknown-source',
+      reason: 'Forbidden',
+      cause: `${invite.sourceAddress} belongs to ${namesOf(located.carriers)}, but the INVITE has no trunk group or header of theirs`,
+      metric: 'unknown-trunk',
       recorded: false,
     });
   }
-  const { gateway, carrier } = first;
-  const names = [...new Set(gateways.map((entry) => entry.carrier.name))];
+  // An address is no proof for a carrier that has been given a password.
+  const open = carriers.filter(({ trunkType }) => trunkType !== 'auth');
+  if (open.length > 0) return identified(invite, realmAccount, open, located.gateway);
+  if (carriers.length > 0 || (realmAccount !== null && snapshot.hasAuthTrunks(realmAccount))) {
+    const mayProve = (carrier: VoipCarrier): boolean =>
+      carriers.length > 0 ? carriers.includes(carrier) : realmAccount !== null && serves(carrier, realmAccount);
+    const proven = await authenticateTrunk(request, host, digest, (username) =>
+      snapshot.findAuthTrunks(username).filter(mayProve),
+    );
+    if (!proven.ok) return proven;
+    return {
+      ok: true,
+      value: { carriers: proven.carriers, realmAccount },
+      decision: {
+        kind: 'routing',
+        text: `from carrier ${namesOf(proven.carriers)}: it has proven to be ${proven.username}`,
+        data: { voipCarrierSid: proven.carriers[0]?.voipCarrierSid, username: proven.username },
+      },
+    };
+  }
+  return stranger(invite, realmAccount);
+}
+
+const namesOf = (carriers: readonly VoipCarrier[]): string =>
+  [...new Set(carriers.map(({ name }) => name))].join(' or ');
+
+function identified(
+  { sourceAddress }: Invite,
+  realmAccount: Account | null,
+  carriers: VoipCarrier[],
+  gateway: Located['gateway'],
+): StepResult<Caller> {
+  const why = gateway ? `is in gateway ${gateway.address}/${gateway.netmask}` : 'is where we are registered';
   return {
     ok: true,
-    value: { gateways, realmAccount },
+    value: { carriers, realmAccount },
     decision: {
       kind: 'routing',
-      text: `from carrier ${names.join(' or ')}: ${invite.sourceAddress} is in gateway ${gateway.address}/${gateway.netmask}`,
+      text: `from carrier ${namesOf(carriers)}: ${sourceAddress} ${why}`,
       data: {
-        voipCarrierSid: carrier.voipCarrierSid,
-        sipGatewaySid: gateway.sipGatewaySid,
-        candidates: gateways.length,
+        voipCarrierSid: carriers[0]?.voipCarrierSid,
+        sipGatewaySid: gateway?.sipGatewaySid ?? null,
+        candidates: carriers.length,
       },
     },
   };
+}
+
+/** Nobody that we know. Devices of an account come here until they can authenticate. */
+function stranger({ sourceAddress }: Invite, realmAccount: Account | null): StepResult<Caller> {
+  const device = realmAccount !== null;
+  return refuse({
+    status: 403,
+    reason: device ? 'calls of devices are not accepted' : 'Forbidden',
+    cause: `no active inbound gateway of a carrier contains ${sourceAddress}${realmAccount ? ` for account ${realmAccount.name}` : ''}`,
+    metric: device ? 'device' : 'unknown-source',
+    recorded: false,
+  });
 }

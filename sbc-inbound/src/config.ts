@@ -1,0 +1,25 @@
+import { type ConfigOf, oneOf } from '@ringwire/common';
+import type { DigestAlgorithm } from '@ringwire/common/sip/digest/response.js';
+import { edgeVars } from '@ringwire/common/sip/edge-config.js';
+
+/** What a challenge asks for, by what `SIP_DIGEST` says. */
+export const DIGEST_ALGORITHMS = {
+  'SHA-256,MD5': ['SHA-256', 'MD5'],
+  'MD5,SHA-256': ['MD5', 'SHA-256'],
+  'SHA-256': ['SHA-256'],
+  MD5: ['MD5'],
+} as const satisfies Record<string, readonly [DigestAlgorithm, ...DigestAlgorithm[]]>;
+
+/** How callers are admitted. */
+export const admissionVars = {
+  SIP_DIGEST: oneOf(Object.keys(DIGEST_ALGORITHMS) as (keyof typeof DIGEST_ALGORITHMS)[], {
+    default: 'SHA-256,MD5',
+    doc: 'hash algorithms that a challenge asks for, the preferred one first; clients that look at the first only and know MD5 need `MD5,SHA-256`',
+  }),
+};
+
+/** What sbc-inbound reads from its environment. */
+export const inboundVars = { ...edgeVars, ...admissionVars };
+
+/** How callers are admitted. */
+export type AdmissionConfig = ConfigOf<typeof admissionVars>;
