@@ -3,6 +3,8 @@ import { comparePeriods, type Pitch } from './pitch.js';
 
 /** Shortest piece that is left out or repeated. */
 const MIN_PIECE_MS = 2.5;
+/** The same where there is nothing to hear. */
+const MIN_QUIET_PIECE_MS = 1;
 /** Two pieces less alike than this are joined audibly… */
 const MIN_LIKENESS = 0.6;
 /** …unless there is nothing to hear: root mean square below −50 dBov. */
@@ -45,8 +47,9 @@ export function lengthen(pcm: Int16Array, count: number, rateHz: LegRate, maxPie
 function findPiece(pcm: Int16Array, count: number, rateHz: LegRate, maxPiece: number, urgent: boolean): number {
   const min = (MIN_PIECE_MS * rateHz) / 1000;
   const max = Math.min(count >> 1, Math.floor(maxPiece));
-  if (max < min) return 0;
+  if (max < (MIN_QUIET_PIECE_MS * rateHz) / 1000) return 0;
   if (isQuiet(pcm, count)) return max;
+  if (max < min) return 0;
   const step = rateHz / 4000;
   pitch.period = 0;
   pitch.likeness = -1;

@@ -207,6 +207,48 @@ t.test('jitter buffer: when nothing is late for long, what delay is left of a di
   t.end();
 });
 
+t.test(
+  'jitter buffer: what a first packet waits beyond a frame is taken back in the first pause, and nothing is lost by it',
+  (t) => {
+    // Speech with pauses of a second.
+    const speech = voice(12);
+    for (const second of [2, 5, 8]) speech.fill(0, second * 8000, (second + 1) * 8000);
+    for (const [phaseMs, before, after] of [
+      // Ticks so soon after the first packet that it is played in the next one: 22.9 and 21.6 ms after it came.
+      [2.9, 22.9, 20.5],
+      [1.6, 21.6, 20.5],
+      // And where it waits less from the start nothing changes.
+      [19, 19, 19],
+      [3.1, 3.1, 3.1],
+    ] as const) {
+      const arrivals = allPackets(speech).map((index) => ({ index, atMs: index * 20 }));
+      const { heard, buffer } = listen(speech, arrivals, phaseMs);
+      const delayMs = (from: number, to: number): number =>
+        (correlate(heard, speech.subarray(from * 8000, to * 8000)).lag - from * 8000) / 8 + phaseMs;
+      t.ok(Math.abs(delayMs(0, 1.5) - before) < 0.2, `${delayMs(0, 1.5)} ms at first`);
+      t.ok(Math.abs(delayMs(9, 12) - after) < 0.2, `${delayMs(9, 12)} ms then`);
+      t.equal(buffer.latePackets, 0);
+      t.equal(buffer.droppedPackets, 0);
+      t.same(findClicks(heard, 6000), []);
+      // The end, after the last packet, is all that is made up: three frames, and what is left of a fourth.
+      t.ok(buffer.concealedMs < 63, `${buffer.concealedMs} ms made up`);
+    }
+    t.end();
+  },
+);
+
+t.test('jitter buffer: of what packets were seen to need nothing is taken back', (t) => {
+  const speech = voice(60);
+  for (let second = 2; second < 60; second += 3) speech.fill(0, second * 8000, (second + 1) * 8000);
+  // The first packet waits 22.9 ms, and some come 20 ms later than others: all of it is needed.
+  const next = random(5);
+  const arrivals = allPackets(speech).map((index) => ({ index, atMs: index * 20 + (index > 0 ? next() * 20 : 0) }));
+  const { buffer } = listen(speech, arrivals, 2.9);
+  t.equal(buffer.latePackets, 0);
+  t.equal(buffer.droppedPackets, 0);
+  t.end();
+});
+
 t.test('jitter buffer: rare jitter is met a few times, then waited for', (t) => {
   const sound = voice(300);
   // Every 15 s one packet comes 26 ms late.

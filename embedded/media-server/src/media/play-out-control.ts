@@ -4,6 +4,9 @@ const WINDOW_PACKETS = 75;
 const HIGH_MS = 30;
 /** The same when nothing has been late for long: delay is heard in a conversation. */
 const CALM_HIGH_MS = 23;
+/** The same at the beginning, for what the first packet happened to wait. Later such little steps would only follow the sender's clock more restlessly. */
+const FIRST_HIGH_MS = 21.5;
+const FIRST_WINDOWS = 8;
 /** What is left then: less than a frame would have to be made up, because a tick wants a whole one. */
 const CALM_LEFT_MS = 20.5;
 /** Windows that "long" is at first (6 s); twice as many after each that had late packets, so that rare jitter is not met again and again. */
@@ -33,9 +36,11 @@ export class PlayOutControl {
   #lowBeforeMs = Number.NaN;
   #meanBeforeMs = Number.NaN;
   #lateBefore = 0;
-  /** Windows since a packet was late, and how many of them are wanted. */
+  /** Windows since a packet was late, and how many of them are wanted: one where none ever was. */
   #calmWindows = 0;
-  #wantedCalm = MIN_CALM_WINDOWS;
+  #wantedCalm = 1;
+  /** Windows since the beginning. */
+  #windows = 0;
 
   /** Begins anew; what was learned of the network stays. */
   reset(): void {
@@ -44,6 +49,7 @@ export class PlayOutControl {
     this.#lowMs = MAX_DELAY_MS;
     this.#late = 0;
     this.#calmWindows = 0;
+    this.#windows = 0;
     this.#lowBeforeMs = Number.NaN;
     this.#meanBeforeMs = Number.NaN;
     this.#lateBefore = 0;
@@ -54,12 +60,10 @@ export class PlayOutControl {
     this.#sumMs += spareMs;
     if (spareMs < this.#lowMs) this.#lowMs = spareMs;
     if (isLost) this.#late++;
-    if (spareMs < 0 && this.#calmWindows > 0) {
-      this.#calmWindows = 0;
-      this.#wantedCalm = Math.min(MAX_CALM_WINDOWS, this.#wantedCalm * 2);
-    }
+    if (spareMs < 0) this.#disturb();
     if (++this.#packets < WINDOW_PACKETS) return;
     this.#calmWindows++;
+    this.#windows++;
     this.#lowBeforeMs = this.#lowMs;
     this.#meanBeforeMs = this.#sumMs / this.#packets;
     this.#lateBefore = this.#late;
@@ -67,6 +71,13 @@ export class PlayOutControl {
     this.#sumMs = 0;
     this.#lowMs = MAX_DELAY_MS;
     this.#late = 0;
+  }
+
+  /** A packet was late: from now on calm must last, and each time longer; packets of one window are one disturbance. */
+  #disturb(): void {
+    this.#wantedCalm = Math.max(MIN_CALM_WINDOWS, this.#wantedCalm);
+    if (this.#calmWindows > 0) this.#wantedCalm = Math.min(MAX_CALM_WINDOWS, this.#wantedCalm * 2);
+    this.#calmWindows = 0;
   }
 
   /** Play-out was moved: packets have so much more spare time from now on. */
@@ -85,7 +96,8 @@ export class PlayOutControl {
     if (this.#meanMs < LOW_MEAN_MS) return -this.#bounded(MAX_PIECE_MS);
     if (lowMs > HIGH_MS) return Math.min(MAX_PIECE_MS, lowMs - LEFT_MS);
     const isCalm = this.#calmWindows >= this.#wantedCalm;
-    return isCalm && lowMs > CALM_HIGH_MS ? lowMs - CALM_LEFT_MS : 0;
+    const highMs = this.#windows <= FIRST_WINDOWS ? FIRST_HIGH_MS : CALM_HIGH_MS;
+    return isCalm && lowMs > highMs ? lowMs - CALM_LEFT_MS : 0;
   }
 
   get #meanMs(): number {
