@@ -28,6 +28,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export class Scheduler {
   readonly #bus: EventBus;
   readonly #tasks = new Map<number, Task>();
+  readonly #groups = new Map<string, Set<number>>();
   #nextId = 1;
 
   constructor(bus: EventBus) {
@@ -40,6 +41,9 @@ export class Scheduler {
     const id = this.#nextId++;
     const task: Task = { group, description, timer: undefined, runtimeMs: dueMs };
     this.#tasks.set(id, task);
+    const fellows = this.#groups.get(group);
+    if (fellows) fellows.add(id);
+    else this.#groups.set(group, new Set([id]));
     this.#tell('ADD_SCHEDULE', id, task);
     const due = (): void => {
       if (everyMs === undefined) this.delete(id);
@@ -59,13 +63,16 @@ export class Scheduler {
     if (!task) return false;
     clearTimeout(task.timer);
     this.#tasks.delete(id);
+    const fellows = this.#groups.get(task.group);
+    fellows?.delete(id);
+    if (fellows?.size === 0) this.#groups.delete(task.group);
     this.#tell('DEL_SCHEDULE', id, task);
     return true;
   }
 
   /** Deletes all of a group and returns how many. */
   deleteGroup(group: string): number {
-    const ids = [...this.#tasks].filter(([, task]) => task.group === group).map(([id]) => id);
+    const ids = [...(this.#groups.get(group) ?? [])];
     for (const id of ids) this.delete(id);
     return ids.length;
   }
@@ -74,6 +81,7 @@ export class Scheduler {
   close(): void {
     for (const { timer } of this.#tasks.values()) clearTimeout(timer);
     this.#tasks.clear();
+    this.#groups.clear();
   }
 
   #arm(task: Task, due: () => void): void {

@@ -49,8 +49,9 @@ export async function startMediaServer(
   instanceId: string,
 ): Promise<MediaServer> {
   const counters = new ServerCounters();
-  const channels = new ChannelRegistry();
   const bus = new EventBus(randomUUID(), options.sip.host);
+  const scheduler = new Scheduler(bus);
+  const channels = new ChannelRegistry((uuid) => void scheduler.deleteGroup(uuid));
   const pool = new MediaPool({
     workers: options.workers,
     host: options.rtpAddress,
@@ -94,7 +95,6 @@ export async function startMediaServer(
   });
   const meter = new SessionMeter(options.maxSessions);
   const startedMs = Date.now();
-  const scheduler = new Scheduler(bus);
   const api = new ApiCommands({
     channels,
     conferences,

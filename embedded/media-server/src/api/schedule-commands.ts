@@ -42,7 +42,7 @@ function deleteTask({ scheduler }: ApiContext, argument: string): string {
   return scheduler.delete(id) ? '+OK\n' : '-ERR No such id\n';
 }
 
-/** `[+]<time> <uuid> [<cause>]`; its group is the uuid. */
+/** `[+]<time> <uuid> [<cause>]`; its group is the uuid: a call that ends takes all tasks of that group with it. */
 function scheduleHangup({ channels, scheduler }: ApiContext, argument: string): string {
   const [time = '', uuid = '', cause = 'ALLOTTED_TIMEOUT'] = argument.split(/\s+/);
   if (time === '') return '-USAGE: [+]<time> <uuid> [<cause>]\n';
@@ -55,7 +55,5 @@ function scheduleHangup({ channels, scheduler }: ApiContext, argument: string): 
   }
   const task = { group: uuid, description: 'switch_ivr_schedule_hangup', dueMs };
   const id = scheduler.add(task, () => void channels.get(uuid)?.hangup(cause));
-  if (id === undefined) return TOO_MANY;
-  channel.onGone(() => scheduler.delete(id));
-  return '+OK\n';
+  return id === undefined ? TOO_MANY : '+OK\n';
 }

@@ -3,6 +3,12 @@ import type { Channel } from './channel.js';
 /** The live channels, by uuid. */
 export class ChannelRegistry {
   readonly #channels = new Map<string, Channel>();
+  readonly #onRemoved: (uuid: string) => void;
+
+  /** `onRemoved` is called with each channel that has gone. */
+  constructor(onRemoved: (uuid: string) => void = () => undefined) {
+    this.#onRemoved = onRemoved;
+  }
 
   /** Adds a channel. */
   add(channel: Channel): void {
@@ -12,6 +18,7 @@ export class ChannelRegistry {
   /** Removes a channel. */
   remove(channel: Channel): void {
     this.#channels.delete(channel.uuid);
+    this.#onRemoved(channel.uuid);
   }
 
   /** The channel of that uuid, if it lives. */

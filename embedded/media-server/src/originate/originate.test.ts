@@ -313,12 +313,14 @@ t.test('originate: no bracket, header or number that a client writes breaks the 
   for (const url of [
     `{origination_caller_id_number='a"b>\\r\\nX-Evil:1',sip_h_X-Good=1,sip_h_Bad\\sName=2}${to}`,
     `{sip_h_X-A='1\\r\\nX-Evil:\\s2'}${to}`,
+    `{sip_h_Via=evil,sip_h_From=evil,sip_h_l=0,sip_h_Call-ID=evil}${to}`,
     `{origination_caller_id_name='\\r\\nX-Evil:\\s3'}${to}`,
   ]) {
     t.equal(await esl.api(`originate ${url} &park()`), '-ERR USER_BUSY\n', url);
   }
   for (const { call } of callee.calls) {
     t.equal(call.request.get('X-Evil'), undefined);
+    for (const name of ['Via', 'From', 'Call-ID', 'Content-Length']) t.equal(call.request.getAll(name).length, 1);
     t.match(call.request.get('From'), /^("[^\r\n]*" )?<sip:[^<>"\s]*@127\.0\.0\.1>;tag=\w+$/);
   }
   for (const url of [
@@ -336,4 +338,11 @@ t.test('originate: no bracket, header or number that a client writes breaks the 
     t.match(await esl.api(`originate ${url} &park()`), /^-ERR [A-Z_]+\n$/, url.slice(0, 20));
   }
   t.equal(server.channels.size, 0);
+  // Of two that ask for the same name at once only one is placed; who is hung up at once does no harm.
+  const both = [1, 2].map(() => esl.command(`bgapi originate {origination_uuid=same}${to} &park()`));
+  await Promise.all(both);
+  await esl.api('hupall');
+  await esl.command('event json BACKGROUND_JOB');
+  t.match(await esl.api(`originate ${to} &park()`), /^-ERR USER_BUSY/);
+  await esl.until(() => server.channels.size === 0);
 });

@@ -39,6 +39,8 @@ export interface OutgoingTarget {
 export type OutgoingResult = { ok: true; channel: Channel; progress: OutgoingProgress } | { ok: false; cause: string };
 
 const HEADER_PREFIX = 'sip_h_';
+/** Those of every request that are not for a client to write, with their short forms (RFC 3261 §7.3.3). */
+const OWN_HEADERS = /^(via|v|from|f|to|t|call-id|i|cseq|contact|m|max-forwards|content-length|l|content-type|c)$/i;
 /** What a client may name as the uuid of a call. */
 const UUID = /^[\w.:@-]{1,128}$/;
 
@@ -73,7 +75,6 @@ export async function placeOutgoing(
     },
     onGone: (gone) => channels.remove(gone),
   });
-  channels.add(channel);
   try {
     channel.leg = await pool.open({
       onReport: (report) => {
@@ -83,17 +84,27 @@ export async function placeOutgoing(
       onLost: () => void channel.hangup('NORMAL_TEMPORARY_FAILURE'),
     });
   } catch (error) {
-    channels.remove(channel);
     options.logger.warn({ err: error }, 'no media for a call to place');
     return REFUSED;
   }
+  // Another may have come meanwhile under the same name.
+  if (channels.get(channel.uuid)) {
+    void channel.leg.close();
+    return REFUSED;
+  }
+  channels.add(channel);
   for (const [name, value] of target.variables) channel.setVariable(name, value);
   setOutgoingVariables(channel, target.address);
   const progress = new OutgoingProgress(channel);
   progress.begin();
   counters.sessionsTotal++;
   counters.callsPlaced++;
-  invite(agent, channel, progress, options, target);
+  try {
+    invite(agent, channel, progress, options, target);
+  } catch (error) {
+    options.logger.warn({ err: error, address: target.address }, 'cannot send an INVITE');
+    void channel.hangup('DESTINATION_OUT_OF_ORDER');
+  }
   return { ok: true, channel, progress };
 }
 
@@ -185,7 +196,7 @@ function fromOf(agent: UserAgent, { callerName, callerNumber }: OutgoingTarget):
 function headersOf(channel: Channel, agent: UserAgent, target: OutgoingTarget): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const [name, value] of channel.variables(HEADER_PREFIX)) {
-    if (/^[\w-]+$/.test(name) && !/[\r\n]/.test(value)) headers[name] = value;
+    if (/^[\w-]+$/.test(name) && !OWN_HEADERS.test(name) && !/[\r\n]/.test(value)) headers[name] = value;
   }
   const type = channel.getVariable('sip_cid_type') ?? 'rpid';
   const from = fromOf(agent, target);
