@@ -29,7 +29,7 @@ export function byGroup(files, cores) {
     // Some compute, some wait for timers of SIP.
     { of: files.filter((file) => !isEndToEnd(file) && !isRealTime(file)), jobs: cores + 1, timeoutSec: 120 },
     // They sleep on audio: two of them take half a core.
-    { of: files.filter(isRealTime), jobs: 2 * cores, timeoutSec: 300 },
+    { of: files.filter(isRealTime), jobs: 2 * cores, timeoutSec: 180 },
     { of: files.filter((file) => isEndToEnd(file) && file !== ALONE), jobs: Math.min(2, cores), timeoutSec: 600 },
     { of: files.filter((file) => file === ALONE), jobs: 1, timeoutSec: 600 },
   ];

@@ -1,7 +1,7 @@
 import { dtmfFrequencies, goertzel, tone } from '@ringwire/rtp';
 import t from 'tap';
 import { infoDigitBody, readInfoDigit } from './sip/info-digits.js';
-import { startServer, TestCaller } from './test-peer.js';
+import { comesRight, startServer, TestCaller } from './test-peer.js';
 
 /** A dial string as sound. */
 function keys(digits: string, onMs = 60, offMs = 60): Int16Array {
@@ -17,23 +17,26 @@ t.test('digits that come as tones become events after start_dtmf, and none after
   const { media, esl, uuid } = await (await TestCaller.create(t, server)).call();
   await esl.execute(uuid, 'start_dtmf');
   await esl.execute(uuid, 'start_dtmf');
-  media.say(keys('147*#AD'));
   const digits = () => esl.events.filter((event) => event['Event-Name'] === 'DTMF');
-  await esl.until(() => digits().length === 7);
-  t.equal(
-    digits()
-      .map((event) => event['DTMF-Digit'])
-      .join(''),
-    '147*#AD',
-  );
+  const isRight = await comesRight(async () => {
+    const begun = digits().length;
+    media.say(keys('147*#AD'));
+    await media.hears(1500);
+    const found = digits().slice(begun);
+    t.comment(found.map((event) => `${event['DTMF-Digit']} ${event['DTMF-Duration']}`).join(', '));
+    return (
+      found.map((event) => event['DTMF-Digit']).join('') === '147*#AD' &&
+      // Loose: where packets come late, what was lost is concealed with more of the same tone.
+      found.every((event) => Math.abs(Number(event['DTMF-Duration']) - 480) <= 240)
+    );
+  });
+  t.ok(isRight, 'each digit once, as long as it was');
   t.match(digits()[0], { 'DTMF-Source': 'INBAND_AUDIO' });
-  for (const digit of digits())
-    t.ok(Math.abs(Number(digit['DTMF-Duration']) - 480) <= 240, String(digit['DTMF-Duration']));
-  // Loose: where packets come late, what was lost is concealed with more of the same tone.
   await esl.execute(uuid, 'stop_dtmf');
+  const before = digits().length;
   media.say(keys('99'));
-  await esl.execute(uuid, 'sleep', '600');
-  t.equal(digits().length, 7);
+  await media.hears(700);
+  t.equal(digits().length, before);
 });
 
 t.test(
@@ -138,30 +141,29 @@ t.test('bridged: events pass to events, tones to events, events to the tones of 
   await a.esl.execute(a.uuid, 'start_dtmf');
   await a.esl.api(`uuid_bridge ${a.uuid} ${b.uuid}`);
   a.media.press('12');
-  while (b.media.digits.length < 2) await b.media.hears(20);
+  await b.media.until(() => b.media.digits.length >= 2);
   t.same(b.media.digits, ['1', '2']);
   a.media.say(keys('9'));
-  while (b.media.digits.length < 3) await b.media.hears(20);
+  await b.media.until(() => b.media.digits.length >= 3);
   t.same(b.media.digits, ['1', '2', '9']);
   await b.esl.execute(b.uuid, 'start_dtmf_generate', 'write');
   const from = b.media.heard.length;
+  const loudest = (heard: Int16Array, hz: number, begin: number): number => {
+    let best = 0;
+    for (let at = begin; at + 400 < heard.length; at += 80)
+      best = Math.max(best, goertzel(heard, hz, 8000, at, at + 400));
+    return best;
+  };
   a.media.press('6');
-  await b.media.hears(600);
-  const heard = b.media.heard;
-  let best = 0;
-  for (let at = from; at + 400 < heard.length; at += 80)
-    best = Math.max(best, goertzel(heard, 770, 8000, at, at + 400));
-  t.ok(best > 7000, `the tone of 6 is heard: ${best.toFixed(0)}`);
+  await b.media.hearsThat('the tone of 6', (heard) => loudest(heard, 770, from) > 7000);
   t.equal(b.media.digits.length, 3);
   await b.esl.execute(b.uuid, 'stop_dtmf_generate');
   await a.esl.execute(a.uuid, 'stop_dtmf');
   await a.esl.execute(a.uuid, 'start_dtmf_generate');
   const later = b.media.heard.length;
   a.media.press('0');
-  await b.media.hears(600);
-  let zero = 0;
-  const then = b.media.heard;
-  for (let at = later; at + 400 < then.length; at += 80) zero = Math.max(zero, goertzel(then, 941, 8000, at, at + 400));
-  t.ok(zero > 7000, `without write those become tones that the peer itself presses: ${zero.toFixed(0)}`);
+  await b.media.hearsThat('without write those become tones that the peer itself presses', (heard) => {
+    return loudest(heard, 941, later) > 7000;
+  });
   t.equal(b.media.digits.length, 3);
 });

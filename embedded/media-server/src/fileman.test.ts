@@ -67,17 +67,16 @@ t.test('uuid_fileman makes louder, softer, faster, and stops', async (t) => {
 });
 
 t.test('uuid_displace lets the caller hear a file over what it hears, or instead', async (t) => {
-  const call = await (await TestCaller.create(t, await startServer(t))).call();
-  const { esl, uuid } = call;
+  const { media, esl, uuid } = await (await TestCaller.create(t, await startServer(t))).call();
   const path = await wavFile(t, tone(700, 200));
   void esl.execute(uuid, 'playback', 'tone_stream://%(60000,0,1300)');
   await esl.event((event) => event['Event-Name'] === 'PLAYBACK_START');
   t.equal(await esl.api(`uuid_displace ${uuid} start ${path} 0 loop`), '+OK Success\n');
-  await esl.execute(uuid, 'sleep', '500');
-  t.ok(toneShare(lately(call, 100), 700, 8000) > 0.9, 'instead, again and again');
+  // Instead, again and again.
+  await media.hears(400);
+  await media.hearsThat('700 Hz', (heard) => toneShare(heard.subarray(-800), 700, 8000) > 0.9);
   t.equal(await esl.api(`uuid_displace ${uuid} stop ${path}`), '+OK Success\n');
-  await esl.execute(uuid, 'sleep', '200');
-  t.ok(toneShare(lately(call, 80), 1300, 8000) > 0.95);
+  await media.hearsThat('1300 Hz', (heard) => toneShare(heard.subarray(-640), 1300, 8000) > 0.95);
   t.equal(await esl.api(`uuid_displace ${uuid} start /no/such.wav`), '-ERR Cannot displace session!\n');
   t.equal(await esl.api(`uuid_displace ${uuid} stop ${path}`), '-ERR Cannot stop displace session!\n');
 });
@@ -90,7 +89,6 @@ t.test('uuid_displace goes on in place of what is heard when the call changes it
   void esl.execute(uuid, 'playback', await wavFile(t, tone(900, 20_000, -20)));
   await dialog.reinvite(media.offer(['G722']));
   media.start(dialog.remoteSdp);
-  await media.hears(1000);
-  const lately = media.heard.subarray(-8000);
-  t.ok(toneShare(lately, 500, 16000) > 0.9, `${toneShare(lately, 500, 16000)}`);
+  await media.hears(500);
+  await media.hearsThat('500 Hz', (heard) => toneShare(heard.subarray(-8000), 500, 16000) > 0.9);
 });

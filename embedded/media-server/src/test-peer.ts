@@ -305,15 +305,15 @@ export function locate(heard: Int16Array, said: Int16Array): Match {
 }
 
 /**
- * Whether it comes right in one of three attempts. For audio that is judged packet by packet: a pause of a busy machine spoils one attempt,
+ * Whether it comes right in one of five attempts. For audio that is judged packet by packet: a pause of a busy machine spoils one attempt,
  * a fault of ours all.
  */
 export async function comesRight(attempt: () => Promise<boolean>): Promise<boolean> {
-  for (let left = 3; left > 0; left--) if (await attempt()) return true;
+  for (let left = 5; left > 0; left--) if (await attempt()) return true;
   return false;
 }
 
-/** Whether what one phone says is what the other hears, in one of three attempts. */
+/** Whether what one phone says is what the other hears, in one of five attempts. */
 export function isCarried(from: PhoneMedia, to: PhoneMedia, said: Int16Array, coefficient = 0.97): Promise<boolean> {
   return comesRight(async () => {
     const begin = to.heard.length;
