@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FEATURE_SERVERS, type FeatureServerInfo, featureServerKey } from '@ringwire/common';
-import { correlate, readWavAt } from '@ringwire/rtp';
+import { correlate, readWavAt, rms } from '@ringwire/rtp';
 import t from 'tap';
 import { startPlatform, webhookOf } from './testing/platform-rig.js';
 
@@ -15,8 +15,12 @@ t.test('a call hears what the application says, and the application hears of the
   t.match(result.responses.at(-1)?.headers, { 'x-call-sid': 'call-1' });
   const [file] = await readdir(rig.ttsDir);
   const meant = readWavAt(await readFile(join(rig.ttsDir, String(file))), 8000);
-  const match = correlate(result.heard, meant);
-  t.ok(match.coefficient > 0.9, `correlation ${match.coefficient.toFixed(3)} at ${match.lag / 8} ms`);
+  // By parts of 300 ms, of which most must be right: a pause of a busy machine spoils what is around it.
+  const parts = Array.from({ length: Math.floor(meant.length / 2400) }, (_, i) =>
+    meant.subarray(i * 2400, (i + 1) * 2400),
+  ).filter((part) => rms(part) > 300);
+  const found = parts.map((part) => correlate(result.heard, part).coefficient).sort((a, b) => a - b);
+  t.ok(parts.length > 5 && found[found.length >> 1]! > 0.9, `correlations ${found.map((one) => one.toFixed(2))}`);
   t.comment(`first sound ${result.firstSoundMs} ms after the answer`);
   t.equal((await rig.app.next('/status')).json.call_status, 'trying');
   t.equal((await rig.app.next('/status')).json.call_status, 'in-progress');

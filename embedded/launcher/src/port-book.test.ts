@@ -27,10 +27,14 @@ t.test('a name that is new gets a port that nobody had', async (t) => {
   t.not(second.fresh, first.old);
 });
 
-t.test('platforms on one machine get different RTP ports', async (t) => {
+t.test('platforms that start together on one machine do not choose the same ports', async (t) => {
   const [first, second] = [await takeRtpSlot(), await takeRtpSlot()];
   t.teardown(() => second.release());
   t.not(first.rtpengine.first, second.rtpengine.first);
   t.ok(first.rtpengine.last < first.mediaServer.first);
+  const [one, other] = [first.services, second.services];
+  t.ok(one.last < other.first || other.last < one.first, `${JSON.stringify([one, other])} have nothing in common`);
+  const { api } = await choosePorts(t.testdir(), { api: { kind: 'tcp' } }, second.services);
+  t.ok(api >= other.first && api <= other.last);
   first.release();
 });

@@ -2,7 +2,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findFreePort, type PortKind } from '@ringwire/services';
+import { findFreePort, type PortKind, SERVICE_PORTS } from '@ringwire/services';
 import { writePrivately } from './instance.js';
 
 /** A port that something needs. */
@@ -24,10 +24,12 @@ function readKept(file: string): Record<string, unknown> {
 /**
  * Chooses a port for each name and keeps the choice in `ports.json` of the data directory, so that the next start has
  * the same addresses where they are still free.
+ * @param range where new ones are looked for
  */
 export async function choosePorts<N extends string>(
   dataDir: string,
   wanted: Readonly<Record<N, WantedPort>>,
+  range: PortRange = SERVICE_PORTS,
 ): Promise<Record<N, number>> {
   const file = join(dataDir, 'ports.json');
   const kept = readKept(file);
@@ -41,6 +43,7 @@ export async function choosePorts<N extends string>(
     chosen[name] = await findFreePort({
       kind: wanted[name].kind,
       except: taken,
+      range,
       ...(prefer === undefined ? {} : { prefer }),
     });
     taken.add(chosen[name]);
@@ -57,6 +60,8 @@ export interface PortRange {
 
 /** The RTP ports of one platform. */
 export interface RtpSlot {
+  /** Where this platform looks for the ports of its services: two that start together must not choose the same. */
+  services: PortRange;
   rtpengine: PortRange;
   mediaServer: PortRange;
   release(): void;
@@ -69,6 +74,7 @@ const RTPENGINE_PORTS = 1_600;
 const MEDIA_SERVER_PORTS = 800;
 const SLOT_PORTS = RTPENGINE_PORTS + MEDIA_SERVER_PORTS;
 const SLOTS = 6;
+const SERVICE_PORTS_PER_SLOT = (SERVICE_PORTS.last + 1 - SERVICE_PORTS.first) / SLOTS;
 
 /**
  * Takes RTP port ranges that no other platform on this machine uses: the last port of the slot stays bound as a mark for as
@@ -81,7 +87,9 @@ export async function takeRtpSlot(): Promise<RtpSlot> {
     if (mark === undefined) continue;
     // With every slot taken, ranges are shared: rtpengine and the media server skip ports that are in use.
     const shared = FIRST_RTP_PORT + (slot % SLOTS) * SLOT_PORTS;
+    const firstService = SERVICE_PORTS.first + (slot % SLOTS) * SERVICE_PORTS_PER_SLOT;
     return {
+      services: { first: firstService, last: firstService + SERVICE_PORTS_PER_SLOT - 1 },
       rtpengine: { first: shared, last: shared + RTPENGINE_PORTS - 1 },
       mediaServer: { first: shared + RTPENGINE_PORTS, last: shared + SLOT_PORTS - 3 },
       release: () => mark.close(),

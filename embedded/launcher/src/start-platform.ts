@@ -136,8 +136,11 @@ async function prepareStart(
   if (options.wellKnownPorts !== true) {
     for (const [name, { kind }] of Object.entries(WANTED_PORTS)) wanted[name as keyof Ports] = { kind };
   }
-  const ports = await choosePorts(dataDir, wanted);
   const slot = await takeRtpSlot();
+  const ports = await choosePorts(dataDir, wanted, slot.services).catch((error: unknown) => {
+    slot.release();
+    throw error;
+  });
   return { options, env, dataDir, existing, ports, slot, parts, secrets };
 }
 

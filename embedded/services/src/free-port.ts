@@ -10,8 +10,7 @@ export type PortKind = 'tcp' | 'udp' | 'both';
  * Where ports are taken from: below Linux's ephemeral range (32768–60999), so that no outgoing connection grabs the port
  * of a service while that service restarts; below the RTP slots.
  */
-const FIRST_PORT = 10_000;
-const LAST_PORT = 15_999;
+export const SERVICE_PORTS = { first: 10_000, last: 15_999 } as const;
 /** With thousands of ports to choose from, this many misses in a row mean that something else is wrong. */
 const ATTEMPTS = 200;
 
@@ -52,13 +51,20 @@ export async function isPortFree(port: number, kind: PortKind = 'tcp', host = '1
  * @throws {NoFreePortError} when the whole range is taken.
  */
 export async function findFreePort(
-  options: { kind?: PortKind; host?: string; prefer?: number; except?: ReadonlySet<number> } = {},
+  options: {
+    kind?: PortKind;
+    host?: string;
+    prefer?: number;
+    except?: ReadonlySet<number>;
+    /** Where to look, both ends included. @defaultValue {@link SERVICE_PORTS} */
+    range?: { readonly first: number; readonly last: number };
+  } = {},
 ): Promise<number> {
-  const { kind = 'tcp', host = '127.0.0.1', prefer, except } = options;
+  const { kind = 'tcp', host = '127.0.0.1', prefer, except, range = SERVICE_PORTS } = options;
   if (prefer !== undefined && !except?.has(prefer) && (await isPortFree(prefer, kind, host))) return prefer;
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT + 1));
+    const port = range.first + Math.floor(Math.random() * (range.last - range.first + 1));
     if (!except?.has(port) && (await isPortFree(port, kind, host))) return port;
   }
-  throw new NoFreePortError(`no free ${kind} port between ${FIRST_PORT} and ${LAST_PORT} on ${host}`, { host, kind });
+  throw new NoFreePortError(`no free ${kind} port between ${range.first} and ${range.last} on ${host}`, { host, kind });
 }
