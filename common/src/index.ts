@@ -47,3 +47,4 @@ export * from './secrets/encryption.js';
 export * from './secrets/signature.js';
 export * from './sip/connect-srf.js';
 export * from './sip/headers.js';
+export * from './stir/result.js';

@@ -38,6 +38,18 @@ t.test('a call hears what the application says, and the application hears of the
   t.same(await rig.redis.keys('ringwire:fs-calls*'), [], 'no key is left in Redis');
 });
 
+t.test('what STIR found of the caller reaches the application, what cannot be read does not', async (t) => {
+  const rig = await startPlatform(t);
+  rig.app.on('/hook', [{ verb: 'hangup' }]);
+  const stir = '{"status":"invalid","verstat":"TN-Validation-Failed","claimedAttest":"B","code":438}';
+  await (await rig.call({ headers: { 'X-Stir': stir } })).finished;
+  t.match(rig.app.seen('/hook')[0]?.json, {
+    stir: { status: 'invalid', verstat: 'TN-Validation-Failed', claimed_attest: 'B', code: 438 },
+  });
+  await (await rig.call({ headers: { 'X-Stir': 'valid', 'X-Call-Sid': 'call-2' } })).finished;
+  t.equal(rig.app.seen('/hook')[1]?.json.stir, undefined);
+});
+
 t.test('digits pressed during the prompt reach the action hook', async (t) => {
   const rig = await startPlatform(t);
   rig.app.on('/hook', [

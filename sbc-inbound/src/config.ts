@@ -1,6 +1,7 @@
 import { type ConfigOf, oneOf } from '@ringwire/common';
 import type { DigestAlgorithm } from '@ringwire/common/sip/digest/response.js';
 import { edgeVars } from '@ringwire/common/sip/edge-config.js';
+import { stirVars } from './stir/config.js';
 
 /** What a challenge asks for, by what `SIP_DIGEST` says. */
 export const DIGEST_ALGORITHMS = {
@@ -19,7 +20,7 @@ export const admissionVars = {
 };
 
 /** What sbc-inbound reads from its environment. */
-export const inboundVars = { ...edgeVars, ...admissionVars };
+export const inboundVars = { ...edgeVars, ...admissionVars, ...stirVars };
 
 /** How callers are admitted. */
 export type AdmissionConfig = ConfigOf<typeof admissionVars>;

@@ -1,4 +1,4 @@
-import { type FeatureServerInfo, SIP_HEADERS } from '@ringwire/common';
+import { type FeatureServerInfo, SIP_HEADERS, type StirResult, stirHeaderValue } from '@ringwire/common';
 import { passableHeaders } from '@ringwire/common/sip/header-policy.js';
 import type { SipHeaders, SipMessageView } from '@ringwire/common/sip/stack.js';
 import { isIpv4, nameAddr } from '@ringwire/common/sip/uri.js';
@@ -12,7 +12,7 @@ const userPart = (user: string): string => user.replace(NOT_IN_USER, (character)
 /** Headers of the INVITE to a feature server: ours, and those of the caller that may go on. */
 export function headersToFeatureServer(
   request: SipMessageView,
-  call: { invite: Invite; destination: Destination; callSid: string; attemptedAt: number },
+  call: { invite: Invite; destination: Destination; callSid: string; attemptedAt: number; stir?: StirResult },
 ): SipHeaders {
   const { invite, destination } = call;
   const user = userPart(invite.from.user ?? 'anonymous');
@@ -29,6 +29,7 @@ export function headersToFeatureServer(
     [SIP_HEADERS.originatingCarrier]: destination.carrier.name.replace(/[^\x20-\x7e]/g, '?'),
     [SIP_HEADERS.voipCarrierSid]: destination.carrier.voipCarrierSid,
     [SIP_HEADERS.callStarted]: `${Math.round(call.attemptedAt)}`,
+    ...(call.stir ? { [SIP_HEADERS.stir]: stirHeaderValue(call.stir) } : {}),
   };
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type CallStarted, nowMs } from '@ringwire/common';
+import { type CallStarted, nowMs, type StirResult } from '@ringwire/common';
 import { BridgedCall } from '@ringwire/common/sip/bridged-call.js';
 import { CallJournal } from '@ringwire/common/sip/call-journal.js';
 import type { DigestServer } from '@ringwire/common/sip/digest/digest-server.js';
@@ -15,6 +15,7 @@ import type { TemporaryGateways } from './admission/temporary-gateways.js';
 import type { Destination, Invite, Rejection } from './admission/types.js';
 import { addressOfFeatureServer, headersToFeatureServer } from './feature-server-leg.js';
 import { type FeatureServers, mayTryNext } from './feature-servers.js';
+import { type CallerChecks, refuseCaller } from './stir/caller-check.js';
 
 /** What taking calls needs besides the edge. */
 export interface InboundOptions {
@@ -22,6 +23,7 @@ export interface InboundOptions {
   servers: FeatureServers;
   digest: DigestServer;
   temporary: TemporaryGateways;
+  callers: CallerChecks;
 }
 
 /** Takes INVITEs from outside until the process ends; answers OPTIONS, by which carriers check that we live. */
@@ -64,7 +66,14 @@ async function takeCall(
     const journal = openJournal(edge, request, admission.invite, { callSid, attemptedAt }, admission.destination);
     sayDecisions(journal, admission);
     journal.started();
-    await connect(options, { request, response, abandoned, journal }, admission.invite, admission.destination);
+    const caller = await options.callers.check(request, admission.destination, journal.timeline);
+    if (!caller.ok) {
+      edge.edgeMetrics.rejected('stir');
+      refuseCaller(caller.stir, response, journal);
+      return;
+    }
+    const leg = { request, response, abandoned, journal, ...(caller.stir ? { stir: caller.stir } : {}) };
+    await connect(options, leg, admission.invite, admission.destination);
   } finally {
     admission.place.release();
   }
@@ -149,14 +158,28 @@ const knownOf = ({ account, application, carrier }: Rejection): Known => ({
   ...(carrier ? { carrier } : {}),
 });
 
+/** The caller's side of a call. */
+interface InboundLeg {
+  request: SipRequest;
+  response: SipResponse;
+  abandoned: AbortSignal;
+  journal: CallJournal;
+}
+
 async function connect(
   { edge, servers }: InboundOptions,
-  leg: { request: SipRequest; response: SipResponse; abandoned: AbortSignal; journal: CallJournal },
+  { stir, ...leg }: InboundLeg & { stir?: StirResult },
   invite: Invite,
   destination: Destination,
 ): Promise<void> {
   const { callSid, attemptedAt } = leg.journal.call;
-  const headers = headersToFeatureServer(leg.request, { invite, destination, callSid, attemptedAt });
+  const headers = headersToFeatureServer(leg.request, {
+    invite,
+    destination,
+    callSid,
+    attemptedAt,
+    ...(stir ? { stir } : {}),
+  });
   const tried = new Set<string>();
   let current: { instanceId: string; release: () => void } | undefined;
   const nextTarget = (failure?: LegFailure): LegTarget | null => {

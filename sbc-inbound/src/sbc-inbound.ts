@@ -8,6 +8,8 @@ import { type FeatureServers, featureServers } from './feature-servers.js';
 import { takeInboundCalls } from './inbound-calls.js';
 import { type Reachability, watchReachability } from './reachability.js';
 import { serveRoute } from './route.js';
+import { callerChecks } from './stir/caller-check.js';
+import { type StirConfig, stirVars, stirVerifier } from './stir/config.js';
 
 /** A running sbc-inbound. */
 export interface SbcInbound {
@@ -20,8 +22,9 @@ export interface SbcInbound {
 export async function openSbcInbound(
   ctx: ProcessContext,
   config: EdgeConfig,
-  admission: AdmissionConfig = readConfig(admissionVars, ctx.env),
+  settings: AdmissionConfig & StirConfig = readConfig({ ...admissionVars, ...stirVars }, ctx.env),
 ): Promise<SbcInbound> {
+  const verifier = stirVerifier(settings);
   let servers: FeatureServers | undefined;
   let reachability: Reachability | undefined;
   let digest: DigestServer | undefined;
@@ -34,8 +37,9 @@ export async function openSbcInbound(
       reachability = watchReachability(opened.bridging.link, opened.featureServers);
       servers = featureServers(opened.featureServers, reachability);
       const { redis, logger } = opened;
-      digest = digestServer({ redis, logger, algorithms: DIGEST_ALGORITHMS[admission.SIP_DIGEST] });
-      takeInboundCalls({ edge: opened, servers, digest, temporary: temporaryGateways(redis) });
+      digest = digestServer({ redis, logger, algorithms: DIGEST_ALGORITHMS[settings.SIP_DIGEST] });
+      const callers = callerChecks(verifier, opened.metrics);
+      takeInboundCalls({ edge: opened, servers, digest, temporary: temporaryGateways(redis), callers });
     },
   });
   return {

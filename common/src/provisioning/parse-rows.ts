@@ -1,5 +1,6 @@
 import { isEncrypted } from '../secrets/encryption.js';
 import { ADDRESS_BITS, type IpAddress, parseIp } from '../sip/ip-address.js';
+import { readSigningKey, type StirCredential } from '../stir/signer.js';
 import type {
   Account,
   Application,
@@ -15,6 +16,7 @@ import type {
   ServiceProvider,
   SipGateway,
   SpeechChoice,
+  StirPolicy,
   VoipCarrier,
   Webhook,
 } from './rows.js';
@@ -125,6 +127,11 @@ export const parseServiceProvider = (row: RawRow, hooks: Hooks): ServiceProvider
   registrationHook: hook(row, 'registration_hook_sid', hooks),
 });
 
+const stirPolicy = (row: RawRow): StirPolicy | null =>
+  row.stir_policy === null || row.stir_policy === undefined
+    ? null
+    : word(row, 'stir_policy', ['off', 'tag', 'enforce']);
+
 /** Reads a row of its table; throws on a column that cannot be used. */
 export const parseAccount = (row: RawRow, hooks: Hooks, decrypt: Decrypt): Account => ({
   accountSid: text(row, 'account_sid'),
@@ -139,6 +146,7 @@ export const parseAccount = (row: RawRow, hooks: Hooks, decrypt: Decrypt): Accou
   disableCdrs: bool(row, 'disable_cdrs'),
   enableDebugLog: bool(row, 'enable_debug_log'),
   recordAllCalls: bool(row, 'record_all_calls'),
+  stirPolicy: stirPolicy(row),
 });
 
 const synthesizer = (row: RawRow, prefix = ''): SpeechChoice => ({
@@ -270,6 +278,7 @@ export const parseVoipCarrier = (row: RawRow, decrypt: Decrypt): VoipCarrier => 
   outboundSipProxy: optionalText(row, 'outbound_sip_proxy'),
   outboundRules: outboundRules(row),
   inboundRules: inboundRules(row),
+  stirPolicy: stirPolicy(row),
 });
 
 /** Reads a row of its table; throws on a column that cannot be used. */
@@ -354,6 +363,28 @@ export const parseCallLimit = (row: RawRow, scope: LimitScope): CallLimitRow => 
   sid: text(row, `${scope}_sid`),
   quantity: whole(row, 'quantity', 0, 2 ** 31),
 });
+
+/** Reads a row of its table; throws on a column that cannot be used. */
+export const parseStirCredential = (row: RawRow, decrypt: Decrypt): StirCredential => {
+  const x5u = text(row, 'x5u');
+  if (!/^https:\/\/[^\s<>"]+$/.test(x5u)) throw new BadColumn('x5u', 'is not an https URL');
+  const accountSid = optionalText(row, 'account_sid');
+  const serviceProviderSid = optionalText(row, 'service_provider_sid');
+  if ((accountSid === null) === (serviceProviderSid === null)) {
+    throw new BadColumn('account_sid', 'and service_provider_sid: one of them must be set');
+  }
+  const stirCredentialSid = text(row, 'stir_credential_sid');
+  const key = signingKey(secret(row, 'private_key', decrypt));
+  return { stirCredentialSid, accountSid, serviceProviderSid, x5u, key, isActive: bool(row, 'is_active') };
+};
+
+const signingKey = (pem: string | null): StirCredential['key'] => {
+  try {
+    return readSigningKey(pem ?? '');
+  } catch (err) {
+    throw new BadColumn('private_key', err instanceof Error ? err.message : 'cannot be read');
+  }
+};
 
 /** Parses the rows of a table; one that cannot be used is left out and reported in `skipped`, with the column. */
 export function parseTable<T>(

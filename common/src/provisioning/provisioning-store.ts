@@ -13,6 +13,7 @@ import {
   parseRateDeck,
   parseServiceProvider,
   parseSipGateway,
+  parseStirCredential,
   parseTable,
   parseVoipCarrier,
   parseWebhook,
@@ -59,6 +60,9 @@ export async function readProvisioning(
       lcrs: await read('lcr', 'lcr_sid', parseLcr),
       lcrRoutes: await read('lcr_routes', 'lcr_route_sid', parseLcrRoute),
       lcrCarrierSetEntries: await read('lcr_carrier_set_entry', 'lcr_carrier_set_entry_sid', parseLcrCarrierSetEntry),
+      stirCredentials: await read('stir_credentials', 'stir_credential_sid', (row) =>
+        parseStirCredential(row, decrypt),
+      ),
       rateDecks: await read('rate_decks', 'rate_deck_sid', parseRateDeck),
       callLimits: [
         ...(await limits('account')),

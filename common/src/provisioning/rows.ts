@@ -1,4 +1,5 @@
 /** Rows of the provisioning tables as the call path wants them: camelCase, typed, hooks attached, secrets decrypted. */
+import type { StirCredential } from '../stir/signer.js';
 
 /** A customer's HTTP(S) or WebSocket address. */
 export interface Webhook {
@@ -17,6 +18,12 @@ export interface ServiceProvider {
   registrationHook: Webhook | null;
 }
 
+/**
+ * What is done about the callers' identities that STIR verifies: nothing, told to the application, or calls without a valid one
+ * refused.
+ */
+export type StirPolicy = 'off' | 'tag' | 'enforce';
+
 /** A customer. */
 export interface Account {
   accountSid: string;
@@ -33,6 +40,8 @@ export interface Account {
   disableCdrs: boolean;
   enableDebugLog: boolean;
   recordAllCalls: boolean;
+  /** Null or absent: `tag`. */
+  stirPolicy?: StirPolicy | null;
 }
 
 /** A vendor with language, voice and label, as an application or a verb chooses them. */
@@ -168,6 +177,8 @@ export interface VoipCarrier {
   outboundRules: OutboundRules;
   /** Absent: {@link DEFAULT_INBOUND_RULES}. */
   inboundRules?: InboundRules;
+  /** Null or absent: that of the account that is called. */
+  stirPolicy?: StirPolicy | null;
 }
 
 /** An address of a carrier: where its calls come from, or where calls to it go. */
@@ -279,6 +290,7 @@ export interface ProvisioningRows {
   lcrRoutes?: LcrRoute[];
   lcrCarrierSetEntries?: LcrCarrierSetEntry[];
   rateDecks?: RateDeck[];
+  stirCredentials?: StirCredential[];
   /** Absent: nobody is limited. */
   callLimits?: CallLimitRow[];
 }

@@ -1,5 +1,6 @@
 import { type CompiledLcr, compileLcrs } from '../routing/lcr.js';
 import { IpNetworkTable, parseIp } from '../sip/ip-address.js';
+import type { StirCredential } from '../stir/signer.js';
 import { compileNumberPattern, isNumberPattern, type NumberPattern } from './number-pattern.js';
 import type {
   Account,
@@ -58,6 +59,7 @@ export class ProvisioningSnapshot {
   readonly numberPatterns: readonly NumberPattern[];
   readonly rateDecks: readonly RateDeck[];
   readonly #lcrByOwner: ReadonlyMap<string, CompiledLcr>;
+  readonly #stirByOwner: ReadonlyMap<string, StirCredential>;
   /** Rows that could not be used. */
   readonly skipped: readonly SkippedRow[];
   readonly #inbound: IpNetworkTable<CarrierGateway>;
@@ -100,6 +102,10 @@ export class ProvisioningSnapshot {
         return [];
       });
     this.rateDecks = rows.rateDecks ?? [];
+    this.#stirByOwner = indexBy(
+      (rows.stirCredentials ?? []).filter((row) => row.isActive),
+      (row) => row.accountSid ?? row.serviceProviderSid ?? '',
+    );
     this.#lcrByOwner = compileLcrs(rows, problems);
     this.skipped = problems;
     this.#callLimits = new Map(
@@ -182,6 +188,11 @@ export class ProvisioningSnapshot {
   /** How many calls at once are allowed in each direction; null: any number. */
   callLimit(scope: LimitScope, sid: string): number | null {
     return this.#callLimits.get(`${scope}:${sid}`) ?? null;
+  }
+
+  /** What signs the calls of an account: its own credential, else its service provider's; undefined: they are not signed. */
+  findStirCredential(accountSid: string, serviceProviderSid: string): StirCredential | undefined {
+    return this.#stirByOwner.get(accountSid) ?? this.#stirByOwner.get(serviceProviderSid);
   }
 
   /** The account that owns a SIP realm. */

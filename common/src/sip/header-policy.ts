@@ -51,6 +51,7 @@ const INTERNAL = new Set([
   'x-requested-carrier-sid',
   'x-authenticated-user',
   'x-call-started',
+  'x-stir',
   'x-record-all-calls',
   'x-preferred-from-user',
   'x-preferred-from-host',

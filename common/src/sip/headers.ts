@@ -12,6 +12,8 @@ export const SIP_HEADERS = {
   authenticatedUser: 'X-Authenticated-User',
   /** Ms since the epoch at which the INVITE came in at the edge. */
   callStarted: 'X-Call-Started',
+  /** What STIR found of the caller, see `stirHeaderValue`. */
+  stir: 'X-Stir',
   /** Why a call was refused. */
   reason: 'X-Reason',
   /** `phone`, `user`, `sip` or `teams`. */

@@ -1,5 +1,5 @@
 import { splitUri, type UriParts } from '../sip/uri.js';
-import { canonicalNumber } from './canonical-number.js';
+import { canonicalNumber, type ToE164 } from './canonical-number.js';
 import type { PassportParty } from './passport.js';
 
 /** What a request says that PASSporTs are compared with; values of headers as they came. */
@@ -40,16 +40,16 @@ function urisOf(value: string): UriParts[] {
   return uris.map(splitUri).filter((parts) => parts !== null);
 }
 
-function partyOf(parts: UriParts | undefined, countryCode: string | undefined): PassportParty | null {
-  const tn = canonicalNumber(parts?.user, countryCode);
+function partyOf(parts: UriParts | undefined, toE164: ToE164 | undefined): PassportParty | null {
+  const tn = canonicalNumber(parts?.user, toE164);
   if (tn !== null) return { tn };
   // RFC 8224 §8.5: a URI without parameters, the host in lower case.
   return parts?.user && parts.host ? { uri: `${parts.scheme}:${parts.user}@${parts.host}` } : null;
 }
 
 /** The first address of a header that is a telephone number, else the first of all. */
-function firstParty(value: string | undefined, countryCode: string | undefined): PassportParty | null {
-  const parties = (value === undefined ? [] : urisOf(value)).map((parts) => partyOf(parts, countryCode));
+function firstParty(value: string | undefined, toE164: ToE164 | undefined): PassportParty | null {
+  const parties = (value === undefined ? [] : urisOf(value)).map((parts) => partyOf(parts, toE164));
   return parties.find((found) => found?.tn !== undefined) ?? parties[0] ?? null;
 }
 
@@ -57,12 +57,12 @@ function firstParty(value: string | undefined, countryCode: string | undefined):
  * Who a request is from and to. The caller is that of P-Asserted-Identity where it names a number (ATIS-1000074 §5.2.1: what
  * the originating network asserts is what it signs), else that of From.
  */
-export function callParties(request: SignedRequest, countryCode?: string): CallParties {
-  const asserted = firstParty(request.assertedIdentity, countryCode);
+export function callParties(request: SignedRequest, toE164?: ToE164): CallParties {
+  const asserted = firstParty(request.assertedIdentity, toE164);
   const isAsserted = asserted?.tn !== undefined;
-  const called = [firstParty(request.to, countryCode), firstParty(`<${request.uri}>`, countryCode)];
+  const called = [firstParty(request.to, toE164), firstParty(`<${request.uri}>`, toE164)];
   return {
-    caller: isAsserted ? asserted : firstParty(request.from, countryCode),
+    caller: isAsserted ? asserted : firstParty(request.from, toE164),
     callerHeader: isAsserted ? 'P-Asserted-Identity' : 'From',
     called: called.filter((party) => party !== null),
   };

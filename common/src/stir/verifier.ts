@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import { type CallParties, callParties, type SignedRequest } from './call-parties.js';
-import { canonicalNumber } from './canonical-number.js';
+import { canonicalNumber, type ToE164 } from './canonical-number.js';
 import { type CertificateChain, chainProblem } from './certificate.js';
 import type { CertificateCache } from './certificate-cache.js';
 import { type IdentityHeader, parseIdentityHeaders } from './identity-header.js';
@@ -22,8 +22,6 @@ export interface StirVerifierOptions {
   roots: readonly X509Certificate[];
   /** How long one call may wait for certificates. */
   waitMs: number;
-  /** Country code of numbers that are dialled nationally, see {@link canonicalNumber}. */
-  countryCode?: string;
   /** Ms since the epoch. @defaultValue Date.now */
   now?: () => number;
 }
@@ -57,8 +55,12 @@ export class StirVerifier {
     this.#now = options.now ?? Date.now;
   }
 
-  /** Takes at most as long as the options let it wait; never rejects. */
-  async verify(request: SignedRequest): Promise<StirResult> {
+  /**
+   * Takes at most as long as the options let it wait; never rejects.
+   *
+   * @param toE164 - how who sent the request writes numbers, see {@link canonicalNumber}
+   */
+  async verify(request: SignedRequest, toE164?: ToE164): Promise<StirResult> {
     if (!request.identity?.trim()) return stirResult('none', { code: 428, reason: 'no Identity header' });
     const { headers, unreadable } = parseIdentityHeaders(request.identity);
     const main = headers.find(({ ppt }) => ppt === 'shaken') ?? headers.find(({ ppt }) => ppt === undefined);
@@ -67,7 +69,7 @@ export class StirVerifier {
         ? stirResult('invalid', { code: 438, reason: 'the Identity header cannot be read' })
         : stirResult('none', { code: 428, reason: 'no Identity header of a known type' });
     }
-    const parties = callParties(request, this.options.countryCode);
+    const parties = callParties(request, toE164);
     const parsed = this.#parse(main, request, parties);
     if (!parsed.ok) return stirResult('invalid', { code: 438, reason: parsed.reason });
     const { passport } = parsed;

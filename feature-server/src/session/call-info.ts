@@ -1,3 +1,4 @@
+import type { StirResult } from '@ringwire/common';
 import { type CallEvent, type CallProgress, INITIAL_PROGRESS, isFinal, step } from './call-status.js';
 
 /** What is known about a call from its INVITE on, and never changes. */
@@ -23,6 +24,8 @@ export interface CallFacts {
   fsSipAddress: string;
   fsPublicIp?: string;
   apiBaseUrl?: string;
+  /** Whether the caller is who it says; calls from carriers only. */
+  stir?: StirResult;
 }
 
 /** A call's facts and progress, and the payloads that jambonz's hooks carry of them. Keys are camelCase here. */
@@ -125,6 +128,7 @@ export class CallInfo {
       originatingSipTrunkName: facts.originatingSipTrunkName,
       localSipAddress: facts.fsSipAddress,
       publicIp: facts.fsPublicIp,
+      stir: facts.stir,
       customerData: this.#customerData,
     };
   }

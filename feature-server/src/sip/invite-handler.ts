@@ -1,5 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { type Account, type Application, type Logger, type ProvisioningSnapshot, SIP_HEADERS } from '@ringwire/common';
+import {
+  type Account,
+  type Application,
+  type Logger,
+  type ProvisioningSnapshot,
+  parseStirHeader,
+  SIP_HEADERS,
+} from '@ringwire/common';
 import type { SipRequest, SipResponse, SipStack } from '@ringwire/common/sip/stack.js';
 import type { CallFacts } from '../session/call-info.js';
 
@@ -104,6 +111,7 @@ export class InviteHandler {
     const sbcCallid = header(SIP_HEADERS.outerCallId);
     const originatingSipIp = header(SIP_HEADERS.forwardedFor);
     const originatingSipTrunkName = header(SIP_HEADERS.originatingCarrier);
+    const stir = parseStirHeader(header(SIP_HEADERS.stir) ?? '');
     const { apiBaseUrl } = this.options;
     this.options.onAdmitted({
       leg,
@@ -124,6 +132,7 @@ export class InviteHandler {
         ...(originatingSipIp !== undefined && { originatingSipIp }),
         ...(originatingSipTrunkName !== undefined && { originatingSipTrunkName }),
         ...(apiBaseUrl !== undefined && { apiBaseUrl }),
+        ...(stir !== null && { stir }),
       },
     });
   }
