@@ -8,6 +8,7 @@ import { splitUri } from '@ringwire/common/sip/uri.js';
 import { callerIdentity, isIdentityHeader } from './caller-identity.js';
 import { dialledNumber } from './dialled-number.js';
 import type { OutboundCall } from './guard.js';
+import { signedHeaders } from './stir-headers.js';
 
 /** The INVITE for a gateway with what is worth telling about it, or why none can be made. */
 export type CarrierInvite = { ok: true; leg: LegTarget; notes: string[] } | { ok: false; why: string };
@@ -44,9 +45,17 @@ export function carrierInvite({ carrier, gateway }: RoutedGateway, options: Carr
   const uri = redirectedTo ?? gatewayUri(number, carrier, gateway);
   const media = mediaOf(carrier, gateway);
   const credentials = credentialsOf(carrier);
+  const headers = {
+    ...applicationHeaders(request, carrier),
+    ...identity.headers,
+    To: `<${gatewayUri(number, carrier, gateway)}>`,
+    ...diversion(carrier, gateway),
+    ...(call.sdp ? { 'Content-Type': 'application/sdp' } : {}),
+  };
+  const signed = signedHeaders(headers, options);
   return {
     ok: true,
-    notes: identity.notes,
+    notes: signed ? [...identity.notes, signed.note] : identity.notes,
     leg: {
       name: `${hostPort(gateway)} of ${carrier.name}`,
       uri,
@@ -54,13 +63,7 @@ export function carrierInvite({ carrier, gateway }: RoutedGateway, options: Carr
       ...(media ? { media } : {}),
       ...(credentials ? { credentials } : {}),
       responseMs: carrier.outboundRules.responseMs ?? options.responseMs,
-      headers: {
-        ...applicationHeaders(request, carrier),
-        ...identity.headers,
-        To: `<${gatewayUri(number, carrier, gateway)}>`,
-        ...diversion(carrier, gateway),
-        ...(call.sdp ? { 'Content-Type': 'application/sdp' } : {}),
-      },
+      headers: signed?.headers ?? headers,
     },
   };
 }
