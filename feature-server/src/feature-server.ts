@@ -10,7 +10,11 @@ import {
   type Metrics,
   type Provisioning,
   type Redis,
+  SBCS,
+  type SbcInfo,
+  sbcKey,
   startHttpServer,
+  watchInstances,
 } from '@ringwire/common';
 import { asSipStack } from '@ringwire/common/sip/stack.js';
 import { compileValidators } from '@ringwire/verb-specs';
@@ -24,6 +28,7 @@ import { createJournal } from './session/journal.js';
 import { LiveCalls } from './session/live-calls.js';
 import { reportOrphan } from './session/orphan-report.js';
 import { createSession, type SessionFactoryOptions } from './session/session-factory.js';
+import { EdgeDialler } from './sip/edge-dialler.js';
 import { InviteHandler, type RefusedCall } from './sip/invite-handler.js';
 import { EspeakSynthesizer } from './speech/espeak.js';
 import { SpeechService } from './speech/speech-service.js';
@@ -87,6 +92,15 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
   // Overload passes within a second: it is for this call to know, not for every edge until the next heartbeat.
   const refusal = (): string | undefined =>
     unavailability() ?? (mediaServer.isOverloaded ? 'too many calls are being set up' : undefined);
+  const stack = asSipStack(srf as never);
+  const edges = watchInstances<SbcInfo>({ redis, setKey: SBCS, keyOf: sbcKey, logger });
+  let connection = new AbortController();
+  const dialler = new EdgeDialler({
+    stack,
+    logger,
+    edges: () => edges.list(),
+    lost: () => connection.signal,
+  });
   const ledger = new CallLedger(redis, instanceId, logger);
   const sessions: SessionFactoryOptions = {
     logger,
@@ -95,6 +109,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     guard,
     mediaServer,
     speech,
+    dialler,
     ledger,
     metrics,
     registry: VERBS,
@@ -105,7 +120,6 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     },
   };
   const sipAddress = (): string => config.SIP_ADDRESS ?? srf.link.sipAddresses[0] ?? '';
-  const stack = asSipStack(srf as never);
   const invites = new InviteHandler({
     stack,
     logger,
@@ -131,6 +145,8 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
   stack.options((_request, response) => response.send(200));
   srf.on('lost', () => {
     invites.loseAll('control connection closed');
+    connection.abort();
+    connection = new AbortController();
     tell();
   });
   srf.on('restored', () => tell());
@@ -193,6 +209,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
       }
       await Promise.race([live.idle(), new Promise((resolve) => setTimeout(resolve, CLOSE_GRACE_MS).unref())]);
       await announcement.close();
+      edges.close();
       await ledger.close();
       await mediaServer.close();
       http.close();

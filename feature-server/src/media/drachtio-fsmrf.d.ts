@@ -23,6 +23,7 @@ declare module 'drachtio-fsmrf' {
       play(files: string[]): Promise<PlaybackFacts>;
       set(variable: string, value: string): Promise<unknown>;
       api(command: string, args: string | string[]): Promise<unknown>;
+      bridge(otherUuid: string): Promise<void>;
       modify(sdp: string): Promise<string>;
       destroy(): Promise<void>;
       on(event: 'dtmf', listener: (event: { dtmf: string; duration?: string }) => void): this;
@@ -33,7 +34,7 @@ declare module 'drachtio-fsmrf' {
       readonly conn: { socket?: Socket | null; reconnectVars?: { retryTimer?: NodeJS.Timeout | null } };
       /** drachtio-modesl's listener for the media server's connections back; no public name leads to it. */
       readonly _server?: { server: Server };
-      createEndpoint(options: { remoteSdp: string; headers?: Record<string, string> }): Promise<Endpoint>;
+      createEndpoint(options: { remoteSdp?: string; headers?: Record<string, string> }): Promise<Endpoint>;
       disconnect(): void;
       on(event: 'end' | 'error', listener: (error?: Error) => void): this;
     }

@@ -14,6 +14,7 @@ const BREAK_DEADLINE_MS = 5_000;
 const SAMPLES_PER_MS = 8;
 const DESTROY_DEADLINE_MS = 3_000;
 const MODIFY_DEADLINE_MS = 8_000;
+const BRIDGE_DEADLINE_MS = 5_000;
 
 /** A media endpoint over drachtio-fsmrf. */
 export class FsmrfEndpoint implements MediaEndpoint {
@@ -28,6 +29,10 @@ export class FsmrfEndpoint implements MediaEndpoint {
   ) {
     this.#localSdp = endpoint.local.sdp;
     endpoint.on('destroy', (event) => this.#onGone(event?.reason ?? 'connection closed'));
+  }
+
+  get id(): string {
+    return this.endpoint.uuid;
   }
 
   get localSdp(): string {
@@ -56,6 +61,21 @@ export class FsmrfEndpoint implements MediaEndpoint {
 
   onLost(listener: (reason: string) => void): void {
     this.#lostListeners.push(listener);
+  }
+
+  async bridge(other: MediaEndpoint): Promise<void> {
+    // Without it the media server would hang this channel up together with the other.
+    const bridged = this.endpoint.set('park_after_bridge', 'true').then(() => this.endpoint.bridge(other.id));
+    try {
+      await within(BRIDGE_DEADLINE_MS, bridged, () => this.#gone('bridge'), this.#lost.signal);
+    } catch (cause) {
+      if (cause instanceof MediaServerError) throw cause;
+      throw new MediaServerError(
+        'endpoints were not bridged',
+        { uuid: this.endpoint.uuid, other: other.id },
+        { cause },
+      );
+    }
   }
 
   async modify(remoteSdp: string): Promise<string> {

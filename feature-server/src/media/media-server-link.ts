@@ -61,10 +61,13 @@ export class MediaServerLink implements MediaServer {
     return this.#connecting;
   }
 
-  async createEndpoint({ remoteSdp, callSid }: { remoteSdp: string; callSid: string }): Promise<MediaEndpoint> {
+  async createEndpoint({ remoteSdp, callSid }: { remoteSdp?: string; callSid: string }): Promise<MediaEndpoint> {
     const server = this.#server;
     if (!server) throw new MediaServerError('media server is not connected');
-    const ordered = server.createEndpoint({ remoteSdp, headers: { 'X-Call-Sid': callSid } });
+    const ordered = server.createEndpoint({
+      ...(remoteSdp !== undefined && { remoteSdp }),
+      headers: { 'X-Call-Sid': callSid },
+    });
     const isMade = this.#load.started();
     const late = () => new MediaServerError('media server made no endpoint in time');
     try {

@@ -22,7 +22,9 @@ export interface Digit {
 
 /** One call's media on a media server. */
 export interface MediaEndpoint {
-  /** SDP for the answer to the far end. */
+  /** Its name on the media server. */
+  readonly id: string;
+  /** SDP for the answer to the far end, or our offer to it. */
   readonly localSdp: string;
   /**
    * Plays files, URLs, `tone_stream://` or `silence_stream://` one after the other, without a gap where the media server
@@ -34,6 +36,11 @@ export interface MediaEndpoint {
   onDigit(listener: (digit: Digit) => void): () => void;
   /** Calls back once when the media server gave up this endpoint or went away. */
   onLost(listener: (reason: string) => void): void;
+  /**
+   * Joins it with another endpoint of the same media server until one of the two is released; this one lives on then.
+   * @throws MediaServerError
+   */
+  bridge(other: MediaEndpoint): Promise<void>;
   /** New SDP of the far end (re-INVITE); resolves to the SDP of the answer. */
   modify(remoteSdp: string): Promise<string>;
   /** Releases it; never rejects and never hangs. */
@@ -44,6 +51,9 @@ export interface MediaEndpoint {
 export interface MediaServer {
   /** Whether an endpoint can be expected now. */
   readonly available: boolean;
-  /** @throws MediaServerError */
-  createEndpoint(options: { remoteSdp: string; callSid: string }): Promise<MediaEndpoint>;
+  /**
+   * Makes an endpoint that answers an offer, or that offers itself when there is none: its answer comes with `modify`.
+   * @throws MediaServerError
+   */
+  createEndpoint(options: { remoteSdp?: string; callSid: string }): Promise<MediaEndpoint>;
 }

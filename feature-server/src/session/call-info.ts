@@ -20,6 +20,10 @@ export interface CallFacts {
   callerName: string;
   originatingSipIp?: string;
   originatingSipTrunkName?: string;
+  /** Carrier over which the call came in. */
+  voipCarrierSid?: string;
+  /** P-Asserted-Identity and Privacy of the caller, for legs that the call places. */
+  identity?: Readonly<Record<string, string>>;
   /** `ip:port` of the core SIP server. */
   fsSipAddress: string;
   fsPublicIp?: string;

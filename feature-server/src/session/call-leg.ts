@@ -12,6 +12,8 @@ export interface CallLeg {
   /** SDP of the far end's offer. */
   readonly remoteSdp: string;
   readonly isAnswered: boolean;
+  /** 180; does nothing when the call was answered, refused or cancelled. */
+  ring(): void;
   /** 183 with SDP. */
   earlyMedia(sdp: string): Promise<void>;
   /**

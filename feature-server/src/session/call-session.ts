@@ -14,10 +14,12 @@ import type { CallLeg, LegEnd } from './call-leg.js';
 import { SessionSpeech } from './call-speech.js';
 import type { CallEvent } from './call-status.js';
 import { callerReason, isReportedHookFailure } from './caller-reason.js';
+import type { DialCaller, Dialler } from './dialler.js';
 import { loadFirstVerbs, type VerbSources } from './first-verbs.js';
 import type { Journal } from './journal.js';
 import { SessionApplication } from './session-application.js';
 import type { SessionDefaults } from './session-defaults.js';
+import { SessionDial } from './session-dial.js';
 import { SessionMedia } from './session-media.js';
 import { StatusNotifier } from './status-notifier.js';
 import { VerbRunner } from './verb-runner.js';
@@ -45,6 +47,7 @@ export interface CallSessionOptions {
   defaults: SessionDefaults;
   mediaServer: MediaServer;
   speech: SpeechService;
+  dialler: Dialler;
   registry: VerbRegistry;
   guard: AddressGuard;
   ledger: Pick<CallLedger, 'put' | 'remove'>;
@@ -68,6 +71,7 @@ export class CallSession implements CallControl {
   readonly #over = new AbortController();
   readonly #media: SessionMedia;
   readonly #speech: SessionSpeech;
+  readonly #dial: SessionDial;
   readonly #status: StatusNotifier;
   readonly #runner: VerbRunner;
   readonly #startedAt = Date.now();
@@ -108,7 +112,22 @@ export class CallSession implements CallControl {
       onFailure: () => this.#onHookFailure(),
       reportInvalid: (reason) => this.#status.report({ error: 'invalid actionHook response', reason }),
     });
-    const ctx: VerbContext = { call: this, media: this.#media, app, speech: this.#speech, defaults, journal };
+    this.#dial = new SessionDial({
+      dialler: options.dialler,
+      mediaServer: options.mediaServer,
+      journal,
+      caller: () => this.#asCaller(),
+      bridge: (other) => this.#media.bridge(other),
+    });
+    const ctx: VerbContext = {
+      call: this,
+      media: this.#media,
+      app,
+      speech: this.#speech,
+      dial: this.#dial,
+      defaults,
+      journal,
+    };
     this.#runner = new VerbRunner({
       ctx,
       registry: options.registry,
@@ -181,6 +200,18 @@ export class CallSession implements CallControl {
     this.#finish({ type: 'refused', sipStatus: status, sipReason: reason ?? reasonPhrase(status) }, 'jambonz');
   }
 
+  ring(): void {
+    const { leg, journal, info } = this.options;
+    if (leg.isAnswered || info.progress.status !== 'trying') return;
+    leg.ring();
+    journal.timeline.info('sip', '180 Ringing');
+    this.#apply({ type: 'ringing' });
+  }
+
+  answer(): Promise<void> {
+    return this.#ensure('media', Promise.resolve());
+  }
+
   setCustomerData(data: Record<string, unknown>): void {
     this.options.info.customerData = data;
   }
@@ -188,6 +219,19 @@ export class CallSession implements CallControl {
   setStatusHook(hook: Hook): void {
     this.#status.target = hook;
     this.#writeLedger();
+  }
+
+  #asCaller(): DialCaller {
+    const { facts } = this.options.info;
+    return {
+      accountSid: facts.accountSid,
+      applicationSid: facts.applicationSid,
+      from: facts.from,
+      displayName: facts.callerName,
+      identity: facts.identity ?? {},
+      ...(facts.sbcCallid !== undefined && { outerCallId: facts.sbcCallid }),
+      ...(facts.voipCarrierSid !== undefined && { voipCarrierSid: facts.voipCarrierSid }),
+    };
   }
 
   async #firstVerbs(): Promise<VerbSpec[]> {
@@ -308,7 +352,7 @@ export class CallSession implements CallControl {
   async #close(): Promise<void> {
     const { application, ledger, journal, info, onReleased } = this.options;
     this.#over.abort();
-    await Promise.allSettled([this.#media.close(), this.#speech.close(), ...this.#releasing]);
+    await Promise.allSettled([this.#dial.close(), this.#media.close(), this.#speech.close(), ...this.#releasing]);
     onReleased?.();
     await this.#status.flush();
     application.close();

@@ -12,6 +12,7 @@ import type { VerbRegistry } from '../verbs/registry.js';
 import { CallInfo } from './call-info.js';
 import type { CallLedger } from './call-ledger.js';
 import { CallSession, type SessionPolicy } from './call-session.js';
+import type { Dialler } from './dialler.js';
 import { createJournal, type Journal } from './journal.js';
 import { type ApplicationSpeech, SessionDefaults } from './session-defaults.js';
 
@@ -23,6 +24,7 @@ export interface SessionFactoryOptions {
   guard: AddressGuard;
   mediaServer: MediaServer;
   speech: SpeechService;
+  dialler: Dialler;
   registry: VerbRegistry;
   ledger: CallLedger;
   policy: SessionPolicy;
@@ -69,6 +71,7 @@ export function createSession(
     defaults: new SessionDefaults(speechOf(application)),
     mediaServer: options.mediaServer,
     speech: options.speech,
+    dialler: options.dialler,
     registry: options.registry,
     guard: options.guard,
     ledger: options.ledger,

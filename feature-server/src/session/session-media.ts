@@ -48,6 +48,15 @@ export class SessionMedia implements CallMedia {
     return this.#endpoint.play(sources, options);
   }
 
+  /**
+   * Joins the call's sound with another endpoint's.
+   * @throws MediaServerError
+   */
+  async bridge(other: MediaEndpoint): Promise<void> {
+    if (!this.#endpoint) throw new MediaServerError('the call has no media');
+    await this.#endpoint.bridge(other);
+  }
+
   onDigit(listener: (digit: Digit) => void): () => void {
     this.#digits.on('digit', listener);
     return () => this.#digits.off('digit', listener);

@@ -38,6 +38,11 @@ export class InboundLeg implements CallLeg {
     return this.#dialog !== undefined;
   }
 
+  ring(): void {
+    if (this.#over.signal.aborted || this.options.response.finalResponseSent) return;
+    this.options.response.send(180, undefined, { headers: { ...this.options.headers } });
+  }
+
   async earlyMedia(sdp: string): Promise<void> {
     this.#assertAlive();
     this.options.response.send(183, undefined, { headers: { ...this.options.headers }, body: sdp });

@@ -112,6 +112,13 @@ export class InviteHandler {
     const originatingSipIp = header(SIP_HEADERS.forwardedFor);
     const originatingSipTrunkName = header(SIP_HEADERS.originatingCarrier);
     const stir = parseStirHeader(header(SIP_HEADERS.stir) ?? '');
+    const voipCarrierSid = header(SIP_HEADERS.voipCarrierSid);
+    const identity = Object.fromEntries(
+      ['P-Asserted-Identity', 'Privacy'].flatMap((name) => {
+        const value = header(name);
+        return value === undefined ? [] : [[name, value]];
+      }),
+    );
     const { apiBaseUrl } = this.options;
     this.options.onAdmitted({
       leg,
@@ -131,6 +138,8 @@ export class InviteHandler {
         ...(sbcCallid !== undefined && { sbcCallid }),
         ...(originatingSipIp !== undefined && { originatingSipIp }),
         ...(originatingSipTrunkName !== undefined && { originatingSipTrunkName }),
+        identity,
+        ...(voipCarrierSid !== undefined && { voipCarrierSid }),
         ...(apiBaseUrl !== undefined && { apiBaseUrl }),
         ...(stir !== null && { stir }),
       },

@@ -101,6 +101,7 @@ export class FakePlayback {
 
 /** An endpoint whose playbacks the test ends and whose digits the test presses. */
 export class FakeEndpoint implements MediaEndpoint {
+  readonly id = 'fake';
   readonly localSdp = 'v=0 fake';
   readonly plays = new Channel<FakePlayback>();
   isDestroyed = false;
@@ -133,6 +134,8 @@ export class FakeEndpoint implements MediaEndpoint {
     this.#onLost(reason);
   }
 
+  async bridge(): Promise<void> {}
+
   async modify(remoteSdp: string): Promise<string> {
     return `answer to ${remoteSdp}`;
   }
@@ -156,6 +159,7 @@ export class FakeMediaServer implements MediaServer {
 
 /** What a fake leg was told to send. */
 export type LegAction =
+  | { sent: '180' }
   | { sent: '183' | '200'; sdp: string }
   | { sent: 'BYE'; headers: Record<string, string> }
   | { sent: 'final'; status: number; reason: string | undefined; headers: Record<string, string> };
@@ -168,6 +172,10 @@ export class FakeLeg implements CallLeg {
   #onEnd: (end: LegEnd) => void = () => {};
   #onDigit: (key: string, durationMs: number | undefined) => void = () => {};
   modify: (sdp: string) => Promise<string> = async () => '';
+
+  ring(): void {
+    this.actions.post({ sent: '180' });
+  }
 
   async earlyMedia(sdp: string): Promise<void> {
     this.actions.post({ sent: '183', sdp });

@@ -86,6 +86,14 @@ export async function makeSession(
       defaultVendor: 'espeak',
       cache: await TtsCache.open({ dir, maxBytes: 1_000_000, logger: silentLogger }),
     }),
+    dialler: {
+      place: () => ({
+        outcome: Promise.resolve({ ok: false, status: 503, reason: 'nobody is called in these tests' }),
+        onModify: () => {},
+        onEnd: () => {},
+        end: async () => {},
+      }),
+    },
     registry: VERBS,
     ledger: {
       put: (entry) => void ledger.set(entry.callSid, entry),

@@ -2,6 +2,7 @@ import type { VerbSpec } from '@ringwire/verb-specs';
 import { alert } from './alert.js';
 import { answer } from './answer.js';
 import { config } from './config.js';
+import { dial } from './dial.js';
 import { gather } from './gather.js';
 import { hangup } from './hangup.js';
 import { pause } from './pause.js';
@@ -20,6 +21,7 @@ export const VERBS: VerbRegistry = {
   alert,
   answer,
   config,
+  dial,
   gather,
   hangup,
   pause,

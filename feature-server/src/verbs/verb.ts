@@ -1,6 +1,7 @@
 import type { HookSpec, SaySpec } from '@ringwire/verb-specs';
 import type { Hook } from '../app-client/application.js';
 import type { Digit, PlayOptions, PlayResult } from '../media/media.js';
+import type { DialOutcome, DialTarget } from '../session/dialler.js';
 import type { Journal } from '../session/journal.js';
 import type { SessionDefaults } from '../session/session-defaults.js';
 
@@ -33,6 +34,13 @@ export interface Verb<S> {
 /** What a verb may do to the call itself. */
 export interface CallControl {
   readonly isAnswered: boolean;
+  /** 180 to a caller who has heard nothing yet; does nothing later. */
+  ring(): void;
+  /**
+   * Answers, with media; does nothing when that was done.
+   * @throws MediaServerError, CallGoneError
+   */
+  answer(): Promise<void>;
   /** BYE; an unanswered call is refused instead. */
   hangup(reason: string, headers?: Record<string, string>): void;
   /** Final response to an unanswered call. */
@@ -87,12 +95,46 @@ export interface CallSpeech {
 /** `say`, also as it stands inside another verb. */
 export type SayBody = Omit<SaySpec, 'verb'>;
 
+/** How somebody is called. */
+export interface DialOptions {
+  /** Instead of the caller's number, and name. */
+  callerId?: string;
+  callerName?: string;
+  /** Whether the caller's P-Asserted-Identity and Privacy go along. */
+  forwardsIdentity: boolean;
+  /** Time to ring. */
+  answerMs: number;
+  onProgress(status: number): void;
+}
+
+/** Somebody who is being called, or was. */
+export interface DialledParty {
+  readonly callSid: string;
+  /** Answered, or why not. Never rejects. */
+  readonly outcome: Promise<DialOutcome>;
+  /** Resolves when an answered party is gone, whoever ended it. */
+  readonly ended: Promise<void>;
+  /**
+   * Lets caller and party hear each other; both must be answered.
+   * @throws MediaServerError
+   */
+  bridge(): Promise<void>;
+  /** CANCEL or BYE, and gives the media back; safe to call more than once. */
+  end(): Promise<void>;
+}
+
+/** The call's way to others. */
+export interface CallDial {
+  call(target: DialTarget, options: DialOptions): DialledParty;
+}
+
 /** Everything a verb may use. */
 export interface VerbContext {
   readonly call: CallControl;
   readonly media: CallMedia;
   readonly app: CallApplication;
   readonly speech: CallSpeech;
+  readonly dial: CallDial;
   readonly defaults: SessionDefaults;
   readonly journal: Journal;
 }

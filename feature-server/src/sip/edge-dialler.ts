@@ -1,0 +1,175 @@
+import { type Logger, type SbcInfo, SIP_HEADERS } from '@ringwire/common';
+import { isInternalHeader, passableHeaders } from '@ringwire/common/sip/header-policy.js';
+import { discard, isPending, type LegTarget, placeLeg } from '@ringwire/common/sip/place-leg.js';
+import type { SipDialog, SipHeaders, SipStack } from '@ringwire/common/sip/stack.js';
+import { nameAddr, splitUri } from '@ringwire/common/sip/uri.js';
+import { within } from '../media/deadline.js';
+import type { DialCaller, Dialler, DialOutcome, DialTarget, PlacedLeg } from '../session/dialler.js';
+import { headerValue } from './header-value.js';
+
+/** What an {@link EdgeDialler} is made of. */
+export interface EdgeDiallerOptions {
+  stack: SipStack;
+  logger: Logger;
+  /** The edges that are alive. */
+  edges(): readonly SbcInfo[];
+  /** Aborts when the core SIP server is lost, and all its dialogs with it. */
+  lost(): AbortSignal;
+}
+
+/** A BYE that is not answered within this time is given up. */
+const BYE_DEADLINE_MS = 5_000;
+/** What may stand in the user part of a number's URI. */
+const NUMBER = /^\+?[\w*#.-]{1,64}$/;
+
+const failed = (status: number, reason: string): PlacedLeg => ({
+  outcome: Promise.resolve({ ok: false, status, reason }),
+  onModify: () => {},
+  onEnd: () => {},
+  end: async () => {},
+});
+
+/** Places legs at the edge with the fewest calls (docs/interfaces.md, core → edge). */
+export class EdgeDialler implements Dialler {
+  constructor(private readonly options: EdgeDiallerOptions) {}
+
+  place(options: Parameters<Dialler['place']>[0]): PlacedLeg {
+    const edges = this.options.edges().filter(({ role, accepting }) => role === 'outbound' && accepting);
+    const [edge] = [...edges].sort((a, b) => a.calls - b.calls);
+    if (!edge) return failed(503, 'no edge for calls out is alive');
+    const uri = uriOf(options.target, edge);
+    if (uri === null) return failed(400, 'the target is neither a number nor a SIP URI');
+    const { target, caller, callSid } = options;
+    const leg: LegTarget = {
+      name: edge.instanceId,
+      uri,
+      headers: headersOf(target, caller, callSid, uri),
+      ...(target.routing === 'sip' ? { proxy: hopTo(edge) } : {}),
+    };
+    return new EdgeLeg(this.options, leg, options);
+  }
+}
+
+/**
+ * Over UDP, whatever the size: the edge knows our calls by the address of our SIP server, and a connection would come from
+ * another port.
+ */
+const hopTo = (edge: SbcInfo, user = ''): string => `sip:${user}${edge.privateSipAddress};transport=udp`;
+
+function uriOf({ routing, address }: DialTarget, edge: SbcInfo): string | null {
+  if (routing === 'sip') {
+    const parts = splitUri(address);
+    return parts && parts.scheme !== 'tel' && parts.host !== '' ? address : null;
+  }
+  const number = address.replace(/[\s()]/g, '');
+  return NUMBER.test(number) ? hopTo(edge, `${number}@`) : null;
+}
+
+/** The application's headers first: ours cannot be overwritten by them. */
+function headersOf(target: DialTarget, caller: DialCaller, callSid: string, uri: string): SipHeaders {
+  const own = Object.entries(target.headers).filter(([name]) => /^[\w-]{1,64}$/.test(name) && !isInternalHeader(name));
+  const optional: Record<string, string | undefined> = {
+    [SIP_HEADERS.outerCallId]: caller.outerCallId,
+    [SIP_HEADERS.voipCarrierSid]: caller.voipCarrierSid,
+    'X-Requested-Carrier-Sid': target.trunk,
+    'X-Preferred-From-User': target.from?.user,
+    'X-Preferred-From-Host': target.from?.host,
+    'X-SIP-Proxy': target.proxy,
+  };
+  const given = Object.entries(optional).filter((entry): entry is [string, string] => Boolean(entry[1]));
+  return {
+    ...caller.identity,
+    ...passableHeaders({ headers: Object.fromEntries(own) }),
+    From: nameAddr(caller.displayName || null, `sip:${fromUser(caller.from)}@localhost`),
+    To: `<${uri}>`,
+    'Content-Type': 'application/sdp',
+    [SIP_HEADERS.accountSid]: caller.accountSid,
+    [SIP_HEADERS.applicationSid]: caller.applicationSid,
+    [SIP_HEADERS.callSid]: callSid,
+    [SIP_HEADERS.routing]: target.routing,
+    ...Object.fromEntries(given.map(([name, value]) => [name, headerValue(value)])),
+  };
+}
+
+const fromUser = (from: string): string => (/^[\w+*#.!~'()&=$-]{1,64}$/.test(from) ? from : 'anonymous');
+
+class EdgeLeg implements PlacedLeg {
+  readonly outcome: Promise<DialOutcome>;
+  readonly #ended = new AbortController();
+  #dialog: SipDialog | undefined;
+  #onEnd: () => void = () => {};
+  #answerModify: (remoteSdp: string) => Promise<string> = () => Promise.reject(new Error('no media'));
+
+  constructor(
+    private readonly options: EdgeDiallerOptions,
+    target: LegTarget,
+    call: Parameters<Dialler['place']>[0],
+  ) {
+    this.outcome = this.#place(target, call);
+  }
+
+  onModify(answer: (remoteSdp: string) => Promise<string>): void {
+    this.#answerModify = answer;
+  }
+
+  onEnd(listener: () => void): void {
+    this.#onEnd = listener;
+  }
+
+  async end(): Promise<void> {
+    if (this.#ended.signal.aborted) return;
+    this.#ended.abort({});
+    const dialog = this.#dialog;
+    if (!dialog?.connected) return;
+    const gone = new Promise<void>((resolve) => void dialog.destroy({}, () => resolve()));
+    await within(BYE_DEADLINE_MS, gone, () => new Error('BYE was not answered')).catch((err: unknown) =>
+      this.options.logger.warn({ err }, 'a dialled leg did not answer its BYE'),
+    );
+    dialog.removeAllListeners();
+  }
+
+  async #place(target: LegTarget, call: Parameters<Dialler['place']>[0]): Promise<DialOutcome> {
+    const lost = this.options.lost();
+    const limits = { answerMs: call.answerMs, abandoned: this.#ended.signal, lost };
+    const placed = await placeLeg(this.options.stack, target, call.offer, limits, (response) => {
+      if (response.status > 100) call.onProgress(response.status, response.body ?? '');
+    });
+    if (!placed.ok) {
+      const { kind, status, reason, headers } = placed.failure;
+      // What rang too long was cancelled by us: jambonz tells it as 487.
+      if (kind === 'unanswered') return { ok: false, status: 487, reason: 'Request Terminated' };
+      return { ok: false, status, reason: headers['X-Reason'] ?? reason };
+    }
+    const { leg } = placed;
+    if (isPending(leg) || this.#ended.signal.aborted) {
+      discard(leg);
+      return { ok: false, status: 487, reason: 'Request Terminated' };
+    }
+    this.#dialog = leg;
+    this.#watch(leg, lost);
+    return { ok: true, sdp: leg.res.body, outerCallId: leg.res.get(SIP_HEADERS.outerCallId) };
+  }
+
+  #watch(dialog: SipDialog, lost: AbortSignal): void {
+    const over = (): void => {
+      if (this.#ended.signal.aborted) return;
+      this.#ended.abort({});
+      dialog.removeAllListeners();
+      this.#onEnd();
+    };
+    dialog.on('destroy', over);
+    lost.addEventListener('abort', over, { once: true, signal: this.#ended.signal });
+    dialog.on('modify', (request, response) => {
+      this.#answerModify(request.body ?? '').then(
+        (body) => response.send(200, undefined, { body, headers: { 'Content-Type': 'application/sdp' } }),
+        (err: unknown) => {
+          this.options.logger.warn({ err }, 're-INVITE of a dialled leg was refused');
+          response.send(488);
+        },
+      );
+    });
+    dialog.on('info', (_request, response) => response.send(200));
+    // Without a referHook nobody can take the call over.
+    dialog.on('refer', (_request, response) => response.send(501));
+  }
+}

@@ -1,0 +1,168 @@
+import type { DialSpec } from '@ringwire/verb-specs';
+import type { DialTarget } from '../session/dialler.js';
+import { secondsToMs } from './quantities.js';
+import type { DialledParty, Verb, VerbContext } from './verb.js';
+
+/** jambonz's time to ring. */
+const DEFAULT_TIMEOUT_MS = 60_000;
+/** jambonz calls no more targets than these at once. */
+const MAX_TARGETS = 10;
+
+/** What of `dial` is accepted and does not take effect yet. */
+const NOT_AVAILABLE = [
+  ...(['onHoldHook', 'confirmHook', 'referHook', 'dtmfCapture', 'dtmfHook', 'codecs', 'exitMediaPath'] as const),
+  ...(['boostAudioSignal', 'listen', 'stream', 'transcribe', 'amd', 'dub', 'tag', 'srtpEncryption'] as const),
+] as const;
+
+/** What the action hook hears of the outcome. */
+interface DialResult {
+  dialCallStatus: 'completed' | 'no-answer' | 'busy' | 'failed';
+  dialSipStatus: number;
+  dialCallSid?: string;
+  dialSbcCallid?: string;
+}
+
+/** Calls one or several at once, and bridges the caller with the first who answers. */
+export const dial: Verb<DialSpec> = {
+  needs: ({ answerOnBridge }) => (answerOnBridge ? 'nothing' : 'media'),
+  describe: ({ target }) => target.map((one) => one.number ?? one.sipUri ?? one.name ?? one.type).join(', '),
+  async run(ctx, spec, signal) {
+    const missing = NOT_AVAILABLE.filter((name) => spec[name] !== undefined);
+    if (missing.length > 0) {
+      ctx.journal.timeline.warn('verb', `dial: ${missing.join(', ')} not available in this version`, { missing });
+    }
+    const result = await dialTargets(ctx, spec, targetsOf(ctx, spec), signal);
+    if (signal.aborted) return;
+    ctx.journal.timeline.info('verb', `dial: ${result.dialCallStatus} (${result.dialSipStatus})`, { ...result });
+    await ctx.app.action(spec, { ...result }, signal);
+  },
+};
+
+async function dialTargets(
+  ctx: VerbContext,
+  spec: DialSpec,
+  targets: readonly DialTarget[],
+  signal: AbortSignal,
+): Promise<DialResult> {
+  const music = new AbortController();
+  const parties = targets.map((target) => {
+    const party = ctx.dial.call(target, {
+      ...(spec.callerId !== undefined && { callerId: spec.callerId }),
+      ...(spec.callerName !== undefined && { callerName: spec.callerName }),
+      forwardsIdentity: spec.forwardPAI !== false,
+      answerMs: secondsToMs(spec.timeout) ?? DEFAULT_TIMEOUT_MS,
+      onProgress: (status) => {
+        ctx.journal.timeline.info('sip', `${target.address}: ${status}`, { status, callSid: party.callSid });
+        if (status === 180 || status === 183) ctx.call.ring();
+      },
+    });
+    return party;
+  });
+  const playing = playMusic(ctx, spec, AbortSignal.any([signal, music.signal]));
+  try {
+    const { winner, result } = await firstAnswer(parties, signal);
+    await Promise.all(parties.filter((party) => party !== winner).map((party) => party.end()));
+    music.abort();
+    await playing;
+    if (winner && !signal.aborted) await talk(ctx, spec, winner, signal);
+    return result;
+  } finally {
+    music.abort();
+    await Promise.all(parties.map((party) => party.end()));
+  }
+}
+
+/** Whoever answers first; else the last failure, which is `failed` where nobody could be called at all. */
+function firstAnswer(
+  parties: readonly DialledParty[],
+  signal: AbortSignal,
+): Promise<{ winner?: DialledParty; result: DialResult }> {
+  return new Promise((resolve) => {
+    let waiting = parties.length;
+    const gaveUp = (): void => resolve({ result: { dialCallStatus: 'no-answer', dialSipStatus: 487 } });
+    if (signal.aborted) return gaveUp();
+    if (waiting === 0) return resolve({ result: { dialCallStatus: 'failed', dialSipStatus: 400 } });
+    signal.addEventListener('abort', gaveUp, { once: true });
+    for (const party of parties) {
+      void party.outcome.then((outcome) => {
+        waiting--;
+        const dialCallSid = party.callSid;
+        if (outcome.ok) {
+          const dialSbcCallid = outcome.outerCallId;
+          const result = { dialCallStatus: 'completed', dialSipStatus: 200, dialCallSid } as const;
+          resolve({ winner: party, result: { ...result, ...(dialSbcCallid && { dialSbcCallid }) } });
+        } else if (waiting === 0) {
+          const { status } = outcome;
+          resolve({ result: { dialCallStatus: statusWord(status), dialSipStatus: status, dialCallSid } });
+        }
+      });
+    }
+  });
+}
+
+/** jambonz's words for the outcomes of a dialled leg (compat 2.5). */
+function statusWord(status: number): DialResult['dialCallStatus'] {
+  if (status === 486 || status === 600) return 'busy';
+  return status === 480 || status === 487 || status === 408 ? 'no-answer' : 'failed';
+}
+
+/** Bridges until the party hangs up, the time is over, or the verb is ended. */
+async function talk(ctx: VerbContext, spec: DialSpec, party: DialledParty, signal: AbortSignal): Promise<void> {
+  await ctx.call.answer();
+  await party.bridge();
+  ctx.journal.timeline.info('media', 'caller and callee are bridged', { callSid: party.callSid });
+  const limitMs = secondsToMs(spec.timeLimit);
+  await new Promise<void>((resolve) => {
+    const limit = limitMs ? setTimeout(resolve, limitMs) : undefined;
+    const over = (): void => {
+      clearTimeout(limit);
+      resolve();
+    };
+    void party.ended.then(over);
+    if (signal.aborted) over();
+    else signal.addEventListener('abort', over, { once: true });
+  });
+}
+
+/** `dialMusic` for an answered caller until somebody answers. What cannot be played is no reason not to dial. */
+async function playMusic(ctx: VerbContext, { dialMusic }: DialSpec, signal: AbortSignal): Promise<void> {
+  if (dialMusic === undefined || !ctx.call.isAnswered) return;
+  try {
+    const source = await ctx.media.resolveSource(dialMusic);
+    while (!signal.aborted) await ctx.media.play([source], { signal });
+  } catch (error) {
+    if (signal.aborted) return;
+    const text = error instanceof Error ? error.message : String(error);
+    ctx.journal.timeline.warn('verb', `dial: dialMusic failed: ${text}`);
+  }
+}
+
+function targetsOf(ctx: VerbContext, spec: DialSpec): DialTarget[] {
+  const targets: DialTarget[] = [];
+  for (const one of spec.target.slice(0, MAX_TARGETS)) {
+    const address = one.type === 'phone' ? one.number : one.type === 'sip' ? one.sipUri : undefined;
+    if (address === undefined || (one.type !== 'phone' && one.type !== 'sip')) {
+      ctx.journal.timeline.warn('verb', `dial: targets of type ${one.type} are not available in this version`);
+      continue;
+    }
+    const proxy = one.proxy ?? spec.proxy;
+    const { user, host } = one.from ?? {};
+    targets.push({
+      routing: one.type,
+      address,
+      headers: textHeaders({ ...spec.headers, ...one.headers }),
+      ...(one.trunk !== undefined && { trunk: one.trunk }),
+      ...(proxy !== undefined && { proxy }),
+      ...(one.from && { from: { ...(user !== undefined && { user }), ...(host !== undefined && { host }) } }),
+    });
+  }
+  return targets;
+}
+
+function textHeaders(headers: Readonly<Record<string, unknown>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      value === undefined || value === null ? [] : [[name, String(value)]],
+    ),
+  );
+}
