@@ -7,13 +7,15 @@ import { MEDIA_USAGE, parseMediaOptions } from './media/options.js';
 import { formatMediaReport } from './media/report.js';
 import { BenchUsageError, parseBenchOptions, USAGE } from './options.js';
 import { formatReport } from './report.js';
+import { parseRoutingOptions, ROUTING_USAGE } from './routing/options.js';
 import { formatSipReport } from './sip/sip-report.js';
 
 const RESULTS_DIR = fileURLToPath(new URL('../../.data/bench/', import.meta.url));
 
 const progress = (text: string): boolean => process.stderr.write(`${text}\n`);
 const args = process.argv.slice(2);
-const usage = args[0] === 'flood' ? FLOOD_USAGE : args[0] === 'media' ? MEDIA_USAGE : USAGE;
+const USAGES: Record<string, string> = { flood: FLOOD_USAGE, media: MEDIA_USAGE, routing: ROUTING_USAGE };
+const usage = USAGES[args[0] ?? ''] ?? USAGE;
 
 try {
   const options = readOptions();
@@ -31,6 +33,7 @@ try {
 function readOptions() {
   if (args[0] === 'flood') return parseFloodOptions(args.slice(1));
   if (args[0] === 'media') return parseMediaOptions(args.slice(1));
+  if (args[0] === 'routing') return parseRoutingOptions(args.slice(1));
   return parseBenchOptions(args, process.env);
 }
 
@@ -46,6 +49,11 @@ async function run(options: ReturnType<typeof readOptions>) {
       const { measureMedia } = await import('./media/measure-media.js');
       const report = await measureMedia(options, progress);
       return { at: report.at, text: formatMediaReport(report), report };
+    }
+    case 'routing': {
+      const { formatRoutingReport, measureRouting } = await import('./routing/measure-routing.js');
+      const report = await measureRouting(options, progress);
+      return { at: report.at, text: formatRoutingReport(report), report };
     }
     case 'sip': {
       const { measureSip } = await import('./sip/measure-sip.js');

@@ -33,12 +33,13 @@ export interface SipOptions {
 export type BenchOptions = SetupOptions | SipOptions;
 
 /** How to call the benchmark. */
-export const USAGE = `usage: npm run bench -- setup|sip|flood|media [options]
+export const USAGE = `usage: npm run bench -- setup|sip|flood|media|routing [options]
 
   setup              INVITE → 200 for an application that answers at once, calls of 3 s, at several rates
   sip                the SIP server alone: INVITE, 200, ACK, BYE through a drachtio-srf application
   flood              the SIP server among scanners; its options: npm run bench -- flood --help
   media              the media server alone; its options: npm run bench -- media --help
+  routing            decisions, imports and changes with 1,000,000 prefixes; its options: npm run bench -- routing --help
 
   --seconds <n>      seconds of load per rate (default 20; sip: 8)
   --rates <list>     calls per second, comma-separated (default 1,5,10,20,30,40; sip: 1000,2000,2600,3000)
@@ -66,7 +67,9 @@ export function parseBenchOptions(args: readonly string[], env: NodeJS.ProcessEn
   const { values, positionals } = parse(args);
   const [benchmark] = positionals;
   if (positionals.length !== 1 || (benchmark !== 'setup' && benchmark !== 'sip')) {
-    throw new BenchUsageError(`the benchmarks are setup, sip, flood and media; not "${positionals.join(' ')}"`);
+    throw new BenchUsageError(
+      `the benchmarks are setup, sip, flood, media and routing; not "${positionals.join(' ')}"`,
+    );
   }
   const isSip = benchmark === 'sip';
   const seconds = wholeNumber('--seconds', values.seconds ?? (isSip ? '8' : '20'), 1);

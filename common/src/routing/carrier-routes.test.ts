@@ -2,7 +2,7 @@ import t from 'tap';
 import type { Account, PhoneNumber, SipGateway, VoipCarrier } from '../provisioning/rows.js';
 import { ProvisioningSnapshot } from '../provisioning/snapshot.js';
 import { carrier, gateway } from '../testing/routing-rows.js';
-import { carrierRoutes, orderGateways } from './carrier-routes.js';
+import { carrierRoutes } from './carrier-routes.js';
 import type { OutboundRequest } from './types.js';
 
 const number = (text: string, voipCarrierSid: string, accountSid = 'acc'): PhoneNumber => ({
@@ -107,7 +107,11 @@ t.test('gateways go by priority, and by weight within one; weight 0 comes last',
     gateway('b', 'c', { weight: 1 }),
     gateway('zero', 'c', { weight: 0 }),
   ];
-  const order = (...draws: number[]) => orderGateways(gateways, () => draws.shift() ?? 0).map(({ address }) => address);
+  const snapshot = snapshotOf([carrier('c')], gateways);
+  const order = (...draws: number[]) =>
+    carrierRoutes({ random: () => draws.shift() ?? 0 })
+      .decide(snapshot, request())
+      .gateways.map(({ gateway: { address } }) => address);
   t.same(order(0.74), ['a', 'b', 'zero', 'late']);
   t.same(order(0.76), ['b', 'a', 'zero', 'late']);
 });

@@ -1,7 +1,7 @@
-import type { SipGateway, VoipCarrier } from '../provisioning/rows.js';
+import type { VoipCarrier } from '../provisioning/rows.js';
 import type { ProvisioningSnapshot } from '../provisioning/snapshot.js';
+import { carrierGateways, eachGateway } from './carrier-gateways.js';
 import type { OutboundRequest, OutboundRoutes, PassedOver, RoutedGateway } from './types.js';
-import { drawInOrder } from './weighted.js';
 
 /** A carrier to look at, and why it comes now. */
 export interface CarrierChoice {
@@ -73,10 +73,8 @@ export function carriersFor(
 }
 
 /** A carrier that is only called in over is no carrier to call out over, and not worth a word. */
-export function isWayOut(snapshot: ProvisioningSnapshot, carrier: VoipCarrier): boolean {
-  const gateways = snapshot.gatewaysByCarrierSid.get(carrier.voipCarrierSid) ?? [];
-  return carrier.isActive && gateways.some((gateway) => gateway.outbound && gateway.isActive);
-}
+export const isWayOut = (snapshot: ProvisioningSnapshot, carrier: VoipCarrier): boolean =>
+  carrierGateways(snapshot, carrier).isWayOut;
 
 function requestedCarrier(
   snapshot: ProvisioningSnapshot,
@@ -100,31 +98,11 @@ export function gatewaysOf(
   random: () => number,
   passedOver: PassedOver[],
 ): RoutedGateway[] {
-  const all = snapshot.gatewaysByCarrierSid.get(carrier.voipCarrierSid) ?? [];
-  const outbound = all.filter((gateway) => gateway.outbound);
-  if (outbound.length === 0) passedOver.push({ name: carrier.name, why: 'carrier has no outbound gateway' });
-  const active = outbound.filter((gateway) => {
-    if (!gateway.isActive) {
-      passedOver.push({ name: `${gateway.address} of ${carrier.name}`, why: 'gateway is not active' });
-    }
-    return gateway.isActive;
+  const ways = carrierGateways(snapshot, carrier);
+  passedOver.push(...ways.passedOver);
+  const routed: RoutedGateway[] = [];
+  eachGateway(ways, random, ({ gateway, place }) => {
+    routed.push({ carrier, gateway, why: why + place });
   });
-  return orderGateways(active, random).map((gateway) => ({
-    carrier,
-    gateway,
-    why: `${why}; priority ${gateway.priority}, weight ${gateway.weight}`,
-  }));
-}
-
-/**
- * Smaller priorities first; among equals a draw without putting back, where each has a chance of its weight's share. Those of
- * weight 0 come last of their priority.
- */
-export function orderGateways(gateways: readonly SipGateway[], random: () => number): SipGateway[] {
-  if (gateways.length < 2) return [...gateways];
-  const priorities = [...new Set(gateways.map(({ priority }) => priority))].sort((a, b) => a - b);
-  return priorities.flatMap((priority) => {
-    const equals = gateways.filter((gateway) => gateway.priority === priority);
-    return drawInOrder(equals, ({ weight }) => weight, random);
-  });
+  return routed;
 }

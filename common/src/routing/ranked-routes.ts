@@ -1,6 +1,7 @@
 import type { LcrCarrierSetEntry, VoipCarrier } from '../provisioning/rows.js';
 import type { ProvisioningSnapshot } from '../provisioning/snapshot.js';
-import { type CarrierChoice, carriersFor, gatewaysOf, isWayOut, mayUse } from './carrier-routes.js';
+import { carrierGateways, eachGateway } from './carrier-gateways.js';
+import { type CarrierChoice, carriersFor, isWayOut, mayUse } from './carrier-routes.js';
 import type { CompiledRoute } from './lcr.js';
 import type { LoadedDeck, RateBook } from './rate-book.js';
 import type { Rate } from './rate-trie.js';
@@ -109,9 +110,11 @@ function gatewaysFor(ranking: Ranking): RankedGateway[] {
       passedOver.push({ name: carrier.name, why: 'carrier is not active' });
       continue;
     }
-    for (const routed of gatewaysOf(snapshot, carrier, why, random, passedOver)) {
-      gateways.push({ ...routed, price, score: health.score(routed.gateway.sipGatewaySid) });
-    }
+    const ways = carrierGateways(snapshot, carrier);
+    passedOver.push(...ways.passedOver);
+    eachGateway(ways, random, ({ gateway, place }) => {
+      gateways.push({ carrier, gateway, why: why + place, price, score: health.score(gateway.sipGatewaySid) });
+    });
   }
   return gateways;
 }
@@ -247,8 +250,8 @@ const priced = (ranking: Ranking, choice: CarrierChoice): RankedChoice => ({
 /** A carrier does as well as its best gateway. */
 function scoreOf({ snapshot, health }: Ranking, carrier: VoipCarrier): number {
   let best = 0;
-  for (const gateway of snapshot.gatewaysByCarrierSid.get(carrier.voipCarrierSid) ?? []) {
-    if (gateway.outbound && gateway.isActive) best = Math.max(best, health.score(gateway.sipGatewaySid));
+  for (const group of carrierGateways(snapshot, carrier).groups) {
+    for (const { gateway } of group) best = Math.max(best, health.score(gateway.sipGatewaySid));
   }
   return best;
 }
