@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { CsvError, parse } from 'csv-parse';
+import { CsvError, type Options, Parser } from 'csv-parse';
 import { MAX_PREFIX_DIGITS, MAX_RATES_PER_PREFIX, NEVER_SEC } from '../routing/rate-trie.js';
 import { RateTrieBuilder } from '../routing/rate-trie-builder.js';
 
@@ -31,6 +31,7 @@ type Column = (typeof COLUMNS)[number];
 /** Longer than any row of a rate deck: an open quote must not take the rest of the file into memory. */
 const MAX_ROW_BYTES = 16_384;
 const MAX_RATE = 4_294;
+const MAX_KNOWN_DATES = 1_000;
 const DATE = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)?)?$/;
 
 /** Thrown by the readers of cells and caught in {@link readRow}. */
@@ -59,8 +60,22 @@ function microsOf(cell: string): number {
   return Math.round(rate * 1e6);
 }
 
-function secondsOf(column: Column, cell: string | undefined, absent: number): number {
-  if (cell === undefined || cell === '') return absent;
+/** Dates repeat from row to row; the last ones are remembered, since reading one takes as long as reading all else of a row. */
+class DateReader {
+  readonly #known = new Map<string, number>();
+
+  secondsOf(column: Column, cell: string | undefined, absent: number): number {
+    if (cell === undefined || cell === '') return absent;
+    const known = this.#known.get(cell);
+    if (known !== undefined) return known;
+    const seconds = parseSeconds(column, cell);
+    if (this.#known.size >= MAX_KNOWN_DATES) this.#known.clear();
+    this.#known.set(cell, seconds);
+    return seconds;
+  }
+}
+
+function parseSeconds(column: Column, cell: string): number {
   // Without a zone it is UTC: a deck must not mean something else on another machine.
   const withZone = cell.length === 10 || /(?:Z|[+-]\d\d:\d\d)$/.test(cell) ? cell : `${cell}Z`;
   const seconds = DATE.test(cell) ? Date.parse(withZone.replace(' ', 'T')) / 1000 : Number.NaN;
@@ -88,6 +103,7 @@ class RateReader {
   readonly badRows: BadRow[] = [];
   badRowCount = 0;
   #positions: Map<Column, number> | undefined;
+  readonly #dates = new DateReader();
 
   get hasHeader(): boolean {
     return this.#positions !== undefined;
@@ -119,8 +135,8 @@ class RateReader {
       const position = positions.get(column);
       return position === undefined ? undefined : cells[position]?.trim();
     };
-    const effectiveFromSec = secondsOf('effective_from', cell('effective_from'), 0);
-    const effectiveUntilSec = secondsOf('effective_to', cell('effective_to'), NEVER_SEC);
+    const effectiveFromSec = this.#dates.secondsOf('effective_from', cell('effective_from'), 0);
+    const effectiveUntilSec = this.#dates.secondsOf('effective_to', cell('effective_to'), NEVER_SEC);
     const prefix = prefixOf(cell('prefix') ?? '');
     const rateMicros = microsOf(cell('rate') ?? '');
     if (effectiveUntilSec <= effectiveFromSec) throw new BadCell('effective_to', 'is not after effective_from');
@@ -131,6 +147,33 @@ class RateReader {
       throw new BadCell('prefix', `${prefix} has more than ${MAX_RATES_PER_PREFIX} prices`);
     }
     throw new BadCell('prefix', `${prefix} has a price of the same effective_from in line ${added.line}`);
+  }
+}
+
+/**
+ * Hands each row to `take` as it is parsed, and nothing on as a stream: the library's `on_record` makes three objects a row to tell the
+ * line, and a stream of a million rows costs more than parsing them; either doubled the time.
+ */
+class RowParser extends Parser {
+  readonly #take: (cells: string[], line: number) => void;
+  /** Where `take` threw; the rest of a chunk is parsed all the same. */
+  lineOfFailure: number | undefined;
+
+  constructor(options: Options, take: (cells: string[], line: number) => void) {
+    super(options);
+    this.#take = take;
+  }
+
+  override push(row: string[] | null): boolean {
+    if (row === null) return super.push(null);
+    if (this.destroyed) return false;
+    try {
+      this.#take(row, this.info.lines);
+    } catch (err) {
+      this.lineOfFailure = this.info.lines;
+      this.destroy(err instanceof Error ? err : new Error(String(err)));
+    }
+    return true;
   }
 }
 
@@ -151,20 +194,16 @@ export interface ReadOptions {
  */
 export async function readRates(source: Readable, options: ReadOptions = {}): Promise<ReadRates> {
   const reader = new RateReader();
-  let line = 1;
-  const parser = parse({
-    bom: true,
-    delimiter: options.delimiter ?? ',',
-    relax_column_count: true,
-    skip_empty_lines: true,
-    max_record_size: MAX_ROW_BYTES,
-    // Rows are taken here and none is handed on: a million objects in a stream cost more than the parsing.
-    on_record(cells: string[], context) {
-      line = context.lines;
-      reader.take(cells, line);
-      return null;
+  const parser = new RowParser(
+    {
+      bom: true,
+      delimiter: options.delimiter ?? ',',
+      relax_column_count: true,
+      skip_empty_lines: true,
+      max_record_size: MAX_ROW_BYTES,
     },
-  });
+    (cells, line) => reader.take(cells, line),
+  );
   const counted = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     let bytes = 0;
     for await (const chunk of chunks) {
@@ -183,7 +222,10 @@ export async function readRates(source: Readable, options: ReadOptions = {}): Pr
     options.signal?.throwIfAborted();
     if (!isAboutContent(err)) throw err;
     unreadable = true;
-    const at = err instanceof CsvError && typeof err.lines === 'number' ? err.lines : line;
+    const at =
+      err instanceof CsvError && typeof err.lines === 'number'
+        ? err.lines
+        : (parser.lineOfFailure ?? parser.info.lines);
     reader.bad(at, '', err.message);
   }
   return { builder: reader.builder, badRows: reader.badRows, badRowCount: reader.badRowCount, unreadable };
