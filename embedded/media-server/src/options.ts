@@ -58,7 +58,7 @@ export const USAGE = `media-server: plays, records and bridges calls under the c
   --heartbeat-ms N          interval of HEARTBEAT events (default 20000)
   --sounds-dir DIR          where relative file names begin (default: the working directory)
   --cache-dir DIR           where fetched URLs are kept (default: a temporary folder, removed at the end)
-  --cache-mb N              most that fetched URLs may take, in MiB (default 512)
+  --cache-mb N              most that fetched URLs may take beside what plays, in MiB (default 512)
   --conference-profiles FILE  profiles of conferences and groups of keys, in JSON (default: no sounds, FreeSWITCH's keys)
   Ports may be 0: any free port.`;
 

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -107,6 +107,50 @@ t.test('a URL is fetched once and played; a server that fails is FILE NOT FOUND'
   t.equal(missing['Application-Response'], 'FILE NOT FOUND');
   t.match(server.counters, { urlFetches: 2, urlFetchFailures: 1, urlCacheHits: 1 });
 });
+
+t.test(
+  'a URL that must not be kept, or for which there is no room, is on disk only while it plays, by whatever plays it',
+  async (t) => {
+    const cacheDir = await folder(t);
+    const server = await startServer(t, ['--cache-dir', cacheDir, '--cache-mb', '1']);
+    const { esl, uuid } = await (await TestCaller.create(t, server)).call();
+    const sound = writeWav(tone(600, 70_000), 8000);
+    const web = createServer((req, res) => {
+      if (req.url?.startsWith('/no-store')) res.setHeader('cache-control', 'no-store');
+      res.end(sound);
+    }).listen(0, '127.0.0.1');
+    await new Promise((resolve) => web.once('listening', resolve));
+    t.teardown(() => web.close());
+    const base = `http://127.0.0.1:${(web.address() as AddressInfo).port}`;
+    const files = async (): Promise<number> => (await readdir(cacheDir)).length;
+    const untilFiles = async (wanted: number): Promise<void> => {
+      for (let tries = 0; (await files()) !== wanted && tries < 250; tries++) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      t.equal(await files(), wanted);
+    };
+    for (const name of ['/no-store.wav', '/large.wav']) {
+      const playing = esl.execute(uuid, 'playback', base + name);
+      await untilFiles(1);
+      await esl.api(`uuid_break ${uuid}`);
+      await playing;
+      await untilFiles(0);
+    }
+    await esl.api(`uuid_displace ${uuid} start ${base}/large.wav 0 mux`);
+    t.equal(await files(), 1);
+    await esl.api(`uuid_displace ${uuid} stop ${base}/large.wav`);
+    await untilFiles(0);
+    await esl.api(`uuid_dub ${uuid} addTrack a`);
+    await esl.api(`uuid_dub ${uuid} playOnTrack a ${base}/large.wav loop`);
+    await untilFiles(1);
+    await esl.api(`uuid_dub ${uuid} silenceTrack a`);
+    await untilFiles(0);
+    await esl.api(`uuid_dub ${uuid} playOnTrack a ${base}/large.wav loop`);
+    await untilFiles(1);
+    await esl.api(`uuid_kill ${uuid}`);
+    await untilFiles(0);
+  },
+);
 
 t.test('uuid_break stops a playback at once', async (t) => {
   const { media, esl, uuid } = await (await TestCaller.create(t, await startServer(t))).call();

@@ -41,6 +41,8 @@ export interface MediaServer {
 
 /** Longest time that hanging up all calls may take. */
 const CLOSE_CALLS_MS = 500;
+/** What URLs that are fetched or played may take beside what is kept, whatever that is: a small cache must not keep calls from playing. */
+const MIN_PASSING_BYTES = 256 * 1024 * 1024;
 
 /** Starts everything; resolves when it listens. Rejects when a port cannot be had. */
 export async function startMediaServer(
@@ -69,7 +71,10 @@ export async function startMediaServer(
   });
   const ownCache = options.cacheDir === undefined;
   const cacheDir = options.cacheDir ?? (await mkdtemp(join(tmpdir(), 'media-server-')));
-  const urls = new UrlCache(cacheDir, counters, { maxBytes: options.cacheBytes });
+  const urls = new UrlCache(cacheDir, counters, {
+    maxBytes: options.cacheBytes,
+    maxPassingBytes: Math.max(options.cacheBytes, MIN_PASSING_BYTES),
+  });
   const playlists = new Playlists({
     soundsDir: options.soundsDir,
     urls,

@@ -19,7 +19,10 @@ export async function beginDisplacement(
   DISPLACEMENTS.set(channel, running);
   if (path === '' || running.has(path)) return false;
   const item = await playlists.resolveOne(path);
-  if (channel.isEnded || running.has(path)) return false;
+  if (channel.isEnded || running.has(path)) {
+    playlists.release([item]);
+    return false;
+  }
   const spec = { item, mux: flags.includes('m'), loop: flags.includes('l'), limitMs: limitSeconds * 1000 };
   return new Promise((resolve) => {
     const attachment = channel.leg.attach({ kind: 'displace', ...spec }, (event) => {
@@ -28,6 +31,7 @@ export async function beginDisplacement(
     });
     running.set(path, attachment);
     void attachment.ended.then(() => {
+      playlists.release([item]);
       if (running.get(path) === attachment) running.delete(path);
       resolve(false);
     });

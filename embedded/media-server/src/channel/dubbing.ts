@@ -1,5 +1,6 @@
 import type { Playlists } from '../files/playlists.js';
 import type { LegAttachment } from '../media/media-leg.js';
+import type { PlayItem } from '../media/protocol.js';
 import type { Channel } from './channel.js';
 
 const MAX_TRACKS = 4;
@@ -26,6 +27,8 @@ export class Dubbing {
   readonly #playlists: Playlists;
   readonly #tracks = new Map<string, Track>();
   #attachment: LegAttachment<'dub'> | undefined;
+  /** What the media thread has been told to play and has not ended. */
+  readonly #told = new Map<number, PlayItem>();
   #nextPlay = 1;
 
   private constructor(channel: Channel, playlists: Playlists) {
@@ -80,7 +83,11 @@ export class Dubbing {
     track.plays.add(play);
     const resolved = this.#playlists.resolveOne(address);
     track.told = Promise.all([resolved, track.told]).then(([item]) => {
-      if (this.#channel.isEnded || !track.plays.has(play)) return;
+      if (this.#channel.isEnded || !track.plays.has(play)) {
+        this.#playlists.release([item]);
+        return;
+      }
+      this.#told.set(play, item);
       this.#media.tell({ type: 'play', track: track.slot, play, item, loop, gain: factorOf(gainDb) });
     });
     return undefined;
@@ -93,11 +100,22 @@ export class Dubbing {
 
   /** Its part on the media thread, from the first thing on that there is to do. */
   get #media(): LegAttachment<'dub'> {
-    this.#attachment ??= this.#channel.leg.attach({ kind: 'dub', tracks: MAX_TRACKS }, (event) => {
+    if (this.#attachment) return this.#attachment;
+    this.#attachment = this.#channel.leg.attach({ kind: 'dub', tracks: MAX_TRACKS }, (event) => {
       if (event.type === 'dubProblem') this.#playlists.onProblem(this.#channel.uuid, event.problem);
-      else for (const { plays } of this.#tracks.values()) plays.delete(event.play);
+      else this.#forget(event.play);
+    });
+    void this.#attachment.ended.then(() => {
+      for (const play of [...this.#told.keys()]) this.#forget(play);
     });
     return this.#attachment;
+  }
+
+  #forget(play: number): void {
+    for (const { plays } of this.#tracks.values()) plays.delete(play);
+    const item = this.#told.get(play);
+    if (item) this.#playlists.release([item]);
+    this.#told.delete(play);
   }
 }
 

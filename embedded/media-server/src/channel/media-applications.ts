@@ -60,11 +60,13 @@ export async function playList(
   const aborter = new AbortController();
   execution.stop = () => aborter.abort();
   const removeEnd = channel.onEnd(() => aborter.abort());
+  let items: PlayItem[] = [];
   try {
-    const items = await playlists.resolve(argument, channel.getVariable('playback_delimiter'), aborter.signal);
+    items = await playlists.resolve(argument, channel.getVariable('playback_delimiter'), aborter.signal);
     if (aborter.signal.aborted || channel.isEnded) return finishPlay(channel, { outcome: 'break', samples: 0 }, 0);
     return await playItems(playlists, channel, items, execution, { onStarted });
   } finally {
+    playlists.release(items);
     removeEnd();
     execution.stop = undefined;
     execution.skip = undefined;

@@ -56,7 +56,10 @@ export class ConferenceSounds {
     const plays = (member ?? conference).plays;
     const items = await this.#resolve(file);
     const isThere = items.length > 0 && (await areReadable(items));
-    if (!isThere || plays.isFull || conference.isEnded || (member && !conference.members.has(member.id))) return false;
+    if (!isThere || plays.isFull || conference.isEnded || (member && !conference.members.has(member.id))) {
+      conference.context.playlists.release(items);
+      return false;
+    }
     const play = this.#room.play({ items, member: member?.id, async, alone });
     plays.add(play, async);
     if (unasked) {
@@ -68,7 +71,10 @@ export class ConferenceSounds {
         ['Async', String(async)],
       ]);
     }
-    void play.ended.then((end) => this.#onPlayed(file, async, member, end));
+    void play.ended.then((end) => {
+      conference.context.playlists.release(items);
+      this.#onPlayed(file, async, member, end);
+    });
     return true;
   }
 
@@ -121,9 +127,13 @@ export class ConferenceSounds {
     void (async () => {
       while (!isOver()) {
         const items = await this.#resolve(file);
-        if (isOver() || items.length === 0) return;
+        if (isOver() || items.length === 0) {
+          this.#conference.context.playlists.release(items);
+          return;
+        }
         current = this.#room.play({ items, async: true });
         const { outcome, samples } = await current.ended;
+        this.#conference.context.playlists.release(items);
         // What is missing or has no length would be asked for again at once.
         if (outcome !== 'done' || samples === 0) return;
       }

@@ -7,7 +7,7 @@ import { CLIENT_LIMITS, CommandParser, type EslCommand, STRANGER_LIMITS } from '
 import { findCommand } from './commands.js';
 import { type EslEvent, encodeHeaders } from './event.js';
 import type { EventBus, EventReceiver } from './event-bus.js';
-import type { LoginGuard } from './login-guard.js';
+import type { Admission, LoginGuard } from './login-guard.js';
 import { EventSubscription } from './subscription.js';
 
 /** What a connection needs of the server. */
@@ -49,6 +49,9 @@ export class EslConnection implements EventReceiver {
   readonly #parser: CommandParser;
   readonly #waiting: EslCommand[] = [];
   #isAuthenticated: boolean;
+  /** Whether the guard lets it be asked for the password. */
+  #admission: Admission = 'now';
+  readonly #onTurn = (): void => this.#askPassword();
   #authTimer: NodeJS.Timeout | undefined;
   #busy = false;
   #closing = false;
@@ -68,7 +71,8 @@ export class EslConnection implements EventReceiver {
       this.#closing = true;
       clearTimeout(this.#authTimer);
       context.bus.detach(this);
-      if (!this.#isAuthenticated) context.guard.leave(this.peer);
+      if (this.#admission === 'later') context.guard.giveUp(this.peer, this.#onTurn);
+      else if (this.#admission === 'now' && !this.#isAuthenticated) context.guard.leave(this.peer);
     });
     if (channel) context.bus.attach(this);
     else this.#greet();
@@ -89,17 +93,30 @@ export class EslConnection implements EventReceiver {
   }
 
   #greet(): void {
-    const { guard } = this.context;
-    if (!guard.enter(this.peer)) {
-      // Nothing was entered that leaving would have to take back.
-      this.#isAuthenticated = true;
+    this.#admission = this.context.guard.enter(this.peer, this.#onTurn);
+    if (this.#admission === 'now') this.#askPassword();
+    else if (this.#admission === 'later') {
+      // Nothing of it is read before its turn.
+      this.#socket.pause();
+      this.#limitTime();
+    } else {
       const text = 'Access Denied, go away.\n';
       this.#write(`Content-Type: text/rude-rejection\nContent-Length: ${text.length}\n\n${text}`);
       this.#end();
-      return;
     }
+  }
+
+  #askPassword(): void {
+    this.#admission = 'now';
+    this.#socket.resume();
     this.#write('Content-Type: auth/request\n\n');
-    this.#authTimer = setTimeout(() => this.disconnect(), guard.authTimeoutMs).unref();
+    this.#limitTime();
+  }
+
+  /** For waiting to be asked, and anew for the password. */
+  #limitTime(): void {
+    clearTimeout(this.#authTimer);
+    this.#authTimer = setTimeout(() => this.disconnect(), this.context.guard.authTimeoutMs).unref();
   }
 
   /** Whether events of that name are worth making for it. */

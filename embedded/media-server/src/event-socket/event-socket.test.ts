@@ -12,6 +12,28 @@ t.test('a wrong password is refused and counted', async (t) => {
   t.equal(server.counters.eslAuthFailures, 1);
 });
 
+t.test(
+  'a hundred clients that come at once are all let in, in turns of twenty; one that leaves meanwhile is forgotten',
+  async (t) => {
+    const server = await startServer(t);
+    const [host, port] = server.esl.split(':');
+    const clients = Array.from({ length: 100 }, () => new EslClient(connect(Number(port), host)));
+    t.teardown(() => {
+      for (const { socket } of clients) socket.destroy();
+    });
+    const isAsked = ({ replies }: EslClient): boolean => replies.length > 0;
+    await Promise.all(clients.slice(0, 20).map((client) => client.until(() => isAsked(client))));
+    t.equal(clients.filter(isAsked).length, 20);
+    clients[30]?.socket.destroy();
+    // What one says before it is asked is not lost.
+    for (const { socket } of clients) socket.write('auth ClueCon\n\n');
+    const rest = clients.filter((_, i) => i !== 30);
+    await Promise.all(rest.map((client) => client.next(({ text }) => text === '+OK accepted')));
+    t.notOk(clients.some(({ replies }) => replies.some(({ contentType }) => contentType === 'text/rude-rejection')));
+    t.equal(server.counters.eslAuthFailures, 0);
+  },
+);
+
 t.test('nothing but auth works without authentication', async (t) => {
   const server = await startServer(t);
   const [host, port] = server.esl.split(':');

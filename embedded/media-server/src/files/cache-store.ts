@@ -13,25 +13,33 @@ export interface CacheEntry extends CachePolicy {
 }
 
 const SUFFIX = '.entry.json';
-/** A file that is no longer wanted stays this long: someone may be about to open it. */
-const GRACE_MS = 30_000;
 /** The time of use is written to disk at most this often. */
 const TOUCH_EVERY_MS = 60_000;
 
-/** The files of a URL cache on disk, with what is known of each; the least recently used go when they become too many bytes. Survives a restart. */
+/**
+ * The files of a URL cache on disk, with what is known of each; the least recently used go when they become too many bytes. Survives a restart.
+ * A file that somebody holds stays until the last has released it, whatever becomes of its entry.
+ */
 export class CacheStore {
   readonly folder: string;
   readonly #maxBytes: number;
+  readonly #maxPassingBytes: number;
   /** By key, the least recently used first. */
   readonly #entries = new Map<string, CacheEntry>();
   readonly #touchedMs = new Map<string, number>();
-  readonly #dying = new Map<string, NodeJS.Timeout>();
+  /** How many hold a file. */
+  readonly #holders = new Map<string, number>();
+  /** Bytes of files that go when nobody holds them any more. */
+  readonly #passing = new Map<string, number>();
   #bytes = 0;
+  #passingBytes = 0;
   #loaded: Promise<void> | undefined;
 
-  constructor(folder: string, maxBytes: number) {
+  /** `maxBytes` bounds what is kept, `maxPassingBytes` what is there beside that: being fetched, or held but no longer kept. */
+  constructor(folder: string, maxBytes: number, maxPassingBytes: number) {
     this.folder = folder;
     this.#maxBytes = maxBytes;
+    this.#maxPassingBytes = maxPassingBytes;
   }
 
   /** Bytes of all files that are kept. */
@@ -39,21 +47,58 @@ export class CacheStore {
     return this.#bytes;
   }
 
-  /** What is known of a URL. */
+  /** What is known of a URL; its file is held for the caller, who releases it. */
   async find(url: string): Promise<CacheEntry | undefined> {
     await this.#load();
     const key = keyOf(url);
     const entry = this.#entries.get(key);
     if (!entry) return undefined;
-    const there = await stat(this.pathOf(entry)).catch(() => undefined);
-    if (there?.size === entry.bytes) return this.#use(key, entry);
-    await this.remove(url);
+    this.hold(entry.file);
+    const there = await stat(this.pathOf(entry.file)).catch(() => undefined);
+    const isKept = this.#entries.get(key) === entry;
+    if (there?.size === entry.bytes) return isKept ? this.#use(key, entry) : entry;
+    if (isKept) await this.remove(url);
+    await this.release(entry.file);
     return undefined;
   }
 
-  /** Where an entry's content is. */
-  pathOf(entry: CacheEntry): string {
-    return join(this.folder, entry.file);
+  /** Keeps a file on disk until as many have released it. */
+  hold(file: string, times = 1): void {
+    this.#holders.set(file, (this.#holders.get(file) ?? 0) + times);
+  }
+
+  /** Ends one {@link hold}; resolves when the file is deleted, if it was the last of one that is not kept. */
+  async release(file: string): Promise<void> {
+    const holders = (this.#holders.get(file) ?? 0) - 1;
+    if (holders > 0) {
+      this.#holders.set(file, holders);
+      return;
+    }
+    this.#holders.delete(file);
+    if (this.#forgetPassing(file)) await this.#delete(file);
+  }
+
+  /** Takes room for bytes that are fetched; false when there is none. */
+  reserve(bytes: number): boolean {
+    if (this.#passingBytes + bytes > this.#maxPassingBytes) return false;
+    this.#passingBytes += bytes;
+    return true;
+  }
+
+  /** Gives back room of what was not fetched to its end. */
+  giveBack(bytes: number): void {
+    this.#passingBytes -= bytes;
+  }
+
+  /** Takes over a file that was fetched whole into reserved room: held for the caller, and deleted after that unless it is {@link put}. */
+  adopt(file: string, bytes: number): void {
+    this.hold(file);
+    this.#passing.set(file, bytes);
+  }
+
+  /** Where a file is. */
+  pathOf(file: string): string {
+    return join(this.folder, file);
   }
 
   /** A new name for a URL's content; its extension tells the format of what has no header. */
@@ -62,16 +107,21 @@ export class CacheStore {
     return `${keyOf(url)}-${randomUUID().slice(0, 8)}${extension}`;
   }
 
-  /** Keeps an entry whose file is complete, in the place of the one before. */
+  /** Keeps an entry whose file is complete, in the place of the one before; what is larger than the whole cache is not kept. */
   async put(entry: CacheEntry): Promise<void> {
     await this.#load();
     const key = keyOf(entry.url);
     const old = this.#entries.get(key);
-    if (old && old.file !== entry.file) this.discard(old.file);
-    if (old) this.#bytes -= old.bytes;
+    if (entry.bytes > this.#maxBytes) {
+      await this.remove(entry.url);
+      return;
+    }
     this.#entries.delete(key);
+    if (old) this.#bytes -= old.bytes;
+    this.#forgetPassing(entry.file);
     this.#entries.set(key, entry);
     this.#bytes += entry.bytes;
+    if (old && old.file !== entry.file) await this.#discard(old);
     await this.#write(key, entry);
     for (const [oldKey, oldest] of this.#entries) {
       if (this.#bytes <= this.#maxBytes || oldKey === key) break;
@@ -87,25 +137,35 @@ export class CacheStore {
     this.#entries.delete(key);
     this.#touchedMs.delete(key);
     this.#bytes -= entry.bytes;
-    this.discard(entry.file);
+    await this.#discard(entry);
     await rm(join(this.folder, key + SUFFIX), { force: true });
   }
 
-  /** Deletes a file when nobody can be about to open it. */
-  discard(file: string): void {
-    const timer = setTimeout(() => {
-      this.#dying.delete(file);
-      void rm(join(this.folder, file), { force: true });
-    }, GRACE_MS);
-    this.#dying.set(file, timer.unref());
+  /** Deletes what is not kept, whoever holds it. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#passing.keys()].map((file) => this.#delete(file)));
   }
 
-  /** Deletes now what is no longer wanted. */
-  async close(): Promise<void> {
-    const files = [...this.#dying.keys()];
-    for (const timer of this.#dying.values()) clearTimeout(timer);
-    this.#dying.clear();
-    await Promise.all(files.map((file) => rm(join(this.folder, file), { force: true })));
+  async #discard({ file, bytes }: CacheEntry): Promise<void> {
+    if (!this.#holders.has(file)) {
+      await this.#delete(file);
+      return;
+    }
+    this.#passing.set(file, bytes);
+    this.#passingBytes += bytes;
+  }
+
+  #forgetPassing(file: string): boolean {
+    const bytes = this.#passing.get(file);
+    if (bytes === undefined) return false;
+    this.#passing.delete(file);
+    this.#passingBytes -= bytes;
+    return true;
+  }
+
+  async #delete(file: string): Promise<void> {
+    // What cannot be deleted now is when the cache is opened the next time: it has no entry.
+    await rm(join(this.folder, file), { force: true }).catch(() => undefined);
   }
 
   #use(key: string, entry: CacheEntry): CacheEntry {

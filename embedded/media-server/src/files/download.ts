@@ -24,13 +24,13 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /**
  * Fetches a URL to a file, within the limits. Resolves with the answer, whatever its status; a file is left only by a whole 200. Rejects with
- * UnplayableFileError, or the error of the network.
+ * UnplayableFileError, or the error of the network. `reserve` is asked for room before bytes are written; false ends it.
  */
 export async function download(
   url: string,
   path: string,
   conditions: Record<string, string>,
-  limits: DownloadLimits,
+  limits: DownloadLimits & { reserve?: (bytes: number) => boolean },
 ): Promise<Download> {
   const signal = AbortSignal.timeout(limits.deadlineMs);
   const response = await request(url, conditions, limits.maxRedirects, signal);
@@ -39,7 +39,7 @@ export async function download(
     await response.body?.cancel();
     return { status, ok: false, headers, bytes: 0 };
   }
-  const counter = new SizeLimit(limits.maxFileBytes);
+  const counter = new SizeLimit(limits.maxFileBytes, limits.reserve ?? (() => true));
   try {
     await pipeline(Readable.fromWeb(response.body), counter, createWriteStream(path), { signal });
   } catch (error) {
@@ -83,13 +83,17 @@ function basicAuthorization(url: URL): string | undefined {
 class SizeLimit extends Transform {
   bytes = 0;
 
-  constructor(readonly maxBytes: number) {
+  constructor(
+    readonly maxBytes: number,
+    readonly reserve: (bytes: number) => boolean,
+  ) {
     super();
   }
 
   override _transform(chunk: Buffer, _encoding: string, done: (error?: Error | null, data?: Buffer) => void): void {
     this.bytes += chunk.length;
     if (this.bytes > this.maxBytes) done(new UnplayableFileError('the file is too large'));
+    else if (!this.reserve(chunk.length)) done(new UnplayableFileError('too much is fetched and played at once'));
     else done(null, chunk);
   }
 }

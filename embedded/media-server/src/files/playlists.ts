@@ -42,7 +42,10 @@ export class Playlists {
     this.#urls = options.urls;
   }
 
-  /** Resolves a list; what is remote has been fetched then. Never rejects: what cannot be had becomes a `missing` item. */
+  /**
+   * Resolves a list; what is remote has been fetched then, and stays until {@link release}. Never rejects: what cannot be had becomes a `missing`
+   * item.
+   */
   async resolve(text: string, delimiter: string | undefined, signal: AbortSignal): Promise<PlayItem[]> {
     if (signal.aborted) return [];
     const names = split(text.trim(), delimiter);
@@ -53,13 +56,24 @@ export class Playlists {
     });
     signal.addEventListener('abort', abort, { once: true });
     try {
-      return await Promise.race([items, aborted]);
+      const resolved = await Promise.race([items, aborted]);
+      if (!signal.aborted) return resolved;
+      void items.then((late) => this.release(late));
+      return [];
     } finally {
       signal.removeEventListener('abort', abort);
     }
   }
 
-  /** Resolves one name. Never rejects. */
+  /** Gives back what was resolved: it has been played, or is not going to be. To be called once for each item. */
+  release(items: readonly PlayItem[]): void {
+    for (const item of items) {
+      if (item.kind === 'list') this.release(item.items);
+      else if (item.kind === 'file' && item.isFetched) void this.#urls.release(item.path);
+    }
+  }
+
+  /** Resolves one name, as {@link resolve}. Never rejects. */
   async resolveOne(name: string): Promise<PlayItem> {
     try {
       const { parameters, rest } = splitParameters(name);
@@ -109,7 +123,8 @@ export class Playlists {
 
   async #url(name: string, address: string): Promise<PlayItem> {
     const { path: url, startFrames } = splitStart(address);
-    return { kind: 'file', name: splitStart(name).path, path: await this.#urls.fetch(url), startFrames };
+    const path = await this.#urls.fetch(url);
+    return { kind: 'file', name: splitStart(name).path, path, startFrames, isFetched: true };
   }
 
   /** A script, or `path=<file>` with one a line; `;loops=<n>` after it, or as a parameter. */

@@ -145,15 +145,54 @@ t.test('name and password of a URL are sent to its server, and to no other', asy
   t.equal(other.requests[0]?.headers.authorization, undefined);
 });
 
+t.test(
+  'a file stays while it is held: what is given up, and what must not be kept, goes with its last holder',
+  async (t) => {
+    const { base } = await serve(t, (req, res) => {
+      if (req.url === '/no-store') res.setHeader('cache-control', 'no-store');
+      res.end(Buffer.alloc(400));
+    });
+    const { cache, path } = await cacheOf(t, { maxBytes: 1000 });
+    const sounds = async (): Promise<number> => (await readdir(path)).filter((name) => !name.endsWith('.json')).length;
+    const [first, again] = await Promise.all([cache.fetch(`${base}/1`), cache.fetch(`${base}/1`)]);
+    t.equal(first, again);
+    for (const name of ['/2', '/3']) await cache.release(await cache.fetch(base + name));
+    t.equal(await sounds(), 3, 'the first plays still');
+    await cache.release(first);
+    t.equal((await text(again)).length, 400, 'the second of its players has it');
+    await cache.release(again);
+    t.equal(await sounds(), 2);
+    for (const name of ['/4', '/5', '/6', '/7', '/8', '/9']) await cache.release(await cache.fetch(base + name));
+    t.equal(await sounds(), 2, 'never more than the bound');
+    const once = await cache.fetch(`${base}/no-store`);
+    t.equal((await text(once)).length, 400);
+    await cache.release(once);
+    await t.rejects(text(once), { code: 'ENOENT' });
+  },
+);
+
+t.test(
+  'what is fetched and played at once is bounded too, and what is larger than the cache is not kept',
+  async (t) => {
+    const { base } = await serve(t, (_req, res) => res.end(Buffer.alloc(400)));
+    const { cache, path } = await cacheOf(t, { maxBytes: 300, maxPassingBytes: 1000 });
+    const held = [await cache.fetch(`${base}/1`), await cache.fetch(`${base}/2`)];
+    await t.rejects(cache.fetch(`${base}/3`), { message: /too much is fetched and played at once/ });
+    await cache.release(held[0]!);
+    const third = await cache.fetch(`${base}/3`);
+    await Promise.all([cache.release(held[1]!), cache.release(third)]);
+    t.same(await readdir(path), []);
+  },
+);
+
 t.test('the least recently used files go when there are too many bytes', async (t) => {
   const { base, requests } = await serve(t, (_req, res) => res.end(Buffer.alloc(400)));
   const { cache, path } = await cacheOf(t, { maxBytes: 1000 });
-  for (const name of ['/1', '/2', '/1', '/3', '/1', '/2']) await cache.fetch(base + name);
+  for (const name of ['/1', '/2', '/1', '/3', '/1', '/2']) await cache.release(await cache.fetch(base + name));
   t.same(
     requests.map(({ url }) => url),
     ['/1', '/2', '/3', '/2'],
   );
-  await cache.close();
   t.equal((await readdir(path)).length, 4, 'two files and their entries');
 });
 

@@ -3,8 +3,9 @@ import { PcmRing } from '../media/pcm-ring.js';
 /** How a mark ended: what was streamed before it has been sent to the caller, or will never be. */
 export type MarkOutcome = 'playout' | 'cleared';
 
-/** Marks that may be outstanding; more are ignored, as in mod_audio_fork. */
-const MAX_MARKS = 30;
+/** Marks that may be outstanding, and the length of their names together; those beyond are cleared at once (mod_audio_fork forgets all beyond 30). */
+const MAX_MARKS = 1000;
+const MAX_MARK_NAMES = 256 * 1024;
 /** In shared memory ahead of the media thread: what a busy main thread may be late. */
 const AHEAD_MS = 500;
 /** Streamed ahead of the playing. An application may send a whole answer as fast as it has it, but not without end. */
@@ -23,6 +24,7 @@ export class Playout {
   /** Samples given to the media thread since the start. */
   #written = 0;
   #marks: { name: string; at: number }[] = [];
+  #markNames = 0;
 
   /** `rateHz` is that of everything here; `onMark` is called once for each mark. */
   constructor(rateHz: number, onMark: (name: string, outcome: MarkOutcome) => void) {
@@ -44,9 +46,14 @@ export class Playout {
     return true;
   }
 
-  /** Asks to be told when everything pushed so far has been played. */
+  /** Asks to be told when everything pushed so far has been played; one too many is told at once that it is cleared. */
   mark(name: string): void {
-    if (this.#marks.length < MAX_MARKS) this.#marks.push({ name, at: this.#written + this.#backlog });
+    if (this.#marks.length >= MAX_MARKS || this.#markNames + name.length > MAX_MARK_NAMES) {
+      this.#onMark(name, 'cleared');
+      return;
+    }
+    this.#marks.push({ name, at: this.#written + this.#backlog });
+    this.#markNames += name.length;
   }
 
   /** Forgets what has not been played; its marks are cleared. */
@@ -59,6 +66,7 @@ export class Playout {
 
   /** Gives up the marks, not the sound. */
   clearMarks(): void {
+    this.#markNames = 0;
     for (const { name } of this.#marks.splice(0)) this.#onMark(name, 'cleared');
   }
 
@@ -73,6 +81,10 @@ export class Playout {
     }
     if (taken > 0) this.#chunks.splice(0, taken);
     const played = this.#written - this.#ring.available;
-    while (this.#marks.length > 0 && this.#marks[0]!.at <= played) this.#onMark(this.#marks.shift()!.name, 'playout');
+    while (this.#marks.length > 0 && this.#marks[0]!.at <= played) {
+      const { name } = this.#marks.shift()!;
+      this.#markNames -= name.length;
+      this.#onMark(name, 'playout');
+    }
   }
 }

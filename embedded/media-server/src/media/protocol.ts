@@ -21,6 +21,8 @@ export interface FileItem {
   /** Where to begin, in frames of the file's own rate. */
   startFrames: number;
   parameters?: PlayParameters;
+  /** It came from a URL: whoever asked for it gives it back (`Playlists.release`). */
+  isFetched?: true;
 }
 
 /** Silence, or soft noise. */
