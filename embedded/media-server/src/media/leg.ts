@@ -33,6 +33,8 @@ import {
 export interface LegContext {
   clips: ClipCache;
   report: (report: LegReport) => void;
+  /** Told when the beginning of what a leg is to play is there. */
+  onSound: (leg: Leg) => void;
 }
 
 /** What RTCP adds to the counts of a leg. */
@@ -91,7 +93,7 @@ export class Leg {
         this.#configure(command.media);
         break;
       case 'play':
-        this.#players.push(new Player(this.id, command, this.#rateHz, this.#context.clips, this.#context.report));
+        this.#play(command);
         break;
       case 'stopPlay':
         this.#players.stop(command.play);
@@ -154,6 +156,11 @@ export class Leg {
     // After the attachments: silence stays silence in recordings, but a person at the other end should not think the line dead.
     this.#fillPause(heard);
     exchange.push(heard);
+  }
+
+  /** Whether its packet of this tick should wait for sound that is just being opened. Nobody waits who hears others. */
+  get awaitsSound(): boolean {
+    return this.#players.isOpening && this.#exchange === undefined;
   }
 
   /** Second half of a tick: makes and sends the 20 ms that go out. No await, no closures, no allocation while a list plays. */
@@ -282,6 +289,11 @@ export class Leg {
     if (side === 'read') this.#heardTones.queue(digits, durationMs);
     else if (inband || this.#media.telephoneEventPayloadType === undefined) this.#tones.queue(digits, durationMs);
     else this.#sender.sendDigits(digits, durationMs);
+  }
+
+  #play(command: Extract<LegCommand, { type: 'play' }>): void {
+    const { clips, report, onSound } = this.#context;
+    this.#players.push(new Player(this.id, command, this.#rateHz, clips, report, () => onSound(this)));
   }
 
   #attach({ attachment, spec }: Extract<LegCommand, { type: 'attach' }>): void {

@@ -1,5 +1,6 @@
 import { RtpError, RtpSocket } from '@ringwire/rtp';
 import { ClipCache } from './audio-clip.js';
+import { LateSends } from './late-sends.js';
 import { Leg } from './leg.js';
 import type { MediaCommand, MediaReport, WorkerStats } from './protocol.js';
 import { Room } from './rooms/room.js';
@@ -15,6 +16,8 @@ const STATS_EVERY_TICKS = 50;
 export class MediaEngine {
   readonly #report: (report: MediaReport) => void;
   readonly #clips = new ClipCache();
+  readonly #late = new LateSends();
+  readonly #onSound = (leg: Leg): void => this.#late.release(leg);
   readonly #byId = new Map<number, Leg>();
   readonly #clock: TickClock;
   /** Legs that were closed before their port was bound. */
@@ -81,6 +84,7 @@ export class MediaEngine {
   /** Stops the clock and closes every leg and room. */
   async stop(): Promise<void> {
     this.#clock.stop();
+    this.#late.clear();
     await Promise.all([...this.#legs.map((leg) => leg.close()), ...this.#rooms.map((room) => room.close())]);
     this.#legs = [];
     this.#rooms = [];
@@ -106,7 +110,11 @@ export class MediaEngine {
         this.#report({ type: 'closed', leg: command.leg });
         return;
       }
-      const leg = new Leg(command.leg, socket, { clips: this.#clips, report: this.#report });
+      const leg = new Leg(command.leg, socket, {
+        clips: this.#clips,
+        report: this.#report,
+        onSound: this.#onSound,
+      });
       this.#byId.set(leg.id, leg);
       this.#legs.push(leg);
       this.#report({ type: 'opened', leg: leg.id, port: socket.port });
@@ -128,6 +136,7 @@ export class MediaEngine {
   async #closeLeg(leg: Leg): Promise<void> {
     this.#byId.delete(leg.id);
     this.#legs = this.#legs.filter((other) => other !== leg);
+    this.#late.drop(leg);
     addStats(this.#closed, leg);
     const peer = leg.socket.remote;
     await leg.close();
@@ -149,11 +158,16 @@ export class MediaEngine {
 
   /** Every 20 ms: no await, no closures, no allocation but the statistics once a second. */
   #tick(nowMs: number): void {
+    this.#late.flush();
     const legs = this.#legs;
     for (let i = 0; i < legs.length; i++) legs[i]!.receiveTick(nowMs);
     const rooms = this.#rooms;
     for (let i = 0; i < rooms.length; i++) rooms[i]!.tick();
-    for (let i = 0; i < legs.length; i++) legs[i]!.sendTick(nowMs);
+    for (let i = 0; i < legs.length; i++) {
+      const leg = legs[i]!;
+      if (leg.awaitsSound) this.#late.hold(leg, nowMs);
+      else leg.sendTick(nowMs);
+    }
     if (--this.#ticksToStats === 0) {
       this.#ticksToStats = STATS_EVERY_TICKS;
       this.#report({ type: 'workerStats', stats: this.stats() });
@@ -161,6 +175,7 @@ export class MediaEngine {
   }
 
   #skip(ticks: number): void {
+    this.#late.flush();
     for (const leg of this.#legs) leg.skip(ticks);
   }
 }

@@ -18,6 +18,11 @@ export class PlayerStack {
     return this.#layers.length > 0;
   }
 
+  /** Whether the topmost list was asked for since the last tick and is not there yet: a tick asks once. */
+  get isOpening(): boolean {
+    return this.#layers.length > 0 && this.#layers[this.#layers.length - 1]!.player.isOpening;
+  }
+
   /** Starts a list above the others. */
   push(player: Player): void {
     const { rateHz } = player;

@@ -38,14 +38,19 @@ export class Player {
   #last: PlayOutcome = 'done';
   #breakNext = false;
   #problem: string | undefined;
+  readonly #onOpened: () => void;
+  #isNew = true;
 
+  /** `onOpened` is called when the first item is there or cannot be. */
   constructor(
     leg: number,
     command: { play: number; items: PlayItem[]; timeoutMs: number },
     rateHz: LegRate,
     clips: ClipCache,
     report: (report: LegReport) => void,
+    onOpened: () => void = () => undefined,
   ) {
+    this.#onOpened = onOpened;
     this.play = command.play;
     this.rateHz = rateHz;
     this.#leg = leg;
@@ -76,6 +81,13 @@ export class Player {
       else if (got < wanted) this.#endItem('done');
     }
     return filled;
+  }
+
+  /** Whether it was asked for since the last tick and its first item is not there yet: a tick asks once. */
+  get isOpening(): boolean {
+    const isNew = this.#isNew;
+    this.#isNew = false;
+    return isNew && this.#index === 0 && this.#opened[0] === undefined && !this.ended && this.#items.length > 0;
   }
 
   /** Changes how the item that plays is played; nothing when none does. */
@@ -129,6 +141,7 @@ export class Player {
     } catch (error) {
       this.#opened[index] = { problem: problemText(error) };
     }
+    if (index === 0) this.#onOpened();
   }
 
   /** Moves to the next opened item; false when it is not open yet or the list has ended. */
