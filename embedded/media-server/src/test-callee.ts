@@ -20,14 +20,13 @@ export class TestCallee {
   private constructor(
     /** `127.0.0.1:port`. */
     readonly address: string,
-    readonly close: () => Promise<void>,
   ) {}
 
   /** Listens on a free port; `react` is called with each call. */
   static async create(t: Teardown, react: (offered: OfferedCall) => void = () => undefined): Promise<TestCallee> {
     const agent = await createUserAgent({ listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }] });
     const { host, port } = agent.addresses[0]!;
-    const callee = new TestCallee(`${host}:${port}`, () => agent.stop());
+    const callee = new TestCallee(`${host}:${port}`);
     t.teardown(() => agent.stop());
     agent.onInvite((call) => {
       void PhoneMedia.open(t).then((media) => {

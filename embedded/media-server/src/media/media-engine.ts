@@ -2,7 +2,7 @@ import { RtpError, RtpSocket } from '@ringwire/rtp';
 import { ClipCache } from './audio-clip.js';
 import { LateSends } from './late-sends.js';
 import { Leg } from './leg.js';
-import type { MediaCommand, MediaReport, WorkerStats } from './protocol.js';
+import type { LegCommand, MediaCommand, MediaReport, WorkerStats } from './protocol.js';
 import { Room } from './rooms/room.js';
 import type { RoomEvent, RoomSpec } from './rooms/room-protocol.js';
 import { TickClock } from './tick-clock.js';
@@ -77,8 +77,16 @@ export class MediaEngine {
         this.#close(command.leg);
         return;
       default:
-        this.#byId.get(command.leg)?.obey(command);
+        this.#obeyLeg(command);
     }
+  }
+
+  #obeyLeg(command: Exclude<LegCommand, { type: 'close' }>): void {
+    const leg = this.#byId.get(command.leg);
+    if (!leg) return;
+    // Nothing changes between the two halves of a tick.
+    this.#late.release(leg);
+    leg.obey(command);
   }
 
   /** Stops the clock and closes every leg and room. */

@@ -333,16 +333,25 @@ t.test('originate: no bracket, header or number that a client writes breaks the 
     ',|,',
     `{${'a=1,'.repeat(2000)}}x`,
     `${PROFILE}/a@`,
+    `${PROFILE}/a@127.0.0.1:1;transport=tcp`,
+    `${PROFILE}/a@127.0.0.1:1;transport=tls`,
+    `${PROFILE}/a@127.0.0.1:1;transport=ws`,
+    `${PROFILE}/a@127.0.0.1:1;transport=pigeon`,
     `${PROFILE}/@`,
   ]) {
     t.match(await esl.api(`originate ${url} &park()`), /^-ERR [A-Z_]+\n$/, url.slice(0, 20));
   }
-  t.equal(server.channels.size, 0);
-  // Of two that ask for the same name at once only one is placed; who is hung up at once does no harm.
-  const both = [1, 2].map(() => esl.command(`bgapi originate {origination_uuid=same}${to} &park()`));
-  await Promise.all(both);
-  await esl.api('hupall');
+  const allGone = async (): Promise<void> => {
+    while (server.channels.size > 0) await esl.api('echo');
+  };
+  await allGone();
   await esl.command('event json BACKGROUND_JOB');
-  t.match(await esl.api(`originate ${to} &park()`), /^-ERR USER_BUSY/);
-  await esl.until(() => server.channels.size === 0);
+  const jobs = [1, 2].map(() => esl.command(`bgapi originate {origination_uuid=same}${to} &park()`));
+  await Promise.all(jobs);
+  await esl.api('hupall');
+  const answers = (): (string | undefined)[] => esl.events.map((event) => event._body);
+  await esl.until(() => answers().length === 2);
+  t.ok(answers().includes('-ERR DESTINATION_OUT_OF_ORDER\n'), 'of two that ask for one name at once one is placed');
+  t.equal(await esl.api(`originate ${to} &park()`), '-ERR USER_BUSY\n');
+  await allGone();
 });
