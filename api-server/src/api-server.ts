@@ -29,6 +29,7 @@ import { phoneNumberRoutes } from './phone-numbers/routes.js';
 import { routePreviewRoutes } from './routing/preview-route.js';
 import { rateDeckRoutes } from './routing/rate-deck-routes.js';
 import { createRoutePreview, type RoutePreview } from './routing/route-preview.js';
+import { stirCredentialRoutes } from './stir/routes.js';
 import { startWorkers } from './workers/workers.js';
 
 /** What the routes work with. */
@@ -116,6 +117,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   rateDeckRoutes(v1, context);
   routePreviewRoutes(v1, context);
   limitRoutes(v1, context);
+  stirCredentialRoutes(v1, context);
   callHistoryRoutes(v1, context);
   timelineRoutes(v1, context);
   const http = await startHttpServer({
