@@ -47,7 +47,7 @@ export const USAGE = `media-server: plays, records and bridges calls under the c
   --codecs LIST             codecs that are taken, and offered in this order (default
                             PCMU,PCMA,G722,opus,L16@16000h,L16@8000h)
   --rtp-quarantine-ms N     how long an RTP port rests between two calls (default 2000)
-  --rtp-relatch-ms N        a silent RTP source may be replaced by another after so long (default 0: never)
+  --rtp-relatch-ms N        any silent RTP source may be replaced by another after so long (default 0: none that is named or has sent for a second)
   --rtcp-interval-ms N      mean time between RTCP reports where the peer's SDP speaks of RTCP (default 5000; 0: no RTCP)
   --rtp-address HOST        address for RTP (default: the SIP address)
   --http-port PORT          health and metrics on the event socket's address (default 0: any free port)

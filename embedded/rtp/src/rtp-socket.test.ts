@@ -1,5 +1,6 @@
 import dgram from 'node:dgram';
 import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { writeRtp } from './packet.js';
 import { RtpSocket } from './rtp-socket.js';
@@ -18,52 +19,84 @@ async function peer(t: Test): Promise<dgram.Socket> {
   return socket;
 }
 
-t.test('the first steady source is answered and kept; others and garbage are counted', async (t) => {
-  const heard: number[] = [];
-  let arrived: () => void = () => undefined;
-  const socket = await RtpSocket.bind({
-    onPacket: (packet) => {
-      heard.push(packet.sequence);
-      arrived();
-    },
-  });
-  t.teardown(() => socket.close());
-  t.equal(socket.port % 2, 0);
+t.test('the first steady source is answered; others and garbage are counted', async (t) => {
+  const { socket, heard, until } = await listener(t);
   const [first, second] = [await peer(t), await peer(t)];
-  socket.setRemote('127.0.0.1', second.address().port);
-  const latched = new Promise<void>((resolve) => {
-    arrived = resolve;
-  });
+  socket.setRemote('127.0.0.1', 9);
   first.send(Buffer.from('garbage'), socket.port, '127.0.0.1');
   first.send(rtp(1), socket.port, '127.0.0.1');
   first.send(rtp(2), socket.port, '127.0.0.1');
-  await latched;
+  await until(() => heard.length === 1);
   t.same(socket.remote, { host: '127.0.0.1', port: first.address().port });
   const answered = once(first, 'message');
   socket.send(rtp(9));
   const [answer] = (await answered) as [Buffer];
   t.equal(answer.readUInt16BE(2), 9);
-  const done = new Promise<void>((resolve) => {
-    arrived = resolve;
-  });
   second.send(rtp(50), socket.port, '127.0.0.1');
   first.send(rtp(3), socket.port, '127.0.0.1');
-  await done;
+  await until(() => heard.length === 2);
   t.same(heard, [2, 3]);
   t.match(socket, { badPackets: 1, strayPackets: 2, packetsReceived: 2, packetsSent: 1 });
-  socket.setRemote('127.0.0.1', second.address().port);
+  socket.setRemote('127.0.0.1', 9);
   t.ok(socket.isLatched, 'the same address again keeps the latch');
+  t.equal(socket.remote?.port, first.address().port);
   const third = await peer(t);
   socket.setRemote('127.0.0.1', third.address().port);
   t.notOk(socket.isLatched, 'a new address lifts it');
-  const moved = new Promise<void>((resolve) => {
-    arrived = resolve;
-  });
   first.send(rtp(4), socket.port, '127.0.0.1');
   first.send(rtp(5), socket.port, '127.0.0.1');
   third.send(rtp(70), socket.port, '127.0.0.1');
-  await moved;
+  await until(() => heard.length === 3);
   t.same(heard, [2, 3, 70], 'the former source does not latch again, the named one does at once');
+});
+
+t.test('the source that SDP names takes the place of strangers who sent first, and keeps it', async (t) => {
+  for (const packets of [2, 100]) {
+    const { socket, heard, until } = await listener(t);
+    const [caller, stranger] = [await peer(t), await peer(t)];
+    socket.setRemote('127.0.0.1', caller.address().port);
+    for (let i = 0; i < packets; i++) stranger.send(rtp(i), socket.port, '127.0.0.1');
+    await until(() => heard.length === packets - 1);
+    t.equal(socket.remote?.port, stranger.address().port, 'it might be the caller behind NAT');
+    caller.send(rtp(500), socket.port, '127.0.0.1');
+    await until(() => heard.length === packets);
+    t.equal(heard.at(-1), 500);
+    t.equal(socket.remote?.port, caller.address().port);
+    const strays = socket.strayPackets;
+    for (let i = 0; i < 10; i++) stranger.send(rtp(packets + i), socket.port, '127.0.0.1');
+    await until(() => socket.strayPackets === strays + 10);
+    t.equal(socket.remote?.port, caller.address().port, `a stranger of ${packets} packets stays out`);
+  }
+});
+
+t.test('a source that SDP does not name loses its place by silence, unless it has sent for a second', async (t) => {
+  for (const packets of [2, 60]) {
+    const { socket, heard, until } = await listener(t);
+    const [stranger, caller] = [await peer(t), await peer(t)];
+    // An address behind a NAT: nobody ever sends from there.
+    socket.setRemote('127.0.0.9', 40_000);
+    const say = async (from: dgram.Socket, sequence: number): Promise<void> => {
+      const arrived = socket.packetsReceived + socket.strayPackets + 2;
+      from.send(rtp(sequence), socket.port, '127.0.0.1');
+      from.send(rtp(sequence + 1), socket.port, '127.0.0.1');
+      await until(() => socket.packetsReceived + socket.strayPackets === arrived);
+    };
+    for (let i = 0; i < packets; i += 2) await say(stranger, i);
+    t.equal(heard.length, packets - 1);
+    await setTimeout(250);
+    await say(caller, 500);
+    const isReplaced = packets === 2;
+    t.equal(socket.remote?.port, (isReplaced ? caller : stranger).address().port, `after ${packets} packets`);
+    if (isReplaced) continue;
+    // A re-INVITE with the same address: the source that has the place keeps it while it sends, and loses it by silence.
+    socket.setRemote('127.0.0.9', 40_000);
+    await say(stranger, packets);
+    await say(caller, 600);
+    t.equal(socket.remote?.port, stranger.address().port);
+    await setTimeout(250);
+    await say(caller, 700);
+    t.equal(socket.remote?.port, caller.address().port);
+  }
 });
 
 t.test('a range gives its even ports until it is used up and takes them back', async (t) => {
@@ -96,7 +129,7 @@ async function listener(
   const socket = await RtpSocket.bind({ ...options, onPacket: (packet) => heard.push(packet.sequence) });
   t.teardown(() => socket.close());
   const until = async (condition: () => boolean): Promise<void> => {
-    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
+    while (!condition()) await setTimeout(2);
   };
   return { socket, heard, until };
 }
@@ -125,7 +158,7 @@ t.test('a source that was silent for long may be replaced, where that is wanted'
     after.send(rtp(2), socket.port, '127.0.0.1');
     await until(() => socket.strayPackets === 1);
     t.same(heard, [1], 'not while it is heard');
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await setTimeout(100);
     for (const sequence of [10, 11, 12]) after.send(rtp(sequence), socket.port, '127.0.0.1');
     await until(() => socket.strayPackets + socket.packetsReceived === 5);
     t.same(heard, relatchAfterMs === 0 ? [1] : [1, 11, 12]);

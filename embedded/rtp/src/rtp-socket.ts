@@ -16,7 +16,7 @@ export interface RtpSocketOptions {
   maxPort?: number;
   /**
    * After so long without a packet of the latched source another one may take its place, as when a NAT gave the peer another port;
-   * with two packets in sequence. 0: never, until {@link RtpSocket.setRemote} names another address. @defaultValue 0
+   * with two packets in sequence. 0: never, once the source is believed. @defaultValue 0
    */
   relatchAfterMs?: number;
   /** The peer that had this port before: it may still be sending, and must not latch unless it is named. */
@@ -28,6 +28,15 @@ export interface RtpSocketOptions {
 /** Takes RTCP datagrams as they came from the network. */
 export type RtcpReceiver = (datagram: Buffer, source: dgram.RemoteInfo) => void;
 
+/**
+ * A source that SDP does not name is believed after so many packets (a second of most calls), and never loses its place by silence
+ * then. More: a caller behind NAT who pauses early can lose its place to a stranger until it speaks again; fewer: a stranger who
+ * sends a short burst keeps the place of a caller behind NAT.
+ */
+const PACKETS_TO_BELIEVE = 50;
+/** So long without a packet, and a source that is not believed yet may be replaced; longer than what networks delay a steady stream. */
+const UNBELIEVED_SILENCE_MS = 200;
+
 const MAX_PORT_TRIES = 512;
 const RECEIVE_BUFFER_BYTES = 256 * 1024;
 
@@ -37,9 +46,10 @@ const SECURED_BUFFERS = 4;
 
 /**
  * A UDP socket for one RTP stream both ways, on an even port. Symmetric: the first source that sends RTP (at once from the address
- * named, else two packets in sequence) is where packets go from then on, and the only one that is heard, until
- * {@link setRemote} names another address. Counters tell
- * what was dropped. Errors of the network are counted, never thrown.
+ * named, else two packets in sequence) is where packets go from then on, and the only one that is heard. The address named takes the
+ * place of any other as soon as it sends, and keeps it until {@link setRemote} names another. A source that is not named is replaced
+ * by whoever sends two packets in sequence while it is silent, until it has sent for a second, and again after {@link setRemote}.
+ * Counters tell what was dropped. Errors of the network are counted, never thrown.
  */
 export class RtpSocket {
   readonly host: string;
@@ -67,6 +77,8 @@ export class RtpSocket {
   #namedHost = '';
   #namedPort = 0;
   #latched = false;
+  /** Packets that the latched source still has to send until it is believed; 0 for the one that SDP names. */
+  #untilBelieved = 0;
   readonly #relatchAfterMs: number;
   #lastHeardMs = 0;
   /** Where the peer was before its address changed: its last packets must not latch us back. */
@@ -138,9 +150,15 @@ export class RtpSocket {
     return this.#latched;
   }
 
-  /** Names the peer's address as its SDP has it. A new address lifts the latch, the same one keeps it. */
+  /**
+   * Names the peer's address as its SDP has it, for each SDP anew. A new address lifts the latch. The same one keeps it, but a source
+   * that is not named has to be believed anew: packets go there still, and whoever else sends takes its place when it is silent.
+   */
   setRemote(host: string, port: number): void {
-    if (host === this.#namedHost && port === this.#namedPort) return;
+    if (host === this.#namedHost && port === this.#namedPort) {
+      if (this.#latched && this.isElsewhere) this.#doubt();
+      return;
+    }
     if (this.#remotePort !== 0) this.#abandoned = keyOf(this.#remoteHost, this.#remotePort);
     if (this.#abandoned === keyOf(host, port)) this.#abandoned = '';
     this.#namedHost = host;
@@ -221,18 +239,14 @@ export class RtpSocket {
       this.badPackets++;
       return;
     }
-    const isLatchOpen = !this.#latched || this.#isSilent();
-    if (isLatchOpen && !this.#isRemote(source) && this.#mayLatch(source)) {
-      this.#latched = true;
-      this.#remoteHost = source.address;
-      this.#remotePort = source.port;
-    }
-    if (!this.#latched && this.#isRemote(source)) this.#latched = true;
-    if (!this.#latched || !this.#isRemote(source)) {
+    if (!(this.#latched && this.#isRemote(source)) && !this.#latch(source)) {
       this.strayPackets++;
       return;
     }
-    if (this.#relatchAfterMs > 0) this.#lastHeardMs = performance.now();
+    if (this.#untilBelieved > 0) {
+      this.#untilBelieved--;
+      this.#lastHeardMs = performance.now();
+    } else if (this.#relatchAfterMs > 0) this.#lastHeardMs = performance.now();
     this.packetsReceived++;
     this.#onPacket(this.#packet, datagram);
   }
@@ -241,18 +255,34 @@ export class RtpSocket {
     return source.port === this.#remotePort && source.address === this.#remoteHost;
   }
 
+  /** Gives the place to another source than the one that has it, if that may have it. */
+  #latch(source: dgram.RemoteInfo): boolean {
+    const isNamed = source.port === this.#namedPort && source.address === this.#namedHost;
+    if (!isNamed && !((!this.#latched || this.#isSilent()) && this.#mayLatch(source))) return false;
+    this.#latched = true;
+    this.#remoteHost = source.address;
+    this.#remotePort = source.port;
+    if (isNamed) this.#untilBelieved = 0;
+    else this.#doubt();
+    return true;
+  }
+
+  #doubt(): void {
+    this.#untilBelieved = PACKETS_TO_BELIEVE;
+    this.#lastHeardMs = performance.now();
+  }
+
   /** Whether the latched source has been silent for so long that another may take its place. */
   #isSilent(): boolean {
-    return this.#relatchAfterMs > 0 && performance.now() - this.#lastHeardMs > this.#relatchAfterMs;
+    const boundMs = this.#untilBelieved > 0 ? UNBELIEVED_SILENCE_MS : this.#relatchAfterMs;
+    return boundMs > 0 && performance.now() - this.#lastHeardMs > boundMs;
   }
 
   /**
-   * The address named in SDP is taken at its first packet; another one, as behind NAT, with two packets in sequence
-   * (RFC 3550 A.1), so that a stray datagram takes nobody's place; the peer's address before the last change not at all.
+   * A source that SDP does not name, as behind NAT, is taken with two packets in sequence (RFC 3550 A.1), so that a stray datagram
+   * takes nobody's place; the peer's address before the last change not at all.
    */
-  #mayLatch(source: dgram.RemoteInfo): boolean {
-    const { address, port } = source;
-    if (address === this.#namedHost && port === this.#namedPort) return true;
+  #mayLatch({ address, port }: dgram.RemoteInfo): boolean {
     const key = keyOf(address, port);
     if (key === this.#abandoned) return false;
     const { sequence, ssrc } = this.#packet;
@@ -278,7 +308,7 @@ function isSameKey(one: SrtpKey | undefined, other: SrtpKey | undefined): boolea
   );
 }
 
-/** The address as one text; only made while no source is latched. */
+/** The address as one text; only made of packets that could latch. */
 function keyOf(host: string, port: number): string {
   return `${host}:${port}`;
 }
