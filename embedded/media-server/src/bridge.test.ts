@@ -24,7 +24,8 @@ t.test('two calls are bridged with transcoding, digits pass, and are parked agai
     const [beforeA, beforeB] = [a.media.heard.length, b.media.heard.length];
     a.media.say(fromA);
     b.media.say(fromB);
-    await Promise.all([a.media.hears(1900), b.media.hears(1900)]);
+    await Promise.all([a.media.said(), b.media.said()]);
+    await Promise.all([a.media.hears(400), b.media.hears(400)]);
     const [toB, toA] = [
       partsHeard(b.media.heard.subarray(beforeB), fromA),
       partsHeard(a.media.heard.subarray(beforeA), fromB),

@@ -318,7 +318,8 @@ export function isCarried(from: PhoneMedia, to: PhoneMedia, said: Int16Array, co
   return comesRight(async () => {
     const begin = to.heard.length;
     from.say(said);
-    await to.hears((said.length / from.rateHz) * 1000 + 400);
+    await from.said();
+    await to.hears(500);
     return correlate(to.heard.subarray(begin), said).coefficient > coefficient;
   });
 }

@@ -57,6 +57,9 @@ function runInTime(): void {
   }
 }
 
+/** After a stall that made more packets than these due, a phone does not make up for it. */
+const MOST_AT_ONCE = 5;
+
 /** How long a phone waits for what it should hear, before it says what it missed: far more than any busy machine takes. */
 const PATIENCE_MS = 40_000;
 
@@ -101,6 +104,8 @@ export class PhoneMedia {
   readonly #sender = new TelephoneEventSender();
   readonly #receiver = new TelephoneEventReceiver(({ digit }) => this.digits.push(digit));
   #timer: NodeJS.Timeout | undefined;
+  /** When the next packet is due. */
+  #nextAt = 0;
   readonly #waiting: (() => void)[] = [];
   readonly #rtcpOffer: { rtcp?: 'always'; rtcpMux?: boolean };
   readonly #rtcpIntervalMs: number;
@@ -195,17 +200,25 @@ export class PhoneMedia {
     this.socket.setRemote(agreement.remoteHost, agreement.remotePort);
     void this.rtcpTransport.configure(agreement.rtcp);
     this.rtcp.schedule(performance.now(), agreement.rtcp ? this.#rtcpIntervalMs : 0);
-    let next = performance.now() + 20;
-    this.#timer ??= setInterval(() => {
-      for (; performance.now() >= next; next += 20) this.#send();
+    if (this.#timer) return;
+    this.#nextAt = performance.now() + 20;
+    this.#timer = setInterval(() => {
+      this.#sendDue();
       this.#report();
     }, 5);
   }
 
   /** Says this, at the phone's rate, from the next packet on. */
   say(pcm: Int16Array): void {
+    // What was due while this process was busy is not of the new sound.
+    if (this.#timer) this.#sendDue();
     this.#sound = pcm;
     this.#soundAt = 0;
+  }
+
+  /** Resolves when all of what it says has been sent: what came meanwhile may be from before, where this process was busy. */
+  async said(): Promise<void> {
+    while (this.#soundAt < this.#sound.length) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /** Presses keys. */
@@ -329,6 +342,19 @@ export class PhoneMedia {
     this.#toPhone ??= new FrameConverter(rateHz, this.rateHz);
     for (let at = 0; at < pcm.length; at += frame) out.push(...this.#toPhone.convert(pcm.subarray(at, at + frame)));
     return Int16Array.from(out);
+  }
+
+  /** Sends what is due. After a long stall it goes on where it was, as a phone that was silent meanwhile, rather than with a burst. */
+  #sendDue(): void {
+    const due = Math.floor((performance.now() - this.#nextAt) / 20) + 1;
+    if (due > MOST_AT_ONCE) {
+      const missed = due - 1;
+      this.#nextAt += missed * 20;
+      this.#timestamp += (missed * this.#codec!.format.clockHz) / 50;
+      this.#pending = [];
+    }
+    for (; performance.now() >= this.#nextAt; this.#nextAt += 20) this.#send();
+    this.#wake();
   }
 
   #send(): void {
