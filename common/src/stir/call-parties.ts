@@ -23,7 +23,8 @@ export interface CallParties {
 /** Takes the headers that matter from a message. */
 export function signedRequestOf(message: { uri: string; get(name: string): string | undefined }): SignedRequest {
   return {
-    identity: message.get('Identity'),
+    // RFC 8224 §4: not every SIP server writes the short name out.
+    identity: message.get('Identity') ?? message.get('y'),
     date: message.get('Date'),
     from: message.get('From'),
     assertedIdentity: message.get('P-Asserted-Identity'),
@@ -32,9 +33,12 @@ export function signedRequestOf(message: { uri: string; get(name: string): strin
   };
 }
 
+/** No address is longer; looking for quotes in much longer text would take long. */
+const MAX_ADDRESS_CHARS = 2_048;
+
 /** The URIs of a header with one or several addresses; a display name may contain anything but is quoted then. */
 function urisOf(value: string): UriParts[] {
-  const text = value.replace(/"(?:[^"\\]|\\.)*"/g, '');
+  const text = value.slice(0, MAX_ADDRESS_CHARS).replace(/"(?:[^"\\]|\\.)*"/g, '');
   const bracketed = [...text.matchAll(/<([^<>]*)>/g)].map(([, uri]) => uri!);
   const uris = bracketed.length > 0 ? bracketed : [text.split(';')[0]!.trim()];
   return uris.map(splitUri).filter((parts) => parts !== null);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { callParties } from './call-parties.js';
+import { callParties, signedRequestOf } from './call-parties.js';
 import { canonicalNumber } from './canonical-number.js';
 import { identityHeader, parseIdentityHeaders } from './identity-header.js';
 import { parseStirHeader, stirHeaderValue, stirResult } from './result.js';
@@ -91,6 +91,19 @@ t.test('call parties: numbers of From, P-Asserted-Identity, To and the Request-U
 t.test('call parties: who has no number is a URI with the host in lower case', async (t) => {
   const parties = callParties(request({ from: 'sip:Anna@GW.Example;x=1', to: undefined, uri: 'urn:service:sos' }));
   t.same(parties, { caller: { uri: 'sip:Anna@gw.example' }, callerHeader: 'From', called: [] });
+});
+
+t.test('call parties: a header full of escaped quotes costs no time', async (t) => {
+  const startedAt = performance.now();
+  callParties(request({ assertedIdentity: '"\\'.repeat(30_000), from: '<'.repeat(60_000) }));
+  t.ok(performance.now() - startedAt < 500);
+});
+
+t.test('signed request: the short name of Identity is read too', async (t) => {
+  const message = (headers: Record<string, string>) => ({ uri: 'sip:1@x', get: (name: string) => headers[name] });
+  t.equal(signedRequestOf(message({ y: 'a.b.c' })).identity, 'a.b.c');
+  t.equal(signedRequestOf(message({ Identity: 'd.e.f' })).identity, 'd.e.f');
+  t.equal(signedRequestOf(message({})).identity, undefined);
 });
 
 t.test('X-Stir: one line of printable ASCII that is read again', async (t) => {

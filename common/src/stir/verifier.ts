@@ -28,6 +28,8 @@ export interface StirVerifierOptions {
 
 /** How far `iat` may be from now (RFC 8224 §6.2 step 4, RFC 8588 §3). */
 const FRESH_MS = 60_000;
+/** How long a chain's judgement serves: a certificate may be believed for so long after it has expired. */
+const RECHECK_MS = 60_000;
 /** Diversions that are looked at. */
 const MAX_DIVERSIONS = 4;
 
@@ -50,6 +52,7 @@ interface Signature {
 /** Verifies who calls (RFC 8224 §6.2): PASSporTs of type `shaken`, `div` and without one, ES256, certificates from their URL. */
 export class StirVerifier {
   readonly #now: () => number;
+  readonly #judged = new WeakMap<CertificateChain, { problem: string | null; atMs: number }>();
 
   constructor(private readonly options: StirVerifierOptions) {
     this.#now = options.now ?? Date.now;
@@ -114,12 +117,22 @@ export class StirVerifier {
       return { problem: isMissing ? unverified(436, fetched.reason) : invalid(437, fetched.reason) };
     }
     const { chain } = fetched;
-    const untrusted = chainProblem(chain, roots, this.#now());
+    const untrusted = this.#chainProblem(chain);
     if (untrusted) return { problem: invalid(437, untrusted) };
     if (!isSignedBy(passport, chain.publicKey)) return { chain, problem: invalid(438, 'the signature is wrong') };
     const isCovered = signer.tn === undefined || !chain.tnAuthList || coversNumber(chain.tnAuthList, signer.tn);
     if (!isCovered) return { chain, problem: invalid(437, `the certificate is not for the number ${signer.tn}`) };
     return { chain, problem: null };
+  }
+
+  /** What {@link chainProblem} says, remembered for a minute: two signatures and a walk through DER would be done for each call. */
+  #chainProblem(chain: CertificateChain): string | null {
+    const nowMs = this.#now();
+    const known = this.#judged.get(chain);
+    if (known && Math.abs(nowMs - known.atMs) < RECHECK_MS) return known.problem;
+    const problem = chainProblem(chain, this.options.roots, nowMs);
+    this.#judged.set(chain, { problem, atMs: nowMs });
+    return problem;
   }
 
   #headerProblem(header: IdentityHeader, { header: signed, claims }: Passport): Problem | null {
@@ -150,7 +163,10 @@ export class StirVerifier {
     const { caller, callerHeader, called } = parties;
     if (!caller || !isSame(claims.orig, caller)) {
       const shown = caller?.tn ?? caller?.uri ?? 'nobody';
-      return invalid(438, `orig ${claims.orig.tn ?? claims.orig.uri} is not ${callerHeader} ${shown}`);
+      return invalid(
+        438,
+        `orig ${(claims.orig.tn ?? claims.orig.uri ?? '').slice(0, 64)} is not ${callerHeader} ${shown}`,
+      );
     }
     const reached = new Set(called.flatMap(({ tn, uri }) => [tn ?? uri ?? '']));
     // Each valid diversion to a number that is reached leads back to the number before it.
