@@ -14,8 +14,6 @@ export type TalkChange = 'none' | 'started' | 'stopped';
  * its users' energy levels mean the same.
  */
 export class TalkDetector {
-  /** Mean amplitude from which on a frame counts as speech; 0: everything does, and talking is what exceeds {@link LOUD_MARGIN}. */
-  level = 0;
   /** Whether the member talks, pauses between words included. */
   talking = false;
   /** Mean amplitude of the last frame. */
@@ -24,9 +22,24 @@ export class TalkDetector {
   smoothed = 0;
   /** Frames since talking began. */
   frames = 0;
+  #level = 0;
+  #raised = false;
   #soft = 0;
   #silent = 0;
   #open = 0;
+
+  /**
+   * Mean amplitude from which on a frame counts as speech; 0: everything does, and talking is what exceeds {@link LOUD_MARGIN}. Who
+   * has been softer than a raised level is silent at once: there is no pause between words to wait for.
+   */
+  get level(): number {
+    return this.#level;
+  }
+
+  set level(level: number) {
+    this.#raised ||= level > this.#level;
+    this.#level = level;
+  }
 
   /** Whether what it says is to be heard: at once when the level is reached, until a pause of 800 ms. */
   get open(): boolean {
@@ -41,12 +54,14 @@ export class TalkDetector {
     this.score = score;
     this.smoothed = (1 - DECAY) * score + DECAY * this.smoothed;
     if (this.talking) this.frames++;
+    const raised = this.#raised;
+    this.#raised = false;
     if (score > this.level) return this.#takeSpeech(score);
+    if (raised && this.smoothed <= this.level) return this.#stop();
     if (this.#open > 0) this.#open--;
     if (this.#soft > 0) this.#soft--;
     if (!this.talking || ++this.#silent < SILENT_FRAMES) return 'none';
-    this.reset();
-    return 'stopped';
+    return this.#stop();
   }
 
   /** It does not talk. */
@@ -56,6 +71,12 @@ export class TalkDetector {
     this.#soft = 0;
     this.#silent = 0;
     this.#open = 0;
+  }
+
+  #stop(): TalkChange {
+    const change = this.talking ? 'stopped' : 'none';
+    this.reset();
+    return change;
   }
 
   #takeSpeech(score: number): TalkChange {
