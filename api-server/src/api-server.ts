@@ -19,6 +19,7 @@ import { Router } from 'express';
 import { accountRoutes } from './accounts/routes.js';
 import { applicationRoutes } from './applications/routes.js';
 import { authenticate } from './auth/authenticate.js';
+import { bannedSourceRoutes } from './banned-sources/routes.js';
 import { callHistoryRoutes } from './call-history/routes.js';
 import { type CaptureSource, createSipCaptures, type SipCaptures } from './call-history/sip-captures.js';
 import { startTimelineHub, type TimelineHub } from './call-history/timeline-hub.js';
@@ -118,6 +119,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   routePreviewRoutes(v1, context);
   limitRoutes(v1, context);
   stirCredentialRoutes(v1, context);
+  bannedSourceRoutes(v1, redis);
   callHistoryRoutes(v1, context);
   timelineRoutes(v1, context);
   const http = await startHttpServer({

@@ -45,6 +45,7 @@ export * from './routing/score.js';
 export * from './routing/types.js';
 export * from './secrets/encryption.js';
 export * from './secrets/signature.js';
+export * from './shield/ban-store.js';
 export * from './sip/connect-srf.js';
 export * from './sip/headers.js';
 export * from './stir/result.js';

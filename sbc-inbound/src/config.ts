@@ -1,4 +1,4 @@
-import { type ConfigOf, oneOf } from '@ringwire/common';
+import { type ConfigOf, integer, oneOf } from '@ringwire/common';
 import type { DigestAlgorithm } from '@ringwire/common/sip/digest/response.js';
 import { edgeVars } from '@ringwire/common/sip/edge-config.js';
 import { stirVars } from './stir/config.js';
@@ -13,6 +13,12 @@ export const DIGEST_ALGORITHMS = {
 
 /** How callers are admitted. */
 export const admissionVars = {
+  SHIELD_BAN_MINUTES: integer({
+    default: 60,
+    min: 0,
+    max: 525_600,
+    doc: 'how long a source is banned that floods, guesses or scans; 0: never',
+  }),
   SIP_DIGEST: oneOf(Object.keys(DIGEST_ALGORITHMS) as (keyof typeof DIGEST_ALGORITHMS)[], {
     default: 'SHA-256,MD5',
     doc: 'hash algorithms that a challenge asks for, the preferred one first; clients that look at the first only and know MD5 need `MD5,SHA-256`',

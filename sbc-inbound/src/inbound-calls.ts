@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type CallStarted, nowMs, type StirResult } from '@ringwire/common';
+import type { Shield } from '@ringwire/common/shield/shield.js';
 import { BridgedCall } from '@ringwire/common/sip/bridged-call.js';
 import { CallJournal } from '@ringwire/common/sip/call-journal.js';
 import type { DigestServer } from '@ringwire/common/sip/digest/digest-server.js';
@@ -11,6 +12,7 @@ import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
 import { watchCancel } from '@ringwire/common/sip/two-leg-setup.js';
 import { type Admission, admit } from './admission/admit.js';
+import { sourceOf } from './admission/shield.js';
 import type { TemporaryGateways } from './admission/temporary-gateways.js';
 import type { Destination, Invite, Rejection } from './admission/types.js';
 import { addressOfFeatureServer, headersToFeatureServer } from './feature-server-leg.js';
@@ -22,6 +24,7 @@ export interface InboundOptions {
   edge: Edge;
   servers: FeatureServers;
   digest: DigestServer;
+  shield: Shield;
   temporary: TemporaryGateways;
   callers: CallerChecks;
 }
@@ -46,8 +49,14 @@ async function takeCall(
   response: SipResponse,
   abandoned: AbortSignal,
 ): Promise<void> {
-  const { edge } = options;
+  const { edge, shield } = options;
   const attemptedAt = nowMs();
+  const source = sourceOf(request, edge.privateNetworks);
+  if (!shield.admits(source)) {
+    // Nothing is looked up, nothing written, and nothing said that helps.
+    respond(response, 403);
+    return;
+  }
   if (!hasRoom(edge, request, response)) return;
   const callSid = randomUUID();
   const admission = await admit(request, {
@@ -58,6 +67,8 @@ async function takeCall(
     temporary: options.temporary,
     trusted: edge.privateNetworks,
   });
+  if (admission.ok) shield.succeeded(source);
+  else shield.offended(source, admission.rejection.metric);
   if (!admission.ok) {
     reject(options, admission, request, response, { callSid, attemptedAt });
     return;

@@ -1,7 +1,9 @@
-import { type ProcessContext, readConfig } from '@ringwire/common';
+import { type ProcessContext, parseHostPort, readConfig } from '@ringwire/common';
+import { type Shield, shieldOf } from '@ringwire/common/shield/shield.js';
 import { type DigestServer, digestServer } from '@ringwire/common/sip/digest/digest-server.js';
 import { type Edge, openEdge } from '@ringwire/common/sip/edge.js';
 import type { EdgeConfig } from '@ringwire/common/sip/edge-config.js';
+import { inNetworks } from '@ringwire/common/sip/networks.js';
 import { temporaryGateways } from './admission/temporary-gateways.js';
 import { type AdmissionConfig, admissionVars, DIGEST_ALGORITHMS } from './config.js';
 import { type FeatureServers, featureServers } from './feature-servers.js';
@@ -18,6 +20,14 @@ export interface SbcInbound {
   close(): Promise<void>;
 }
 
+/** Gateways of carriers, our proxies and feature servers. Users who are registered will be known, too. */
+function knownSources({ provisioning, privateNetworks, featureServers }: Edge): (address: string) => boolean {
+  return (address) =>
+    provisioning.snapshot().findInboundGateways(address).length > 0 ||
+    inNetworks(privateNetworks, address) ||
+    featureServers.list().some(({ sipAddress }) => parseHostPort(sipAddress)?.host === address);
+}
+
 /** Builds the process: calls are taken from the moment at which this resolves. */
 export async function openSbcInbound(
   ctx: ProcessContext,
@@ -28,18 +38,27 @@ export async function openSbcInbound(
   let servers: FeatureServers | undefined;
   let reachability: Reachability | undefined;
   let digest: DigestServer | undefined;
+  let shield: Shield | undefined;
   const edge = await openEdge({
     ctx,
     config,
     role: 'inbound',
-    routes: (app, { sources }) => serveRoute(app, sources),
+    routes: (app, { sources }) => serveRoute(app, sources, (address) => shield?.isBanned(address) ?? false),
     takeCalls(opened) {
       reachability = watchReachability(opened.bridging.link, opened.featureServers);
       servers = featureServers(opened.featureServers, reachability);
-      const { redis, logger } = opened;
+      const { redis, logger, metrics, instanceId } = opened;
+      shield = shieldOf({
+        redis,
+        logger,
+        metrics,
+        instanceId,
+        isKnown: knownSources(opened),
+        banMs: settings.SHIELD_BAN_MINUTES * 60_000,
+      });
       digest = digestServer({ redis, logger, algorithms: DIGEST_ALGORITHMS[settings.SIP_DIGEST] });
-      const callers = callerChecks(verifier, opened.metrics);
-      takeInboundCalls({ edge: opened, servers, digest, temporary: temporaryGateways(redis), callers });
+      const callers = callerChecks(verifier, metrics);
+      takeInboundCalls({ edge: opened, servers, digest, shield, temporary: temporaryGateways(redis), callers });
     },
   });
   return {
@@ -49,6 +68,7 @@ export async function openSbcInbound(
       servers?.close();
       reachability?.close();
       digest?.close();
+      shield?.close();
       await edge.close();
     },
   };

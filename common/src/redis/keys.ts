@@ -40,6 +40,15 @@ export const ledgerLockKey = (instanceId: string): string => `ringwire:fs-calls-
  * Expires when it is out of the window.
  */
 export const gatewayHealthKey = (bucket: number): string => `ringwire:gateway-health:${bucket}`;
+/**
+ * Set of banned source networks, addresses without prefix length; truth is in {@link banKey}, which expires. drachtio-server can drop what comes from
+ * the addresses by itself (`--blacklist-redis-key`).
+ */
+export const BANS = 'ringwire:bans';
+/** JSON of one ban, expires with it. */
+export const banKey = (network: string): string => `ringwire:ban:${network}`;
+/** Pub/sub channel: a ban was made or lifted, as JSON. */
+export const BANS_CHANGED = 'ringwire:bans-changed';
 /** Secret that the nonces of digest challenges are made with, in hexadecimal digits; expires when no process reads it for a week. */
 export const DIGEST_SECRET = 'ringwire:digest-secret';
 /** Bits: the counts with which a nonce has been used. Expires after the nonce. */

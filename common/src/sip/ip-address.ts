@@ -72,3 +72,30 @@ export class IpNetworkTable<T> {
     );
   }
 }
+
+/** The usual spelling of an address (RFC 5952 for IPv6). */
+export function formatIp({ family, value }: IpAddress): string {
+  if (family === 4) return [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 0xffn).join('.');
+  const groups = Array.from({ length: 8 }, (_, i) => (value >> BigInt(112 - 16 * i)) & 0xffffn);
+  // The URL parser shortens it.
+  return new URL(`http://[${groups.map((group) => group.toString(16)).join(':')}]`).hostname.slice(1, -1);
+}
+
+/** A network, spelled in one way only: host bits are zero, and a single host stands without prefix length. */
+export interface IpNetwork extends IpAddress {
+  bits: number;
+  text: string;
+}
+
+/** Reads `192.0.2.0/24`, `2001:db8::/32` or a single address. Null when the text is none. */
+export function parseIpNetwork(text: string): IpNetwork | null {
+  const [address = '', length, ...rest] = text.split('/');
+  const ip = parseIp(address);
+  if (!ip || rest.length > 0 || (length !== undefined && !/^\d{1,3}$/.test(length))) return null;
+  const all = ADDRESS_BITS[ip.family];
+  const bits = length === undefined ? all : Number(length);
+  if (bits > all) return null;
+  const value = networkOf(ip, bits) << BigInt(all - bits);
+  const host = formatIp({ family: ip.family, value });
+  return { family: ip.family, value, bits, text: bits === all ? host : `${host}/${bits}` };
+}

@@ -51,8 +51,8 @@ export function shield(request: SipRequest, trusted: readonly Ipv4Network[]): St
   return { ok: true, value: invite };
 }
 
-/** Only our own proxies may say that a request came from somewhere else: anybody can write a header. */
-function sourceOf(request: SipRequest, trusted: readonly Ipv4Network[]): string {
+/** Where a request comes from. Only our own proxies may say that it was somewhere else: anybody can write a header. */
+export function sourceOf(request: SipRequest, trusted: readonly Ipv4Network[]): string {
   const sender = plainAddress(request.source_address);
   if (!inNetworks(trusted, sender)) return sender;
   const claimed = (request.get('X-Forwarded-For') ?? request.get('X-Subspace-Forwarded-For'))?.split(',')[0]?.trim();

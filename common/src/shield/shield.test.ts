@@ -1,0 +1,152 @@
+import t from 'tap';
+import { createMetrics } from '../metrics/metrics.js';
+import { openRedis } from '../redis/connection.js';
+import { silentLogger } from '../testing/logger.js';
+import { startTestRedis } from '../testing/services.js';
+import { until } from '../testing/until.js';
+import { liftBan, listBans, putBan } from './ban-store.js';
+import { OFFENDER_RULES, type OffenderRules, offenders } from './offenders.js';
+import { type Shield, shieldOf } from './shield.js';
+
+const logger = silentLogger();
+const server = await startTestRedis();
+t.teardown(() => server.stop());
+const redis = openRedis(server, { logger, name: 'test' });
+t.teardown(() => redis.disconnect());
+t.beforeEach(() => redis.flushall());
+
+const RULES: OffenderRules = { ...OFFENDER_RULES, points: 3, invitesPerSecond: 2 };
+const CARRIER = '192.0.2.1';
+const STRANGER = '203.0.113.9';
+
+/** The shield of one edge process. */
+async function startEdge(
+  t: { teardown(fn: () => unknown): void },
+  instanceId: string,
+  banMs = 60_000,
+): Promise<{ shield: Shield; own: typeof redis; count(name: string): Promise<number> }> {
+  const own = openRedis(server, { logger, name: instanceId });
+  const metrics = createMetrics({ name: instanceId, instanceId });
+  const isKnown = (address: string) => address === CARRIER;
+  const shield = shieldOf({ redis: own, logger, metrics, instanceId, isKnown, banMs, rules: RULES });
+  t.teardown(() => {
+    shield.close();
+    own.disconnect();
+  });
+  await until('redis', () => own.status === 'ready');
+  await shield.bans.refresh();
+  const count = async (name: string): Promise<number> =>
+    (await metrics.registry.getSingleMetric(name)?.get())?.values.reduce((sum, { value }) => sum + value, 0) ?? 0;
+  return { shield, own, count };
+}
+
+const subscribers = (wanted: number) =>
+  until('edges listen', async () => {
+    const [, count] = (await redis.pubsub('NUMSUB', 'ringwire:bans-changed')) as [string, number];
+    return count >= wanted;
+  });
+
+t.test('who goes too far in a row is banned at every edge, until the ban ends or is lifted', async (t) => {
+  const one = await startEdge(t, 'one');
+  const two = await startEdge(t, 'two');
+  await subscribers(2);
+  for (let i = 0; i < 2; i++) one.shield.offended(STRANGER, 'bad-credentials');
+  t.notOk(one.shield.isBanned(STRANGER));
+  one.shield.succeeded(STRANGER);
+  one.shield.offended(STRANGER, 'unknown-number');
+  one.shield.offended('203.0.113.8', 'unknown-source');
+  t.equal(one.shield.bans.size, 0, 'not in a row, no offence, another source');
+  const guesser = '203.0.113.10';
+  for (let i = 0; i < 3; i++) one.shield.offended(guesser, 'bad-credentials');
+  t.ok(one.shield.isBanned(guesser), 'at once here');
+  t.notOk(one.shield.admits(guesser));
+  t.equal(await one.count('ringwire_shield_dropped_total'), 1);
+  await until('the other edge knows', () => two.shield.isBanned(guesser));
+  t.match(await listBans(redis), [{ network: guesser, by: 'one', reason: /guesses/ }]);
+  await liftBan(redis, guesser);
+  await until('it is lifted', () => !one.shield.isBanned(guesser) && !two.shield.isBanned(guesser));
+
+  const since = Date.now();
+  await putBan(redis, { network: guesser, reason: 'short', by: 'operator', since, until: since + 300 });
+  await until('both know', () => one.shield.isBanned(guesser) && two.shield.isBanned(guesser));
+  await until('it has ended', () => !one.shield.isBanned(guesser) && !two.shield.isBanned(guesser));
+  await one.shield.bans.refresh();
+  t.equal(one.shield.bans.size, 0, 'nothing is left of it');
+  t.same(await redis.keys('ringwire:ban*'), []);
+});
+
+t.test('a scanner is banned at once; somebody we know never, whatever comes in his name', async (t) => {
+  const { shield } = await startEdge(t, 'one');
+  shield.offended(STRANGER, 'scanner');
+  t.ok(shield.isBanned(STRANGER));
+  for (let i = 0; i < 50; i++) {
+    shield.offended(CARRIER, 'scanner');
+    t.ok(shield.admits(CARRIER), 'nor is he a flood');
+  }
+  t.notOk(shield.isBanned(CARRIER));
+  const since = Date.now();
+  shield.bans.add({ network: '192.0.2.0/24', reason: 'a slip', by: 'operator', since, until: since + 60_000 });
+  t.notOk(shield.isBanned(CARRIER));
+  t.ok(shield.isBanned('192.0.2.2'));
+  t.ok(shield.isBanned('::ffff:192.0.2.2'));
+  t.notOk(shield.isBanned('not an address'));
+});
+
+t.test('a flood is banned, and with a ban time of 0 nobody is', async (t) => {
+  const { shield } = await startEdge(t, 'one');
+  let admitted = 0;
+  while (admitted < 1_000 && shield.admits(STRANGER)) admitted++;
+  t.ok(admitted >= 10 && admitted < 20, `${admitted} admitted: five seconds' worth`);
+  t.ok(shield.isBanned(STRANGER));
+  const lenient = await startEdge(t, 'lenient', 0);
+  for (let i = 0; i < 50; i++) {
+    lenient.shield.offended('203.0.113.77', 'scanner');
+    t.ok(lenient.shield.admits('203.0.113.77'));
+  }
+});
+
+t.test('while Redis is away the bans serve and new ones hold; they are everywhere when it is back', async (t) => {
+  const one = await startEdge(t, 'one');
+  const two = await startEdge(t, 'two');
+  one.shield.offended('203.0.113.1', 'scanner');
+  await until('redis has it', async () => (await listBans(redis)).length === 1);
+  await server.kill();
+  await until('the loss is noticed', () => one.own.status !== 'ready' && redis.status !== 'ready');
+  one.shield.offended('203.0.113.2', 'scanner');
+  t.ok(one.shield.isBanned('203.0.113.1'));
+  t.ok(one.shield.isBanned('203.0.113.2'));
+  await server.restart();
+  await until(
+    'the other edge knows both',
+    () => two.shield.isBanned('203.0.113.1') && two.shield.isBanned('203.0.113.2'),
+  );
+});
+
+t.test('offenders are forgotten and forgiven, and fill no memory', async (t) => {
+  let now = 0;
+  const seen = offenders({ points: 3, forgetMs: 1_000, invitesPerSecond: 1, maxSources: 100 }, () => now);
+  seen.offence('a', 'device');
+  seen.offence('a', 'device');
+  now += 1_001;
+  t.notOk(seen.offence('a', 'device'), 'quiet long enough');
+  t.notOk(seen.offence('a', 'device'));
+  t.ok(seen.offence('a', 'device'));
+  t.notOk(seen.offence('a', 'device'), 'told once');
+  seen.success('office');
+  for (let i = 0; i < 29; i++) t.notOk(seen.offence('office', 'bad-credentials'));
+  t.ok(seen.offence('office', 'bad-credentials'), 'a known source may err ten times as often');
+  for (let i = 0; i < 29; i++) t.notOk(seen.offence('trunk', 'challenged'));
+  t.ok(seen.offence('trunk', 'challenged'));
+  t.same(
+    [1, 2, 3, 4, 5, 6].map(() => seen.mayAsk('b')),
+    [true, true, true, true, true, false],
+  );
+  now += 1_000;
+  t.ok(seen.mayAsk('b'));
+  t.notOk(seen.mayAsk('b'));
+  seen.success('busy trunk');
+  for (let i = 0; i < 250; i++) t.ok(seen.mayAsk('busy trunk'));
+  t.notOk(seen.mayAsk('busy trunk'), 'fifty times as fast as a stranger');
+  for (let i = 0; i < 1_000; i++) seen.offence(`source ${i}`, 'malformed');
+  t.equal(seen.size, 100);
+});

@@ -1,0 +1,105 @@
+import { type Ban, liftBan, listBans } from '@ringwire/common';
+import { findFreePort } from '@ringwire/common/testing/services.js';
+import { until } from '@ringwire/common/testing/until.js';
+import t from 'tap';
+import { openSbcInbound, type SbcInbound } from './sbc-inbound.js';
+import { NUMBER, refusal, startCaller } from './testing/caller.js';
+import { metric, openSbc, type ServerProcess, startServerProcess } from './testing/edge.js';
+import { startFeatureServer } from './testing/feature-server.js';
+import { type Stores, startStores } from './testing/stores.js';
+
+t.setTimeout(60_000);
+
+let stores: Stores;
+/** Two edges: the first asks its route for every INVITE, the second does not. */
+let edges: { server: ServerProcess; sbc: SbcInbound }[];
+
+t.before(async () => {
+  stores = await startStores(t);
+  const httpPort = await findFreePort();
+  // The SIP server has limits of its own, which would come first.
+  const off = ['--source-limit', 'off'];
+  const asking = [...off, '--http-handler', `INVITE=http://127.0.0.1:${httpPort}/route`];
+  await startFeatureServer(t, stores, 'fs-one');
+  edges = [];
+  for (const [flags, port] of [
+    [asking, httpPort],
+    [off, 0],
+  ] as const) {
+    const server = await startServerProcess(t, () => [...flags]);
+    const options = { name: 'sbc-inbound', stores, controlPort: server.controlPort, env: { HTTP_PORT: `${port}` } };
+    const sbc = await openSbc(t, openSbcInbound, options);
+    await sbc.edge.featureServers.refresh();
+    edges.push({ server, sbc });
+  }
+});
+
+const rejected = (sbc: SbcInbound, reason: string) => metric(sbc.edge, 'ringwire_calls_rejected_total', { reason });
+const invites = (sbc: SbcInbound) => metric(sbc.edge, 'ringwire_invites_total', {});
+const dropped = (sbc: SbcInbound) => metric(sbc.edge, 'ringwire_shield_dropped_total', {});
+
+t.test(
+  'who guesses numbers is banned at all edges before anything is looked up, until the ban is lifted',
+  async (t) => {
+    const [one, two] = edges as [(typeof edges)[0], (typeof edges)[0]];
+    const guesser = await startCaller(t, '127.0.0.66');
+    const carrier = await startCaller(t);
+    for (let i = 0; i < 10; i++) {
+      t.equal((await refusal(guesser.call(two.server.sipPort, `1555000${i}`))).status, 403);
+    }
+    t.equal(await rejected(two.sbc, 'unknown-source'), 10);
+    const [ban] = await until('it is banned', async () => {
+      const bans = await listBans(stores.redis);
+      return bans.length > 0 ? (bans as [Ban]) : undefined;
+    });
+    t.match(ban, { network: '127.0.0.66', by: two.sbc.edge.instanceId });
+
+    const before = await invites(two.sbc);
+    const refused = await refusal(guesser.call(two.server.sipPort, NUMBER));
+    t.equal(refused.status, 403);
+    t.notOk(refused.has('X-Reason'));
+    t.equal(await dropped(two.sbc), 1);
+    t.equal(await invites(two.sbc), before, 'it was looked at no further');
+    // The route of the first edge knows as soon as the message is there; then its SIP server does not even pass INVITEs on.
+    const passed = (): Promise<number> => invites(one.sbc);
+    await until('the other edge knows', async () => {
+      const seen = await passed();
+      await refusal(guesser.call(one.server.sipPort, NUMBER));
+      return (await passed()) === seen;
+    });
+    t.equal((await refusal(guesser.call(one.server.sipPort, NUMBER))).status, 403);
+    t.equal(await dropped(one.sbc), 0);
+
+    for (const { server } of edges) await (await carrier.call(server.sipPort, NUMBER).answered).bye();
+    t.ok(await liftBan(stores.redis, '127.0.0.66'));
+    await until('it is heard again', async () => {
+      const seen = await rejected(one.sbc, 'unknown-source');
+      await refusal(guesser.call(one.server.sipPort, NUMBER));
+      return (await rejected(one.sbc, 'unknown-source')) > seen;
+    });
+  },
+);
+
+t.test("a carrier's own mistakes do not ban it", async (t) => {
+  const [one] = edges as [(typeof edges)[0]];
+  const carrier = await startCaller(t);
+  for (let i = 0; i < 15; i++) {
+    const refused = await refusal(carrier.call(one.server.sipPort, `999${i}`, { 'User-Agent': 'friendly-scanner' }));
+    t.equal(refused.status, 403);
+  }
+  for (let i = 0; i < 15; i++) t.equal((await refusal(carrier.call(one.server.sipPort, `999${i}`))).status, 404);
+  await (await carrier.call(one.server.sipPort, NUMBER).answered).bye();
+  t.same(await listBans(stores.redis), []);
+});
+
+t.test('a scanner that says its name is banned at once', async (t) => {
+  const [, two] = edges as [(typeof edges)[0], (typeof edges)[0]];
+  const scanner = await startCaller(t, '127.0.0.67');
+  await refusal(scanner.call(two.server.sipPort, '100', { 'User-Agent': 'friendly-scanner' }));
+  await until('it is banned', async () =>
+    (await listBans(stores.redis)).some(({ network }) => network === '127.0.0.67'),
+  );
+  const before = await dropped(two.sbc);
+  await refusal(scanner.call(two.server.sipPort, NUMBER));
+  t.equal(await dropped(two.sbc), before + 1);
+});
