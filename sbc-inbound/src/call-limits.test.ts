@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { callPlacesKey, PROVISIONING_CHANGED, type ReadyMessage } from '@ringwire/common';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import { until } from '@ringwire/common/testing/until.js';
-import type { Dialog, OutgoingCall } from '@ringwire/sip';
+import type { OutgoingCall } from '@ringwire/sip';
 import t from 'tap';
 import { ended, NUMBER, refusal, startCaller, type TestCaller } from './testing/caller.js';
 import { type ServerProcess, startServerProcess } from './testing/edge.js';
@@ -14,7 +14,8 @@ import { openSeededDatabase, type Stores, startStores } from './testing/stores.j
 t.setTimeout(120_000);
 
 const LIMIT = 50;
-const EXPIRY_MS = 3_000;
+/** Long enough that a process on a busy machine renews in time, short enough to wait for. */
+const EXPIRY_MS = 10_000;
 // One address may be a stranger's flood; here it is a carrier's.
 const FLAGS = () => ['--trusted-net', '127.0.0.0/8'];
 
@@ -122,24 +123,16 @@ t.test(
     t.ok(survivors.length >= 10 && lost.length >= 10);
     const ends = Promise.all(lost.map(ended));
     edges[1]!.child.kill('SIGKILL');
-    const killedAt = performance.now();
     await ends;
-    const more: Dialog[] = [];
-    await until('there is room again', async () => {
-      const dialog = await place(0).answered.catch(() => undefined);
-      if (dialog) more.push(dialog);
-      return dialog !== undefined;
-    });
-    t.ok(performance.now() - killedAt < EXPIRY_MS + 3_000);
-    // Its calls came one after the other, and so do their places.
     const key = callPlacesKey(SEED.serviceProviderSid, 'inbound', 'account', SEED.accountSid);
     const living = () => stores.redis.zcount(key, Date.now(), '+inf');
-    await until('all its places are back', async () => (await living()) === survivors.length + more.length);
+    t.equal(await living(), LIMIT, 'its calls count until they expire');
+    await until('its places are back', async () => (await living()) === survivors.length, EXPIRY_MS + 5_000);
     // As many as the killed process had, and not one more.
     const tries = await Promise.all(
       Array.from({ length: lost.length + 5 }, () => place(0).answered.catch(() => undefined)),
     );
-    more.push(...tries.flatMap((dialog) => (dialog ? [dialog] : [])));
+    const more = tries.flatMap((dialog) => (dialog ? [dialog] : []));
     t.equal(more.length, lost.length);
     await Promise.all([...survivors, ...more].map((dialog) => dialog.bye()));
     await until('all is given back', async () => (await counts()).join() === '0,0,0');
