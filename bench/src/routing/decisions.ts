@@ -23,6 +23,8 @@ export interface DecisionTimes {
   p999Us: number;
   maxUs: number;
   meanUs: number;
+  /** CPU time of the process per decision, with what collects its garbage: what other programs of the machine do not change. */
+  cpuUs: number;
   /** Bytes of the packed tables, and of these per prefix. */
   tableBytes: number;
   bytesPerPrefix: number;
@@ -126,12 +128,14 @@ function timeDecisions(
   for (const number of numbers.slice(0, 20_000)) decide(number);
   const times = new Float64Array(numbers.length);
   let without = 0;
+  const cpuBefore = process.cpuUsage();
   for (const [index, number] of numbers.entries()) {
     const startedAt = performance.now();
     const found = decide(number);
     times[index] = (performance.now() - startedAt) * 1000;
     if (found === 0) without += 1;
   }
+  const cpu = process.cpuUsage(cpuBefore);
   const all = [...times];
   const prices = decks.reduce((sum, { trie }) => sum + trie.size, 0);
   const tableBytes = decks.reduce((sum, { trie }) => sum + trie.image.byteLength, 0);
@@ -144,6 +148,7 @@ function timeDecisions(
     p999Us: percentile(all, 0.999),
     maxUs: percentile(all, 1),
     meanUs: all.reduce((sum, time) => sum + time, 0) / all.length,
+    cpuUs: (cpu.user + cpu.system) / numbers.length,
     tableBytes,
     bytesPerPrefix: prices === 0 ? 0 : tableBytes / prices,
     buildMs,
