@@ -3,7 +3,7 @@ import { createLogger, type Database, openDatabase } from '@ringwire/common';
 import { type AnswerCallsOptions, type AnsweringPhone, answerCalls } from '@ringwire/phone';
 import { tone } from '@ringwire/rtp';
 import t from 'tap';
-import { hearsTone, wavFile } from './support/audio.js';
+import { hearsTone } from './support/audio.js';
 import { eventually } from './support/eventually.js';
 import { openPlatform } from './support/platform.js';
 import type { CallRecord } from './support/test-platform.js';
@@ -11,8 +11,8 @@ import type { CallRecord } from './support/test-platform.js';
 t.setTimeout(300_000);
 const ringwire = await openPlatform(t);
 const { application } = ringwire;
-application.answer('/after.wav', { text: wavFile(tone(2000, 600)), contentType: 'audio/wav' });
-const after = { verb: 'play', url: `${application.url}/after.wav` };
+/** Shows that the caller's channel outlived the bridge; the media server makes it itself, so that a FreeSWITCH without HTTP can. */
+const after = { verb: 'play', url: 'tone_stream://%(600,0,2000)' };
 
 const CALLEE_HZ = 1500;
 const CALLER_HZ = 500;
