@@ -3,13 +3,18 @@ import { ClipCache } from '../audio-clip.js';
 import { inFrames, Signal } from '../detectors/test-signals.js';
 import { AnsweringMachine, type AnsweringMachineEvent, DEFAULT_ANSWERING_MACHINE } from './answering-machine.js';
 
+/** What is found in a signal with a little noise. */
 function detect(signal: Signal, spec = {}): AnsweringMachineEvent[] {
+  return detectIn(signal.noise(-60), spec);
+}
+
+function detectIn(signal: Signal, spec = {}): AnsweringMachineEvent[] {
   const events: AnsweringMachineEvent[] = [];
   const detector = new AnsweringMachine(
     { ...DEFAULT_ANSWERING_MACHINE, ...spec },
     { legRateHz: 8000, clips: new ClipCache(), report: (event) => events.push(event) },
   );
-  inFrames(signal.noise(-60).pcm(), (frame) => {
+  inFrames(signal.pcm(), (frame) => {
     if (!detector.ended) detector.heardTick(frame);
   });
   return events;
@@ -59,6 +64,20 @@ t.test(
       decisionMs: 3000,
     });
     t.same(types(long), ['undecided']);
+    t.end();
+  },
+);
+
+t.test(
+  'steady noise is no greeting, however loud and suddenly it begins: silence, human and machine stay what they are',
+  (t) => {
+    for (const noise of [-60, -50, -40, -34, -26]) {
+      // The call begins with digital silence, as before the first packet.
+      const noisy = (): Signal => new Signal(9000).noise(noise, 60);
+      t.same(types(detectIn(noisy())), ['noSpeech'], `noise of ${noise} dBm0 alone`);
+      t.same(types(detectIn(noisy().speech(-10, 700, 600))), ['human'], `hello in noise of ${noise} dBm0`);
+      t.same(types(detectIn(noisy().speech(-10, 700, 5000)))[0], 'machine', `greeting in ${noise} dBm0`);
+    }
     t.end();
   },
 );

@@ -80,6 +80,8 @@ export class AnsweringMachine implements Attachment {
   #words = 0;
   #voiceMs = 0;
   #wordCounted = false;
+  /** Loudest frame of voice so far. */
+  #loudestDb = -96;
   #silenceMs = 0;
   #firstVoiceMs = -1;
   #lastVoiceMs = 0;
@@ -108,6 +110,7 @@ export class AnsweringMachine implements Attachment {
 
   #count(voiced: boolean): void {
     const { minWordMs, betweenWordsMs } = this.#spec;
+    if (this.#voice.noiseMs > 0) this.#takeBackNoise(this.#voice.noiseMs);
     if (!voiced) {
       this.#silenceMs += FRAME_MS;
       if (this.#silenceMs < betweenWordsMs) return;
@@ -117,11 +120,23 @@ export class AnsweringMachine implements Attachment {
     }
     this.#silenceMs = 0;
     this.#voiceMs += FRAME_MS;
+    this.#loudestDb = Math.max(this.#loudestDb, this.#voice.levelDb);
     if (this.#voiceMs < minWordMs) return;
     if (this.#firstVoiceMs < 0) this.#firstVoiceMs = this.#nowMs - this.#voiceMs;
     this.#lastVoiceMs = this.#nowMs;
     if (!this.#wordCounted) this.#words++;
     this.#wordCounted = true;
+  }
+
+  /** What was taken for voice last was steady noise, which is known only now; all of it was if nothing has been louder. */
+  #takeBackNoise(noiseMs: number): void {
+    if (this.#loudestDb <= this.#voice.noiseLimitDb) {
+      this.#words = 0;
+      this.#firstVoiceMs = -1;
+      this.#loudestDb = -96;
+    } else if (this.#wordCounted) this.#lastVoiceMs = Math.max(this.#firstVoiceMs, this.#lastVoiceMs - noiseMs);
+    this.#voiceMs = 0;
+    this.#wordCounted = false;
   }
 
   #decide(): void {

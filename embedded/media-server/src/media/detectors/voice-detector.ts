@@ -15,6 +15,13 @@ const HYSTERESIS_DB = 3;
 /** The noise floor falls at once to what is quieter, and rises that slowly while something is louder. */
 const FLOOR_RISE_DB = 0.05;
 const FLOOR_RISE_TALKING_DB = 0.01;
+/**
+ * What stays this even for so long, smoothed over some 60 ms, is noise, how suddenly it may have begun. Less time or a wider range
+ * would take held vowels for noise; more time lets noise pass for voice longer, a narrower range misses noise of few frequencies.
+ */
+const STEADY_MS = 200;
+const STEADY_RANGE_DB = 3;
+const STEADY_DECAY = 0.7;
 const LOWEST_DB = -80;
 /** Nothing above this is background noise. */
 const HIGHEST_FLOOR_DB = -30;
@@ -31,7 +38,7 @@ export function levelDb(frame: Int16Array): number {
 }
 
 /**
- * Tells voice from silence by level over a noise floor that it learns, with hysteresis in level and time. Feed it frames of 20 ms. No
+ * Tells voice from silence and steady noise by level over a noise floor that it learns, with hysteresis in level and time. Feed it frames of 20 ms. No
  * allocation.
  */
 export class VoiceDetector {
@@ -41,9 +48,17 @@ export class VoiceDetector {
   voiced = false;
   /** Level of the last frame. */
   levelDb = -96;
+  /** How much of what came before this frame, voice or not, has just turned out to be steady noise; else 0. */
+  noiseMs = 0;
+  /** What is softer than this is that noise. */
+  noiseLimitDb = -96;
   readonly #settings: VoiceSettings;
   #floorDb = Number.NaN;
   #gatheredMs = 0;
+  #smoothed = 0;
+  #steadyMs = 0;
+  #steadyLowDb = 0;
+  #steadyHighDb = 0;
 
   constructor(settings: VoiceSettings) {
     this.#settings = settings;
@@ -57,6 +72,7 @@ export class VoiceDetector {
     const { minLevelDb, marginDb, voiceMs, silenceMs } = this.#settings;
     const limit = Math.max(minLevelDb, this.#floorDb + marginDb) - (this.voiced ? HYSTERESIS_DB : 0);
     this.voiced = level > limit;
+    this.#hearSteadiness(level);
     if (level < this.#floorDb) this.#floorDb = Math.max(level, LOWEST_DB);
     else
       this.#floorDb = Math.min(this.#floorDb + (this.voiced ? FLOOR_RISE_TALKING_DB : FLOOR_RISE_DB), HIGHEST_FLOOR_DB);
@@ -66,5 +82,28 @@ export class VoiceDetector {
     this.#gatheredMs = 0;
     this.talking = !this.talking;
     return true;
+  }
+
+  /** Takes what is steady for the noise, up to the highest floor: louder is voice, or a tone. */
+  #hearSteadiness(level: number): void {
+    this.noiseMs = 0;
+    this.#smoothed = STEADY_DECAY * this.#smoothed + (1 - STEADY_DECAY) * 10 ** (level / 10);
+    const smoothedDb = 10 * Math.log10(this.#smoothed);
+    this.#steadyLowDb = Math.min(this.#steadyLowDb, smoothedDb);
+    this.#steadyHighDb = Math.max(this.#steadyHighDb, smoothedDb);
+    this.#steadyMs += FRAME_MS;
+    if (this.#steadyHighDb - this.#steadyLowDb > STEADY_RANGE_DB) {
+      this.#steadyMs = 0;
+      this.#steadyLowDb = smoothedDb;
+      this.#steadyHighDb = smoothedDb;
+    }
+    if (this.#steadyMs < STEADY_MS) return;
+    const floorDb = Math.min(this.#steadyLowDb, HIGHEST_FLOOR_DB);
+    if (floorDb <= this.#floorDb) return;
+    this.#floorDb = floorDb;
+    this.noiseLimitDb = floorDb + this.#settings.marginDb;
+    if (level > this.noiseLimitDb) return;
+    this.voiced = false;
+    this.noiseMs = this.#steadyMs;
   }
 }

@@ -251,30 +251,33 @@ t.test('what is softer than the energy level is not mixed, what is louder at onc
   t.ok(goertzel(heard, HIGH, RATE_HZ, 320) > 250, 'heard from its second frame on');
 });
 
-t.test('who is softer than a raised energy level is silent at once; who is louder goes on through pauses', async (t) => {
-  const rig = new Rig();
-  const loud = pitch(HIGH, -10);
-  // A pause between words, just when the level is raised.
-  loud.fill(0, 20 * FRAME - 160, 30 * FRAME);
-  rig.join(1, new Int16Array(0), { energyLevel: 100 });
-  rig.join(2, pitch(LOW, -20), { energyLevel: 100 });
-  rig.join(3, loud, { energyLevel: 100 });
-  rig.run(20);
-  t.ok(isHeard(goertzel(rig.heard(1, 5), LOW, RATE_HZ)));
-  const talking = (): RoomEvent[] => rig.events.filter((event) => event.type === 'talking');
-  t.equal(talking().length, 2);
-  for (const member of [2, 3]) rig.obey({ type: 'member', member, settings: { energyLevel: 4000 } });
-  rig.run(5);
-  t.equal(rms(rig.heard(1, 3)), 0, 'silent within two frames');
-  t.match(talking().slice(2), [{ member: 2, on: false }]);
-  rig.run(15);
-  t.ok(goertzel(rig.heard(1, 5), HIGH, RATE_HZ) > 1000);
-  t.equal(talking().length, 3, 'the pause of the other ended nothing');
-  rig.obey({ type: 'member', member: 2, settings: { energyLevel: 100 } });
-  rig.run(10);
-  t.ok(isHeard(goertzel(rig.heard(1, 5), LOW, RATE_HZ)));
-  t.match(talking().slice(3), [{ member: 2, on: true }]);
-});
+t.test(
+  'who is softer than a raised energy level is silent at once; who is louder goes on through pauses',
+  async (t) => {
+    const rig = new Rig();
+    const loud = pitch(HIGH, -10);
+    // A pause between words, just when the level is raised.
+    loud.fill(0, 20 * FRAME - 160, 30 * FRAME);
+    rig.join(1, new Int16Array(0), { energyLevel: 100 });
+    rig.join(2, pitch(LOW, -20), { energyLevel: 100 });
+    rig.join(3, loud, { energyLevel: 100 });
+    rig.run(20);
+    t.ok(isHeard(goertzel(rig.heard(1, 5), LOW, RATE_HZ)));
+    const talking = (): RoomEvent[] => rig.events.filter((event) => event.type === 'talking');
+    t.equal(talking().length, 2);
+    for (const member of [2, 3]) rig.obey({ type: 'member', member, settings: { energyLevel: 4000 } });
+    rig.run(5);
+    t.equal(rms(rig.heard(1, 3)), 0, 'silent within two frames');
+    t.match(talking().slice(2), [{ member: 2, on: false }]);
+    rig.run(15);
+    t.ok(goertzel(rig.heard(1, 5), HIGH, RATE_HZ) > 1000);
+    t.equal(talking().length, 3, 'the pause of the other ended nothing');
+    rig.obey({ type: 'member', member: 2, settings: { energyLevel: 100 } });
+    rig.run(10);
+    t.ok(isHeard(goertzel(rig.heard(1, 5), LOW, RATE_HZ)));
+    t.match(talking().slice(3), [{ member: 2, on: true }]);
+  },
+);
 
 t.test('nobody is heard while a moderator is awaited', async (t) => {
   const rig = trio();
