@@ -1,5 +1,5 @@
 import t from 'tap';
-import { startServer, type TestCall, TestCaller } from './test-peer.js';
+import { EslClient, startServer, type TestCall, TestCaller } from './test-peer.js';
 
 /** What happened to a call since `from` events, in short: event, state, application. */
 function happened({ esl, uuid }: TestCall, from: number): string[] {
@@ -85,6 +85,92 @@ t.test(
     }
   },
 );
+
+t.test('states: the beginning of a call, as FreeSWITCH tells it to who listens to all calls', async (t) => {
+  const server = await startServer(t);
+  const watcher = await EslClient.connect(t, server);
+  await watcher.command('event plain ALL');
+  const { uuid } = await (await TestCaller.create(t, server)).call();
+  const call = { esl: watcher, uuid } as TestCall;
+  await had(call, 0, 'CHANNEL_PARK');
+  t.same(happened(call, 0), [
+    'STATE NEW',
+    'STATE INIT',
+    'CREATE INIT',
+    'CALLSTATE ROUTING/RINGING',
+    'STATE ROUTING',
+    'STATE EXECUTE',
+    'EXECUTE EXECUTE answer',
+    'PROGRESS_MEDIA EXECUTE',
+    'CALLSTATE EXECUTE/EARLY',
+    'ANSWER EXECUTE',
+    'CALLSTATE EXECUTE/ACTIVE',
+    'EXECUTE_COMPLETE EXECUTE answer',
+    'EXECUTE EXECUTE socket',
+    'PARK EXECUTE',
+  ]);
+  const codecs = watcher.events.map((event) => [event['Event-Name'], event['Channel-Read-Codec-Name']]);
+  t.same(
+    codecs.find(([name]) => name === 'CHANNEL_CREATE'),
+    ['CHANNEL_CREATE', undefined],
+  );
+  t.same(
+    codecs.find(([name]) => name === 'CHANNEL_ANSWER'),
+    ['CHANNEL_ANSWER', 'PCMU'],
+  );
+});
+
+t.test('states: the end of a call tells when what happened, how long it took and what was executed last', async (t) => {
+  const caller = await TestCaller.create(t, await startServer(t));
+  const a = await caller.call();
+  const b = await caller.call();
+  a.media.press('57');
+  await a.esl.until(() => a.esl.events.filter((event) => event['Event-Name'] === 'DTMF').length === 2);
+  await a.esl.execute(a.uuid, 'playback', 'silence_stream://60');
+  await a.esl.api(`uuid_bridge ${a.uuid} ${b.uuid}`);
+  await had(a, 0, 'CHANNEL_BRIDGE');
+  await b.dialog.bye();
+  await had(a, 0, 'CHANNEL_HANGUP_COMPLETE');
+  const end = a.esl.events.find((event) => event['Event-Name'] === 'CHANNEL_HANGUP_COMPLETE')!;
+  const told = (name: string): string => end[`variable_${name}`] ?? '';
+  for (const name of ['start', 'profile_start', 'answer', 'progress_media', 'bridge', 'end']) {
+    const epoch = Number(told(`${name}_epoch`));
+    t.ok(Math.abs(epoch - Date.now() / 1000) < 30, `${name}_epoch ${epoch}`);
+    t.equal(Math.floor(Number(told(`${name}_uepoch`)) / 1e6), epoch, `${name}_uepoch`);
+    t.equal(new Date(told(`${name}_stamp`)).getTime(), epoch * 1000, `${name}_stamp ${told(`${name}_stamp`)}`);
+  }
+  for (const [name, from, to] of [
+    ['bill', 'answer', 'end'],
+    ['wait', 'start', 'bridge'],
+    ['answer', 'start', 'answer'],
+    ['flow_bill', 'start', 'end'],
+  ] as const) {
+    t.equal(Number(told(`${name}sec`)), Number(told(`${to}_epoch`)) - Number(told(`${from}_epoch`)), `${name}sec`);
+    t.equal(Number(told(`${name}usec`)), Number(told(`${to}_uepoch`)) - Number(told(`${from}_uepoch`)), `${name}usec`);
+    t.equal(Number(told(`${name}msec`)) * 1000, Number(told(`${name}usec`)), `${name}msec`);
+  }
+  t.equal(Number(told('mduration')), Number(told('flow_billmsec')));
+  t.match(end, {
+    variable_progress_epoch: '0',
+    variable_last_hold_epoch: '0',
+    variable_hold_accum_ms: '0',
+    variable_last_app: 'playback',
+    variable_last_arg: 'silence_stream://60',
+    variable_caller_id: /^"[^"]*" <[^>]*>$/,
+    variable_digits_dialed: '57',
+    variable_last_bridge_role: 'originator',
+    variable_bridge_hangup_cause: 'NORMAL_CLEARING',
+    variable_sip_from_host: '127.0.0.1',
+    variable_sip_to_host: '127.0.0.1',
+    variable_sip_contact_host: '127.0.0.1',
+    variable_sip_contact_port: /^\d+$/,
+    variable_sip_network_port: /^\d+$/,
+    variable_sip_to_tag: /./,
+    variable_ep_codec_string: 'PCMU@8000h@20i',
+    variable_original_read_codec: 'PCMU',
+  });
+  t.notOk(told('progress_stamp'), 'what has not been has no time');
+});
 
 t.test('states: a call that ends leaves the park first', async (t) => {
   const caller = await TestCaller.create(t, await startServer(t));

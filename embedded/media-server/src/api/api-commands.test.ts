@@ -45,6 +45,16 @@ t.test('commands about the server answer as FreeSWITCH does', async (t) => {
     ['unload mod_sofia', '-ERR [Module is built in]\n'],
     ['sofia status profile drachtio_mrf', /\nURL\s+\tsip:mod_sofia@127/],
     ['sofia status profile nothing', 'Invalid Profile!\n'],
+    ['sofia nothing', 'Unknown Command [nothing]\n'],
+    ['sofia status gateway', /^ {4}Profile::Gateway-Name\t.*\n=+\n=+\n0 gateways: /],
+    ['sofia status gateway x', 'Invalid Gateway!\n'],
+    [
+      'sofia xmlstatus',
+      /^<\?xml .*<profiles>\n<profile>\n<name>drachtio_mrf<\/name>\n.*<state>RUNNING \(0\)<\/state>/s,
+    ],
+    ['sofia xmlstatus gateway', /<gateways>\n<\/gateways>\n$/],
+    ['hupall nosuchcause', '+OK hangup all channels with cause NORMAL_CLEARING\n'],
+    ['uuid_record x start', /^-USAGE: <uuid> \[start\|stop\|mask\|unmask\] <path> /],
     ['uuid_dump', '-USAGE: <uuid> [format]\n'],
     ['uuid_getvar x', '-USAGE: <uuid> <var>\n'],
     ['uuid_set_media_stats x', '-ERR No such channel x!\n'],
@@ -89,6 +99,7 @@ t.test('commands about a channel answer as FreeSWITCH does', async (t) => {
     ['uuid_setvar @ a', '+OK\n'],
     ['uuid_getvar @ a', '_undef_'],
     ['uuid_setvar_multi @ x=1;y=2 3;z', '+OK\n'],
+    ['uuid_setvar_multi @', '-ERR no reply\n'],
     ['uuid_getvar @ y', '2 3'],
     [`eval uuid:@ [${variable('x')}]`, '[1]'],
     ['uuid_dump @ plain', /\nvariable_x: \[1\]\n/],
@@ -131,6 +142,7 @@ t.test('hold offers sendonly, takes back, and both are events; the peer’s hold
     reinvite.accept(dialog.localSdp);
   });
   t.equal(await esl.api(`uuid_hold ${uuid}`), '+OK Success\n');
+  t.equal(await esl.api(`uuid_hold ${uuid}`), '-ERR Operation failed\n', 'it is on hold already');
   await esl.event((event) => event['Event-Name'] === 'CHANNEL_HOLD');
   while (offers.length < 1) await new Promise((resolve) => setTimeout(resolve, 5));
   await esl.execute(uuid, 'sleep', '50');

@@ -109,6 +109,8 @@ function setVariable(channel: Channel, [name = '', ...value]: string[]): string 
 }
 
 function setVariables(channel: Channel, rest: string[]): string {
+  // Nothing is answered then; the event socket makes "no reply" of it, as FreeSWITCH's does.
+  if (rest.length === 0) return '';
   let set = 0;
   for (const assignment of rest.join(' ').split(';')) {
     const equals = assignment.indexOf('=');
@@ -189,6 +191,7 @@ function holdCommand({ channels }: ApiContext, argument: string): string {
   const which = /^(off|toggle)$/i.test(words[0] ?? '') ? words.shift()!.toLowerCase() : 'on';
   const channel = channels.get(words[0] ?? '');
   if (!channel) return argument === '' ? `-USAGE: [off|toggle] <uuid> [<display>]\n${FAILED}` : SUCCESS;
+  if (which === 'on' && channel.holding.isOn) return FAILED;
   channel.holding.set(which === 'toggle' ? !channel.holding.isOn : which === 'on');
   return SUCCESS;
 }

@@ -1,3 +1,4 @@
+import { hangupCauseOf } from '../channel/hangup-causes.js';
 import { logLevelName, logLevelOf } from '../event-socket/commands.js';
 import type { ApiCommand, ApiContext } from './api-commands.js';
 import { evaluate } from './expression.js';
@@ -118,11 +119,10 @@ function hangUpAll({ channels }: ApiContext, argument: string): string {
   const [cause = '', ...rest] = argument.split(/\s+/);
   const pairs: [string, string][] = [];
   for (let i = 0; i + 1 < rest.length; i += 2) pairs.push([rest[i]!, rest[i + 1]!]);
+  const { name } = hangupCauseOf(cause || 'MANAGER_REQUEST');
   for (const channel of channels.all()) {
-    if (pairs.every(([name, value]) => channel.getVariable(name) === value))
-      void channel.hangup(cause || 'MANAGER_REQUEST');
+    if (pairs.every(([variable, value]) => channel.getVariable(variable) === value)) void channel.hangup(name);
   }
-  const name = cause || 'MANAGER_REQUEST';
   if (pairs.length === 0) return `+OK hangup all channels with cause ${name}\n`;
   const [first] = pairs;
   return `+OK hangup all channels matching [${first![0]}]=[${first![1]}]${pairs.length > 1 ? '...' : ''} with cause: ${name}\n`;

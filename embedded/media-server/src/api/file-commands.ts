@@ -20,7 +20,7 @@ const DEFAULT_SEEK_MS = 1000;
 /** Commands about what a channel plays and records. */
 export const FILE_COMMANDS: ReadonlyMap<string, ApiCommand> = new Map<string, ApiCommand>([
   ['uuid_fileman', forChannel(manage, '<uuid> <cmd>:<val>')],
-  ['uuid_record', forChannel(record, RECORD_SYNTAX, NO_SESSION)],
+  ['uuid_record', forChannel(record, RECORD_SYNTAX, NO_SESSION, 3)],
   ['uuid_displace', forChannel(displace, DISPLACE_SYNTAX, NO_SESSION)],
   ['file_exists', fileExists],
 ]);

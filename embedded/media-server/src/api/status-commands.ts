@@ -35,13 +35,27 @@ export const MODULES: ReadonlySet<string> = new Set([
 ]);
 
 const RULE = '='.repeat(97);
+const XML = '<?xml version="1.0" encoding="ISO-8859-1"?>\n';
+const NO_GATEWAYS =
+  '    Profile::Gateway-Name\t                        Data    \tState\tPing Time\tIB Calls(F/T)\tOB Calls(F/T)\n' +
+  `${RULE}\n${RULE}\n0 gateways: Inbound(Failed/Total): 0/0,Outbound(Failed/Total):0/0\n`;
 
 function sofia(context: ApiContext, argument: string): string {
   const [command, what, name] = argument.split(/\s+/);
   // A profile's settings are the flags of this server: there is nothing to read again or to restart.
   if (command === 'profile') return 'Invalid Args!\n';
-  if (command !== 'status') return 'USAGE:\nsofia status [profile <name>]\n';
+  if (command === '') return 'USAGE:\nsofia <status|xmlstatus> [profile <name>] | [gateway <name>]\n';
+  if (command !== 'status' && command !== 'xmlstatus') return `Unknown Command [${command}]\n`;
   const address = context.sipAddress();
+  const isXml = command === 'xmlstatus';
+  if (what === 'gateway' && isXml) return `${XML}<gateways>\n</gateways>\n`;
+  if (what === 'gateway') return name ? 'Invalid Gateway!\n' : NO_GATEWAYS;
+  if (isXml && what === undefined) {
+    return (
+      `${XML}<profiles>\n<profile>\n<name>${PROFILE}</name>\n<type>profile</type>\n<data>sip:mod_sofia@${address}</data>\n` +
+      `<state>RUNNING (${context.channels.size})</state>\n</profile>\n</profiles>\n`
+    );
+  }
   if (what === 'profile') {
     if (name !== PROFILE) return `Invalid Profile!\n`;
     const rows: [string, string | number][] = [

@@ -33,6 +33,7 @@ export class Bridging {
     own.bridging.#enter(other);
     other.bridging.#enter(own);
     own.leg.bridge(other.leg);
+    own.setVariable('last_bridge_role', 'originator');
     own.emit('CHANNEL_BRIDGE', [
       ['Bridge-A-Unique-ID', own.uuid],
       ['Bridge-B-Unique-ID', other.uuid],

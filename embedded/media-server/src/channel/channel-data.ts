@@ -4,6 +4,7 @@ import type { CodecFormat } from '@ringwire/rtp';
 export const CHANNEL_STATES = {
   // Its own number is 13; FreeSWITCH gives this one in events.
   CS_NONE: 1,
+  CS_NEW: 0,
   CS_INIT: 1,
   CS_ROUTING: 2,
   CS_SOFT_EXECUTE: 3,

@@ -1,4 +1,5 @@
 import type { Side } from '../media/protocol.js';
+import { MAX_DIGITS_DIALED } from './call-record.js';
 import type { Channel } from './channel.js';
 import { digitDurationMs, parseDialString } from './dial-string.js';
 import { DigitQueue, type ReceivedDigit } from './digit-queue.js';
@@ -13,6 +14,8 @@ export class ChannelDigits extends DigitQueue {
    * dial strings with `~` in front.
    */
   generates: Side | undefined;
+  /** Those that have left the queue so far, as many as FreeSWITCH remembers. */
+  taken = '';
   readonly #channel: Channel;
 
   constructor(channel: Channel) {
@@ -69,6 +72,7 @@ export class ChannelDigits extends DigitQueue {
 
   /** Fires the event of a digit that was taken, and passes it over a bridge. */
   #announce({ digit, durationMs, source, headers }: ReceivedDigit): void {
+    if (this.taken.length < MAX_DIGITS_DIALED) this.taken += digit;
     // FreeSWITCH counts at 8 kHz, whatever the codec.
     const duration = String(digitDurationMs(durationMs) * 8);
     this.#channel.emit('DTMF', [

@@ -4,6 +4,7 @@ import type { EventBus } from '../event-socket/event-bus.js';
 import type { MediaLeg } from '../media/media-leg.js';
 import type { LegReport } from '../media/protocol.js';
 import { Bridging } from './bridging.js';
+import { setCallRecord } from './call-record.js';
 import {
   CALL_STATES,
   type CallerProfile,
@@ -71,6 +72,8 @@ export class Channel {
   leg!: MediaLeg;
   signalling: SignallingSide | undefined;
   agreement: AudioAgreement<CodecId> | undefined;
+  /** The application that began last. */
+  lastExecuted: { application: string; argument: string } | undefined;
   readonly #options: ChannelOptions;
   readonly #rtcpEvents = new RtcpEvents();
   readonly #variables = new Map<string, string>();
@@ -172,8 +175,14 @@ export class Channel {
 
   /** There is a call: before anything else of it. */
   begin(): void {
+    for (const state of ['CS_NEW', 'CS_INIT'] as const) {
+      this.#state = state;
+      this.emit('CHANNEL_STATE');
+    }
     this.emit('CHANNEL_CREATE');
+    this.#state = 'CS_ROUTING';
     this.setCallState('RINGING');
+    this.emit('CHANNEL_STATE');
     this.setState('CS_EXECUTE');
   }
 
@@ -210,10 +219,16 @@ export class Channel {
   answer(): void {
     if (this.isEnded || this.isOutbound || this.times.answeredMs > 0) return;
     this.signalling?.answer();
+    if (this.isEnded) return;
+    if (this.times.progressMediaMs === 0) {
+      this.times.progressMediaMs = Date.now();
+      this.emit('CHANNEL_PROGRESS_MEDIA');
+      this.setCallState('EARLY');
+    }
     this.times.answeredMs = Date.now();
     this.#variables.set('endpoint_disposition', 'ANSWER');
-    this.setCallState('ACTIVE');
     this.emit('CHANNEL_ANSWER');
+    this.setCallState('ACTIVE');
   }
 
   /** Whether it was answered. */
@@ -297,6 +312,7 @@ export class Channel {
     this.setVariable('hangup_cause_q850', String(q850Of(cause)));
     const partner = this.bridgedTo;
     partner?.setVariable('last_bridge_hangup_cause', cause.name);
+    partner?.setVariable('bridge_hangup_cause', cause.name);
     partner?.setVariable('last_bridge_proto_specific_hangup_cause', this.getVariable('proto_specific_hangup_cause'));
     this.signalling?.end(cause);
     this.emit('CHANNEL_HANGUP');
@@ -311,9 +327,7 @@ export class Channel {
     const closed = this.leg.close();
     await Promise.race([Promise.all([this.executing.whenIdle(), closed, counted]), timeout(SETTLE_TIMEOUT_MS)]);
     this.setState('CS_REPORTING');
-    this.setVariable('duration', String(Math.round((Date.now() - this.createdMs) / 1000)));
-    const answeredForMs = this.times.answeredMs > 0 ? Date.now() - this.times.answeredMs : 0;
-    this.setVariable('billsec', String(Math.round(answeredForMs / 1000)));
+    setCallRecord(this);
     this.emit('CHANNEL_HANGUP_COMPLETE');
     this.emit('CHANNEL_DESTROY');
     this.setState('CS_DESTROY');
@@ -337,6 +351,8 @@ export class Channel {
   }
 
   #codec(): CodecFormat | undefined {
+    // What is offered by a caller that hears nothing yet may still change.
+    if (!this.isOutbound && this.times.progressMediaMs === 0) return undefined;
     if (this.agreement) return codecFormat(this.agreement.codec);
     return this.isOutbound ? undefined : codecFormat('PCMU');
   }

@@ -200,6 +200,7 @@ export class ExecuteQueue {
     if (argument !== '') about.push(['Application-Data', argument]);
     const ids: [string, string][] = [['Application-UUID', options.uuid]];
     if (options.uuidName) ids.push(['Application-UUID-Name', options.uuidName]);
+    channel.lastExecuted = { application, argument };
     channel.setVariable('current_application', application);
     channel.setVariable('current_application_data', argument);
     channel.emit('CHANNEL_EXECUTE', [...about, ...ids]);

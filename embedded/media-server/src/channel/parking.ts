@@ -31,8 +31,10 @@ export class Parking {
     if (channel.isEnded) return;
     this.leave();
     this.#place = place ?? 'state';
-    if (place) channel.emit('CHANNEL_EXECUTE', placeHeaders(place));
-    else channel.setState('CS_PARK');
+    if (place) {
+      channel.lastExecuted = place;
+      channel.emit('CHANNEL_EXECUTE', placeHeaders(place));
+    } else channel.setState('CS_PARK');
     channel.emit('CHANNEL_PARK');
   }
 

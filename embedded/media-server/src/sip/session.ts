@@ -238,5 +238,9 @@ export class MediaSession {
       rtp_2833_send_payload: telephoneEventPayloadType === undefined ? undefined : String(telephoneEventPayloadType),
     };
     for (const [name, value] of Object.entries(variables)) channel.setVariable(name, value);
+    channel.setVariable('ep_codec_string', `${name}@${rateHz}h@${ptimeMs}i`);
+    if (channel.getVariable('original_read_codec') !== undefined) return;
+    channel.setVariable('original_read_codec', name);
+    channel.setVariable('original_read_rate', String(rateHz));
   }
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Logger } from '@ringwire/common/log/logger.js';
 import {
   createUserAgent,
@@ -122,7 +123,7 @@ export class SipEndpoint {
       onLost: () => void channel.hangup('NORMAL_TEMPORARY_FAILURE'),
     });
     const session = new MediaSession(channel, this.#options.session);
-    setSipVariables(channel, call.request);
+    setSipVariables(channel, call.request, call.transaction.source.port);
     const waits = call.request.get('X-esl-answer')?.trim().toLowerCase() === 'false';
     // Nobody is to hear anything before the client says so.
     if (waits) session.holdBack();
@@ -162,6 +163,7 @@ export class SipEndpoint {
     const accept = (): boolean => {
       const dialog = call.accept(sdp, { headers: { Allow: ALLOWED } });
       if (!dialog) return false;
+      channel.setVariable('sip_to_tag', dialog.state.localTag);
       session.release();
       followDialog(channel, dialog, session, isDelayed, this.#options.logger);
       // Without an offer the peer's answer, and with it its address, comes with the ACK.
@@ -199,7 +201,7 @@ export class SipEndpoint {
     if (channel.isEnded) return;
     const { counters, connectClient, logger } = this.#options;
     channel.begin();
-    if (isAnswered) channel.answer();
+    if (isAnswered) channel.execute('answer', '', { uuid: randomUUID(), lock: false });
     try {
       const connection = await connectClient(target, channel, () => {
         if (channel.isEnded) return;

@@ -1,9 +1,10 @@
-import { parseNameAddr, type SipMessage } from '@ringwire/sip';
+import { parseNameAddr, parseUri, type SipMessage, type SipUri } from '@ringwire/sip';
 import type { Channel } from '../channel/channel.js';
 
-/** Sets the variables of a call that comes in, from its INVITE. */
-export function setSipVariables(channel: Channel, request: SipMessage): void {
+/** Sets the variables of a call that comes in, from its INVITE and the port that it came from. */
+export function setSipVariables(channel: Channel, request: SipMessage, sourcePort: number): void {
   const userAgent = request.get('User-Agent') ?? '';
+  const [from, to, contact] = ['From', 'To', 'Contact'].map((name) => uriOf(request, name));
   const variables: Record<string, string | undefined> = {
     direction: 'inbound',
     uuid: channel.uuid,
@@ -21,6 +22,15 @@ export function setSipVariables(channel: Channel, request: SipMessage): void {
     sip_full_to: request.get('To'),
     sip_contact_uri: parseNameAddr(request.get('Contact') ?? '')?.uri.replace(/^sips?:/, ''),
     sip_received_ip: channel.profile.networkAddress,
+    sip_received_port: String(sourcePort),
+    sip_network_port: String(sourcePort),
+    sip_from_host: from?.host,
+    sip_to_host: to?.host,
+    sip_contact_user: contact?.user,
+    sip_contact_host: contact?.host,
+    sip_contact_port: portOf(contact),
+    sip_from_port: portOf(from),
+    sip_to_port: portOf(to),
     max_forwards: request.get('Max-Forwards'),
     sip_req_uri: request.uri.replace(/^sips?:/, ''),
     sip_from_uri: parseNameAddr(request.get('From') ?? '')?.uri.replace(/^sips?:/, ''),
@@ -33,6 +43,14 @@ export function setSipVariables(channel: Channel, request: SipMessage): void {
   for (const { name, value } of request.headers) {
     if (/^X-/i.test(name)) channel.setVariable(`sip_h_${name}`, value);
   }
+}
+
+function uriOf(request: SipMessage, header: string): SipUri | undefined {
+  return parseUri(parseNameAddr(request.get(header) ?? '')?.uri ?? '');
+}
+
+function portOf(uri: SipUri | undefined): string | undefined {
+  return uri?.port === undefined ? undefined : String(uri.port);
 }
 
 /** Sets the variables of a call that we place: before its INVITE, and again from the final response. */
