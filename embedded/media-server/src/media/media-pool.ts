@@ -36,8 +36,8 @@ const YOUNG_GENERATION_MB = 3;
 const WORKER_FILE = new URL('./worker.js', import.meta.url);
 /** Late audio of a call that has ended keeps coming for about as long as its peer needs to see the BYE. */
 const DEFAULT_QUARANTINE_MS = 2000;
-/** Ports that another process holds are passed over, this many at most for one leg. */
-const MAX_PORT_TRIES = 64;
+/** Ports that another process holds are passed over, this many at most for one leg: another server's calls lie side by side. */
+const MAX_PORT_TRIES = 2048;
 /** Code of the RTP socket's error when its port is taken. */
 const PORTS_EXHAUSTED = 'rtp/ports-exhausted';
 
