@@ -300,5 +300,10 @@ t.test('the route tells outbound INVITEs of feature servers from those of others
   t.same(await ask(`source_address=${address}&source_port=1`), tag('inbound'));
   t.same(await ask(`source_address=${address}`), tag('inbound'));
   t.same(await ask(''), tag('inbound'));
+  // A parameter of the Request-URI may have the name of what the SIP server says: it comes later and does not count.
+  const ours = `source_address=${address}&source_port=${port}`;
+  t.same(await ask(`source_address=192.0.2.1&source_port=5060&${ours}`), tag('inbound'));
+  t.same(await ask(`source_address=192.0.2.1&source_address=x&sourceAddress=${address}`), tag('inbound'));
+  t.same(await ask(`${ours}&source_address=192.0.2.1`), tag('outbound'));
   await fs.leave();
 });

@@ -67,7 +67,8 @@ async function takeCall(
     temporary: options.temporary,
     trusted: edge.privateNetworks,
   });
-  if (admission.ok) shield.succeeded(source);
+  // A carrier that is known may call what is not there, or beyond its limit, as often as it likes.
+  if (admission.ok || admission.rejection.carrier) shield.succeeded(source);
   else shield.offended(source, admission.rejection.metric);
   if (!admission.ok) {
     reject(options, admission, request, response, { callSid, attemptedAt });

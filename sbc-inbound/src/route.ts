@@ -3,7 +3,9 @@ import type { Express, Request } from 'express';
 
 const parameter = (request: Request, ...names: string[]): string | null => {
   for (const name of names) {
-    const value = request.query[name];
+    // drachtio puts parameters of the Request-URI behind its own facts: of a name that comes twice, the first is drachtio's.
+    const all = request.query[name];
+    const value = Array.isArray(all) ? all[0] : all;
     if (typeof value === 'string' && value !== '') return value;
   }
   return null;

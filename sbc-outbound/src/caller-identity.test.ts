@@ -96,4 +96,11 @@ t.test("own numbers only: another's number is replaced, with what was asserted b
   t.same(replaced?.headers, { From: '<sip:15550002222@localhost>', Contact: '<sip:15550002222@localhost>' });
   t.match(replaced?.notes, ['caller id 15550009999 is not a number of the account: 15550002222 is shown']);
   t.match(headersOf({ rules: { callerIdPolicy: 'own_numbers' } }), { From: /anonymous\.invalid/ });
+  const asserting = (identity: string) =>
+    identify({ rules, user: '15550002222', headers: { 'P-Asserted-Identity': identity } });
+  t.match(asserting('<sip:15550002222@x>')?.headers, { 'P-Asserted-Identity': '<sip:15550002222@x>' });
+  for (const foreign of ['"Bank" <sip:15550009999@x>', 'tel:15550009999']) {
+    t.notMatch(asserting(foreign)?.headers, { 'P-Asserted-Identity': /9999/ });
+    t.match(asserting(foreign)?.notes, ['asserted identity 15550009999 is not a number of the account: left out']);
+  }
 });

@@ -47,7 +47,11 @@ export function callerIdentity(
     user === 'anonymous' || /(^|[;,\s])(id|user|header|critical)([;,\s]|$)/i.test(request.get('Privacy') ?? '');
   const registered = rules.fromRegisterUsername ? (carrier.registerFromUser ?? carrier.registerUsername) : null;
   const fromValue = isPrivate ? ANONYMOUS : nameAddr(displayName, `sip:${registered ?? user}@${host}`);
-  const given = isShown ? givenIdentity(request) : undefined;
+  const asked = isShown ? givenIdentity(request) : undefined;
+  const askedUser = asked === undefined ? undefined : (partyUser(asked) ?? 'anonymous');
+  const given = askedUser !== undefined && mayShow(askedUser, caller.accountSid, rules, snapshot) ? asked : undefined;
+  if (asked !== undefined && !given)
+    notes.push(`asserted identity ${askedUser} is not a number of the account: left out`);
   const isHidden = isPrivate || (registered !== null && registered !== user);
   const asserted =
     given ?? (isHidden && user !== 'anonymous' ? nameAddr(displayName, `sip:${user}@${host}`) : undefined);
@@ -61,6 +65,11 @@ export function callerIdentity(
     },
     notes,
   };
+}
+
+/** The user of a name-addr or URI. */
+function partyUser(identity: string): string | null | undefined {
+  return splitUri(/<([^>]*)>/.exec(identity)?.[1] ?? identity)?.user;
 }
 
 function mayShow(

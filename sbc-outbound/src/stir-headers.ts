@@ -10,7 +10,7 @@ import type { OutboundCall } from './guard.js';
 export interface CallFacts {
   call: Pick<OutboundCall, 'account' | 'target'>;
   request: Pick<SipRequest, 'get'>;
-  snapshot: Pick<ProvisioningSnapshot, 'findStirCredential' | 'findNumbers' | 'findNumberPattern'>;
+  snapshot: Pick<ProvisioningSnapshot, 'findStirCredential' | 'findNumbers'>;
 }
 
 /** The headers of a signed INVITE, and a line for the timeline. */
@@ -25,8 +25,8 @@ export interface SignedHeaders {
  */
 function attestationOf(number: string, { call, request, snapshot }: CallFacts): Attestation {
   const { accountSid } = call.account;
-  const rows = [...snapshot.findNumbers(number), snapshot.findNumberPattern(number)];
-  if (rows.some((row) => row?.accountSid === accountSid)) return 'A';
+  // Not by pattern: `*` is no number that the account was given.
+  if (snapshot.findNumbers(number).some((row) => row.accountSid === accountSid)) return 'A';
   return request.get(SIP_HEADERS.voipCarrierSid) ? 'C' : 'B';
 }
 

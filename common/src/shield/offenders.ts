@@ -28,13 +28,13 @@ export const OFFENDER_RULES: OffenderRules = {
   maxSources: 20_000,
 };
 
-/** A scanner says who it is; a challenge alone is no offence, only very many are that nobody answers. */
+/** A scanner says who it is; a challenge alone is no offence, nor is a telephone's call, only very many are that nobody answers. */
 const POINTS: Record<Offence, number> = {
   scanner: 10,
   flood: 10,
   malformed: 1,
   'unknown-source': 1,
-  device: 1,
+  device: 0.1,
   'bad-credentials': 1,
   challenged: 0.1,
 };

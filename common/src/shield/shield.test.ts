@@ -125,13 +125,13 @@ t.test('while Redis is away the bans serve and new ones hold; they are everywher
 t.test('offenders are forgotten and forgiven, and fill no memory', async (t) => {
   let now = 0;
   const seen = offenders({ points: 3, forgetMs: 1_000, invitesPerSecond: 1, maxSources: 100 }, () => now);
-  seen.offence('a', 'device');
-  seen.offence('a', 'device');
+  seen.offence('a', 'unknown-source');
+  seen.offence('a', 'unknown-source');
   now += 1_001;
-  t.notOk(seen.offence('a', 'device'), 'quiet long enough');
-  t.notOk(seen.offence('a', 'device'));
-  t.ok(seen.offence('a', 'device'));
-  t.notOk(seen.offence('a', 'device'), 'told once');
+  t.notOk(seen.offence('a', 'unknown-source'), 'quiet long enough');
+  t.notOk(seen.offence('a', 'unknown-source'));
+  t.ok(seen.offence('a', 'unknown-source'));
+  t.notOk(seen.offence('a', 'unknown-source'), 'told once');
   seen.success('office');
   for (let i = 0; i < 29; i++) t.notOk(seen.offence('office', 'bad-credentials'));
   t.ok(seen.offence('office', 'bad-credentials'), 'a known source may err ten times as often');

@@ -80,6 +80,22 @@ t.test('request-handler: learns the port of the source and an id (not drachtio)'
   t.match(handler.queries[0], { source_port: String(phone.addresses[0]?.port), uid: /./ });
 });
 
+t.test(
+  'request-handler: a parameter of the Request-URI takes the place of no fact (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const handler = await startHandler(t, () => ({ action: 'reject', data: { status: 404 } }));
+    const server = await startServer(t, ['--http-handler', handler.url]);
+    const phone = await startPhone(t);
+    await outcome(phone, `${uriOf(server)};source_address=192.0.2.1;source_port=1;uid=x;tgrp=kept`);
+    t.match(handler.queries[0], {
+      source_address: '127.0.0.1',
+      source_port: String(phone.addresses[0]?.port),
+      tgrp: 'kept',
+    });
+  },
+);
+
 t.test('request-handler: rejects, redirects, and gets the message by POST', async (t) => {
   const answers: Record<string, object> = {
     r: { action: 'reject', data: { status: 403, reason: 'Go Away' } },

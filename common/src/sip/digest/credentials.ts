@@ -16,7 +16,8 @@ export interface DigestCredentials {
 
 /** Longer headers are no credentials of a telephone. */
 const MAX_HEADER = 4_096;
-const PARAMETER = /(?:^|[,\s])\s*(?:([\w-]+)\s+)?([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/g;
+/** For a header in which each white space is one blank: repeated ones would be tried from each of them. */
+const PARAMETER = /(?:^|[, ]) ?(?:([\w-]+) )?([\w-]+) ?= ?(?:"((?:[^"\\]|\\.)*)"|([^ ,"]+))/g;
 
 function read(fields: ReadonlyMap<string, string>): DigestCredentials | undefined {
   const algorithm = (fields.get('algorithm') ?? 'MD5').toUpperCase();
@@ -37,7 +38,7 @@ export function parseCredentials(header: string | undefined): DigestCredentials[
   if (header === undefined || header.length > MAX_HEADER) return [];
   const found: Map<string, string>[] = [];
   let current: Map<string, string> | undefined;
-  for (const [, scheme, name, quoted, token] of header.matchAll(PARAMETER)) {
+  for (const [, scheme, name, quoted, token] of header.replace(/\s+/g, ' ').matchAll(PARAMETER)) {
     if (scheme !== undefined) {
       current = scheme.toLowerCase() === 'digest' ? new Map() : undefined;
       if (current) found.push(current);

@@ -86,6 +86,8 @@ export function digestServer(options: {
       );
       if (!credentials) return { kind: 'absent' };
       const { username, nonce, nc } = credentials;
+      // Before the password: what answers no challenge of ours tells nothing of who sent it, and may come under any address.
+      if (made.judge(nonce, credentials.realm) !== 'fresh') return { kind: 'stale', username, isReplay: false };
       const candidates = await candidatesOf(username);
       const fits = (password: string): boolean =>
         isSame(digestResponse({ ...credentials, method: request.method, password }), credentials.response);
@@ -94,8 +96,7 @@ export function digestServer(options: {
       const proven = candidates.filter(({ password }) => fits(password));
       if (proven.length === 0 || !isForRequest(credentials, request)) return { kind: 'wrong', username };
       const count = Number.parseInt(nc, 16);
-      const isUsable = made.judge(nonce, credentials.realm) === 'fresh' && count > 0 && count <= MAX_NONCE_COUNT;
-      if (!isUsable) return { kind: 'stale', username, isReplay: false };
+      if (count === 0 || count > MAX_NONCE_COUNT) return { kind: 'stale', username, isReplay: false };
       if (!(await counts.use(nonce, count))) return { kind: 'stale', username, isReplay: true };
       return { kind: 'proven', username, who: proven.map(({ who }) => who) };
     },

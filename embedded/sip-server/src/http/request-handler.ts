@@ -129,11 +129,14 @@ async function readBody(response: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks, bytes).toString('utf8');
 }
 
-/** The query: drachtio's names and order, the parameters of the Request-URI, then `source_port` and `uid`, which are ours. */
+/**
+ * The query: drachtio's names and order, the parameters of the Request-URI, then `source_port` and `uid`, which are ours. A parameter with the
+ * name of a fact is left out: who calls must not say where the call came from.
+ */
 function factsOf({ request, source }: ServerTransaction, uid: string): Array<[string, string]> {
   const uri = parseUri(request.uri);
   const userOf = (header: string): string => parseUri(parseNameAddr(request.get(header) ?? '')?.uri ?? '')?.user ?? '';
-  return [
+  const facts: Array<[string, string]> = [
     ['method', request.method],
     ['domain', uri?.host ?? ''],
     ['protocol', PROTOCOL[source.transport]],
@@ -143,8 +146,12 @@ function factsOf({ request, source }: ServerTransaction, uid: string): Array<[st
     ['uriUser', uri?.user ?? ''],
     ['contentType', (request.get('Content-Type') ?? '').split(';', 1)[0]!.trim()],
     ['uri', request.uri],
-    ...[...(uri?.params ?? [])].map(([name, value]): [string, string] => [name, String(value ?? '')]),
+  ];
+  const ours: Array<[string, string]> = [
     ['source_port', String(source.port)],
     ['uid', uid],
   ];
+  const taken = new Set([...facts, ...ours].map(([name]) => name.toLowerCase()));
+  const said = [...(uri?.params ?? [])].filter(([name]) => !taken.has(name.toLowerCase()));
+  return [...facts, ...said.map(([name, value]): [string, string] => [name, String(value ?? '')]), ...ours];
 }
