@@ -8,63 +8,98 @@ export interface NumberPattern {
 
 /** Longer than any number or SIP user part that a pattern is meant for; bounds the work of a regular expression. */
 const MAX_DIALLED = 40;
-/** Each unbounded repetition multiplies the work by the length of the number: three take milliseconds, six take hours. */
-const MAX_REPETITIONS = 3;
-/** A branching group repeated this often at most doubles the work as many times. */
-const MAX_BRANCH_REPEATS = 10;
+/** In how many ways an expression may be tried at one place of a number: tens of milliseconds at worst, and room for usual patterns. */
+const MAX_WAYS = 10_000;
+/** How many parts one way may have: exact repetitions (`{n}`) cost time even where they take no digit. */
+const MAX_PARTS = 1_000;
 
-/** A quantifier at the start of a text: how often it repeats at most; undefined where there is none. */
-function quantifierAt(text: string): { length: number; most: number } | undefined {
-  const match = /^(?:([+*])|(\?)|\{(\d+)(,?)(\d*)\})/.exec(text);
+/** How often a part is repeated. */
+interface Quantifier {
+  /** Characters that it takes in the expression. */
+  length: number;
+  least: number;
+  most: number;
+}
+
+/** The quantifier at the start of a text, if there is one. Beyond what it demands each repetition takes at least one digit. */
+function quantifierAt(text: string): Quantifier | undefined {
+  const match = /^(?:([+*?])|\{(\d+)(?:(,)(\d*))?\})\??/.exec(text);
   if (match === null) return undefined;
-  const [whole, unbounded, optional, least, comma, most] = match;
-  if (optional !== undefined) return { length: whole.length, most: 1 };
-  const isOpen = unbounded !== undefined || (comma === ',' && most === '');
-  return { length: whole.length, most: isOpen ? Number.POSITIVE_INFINITY : Number(most || least) };
+  const [{ length }, sign, first, comma, second] = match;
+  // A count of hundreds of digits would be infinite, with which nothing can be reckoned.
+  const least = sign === undefined ? Math.min(Number(first), MAX_PARTS + 1) : sign === '+' ? 1 : 0;
+  let most = least + MAX_DIALLED;
+  if (sign === '?') most = 1;
+  else if (comma !== undefined && second !== '') most = Math.min(most, Number(second));
+  else if (sign === undefined && comma === undefined) most = least;
+  return { length, least, most };
+}
+
+/** An upper bound of the work that a part of an expression makes at one place. */
+interface Work {
+  /** In how many ways it can be tried before it has failed: what backtracking goes through. */
+  ways: number;
+  /** The parts of the longest way. */
+  parts: number;
+}
+
+function repeated({ ways, parts }: Work, { least, most }: Quantifier): Work {
+  let sum = 0;
+  for (let times = least; times <= most && sum <= MAX_WAYS; times++) sum += ways ** times;
+  return { ways: Math.max(sum, 1), parts: Math.max(parts * most, 1) };
+}
+
+/** A group while it is read: its finished branches, and the one being read. */
+class OpenGroup {
+  #done: Work = { ways: 0, parts: 0 };
+  #branch: Work = { ways: 1, parts: 1 };
+
+  add({ ways, parts }: Work): void {
+    this.#branch = { ways: this.#branch.ways * ways, parts: this.#branch.parts + parts };
+  }
+
+  nextBranch(): void {
+    this.#done = this.total;
+    this.#branch = { ways: 1, parts: 1 };
+  }
+
+  get total(): Work {
+    return { ways: this.#done.ways + this.#branch.ways, parts: Math.max(this.#done.parts, this.#branch.parts) };
+  }
 }
 
 /**
- * Why a regular expression could take too long, judged by its form: a repetition inside a repeated group takes exponential time on
- * a text that nearly matches (`(a+)+`), as does a branching group (`(a|a)*`), and many repetitions multiply.
+ * Why a regular expression could take too long, judged by its form. One that nearly matches is tried in every way that it allows, and the
+ * choices of parts in a row multiply: two for each `?`, one for each count of a repetition, one for each branch of a group, and those of
+ * a repeated group once more with each repetition. So `.?` thirty times is a thousand million ways, and so is `(.|.){10}` three times.
  */
 function findDanger(source: string): string | undefined {
-  interface Group {
-    repeats: boolean;
-    branches: boolean;
-  }
-  const open: Group[] = [{ repeats: false, branches: false }];
-  let repetitions = 0;
+  const open = [new OpenGroup()];
   for (let i = 0; i < source.length; ) {
     const char = source[i];
-    const group = open.at(-1) as Group;
-    let closed: Group | undefined;
+    let work: Work = { ways: 1, parts: 1 };
     if (char === '\\') i += 2;
-    else if (char === '[') i += (/^\[(?:[^\]\\]|\\.)*\]/.exec(source.slice(i))?.[0].length ?? 1) || 1;
+    else if (char === '[') i += /^\[(?:[^\]\\]|\\.)*\]/s.exec(source.slice(i))?.[0].length ?? 1;
     else if (char === '(') {
-      open.push({ repeats: false, branches: false });
+      open.push(new OpenGroup());
       i += /^\(\?(?:[:=!]|<[=!]|<\w+>)/.exec(source.slice(i))?.[0].length ?? 1;
       continue;
-    } else if (char === ')' && open.length > 1) {
-      closed = open.pop();
-      const outer = open.at(-1) as Group;
-      outer.repeats ||= closed?.repeats ?? false;
-      outer.branches ||= closed?.branches ?? false;
+    } else if (char === '|') {
+      open.at(-1)?.nextBranch();
       i += 1;
+      continue;
     } else {
-      if (char === '|') group.branches = true;
+      if (char === ')' && open.length > 1) work = open.pop()?.total ?? work;
       i += 1;
     }
     const quantifier = quantifierAt(source.slice(i));
-    if (quantifier === undefined) continue;
-    i += quantifier.length;
-    if (source[i] === '?') i += 1;
-    if (quantifier.most <= 1) continue;
-    if (closed?.repeats) return 'repeats a group that itself repeats';
-    if (closed?.branches && quantifier.most > MAX_BRANCH_REPEATS) return 'repeats a group that branches';
-    (open.at(-1) as Group).repeats = true;
-    if (quantifier.most > MAX_BRANCH_REPEATS) repetitions += 1;
+    if (quantifier !== undefined) work = repeated(work, quantifier);
+    i += quantifier?.length ?? 0;
+    open.at(-1)?.add(work);
   }
-  return repetitions > MAX_REPETITIONS ? `repeats more than ${MAX_REPETITIONS} times` : undefined;
+  const { ways, parts } = open[0]?.total ?? { ways: 1, parts: 1 };
+  if (!(ways <= MAX_WAYS)) return `can be tried in more than ${MAX_WAYS} ways`;
+  return parts <= MAX_PARTS ? undefined : `repeats more than ${MAX_PARTS} parts`;
 }
 
 /** Whether an entry is a pattern rather than a number. */
@@ -74,7 +109,7 @@ export const isNumberPattern = (number: string): boolean => /\D/.test(number);
  * Compiles an entry with jambonz's meaning: a trailing `*` after digits stands for any further digits; otherwise it is a
  * regular expression that may match anywhere in the dialled number.
  *
- * @returns the reason when the pattern is not valid or could take exponential time
+ * @returns the reason when the pattern is not valid or could take too long
  */
 export function compileNumberPattern(
   phoneNumber: PhoneNumber,
@@ -92,7 +127,7 @@ export function compileNumberPattern(
 /**
  * Compiles a customer's regular expression, which may match anywhere in a dialled number.
  *
- * @returns the reason when it is not valid or could take exponential time
+ * @returns the reason when it is not valid or could take too long
  */
 export function compileExpression(
   source: string,
