@@ -136,6 +136,25 @@ t.test('dial: nobody answers within the timeout', async (t) => {
   await caller.finished;
 });
 
+t.test('dial: a callee who answers and hangs up at once is told as completed, and the caller stays', async (t) => {
+  const hasty = await phone();
+  const { number: line, action } = await ringwire.lineWith(({ action }) => [
+    { verb: 'dial', target: [{ type: 'sip', sipUri: `sip:bob@${hasty.host}:${hasty.port}` }], actionHook: action },
+    after,
+  ]);
+  const caller = await ringwire.call(line);
+  const callee = await hasty.nextCall();
+  await callee.answered();
+  await callee.hangup();
+  t.match((await application.request(action)).body, {
+    dial_call_status: 'completed',
+    dial_sip_status: 200,
+    call_status: 'in-progress',
+  });
+  await hearsTone(caller, 2000);
+  await caller.finished;
+});
+
 t.test('dial: with answerOnBridge the caller hears it ring, and is answered when the callee is', async (t) => {
   const { number: line } = await ringwire.lineWith(() => [
     { verb: 'dial', target: number('slow'), answerOnBridge: true },

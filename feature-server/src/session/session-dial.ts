@@ -39,7 +39,8 @@ class Party implements DialledParty {
   readonly ended: Promise<void>;
   #endpoint: MediaEndpoint | undefined;
   #leg: PlacedLeg | undefined;
-  #isEnded = false;
+  #ending: Promise<void> | undefined;
+  #hasHungUp = false;
   #tellEnd: () => void = () => {};
 
   constructor(
@@ -59,14 +60,21 @@ class Party implements DialledParty {
     });
   }
 
+  get isEnded(): boolean {
+    return this.#ending !== undefined;
+  }
+
   async bridge(): Promise<void> {
     if (!this.#endpoint) throw new Error('the dialled leg has no media');
     await this.options.bridge(this.#endpoint);
   }
 
-  async end(): Promise<void> {
-    if (this.#isEnded) return;
-    this.#isEnded = true;
+  end(): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
     this.#tellEnd();
     await this.#leg?.end();
     await this.#endpoint?.destroy();
@@ -77,7 +85,7 @@ class Party implements DialledParty {
     const { dialler, mediaServer, caller } = this.options;
     const endpoint = await mediaServer.createEndpoint({ callSid: this.callSid });
     this.#endpoint = endpoint;
-    if (this.#isEnded) {
+    if (this.isEnded) {
       await endpoint.destroy();
       return { ok: false, status: 487, reason: 'Request Terminated' };
     }
@@ -103,8 +111,13 @@ class Party implements DialledParty {
       return outcome;
     }
     leg.onModify((sdp) => (sdp === '' ? Promise.resolve(endpoint.localSdp) : endpoint.modify(sdp)));
-    leg.onEnd(() => void this.end());
-    await endpoint.modify(outcome.sdp);
+    leg.onEnd(() => {
+      this.#hasHungUp = true;
+      void this.end();
+    });
+    await Promise.race([endpoint.modify(outcome.sdp), this.ended]);
+    // Who hangs up at once has answered all the same; otherwise the media server lost the leg, or nobody waits for it.
+    if (this.isEnded && !this.#hasHungUp) return { ok: false, status: 503, reason: 'the leg was lost' };
     return outcome;
   }
 }

@@ -1,4 +1,5 @@
 import type { DialSpec } from '@ringwire/verb-specs';
+import { MediaServerError } from '../errors.js';
 import type { DialTarget } from '../session/dialler.js';
 import { secondsToMs } from './quantities.js';
 import type { DialledParty, Verb, VerbContext } from './verb.js';
@@ -61,10 +62,13 @@ async function dialTargets(
   const playing = playMusic(ctx, spec, AbortSignal.any([signal, music.signal]));
   try {
     const { winner, result } = await firstAnswer(parties, signal);
-    await Promise.all(parties.filter((party) => party !== winner).map((party) => party.end()));
+    // Nobody's BYE keeps the two apart: the others' end is awaited below.
+    for (const party of parties) if (party !== winner) void party.end();
     music.abort();
     await playing;
-    if (winner && !signal.aborted) await talk(ctx, spec, winner, signal);
+    if (winner && !signal.aborted && !(await talk(ctx, spec, winner, signal))) {
+      return { ...result, dialCallStatus: 'failed', dialSipStatus: 503 };
+    }
     return result;
   } finally {
     music.abort();
@@ -106,10 +110,26 @@ function statusWord(status: number): DialResult['dialCallStatus'] {
   return status === 480 || status === 487 || status === 408 ? 'no-answer' : 'failed';
 }
 
-/** Bridges until the party hangs up, the time is over, or the verb is ended. */
-async function talk(ctx: VerbContext, spec: DialSpec, party: DialledParty, signal: AbortSignal): Promise<void> {
-  await ctx.call.answer();
-  await party.bridge();
+/**
+ * Bridges until the party hangs up, the time is over, or the verb is ended. False when the media server would not bridge
+ * them; a party that is gone already was talked to as long as it wished.
+ */
+async function talk(ctx: VerbContext, spec: DialSpec, party: DialledParty, signal: AbortSignal): Promise<boolean> {
+  if (!party.isEnded) await ctx.call.answer();
+  try {
+    if (!party.isEnded) await party.bridge();
+  } catch (error) {
+    // The loss of the caller's own media ends the call, and the signal tells it; another's is no reason to.
+    if (signal.aborted || !(error instanceof MediaServerError)) throw error;
+    if (!party.isEnded) {
+      ctx.journal.timeline.error('media', `caller and callee were not bridged: ${error.message}`);
+      return false;
+    }
+  }
+  if (party.isEnded) {
+    ctx.journal.timeline.info('media', 'the callee was gone before the bridge', { callSid: party.callSid });
+    return true;
+  }
   ctx.journal.timeline.info('media', 'caller and callee are bridged', { callSid: party.callSid });
   const limitMs = secondsToMs(spec.timeLimit);
   await new Promise<void>((resolve) => {
@@ -122,6 +142,7 @@ async function talk(ctx: VerbContext, spec: DialSpec, party: DialledParty, signa
     if (signal.aborted) over();
     else signal.addEventListener('abort', over, { once: true });
   });
+  return true;
 }
 
 /** `dialMusic` for an answered caller until somebody answers. What cannot be played is no reason not to dial. */

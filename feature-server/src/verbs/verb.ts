@@ -114,12 +114,14 @@ export interface DialledParty {
   readonly outcome: Promise<DialOutcome>;
   /** Resolves when an answered party is gone, whoever ended it. */
   readonly ended: Promise<void>;
+  /** Whether {@link ended} has resolved, or is about to. An answered party may be gone before anybody heard of its answer. */
+  readonly isEnded: boolean;
   /**
    * Lets caller and party hear each other; both must be answered.
    * @throws MediaServerError
    */
   bridge(): Promise<void>;
-  /** CANCEL or BYE, and gives the media back; safe to call more than once. */
+  /** CANCEL or BYE, and gives the media back; never rejects. Further calls wait for the same end. */
   end(): Promise<void>;
 }
 

@@ -1,0 +1,228 @@
+import t, { type Test } from 'tap';
+import { MediaServerError } from '../errors.js';
+import type { MediaEndpoint, MediaServer } from '../media/media.js';
+import { Channel, FakeEndpoint } from '../testing/fakes.js';
+import { makeSession, type SessionRig } from '../testing/session-rig.js';
+import type { DialOutcome, PlacedLeg } from './dialler.js';
+
+/** A request to the media server that the test grants or refuses. */
+interface Asked {
+  grant(): void;
+  refuse(): void;
+}
+
+function ask(channel: Channel<Asked>, what: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    channel.post({ grant: resolve, refuse: () => reject(new MediaServerError(`${what}: -ERR no such channel`)) });
+  });
+}
+
+/** An endpoint of a media server that does nothing before the test lets it. */
+class SlowEndpoint extends FakeEndpoint {
+  readonly bridges = new Channel<Asked>();
+  readonly modifies = new Channel<Asked>();
+
+  override bridge(): Promise<void> {
+    return ask(this.bridges, 'bridge');
+  }
+
+  override async modify(remoteSdp: string): Promise<string> {
+    await ask(this.modifies, 'modify');
+    return `answer to ${remoteSdp}`;
+  }
+}
+
+/** A media server that makes an endpoint for each leg: the first is the caller's. */
+class SlowMediaServer implements MediaServer {
+  readonly available = true;
+  readonly endpoints: SlowEndpoint[] = [];
+
+  async createEndpoint(): Promise<MediaEndpoint> {
+    const endpoint = new SlowEndpoint();
+    this.endpoints.push(endpoint);
+    return endpoint;
+  }
+
+  get caller(): SlowEndpoint {
+    return this.#at(0);
+  }
+
+  callee(index = 0): SlowEndpoint {
+    return this.#at(index + 1);
+  }
+
+  #at(index: number): SlowEndpoint {
+    const endpoint = this.endpoints[index];
+    if (!endpoint) throw new Error(`no endpoint ${index}`);
+    return endpoint;
+  }
+}
+
+/** A called party whose answer, BYE and end the test decides. */
+class Callee implements PlacedLeg {
+  readonly ends = new Channel<'ended'>();
+  readonly outcome: Promise<DialOutcome>;
+  /** When set, its end lasts until this resolves. */
+  endsAfter: Promise<void> = Promise.resolve();
+  #tell: (outcome: DialOutcome) => void = () => {};
+  #onEnd: () => void = () => {};
+
+  constructor() {
+    this.outcome = new Promise((resolve) => {
+      this.#tell = resolve;
+    });
+  }
+
+  answer(): void {
+    this.#tell({ ok: true, sdp: 'v=0 callee', outerCallId: 'outer' });
+  }
+
+  hangUp(): void {
+    this.#onEnd();
+  }
+
+  onModify(): void {}
+
+  onEnd(listener: () => void): void {
+    this.#onEnd = listener;
+  }
+
+  async end(): Promise<void> {
+    this.ends.post('ended');
+    await this.endsAfter;
+  }
+}
+
+interface DialRig extends SessionRig {
+  server: SlowMediaServer;
+  callees: Callee[];
+  running: Promise<void>;
+  /** The next verb plays to the caller; then the call ends in order. */
+  callerGoesOn(): Promise<void>;
+}
+
+/** A call that dials `count` targets at once and then plays. */
+async function dialling(t: Test, count = 1, options: Record<string, unknown> = {}): Promise<DialRig> {
+  const server = new SlowMediaServer();
+  const placed = new Channel<Callee>();
+  const target = Array.from({ length: count }, (_, index) => ({ type: 'phone', number: `4930${index}` }));
+  const verbs = [
+    { verb: 'dial', target, actionHook: '/action', ...options },
+    { verb: 'play', url: 'silence_stream://100' },
+  ];
+  const rig = await makeSession(t, verbs, {
+    mediaServer: server,
+    dialler: {
+      place: () => {
+        const callee = new Callee();
+        placed.post(callee);
+        return callee;
+      },
+    },
+  });
+  rig.app.on('/action', (response) => response.writeHead(204).end());
+  const running = rig.run();
+  const callees: Callee[] = [];
+  while (callees.length < count) callees.push(await placed.take('INVITE'));
+  return {
+    ...rig,
+    server,
+    callees,
+    running,
+    async callerGoesOn() {
+      (await server.caller.plays.take('play after dial')).finish();
+      await running;
+      t.ok(
+        server.endpoints.every(({ isDestroyed }) => isDestroyed),
+        'all media is given back',
+      );
+    },
+  };
+}
+
+const completed = { dial_call_status: 'completed', dial_sip_status: 200, dial_sbc_callid: 'outer' };
+
+for (const media of ['grant', 'refuse'] as const) {
+  t.test(`dial: a callee hangs up while its answer is told to the media server (${media}d): completed`, async (t) => {
+    const rig = await dialling(t);
+    const [callee] = rig.callees as [Callee];
+    callee.answer();
+    const modify = await rig.server.callee().modifies.take('modify');
+    callee.hangUp();
+    modify[media]();
+    t.match((await rig.app.next('/action')).json, { ...completed, call_status: 'in-progress' });
+    await rig.callerGoesOn();
+    t.equal(rig.server.caller.bridges.size, 0, 'nobody is bridged with a party that is gone');
+  });
+}
+
+t.test('dial: a callee hangs up while the two are being bridged: completed', async (t) => {
+  const rig = await dialling(t);
+  const [callee] = rig.callees as [Callee];
+  callee.answer();
+  (await rig.server.callee().modifies.take('modify')).grant();
+  const bridge = await rig.server.caller.bridges.take('bridge');
+  callee.hangUp();
+  bridge.refuse();
+  t.match((await rig.app.next('/action')).json, { ...completed, call_status: 'in-progress' });
+  await rig.callerGoesOn();
+});
+
+t.test('dial: with answerOnBridge a callee who hangs up at once does not answer the caller', async (t) => {
+  const rig = await dialling(t, 1, { answerOnBridge: true });
+  const [callee] = rig.callees as [Callee];
+  callee.answer();
+  await rig.server.callee().modifies.take('modify');
+  callee.hangUp();
+  t.match((await rig.app.next('/action')).json, { ...completed, call_status: 'trying' });
+  await rig.callerGoesOn();
+});
+
+t.test(
+  'dial: a bridge that the media server refuses ends the callee and is told as failed; the caller stays',
+  async (t) => {
+    const rig = await dialling(t);
+    const [callee] = rig.callees as [Callee];
+    callee.answer();
+    (await rig.server.callee().modifies.take('modify')).grant();
+    (await rig.server.caller.bridges.take('bridge')).refuse();
+    await callee.ends.take('end of the callee');
+    t.match((await rig.app.next('/action')).json, { dial_call_status: 'failed', dial_sip_status: 503 });
+    await rig.callerGoesOn();
+  },
+);
+
+t.test("dial: the loss of the caller's own endpoint during the bridge ends the call", async (t) => {
+  const rig = await dialling(t);
+  const [callee] = rig.callees as [Callee];
+  callee.answer();
+  (await rig.server.callee().modifies.take('modify')).grant();
+  const bridge = await rig.server.caller.bridges.take('bridge');
+  rig.server.caller.lose('gone');
+  bridge.refuse();
+  await rig.running;
+  t.equal(rig.app.seen('/action').length, 0);
+  t.equal(rig.server.caller.plays.size, 0, 'no further verb runs');
+});
+
+t.test(
+  'dial: who answers is bridged at once, however long the end of the others takes; the verb waits for it',
+  async (t) => {
+    const rig = await dialling(t, 2);
+    const [winner, loser] = rig.callees as [Callee, Callee];
+    let ended = (): void => {};
+    loser.endsAfter = new Promise((resolve) => {
+      ended = resolve;
+    });
+    winner.answer();
+    (await rig.server.callee().modifies.take('modify')).grant();
+    await loser.ends.take('end of the loser');
+    (await rig.server.caller.bridges.take('bridge')).grant();
+    winner.hangUp();
+    await winner.ends.take('end of the winner');
+    t.equal(rig.app.seen('/action').length, 0, 'the loser is not gone yet');
+    ended();
+    t.match((await rig.app.next('/action')).json, completed);
+    await rig.callerGoesOn();
+  },
+);
