@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { until } from '@ringwire/common/testing/until.js';
 import { answerAudio, createSrtpKey, parseSdp, RtpSocket, SRTP_SUITES } from '@ringwire/rtp';
 import { openSbc, type ServerProcess, startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
@@ -12,8 +11,11 @@ import { openSbcOutbound, type SbcOutbound } from './sbc-outbound.js';
 import {
   type CarrierRows,
   dial,
+  md5,
   type PlacedCall,
   Provisioner,
+  proves,
+  sha256,
   startGateway,
   type TestGateway,
 } from './testing/carriers.js';
@@ -92,19 +94,6 @@ t.test("the INVITE carries what the carrier wants, the application's own headers
     ['x-custom'],
   );
 });
-
-const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
-
-/** Whether a request proves that it knows the password: computed here by RFC 7616, apart from the code under test. */
-function proves(request: SipMessage, header: string, hash: (text: string) => string, password = 'secret'): boolean {
-  const value = request.get(header) ?? '';
-  const field = (name: string): string => new RegExp(`\\b${name}="?([^",]*)"?`).exec(value)?.[1] ?? '';
-  const a1 = hash(`${field('username')}:${field('realm')}:${password}`);
-  const a2 = hash(`${request.method}:${request.uri}`);
-  const text = `${a1}:${field('nonce')}:${field('nc')}:${field('cnonce')}:auth:${a2}`;
-  return field('uri') === request.uri && field('response') === hash(text);
-}
 
 for (const [name, status, challenge, answer, hash] of [
   ['MD5', 401, 'WWW-Authenticate', 'Authorization', md5],

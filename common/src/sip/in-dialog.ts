@@ -98,17 +98,34 @@ function withProof(
   return { ...request, headers: { ...headers, ...proof.client.headersFor({ method, uri: proof.uri, body }) } };
 }
 
-/** Ends a dialog with BYE. Resolves when it is answered or given up; never throws; the second call does nothing. */
+/**
+ * Ends a dialog with BYE. Resolves when it is answered or given up; never throws; the second call does nothing. In a dialog
+ * that proves who we are, a BYE that is challenged is sent again with the answer.
+ */
 export async function hangUp(dialog: SipDialog, headers: SipHeaders, lost: AbortSignal): Promise<void> {
   if (hungUp.has(dialog) || !dialog.connected || lost.aborted) return;
   hungUp.add(dialog);
-  await new Promise<void>((resolve) => {
+  await (proofs.has(dialog) ? byeWithProof(dialog, headers, lost) : bye(dialog, headers));
+  dialog.removeAllListeners();
+}
+
+function bye(dialog: SipDialog, headers: SipHeaders): Promise<void> {
+  return new Promise((resolve) => {
     const timer = setTimeout(resolve, BYE_DEADLINE_MS);
     // An error means that the SIP server no longer knows the dialog: it is over, which is what we wanted.
-    dialog.destroy({ headers: withProof({ method: 'BYE', headers }, proofs.get(dialog)).headers ?? {} }, () => {
+    dialog.destroy({ headers }, () => {
       clearTimeout(timer);
       resolve();
     });
   });
-  dialog.removeAllListeners();
+}
+
+/** `Dialog.destroy` of drachtio-srf takes any response as the end, also a challenge, after which the peer's leg stays up. */
+async function byeWithProof(dialog: SipDialog, headers: SipHeaders, lost: AbortSignal): Promise<void> {
+  try {
+    await sendInDialog(dialog, { method: 'BYE', headers }, { lost, deadlineMs: BYE_DEADLINE_MS });
+  } catch {
+    // As above: a dialog that the SIP server does not know, or whose peer does not answer, is over.
+  }
+  dialog.srf.removeDialog(dialog);
 }

@@ -66,6 +66,8 @@ export interface SipDialog {
   readonly req: SipRequest;
   readonly res: SipResponse;
   readonly connected: boolean;
+  /** Its owner, which hands it the peer's requests until it is removed. */
+  readonly srf: { removeDialog(dialog: SipDialog): void };
   /** While true, requests that come in are kept and handled when it becomes false. */
   set queueRequests(value: boolean);
   on(event: 'destroy', listener: (bye: SipMessageView) => void): this;

@@ -1,5 +1,5 @@
 /** Carriers of tests: gateways that answer as a test wants, rows that lead to them, and calls of a feature server. */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type Database, openDatabase } from '@ringwire/common';
@@ -167,4 +167,24 @@ export function dial(
         (error: { status?: number }) => error.status ?? 0,
       ),
   };
+}
+
+/** MD5 in hex. */
+export const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
+/** SHA-256 in hex. */
+export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** Whether a request proves that it knows the password (RFC 7616): computed apart from the code under test. */
+export function proves(
+  request: SipMessage,
+  header: string,
+  hash: (text: string) => string,
+  password = 'secret',
+): boolean {
+  const value = request.get(header) ?? '';
+  const field = (name: string): string => new RegExp(`\\b${name}="?([^",]*)"?`).exec(value)?.[1] ?? '';
+  const a1 = hash(`${field('username')}:${field('realm')}:${password}`);
+  const a2 = hash(`${request.method}:${request.uri}`);
+  const text = `${a1}:${field('nonce')}:${field('nc')}:${field('cnonce')}:auth:${a2}`;
+  return field('uri') === request.uri && field('response') === hash(text);
 }

@@ -1,0 +1,81 @@
+import { until } from '@ringwire/common/testing/until.js';
+import { openSbc, type ServerProcess, startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
+import { startFeatureServer, type TestFeatureServer } from '@ringwire/sbc-inbound/testing/feature-server.js';
+import { startAudio, type TestAudio } from '@ringwire/sbc-inbound/testing/media.js';
+import { type Stores, startStores } from '@ringwire/sbc-inbound/testing/stores.js';
+import type { Dialog, SipMessage } from '@ringwire/sip';
+import t from 'tap';
+import { openSbcOutbound, type SbcOutbound } from './sbc-outbound.js';
+import { dial, md5, Provisioner, proves, startGateway, type TestGateway } from './testing/carriers.js';
+
+t.setTimeout(90_000);
+
+let stores: Stores;
+let server: ServerProcess;
+let sbc: SbcOutbound;
+let fs: TestFeatureServer;
+let rows: Provisioner;
+let audio: TestAudio;
+
+t.before(async () => {
+  stores = await startStores(t);
+  server = await startServerProcess(t);
+  fs = await startFeatureServer(t, stores, 'fs-one');
+  sbc = await openSbc(t, openSbcOutbound, { name: 'sbc-outbound', stores, controlPort: server.controlPort });
+  await sbc.edge.featureServers.refresh();
+  rows = new Provisioner(t, stores, () => sbc);
+  audio = await startAudio(t);
+});
+
+const CARRIER = { register_username: 'me', register_password: 'secret' };
+
+/** A gateway whose nonces are good for one request: whatever comes without a fresh one is challenged, BYE too. */
+interface OnceGateway extends TestGateway {
+  /** Legs that were answered. */
+  readonly legs: Dialog[];
+  /** What each BYE was answered with. */
+  readonly byes: number[];
+}
+
+/** Opens one that answers with the given SDP. */
+async function startOnceGateway(t: Parameters<typeof startGateway>[0], sdp: string): Promise<OnceGateway> {
+  const fresh = new Set<string>();
+  let made = 0;
+  const isProved = (request: SipMessage): boolean => {
+    const nonce = /nonce="([^"]*)"/.exec(request.get('Authorization') ?? '')?.[1] ?? '';
+    return fresh.delete(nonce) && proves(request, 'Authorization', md5);
+  };
+  const challenge = (request: SipMessage): string => {
+    const nonce = `once-${++made}`;
+    fresh.add(nonce);
+    return `Digest realm="carrier", nonce="${nonce}", qop="auth"${request.has('Authorization') ? ', stale=true' : ''}`;
+  };
+  const legs: Dialog[] = [];
+  const byes: number[] = [];
+  const gateway = await startGateway(t, (call) => {
+    if (!isProved(call.request)) {
+      call.reject(401, undefined, { 'WWW-Authenticate': challenge(call.request) });
+      return;
+    }
+    const leg = call.accept(sdp)!;
+    legs.push(leg);
+    const receive = leg.receive.bind(leg);
+    leg.receive = (transaction) => {
+      const { request } = transaction;
+      const proved = request.method !== 'BYE' || isProved(request);
+      if (request.method === 'BYE') byes.push(proved ? 200 : 401);
+      if (proved) receive(transaction);
+      else transaction.respond(transaction.makeResponse(401).add('WWW-Authenticate', challenge(request)));
+    };
+  });
+  return Object.assign(gateway, { legs, byes });
+}
+
+t.test('nonces that are good once: the BYE is challenged again and sent again, and the leg ends', async (t) => {
+  const gateway = await startOnceGateway(t, audio.sdp);
+  const call = dial(fs, server, await rows.add({ carrier: CARRIER, gateways: [gateway] }));
+  (await call.dialog).destroy({}, () => {});
+  await until('the leg is over', () => gateway.legs[0]?.isEnded === true);
+  t.same(gateway.byes, [401, 200]);
+  await until('calls are gone', () => sbc.edge.calls.size === 0);
+});
