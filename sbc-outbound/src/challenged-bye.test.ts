@@ -79,3 +79,18 @@ t.test('nonces that are good once: the BYE is challenged again and sent again, a
   t.same(gateway.byes, [401, 200]);
   await until('calls are gone', () => sbc.edge.calls.size === 0);
 });
+
+for (const [name, offer, answer] of [
+  ['answered without SDP', undefined, ''],
+  ['whose SDP is refused, of an INVITE without offer', '', 'nonsense'],
+] as const) {
+  t.test(`a leg ${name} is hung up with proof`, async (t) => {
+    const gateway = await startOnceGateway(t, answer);
+    const carrierSid = await rows.add({ carrier: CARRIER, gateways: [gateway] });
+    const call = dial(fs, server, carrierSid, offer === undefined ? {} : { sdp: offer });
+    t.equal(await call.status(), 488);
+    await until('the leg is over', () => gateway.legs[0]?.isEnded === true);
+    t.same(gateway.byes, [401, 200]);
+    await until('calls are gone', () => sbc.edge.calls.size === 0);
+  });
+}

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import type { FarMedia } from '../media-relay/media-profile.js';
 import { DigestClient, type DigestCredentials } from './digest-client.js';
 import { passableHeaders } from './header-policy.js';
-import { proveIn } from './in-dialog.js';
+import { hangUp, inheritProof, proveIn } from './in-dialog.js';
 import type { PendingDialog, SipDialog, SipHeaders, SipRequest, SipResponse, SipStack } from './stack.js';
 import { splitUri } from './uri.js';
 
@@ -174,7 +174,7 @@ export function placeLeg(
         .then(
           (leg) => {
             if (proof) proveIn(leg, proof);
-            if (settled) discard(leg);
+            if (settled) discard(leg, limits.lost);
             else settle({ ok: true, leg });
           },
           (error: unknown) => {
@@ -209,10 +209,16 @@ function again(sent: SipRequest): SipHeaders {
   return { From: sent.get('From') ?? '', 'Call-ID': sent.get('Call-ID') ?? '', CSeq: `${cseq + 1} INVITE` };
 }
 
-/** Hangs up a leg that nobody wants any more (an answer that crossed our CANCEL). */
-export function discard(leg: SipDialog | PendingDialog): void {
-  // The only failure is a dialog that is gone already: what was wanted, so nothing is reported.
-  const alreadyGone = (): void => undefined;
-  if (isPending(leg)) leg.destroy().catch(alreadyGone);
-  else void leg.destroy({}, alreadyGone);
+/** Hangs up a leg that nobody wants any more (an answer that crossed our CANCEL); with proof where its INVITE was challenged. */
+export function discard(leg: SipDialog | PendingDialog, lost: AbortSignal): void {
+  if (!isPending(leg)) {
+    void hangUp(leg, {}, lost);
+    return;
+  }
+  const end = (dialog: SipDialog): Promise<void> => {
+    inheritProof(leg, dialog);
+    return hangUp(dialog, {}, lost);
+  };
+  // Its own SDP in the ACK: any answer will do. Without Contact drachtio-srf makes no dialog of it, and the SIP server ends it.
+  leg.ack(leg.sdp).then(end, () => undefined);
 }

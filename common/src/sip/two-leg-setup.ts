@@ -201,7 +201,7 @@ async function tryTarget(
   const error = provisionals.error;
   if (setup.lost.aborted) return { result: lostWith(leg, false) };
   if (ended || error) {
-    discard(leg);
+    discard(leg, setup.lost);
     return { result: ended ?? { ok: false, kind: 'media', error } };
   }
   return { result: await answerCaller(setup, leg) };
@@ -229,7 +229,7 @@ async function answerCaller(setup: Setup, leg: SipDialog | PendingDialog): Promi
     return { ok: true, legs: { caller, callee }, answer };
   } catch (error) {
     if (setup.lost.aborted) return lostWith(leg, accepted);
-    discard(leg);
+    discard(leg, setup.lost);
     void caller?.destroy({}, () => {});
     const kind = caller || !isMediaError(error) ? 'caller' : 'media';
     return over(setup) ?? { ok: false, kind, error };
