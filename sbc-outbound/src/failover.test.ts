@@ -26,6 +26,10 @@ t.test('whoever rang or was heard is not called again over another gateway', asy
   }
 });
 
+t.test('an answer that cannot be used decides, also against the list of a carrier', async (t) => {
+  t.match(judge(of('unusable'), fresh, ['5xx', '408']), { next: false, why: 'the callee has answered' });
+});
+
 t.test("silence and gateways that cannot be reached lead on, the caller's own end does not", async (t) => {
   t.match(judge(of('silent'), fresh), { next: true });
   t.match(judge(of('unsent'), fresh), { next: true });

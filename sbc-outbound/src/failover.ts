@@ -52,6 +52,8 @@ export function judge(
   const { kind, status } = failure;
   if (kind === 'abandoned') return stop('the caller gave up');
   if (kind === 'lost') return stop('the SIP server is lost');
+  // The way is fine, and another one would make the telephone that was just answered ring again.
+  if (kind === 'unusable') return stop('the callee has answered');
   // The caller has this leg's SDP, and has heard it.
   if (progress.hasEarlyMedia) return stop('the caller heard early media');
   // Another way would make the same telephone ring again.

@@ -169,7 +169,7 @@ export class GatewayAttempts {
     );
     const isSilent = kind === 'silent' || kind === 'unanswered' || (kind === 'refused' && status === 408);
     this.#tell(current, {
-      outcome: isSilent ? 'unanswered' : kind === 'refused' ? 'refused' : 'unreachable',
+      outcome: isSilent ? 'unanswered' : kind === 'refused' || kind === 'unusable' ? 'refused' : 'unreachable',
       status,
       isGatewayFailure: verdict.next && !redirected,
     });

@@ -198,6 +198,29 @@ t.test('once the callee rings, or early media was heard, a failure is final', as
   t.equal(good.invites.length, 1, 'a 183 without SDP reaches nobody');
 });
 
+t.test('a 2xx that makes no dialog: the callee has answered and is not called again; 502', async (t) => {
+  const odd = await startGateway(t);
+  const { place, carrierSid } = await twoGateways(odd, { failover_statuses: '5xx' });
+  const cases: [string, Behaviour][] = [
+    ['200 without Contact', ({ transaction }) => transaction.respond(transaction.makeResponse(200))],
+    [
+      '202',
+      ({ transaction }) =>
+        transaction.respond(transaction.makeResponse(202).add('Contact', `<sip:127.0.0.1:${odd.port}>`)),
+    ],
+  ];
+  for (const [name, behave] of cases) {
+    odd.behave = behave;
+    const call = place();
+    t.equal(await call.status(), 502, name);
+    const failed = (await routing(call)).find(({ data }) => data.next !== undefined);
+    t.match(failed?.data, { kind: 'unusable', why: 'the callee has answered', next: false }, name);
+  }
+  t.equal(good.invites.length, 0);
+  const labels = { carrier: carrierSid, outcome: 'refused', status: '502' };
+  t.equal(await metric(sbc.edge, 'ringwire_gateway_attempts_total', labels), 2, 'no gateway that cannot be reached');
+});
+
 t.test('early media goes to the feature server, and the same leg is answered', async (t) => {
   const slow = await startGateway(t);
   const { place } = await twoGateways(slow);

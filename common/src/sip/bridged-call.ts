@@ -317,7 +317,7 @@ export class BridgedCall {
 
 /** The status that the caller gets for a failure. */
 function outwardStatus({ kind, status }: LegFailure): number {
-  if (kind === 'refused' || kind === 'silent' || kind === 'unanswered' || status === 480) return status;
+  if (['refused', 'silent', 'unanswered', 'unusable'].includes(kind) || status === 480) return status;
   return 503;
 }
 
@@ -330,6 +330,7 @@ function whyOf({ kind }: LegFailure, farEnd: string): string {
     abandoned: 'abandoned',
     lost: 'SIP server lost',
     unsent: `${farEnd} cannot be reached`,
+    unusable: `the answer of the ${farEnd} cannot be used`,
   };
   return reasons[kind];
 }

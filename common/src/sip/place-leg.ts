@@ -31,9 +31,9 @@ export interface LegTarget {
 export interface LegFailure {
   /**
    * `refused`: a final response, or 408 of our SIP server when none came; `silent`: no response in the target's time; `unanswered`: rang too long; `gone`: the target died; `abandoned`: the caller gave up; `lost`: our SIP server died;
-   * `unsent`: the SIP server would not send it.
+   * `unsent`: the SIP server would not send it; `unusable`: answered by a 2xx that makes no dialog (without Contact, or not 200), with status 502.
    */
-  kind: 'refused' | 'silent' | 'unanswered' | 'gone' | 'abandoned' | 'lost' | 'unsent';
+  kind: 'refused' | 'silent' | 'unanswered' | 'gone' | 'abandoned' | 'lost' | 'unsent' | 'unusable';
   status: number;
   reason: string;
   /** Headers of the refusal that may go on. */
@@ -71,6 +71,9 @@ function failureOf(error: unknown): LegFailure {
   const refused = error as { status?: unknown; res?: SipResponse };
   if (typeof refused.status === 'number' && refused.res) {
     const { res, status } = refused;
+    // drachtio-srf has acknowledged it: somebody took the call.
+    if (res.status >= 200 && res.status < 300)
+      return failure('unusable', 502, `no dialog in ${res.status} ${res.reason}`);
     const refusal = failure('refused', status, res.reason, passableHeaders(res));
     return status >= 300 && status < 400 ? { ...refusal, contacts: contactsOf(res) } : refusal;
   }
