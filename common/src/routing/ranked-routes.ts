@@ -81,7 +81,7 @@ export interface RankedRoutes extends OutboundRoutes {
 /**
  * Routes by all that is known: the carrier that the application asked for; else the LCR of the account, or of its service provider;
  * else the cheapest by the rate decks, of equals the one that does better; else any carrier as {@link carriersFor} has them.
- * Gateways that fail are left out, unless nothing else is left, and tried again gently.
+ * Gateways that fail come last, and are tried again gently.
  */
 export function rankedRoutes({ rates, health, random = Math.random }: RankingOptions): RankedRoutes {
   return {
@@ -256,20 +256,15 @@ function scoreOf({ snapshot, health }: Ranking, carrier: VoipCarrier): number {
   return best;
 }
 
-/** Leaves out what is out. When that is all there is, it is tried all the same: a wrong judgement must not end every call. */
-function admitted({ health, request, passedOver }: Ranking, gateways: RankedGateway[]): RankedGateway[] {
-  const outs: { gateway: RankedGateway; why: string }[] = [];
+/** What is out comes last: it is tried when nothing else is left, since a wrong judgement must not end a call that it could carry. */
+function admitted({ health, request }: Ranking, gateways: RankedGateway[]): RankedGateway[] {
+  const outs: RankedGateway[] = [];
   const ins: RankedGateway[] = [];
   for (const gateway of gateways) {
     const { verdict, why } = health.admit(gateway.gateway.sipGatewaySid, request.atMs);
     if (verdict === 'in') ins.push(gateway);
     else if (verdict === 'probe') ins.push({ ...gateway, why: `${gateway.why}; tried again: ${why}` });
-    else outs.push({ gateway, why });
+    else outs.push({ ...gateway, why: `${gateway.why}; taken out: ${why}; only when nothing else is left` });
   }
-  if (ins.length === 0)
-    return outs.map(({ gateway, why }) => ({ ...gateway, why: `${gateway.why}; out, but no other is left: ${why}` }));
-  for (const { gateway, why } of outs) {
-    passedOver.push({ name: `${gateway.gateway.address} of ${gateway.carrier.name}`, why: `taken out: ${why}` });
-  }
-  return ins;
+  return [...ins, ...outs];
 }
