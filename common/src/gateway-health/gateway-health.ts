@@ -235,7 +235,7 @@ export function openGatewayHealth(options: GatewayHealthOptions): GatewayHealth 
       if (failed && outcome === 'refused') lastRefused.set(sid, called);
       else lastRefused.delete(sid);
       own.add(bucketAt(now()), sid, countsOf(attempt, failed));
-      step(sid, { type: 'attempt', failed, atMs: now() });
+      step(sid, { type: 'attempt', failed, startedAtMs: attempt.startedAtMs, atMs: now() });
     },
     pinged(sid, failed) {
       own.add(bucketAt(now()), sid, { pings: 1, pingFailures: Number(failed) });

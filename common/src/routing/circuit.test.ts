@@ -3,8 +3,8 @@ import { admits, CIRCUIT_RULES, type Circuit, type CircuitEvent, HEALTHY, stepCi
 
 const play = (circuit: Circuit, ...events: CircuitEvent[]): Circuit =>
   events.reduce((state, event) => stepCircuit(state, event), circuit);
-const failed = (atMs = 0): CircuitEvent => ({ type: 'attempt', failed: true, atMs });
-const good = (atMs = 0): CircuitEvent => ({ type: 'attempt', failed: false, atMs });
+const failed = (atMs = 0): CircuitEvent => ({ type: 'attempt', failed: true, startedAtMs: atMs, atMs });
+const good = (atMs = 0, startedAtMs = atMs): CircuitEvent => ({ type: 'attempt', failed: false, startedAtMs, atMs });
 const asked = (atMs: number): CircuitEvent => ({ type: 'asked', atMs });
 const { firstOutMs, oneCallOf, maxOutMs } = CIRCUIT_RULES;
 const fiveFailures = Array.from({ length: 5 }, () => failed());
@@ -77,4 +77,13 @@ t.test('circuit: what is out and does well where nothing else was left is in aga
   const out = play(HEALTHY, ...fiveFailures);
   t.equal(play(out, failed(1)), out);
   t.equal(play(out, good(1)).state, 'closed');
+});
+
+t.test('circuit: a call that began before the gateway was taken out does not bring it back', async (t) => {
+  const out = play(HEALTHY, ...Array.from({ length: 5 }, () => failed(1_000)));
+  t.equal(play(out, good(2_000, 999)).state, 'open');
+  t.equal(play(out, good(2_000, 1_000)).state, 'closed');
+  const tried = play(out, asked(out.outUntilMs));
+  t.equal(play(tried, good(out.outUntilMs, 999)).state, 'half-open');
+  t.equal(play(tried, good(out.outUntilMs + 1)).state, 'closed');
 });

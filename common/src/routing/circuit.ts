@@ -36,6 +36,8 @@ export interface Circuit {
   readonly why: string;
   /** How often it was taken out since it last did well; the back-off grows with it. */
   readonly timesOut: number;
+  /** Ms since the epoch at which it was taken out last; 0 when it is in. */
+  readonly outSinceMs: number;
   /** Ms since the epoch until which it is out. */
   readonly outUntilMs: number;
   /** Attempts before this moment no longer count: it was given a new start then. */
@@ -52,6 +54,7 @@ export const HEALTHY: Circuit = {
   state: 'closed',
   why: '',
   timesOut: 0,
+  outSinceMs: 0,
   outUntilMs: 0,
   countsFromMs: 0,
   failuresInRow: 0,
@@ -62,8 +65,8 @@ export const HEALTHY: Circuit = {
 
 /** What a gateway's circuit is told. */
 export type CircuitEvent =
-  /** An attempt at it ended; `failed` when the gateway is to blame. */
-  | { type: 'attempt'; failed: boolean; atMs: number }
+  /** An attempt at it, begun at `startedAtMs`, ended; `failed` when the gateway is to blame. */
+  | { type: 'attempt'; failed: boolean; startedAtMs: number; atMs: number }
   | { type: 'ping'; failed: boolean; atMs: number }
   /** Attempts at it by all processes since {@link Circuit.countsFromMs}, within the window. */
   | { type: 'window'; attempts: number; failures: number; atMs: number }
@@ -83,11 +86,15 @@ const opened = (circuit: Circuit, why: string, atMs: number, rules: CircuitRules
   state: 'open',
   why,
   timesOut: circuit.timesOut + 1,
+  outSinceMs: atMs,
   outUntilMs: atMs + Math.min(rules.firstOutMs * 2 ** Math.min(circuit.timesOut, 30), rules.maxOutMs),
   isOutByPing,
   asked: 0,
 });
 const closed = (atMs: number): Circuit => ({ ...HEALTHY, countsFromMs: atMs });
+/** A call that began before the gateway was taken out and ends well says nothing of how new ones fare. */
+const closedByNewCall = (circuit: Circuit, startedAtMs: number, atMs: number): Circuit =>
+  startedAtMs < circuit.outSinceMs ? circuit : closed(atMs);
 const halfOpened = (circuit: Circuit): Circuit => ({ ...circuit, state: 'half-open', asked: 0 });
 
 /** A cell is one transition; a missing one means that the event changes nothing. */
@@ -114,14 +121,17 @@ const TABLE: Record<CircuitState, { [K in CircuitEvent['type']]?: Cell<K> }> = {
     tick: (circuit, { atMs }) => (atMs < circuit.outUntilMs ? circuit : halfOpened(circuit)),
     asked: (circuit, { atMs }) => (atMs < circuit.outUntilMs ? circuit : { ...halfOpened(circuit), asked: 1 }),
     // It was tried because nothing else was left, and did well.
-    attempt: (circuit, { failed, atMs }) => (failed ? circuit : closed(atMs)),
+    attempt: (circuit, { failed, startedAtMs, atMs }) =>
+      failed ? circuit : closedByNewCall(circuit, startedAtMs, atMs),
     // Answered OPTIONS say nothing of calls that failed; only what OPTIONS took out do they bring back.
     ping: (circuit, { failed }) => (failed || !circuit.isOutByPing ? circuit : halfOpened(circuit)),
   },
   'half-open': {
     asked: (circuit) => ({ ...circuit, asked: circuit.asked + 1 }),
-    attempt: (circuit, { failed, atMs }, rules) =>
-      failed ? opened(circuit, 'it was tried again and failed', atMs, rules) : closed(atMs),
+    attempt: (circuit, { failed, startedAtMs, atMs }, rules) =>
+      failed
+        ? opened(circuit, 'it was tried again and failed', atMs, rules)
+        : closedByNewCall(circuit, startedAtMs, atMs),
     ping: (circuit, { failed, atMs }, rules) =>
       failed ? opened(circuit, 'an OPTIONS was not answered well', atMs, rules, true) : circuit,
   },
