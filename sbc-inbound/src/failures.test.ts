@@ -14,7 +14,7 @@ import { startFeatureServer, type TestFeatureServer } from './testing/feature-se
 import { type Stores, startStores, type Teardown } from './testing/stores.js';
 
 // Some deaths are only believed after the second unanswered question, seconds later.
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 let stores: Stores;
 let caller: TestCaller;

@@ -27,7 +27,7 @@ export function byGroup(files, cores) {
   const isRealTime = (/** @type {string} */ file) => file.startsWith(REAL_TIME);
   return [
     // Some compute, some wait for timers of SIP.
-    { of: files.filter((file) => !isEndToEnd(file) && !isRealTime(file)), jobs: cores + 1, timeoutSec: 120 },
+    { of: files.filter((file) => !isEndToEnd(file) && !isRealTime(file)), jobs: cores + 1, timeoutSec: 240 },
     // They sleep on audio: two of them take half a core.
     { of: files.filter(isRealTime), jobs: 2 * cores, timeoutSec: 180 },
     { of: files.filter((file) => isEndToEnd(file) && file !== ALONE), jobs: Math.min(2, cores), timeoutSec: 600 },
