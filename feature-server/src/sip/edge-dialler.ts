@@ -142,7 +142,7 @@ class EdgeLeg implements PlacedLeg {
     }
     const { leg } = placed;
     if (isPending(leg) || this.#ended.signal.aborted) {
-      discard(leg);
+      discard(leg, lost);
       return { ok: false, status: 487, reason: 'Request Terminated' };
     }
     this.#dialog = leg;
