@@ -13,8 +13,8 @@ import { join } from 'node:path';
 const END_TO_END = 'test/';
 /** Waits for audio most of the time and judges it by 20 ms: not beside tests that take a whole core. */
 const REAL_TIME = 'embedded/media-server/';
-/** Judges a whole platform by 40 ms: beside nothing. */
-const ALONE = 'test/dist/demo.test.js';
+/** Judge what is heard through a whole platform: beside nothing. */
+const ALONE = ['test/dist/demo.test.js', 'test/dist/dial.test.js', 'test/dist/verbs.test.js'];
 
 /**
  * The groups in which the tests run, one after the other.
@@ -30,8 +30,8 @@ export function byGroup(files, cores) {
     { of: files.filter((file) => !isEndToEnd(file) && !isRealTime(file)), jobs: cores + 1, timeoutSec: 240 },
     // They sleep on audio: two of them take half a core.
     { of: files.filter(isRealTime), jobs: 2 * cores, timeoutSec: 180 },
-    { of: files.filter((file) => isEndToEnd(file) && file !== ALONE), jobs: Math.min(2, cores), timeoutSec: 600 },
-    { of: files.filter((file) => file === ALONE), jobs: 1, timeoutSec: 600 },
+    { of: files.filter((file) => isEndToEnd(file) && !ALONE.includes(file)), jobs: Math.min(2, cores), timeoutSec: 600 },
+    { of: files.filter((file) => ALONE.includes(file)), jobs: 1, timeoutSec: 600 },
   ];
 }
 
@@ -80,8 +80,6 @@ export function longestFirst(files) {
 
 /** Of a test that lets a phone of the media server's room talk and listen. */
 const TALKS = /\b(PhoneMedia|TestCaller|connectAny|connectFsmrf\w*)\b/;
-/** Test files with whole calls that judge what is heard. */
-const CALLS = ['test/dist/demo.test.js', 'test/dist/verbs.test.js'];
 
 /**
  * Whether a test file judges audio in real time, which a machine that stops for a moment spoils: it may fail once.
@@ -89,6 +87,6 @@ const CALLS = ['test/dist/demo.test.js', 'test/dist/verbs.test.js'];
  * @param {string} file
  */
 export function hearsInRealTime(root, file) {
-  if (CALLS.includes(file)) return true;
+  if (ALONE.includes(file)) return true;
   return file.startsWith(REAL_TIME) && TALKS.test(readFileSync(join(root, file), 'utf8'));
 }
