@@ -30,7 +30,11 @@ export function byGroup(files, cores) {
     { of: files.filter((file) => !isEndToEnd(file) && !isRealTime(file)), jobs: cores + 1, timeoutSec: 240 },
     // They sleep on audio: two of them take half a core.
     { of: files.filter(isRealTime), jobs: 2 * cores, timeoutSec: 180 },
-    { of: files.filter((file) => isEndToEnd(file) && !ALONE.includes(file)), jobs: Math.min(2, cores), timeoutSec: 600 },
+    {
+      of: files.filter((file) => isEndToEnd(file) && !ALONE.includes(file)),
+      jobs: Math.min(2, cores),
+      timeoutSec: 600,
+    },
     { of: files.filter((file) => ALONE.includes(file)), jobs: 1, timeoutSec: 600 },
   ];
 }
