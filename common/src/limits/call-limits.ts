@@ -86,7 +86,7 @@ export function callLimits(options: {
   direction: CallDirection;
   /** Names the process in the counts. */
   owner: string;
-  /** How many calls at once; null: any number. */
+  /** How many calls at once; null where no limit is provisioned: the call is counted and never refused. */
   limitOf: (scope: LimitScope, sid: string) => number | null;
   /** How long a place outlives its owner. */
   expiryMs: number;

@@ -96,7 +96,7 @@ export interface OutboundRules {
   nationalPrefix: string;
   /** Before the number of another country: `00`. */
   internationalPrefix: string;
-  /** How long a gateway may leave an INVITE without a response above 100; null: as long as any other. */
+  /** How long a gateway may leave an INVITE without a response above 100, in ms; null: `GATEWAY_RESPONSE_MS` of sbc-outbound. */
   responseMs: number | null;
   /** Final responses after which the next gateway is tried, as `404` or `5xx`; null: the platform's own list. */
   failoverStatuses: readonly string[] | null;

@@ -185,7 +185,10 @@ export class ProvisioningSnapshot {
     return this.#lcrByOwner.get(accountSid) ?? this.#lcrByOwner.get(serviceProviderSid);
   }
 
-  /** How many calls at once are allowed in each direction; null: any number. */
+  /**
+   * How many calls at once are allowed in each direction; null where no limit is provisioned. A row whose quantity cannot be used (a negative
+   * one, by hand in SQL) is left out and named in the log, so that it limits nothing: a slip must not end an account's calls.
+   */
   callLimit(scope: LimitScope, sid: string): number | null {
     return this.#callLimits.get(`${scope}:${sid}`) ?? null;
   }

@@ -32,7 +32,8 @@ export async function findOwner(
   db: Queryable,
   names: {
     account?: string;
-    carrier: string /** Where there is no account: any, unless given. */;
+    carrier: string;
+    /** Narrows shared carriers down to those of one service provider; without it and without an account, a name that two of them have is refused. */
     serviceProviderSid?: string;
   },
 ): Promise<DeckOwner> {

@@ -222,6 +222,7 @@ export function discard(leg: SipDialog | PendingDialog, lost: AbortSignal): void
     inheritProof(leg, dialog);
     return hangUp(dialog, {}, lost);
   };
-  // Its own SDP in the ACK: any answer will do. Without Contact drachtio-srf makes no dialog of it, and the SIP server ends it.
+  // Its own SDP in the ACK, as nobody will listen. Where it rejects there is no dialog to send BYE in: of an answer without Contact drachtio-srf makes none and
+  // the SIP server ends it; with a lost connection the SIP server ends all of the application's dialogs.
   leg.ack(leg.sdp).then(end, () => undefined);
 }

@@ -1,12 +1,12 @@
 import {
   type Account,
   type Application,
-  DEFAULT_OUTBOUND_RULES,
   type PhoneNumber,
   ProvisioningSnapshot,
   type SipGateway,
   type VoipCarrier,
 } from '@ringwire/common';
+import { carrier as ordinaryCarrier, gateway as ordinaryGateway } from '@ringwire/common/testing/routing-rows.js';
 
 const speech = { vendor: 'espeak', language: 'en', voice: null, label: null };
 
@@ -45,53 +45,19 @@ const application = (applicationSid: string): Application => ({
 });
 
 /** A carrier of the service provider `sp`. */
-export const carrier = (voipCarrierSid: string, more: Partial<VoipCarrier> = {}): VoipCarrier => ({
-  voipCarrierSid,
-  name: voipCarrierSid,
-  accountSid: null,
-  serviceProviderSid: 'sp',
-  applicationSid: null,
-  isActive: true,
-  e164LeadingPlus: false,
-  techPrefix: null,
-  diversion: null,
-  trunkType: 'static_ip',
-  dtmfType: 'rfc2833',
-  inboundAuthUsername: null,
-  inboundAuthPassword: null,
-  requiresRegister: false,
-  registerUsername: null,
-  registerPassword: null,
-  registerSipRealm: null,
-  registerFromUser: null,
-  registerFromDomain: null,
-  outboundSipProxy: null,
-  outboundRules: DEFAULT_OUTBOUND_RULES,
-  ...more,
-});
+export const carrier = (voipCarrierSid: string, more: Partial<VoipCarrier> = {}): VoipCarrier =>
+  ordinaryCarrier(voipCarrierSid, { name: voipCarrierSid, accountSid: null, ...more });
 
 /** An inbound gateway: `10.0.0.0/8` of a carrier. */
 export const gateway = (network: string, voipCarrierSid: string, more: Partial<SipGateway> = {}): SipGateway => {
   const [address = '', netmask = '32'] = network.split('/');
-  return {
+  return ordinaryGateway(address, voipCarrierSid, {
     sipGatewaySid: `${network} of ${voipCarrierSid}`,
-    voipCarrierSid,
-    address,
     netmask: Number(netmask),
-    port: null,
     inbound: true,
     outbound: false,
-    isActive: true,
-    protocol: 'udp',
-    sendOptionsPing: false,
-    useSipsScheme: false,
-    priority: 0,
-    weight: 1,
-    padCrypto: false,
-    removeIce: false,
-    dtlsOff: false,
     ...more,
-  };
+  });
 };
 
 /** A number of a carrier that leads to an account's application. */

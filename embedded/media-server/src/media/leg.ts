@@ -180,7 +180,7 @@ export class Leg {
     this.#rtcp?.tick(nowMs);
   }
 
-  /** Lets time pass without packets: the thread was away for longer than it may catch up. */
+  /** Lets time pass without packets: the thread was away for longer than it may catch up. `skippedTicks` of the thread counts it. */
   skip(ticks: number): void {
     this.#sender.skip(ticks);
   }

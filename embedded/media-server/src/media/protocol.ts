@@ -154,7 +154,7 @@ export type Side = 'read' | 'write';
 
 /** Main thread → media thread. */
 export type MediaCommand =
-  /** Port 0: any even port of the system. */
+  /** With port 0 the system chooses an even one (tests). */
   | { type: 'open'; leg: number; host: string; port: number; relatchAfterMs: number; formerPeer?: Peer | undefined }
   | LegCommand
   | { type: 'openRoom'; room: number; spec: RoomSpec }
