@@ -28,6 +28,12 @@ export async function cpuMsOfThreads(pid: number): Promise<Map<string, number>> 
   return threads;
 }
 
+/** How long the host of this virtual machine has kept its processors from it so far, all processors together, ms: `steal` of /proc/stat (proc(5)). */
+export async function stolenMs(): Promise<number> {
+  const [all] = (await readFile('/proc/stat', 'utf8')).split('\n');
+  return (Number(all?.split(/\s+/)[8] ?? 0) * 1000) / TICKS_PER_SECOND;
+}
+
 /** The first `count` of utime, stime, cutime and cstime, which are fields 14–17 of a stat file (proc(5)), as ms. */
 function ticksOf(stat: string, count: number): number {
   // The name, in parentheses, may hold spaces.

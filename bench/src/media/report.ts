@@ -17,6 +17,8 @@ export interface CallsResult {
   cpuPercent: number;
   busiestThreadPercent: number;
   rssBytes: number;
+  /** Time for which the host kept its processors from this machine, ms. */
+  stolenMs: number;
   /** Digits heard by the server of those that the callers sent as tones, one each; undefined where nobody listens. */
   digits?: number;
   /** Nothing lost or unread, p99 of the gap's error under 5 ms, a packet every 20 ms. */
@@ -92,7 +94,7 @@ export function formatMediaReport(report: MediaReport): string {
 function formatCalls(results: readonly CallsResult[]): string {
   const head = ['server', 'calls', 'lost', 'unread', 'gap p50 ms', 'p99', 'p99.9', 'max', 'drift', 'CPU %/call'];
   return table(
-    [...head, 'CPU %', 'thread %', 'RSS MB', 'digits', 'load late ms', 'load CPU %', 'good'],
+    [...head, 'CPU %', 'thread %', 'RSS MB', 'digits', 'load late ms', 'load CPU %', 'stolen ms', 'good'],
     results.map((one) => [
       one.server,
       `${one.heard.heard}/${one.calls}`,
@@ -107,6 +109,7 @@ function formatCalls(results: readonly CallsResult[]): string {
       one.digits === undefined ? '–' : String(one.digits),
       one.heard.lateMs.toFixed(1),
       (one.heard.cpu * 100).toFixed(0),
+      one.stolenMs.toFixed(0),
       one.good ? 'yes' : 'no',
     ]),
   );

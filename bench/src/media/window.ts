@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cpuMs, cpuMsOfThreads } from '../cpu.js';
+import { cpuMs, cpuMsOfThreads, stolenMs } from '../cpu.js';
 import { residentBytes } from '../processes.js';
 import type { RtpCount, RtpLoad } from './rtp-load.js';
 import { udpDrops } from './sockets.js';
@@ -14,6 +14,8 @@ export interface Window {
   cpuPercent: number;
   busiestThreadPercent: number;
   rssBytes: number;
+  /** Time for which the host kept its processors from this machine, ms: nothing here ran then. */
+  stolenMs: number;
 }
 
 /** Watches a process while the calls of `load` are up; {@link Watch.end} as often as wanted. */
@@ -43,6 +45,7 @@ export class Watch {
       cpuPercent: ((after.cpuMs - this.before.cpuMs) * 100) / elapsedMs,
       busiestThreadPercent: (Math.max(0, ...ofThreads) * 100) / elapsedMs,
       rssBytes: await residentBytes(this.pid),
+      stolenMs: after.stolenMs - this.before.stolenMs,
     };
   }
 }
@@ -60,6 +63,6 @@ export async function watchFor(
 }
 
 async function stateOf(pid: number) {
-  const [cpu, threads, drops] = await Promise.all([cpuMs(pid), cpuMsOfThreads(pid), udpDrops(pid)]);
-  return { cpuMs: cpu, threads, drops, atMs: performance.now() };
+  const [cpu, threads, drops, stolen] = await Promise.all([cpuMs(pid), cpuMsOfThreads(pid), udpDrops(pid), stolenMs()]);
+  return { cpuMs: cpu, threads, drops, stolenMs: stolen, atMs: performance.now() };
 }

@@ -8,7 +8,7 @@ import { TickClock } from './tick-clock.js';
 
 const pcmu = createCodec('PCMU');
 
-t.test('the clock ticks on absolute deadlines, makes up for a short stall and gives up a long one', (t) => {
+t.test('the clock ticks on absolute deadlines, makes up for a stall step by step and gives up a long one', (t) => {
   let nowMs = 1000;
   let ticks = 0;
   let skipped = 0;
@@ -31,12 +31,26 @@ t.test('the clock ticks on absolute deadlines, makes up for a short stall and gi
   at(20.4, 1, 'in time');
   at(43, 2, 'three ms late does not move the next');
   at(59.6, 3, 'half a millisecond early is in time');
-  at(130, 6, 'a stall of 50 ms is made up for');
+  at(130, 3, 'after a stall of 50 ms the sockets are read first');
+  at(131, 6, 'then it is made up for');
   t.equal(clock.lateTicks, 1);
-  at(1130, 11, 'a stall of a second gives five ticks');
-  t.equal(skipped, 45);
-  t.equal(clock.skippedTicks, 45);
-  at(1141, 12, 'and goes on in step');
+  at(430, 6, 'after a stall of 300 ms too');
+  at(431, 11, 'five ticks at once');
+  at(432, 11, 'the sockets again');
+  at(433, 16, 'five more');
+  at(434, 16, 'and so on');
+  at(435, 21, 'until nothing is missing');
+  at(441, 22, 'in step');
+  t.equal(skipped, 0);
+  at(2441, 22, 'of a stall of two seconds');
+  at(2442, 27, 'one second is made up for');
+  t.equal(skipped, 50);
+  t.equal(clock.skippedTicks, 50);
+  for (let turn = 1; turn <= 9; turn++) {
+    at(2441 + 2 * turn, 22 + turn * 5, 'in turns with the sockets');
+    at(2442 + 2 * turn, 27 + turn * 5, 'five by five');
+  }
+  at(2460.5, 73, 'and the clock is in step');
   t.end();
 });
 
