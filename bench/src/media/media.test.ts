@@ -99,7 +99,10 @@ t.test('the report has a row per measurement and says what is the most', (t) => 
     soak: undefined,
     problems: [],
   });
-  t.match(text, /^ringwire +100\/100 +0 +0 +0\.2 +1\.4 +2\.2 +6\.3 +0…1 +0\.200 +20 +17 +90\.0 +100 +2\.1 +21 +0 +yes$/m);
+  t.match(
+    text,
+    /^ringwire +100\/100 +0 +0 +0\.2 +1\.4 +2\.2 +6\.3 +0…1 +0\.200 +20 +17 +90\.0 +100 +2\.1 +21 +0 +yes$/m,
+  );
   t.match(text, /^most without loss or lateness: ringwire: 100 calls$/m);
   t.match(text, /^memory per call: ringwire 100 KB$/m);
   t.match(text, /^ringwire +50 +2500 +14\.2 +24\.8 +26\.1 +0 +0\.200$/m);

@@ -1,6 +1,4 @@
 // @ts-check
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 
 /**
  * @typedef {object} TestGroup
@@ -80,17 +78,4 @@ export function longestFirst(files) {
     return found < 0 ? LONGEST.length : found;
   };
   return [...files].sort((a, b) => rank(a) - rank(b));
-}
-
-/** Of a test that lets a phone of the media server's room talk and listen. */
-const TALKS = /\b(PhoneMedia|TestCaller|connectAny|connectFsmrf\w*)\b/;
-
-/**
- * Whether a test file judges audio in real time, which a machine that stops for a moment spoils: it may fail once.
- * @param {string} root
- * @param {string} file
- */
-export function hearsInRealTime(root, file) {
-  if (ALONE.includes(file)) return true;
-  return file.startsWith(REAL_TIME) && TALKS.test(readFileSync(join(root, file), 'utf8'));
 }
