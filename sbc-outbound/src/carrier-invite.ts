@@ -1,12 +1,11 @@
-import { isIPv6 } from 'node:net';
 import type { ProvisioningSnapshot, RoutedGateway, SipGateway, VoipCarrier } from '@ringwire/common';
 import type { FarMedia } from '@ringwire/common/media-relay/media-profile.js';
 import { passableHeaders } from '@ringwire/common/sip/header-policy.js';
 import type { LegTarget } from '@ringwire/common/sip/place-leg.js';
 import type { SipHeaders, SipRequest } from '@ringwire/common/sip/stack.js';
-import { splitUri } from '@ringwire/common/sip/uri.js';
 import { callerIdentity, isIdentityHeader } from './caller-identity.js';
 import { dialledNumber } from './dialled-number.js';
+import { bracketed, credentialsOf, gatewayUri, hostPort, proxyOf } from './gateway-uri.js';
 import type { OutboundCall } from './guard.js';
 import { signedHeaders } from './stir-headers.js';
 
@@ -23,8 +22,6 @@ export interface CarrierInviteOptions {
   /** Instead of the number's own URI: where a 3xx of this carrier pointed. */
   redirectedTo?: string;
 }
-
-const DEFAULT_PORT = 5060;
 
 /** What may stand in the user part of a Request-URI: a number, or what a gateway's redirect wrote there (RFC 3261 §25.1). */
 const USER = /^[\w\-.!~*'()&=+$,;?/%:#]{1,256}$/;
@@ -87,38 +84,6 @@ function applicationHeaders(request: SipRequest, carrier: VoipCarrier): SipHeade
     else if (carrier.diversion && name.toLowerCase() === 'diversion') delete headers[name];
   }
   return headers;
-}
-
-const bracketed = (host: string): string => (isIPv6(host) ? `[${host}]` : host);
-const hostPort = ({ address, port }: SipGateway): string =>
-  `${bracketed(address)}${port === null || port === DEFAULT_PORT ? '' : `:${port}`}`;
-const transportOf = ({ protocol }: SipGateway): string => (protocol === 'tls/srtp' ? 'tls' : protocol);
-const isRegistered = (carrier: VoipCarrier): boolean => carrier.requiresRegister && carrier.registerSipRealm !== null;
-
-function gatewayUri(user: string, carrier: VoipCarrier, gateway: SipGateway): string {
-  const host = isRegistered(carrier) ? carrier.registerSipRealm! : hostPort(gateway);
-  const transport = transportOf(gateway);
-  // RFC 3261 §26.2.2: sips says TLS by itself, the parameter is deprecated beside it.
-  if (transport === 'tls' && gateway.useSipsScheme) return `sips:${user}@${host}`;
-  return `sip:${user}@${host};transport=${transport}`;
-}
-
-/** Where the INVITE is sent, if not to the host of its URI; null: what the carrier's row says cannot be read. */
-function proxyOf(carrier: VoipCarrier, gateway: SipGateway): string | null | undefined {
-  const { outboundSipProxy } = carrier;
-  if (outboundSipProxy) {
-    const uri = /^sips?:/i.test(outboundSipProxy)
-      ? outboundSipProxy
-      : `sip:${outboundSipProxy};transport=${transportOf(gateway)}`;
-    return splitUri(uri) ? uri : null;
-  }
-  return isRegistered(carrier) ? `sip:${hostPort(gateway)};transport=${transportOf(gateway)}` : undefined;
-}
-
-function credentialsOf({ registerUsername, registerPassword }: VoipCarrier): LegTarget['credentials'] {
-  return registerUsername && registerPassword !== null
-    ? { username: registerUsername, password: registerPassword }
-    : undefined;
 }
 
 function mediaOf({ outboundRules }: VoipCarrier, gateway: SipGateway): FarMedia | undefined {

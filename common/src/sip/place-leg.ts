@@ -95,7 +95,7 @@ function contactsOf(response: SipResponse): string[] {
 }
 
 /** Pins the request with credentials to the server that challenged: a name may lead to another one next time. */
-function challengerOf(target: LegTarget, response: SipResponse): string | undefined {
+export function challengerOf(target: Pick<LegTarget, 'uri' | 'proxy'>, response: SipResponse): string | undefined {
   const hop = splitUri(target.proxy ?? target.uri);
   const view = response as SipResponse & { source_address?: string; source_port?: number | string };
   if (!hop || isIP(hop.host) || !view.source_address || !view.source_port) return target.proxy;
