@@ -23,8 +23,9 @@ export async function mayCall(
   const { applicationSid } = application;
   const taken = await limits.take({ callSid, accountSid, serviceProviderSid, applicationSid });
   if (taken.ok) return { ok: true, value: { destination, place: taken.place } };
-  const refusal = limitRefusal(taken.reached);
-  return refuse({ ...refusal, phrase: refusal.reason, ...known });
+  const { status, reason, metric, alert } = limitRefusal(taken.reached);
+  // Without the headers that name the account and its limit: they are nobody's business outside.
+  return refuse({ status, reason, phrase: reason, metric, alert, ...known });
 }
 
 /** No limits. */
