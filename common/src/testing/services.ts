@@ -157,14 +157,16 @@ export async function startTestMariaDb({ database = 'ringwire' } = {}): Promise<
   const server = await startServer(
     'ringwire-mariadb-',
     async (dir) => {
-      await run('mariadb-install-db', [
+      const args = [
         '--no-defaults',
         ...asUser,
         `--datadir=${join(dir, 'data')}`,
         '--auth-root-authentication-method=normal',
         '--skip-test-db',
         '--skip-name-resolve',
-      ]);
+      ];
+      // A server that starts removes temporary tables from its temporary folder, also those of others that run: so one of its own.
+      await run('mariadb-install-db', args, { env: { ...process.env, TMPDIR: dir } });
       // mariadbd creates a schema for a folder that it finds in its data folder.
       mkdirSync(join(dir, 'data', database));
     },
@@ -175,6 +177,7 @@ export async function startTestMariaDb({ database = 'ringwire' } = {}): Promise<
           '--no-defaults',
           ...asUser,
           `--datadir=${join(dir, 'data')}`,
+          `--tmpdir=${dir}`,
           `--socket=${join(dir, 'sock')}`,
           `--pid-file=${join(dir, 'pid')}`,
           `--port=${port}`,
