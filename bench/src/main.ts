@@ -6,6 +6,7 @@ import { formatFloodReport } from './flood/report.js';
 import { MEDIA_USAGE, parseMediaOptions } from './media/options.js';
 import { formatMediaReport } from './media/report.js';
 import { BenchUsageError, parseBenchOptions, USAGE } from './options.js';
+import { OUTBOUND_USAGE, parseOutboundOptions } from './outbound/options.js';
 import { formatReport } from './report.js';
 import { parseRoutingOptions, ROUTING_USAGE } from './routing/options.js';
 import { formatSipReport } from './sip/sip-report.js';
@@ -14,7 +15,12 @@ const RESULTS_DIR = fileURLToPath(new URL('../../.data/bench/', import.meta.url)
 
 const progress = (text: string): boolean => process.stderr.write(`${text}\n`);
 const args = process.argv.slice(2);
-const USAGES: Record<string, string> = { flood: FLOOD_USAGE, media: MEDIA_USAGE, routing: ROUTING_USAGE };
+const USAGES: Record<string, string> = {
+  flood: FLOOD_USAGE,
+  media: MEDIA_USAGE,
+  outbound: OUTBOUND_USAGE,
+  routing: ROUTING_USAGE,
+};
 const usage = USAGES[args[0] ?? ''] ?? USAGE;
 
 try {
@@ -33,6 +39,7 @@ try {
 function readOptions() {
   if (args[0] === 'flood') return parseFloodOptions(args.slice(1));
   if (args[0] === 'media') return parseMediaOptions(args.slice(1));
+  if (args[0] === 'outbound') return parseOutboundOptions(args);
   if (args[0] === 'routing') return parseRoutingOptions(args.slice(1));
   return parseBenchOptions(args, process.env);
 }
@@ -49,6 +56,12 @@ async function run(options: ReturnType<typeof readOptions>) {
       const { measureMedia } = await import('./media/measure-media.js');
       const report = await measureMedia(options, progress);
       return { at: report.at, text: formatMediaReport(report), report };
+    }
+    case 'outbound': {
+      const { measureOutbound } = await import('./outbound/measure-outbound.js');
+      const { formatOutboundReport } = await import('./outbound/outbound-report.js');
+      const report = await measureOutbound(options, progress);
+      return { at: report.at, text: formatOutboundReport(report), report };
     }
     case 'routing': {
       const { formatRoutingReport, measureRouting } = await import('./routing/measure-routing.js');

@@ -33,12 +33,13 @@ export interface SipOptions {
 export type BenchOptions = SetupOptions | SipOptions;
 
 /** How to call the benchmark. */
-export const USAGE = `usage: npm run bench -- setup|sip|flood|media|routing [options]
+export const USAGE = `usage: npm run bench -- setup|sip|flood|media|outbound|routing [options]
 
   setup              INVITE → 200 for an application that answers at once, calls of 3 s, at several rates
   sip                the SIP server alone: INVITE, 200, ACK, BYE through a drachtio-srf application
   flood              the SIP server among scanners; its options: npm run bench -- flood --help
   media              the media server alone; its options: npm run bench -- media --help
+  outbound           calls over carriers, sbc-outbound alone; its options: npm run bench -- outbound --help
   routing            decisions, imports and changes with 1,000,000 prefixes; its options: npm run bench -- routing --help
 
   --seconds <n>      seconds of load per rate (default 20; sip: 8)
@@ -68,7 +69,7 @@ export function parseBenchOptions(args: readonly string[], env: NodeJS.ProcessEn
   const [benchmark] = positionals;
   if (positionals.length !== 1 || (benchmark !== 'setup' && benchmark !== 'sip')) {
     throw new BenchUsageError(
-      `the benchmarks are setup, sip, flood, media and routing; not "${positionals.join(' ')}"`,
+      `the benchmarks are setup, sip, flood, media, outbound and routing; not "${positionals.join(' ')}"`,
     );
   }
   const isSip = benchmark === 'sip';

@@ -11,8 +11,13 @@ const STOP_WITHIN_MS = 6_000;
  *
  * @param isNode whether it talks to its parent, and has nothing to say on stderr but errors
  */
-export function startProgram([program = '', ...args]: string[], isNode: boolean): ChildProcess {
+export function startProgram(
+  [program = '', ...args]: string[],
+  isNode: boolean,
+  env: NodeJS.ProcessEnv = process.env,
+): ChildProcess {
   const child = spawn(program, args, {
+    env,
     stdio: ['ignore', 'ignore', ...(isNode ? (['inherit', 'ipc'] as const) : (['ignore'] as const))],
   });
   child.on('error', (error) => process.stderr.write(`${program}: ${error.message}\n`));

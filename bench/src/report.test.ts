@@ -1,6 +1,8 @@
 import t from 'tap';
 import { cpuMs } from './cpu.js';
 import { parseBenchOptions } from './options.js';
+import { parseOutboundOptions } from './outbound/options.js';
+import { underWayMs } from './outbound/scenarios.js';
 import { formatReport } from './report.js';
 import { formatSipReport } from './sip/sip-report.js';
 import { percentile } from './table.js';
@@ -101,6 +103,23 @@ t.test('the report of the SIP server sets ours against the real one, and names w
   t.match(text, /^ringwire +10000 +9\.0 +–$/m);
   t.match(text, /^drachtio +300 +too few to tell +too few to tell$/m);
   t.match(text, /^sip_dialogs +0 +2$/m);
+  t.end();
+});
+
+t.test('outbound: its command line, and what sipp logs of an INVITE', (t) => {
+  t.strictSame(parseOutboundOptions(['outbound', '--rates', '5', '--rtpengine', 'off']), {
+    benchmark: 'outbound',
+    seconds: 10,
+    rates: [5],
+    relay: 'off',
+  });
+  t.throws(() => parseOutboundOptions(['outbound', '--rtpengine', 'maybe']), /--rtpengine/);
+  t.throws(() => parseOutboundOptions(['outbound', '--rates', '0']), /--rates/);
+  const line = 'invite 1795309177.530620 2026-11-22\t00:59:37.532620\t1795309177.532620';
+  t.same(
+    underWayMs([line, 'another line']).map((ms) => ms.toFixed(1)),
+    ['2.0'],
+  );
   t.end();
 });
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findFreePort } from '@ringwire/common/testing/services.js';
@@ -8,7 +8,7 @@ import { DRACHTIO } from '@ringwire/sip-server/test-drachtio.js';
 import { connectApp, heldDialogs, sdp, startServer, until } from '@ringwire/sip-server/test-rig.js';
 import t, { type Test } from 'tap';
 import { CALL, CALLEE, CANCELLED, REGISTRATION, REINVITE, RELIABLE } from './support/sip-scenarios.js';
-import { runSipp, type SippResult, type SippRun } from './support/sipp.js';
+import { isOpen, runSipp, type SippResult, type SippRun } from './support/sipp.js';
 
 const CALLS = 20;
 /** sipp's ways, with the listening point that they speak to. */
@@ -157,11 +157,3 @@ t.test('sipp: calls over UDP where 5 of 100 packets are lost', async (t) => {
   t.ok(result.retransmissions > 0, 'packets were lost');
   await heldDialogs(server, 0);
 });
-
-/** Whether something takes datagrams or connections at a port, as the kernel lists it. */
-function isOpen(protocol: 'udp' | 'tcp', port: number): boolean {
-  // Local address, peer (none), state of a socket that waits: 07 for datagrams, 0A for connections.
-  const local = `[0-9A-F]+:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  const waiting = new RegExp(`^ *\\d+: ${local} [0-9A-F]+:0000 (07|0A) `, 'm');
-  return [protocol, `${protocol}6`].some((table) => waiting.test(readFileSync(`/proc/net/${table}`, 'utf8')));
-}

@@ -158,7 +158,8 @@ ${body}
 ]]></send>`;
 }
 
-function scenario(body: string): string {
+/** A scenario of these elements. */
+export function scenario(body: string): string {
   return `<?xml version="1.0" encoding="UTF-8" ?>
 <!DOCTYPE scenario SYSTEM "sipp.dtd">
 <scenario name="ringwire">${body}

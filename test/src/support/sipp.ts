@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -29,6 +30,8 @@ export interface SippRun {
   limit?: number;
   /** The whole run must be over after this. */
   timeoutMs: number;
+  /** Ends the run at once. */
+  signal?: AbortSignal;
 }
 
 /** What came out of a run. */
@@ -41,6 +44,8 @@ export interface SippResult {
   retransmissions: number;
   /** Response times in ms by call, of the first response timer. */
   responseTimesMs: number[];
+  /** What the scenario's `<log>` actions said, a line each. */
+  logged: string[];
   /** Last lines of the error log: what sipp says about failed calls. */
   errors: string;
 }
@@ -68,19 +73,25 @@ export async function runSipp(run: SippRun): Promise<SippResult> {
     ...(run.mediaPort ? ['-mp', String(run.mediaPort)] : []),
     ...['-trace_err', '-error_file', 'errors.log', '-trace_rtt', '-rtt_freq', '1', '-timer_resol', '1'],
     ...['-trace_stat', '-stf', 'stat.csv', '-fd', '1', '-nostdin', '-aa', '-recv_timeout', '60000'],
+    ...['-trace_logs', '-log_file', 'actions.log'],
     ...['-timeout', `${Math.ceil(run.timeoutMs / 1000)}s`, '-timeout_error', '-default_behaviors', 'all'],
   ];
   const child = spawn('sipp', args, { cwd: dir, stdio: ['ignore', 'ignore', 'ignore'] });
   const kill = setTimeout(() => child.kill('SIGKILL'), run.timeoutMs + 10_000);
+  const stop = (): void => void child.kill('SIGKILL');
+  run.signal?.addEventListener('abort', stop, { once: true });
+  if (run.signal?.aborted) stop();
   const exitCode = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);
   });
   clearTimeout(kill);
+  run.signal?.removeEventListener('abort', stop);
   return {
     exitCode,
     ...(await readStatistics(join(dir, 'stat.csv'))),
     responseTimesMs: await readResponseTimes(dir),
+    logged: (await textOf(join(dir, 'actions.log'))).split('\n').filter(Boolean),
     errors: (await textOf(join(dir, 'errors.log'))).slice(-1_500),
   };
 }
@@ -110,4 +121,12 @@ async function readResponseTimes(dir: string): Promise<number[]> {
 
 async function textOf(file: string): Promise<string> {
   return readFile(file, 'utf8').catch(() => ''); // sipp writes some files only when there is something to say.
+}
+
+/** Whether something takes datagrams or connections at a port, as the kernel lists it. */
+export function isOpen(protocol: 'udp' | 'tcp', port: number): boolean {
+  // Local address, peer (none), state of a socket that waits: 07 for datagrams, 0A for connections.
+  const local = `[0-9A-F]+:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const waiting = new RegExp(`^ *\\d+: ${local} [0-9A-F]+:0000 (07|0A) `, 'm');
+  return [protocol, `${protocol}6`].some((table) => waiting.test(readFileSync(`/proc/net/${table}`, 'utf8')));
 }
