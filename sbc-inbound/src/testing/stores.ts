@@ -16,7 +16,7 @@ import { silentLogger } from '@ringwire/common/testing/logger.js';
 import { seedProvisioning } from '@ringwire/common/testing/provisioned.js';
 import { startTestMariaDb, startTestRedis } from '@ringwire/common/testing/services.js';
 import { until } from '@ringwire/common/testing/until.js';
-import { type RtpengineService, startRtpengine } from '@ringwire/services';
+import { isPortFree, type RtpengineService, startRtpengine } from '@ringwire/services';
 
 /** Where clean-up is registered: a tap test. */
 export interface Teardown {
@@ -35,11 +35,20 @@ export interface Stores {
   event<T extends EventType>(type: T, sipCallId: string): Promise<EventEnvelope<T>>;
 }
 
-/** Media ports of the rtpengine of this process; different ones for files that run side by side. */
-const mediaPorts = () => {
-  const first = 20_000 + (process.pid % 100) * 200;
-  return { first, last: first + 198 };
-};
+/** Ranges of media ports, below those that the kernel gives away. */
+const RANGES = { first: 20_000, ports: 200, count: 63 };
+
+/** Media ports of the rtpengine of this process: different ones for files that run side by side, none that a media server has taken. */
+async function mediaPorts(): Promise<{ first: number; last: number }> {
+  for (let next = 0; next < RANGES.count; next++) {
+    const first = RANGES.first + ((process.pid + next) % RANGES.count) * RANGES.ports;
+    const last = first + RANGES.ports - 2;
+    const samples = [first, first + 50, first + 100, first + 150, last];
+    const free = await Promise.all(samples.map((port) => isPortFree(port, 'udp')));
+    if (free.every(Boolean)) return { first, last };
+  }
+  throw new Error('no range of UDP ports is free');
+}
 
 /** Opens the database of {@link Stores.env}, to change what is provisioned; whoever opens it closes it. */
 export function openSeededDatabase(env: Record<string, string>): Database {
@@ -54,7 +63,7 @@ export async function startStores(t: Teardown): Promise<Stores> {
   const [mysql, redisServer, rtpengine] = await Promise.all([
     startTestMariaDb(),
     startTestRedis(),
-    startRtpengine({ dataDir, ports: mediaPorts() }),
+    startRtpengine({ dataDir, ports: await mediaPorts() }),
   ]);
   const { host, port, user, password, database } = mysql;
   const db = openDatabase({ host, port, user, password, database }, { logger });
