@@ -31,6 +31,7 @@ import { routePreviewRoutes } from './routing/preview-route.js';
 import { rateDeckRoutes } from './routing/rate-deck-routes.js';
 import { createRoutePreview, type RoutePreview } from './routing/route-preview.js';
 import { stirCredentialRoutes } from './stir/routes.js';
+import { trunkRoutes } from './trunks/routes.js';
 import { startWorkers } from './workers/workers.js';
 
 /** What the routes work with. */
@@ -114,6 +115,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   accountRoutes(v1, context);
   applicationRoutes(v1, context);
   carrierRoutes(v1, context);
+  trunkRoutes(v1, context, redis);
   phoneNumberRoutes(v1, context);
   rateDeckRoutes(v1, context);
   routePreviewRoutes(v1, context);

@@ -1,9 +1,10 @@
 import { type OutboundRoutes, openRouting, type ProcessContext, type Routing, readConfig } from '@ringwire/common';
 import { type Edge, openEdge } from '@ringwire/common/sip/edge.js';
 import type { EdgeConfig } from '@ringwire/common/sip/edge-config.js';
-import { type GatewayConfig, gatewayVars } from './config.js';
+import { type GatewayConfig, gatewayVars, type TrunkConfig, trunkVars } from './config.js';
 import { gatewayMetrics } from './gateway-metrics.js';
 import { takeOutboundCalls } from './outbound-calls.js';
+import { openTrunks, type Trunks } from './trunks/trunks.js';
 
 /** A running sbc-outbound. */
 export interface SbcOutbound {
@@ -20,25 +21,27 @@ export interface SbcOutbound {
 export async function openSbcOutbound(
   ctx: ProcessContext,
   config: EdgeConfig,
-  gateways: GatewayConfig = readConfig(gatewayVars, ctx.env),
+  gateways: GatewayConfig & TrunkConfig = readConfig({ ...gatewayVars, ...trunkVars }, ctx.env),
   routes?: OutboundRoutes,
 ): Promise<SbcOutbound> {
   let routing: Routing | undefined;
+  let trunks: Trunks | undefined;
   const edge = await openEdge({
     ctx,
     config,
     role: 'outbound',
     takeCalls: async (open) => {
       const metrics = gatewayMetrics(open.metrics);
-      if (routes !== undefined) return takeOutboundCalls(open, { gateways, routes, metrics });
-      routing = await openRouting(open);
-      takeOutboundCalls(open, { gateways, routes: routing.routes, metrics });
+      if (routes === undefined) routing = await openRouting(open);
+      takeOutboundCalls(open, { gateways, routes: routes ?? routing!.routes, metrics });
+      trunks = openTrunks(open, routing?.health, gateways);
     },
   });
   return {
     edge,
     drain: () => edge.drain(),
     async close() {
+      await trunks?.close();
       await routing?.close();
       await edge.close();
     },

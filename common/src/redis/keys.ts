@@ -58,6 +58,14 @@ export const nonceCountKey = (nonce: string): string => `ringwire:digest-nonce:$
  * jambonz; written by whoever registers trunks.
  */
 export const temporaryGatewaysKey = (ip: string): string => `eph-gw-ip:${ip}`;
+/** Hash of what edges say of a gateway after each OPTIONS: instance id → JSON. Expires when nobody pings it. */
+export const gatewayPingsKey = (sipGatewaySid: string): string => `ringwire:gateway-pings:{${sipGatewaySid}}`;
+/** Hash of what they say together: `state` (`up`, `down`) and `sinceMs`; expires with the reports. */
+export const gatewayPingStateKey = (sipGatewaySid: string): string => `ringwire:gateway-ping-state:{${sipGatewaySid}}`;
+/** Instance id of the process that registers us at carriers; expires when it stops renewing. */
+export const TRUNK_REGISTRAR = 'ringwire:trunk-registrar';
+/** JSON of how the registration over one gateway stands; expires when nobody keeps it. */
+export const trunkRegistrationKey = (sipGatewaySid: string): string => `ringwire:trunk-registration:${sipGatewaySid}`;
 /** Pub/sub channel: provisioning data changed, reload the snapshot. Message: name of the table. */
 export const PROVISIONING_CHANGED = 'ringwire:provisioning-changed';
 
