@@ -25,6 +25,7 @@ import { type CaptureSource, createSipCaptures, type SipCaptures } from './call-
 import { startTimelineHub, type TimelineHub } from './call-history/timeline-hub.js';
 import { timelineRoutes } from './call-history/timeline-routes.js';
 import { carrierRoutes } from './carriers/routes.js';
+import { fraudRoutes } from './fraud/routes.js';
 import { limitRoutes } from './limits/routes.js';
 import { phoneNumberRoutes } from './phone-numbers/routes.js';
 import { routePreviewRoutes } from './routing/preview-route.js';
@@ -122,6 +123,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   limitRoutes(v1, context);
   stirCredentialRoutes(v1, context);
   bannedSourceRoutes(v1, redis);
+  fraudRoutes(v1, context, redis);
   callHistoryRoutes(v1, context);
   timelineRoutes(v1, context);
   const http = await startHttpServer({

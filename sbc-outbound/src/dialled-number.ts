@@ -20,3 +20,15 @@ function formatted(number: string, { e164LeadingPlus, outboundRules }: VoipCarri
   }
   return e164LeadingPlus && /^[1-9]/.test(digits) ? `+${digits}` : digits;
 }
+
+/** The number that a carrier means by one in its own format: what {@link dialledNumber} made is undone. */
+export function numberOf(dialled: string, { techPrefix, outboundRules }: VoipCarrier): string {
+  const number = techPrefix && dialled.startsWith(techPrefix) ? dialled.slice(techPrefix.length) : dialled;
+  const { countryCode, nationalPrefix, internationalPrefix } = outboundRules;
+  if (countryCode === null || number.startsWith('+')) return number;
+  if (internationalPrefix !== '' && number.startsWith(internationalPrefix))
+    return number.slice(internationalPrefix.length);
+  return nationalPrefix !== '' && number.startsWith(nationalPrefix)
+    ? `${countryCode}${number.slice(nationalPrefix.length)}`
+    : number;
+}

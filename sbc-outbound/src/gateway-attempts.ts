@@ -14,6 +14,7 @@ import { splitUri } from '@ringwire/common/sip/uri.js';
 import { type CarrierInviteOptions, carrierInvite, needsRelay, redirectUri } from './carrier-invite.js';
 import { judge } from './failover.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
+import { redirectRefusal } from './toll-fraud.js';
 
 /** What the attempts of one call are made of. */
 export interface GatewayAttemptsOptions extends CarrierInviteOptions {
@@ -186,6 +187,11 @@ export class GatewayAttempts {
       const gateway = own.find((one) => one.isActive && one.outbound && isAt(one, parts.host, parts.port));
       const uri = gateway && redirectUri(contact, carrier, gateway);
       if (!gateway || !uri || this.#redirects.has(uri)) continue;
+      const refusal = redirectRefusal(this.options.snapshot, this.options.call, parts.user ?? '', carrier);
+      if (refusal !== null) {
+        this.options.journal.timeline.warn('routing', `redirect to ${uri} is not followed: ${refusal}`);
+        continue;
+      }
       this.#redirects.add(uri);
       found.push({ carrier, gateway, redirectedTo: uri, why: `redirected; ${why}` });
     }

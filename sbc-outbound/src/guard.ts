@@ -3,7 +3,7 @@ import { type Account, type ProvisioningSnapshot, SIP_HEADERS } from '@ringwire/
 import type { FeatureServerSources } from '@ringwire/common/sip/feature-server-sources.js';
 import { sdpOf } from '@ringwire/common/sip/incoming.js';
 import type { SipRequest } from '@ringwire/common/sip/stack.js';
-import { type Party, partyOf, splitUri, type UriParts } from '@ringwire/common/sip/uri.js';
+import { type Party, partyOf, splitUri, type UriParts, withoutSeparators } from '@ringwire/common/sip/uri.js';
 
 /** How a feature server wants a call to leave. */
 export type Routing = 'phone' | 'user' | 'sip' | 'teams';
@@ -57,11 +57,18 @@ export function guard(
   if (!routing) return refuse(403, `${SIP_HEADERS.routing} must be one of ${ROUTINGS.join(', ')}`, 'no-routing');
   const account = snapshot.accountsBySid.get(accountSid);
   if (!account) return refuse(403, `account ${accountSid} does not exist`, 'unknown-account');
-  const target = splitUri(request.uri);
+  const target = targetOf(request.uri, routing);
   const from = partyOf(request, 'from');
   const sipCallId = request.get('Call-ID');
   const sdp = sdpOf(request);
   if (!target || !from?.tag || !sipCallId || sdp === null) return refuse(400, 'malformed INVITE', 'malformed');
   const callSid = request.get(SIP_HEADERS.callSid) ?? randomUUID();
   return { ok: true, call: { callSid, account, routing, sipCallId, target, from, callerTag: from.tag, sdp } };
+}
+
+/** A number that is called over carriers is told without separators: they must not change its route, its price or whether it may be called. */
+function targetOf(uri: string, routing: Routing): UriParts | null {
+  const target = splitUri(uri);
+  if (routing !== 'phone' || !target?.user) return target;
+  return { ...target, user: withoutSeparators(target.user) };
 }

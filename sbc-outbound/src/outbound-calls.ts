@@ -1,10 +1,14 @@
 import {
   type CallStarted,
+  type FraudGuard,
+  type FraudRefusal,
   type LimitReached,
+  type LimitRefusal,
   limitRefusal,
   nowMs,
   type OutboundRoutes,
   type RouteDecision,
+  type RoutedGateway,
   SIP_HEADERS,
 } from '@ringwire/common';
 import { BridgedCall, type BridgedCallPlan } from '@ringwire/common/sip/bridged-call.js';
@@ -14,7 +18,7 @@ import { reasonHeader } from '@ringwire/common/sip/header-policy.js';
 import { hasRoom } from '@ringwire/common/sip/incoming.js';
 import type { LegFailure } from '@ringwire/common/sip/place-leg.js';
 import { respond } from '@ringwire/common/sip/respond.js';
-import type { SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
+import type { SipHeaders, SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
 import { watchCancel } from '@ringwire/common/sip/two-leg-setup.js';
 import { calledNumber } from '@ringwire/common/sip/uri.js';
 import type { GatewayConfig } from './config.js';
@@ -22,12 +26,14 @@ import { GatewayAttempts } from './gateway-attempts.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
 import { guard, type OutboundCall, type Refusal } from './guard.js';
 import { targetOf } from './target.js';
+import { checkForFraud, refusalHeaders } from './toll-fraud.js';
 
 /** What the way out knows besides the edge. */
 export interface WayOut {
   gateways: GatewayConfig;
   routes: OutboundRoutes;
   metrics: GatewayMetrics;
+  fraud: FraudGuard;
 }
 
 /** Takes INVITEs of feature servers until the process ends. */
@@ -86,29 +92,51 @@ interface GuardedCall {
   attemptedAt: number;
 }
 
-function refuseForLimit(
+function refuseForLimit(edge: Edge, guarded: GuardedCall, reached: LimitReached): void {
+  const { status, reason, metric, headers, alert } = limitRefusal(reached);
+  const all = { ...reasonHeader(reason), ...headers };
+  refuseCall(edge, guarded, { status, phrase: reason, reason, metric, headers: all, alert });
+}
+
+function refuseForFraud(edge: Edge, guarded: GuardedCall, refusal: FraudRefusal): void {
+  const { reason, detail, alert } = refusal;
+  const headers = refusalHeaders(refusal);
+  refuseCall(edge, guarded, { status: 403, reason: detail, metric: `fraud-${reason}`, headers, alert });
+}
+
+/** A refusal that leaves a record and perhaps an alert. */
+interface RecordedRefusal extends Refusal {
+  /** Reason phrase; that of the status when absent. */
+  phrase?: string;
+  headers: SipHeaders;
+  alert: LimitRefusal['alert'];
+}
+
+function refuseCall(
   edge: Edge,
   { request, response, call, attemptedAt }: GuardedCall,
-  reached: LimitReached,
+  { status, phrase, reason, metric, headers, alert }: RecordedRefusal,
 ): void {
-  const { status, reason, metric, headers, alert } = limitRefusal(reached);
   const journal = openJournal(edge, request, call, { attemptedAt, ...nobody(call) });
   journal.started();
   edge.edgeMetrics.rejected(metric);
-  const sent = respond(response, status, reason, { headers: { ...reasonHeader(reason), ...headers } });
+  const sent = respond(response, status, phrase, { headers });
   if (alert) journal.alert(alert);
   journal.timeline.error('routing', `refused with ${status}: ${reason}`, { status, reason: metric });
   if (sent === 0) journal.endedNow({ status: 487, reason: 'Request Terminated', termination: 'caller abandoned' });
-  else journal.endedNow({ status, reason, termination: 'failed', cause: reason });
+  else journal.endedNow({ status, reason: phrase ?? response.reason, termination: 'failed', cause: reason });
 }
 
-async function placeCall(
-  edge: Edge,
-  wayOut: WayOut,
-  { request, response, abandoned, call, attemptedAt }: GuardedCall & { abandoned: AbortSignal },
-): Promise<void> {
+async function placeCall(edge: Edge, wayOut: WayOut, guarded: GuardedCall & { abandoned: AbortSignal }): Promise<void> {
+  const { request, response, abandoned, call, attemptedAt } = guarded;
   const destination =
     call.routing === 'phone' ? byNumber(edge, wayOut, request, call, attemptedAt) : byUri(request, call);
+  const first = destination.ok ? destination.first : undefined;
+  const verdict = await checkForFraud(wayOut.fraud, edge.provisioning.snapshot(), call, first);
+  if (!verdict.ok) {
+    refuseForFraud(edge, guarded, verdict);
+    return;
+  }
   const carried = destination.ok ? destination.carried : nobody(call);
   const journal = openJournal(edge, request, call, { attemptedAt, ...carried });
   journal.started();
@@ -142,6 +170,8 @@ async function placeCall(
 type Destination =
   | {
       ok: true;
+      /** Tried before all others. */
+      first?: RoutedGateway;
       /** What the record says before the first attempt. */
       carried: Pick<CallStarted, 'voipCarrierSid' | 'trunk' | 'remoteHost'>;
       plan(journal: CallJournal): Pick<BridgedCallPlan, 'nextTarget' | 'observer' | 'farEnd' | 'outwardStatus'>;
@@ -184,6 +214,7 @@ function byNumber(
   const { carrier, gateway } = first;
   return {
     ok: true,
+    first,
     carried: { voipCarrierSid: carrier.voipCarrierSid, trunk: carrier.name, remoteHost: gateway.address },
     plan: (journal) => {
       tellOfRoute(journal, decision);

@@ -1,4 +1,12 @@
-import { type OutboundRoutes, openRouting, type ProcessContext, type Routing, readConfig } from '@ringwire/common';
+import {
+  type FraudGuard,
+  fraudGuard,
+  type OutboundRoutes,
+  openRouting,
+  type ProcessContext,
+  type Routing,
+  readConfig,
+} from '@ringwire/common';
 import { type Edge, openEdge } from '@ringwire/common/sip/edge.js';
 import type { EdgeConfig } from '@ringwire/common/sip/edge-config.js';
 import { type GatewayConfig, gatewayVars, type TrunkConfig, trunkVars } from './config.js';
@@ -26,14 +34,18 @@ export async function openSbcOutbound(
 ): Promise<SbcOutbound> {
   let routing: Routing | undefined;
   let trunks: Trunks | undefined;
+  let fraud: FraudGuard | undefined;
   const edge = await openEdge({
     ctx,
     config,
     role: 'outbound',
     takeCalls: async (open) => {
       const metrics = gatewayMetrics(open.metrics);
+      const { redis, logger, instanceId: owner } = open;
+      const deadlineMs = config.CALL_LIMIT_TIMEOUT_MS;
+      fraud = fraudGuard({ redis, logger, metrics: open.metrics, owner, deadlineMs });
       if (routes === undefined) routing = await openRouting(open);
-      takeOutboundCalls(open, { gateways, routes: routes ?? routing!.routes, metrics });
+      takeOutboundCalls(open, { gateways, routes: routes ?? routing!.routes, metrics, fraud });
       trunks = openTrunks(open, routing?.health, gateways);
     },
   });
@@ -42,6 +54,7 @@ export async function openSbcOutbound(
     drain: () => edge.drain(),
     async close() {
       await trunks?.close();
+      fraud?.close();
       await routing?.close();
       await edge.close();
     },

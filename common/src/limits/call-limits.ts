@@ -4,6 +4,7 @@ import type { Metrics } from '../metrics/metrics.js';
 import type { LimitScope } from '../provisioning/rows.js';
 import type { Redis } from '../redis/connection.js';
 import { callPlacesKey, limitToldKey } from '../redis/keys.js';
+import { withinDeadline } from '../redis/within-deadline.js';
 import { RENEW_PLACES, TAKE_PLACES } from './place-scripts.js';
 
 /** Whose limits a call counts against. */
@@ -58,27 +59,6 @@ const scopesOf = (call: CountedCall): { scope: LimitScope; sid: string }[] => [
   ...(call.applicationSid === null ? [] : [{ scope: 'application' as const, sid: call.applicationSid }]),
   { scope: 'service_provider', sid: call.serviceProviderSid },
 ];
-
-/** The answer, or undefined when there is none in time. */
-async function withinDeadline<T>(answer: Promise<T>, deadlineMs: number, onLate: () => void): Promise<T | undefined> {
-  let deadline: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    deadline = setTimeout(() => {
-      // Where this process itself was busy the answer may have come and not been read: two rounds of the event loop read it.
-      setImmediate(() =>
-        setImmediate(() => {
-          if (deadline === undefined) return;
-          onLate();
-          resolve(undefined);
-        }),
-      );
-    }, deadlineMs);
-  });
-  return Promise.race([answer, late]).finally(() => {
-    clearTimeout(deadline);
-    deadline = undefined;
-  });
-}
 
 /** Makes the limits of one process and direction: calls in and calls out are counted apart, as in jambonz. */
 export function callLimits(options: {

@@ -1,3 +1,5 @@
+import type { FraudPolicyRow } from '../fraud/policy.js';
+import { readDestinations } from '../fraud/read-destinations.js';
 import { isEncrypted } from '../secrets/encryption.js';
 import { ADDRESS_BITS, type IpAddress, parseIp } from '../sip/ip-address.js';
 import { readSigningKey, type StirCredential } from '../stir/signer.js';
@@ -363,6 +365,28 @@ export const parseCallLimit = (row: RawRow, scope: LimitScope): CallLimitRow => 
   sid: text(row, `${scope}_sid`),
   quantity: whole(row, 'quantity', 0, 2 ** 31),
 });
+
+const wholeOrNull = (row: RawRow, column: string, min: number, max: number): number | null =>
+  row[column] === null || row[column] === undefined ? null : whole(row, column, min, max);
+
+/** Reads a row of its table; throws on a column that cannot be used. */
+export const parseFraudPolicy = (row: RawRow): FraudPolicyRow => {
+  const list = readDestinations(JSON.parse(json(row, 'destinations') ?? '[]'));
+  if (!list.ok) throw new BadColumn('destinations', `${list.at} ${list.expected}`);
+  return {
+    ownerSid: text(row, 'owner_sid'),
+    setBy: word(row, 'set_by', ['operator', 'service_provider', 'account']),
+    defaultAction: word(row, 'default_action', ['allow', 'deny']),
+    destinations: list.rules,
+    limits: {
+      callsPerMinute: wholeOrNull(row, 'calls_per_minute', 0, MAX_INT),
+      callsPerHour: wholeOrNull(row, 'calls_per_hour', 0, MAX_INT),
+      expensivePrefixesPerHour: wholeOrNull(row, 'expensive_prefixes_per_hour', 0, MAX_INT),
+      expensiveRateMicros: wholeOrNull(row, 'expensive_rate_micros', 0, 2 ** 32 - 1),
+      blockMinutes: whole(row, 'block_minutes', 1, 525_600),
+    },
+  };
+};
 
 /** Reads a row of its table; throws on a column that cannot be used. */
 export const parseStirCredential = (row: RawRow, decrypt: Decrypt): StirCredential => {

@@ -6,6 +6,7 @@ import {
   parseAccount,
   parseApplication,
   parseCallLimit,
+  parseFraudPolicy,
   parseLcr,
   parseLcrCarrierSetEntry,
   parseLcrRoute,
@@ -63,6 +64,7 @@ export async function readProvisioning(
       stirCredentials: await read('stir_credentials', 'stir_credential_sid', (row) =>
         parseStirCredential(row, decrypt),
       ),
+      fraudPolicies: await read('fraud_policies', 'owner_sid', parseFraudPolicy),
       rateDecks: await read('rate_decks', 'rate_deck_sid', parseRateDeck),
       callLimits: [
         ...(await limits('account')),

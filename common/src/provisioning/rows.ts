@@ -1,4 +1,5 @@
 /** Rows of the provisioning tables as the call path wants them: camelCase, typed, hooks attached, secrets decrypted. */
+import type { FraudPolicyRow } from '../fraud/policy.js';
 import type { StirCredential } from '../stir/signer.js';
 
 /** A customer's HTTP(S) or WebSocket address. */
@@ -293,4 +294,6 @@ export interface ProvisioningRows {
   stirCredentials?: StirCredential[];
   /** Absent: nobody is limited. */
   callLimits?: CallLimitRow[];
+  /** Absent: everybody may call everything. */
+  fraudPolicies?: FraudPolicyRow[];
 }

@@ -1,3 +1,4 @@
+import { FraudPolicies } from '../fraud/policy.js';
 import { type CompiledLcr, compileLcrs } from '../routing/lcr.js';
 import { IpNetworkTable, parseIp } from '../sip/ip-address.js';
 import type { StirCredential } from '../stir/signer.js';
@@ -69,6 +70,8 @@ export class ProvisioningSnapshot {
   /** Whether any carrier's calls may come from where we are registered. */
   readonly hasRegistrationTrunks: boolean;
   readonly #callLimits: ReadonlyMap<string, number>;
+  /** What accounts may call, and how often. */
+  readonly fraudPolicies: FraudPolicies;
 
   constructor(
     rows: ProvisioningRows,
@@ -111,6 +114,7 @@ export class ProvisioningSnapshot {
     this.#callLimits = new Map(
       (rows.callLimits ?? []).map(({ scope, sid, quantity }) => [`${scope}:${sid}`, quantity]),
     );
+    this.fraudPolicies = new FraudPolicies(rows.fraudPolicies ?? []);
     this.#inbound = this.#indexGateways(rows.sipGateways);
     const active = rows.voipCarriers.filter((row) => row.isActive);
     const authTrunks = active.filter(

@@ -29,6 +29,18 @@ export const callPlacesKey = (serviceProviderSid: string, direction: string, sco
 /** Exists while an alert about this limit is fresh; in the slot of its counts. */
 export const limitToldKey = (serviceProviderSid: string, scope: string, sid: string): string =>
   `ringwire:limit-told:{${serviceProviderSid}}:${scope}:${sid}`;
+/**
+ * What the toll-fraud guard counts of an account: `calls` (sorted set of its calls out, by time), `prefixes` (of the expensive prefixes that it
+ * called), `block` (why it may not call out, since when, until when; expires with the block), `told` (exists while an alert is fresh). Those of
+ * one service provider share a hash slot.
+ */
+export const fraudKey = (
+  serviceProviderSid: string,
+  accountSid: string,
+  what: 'calls' | 'prefixes' | 'block' | 'told',
+): string => `ringwire:fraud-${what}:{${serviceProviderSid}}:${accountSid}`;
+/** Set of accounts of a service provider that may be blocked; truth is in the block of {@link fraudKey}. */
+export const fraudBlocksKey = (serviceProviderSid: string): string => `ringwire:fraud-blocks:{${serviceProviderSid}}`;
 /** Set of instance ids that have, or had, calls in a {@link ledgerKey} hash. */
 export const LEDGER_OWNERS = 'ringwire:fs-call-owners';
 /** Hash of a feature server's live calls: call sid → what another one must know to send the last call-status hook, as JSON. Gone when its last call is. */

@@ -1,5 +1,6 @@
 import type { SipGateway, VoipCarrier } from '../provisioning/rows.js';
 import type { ProvisioningSnapshot } from '../provisioning/snapshot.js';
+import type { Rate } from './rate-trie.js';
 
 /** What a routing decision may depend on, besides the provisioning snapshot. */
 export interface OutboundRequest {
@@ -24,6 +25,8 @@ export interface RoutedGateway {
   gateway: SipGateway;
   /** Why it stands at this place, for people: `requested by the application; priority 0, weight 2 of 5`. */
   why: string;
+  /** What the carrier takes; null or absent when no rate deck prices the number. */
+  readonly price?: { readonly rate: Rate } | null;
 }
 
 /** A carrier or gateway that could have been meant and is not tried. */

@@ -52,6 +52,7 @@ const INTERNAL = new Set([
   'x-authenticated-user',
   'x-call-started',
   'x-stir',
+  'x-fraud-guard',
   'x-record-all-calls',
   'x-preferred-from-user',
   'x-preferred-from-host',

@@ -16,6 +16,8 @@ export const SIP_HEADERS = {
   stir: 'X-Stir',
   /** Why a call was refused. */
   reason: 'X-Reason',
+  /** Why the toll-fraud guard refused a call: `destination-denied`, `calls-per-minute`, `calls-per-hour` or `expensive-prefixes`. */
+  fraudGuard: 'X-Fraud-Guard',
   /** `phone`, `user`, `sip` or `teams`. */
   routing: 'X-Jambonz-Routing',
 } as const;

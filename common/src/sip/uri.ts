@@ -42,6 +42,12 @@ export function calledNumber(user: string | null): string {
   return number === '' ? 'anonymous' : number;
 }
 
+/** A dialled number without the separators that people write (RFC 3966 §5.1.1); what is no number with separators stays as it is. */
+export function withoutSeparators(user: string): string {
+  const digits = user.replace(/[-.()]/g, '');
+  return /^\+?\d+$/.test(digits) ? digits : user;
+}
+
 /** Who a message says it is from or to. */
 export interface Party {
   /** Without quotes; null when there is none. */

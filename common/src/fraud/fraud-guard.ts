@@ -1,0 +1,207 @@
+import type { Alert } from '../events/types.js';
+import type { Logger } from '../log/logger.js';
+import type { Metrics } from '../metrics/metrics.js';
+import type { Redis } from '../redis/connection.js';
+import { fraudBlocksKey, fraudKey } from '../redis/keys.js';
+import { withinDeadline } from '../redis/within-deadline.js';
+import { isEmergency } from './destinations.js';
+import { type FraudBlock, type FraudLimit, readBlock } from './fraud-blocks.js';
+import { CHECK_CALL } from './fraud-scripts.js';
+import { findHighRisk } from './high-risk.js';
+import { LocalCounts } from './local-counts.js';
+import type { FraudPolicy } from './policy.js';
+
+/** A call out, before any carrier is tried. */
+export interface GuardedCall {
+  /** Tells calls apart. */
+  callSid: string;
+  accountSid: string;
+  serviceProviderSid: string;
+  /** Digits, as {@link dialledDigits} leaves them. */
+  number: string;
+  /** What counts for the account; null: nothing does. */
+  policy: FraudPolicy | null;
+  /** What the first carrier that would be tried takes; null: not known. */
+  price: { rateMicros: number; prefixLength: number } | null;
+}
+
+/** Why a call is refused, in words that programs may look at. */
+export type FraudReason = 'destination-denied' | FraudLimit;
+
+/** The outcome of {@link FraudGuard.check}. */
+export type FraudVerdict = { ok: true } | ({ ok: false } & FraudRefusal);
+
+/** How a call is refused. */
+export interface FraudRefusal {
+  reason: FraudReason;
+  /** For people. */
+  detail: string;
+  /** Seconds until the account may call again; null: this number never. */
+  retryAfterSec: number | null;
+  /** Null while the last alert is fresh. */
+  alert: Omit<Alert, 'accountSid' | 'serviceProviderSid'> | null;
+}
+
+/** Keeps accounts from calling what they should not, and blocks those that call as thieves do. */
+export interface FraudGuard {
+  /** Judges a call and counts it over all processes. Never rejects, and answers within `deadlineMs`. */
+  check(call: GuardedCall): Promise<FraudVerdict>;
+  close(): void;
+}
+
+/** One alert for refused destinations of an account in this time. */
+const ALERT_QUIET_MS = 600_000;
+
+/** Makes the guard of one process. */
+export function fraudGuard(options: {
+  redis: Redis;
+  logger: Logger;
+  metrics: Metrics;
+  /** Names the process in the counts. */
+  owner: string;
+  /** How long a call waits for Redis; then this process's own counts decide. */
+  deadlineMs: number;
+  /** Ms since the epoch, for this process's own counts. @defaultValue Date.now */
+  now?: () => number;
+}): FraudGuard {
+  const { redis, logger, owner, deadlineMs, now = Date.now } = options;
+  const checks = options.metrics.counter({
+    name: 'ringwire_fraud_checks_total',
+    help: 'Calls out that the toll-fraud guard looked at, by what it said',
+    labelNames: ['outcome'],
+  });
+  const unshared = options.metrics.counter({
+    name: 'ringwire_fraud_checks_unshared_total',
+    help: "Calls out that were judged by one process's own counts, because Redis did not answer",
+  });
+  const local = new LocalCounts(now);
+  let taken = 0;
+  /** Whether an answer is overdue: until it is there nobody is asked and nobody waits. */
+  let isHung = false;
+  let isAlone = false;
+
+  const alone = (err?: unknown): void => {
+    unshared.inc();
+    if (isAlone) return;
+    isAlone = true;
+    logger.warn({ err }, 'limits of the toll-fraud guard are counted by this process alone: redis does not answer');
+  };
+  const onReady = (): void => {
+    isHung = false;
+  };
+  redis.on('ready', onReady);
+
+  const ask = async (
+    call: GuardedCall,
+    policy: FraudPolicy,
+    prefix: string,
+    isDenied: boolean,
+  ): Promise<string[] | undefined> => {
+    if (redis.status !== 'ready' || isHung) return undefined;
+    const { serviceProviderSid, accountSid, number } = call;
+    const { limits } = policy;
+    const answer = redis
+      .eval(
+        CHECK_CALL,
+        5,
+        ...(['calls', 'prefixes', 'block', 'told'] as const).map((what) =>
+          fraudKey(serviceProviderSid, accountSid, what),
+        ),
+        fraudBlocksKey(serviceProviderSid),
+        `${call.callSid}/${owner}/${++taken}`,
+        accountSid,
+        limits.callsPerMinute ?? -1,
+        limits.callsPerHour ?? -1,
+        limits.expensivePrefixesPerHour ?? -1,
+        prefix,
+        limits.blockMinutes * 60_000,
+        isDenied ? '1' : '0',
+        ALERT_QUIET_MS,
+        number.slice(0, 64),
+      )
+      .then(
+        (result) => result as string[],
+        (err: unknown) => {
+          logger.debug({ err }, 'toll-fraud guard was not answered');
+          return undefined;
+        },
+      )
+      .finally(() => {
+        isHung = false;
+      });
+    return withinDeadline(answer, deadlineMs, () => {
+      isHung = true;
+    });
+  };
+  const blocked = (policy: FraudPolicy, block: FraudBlock, isNews: boolean): FraudRefusal => {
+    const { accountSid, why, until, number } = block;
+    const words = {
+      'calls-per-minute': `more than ${policy.limits.callsPerMinute} calls out in a minute`,
+      'calls-per-hour': `more than ${policy.limits.callsPerHour} calls out in an hour`,
+      'expensive-prefixes': `more than ${policy.limits.expensivePrefixesPerHour} expensive prefixes called in an hour`,
+    }[why];
+    const end = new Date(until).toISOString();
+    if (isNews) logger.warn({ accountSid, why, until: end, number }, 'account may not call out: possible toll fraud');
+    return {
+      reason: why,
+      detail: `calls out are blocked until ${end}: ${words}`,
+      retryAfterSec: Math.max(1, Math.ceil((until - now()) / 1000)),
+      alert: isNews
+        ? {
+            alertType: 'toll-fraud-block',
+            message: `calls out are blocked until ${end}: ${words}`,
+            detail: `the last number called was ${number}`,
+            targetSid: accountSid,
+          }
+        : null,
+    };
+  };
+  const denied = ({ accountSid, number }: GuardedCall, why: string, isNews: boolean): FraudRefusal => ({
+    reason: 'destination-denied',
+    detail: `${number} may not be called: ${why}`,
+    retryAfterSec: null,
+    alert: isNews
+      ? { alertType: 'toll-fraud-destination', message: `${number} may not be called: ${why}`, targetSid: accountSid }
+      : null,
+  });
+
+  const judge = async (call: GuardedCall, policy: FraudPolicy): Promise<FraudRefusal | null> => {
+    const destination = policy.verdict(call.number);
+    const isDenied = !destination.allowed;
+    if (!isDenied && !policy.hasLimits) return null;
+    const prefix = expensivePrefix(call, policy);
+    const answer = await ask(call, policy, prefix, isDenied);
+    if (answer === undefined) {
+      alone();
+      const { accountSid, number } = call;
+      const found = local.check({ accountSid, number, limits: policy.limits, prefix, isDenied });
+      if (found !== null) return blocked(policy, found.block, found.isNews);
+      return destination.allowed ? null : denied(call, destination.why, false);
+    }
+    isAlone = false;
+    const [outcome, fact, news] = answer;
+    const block = outcome === 'blocked' ? readBlock(call.accountSid, fact) : null;
+    local.remember(call.accountSid, block);
+    if (block !== null) return blocked(policy, block, news === '1');
+    return destination.allowed ? null : denied(call, destination.why, fact === '1');
+  };
+
+  return {
+    async check(call) {
+      const { policy } = call;
+      if (policy === null || isEmergency(call.number)) return { ok: true };
+      const refusal = await judge(call, policy);
+      checks.inc({ outcome: refusal?.reason ?? 'allowed' });
+      return refusal === null ? { ok: true } : { ok: false, ...refusal };
+    },
+    close: () => void redis.off('ready', onReady),
+  };
+}
+
+/** The prefix under which an expensive call counts: that of its price, else of the list of high risk; empty when it is not expensive. */
+function expensivePrefix({ number, price }: GuardedCall, { limits }: FraudPolicy): string {
+  if (price !== null && limits.expensiveRateMicros !== null) {
+    return price.rateMicros >= limits.expensiveRateMicros ? number.slice(0, price.prefixLength) : '';
+  }
+  return findHighRisk(number)?.prefix ?? '';
+}
