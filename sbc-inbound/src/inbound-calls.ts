@@ -17,6 +17,7 @@ import type { TemporaryGateways } from './admission/temporary-gateways.js';
 import type { Destination, Invite, Rejection } from './admission/types.js';
 import { addressOfFeatureServer, headersToFeatureServer } from './feature-server-leg.js';
 import { type FeatureServers, mayTryNext } from './feature-servers.js';
+import { referToOf } from './refer-to.js';
 import { type CallerChecks, refuseCaller } from './stir/caller-check.js';
 
 /** What taking calls needs besides the edge. */
@@ -219,6 +220,7 @@ async function connect(
     watchedSide: 'b',
     watchedGone: (target) => target.gone,
     farEnd: 'feature server',
+    refer: { referTo: (uri) => referToOf(uri, leg.request, destination.carrier, edge.provisioning.snapshot()) },
   });
   await call.run().finally(() => current?.release());
 }

@@ -29,12 +29,14 @@ t.before(async () => {
 
 const CARRIER = { register_username: 'me', register_password: 'secret' };
 
-/** A gateway whose nonces are good for one request: whatever comes without a fresh one is challenged, BYE too. */
+/** A gateway whose nonces are good for one request: whatever comes without a fresh one is challenged, re-INVITE and BYE too. */
 interface OnceGateway extends TestGateway {
   /** Legs that were answered. */
   readonly legs: Dialog[];
   /** What each BYE was answered with. */
   readonly byes: number[];
+  /** What each re-INVITE was answered with. */
+  readonly reinvites: number[];
 }
 
 /** Opens one that answers with the given SDP. */
@@ -52,6 +54,7 @@ async function startOnceGateway(t: Parameters<typeof startGateway>[0], sdp: stri
   };
   const legs: Dialog[] = [];
   const byes: number[] = [];
+  const reinvites: number[] = [];
   const gateway = await startGateway(t, (call) => {
     if (!isProved(call.request)) {
       call.reject(401, undefined, { 'WWW-Authenticate': challenge(call.request) });
@@ -62,13 +65,14 @@ async function startOnceGateway(t: Parameters<typeof startGateway>[0], sdp: stri
     const receive = leg.receive.bind(leg);
     leg.receive = (transaction) => {
       const { request } = transaction;
-      const proved = request.method !== 'BYE' || isProved(request);
+      const proved = !/^(BYE|INVITE)$/.test(request.method) || isProved(request);
+      if (request.method === 'INVITE') reinvites.push(proved ? 200 : 401);
       if (request.method === 'BYE') byes.push(proved ? 200 : 401);
       if (proved) receive(transaction);
       else transaction.respond(transaction.makeResponse(401).add('WWW-Authenticate', challenge(request)));
     };
   });
-  return Object.assign(gateway, { legs, byes });
+  return Object.assign(gateway, { legs, byes, reinvites });
 }
 
 t.test('nonces that are good once: the BYE is challenged again and sent again, and the leg ends', async (t) => {
@@ -77,6 +81,28 @@ t.test('nonces that are good once: the BYE is challenged again and sent again, a
   (await call.dialog).destroy({}, () => {});
   await until('the leg is over', () => gateway.legs[0]?.isEnded === true);
   t.same(gateway.byes, [401, 200]);
+  await until('calls are gone', () => sbc.edge.calls.size === 0);
+});
+
+t.test('a re-INVITE that the carrier challenges is sent again with proof, with an offer and without', async (t) => {
+  const gateway = await startOnceGateway(t, audio.sdp);
+  const call = dial(fs, server, await rows.add({ carrier: CARRIER, gateways: [gateway] }));
+  const dialog = await call.dialog;
+  const headers = { Contact: dialog.local.contact, 'Content-Type': 'application/sdp' };
+  const reinvite = (body?: string): Promise<number> =>
+    new Promise((resolve, reject) =>
+      dialog.request({ method: 'INVITE', headers, ...(body ? { body } : { noAck: true }) }, (error, response, ack) => {
+        if (error || !response) return reject(error);
+        ack?.({ body: fs.sdp });
+        if (response.status >= 200) resolve(response.status);
+      }),
+    );
+  t.equal(await reinvite(fs.sdp), 200);
+  t.equal(await reinvite(), 200);
+  t.same(gateway.reinvites, [401, 200, 401, 200]);
+  await until('the ACK has come through', () => gateway.legs[0]?.remoteSdp.includes('m=audio'));
+  dialog.destroy({}, () => {});
+  await until('the leg is over', () => gateway.legs[0]?.isEnded === true);
   await until('calls are gone', () => sbc.edge.calls.size === 0);
 });
 

@@ -13,11 +13,13 @@ export type SessionState = 'alive' | 'gone' | 'silent';
 export interface MediaSession {
   /**
    * SDP from one side as it goes to the other. `tag` is the sender's SIP tag. `far` says how media is to travel there, from now on;
-   * without it as before, at first plain.
+   * without it as before, at first plain. `flags` are more of rtpengine's flags, for this offer only.
    */
-  offer(from: Side, sdp: string, tag: string, far?: FarMedia): Promise<string>;
+  offer(from: Side, sdp: string, tag: string, far?: FarMedia, flags?: readonly string[]): Promise<string>;
   /** The other side's answer to that offer, as it goes back. */
   answer(from: Side, sdp: string, tag: string): Promise<string>;
+  /** Keeps the sound and the keys of a side from the other, or lets them through again. Does nothing where nothing is relayed. */
+  mute(side: Side, isMuted: boolean): Promise<void>;
   /**
    * Asks the relay whether it still has the session; `silent` when it does not answer. `alive` before an offer, after
    * {@link delete} and where nothing is relayed. Never throws.
@@ -47,7 +49,13 @@ export function directRelay(): MediaRelay {
   const unchanged = async (_from: Side, sdp: string): Promise<string> => sdp;
   return {
     isRelaying: false,
-    session: () => ({ offer: unchanged, answer: unchanged, state: async () => 'alive', delete: async () => {} }),
+    session: () => ({
+      offer: unchanged,
+      answer: unchanged,
+      mute: async () => {},
+      state: async () => 'alive',
+      delete: async () => {},
+    }),
     ping: async () => {},
     sessions: 0,
     description: 'direct',
@@ -69,17 +77,19 @@ class RtpengineSession implements MediaSession {
     private readonly options: { direction?: readonly [a: string, b: string]; logger: Logger; live: Set<MediaSession> },
   ) {}
 
-  offer(from: Side, sdp: string, tag: string, far?: FarMedia): Promise<string> {
+  offer(from: Side, sdp: string, tag: string, far?: FarMedia, flags: readonly string[] = []): Promise<string> {
     return this.#inTurn(async () => {
       this.options.live.add(this);
       if (from === 'a') this.#profiles.a = profileOf(sdp);
       if (far) this.#profiles[other(from)] = far;
       this.#tags[from] = tag;
       const direction = this.options.direction;
+      const params = relayParams(this.#profiles[other(from)]);
       return this.#rewrite('offer', sdp, {
         'from-tag': tag,
         ...this.#toTag(from),
-        ...relayParams(this.#profiles[other(from)]),
+        ...params,
+        flags: [...((params.flags as string[] | undefined) ?? []), ...flags],
         ...codecParams(this.#profiles[other(from)]),
         ...(direction ? { direction: from === 'a' ? [...direction] : [...direction].reverse() } : {}),
       });
@@ -95,6 +105,14 @@ class RtpengineSession implements MediaSession {
         'to-tag': tag,
         ...relayParams(this.#profiles[offerer]),
       });
+    });
+  }
+
+  mute(side: Side, isMuted: boolean): Promise<void> {
+    return this.#inTurn(async () => {
+      const from = { 'call-id': this.callId, 'from-tag': this.#tags[side] ?? '' };
+      await this.ng.send(isMuted ? 'blockMedia' : 'unblockMedia', from);
+      await this.ng.send(isMuted ? 'blockDTMF' : 'unblockDTMF', from);
     });
   }
 

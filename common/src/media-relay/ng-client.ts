@@ -3,8 +3,18 @@ import { createRequire } from 'node:module';
 import type { Logger } from '../log/logger.js';
 import { RelayRefusedError, RelayUnreachableError } from './errors.js';
 
-/** The `ng` commands that Ringwire uses. */
-export type NgCommand = 'offer' | 'answer' | 'delete' | 'ping' | 'query' | 'list';
+/** The `ng` commands that Ringwire uses, as rtpengine-client names them. */
+export type NgCommand =
+  | 'offer'
+  | 'answer'
+  | 'delete'
+  | 'ping'
+  | 'query'
+  | 'list'
+  | 'blockMedia'
+  | 'unblockMedia'
+  | 'blockDTMF'
+  | 'unblockDTMF';
 
 /** What can stand in an `ng` request or answer. */
 export type NgValue = string | number | NgValue[] | { [key: string]: NgValue };

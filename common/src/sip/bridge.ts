@@ -3,7 +3,9 @@ import type { MediaSession, Side } from '../media-relay/media-relay.js';
 import { LinkLostError, NoResponseError } from './errors.js';
 import { customHeaders, reasonHeader } from './header-policy.js';
 import { hangUp, sendInDialog } from './in-dialog.js';
+import { answerRefer, type ReferRules } from './refer.js';
 import { respond } from './respond.js';
+import { type Legs, otherSide, SessionChanges } from './session-changes.js';
 import type { SipDialog, SipHeaders, SipMessageView, SipRequest, SipResponse } from './stack.js';
 import type { TwoLegs } from './two-leg-setup.js';
 
@@ -19,47 +21,64 @@ export interface BridgeEnd {
 export interface BridgeObserver {
   /** A re-INVITE, INFO or other request was passed on (or not); `status` is what its sender got. */
   relayed?(from: Side, method: string, status: number, detail: Record<string, unknown>): void;
+  /** Another dialog has taken the place of a side's. */
+  replaced?(side: Side, by: string): void;
+}
+
+/** What a bridge is made of besides its legs. */
+export interface BridgeOptions {
+  media: MediaSession;
+  lost: AbortSignal;
+  observer: BridgeObserver;
+  /** The side on which a feature server is. It may transfer, mute, and move the media. */
+  inner: Side;
+  refer: ReferRules;
+  /** Called once, before anything is sent: the record is safe even when a BYE hangs. */
+  onEnd(end: BridgeEnd): void;
 }
 
 /** Headers that carry the meaning of some methods and go along with them. */
 const METHOD_HEADERS: Record<string, readonly string[]> = {
-  REFER: ['Refer-To', 'Referred-By'],
+  REFER: ['Refer-To', 'Referred-By', 'Refer-Sub', 'User-Agent'],
   NOTIFY: ['Event', 'Subscription-State'],
+  OPTIONS: ['Accept'],
 };
+/** `X-Reason` of an INFO by which a feature server silences the far end, or lets it be heard again. */
+const MUTE = /^(un)?mute/i;
 
 /**
- * Two dialogs and their media, joined until one of them ends: BYE, re-INVITE, INFO, REFER, MESSAGE and NOTIFY go from each
- * to the other with their bodies and custom headers, and the answers go back.
+ * Two dialogs and their media, joined until one of them ends: BYE, re-INVITE, UPDATE, INFO, REFER, MESSAGE, OPTIONS and NOTIFY go
+ * from each to the other with their bodies and custom headers, and the answers go back.
  */
 export class Bridge {
-  readonly #legs: Record<Side, SipDialog>;
-  readonly #onEnd: (end: BridgeEnd) => void;
+  readonly #legs: Legs;
+  readonly #changes: SessionChanges;
   #ended = false;
   #closed: Promise<void> = Promise.resolve();
 
   constructor(
     legs: TwoLegs,
-    private readonly options: {
-      media: MediaSession;
-      lost: AbortSignal;
-      observer: BridgeObserver;
-      /** Called once, before anything is sent: the record is safe even when a BYE hangs. */
-      onEnd(end: BridgeEnd): void;
-    },
+    private readonly options: BridgeOptions,
   ) {
+    const { media, lost, inner } = options;
     this.#legs = { a: legs.caller, b: legs.callee };
-    this.#onEnd = options.onEnd;
+    this.#changes = new SessionChanges({ legs: this.#legs, media, lost, inner });
     this.#join('a');
     this.#join('b');
     legs.caller.queueRequests = false;
     // A BYE may have come while the call was being connected.
     for (const side of ['a', 'b'] as const) {
-      if (!this.#legs[side].connected) queueMicrotask(() => this.#ended || this.#byeFrom(side, {}));
+      if (!this.#legs[side].connected) queueMicrotask(() => this.#ended || this.#byeFrom(side, undefined));
     }
   }
 
   leg(side: Side): SipDialog {
     return this.#legs[side];
+  }
+
+  /** Offers and answers of this call. */
+  get changes(): SessionChanges {
+    return this.#changes;
   }
 
   get ended(): boolean {
@@ -81,24 +100,39 @@ export class Bridge {
     return this.#finish({ by: 'platform', why }, {}, []);
   }
 
+  /** Puts a dialog in the place of a side's, which gets a BYE. `sdp` is what the new one's peer gave. */
+  replace(side: Side, dialog: SipDialog, sdp: string): void {
+    const old = this.#legs[side];
+    old.removeAllListeners();
+    this.#legs[side] = dialog;
+    this.#changes.replaced(side, sdp);
+    this.#join(side);
+    void hangUp(old, {}, this.options.lost);
+    this.options.observer.replaced?.(side, dialog.sip.callId);
+    if (!dialog.connected) queueMicrotask(() => this.#ended || this.#byeFrom(side, undefined));
+  }
+
   #join(side: Side): void {
     const leg = this.#legs[side];
-    leg.on('destroy', (bye: SipMessageView | undefined) => this.#byeFrom(side, bye ? customHeaders(bye) : {}));
-    leg.on('modify', (request, response) => void this.#reinvite(side, request, response));
-    for (const event of ['info', 'refer', 'message', 'notify'] as const) {
-      leg.on(event, (request, response) => void this.#relay(side, request, response));
+    leg.on('destroy', (bye: SipMessageView | undefined) => this.#byeFrom(side, bye));
+    for (const event of ['modify', 'update'] as const) {
+      leg.on(event, (request, response) => void this.#modify(side, request, response));
+    }
+    for (const event of ['info', 'refer', 'message', 'notify', 'options'] as const) {
+      leg.on(event, (request, response) => void this.#take(side, request, response));
     }
   }
 
-  #byeFrom(side: Side, headers: SipHeaders): void {
+  #byeFrom(side: Side, bye: SipMessageView | undefined): void {
+    const headers = bye ? customHeaders(bye) : {};
     const reason = Object.entries(headers).find(([name]) => name.toLowerCase() === 'reason')?.[1];
-    void this.#finish({ by: side, why: 'BYE', ...(reason ? { reason } : {}) }, headers, [side === 'a' ? 'b' : 'a']);
+    void this.#finish({ by: side, why: 'BYE', ...(reason ? { reason } : {}) }, headers, [otherSide(side)]);
   }
 
   #finish(end: BridgeEnd, headers: SipHeaders, byes: readonly Side[]): Promise<void> {
     if (this.#ended) return this.#closed;
     this.#ended = true;
-    this.#onEnd(end);
+    this.options.onEnd(end);
     const { lost, media } = this.options;
     this.#closed = Promise.all([...byes.map((side) => hangUp(this.#legs[side], headers, lost)), media.delete()]).then(
       () => {
@@ -109,59 +143,53 @@ export class Bridge {
     return this.#closed;
   }
 
-  async #reinvite(from: Side, request: SipRequest, response: SipResponse): Promise<void> {
-    const own = this.#legs[from];
-    if (!request.body) {
-      // A session refresh, or a request for our offer: what we have is what we offer.
-      this.#accept(own, response, own.local.sdp);
-      return;
-    }
-    await this.#guard(from, request, response, async () => {
-      const to = from === 'a' ? 'b' : 'a';
-      const peer = this.#legs[to];
-      const { media, lost } = this.options;
-      const offer = await media.offer(from, request.body, own.sip.remoteTag);
-      const headers = { ...customHeaders(request), Contact: peer.local.contact, 'Content-Type': 'application/sdp' };
-      const answer = await sendInDialog(peer, { method: 'INVITE', body: offer, headers }, { lost });
-      if (answer.status >= 300) {
-        return respond(response, answer.status, answer.reason, { headers: customHeaders(answer) });
-      }
-      peer.local.sdp = offer;
-      peer.remote.sdp = answer.body;
-      const sdp = await media.answer(to, answer.body, peer.sip.remoteTag);
-      own.local.sdp = sdp;
-      this.#accept(own, response, sdp, customHeaders(answer));
-      return 200;
-    });
-  }
-
-  #accept(leg: SipDialog, response: SipResponse, body: string, headers: SipHeaders = {}): void {
-    respond(response, 200, 'OK', {
-      body,
-      headers: { ...headers, Contact: leg.local.contact, 'Content-Type': 'application/sdp' },
-    });
-  }
-
-  #relay(from: Side, request: SipRequest, response: SipResponse): Promise<void> {
+  #modify(from: Side, request: SipRequest, response: SipResponse): Promise<void> {
     return this.#guard(from, request, response, async () => {
-      const peer = this.#legs[from === 'a' ? 'b' : 'a'];
-      const answer = await sendInDialog(
-        peer,
-        {
-          method: request.method,
-          headers: { ...customHeaders(request), ...methodHeaders(request), ...contentType(request) },
-          ...(request.body ? { body: request.body } : {}),
-        },
-        { lost: this.options.lost },
-      );
-      return respond(response, answer.status, answer.reason, {
-        headers: { ...customHeaders(answer), ...contentType(answer) },
-        ...(answer.body ? { body: answer.body } : {}),
-      });
+      const status = await this.#changes.modify(from, request, response);
+      // RFC 3261 §12.2.1.2: the other side does not know the dialog any more.
+      if (status === 481 || status === 408)
+        this.#gone(otherSide(from), `${request.method} was answered with ${status}`);
+      return status;
     });
   }
 
-  /** Runs the relaying of one request; whatever goes wrong, its sender gets an answer. */
+  #gone(side: Side, why: string): void {
+    void this.#finish({ by: side, why }, {}, ['a', 'b']);
+  }
+
+  #take(from: Side, request: SipRequest, response: SipResponse): Promise<void> {
+    const { inner, media, refer } = this.options;
+    return this.#guard(from, request, response, async () => {
+      const word = request.get('X-Reason') ?? '';
+      if (from !== inner) return this.#relay(from, request, response);
+      if (request.method === 'INFO' && MUTE.test(word)) {
+        await media.mute(otherSide(inner), !/^un/i.test(word));
+        return respond(response, 200);
+      }
+      if (request.method !== 'REFER') return this.#relay(from, request, response);
+      const verdict = await answerRefer(request, refer);
+      if (verdict.do === 'pass') return this.#relay(from, request, response, { 'Refer-To': verdict.referTo });
+      return respond(response, verdict.status, undefined, { headers: reasonHeader(verdict.why) });
+    });
+  }
+
+  async #relay(from: Side, request: SipRequest, response: SipResponse, own: SipHeaders = {}): Promise<number> {
+    const answer = await sendInDialog(
+      this.#legs[otherSide(from)],
+      {
+        method: request.method,
+        headers: { ...customHeaders(request), ...methodHeaders(request), ...contentType(request), ...own },
+        ...(request.body ? { body: request.body } : {}),
+      },
+      { lost: this.options.lost },
+    );
+    return respond(response, answer.status, answer.reason, {
+      headers: { ...customHeaders(answer), ...contentType(answer) },
+      ...(answer.body ? { body: answer.body } : {}),
+    });
+  }
+
+  /** Runs the handling of one request; whatever goes wrong, its sender gets an answer. */
   async #guard(from: Side, request: SipRequest, response: SipResponse, work: () => Promise<number>): Promise<void> {
     let status: number;
     let detail: Record<string, unknown> = {};

@@ -11,6 +11,7 @@ import type { SipLink } from './link.js';
 import type { LiveCalls } from './live-calls.js';
 import { acceptedBye, type Orphans, orphanBye } from './orphans.js';
 import type { LegFailure, LegTarget } from './place-leg.js';
+import type { ReferRules } from './refer.js';
 import { type RelayWatch, watchRelay } from './relay-watch.js';
 import { respond } from './respond.js';
 import type { SipHeaders, SipRequest, SipResponse } from './stack.js';
@@ -56,6 +57,8 @@ export interface BridgedCallPlan {
   outwardStatus?(failure: LegFailure): number | undefined;
   /** What the far end is called on the timeline. */
   farEnd: string;
+  /** How transfers by the feature server are done. */
+  refer?: ReferRules;
 }
 
 /**
@@ -235,7 +238,13 @@ export class BridgedCall {
       const bridge = new Bridge(legs, {
         media: this.#media,
         lost: this.#lost,
-        observer: { relayed: (from, method, status, detail) => this.#relayed(from, method, status, detail) },
+        observer: {
+          relayed: (from, method, status, detail) => this.#relayed(from, method, status, detail),
+          replaced: (side, by) =>
+            journal.timeline.info('sip', `another leg takes the place of the ${partyAt(side)}'s`, { sipCallId: by }),
+        },
+        inner: plan.watchedSide,
+        refer: plan.refer ?? {},
         onEnd: (end) => {
           this.#bridgeEnded(end);
           // `closed` is set right after this returns.
@@ -306,13 +315,20 @@ export class BridgedCall {
       this.#end(200, 'OK', 'platform failure', failure);
       return;
     }
-    this.journal.timeline.info('sip', `BYE from the ${partyAt(end.by)}`);
-    this.#end(200, 'OK', end.by === 'a' ? 'caller hungup' : 'called party hungup');
+    const cause = end.why === 'BYE' ? unrefreshed(end.reason) : end.why;
+    if (cause === undefined) this.journal.timeline.info('sip', `BYE from the ${partyAt(end.by)}`);
+    else this.journal.timeline.warn('sip', `the ${partyAt(end.by)} is gone: ${cause}`);
+    this.#end(200, 'OK', end.by === 'a' ? 'caller hungup' : 'called party hungup', cause);
   }
 
   #end(status: number, reason: string, termination: TerminationReason, cause?: string): void {
     this.journal.endedNow({ status, reason, termination, ...(cause ? { cause } : {}) });
   }
+}
+
+/** Our SIP server ends the dialog of a peer that does not refresh its session (RFC 4028 §10) and tells by the Reason of its BYE. */
+function unrefreshed(reason: string | undefined): string | undefined {
+  return /session timer expired/i.test(reason ?? '') ? 'its session timer expired' : undefined;
 }
 
 /** The status that the caller gets for a failure. */

@@ -74,7 +74,7 @@ export function isInternalHeader(name: string): boolean {
 }
 
 /** Folded lines become one line (RFC 3261 §7.3.1); null for values with other control characters, which are dropped. */
-function oneLine(value: string): string | null {
+export function oneLine(value: string): string | null {
   const unfolded = value.replace(/\r\n[ \t]+/g, ' ');
   // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these must not reach the other leg.
   return /[\u0000-\u0008\u000a-\u001f\u007f]/.test(unfolded) ? null : unfolded;

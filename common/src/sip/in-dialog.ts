@@ -45,24 +45,61 @@ export function lastCseq(dialog: SipDialog): number {
   return Math.max(highestCseq.get(dialog) ?? 0, dialog.type === 'uac' ? cseqOf(dialog.req) : 0);
 }
 
+/** A request to send in a dialog. */
+export interface DialogRequest {
+  method: string;
+  headers?: SipHeaders;
+  body?: string;
+}
+
+/** How long to wait, and for what else. */
+export interface DialogRequestLimits {
+  lost: AbortSignal;
+  /** @defaultValue {@link IN_DIALOG_DEADLINE_MS} */
+  deadlineMs?: number;
+}
+
 /**
  * Sends a request in a dialog and resolves to its final response, whatever its status; a 2xx of a re-INVITE is acknowledged.
  *
  * @throws NoResponseError, LinkLostError, RequestFailedError
  */
-export function sendInDialog(
+export async function sendInDialog(
   dialog: SipDialog,
-  request: { method: string; headers?: SipHeaders; body?: string },
-  { lost, deadlineMs = IN_DIALOG_DEADLINE_MS }: { lost: AbortSignal; deadlineMs?: number },
+  request: DialogRequest,
+  limits: DialogRequestLimits,
 ): Promise<SipResponse> {
+  return (await exchange(dialog, request, limits)).response;
+}
+
+/**
+ * Sends a re-INVITE without offer. `ack` is there when the response is a 200: whoever gets it must acknowledge, with an answer to the offer.
+ *
+ * @throws NoResponseError, LinkLostError, RequestFailedError
+ */
+export function askForOffer(
+  dialog: SipDialog,
+  headers: SipHeaders,
+  limits: DialogRequestLimits,
+): Promise<{ response: SipResponse; ack?: (answer: string) => void }> {
+  return exchange(dialog, { method: 'INVITE', headers, noAck: true }, limits);
+}
+
+function exchange(
+  dialog: SipDialog,
+  request: DialogRequest & { noAck?: boolean },
+  { lost, deadlineMs = IN_DIALOG_DEADLINE_MS }: DialogRequestLimits,
+): Promise<{ response: SipResponse; ack?: (answer: string) => void }> {
   const { method } = request;
   return new Promise((resolve, reject) => {
+    let settled = false;
     const onLost = (): void => done(() => reject(new LinkLostError('connection to the SIP server lost', { method })));
     const timer = setTimeout(
       () => done(() => reject(new NoResponseError(`no response to ${method}`, { method, elapsedMs: deadlineMs }))),
       deadlineMs,
     );
     const done = (settle: () => void): void => {
+      settled = true;
       clearTimeout(timer);
       lost.removeEventListener('abort', onLost);
       settle();
@@ -72,7 +109,7 @@ export function sendInDialog(
     const proof = proofs.get(dialog);
     const challenges = new Set<string>();
     const send = (): void =>
-      dialog.request(withProof(request, proof), (cause, response) => {
+      dialog.request(withProof(request, proof), (cause, response, sendAck) => {
         if (cause || !response) {
           done(() =>
             reject(new RequestFailedError(`${method} was not sent`, { method, cause: String(cause) }, { cause })),
@@ -82,17 +119,53 @@ export function sendInDialog(
         // drachtio-srf calls back for provisional responses too.
         if (response.status < 200) return;
         highestCseq.set(dialog, Math.max(lastCseq(dialog), cseqOf(response)));
-        if (proof?.client.learn(response, challenges)) send();
-        else done(() => resolve(response));
+        const ack = sendAck && ((answer: string) => sendAck({ body: answer }));
+        // Nobody waits any more, but the peer's session must not hang: it stays as it was.
+        if (settled) ack?.(dialog.local.sdp);
+        else if (proof?.client.learn(response, challenges)) send();
+        else done(() => resolve({ response, ...(ack ? { ack } : {}) }));
       });
     send();
   });
 }
 
-function withProof(
-  request: { method: string; headers?: SipHeaders; body?: string },
-  proof: DialogProof | undefined,
-): { method: string; headers?: SipHeaders; body?: string } {
+/**
+ * The ACK of the 2xx to a re-INVITE that the peer sent; call it before the 2xx goes out.
+ *
+ * @throws NoResponseError when the dialog ends or the time is over before, LinkLostError
+ */
+export function nextAck(
+  dialog: SipDialog,
+  reinvite: SipMessageView,
+  { lost, deadlineMs }: Required<DialogRequestLimits>,
+): Promise<SipMessageView> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      clearTimeout(timer);
+      lost.removeEventListener('abort', onLost);
+      dialog.off('ack', onAck);
+      dialog.off('destroy', onEnd);
+    };
+    const fail = (error: Error): void => {
+      stop();
+      reject(error);
+    };
+    const onAck = (ack: SipMessageView): void => {
+      if (cseqOf(ack) !== cseqOf(reinvite)) return;
+      stop();
+      resolve(ack);
+    };
+    const onEnd = (): void => fail(new NoResponseError('the dialog ended before the ACK'));
+    const onLost = (): void => fail(new LinkLostError('connection to the SIP server lost', { method: 'ACK' }));
+    const timer = setTimeout(() => fail(new NoResponseError('no ACK', { elapsedMs: deadlineMs })), deadlineMs);
+    if (lost.aborted) return onLost();
+    lost.addEventListener('abort', onLost, { once: true });
+    dialog.on('ack', onAck);
+    dialog.on('destroy', onEnd);
+  });
+}
+
+function withProof<T extends DialogRequest>(request: T, proof: DialogProof | undefined): T {
   if (!proof) return request;
   const { method, headers, body = '' } = request;
   return { ...request, headers: { ...headers, ...proof.client.headersFor({ method, uri: proof.uri, body }) } };

@@ -72,14 +72,17 @@ export interface SipDialog {
   set queueRequests(value: boolean);
   on(event: 'destroy', listener: (bye: SipMessageView) => void): this;
   on(
-    event: 'modify' | 'info' | 'refer' | 'message' | 'notify' | 'options',
+    event: 'modify' | 'update' | 'info' | 'refer' | 'message' | 'notify' | 'options',
     listener: (request: SipRequest, response: SipResponse) => void,
   ): this;
+  on(event: 'ack', listener: (ack: SipRequest) => void): this;
   once(event: 'ack', listener: (ack: SipRequest) => void): this;
+  off(event: 'ack' | 'destroy', listener: (message: SipRequest) => void): this;
   destroy(options: { headers?: SipHeaders }, callback: (error: unknown) => void): unknown;
+  /** `ack` is given with a 200 to an INVITE that was sent with `noAck` and without body: it is then the caller's to send. */
   request(
-    options: { method: string; headers?: SipHeaders; body?: string },
-    callback: (error: unknown, response?: SipResponse) => void,
+    options: { method: string; headers?: SipHeaders; body?: string; noAck?: boolean },
+    callback: (error: unknown, response?: SipResponse, ack?: (options: { body: string }) => void) => void,
   ): void;
   removeAllListeners(): this;
 }

@@ -21,6 +21,8 @@ export interface TestFeatureServer {
   readonly server: ServerProcess;
   /** What it answers with. */
   readonly sdp: string;
+  /** RTP packets that came, of all calls. */
+  received(): number;
   /** INVITEs that came, in order. */
   readonly invites: SipRequest[];
   /** Replaces what is done with INVITEs; by default they are answered with an echo. */
@@ -67,6 +69,7 @@ export async function startFeatureServer(t: Teardown, stores: Stores, instanceId
     stack,
     server,
     sdp: echo.sdp,
+    received: echo.received,
     invites: [],
     onInvite: (request, response) => void featureServer.answer(request, response),
     async answer(request, response, headers = {}) {

@@ -9,19 +9,25 @@ export function audioSdp(port: number, sessionVersion = 1): string {
 }
 
 /** Sends every packet back to where it came from, whoever sends: one echo serves all calls of a test file. */
-export async function startEcho(t: Teardown): Promise<{ sdp: string }> {
+export async function startEcho(t: Teardown): Promise<{ sdp: string; received(): number }> {
   const socket = createSocket('udp4');
   socket.bind(0, '127.0.0.1');
   await once(socket, 'listening');
   t.teardown(() => new Promise<void>((resolve) => void socket.close(() => resolve())));
-  socket.on('message', (packet, source) => socket.send(packet, source.port, source.address));
-  return { sdp: audioSdp(socket.address().port) };
+  let count = 0;
+  socket.on('message', (packet, source) => {
+    count++;
+    socket.send(packet, source.port, source.address);
+  });
+  return { sdp: audioSdp(socket.address().port), received: () => count };
 }
 
 /** A caller's end of a stream. */
 export interface TestAudio {
   sdp: string;
   port: number;
+  /** Packets sent so far. */
+  sent(): number;
   /** Sends packets to where the SDP says until one with their payload comes back; resolves with the port it was sent to. */
   echoThrough(sdp: string): Promise<number>;
 }
@@ -33,9 +39,11 @@ export async function startAudio(t: Teardown): Promise<TestAudio> {
   const socket = await RtpSocket.bind();
   t.teardown(() => socket.close());
   const sdp = audioSdp(socket.port);
+  let count = 0;
   return {
     sdp,
     port: socket.port,
+    sent: () => count,
     async echoThrough(remoteSdp) {
       const remote = parseSdp(remoteSdp);
       if (!remote.ok) throw new Error(`unreadable SDP: ${remoteSdp}`);
@@ -56,6 +64,7 @@ export async function startAudio(t: Teardown): Promise<TestAudio> {
         writeRtpHeader(packet, false, 0, sequence, sequence * 160, 7);
         PAYLOAD.copy(packet, RTP_HEADER_BYTES);
         socket.send(Buffer.from(packet));
+        count++;
       }, 20);
       await heard.finally(() => clearInterval(timer));
       return remotePort;
