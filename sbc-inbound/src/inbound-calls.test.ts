@@ -208,7 +208,7 @@ t.test('a re-INVITE that the relay cannot read is refused with 488 and the call 
   await nothingLeft();
 });
 
-t.test('an offerless re-INVITE is answered with the present session', async (t) => {
+t.test('a caller who asks for an offer and hangs up at once leaves nothing behind', async (t) => {
   const { dialog } = await connected();
   const answer = await dialog.reinvite(undefined, { onOffer: () => caller.audio.sdp });
   t.match(answer.bodyText, /m=audio/);

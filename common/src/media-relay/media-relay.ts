@@ -79,7 +79,7 @@ class RtpengineSession implements MediaSession {
 
   offer(from: Side, sdp: string, tag: string, far?: FarMedia, flags: readonly string[] = []): Promise<string> {
     return this.#inTurn(async () => {
-      this.options.live.add(this);
+      if (!this.#deleted) this.options.live.add(this);
       if (from === 'a') this.#profiles.a = profileOf(sdp);
       if (far) this.#profiles[other(from)] = far;
       this.#tags[from] = tag;
@@ -110,6 +110,7 @@ class RtpengineSession implements MediaSession {
 
   mute(side: Side, isMuted: boolean): Promise<void> {
     return this.#inTurn(async () => {
+      if (this.#deleted) return;
       const from = { 'call-id': this.callId, 'from-tag': this.#tags[side] ?? '' };
       await this.ng.send(isMuted ? 'blockMedia' : 'unblockMedia', from);
       await this.ng.send(isMuted ? 'blockDTMF' : 'unblockDTMF', from);
