@@ -244,6 +244,20 @@ t.test('without a media relay media flows direct', async (t) => {
   await nothingLeft(sbc);
 });
 
+t.test('without a media relay a browser is refused with 488 and the reason', async (t) => {
+  const { server, sbc, fs } = await startEdge(t, { RTPENGINE_HOST: '' });
+  const sdp = caller.audio.sdp.replace('RTP/AVP', 'UDP/TLS/RTP/SAVPF');
+  const call = caller.agent.invite({ uri: `sip:${NUMBER}@127.0.0.1:${server.sipPort}`, sdp });
+  const response = await refusal(call);
+  t.equal(response.status, 488);
+  t.match(response.get('X-Reason'), 'WebRTC media needs rtpengine');
+  await stores.event('call.ended', call.callId);
+  t.match((await errors(call.callId)).join('\n'), 'WebRTC media needs rtpengine');
+  t.equal(fs.invites.length, 0);
+  await fs.leave();
+  await nothingLeft(sbc);
+});
+
 t.test('more calls than allowed are refused with 503 and Retry-After; the others stay well', async (t) => {
   const { server, sbc, fs } = await startEdge(t, { MAX_CALLS: '1' });
   const call = caller.call(server.sipPort, NUMBER);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { profileOf, relayParams } from './media-profile.js';
+import { BROWSER, codecParams, type FarMedia, profileOf, relayParams } from './media-profile.js';
 
 t.test('the profile of a leg follows what its offer asks for', async (t) => {
   t.equal(profileOf('v=0\r\nm=audio 4000 RTP/AVP 0\r\n'), 'plain');
@@ -14,4 +14,37 @@ t.test('parameters are not shared between calls', async (t) => {
   t.match(first, { 'transport-protocol': 'RTP/AVP', ICE: 'remove', flags: ['port latching'], 'rtcp-mux': ['accept'] });
   (first.flags as string[]).push('changed');
   t.same(relayParams('plain').flags, ['port latching']);
+});
+
+const OPUS = 'm=audio 9 UDP/TLS/RTP/SAVPF 111 0\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:0 PCMU/8000\r\n';
+const G711 = 'm=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n';
+
+t.test('between a browser and the rest Opus turns into G.711, with keys on both sides', async (t) => {
+  const telephony = ['PCMU', 'PCMA', 'telephone-event'];
+  t.same(codecParams(OPUS, 'webrtc', 'plain').codec, { strip: ['all'], consume: ['opus'], transcode: telephony });
+  t.same(
+    codecParams(G711.replace('RTP/AVP', 'RTP/SAVPF'), 'webrtc', 'plain').codec,
+    { mask: ['all'], transcode: telephony },
+    'a browser without Opus',
+  );
+  for (const browser of ['webrtc', BROWSER] as const) {
+    t.same(codecParams(G711, 'plain', browser).codec, { mask: ['all'], transcode: ['opus', ...telephony] });
+  }
+  t.same(codecParams(OPUS, 'webrtc', BROWSER), {}, 'between browsers nothing is transcoded');
+  t.same(codecParams(G711, 'plain', 'srtp'), {});
+});
+
+t.test('the codecs of a carrier count, whoever calls', async (t) => {
+  const carrier: FarMedia = { ...BROWSER, profile: 'plain', codecs: ['PCMA'] };
+  const codec = { strip: ['all'], offer: ['PCMA', 'telephone-event'], transcode: ['PCMA'] };
+  t.same(codecParams(OPUS, 'webrtc', carrier), { codec });
+});
+
+t.test('a browser that is called is offered ICE, DTLS and one port', async (t) => {
+  t.match(relayParams(BROWSER), {
+    'transport-protocol': 'UDP/TLS/RTP/SAVPF',
+    ICE: 'force',
+    SDES: 'off',
+    'rtcp-mux': ['require'],
+  });
 });

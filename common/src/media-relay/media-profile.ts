@@ -7,7 +7,7 @@ export type MediaProfile = 'plain' | 'srtp' | 'webrtc';
 
 /** How media travels on the leg to somebody whom we call, as his rows say and not his offer. */
 export interface FarMedia {
-  profile: 'plain' | 'srtp';
+  profile: MediaProfile;
   /** Keeps the `=` at the end of SRTP keys, which some peers insist on. */
   padCrypto: boolean;
   /** Takes ICE away even where our side has it. */
@@ -56,14 +56,48 @@ export function relayParams(leg: MediaProfile | FarMedia): Record<string, NgValu
   return { ...params, replace: ['origin', 'session-connection'], 'record call': 'no' };
 }
 
-/** What an offer says of codecs, besides {@link relayParams}: those that the other side lacks are transcoded. */
-export function codecParams(leg: MediaProfile | FarMedia): Record<string, NgValue> {
-  if (typeof leg === 'string' || leg.codecs.length === 0) return {};
-  return { codec: { strip: ['all'], offer: [...leg.codecs, 'telephone-event'], transcode: [...leg.codecs] } };
+/** Media to a browser that registered over WebSocket. */
+export const BROWSER: FarMedia = {
+  profile: 'webrtc',
+  padCrypto: false,
+  removeIce: false,
+  dtlsOff: false,
+  codecs: [],
+};
+
+/** What carriers and media servers can be relied on to have, keys included. */
+const TELEPHONY = ['PCMU', 'PCMA', 'telephone-event'];
+
+/**
+ * What an offer says of codecs, besides {@link relayParams}: those that the other side lacks are transcoded. Between a browser
+ * and the rest, Opus turns into G.711: over the Internet it copes with loss, and the rest need not have it.
+ *
+ * @param sdp the offer
+ * @param from how media travels on the offering side
+ * @param to how it travels on the other
+ */
+export function codecParams(
+  sdp: string,
+  from: MediaProfile | FarMedia,
+  to: MediaProfile | FarMedia,
+): Record<string, NgValue> {
+  if (typeof to !== 'string' && to.codecs.length > 0) {
+    return { codec: { strip: ['all'], offer: [...to.codecs, 'telephone-event'], transcode: [...to.codecs] } };
+  }
+  const [isFromBrowser, isToBrowser] = [from, to].map((leg) => nameOf(leg) === 'webrtc');
+  if (isFromBrowser === isToBrowser) return {};
+  if (isToBrowser) return { codec: { mask: ['all'], transcode: ['opus', ...TELEPHONY] } };
+  // With G.711 still in the browser's offer rtpengine 10.5 would answer that, as it needs no transcoding.
+  if (/^a=rtpmap:\d+ opus\//im.test(sdp)) return { codec: { strip: ['all'], consume: ['opus'], transcode: TELEPHONY } };
+  return { codec: { mask: ['all'], transcode: TELEPHONY } };
 }
+
+const nameOf = (leg: MediaProfile | FarMedia): MediaProfile => (typeof leg === 'string' ? leg : leg.profile);
 
 function farParams({ profile, padCrypto, removeIce, dtlsOff }: FarMedia): Record<string, NgValue> {
   if (profile === 'plain') return structuredClone(PROFILES.plain);
+  // It cannot do without ICE, whatever the other side has.
+  if (profile === 'webrtc') return { ...structuredClone(PROFILES.webrtc), ICE: 'force' };
   return {
     'transport-protocol': 'RTP/SAVP',
     ICE: removeIce ? 'remove' : 'default',

@@ -44,13 +44,17 @@ export interface MediaRelay {
   close(): void;
 }
 
-/** Media flows between the parties directly: nothing is rewritten. */
+/** Media flows between the parties directly: nothing is rewritten. Offers of browsers and to them are refused, as nobody else understands them. */
 export function directRelay(): MediaRelay {
   const unchanged = async (_from: Side, sdp: string): Promise<string> => sdp;
+  const offer: MediaSession['offer'] = async (_from, sdp, _tag, far) => {
+    if (profileOf(sdp) !== 'webrtc' && far?.profile !== 'webrtc') return sdp;
+    throw new RelayRefusedError('WebRTC media needs rtpengine, and none is set up (RTPENGINE_HOST)');
+  };
   return {
     isRelaying: false,
     session: () => ({
-      offer: unchanged,
+      offer,
       answer: unchanged,
       mute: async () => {},
       state: async () => 'alive',
@@ -90,7 +94,7 @@ class RtpengineSession implements MediaSession {
         ...this.#toTag(from),
         ...params,
         flags: [...((params.flags as string[] | undefined) ?? []), ...flags],
-        ...codecParams(this.#profiles[other(from)]),
+        ...codecParams(sdp, this.#profiles[from], this.#profiles[other(from)]),
         ...(direction ? { direction: from === 'a' ? [...direction] : [...direction].reverse() } : {}),
       });
     });

@@ -1,7 +1,7 @@
 // @ts-check
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { RUN_PROGRAMS, TEST_PROGRAMS } from './programs.mjs';
+import { BROWSER_PROGRAMS, RUN_PROGRAMS, TEST_PROGRAMS } from './programs.mjs';
 import { runTests } from './test-run.mjs';
 
 /**
@@ -39,7 +39,7 @@ export const COMMANDS = {
     },
   },
   test: {
-    programs: TEST_PROGRAMS,
+    programs: [...TEST_PROGRAMS, ...BROWSER_PROGRAMS],
     talkative: true,
     async run({ root, args, progress }) {
       process.exitCode = await runTests({ root, args, progress });

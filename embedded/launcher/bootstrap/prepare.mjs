@@ -48,14 +48,18 @@ function checkPrograms(programs, { progress, env }) {
   if (programs.length === 0) return [];
   const step = progress.step('system programs');
   const missing = missingPrograms(programs, env);
-  const names = missing.map(({ program }) => program).join(', ');
+  const needed = missing.filter(({ isOptional }) => !isOptional);
+  const namesOf = (/** @type {typeof missing} */ list) => list.map(({ program }) => program).join(', ');
   if (missing.length === 0) step.done('all there');
   else if (process.getuid?.() === 0 && isDebianLike() && hasProgram('apt-get', env.PATH)) {
-    step.done(`${names} missing, to be installed`);
+    step.done(`${namesOf(missing)} missing, to be installed`);
+  } else if (needed.length === 0) {
+    step.done(`all there but ${namesOf(missing)}: what needs it is left out`);
+    return [];
   } else {
-    step.fail(`${names} missing`);
+    step.fail(`${namesOf(needed)} missing`);
     const facts = { debianLike: isDebianLike(), apt: hasProgram('apt-get', env.PATH) };
-    throw new SetupError(missingMessage(missing, facts));
+    throw new SetupError(missingMessage(needed, facts));
   }
   return missing;
 }

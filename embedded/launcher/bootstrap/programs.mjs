@@ -8,6 +8,7 @@ import { delimiter, join } from 'node:path';
  * @property {string} debian The Debian package that has it.
  * @property {string} why
  * @property {string} [unless] The variable that names an existing service to use instead.
+ * @property {boolean} [isOptional] Installed where that may be done, and done without elsewhere.
  */
 
 /** What the platform needs of the system to run. @type {Requirement[]} */
@@ -24,6 +25,10 @@ export const RUN_PROGRAMS = [
 export const TEST_PROGRAMS = [
   ...RUN_PROGRAMS.map(({ unless: _unless, ...requirement }) => requirement),
   { program: 'sipp', debian: 'sip-tester', why: 'the carrier in tests and measurements' },
+];
+/** What `npm test` needs beside those. @type {Requirement[]} */
+export const BROWSER_PROGRAMS = [
+  { program: 'chromium', debian: 'chromium', why: 'the browser in tests of WebRTC', isOptional: true },
 ];
 
 /**

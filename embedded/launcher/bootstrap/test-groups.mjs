@@ -12,7 +12,7 @@ const END_TO_END = 'test/';
 /** Waits for audio most of the time and judges it by 20 ms: not beside tests that take a whole core. */
 const REAL_TIME = 'embedded/media-server/';
 /** Judge what is heard through a whole platform: beside nothing. */
-const ALONE = ['test/dist/demo.test.js', 'test/dist/dial.test.js', 'test/dist/verbs.test.js'];
+const ALONE = ['demo', 'dial', 'verbs', 'webrtc'].map((name) => `test/dist/${name}.test.js`);
 
 /**
  * The groups in which the tests run, one after the other.

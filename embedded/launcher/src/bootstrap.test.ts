@@ -82,6 +82,13 @@ t.test('tests need private services and sipp, whatever the environment names', a
   t.match(stdout, /^✖ system programs: mariadbd, mariadb-install-db, my_print_defaults, sipp missing$/m);
 });
 
+t.test('a program that only some tests need is done without where it cannot be installed', async (t) => {
+  const root = bareClone(t);
+  const all = ['mariadbd', 'mariadb-install-db', 'my_print_defaults', 'redis-server', 'rtpengine', 'espeak-ng', 'sipp'];
+  const { stdout } = await bootstrap(root, ['test'], { PATH: programs(t, all) });
+  t.match(stdout, /^✔ system programs: all there but chromium: what needs it is left out/m);
+});
+
 const notRoot = process.getuid?.() === 0 ? false : 'only root can give a folder to somebody else';
 
 t.test('a data folder of somebody else is named with its owner, and nothing is begun', { skip: notRoot }, async (t) => {

@@ -23,6 +23,8 @@ export interface InstanceDescription {
   /** ISO 8601. */
   startedAt: string;
   sip: Address & { transports: string[] };
+  /** Where browsers take part (RFC 7118), when the SIP server is ours; `certificate` is the file (PEM) that WSS proves itself by. */
+  webrtc?: { ws: string; wss: string; certificate: string };
   /** What to dial for the demo. */
   sipUri: string;
   /** `key` is the account's, `adminKey` the administrator's. */

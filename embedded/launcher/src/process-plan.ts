@@ -13,6 +13,8 @@ export const WANTED_PORTS = {
   redis: { kind: 'tcp' },
   rtpengine: { kind: 'udp' },
   edgeSip: { kind: 'both', prefer: 5060 },
+  edgeWs: { kind: 'tcp', prefer: 5066 },
+  edgeWss: { kind: 'tcp', prefer: 7443 },
   edgeControl: { kind: 'tcp' },
   edgeHttp: { kind: 'tcp' },
   coreSip: { kind: 'both' },
@@ -54,17 +56,42 @@ export interface ServiceAddresses {
   freeswitch: Address & { password: string };
 }
 
+/** Where the edge takes SIP from browsers (RFC 7118): in clear from this machine, encrypted from elsewhere too. */
+export interface BrowserListeners {
+  ws: Address;
+  wss: Address;
+  /** PEM files. */
+  certFile: string;
+  keyFile: string;
+}
+
+function browserArguments({ ws, wss, certFile, keyFile }: BrowserListeners): string[] {
+  return [
+    ...['--contact', `sip:${ws.host}:${ws.port};transport=ws`],
+    ...['--contact', `sip:${wss.host}:${wss.port};transport=wss`],
+    ...['--cert-file', certFile, '--key-file', keyFile],
+  ];
+}
+
 /** An embedded SIP server; the edge asks sbc-inbound which process takes an INVITE. */
 export function sipServerPlan(
   side: 'edge' | 'core',
-  addresses: { sip: Address; control: Address; secret: string; httpPort: number; handlerUrl?: string },
+  addresses: {
+    sip: Address;
+    control: Address;
+    secret: string;
+    httpPort: number;
+    handlerUrl?: string;
+    browsers?: BrowserListeners;
+  },
 ): ProgramPlan {
-  const { sip, control, secret, httpPort, handlerUrl } = addresses;
+  const { sip, control, secret, httpPort, handlerUrl, browsers } = addresses;
   return {
     name: `sip-server-${side}`,
     script: 'embedded/sip-server/dist/main.js',
     args: [
       ...['--contact', `sip:${sip.host}:${sip.port};transport=udp,tcp`],
+      ...(browsers === undefined ? [] : browserArguments(browsers)),
       ...['--address', control.host, '--port', String(control.port)],
       // As one argument: a secret may begin with a dash.
       `--secret=${secret}`,

@@ -10,6 +10,7 @@ import {
   startRedis,
   startRtpengine,
 } from '@ringwire/services';
+import { addressOfMachine, type BrowserEdge, certificateOf, readBrowserEdge } from './browser-edge.js';
 import { checkExistingServices } from './check-existing.js';
 import { type ExistingServices, readExistingServices } from './existing-services.js';
 import { type Address, type InstanceDescription, instanceFile, lockDataDir, writePrivately } from './instance.js';
@@ -62,6 +63,7 @@ interface Start {
   env: NodeJS.ProcessEnv;
   dataDir: string;
   existing: ExistingServices;
+  browsers: BrowserEdge;
   ports: Ports;
   slot: RtpSlot;
   parts: Parts;
@@ -82,6 +84,7 @@ export async function startPlatform(options: StartPlatformOptions): Promise<Plat
   const dataDir = resolve(options.dataDir);
   const env = options.env ?? process.env;
   const existing = readExistingServices(env);
+  const browsers = readBrowserEdge(env);
   const release = lockDataDir(dataDir);
   let start: Start | undefined;
   let undo: Promise<void> | undefined;
@@ -98,7 +101,7 @@ export async function startPlatform(options: StartPlatformOptions): Promise<Plat
   options.signal?.addEventListener('abort', interrupt, { once: true });
   try {
     await checkExistingServices(existing, options);
-    start = await prepareStart(options, { dataDir, env, existing });
+    start = await prepareStart(options, { dataDir, env, existing, browsers });
     const instance = await startParts(start);
     options.signal?.removeEventListener('abort', interrupt);
     const { parts } = start;
@@ -117,9 +120,9 @@ export async function startPlatform(options: StartPlatformOptions): Promise<Plat
 
 async function prepareStart(
   options: StartPlatformOptions,
-  facts: { dataDir: string; env: NodeJS.ProcessEnv; existing: ExistingServices },
+  facts: Pick<Start, 'dataDir' | 'env' | 'existing' | 'browsers'>,
 ): Promise<Start> {
-  const { dataDir, env, existing } = facts;
+  const { dataDir, env } = facts;
   const onProgress = options.onProgress ?? (() => {});
   mkdirSync(join(dataDir, 'logs'), { recursive: true });
   rmSync(instanceFile(dataDir), { force: true });
@@ -141,7 +144,7 @@ async function prepareStart(
     slot.release();
     throw error;
   });
-  return { options, env, dataDir, existing, ports, slot, parts, secrets };
+  return { options, ...facts, ports, slot, parts, secrets };
 }
 
 async function startParts(start: Start): Promise<InstanceDescription> {
@@ -228,15 +231,23 @@ async function startRelay(start: Start): Promise<ServiceAddresses['rtpengine']> 
     return undefined;
   }
   const range = slot.rtpengine;
+  const addresses = mediaAddresses(start);
   return parts.step<Address>(
     'rtpengine',
     () =>
-      startRtpengine({ ...serviceOptions(start, ports.rtpengine), ports: range }).then(({ host, port }) => ({
+      startRtpengine({ ...serviceOptions(start, ports.rtpengine), ports: range, addresses }).then(({ host, port }) => ({
         host,
         port,
       })),
-    (address) => `${listens(address)}, RTP ${range.first}-${range.last}`,
+    (address) => `${listens(address)}, RTP ${range.first}-${range.last} on ${addresses.join(' and ')}`,
   );
+}
+
+/** Where rtpengine takes media: loopback, and what browsers reach, which leave loopback out. */
+function mediaAddresses({ options, browsers }: Start): string[] {
+  const person = options.wellKnownPorts === true ? addressOfMachine() : undefined;
+  const further = browsers.host === HOST ? person : browsers.host;
+  return [HOST, ...(further === undefined ? [] : [further])];
 }
 
 /** The engines' addresses: those of existing ones, else of the embedded ones that {@link startEngines} starts. */
@@ -254,17 +265,20 @@ function engineAddresses({ existing, ports, secrets }: Start): Pick<ServiceAddre
   };
 }
 
+/** What only the SIP server of the edge does. */
+type EdgeOnly = Pick<Parameters<typeof sipServerPlan>[1], 'handlerUrl' | 'browsers'>;
+
 async function startEngines(start: Start): Promise<void> {
-  const { existing, ports, parts, slot } = start;
+  const { existing, ports, parts, slot, browsers, dataDir } = start;
   const { edge, core, freeswitch } = engineAddresses(start);
-  const server = (side: 'edge' | 'core', address: typeof edge, httpPort: number, handlerUrl?: string) =>
+  const server = (side: 'edge' | 'core', address: typeof edge, httpPort: number, more: EdgeOnly = {}) =>
     parts.program(
       sipServerPlan(side, {
         sip: address.sip,
         control: { host: address.host, port: address.port },
         secret: address.secret,
         httpPort,
-        ...(handlerUrl === undefined ? {} : { handlerUrl }),
+        ...more,
       }),
     );
   const media = () =>
@@ -277,10 +291,18 @@ async function startEngines(start: Start): Promise<void> {
         rtp: slot.mediaServer,
       }),
     );
+  const edgeOnly = (): EdgeOnly => ({
+    handlerUrl: `http://${HOST}:${ports.sbcInbound}/route`,
+    browsers: {
+      ws: { host: HOST, port: ports.edgeWs },
+      wss: { host: browsers.host, port: ports.edgeWss },
+      ...certificateOf(browsers, dataDir),
+    },
+  });
   await settleAll(
     [],
     [
-      ...(existing.edge ? [] : [server('edge', edge, ports.edgeHttp, `http://${HOST}:${ports.sbcInbound}/route`)]),
+      ...(existing.edge ? [] : [server('edge', edge, ports.edgeHttp, edgeOnly())]),
       ...(existing.core ? [] : [server('core', core, ports.coreHttp)]),
       ...(existing.freeswitch ? [] : [media()]),
     ],
@@ -308,7 +330,7 @@ function describe(
   examplesUrl: string,
   httpPorts: Record<string, number>,
 ): InstanceDescription {
-  const { dataDir, existing, parts, ports } = start;
+  const { dataDir, existing, browsers, parts, ports } = start;
   const { mysql, redis, rtpengine, edge, core, freeswitch } = services;
   const metrics: Record<string, number> = { ...httpPorts };
   if (existing.edge === undefined) metrics['sip-server-edge'] = ports.edgeHttp;
@@ -319,6 +341,15 @@ function describe(
     pid: process.pid,
     startedAt: new Date().toISOString(),
     sip: { ...edge.sip, transports: ['udp', 'tcp'] },
+    ...(existing.edge === undefined
+      ? {
+          webrtc: {
+            ws: `ws://${HOST}:${ports.edgeWs}`,
+            wss: `wss://${browsers.host}:${ports.edgeWss}`,
+            certificate: certificateOf(browsers, dataDir).certFile,
+          },
+        }
+      : {}),
     sipUri: `sip:${demo?.number}@${edge.sip.host}:${edge.sip.port}`,
     api: { url: `http://${HOST}:${ports.api}`, key: seed.accountKey, adminKey: seed.adminKey },
     accountSid: seed.accountSid,

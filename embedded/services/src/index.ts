@@ -9,4 +9,5 @@ export * from './readiness.js';
 export * from './redis.js';
 export * from './rtpengine.js';
 export * from './secrets.js';
+export * from './self-signed.js';
 export * from './service-logger.js';

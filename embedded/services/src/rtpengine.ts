@@ -17,13 +17,14 @@ export interface RtpengineService {
 const HOST = '127.0.0.1';
 
 /**
- * Starts a private rtpengine in user space (no kernel module, no configuration file), foreground, on loopback.
- * @param options - `ports`: the UDP ports it may use for media, both inclusive.
+ * Starts a private rtpengine in user space (no kernel module, no configuration file), foreground, controlled over loopback.
+ * @param options - `ports`: the UDP ports it may use for media, both inclusive; `addresses`: where it takes media, loopback if
+ *   nothing is said: the first stands in SDP, with ICE all are candidates
  */
 export async function startRtpengine(
-  options: ServiceOptions & { ports?: { first: number; last: number } },
+  options: ServiceOptions & { ports?: { first: number; last: number }; addresses?: readonly string[] },
 ): Promise<RtpengineService> {
-  const { dataDir, logger, registry, ports = { first: 16_400, last: 17_399 } } = options;
+  const { dataDir, logger, registry, ports = { first: 16_400, last: 17_399 }, addresses = [HOST] } = options;
   const port = options.port ?? (await findFreePort({ kind: 'udp', host: HOST }));
   const child = new ManagedProcess({
     name: 'rtpengine',
@@ -34,7 +35,7 @@ export async function startRtpengine(
       '--log-stderr',
       '--log-level=4',
       '--table=-1',
-      `--interface=${HOST}`,
+      ...addresses.map((address) => `--interface=${address}`),
       `--listen-ng=${HOST}:${port}`,
       `--port-min=${ports.first}`,
       `--port-max=${ports.last}`,
