@@ -105,6 +105,16 @@ function follow(next) {
   session.on('reinvite', () => happened('reinvite'));
 }
 
+/** Chromium takes keys only when its media is connected, some time after the call was answered. */
+async function untilKeysWork() {
+  const deadline = performance.now() + 20_000;
+  const dtmf = () => session.connection.getSenders().find(({ track }) => track?.kind === 'audio')?.dtmf;
+  while (!dtmf()?.canInsertDTMF) {
+    if (performance.now() > deadline) throw new Error('Chromium takes no keys');
+    await new Promise((resolve) => setTimeout(resolve, LISTEN_MS));
+  }
+}
+
 const media = { mediaConstraints: { audio: PLAIN_MICROPHONE, video: false }, pcConfig: { iceServers: [] } };
 
 /** An INVITE's or re-INVITE's end as a promise. */
@@ -152,7 +162,8 @@ window.softphone = {
     session.terminate();
   },
   /** `RFC2833` or `INFO`. */
-  sendDtmf(tones, transport) {
+  async sendDtmf(tones, transport) {
+    if (transport === 'RFC2833') await untilKeysWork();
     session.sendDTMF(tones, { transportType: transport, duration: 160, interToneGap: 100 });
   },
   hold: () => done(({ done, failed }) => session.hold({}, done) || failed(new Error('cannot hold now'))),
