@@ -24,6 +24,8 @@ import { callHistoryRoutes } from './call-history/routes.js';
 import { type CaptureSource, createSipCaptures, type SipCaptures } from './call-history/sip-captures.js';
 import { startTimelineHub, type TimelineHub } from './call-history/timeline-hub.js';
 import { timelineRoutes } from './call-history/timeline-routes.js';
+import { type CallOrders, callOrders } from './calls/call-orders.js';
+import { callRoutes } from './calls/routes.js';
 import { carrierRoutes } from './carriers/routes.js';
 import { fraudRoutes } from './fraud/routes.js';
 import { limitRoutes } from './limits/routes.js';
@@ -44,6 +46,7 @@ export interface ApiContext {
   readonly routePreview: RoutePreview;
   /** Ends of the event streams that are open; called when the server drains. */
   readonly openStreams: Set<() => void>;
+  readonly callOrders: CallOrders;
   /** Tells the processes on the call path to reload. Does not fail: they reload by themselves after 30 s. */
   provisioningChanged(table: string): Promise<void>;
   /** Calls in progress of an account. @throws HttpError 503 while Redis is away */
@@ -98,6 +101,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     sipCaptures: createSipCaptures(options.sipCaptures ?? [], logger),
     routePreview: createRoutePreview({ db, redis, logger, encryptionSecret }),
     openStreams: new Set(),
+    callOrders: callOrders({ redis, logger, encryptionSecret }),
     async provisioningChanged(table) {
       if (redis.status !== 'ready') return;
       await redis
@@ -124,6 +128,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   stirCredentialRoutes(v1, context);
   bannedSourceRoutes(v1, redis);
   fraudRoutes(v1, context, redis);
+  callRoutes(v1, context);
   callHistoryRoutes(v1, context);
   timelineRoutes(v1, context);
   const http = await startHttpServer({
@@ -146,6 +151,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       await drain();
       await workers?.close();
       await timelineHub.close();
+      context.callOrders.close();
       await context.routePreview.close();
       await closeRedis(redis);
       await db.close();

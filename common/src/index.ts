@@ -1,3 +1,4 @@
+export * from './calls/place-call-order.js';
 export * from './config/read-config.js';
 export * from './config/secret.js';
 export * from './config/variables.js';
@@ -18,6 +19,7 @@ export * from './fraud/policy.js';
 export * from './fraud/read-destinations.js';
 export * from './gateway-health/gateway-health.js';
 export * from './http/errors.js';
+export * from './http/internal-request.js';
 export * from './http/server.js';
 export * from './lifecycle/run-process.js';
 export * from './limits/call-limits.js';

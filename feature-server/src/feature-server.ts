@@ -8,6 +8,8 @@ import {
   type HealthReport,
   type Logger,
   type Metrics,
+  type PlaceCallOrder,
+  type PlacedCallReply,
   type Provisioning,
   type Redis,
   SBCS,
@@ -23,6 +25,8 @@ import { HttpClient } from './app-client/http-exchange.js';
 import type { FeatureServerConfig } from './config.js';
 import { MediaServerLink } from './media/media-server-link.js';
 import { createFeatureServerMetrics } from './metrics.js';
+import { createCallRoute } from './rest/create-call-route.js';
+import { orderedCall } from './rest/ordered-call.js';
 import { CallLedger, OrphanSweep } from './session/call-ledger.js';
 import { createJournal } from './session/journal.js';
 import { LiveCalls } from './session/live-calls.js';
@@ -151,6 +155,26 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
   });
   srf.on('restored', () => tell());
 
+  const placeCall = async (order: PlaceCallOrder): Promise<PlacedCallReply> => {
+    // An application that was made a moment ago may be news to us.
+    const isNews =
+      order.applicationSid !== null && !provisioning.snapshot().applicationsBySid.has(order.applicationSid);
+    const { call, callId } = orderedCall(order, {
+      snapshot: isNews ? await provisioning.reload() : provisioning.snapshot(),
+      dialler,
+      fsSipAddress: sipAddress(),
+      ...(config.API_BASE_URL !== undefined && { apiBaseUrl: config.API_BASE_URL }),
+    });
+    metrics.admitted();
+    const session = createSession(call, sessions, (released) => live.released(released));
+    live.run(session);
+    const { notAvailable } = order;
+    if (notAvailable.length > 0) {
+      session.note(`not available in this version: ${notAvailable.join(', ')}`);
+    }
+    return { sid: order.callSid, callId };
+  };
+
   await mediaServer.connected;
   const health = async (): Promise<HealthReport> => ({
     healthy: srf.link.isConnected && mediaServer.available,
@@ -162,6 +186,8 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     metrics: options.metrics,
     health,
     logger,
+    routes: (app) =>
+      createCallRoute(app, { encryptionSecret: config.ENCRYPTION_SECRET, refusal, place: (order) => placeCall(order) }),
   });
   const info = (): FeatureServerInfo => ({
     instanceId,

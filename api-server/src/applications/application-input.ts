@@ -63,7 +63,8 @@ export interface ApplicationInput {
   hooks: Partial<Record<HookField, HookInput | null>>;
 }
 
-function parseHook(field: HookField, value: unknown): HookInput | null {
+/** Checks a hook. @throws HttpError 400 that names the field and its part */
+export function parseHook(field: string, value: unknown): HookInput | null {
   if (value === null) return null;
   if (typeof value !== 'object' || Array.isArray(value)) throw badField(field, 'must be an object with url and method');
   const fields = value as Fields;
@@ -88,7 +89,8 @@ function parseHook(field: HookField, value: unknown): HookInput | null {
   };
 }
 
-function parseDocument(field: string, value: unknown): string | null {
+/** Checks verbs, as an array or as JSON text; null for none. @throws HttpError 400 that says which verb is wrong */
+export function parseDocument(field: string, value: unknown): string | null {
   if (value === null || value === '') return null;
   let verbs: unknown = value;
   if (typeof value === 'string') {

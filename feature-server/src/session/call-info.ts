@@ -1,7 +1,7 @@
 import type { StirResult } from '@ringwire/common';
 import { type CallEvent, type CallProgress, INITIAL_PROGRESS, isFinal, step } from './call-status.js';
 
-/** What is known about a call from its INVITE on, and never changes. */
+/** What is known about a call from its INVITE on; of one that we place, `sbcCallid` only from its answer on. */
 export interface CallFacts {
   callSid: string;
   direction: 'inbound' | 'outbound';
@@ -13,6 +13,7 @@ export interface CallFacts {
   sbcCallid?: string;
   accountSid: string;
   serviceProviderSid: string | null;
+  /** Empty for a call that was ordered with hooks of its own. */
   applicationSid: string;
   /** 32 hexadecimal digits. */
   traceId: string;
@@ -41,10 +42,23 @@ export class CallInfo {
   #terminatedBy: 'caller' | 'jambonz' | undefined;
   #byeHeaders: Record<string, string> | undefined;
 
+  #facts: CallFacts;
+
   constructor(
-    readonly facts: CallFacts,
+    facts: CallFacts,
     private readonly now: () => number = Date.now,
-  ) {}
+  ) {
+    this.#facts = facts;
+  }
+
+  get facts(): CallFacts {
+    return this.#facts;
+  }
+
+  /** A call that we placed is answered: only now its Call-ID towards the outside is known. */
+  connected(sbcCallid: string | undefined): void {
+    if (sbcCallid !== undefined) this.#facts = { ...this.#facts, sbcCallid };
+  }
 
   get progress(): CallProgress {
     return this.#progress;
@@ -96,7 +110,7 @@ export class CallInfo {
       sipReason: this.#progress.sipReason,
       callStatus: this.#progress.status,
       accountSid: facts.accountSid,
-      applicationSid: facts.applicationSid,
+      applicationSid: facts.applicationSid || undefined,
       traceId: facts.traceId,
       fsSipAddress: facts.fsSipAddress,
       originatingSipIp: facts.originatingSipIp,
@@ -119,7 +133,7 @@ export class CallInfo {
       callerName: facts.callerName,
       callSid: facts.callSid,
       accountSid: facts.accountSid,
-      applicationSid: facts.applicationSid,
+      applicationSid: facts.applicationSid || undefined,
       serviceProviderSid: facts.serviceProviderSid ?? undefined,
       from: facts.from,
       to: facts.to,

@@ -9,7 +9,7 @@ export type LegEnd =
 
 /** One SIP leg, as a session sees it. */
 export interface CallLeg {
-  /** SDP of the far end's offer. */
+  /** SDP of the far end's offer; empty without one. */
   readonly remoteSdp: string;
   readonly isAnswered: boolean;
   /** 180; does nothing when the call was answered, refused or cancelled. */

@@ -14,9 +14,10 @@ import type { CallLeg, LegEnd } from './call-leg.js';
 import { SessionSpeech } from './call-speech.js';
 import type { CallEvent } from './call-status.js';
 import { callerReason, isReportedHookFailure } from './caller-reason.js';
-import type { DialCaller, Dialler } from './dialler.js';
+import type { DialCaller, Dialler, DialOutcome } from './dialler.js';
 import { loadFirstVerbs, type VerbSources } from './first-verbs.js';
 import type { Journal } from './journal.js';
+import type { OutboundLeg } from './outbound-leg.js';
 import { SessionApplication } from './session-application.js';
 import type { SessionDefaults } from './session-defaults.js';
 import { SessionDial } from './session-dial.js';
@@ -37,6 +38,12 @@ export interface SessionPolicy {
 /** What a session is made of. */
 export interface CallSessionOptions {
   leg: CallLeg;
+  /** Of a call that we place: its leg, which is called before the application is asked. */
+  outgoing?: {
+    leg: OutboundLeg;
+    /** How long it may last from the answer on. */
+    timeLimitMs?: number;
+  };
   info: CallInfo;
   journal: Journal;
   application: Application;
@@ -65,7 +72,7 @@ const APOLOGY: VerbSpec[] = [
 /** jambonz's answer to a call whose application cannot be had. */
 const NO_APPLICATION_STATUS = 480;
 
-/** One inbound call: from its INVITE to its last call-status hook. */
+/** One call, inbound or placed on order: from its INVITE to its last call-status hook. */
 export class CallSession implements CallControl {
   readonly callSid: string;
   readonly #over = new AbortController();
@@ -76,6 +83,7 @@ export class CallSession implements CallControl {
   readonly #runner: VerbRunner;
   readonly #startedAt = Date.now();
   #releasing: Promise<void>[] = [];
+  #timeLimit: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: CallSessionOptions) {
     const { leg, info, journal, application, defaults, guard } = options;
@@ -152,6 +160,7 @@ export class CallSession implements CallControl {
       this.execute({ command: 'hangup', reason: 'the call reached its longest duration' });
     }, policy.maxCallDurationMs);
     try {
+      if (!(await this.#connect())) return;
       this.#runner.replace(await this.#firstVerbs(), { stopCurrent: false });
       await this.#runner.run();
       if (!this.#over.signal.aborted) this.hangup('no verbs left');
@@ -159,8 +168,14 @@ export class CallSession implements CallControl {
       if (!this.#over.signal.aborted) this.#fail(error);
     } finally {
       clearTimeout(limit);
+      clearTimeout(this.#timeLimit);
       await this.#close();
     }
+  }
+
+  /** Writes a warning on the call's timeline. */
+  note(text: string): void {
+    this.options.journal.timeline.warn('call', text);
   }
 
   /** Does something to the call from outside its verbs; ignored when the call is over. */
@@ -234,6 +249,46 @@ export class CallSession implements CallControl {
     };
   }
 
+  /** Of a call that we place: lets it ring until it is answered. False when it is over with that. */
+  async #connect(): Promise<boolean> {
+    const { outgoing, info, journal } = this.options;
+    if (!outgoing) return true;
+    const endpoint = await this.#untilOver(this.#media.allocate());
+    const { leg, timeLimitMs } = outgoing;
+    const outcome = await leg.connect(endpoint.localSdp, (status, sdp) => this.#onProgress(status, sdp));
+    if (this.#over.signal.aborted) return false;
+    if (!outcome.ok) {
+      this.#onRefused(outcome);
+      return false;
+    }
+    info.connected(outcome.outerCallId);
+    journal.timeline.info('sip', '200 OK: the callee answered');
+    this.#apply({ type: 'answered' });
+    if (timeLimitMs !== undefined) {
+      const reason = 'the call reached its time limit';
+      this.#timeLimit = setTimeout(() => this.execute({ command: 'hangup', reason }), timeLimitMs);
+    }
+    await this.#untilOver(endpoint.modify(outcome.sdp));
+    return true;
+  }
+
+  #onProgress(status: number, sdp: string): void {
+    const event: CallEvent | undefined =
+      sdp !== '' ? { type: 'earlyMedia' } : status === 180 ? { type: 'ringing' } : undefined;
+    this.options.journal.timeline.info('sip', `${status} from the callee`, { status, earlyMedia: sdp !== '' });
+    if (event) this.#apply(event);
+  }
+
+  /** jambonz's words for a call on order that is not answered (compat 2.5). */
+  #onRefused({ status, reason }: Extract<DialOutcome, { ok: false }>): void {
+    this.options.journal.timeline.warn('sip', `the call was not answered: ${status} ${reason}`, { status, reason });
+    const failure = { sipStatus: status, sipReason: reason };
+    if (status === 487) this.#apply({ type: 'abandoned' });
+    else if (status === 486 || status === 600 || status === 603) this.#apply({ type: 'farEndBusy', ...failure });
+    else this.#apply({ type: 'refused', ...failure });
+    this.#over.abort();
+  }
+
   async #firstVerbs(): Promise<VerbSpec[]> {
     const { sources, application, journal, info, defaults, initialExtras, policy } = this.options;
     const payload = { ...info.initialPayload(), defaults: defaults.payload(), ...initialExtras };
@@ -287,7 +342,9 @@ export class CallSession implements CallControl {
       journal.timeline.info('sip', 'CANCEL: the caller gave up');
       this.#finish({ type: 'abandoned' }, 'caller');
     } else if (end.how === 'bye') {
-      journal.timeline.info('sip', 'BYE: the caller hung up', { headers: end.headers });
+      journal.timeline.info('sip', `BYE: the ${this.options.outgoing ? 'callee' : 'caller'} hung up`, {
+        headers: end.headers,
+      });
       this.#finish({ type: 'ended' }, 'caller', end.headers);
     } else {
       journal.timeline.error('sip', `the SIP server is lost: ${end.reason}`);

@@ -1,13 +1,18 @@
 /** Somebody to call. */
 export interface DialTarget {
-  routing: 'phone' | 'sip';
-  /** A number, or a SIP URI. */
+  routing: 'phone' | 'sip' | 'user' | 'teams';
+  /** A number (`phone`, `teams`), a SIP URI, or a user as `name@realm`. */
   address: string;
   /** The carrier to use, by sid or name. */
   trunk?: string;
   /** Instead of the caller in From. */
   from?: { user?: string; host?: string };
   proxy?: string;
+  /** Answers a challenge of who is called by SIP URI. */
+  auth?: { username: string; password: string };
+  /** For `teams`: the tenant's domain, and whether the voicemail is called. */
+  tenant?: string;
+  vmail?: boolean;
   /** The application's own headers. */
   headers: Readonly<Record<string, string>>;
 }
@@ -15,6 +20,7 @@ export interface DialTarget {
 /** What a leg that we place says of the call that it belongs to. */
 export interface DialCaller {
   accountSid: string;
+  /** Empty for a call without application. */
   applicationSid: string;
   from: string;
   displayName: string;
@@ -31,16 +37,21 @@ export type DialOutcome =
   | { ok: true; sdp: string; outerCallId: string | undefined }
   | { ok: false; status: number; reason: string };
 
+/** How an answered leg ended. */
+export type PlacedLegEnd = { how: 'bye'; headers: Record<string, string> } | { how: 'lost'; reason: string };
+
 /** A leg that we placed. */
 export interface PlacedLeg {
   /** Never rejects. */
   readonly outcome: Promise<DialOutcome>;
   /** Answers re-INVITEs of the far end: its SDP to ours. */
   onModify(answer: (remoteSdp: string) => Promise<string>): void;
-  /** Called once when the answered leg ends other than by {@link end}. */
-  onEnd(listener: () => void): void;
+  /** Digits that come by SIP INFO. */
+  onDigit(listener: (key: string, durationMs: number | undefined) => void): void;
+  /** Called once when the answered leg ends other than by {@link end}: by BYE with its custom headers, or with the SIP server. */
+  onEnd(listener: (end: PlacedLegEnd) => void): void;
   /** CANCEL or BYE, whatever it needs; never rejects and never hangs. */
-  end(): Promise<void>;
+  end(headers?: Record<string, string>): Promise<void>;
 }
 
 /** Places legs through an edge. */
@@ -52,6 +63,8 @@ export interface Dialler {
     callSid: string;
     offer: string;
     answerMs: number;
+    /** Call-ID of the INVITE; made by the SIP server without it. */
+    callId?: string;
     /** A provisional response above 100; `sdp` is empty without one. */
     onProgress(status: number, sdp: string): void;
   }): PlacedLeg;

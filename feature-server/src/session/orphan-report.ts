@@ -33,7 +33,7 @@ export async function reportOrphan(entry: LedgerEntry, options: OrphanReportOpti
     ...(typeof sipCallId === 'string' && { sipCallId }),
   });
   journal.timeline.error('call', 'the feature server of this call died');
-  if (!account || !application || !statusHook) return;
+  if (!account || !statusHook) return;
   const { answeredAt } = entry;
   const end =
     answeredAt === undefined
@@ -45,10 +45,10 @@ export async function reportOrphan(entry: LedgerEntry, options: OrphanReportOpti
           duration: Math.max(0, Math.floor((options.diedAt - answeredAt) / 1000)),
         };
   const traceId = typeof entry.payload.traceId === 'string' ? entry.payload.traceId : '0'.repeat(32);
-  const client = createApplication({ account, application, journal, traceId, http, metrics });
+  const client = createApplication({ account, ...(application && { application }), journal, traceId, http, metrics });
   client.rebase(entry.baseUrl);
   // Credentials are not kept in Redis; they are the application's own, where the hook still is.
-  const own = asHook(application.callStatusHook);
+  const own = application && asHook(application.callStatusHook);
   const hook = own?.url === statusHook.url ? own : statusHook;
   await client.notify(hook, { ...entry.payload, ...end, callTerminationBy: 'jambonz' });
 }

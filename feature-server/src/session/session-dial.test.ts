@@ -3,7 +3,7 @@ import { MediaServerError } from '../errors.js';
 import type { MediaEndpoint, MediaServer } from '../media/media.js';
 import { Channel, FakeEndpoint } from '../testing/fakes.js';
 import { makeSession, type SessionRig } from '../testing/session-rig.js';
-import type { DialOutcome, PlacedLeg } from './dialler.js';
+import type { DialOutcome, PlacedLeg, PlacedLegEnd } from './dialler.js';
 
 /** A request to the media server that the test grants or refuses. */
 interface Asked {
@@ -65,7 +65,7 @@ class Callee implements PlacedLeg {
   /** When set, its end lasts until this resolves. */
   endsAfter: Promise<void> = Promise.resolve();
   #tell: (outcome: DialOutcome) => void = () => {};
-  #onEnd: () => void = () => {};
+  #onEnd: (end: PlacedLegEnd) => void = () => {};
 
   constructor() {
     this.outcome = new Promise((resolve) => {
@@ -78,12 +78,14 @@ class Callee implements PlacedLeg {
   }
 
   hangUp(): void {
-    this.#onEnd();
+    this.#onEnd({ how: 'bye', headers: {} });
   }
 
   onModify(): void {}
 
-  onEnd(listener: () => void): void {
+  onDigit(): void {}
+
+  onEnd(listener: (end: PlacedLegEnd) => void): void {
     this.#onEnd = listener;
   }
 

@@ -5,13 +5,13 @@ import { HttpApplication } from '../app-client/http-application.js';
 import type { HttpClient } from '../app-client/http-exchange.js';
 import type { MediaServer } from '../media/media.js';
 import type { FeatureServerMetrics } from '../metrics.js';
-import type { AdmittedCall } from '../sip/invite-handler.js';
 import type { SpeechService } from '../speech/speech-service.js';
 import type { VoiceSettings } from '../speech/synthesizer.js';
 import type { VerbRegistry } from '../verbs/registry.js';
-import { CallInfo } from './call-info.js';
+import { type CallFacts, CallInfo } from './call-info.js';
 import type { CallLedger } from './call-ledger.js';
-import { CallSession, type SessionPolicy } from './call-session.js';
+import type { CallLeg } from './call-leg.js';
+import { CallSession, type CallSessionOptions, type SessionPolicy } from './call-session.js';
 import type { Dialler } from './dialler.js';
 import { createJournal, type Journal } from './journal.js';
 import { type ApplicationSpeech, SessionDefaults } from './session-defaults.js';
@@ -31,13 +31,25 @@ export interface SessionFactoryOptions {
   metrics: FeatureServerMetrics;
 }
 
-/** Makes the session of an admitted call. */
+/** A call that is to be run: one that came in, or one that we place. */
+export interface NewCall {
+  leg: CallLeg;
+  facts: CallFacts;
+  account: Account;
+  application: Application;
+  /** The parsed INVITE of a call that came in, as jambonz passes it to the application. */
+  sip?: Record<string, unknown>;
+  outgoing?: CallSessionOptions['outgoing'];
+  customerData?: Record<string, unknown>;
+}
+
+/** Makes the session of a call. */
 export function createSession(
-  call: AdmittedCall,
+  call: NewCall,
   options: SessionFactoryOptions,
   onReleased: (session: CallSession) => void,
 ): CallSession {
-  const { facts, application, account, leg, sip } = call;
+  const { facts, application, account, leg, sip, outgoing, customerData } = call;
   const { metrics } = options;
   const journal = createJournal(options.sink, options.logger, {
     callSid: facts.callSid,
@@ -48,10 +60,13 @@ export function createSession(
   const callHook = asHook(application.callHook);
   const statusHook = asHook(application.callStatusHook);
   const fallbackHook = asHook(application.fallbackCallHook ?? null);
+  const info = new CallInfo(facts);
+  if (customerData) info.customerData = customerData;
   const session: CallSession = new CallSession({
     leg,
+    ...(outgoing && { outgoing }),
     journal,
-    info: new CallInfo(facts),
+    info,
     application: createApplication({
       account,
       application,
@@ -67,7 +82,7 @@ export function createSession(
       ...(application.fallbackAppJson && { fallbackStored: application.fallbackAppJson }),
     },
     ...(statusHook && { statusHook }),
-    initialExtras: { sip, envVars: readEnvVars(application, journal) },
+    initialExtras: { ...(sip && { sip }), envVars: readEnvVars(application, journal) },
     defaults: new SessionDefaults(speechOf(application)),
     mediaServer: options.mediaServer,
     speech: options.speech,
@@ -85,7 +100,8 @@ export function createSession(
 /** The client of an application: of a live call, or of one whose feature server died. */
 export function createApplication(options: {
   account: Account;
-  application: Application;
+  /** Absent: what is asked for stands in absolute URLs. */
+  application?: Application;
   journal: Journal;
   traceId: string;
   http: HttpClient;
@@ -96,7 +112,7 @@ export function createApplication(options: {
     client: http,
     journal,
     traceId,
-    callHook: asHook(application.callHook) ?? asHook(application.callStatusHook) ?? { url: '' },
+    callHook: asHook(application?.callHook ?? null) ?? asHook(application?.callStatusHook ?? null) ?? { url: '' },
     ...(account.webhookSecret !== null && { webhookSecret: account.webhookSecret }),
     onExchange: (type, outcome, ms) => metrics.hook(type, outcome, ms),
   });

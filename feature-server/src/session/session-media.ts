@@ -93,7 +93,10 @@ export class SessionMedia implements CallMedia {
   async #create(): Promise<MediaEndpoint> {
     const { server, leg, callSid, journal } = this.options;
     const startedAt = performance.now();
-    const endpoint = await server.createEndpoint({ remoteSdp: leg.remoteSdp, callSid });
+    const endpoint = await server.createEndpoint({
+      ...(leg.remoteSdp !== '' && { remoteSdp: leg.remoteSdp }),
+      callSid,
+    });
     if (this.#isClosed) {
       await endpoint.destroy();
       throw new CallGoneError('the call ended while its media endpoint was being made');

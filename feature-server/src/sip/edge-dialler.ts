@@ -4,7 +4,9 @@ import { discard, isPending, type LegTarget, placeLeg } from '@ringwire/common/s
 import type { SipDialog, SipHeaders, SipStack } from '@ringwire/common/sip/stack.js';
 import { nameAddr, splitUri } from '@ringwire/common/sip/uri.js';
 import { within } from '../media/deadline.js';
-import type { DialCaller, Dialler, DialOutcome, DialTarget, PlacedLeg } from '../session/dialler.js';
+import type { DialCaller, Dialler, DialOutcome, DialTarget, PlacedLeg, PlacedLegEnd } from '../session/dialler.js';
+import { customHeaders } from './custom-headers.js';
+import { parseDtmfInfo } from './dtmf-info.js';
 import { headerValue } from './header-value.js';
 
 /** What an {@link EdgeDialler} is made of. */
@@ -25,6 +27,7 @@ const NUMBER = /^\+?[\w*#.-]{1,64}$/;
 const failed = (status: number, reason: string): PlacedLeg => ({
   outcome: Promise.resolve({ ok: false, status, reason }),
   onModify: () => {},
+  onDigit: () => {},
   onEnd: () => {},
   end: async () => {},
 });
@@ -38,13 +41,13 @@ export class EdgeDialler implements Dialler {
     const [edge] = [...edges].sort((a, b) => a.calls - b.calls);
     if (!edge) return failed(503, 'no edge for calls out is alive');
     const uri = uriOf(options.target, edge);
-    if (uri === null) return failed(400, 'the target is neither a number nor a SIP URI');
-    const { target, caller, callSid } = options;
+    if (uri === null) return failed(400, 'the target is no number, SIP URI or user');
+    const { target, caller, callSid, callId } = options;
     const leg: LegTarget = {
       name: edge.instanceId,
       uri,
-      headers: headersOf(target, caller, callSid, uri),
-      ...(target.routing === 'sip' ? { proxy: hopTo(edge) } : {}),
+      headers: { ...headersOf(target, caller, callSid, uri), ...(callId !== undefined && { 'Call-ID': callId }) },
+      ...(isNumber(target) ? {} : { proxy: hopTo(edge) }),
     };
     return new EdgeLeg(this.options, leg, options);
   }
@@ -56,10 +59,14 @@ export class EdgeDialler implements Dialler {
  */
 const hopTo = (edge: SbcInfo, user = ''): string => `sip:${user}${edge.privateSipAddress};transport=udp`;
 
-function uriOf({ routing, address }: DialTarget, edge: SbcInfo): string | null {
-  if (routing === 'sip') {
-    const parts = splitUri(address);
-    return parts && parts.scheme !== 'tel' && parts.host !== '' ? address : null;
+const isNumber = ({ routing }: DialTarget): boolean => routing === 'phone' || routing === 'teams';
+
+function uriOf(target: DialTarget, edge: SbcInfo): string | null {
+  const { routing, address } = target;
+  if (!isNumber(target)) {
+    const uri = routing === 'user' ? `sip:${address.replace(/^sips?:/i, '')}` : address;
+    const parts = splitUri(uri);
+    return parts && parts.scheme !== 'tel' && parts.host !== '' && (routing === 'sip' || parts.user) ? uri : null;
   }
   const number = address.replace(/[\s()]/g, '');
   return NUMBER.test(number) ? hopTo(edge, `${number}@`) : null;
@@ -75,6 +82,7 @@ function headersOf(target: DialTarget, caller: DialCaller, callSid: string, uri:
     'X-Preferred-From-User': target.from?.user,
     'X-Preferred-From-Host': target.from?.host,
     'X-SIP-Proxy': target.proxy,
+    [SIP_HEADERS.applicationSid]: caller.applicationSid,
   };
   const given = Object.entries(optional).filter((entry): entry is [string, string] => Boolean(entry[1]));
   return {
@@ -84,7 +92,6 @@ function headersOf(target: DialTarget, caller: DialCaller, callSid: string, uri:
     To: `<${uri}>`,
     'Content-Type': 'application/sdp',
     [SIP_HEADERS.accountSid]: caller.accountSid,
-    [SIP_HEADERS.applicationSid]: caller.applicationSid,
     [SIP_HEADERS.callSid]: callSid,
     [SIP_HEADERS.routing]: target.routing,
     ...Object.fromEntries(given.map(([name, value]) => [name, headerValue(value)])),
@@ -97,7 +104,8 @@ class EdgeLeg implements PlacedLeg {
   readonly outcome: Promise<DialOutcome>;
   readonly #ended = new AbortController();
   #dialog: SipDialog | undefined;
-  #onEnd: () => void = () => {};
+  #onEnd: (end: PlacedLegEnd) => void = () => {};
+  #onDigit: (key: string, durationMs: number | undefined) => void = () => {};
   #answerModify: (remoteSdp: string) => Promise<string> = () => Promise.reject(new Error('no media'));
 
   constructor(
@@ -112,16 +120,20 @@ class EdgeLeg implements PlacedLeg {
     this.#answerModify = answer;
   }
 
-  onEnd(listener: () => void): void {
+  onDigit(listener: (key: string, durationMs: number | undefined) => void): void {
+    this.#onDigit = listener;
+  }
+
+  onEnd(listener: (end: PlacedLegEnd) => void): void {
     this.#onEnd = listener;
   }
 
-  async end(): Promise<void> {
+  async end(headers: Record<string, string> = {}): Promise<void> {
     if (this.#ended.signal.aborted) return;
-    this.#ended.abort({});
+    this.#ended.abort(headers);
     const dialog = this.#dialog;
     if (!dialog?.connected) return;
-    const gone = new Promise<void>((resolve) => void dialog.destroy({}, () => resolve()));
+    const gone = new Promise<void>((resolve) => void dialog.destroy({ headers }, () => resolve()));
     await within(BYE_DEADLINE_MS, gone, () => new Error('BYE was not answered')).catch((err: unknown) =>
       this.options.logger.warn({ err }, 'a dialled leg did not answer its BYE'),
     );
@@ -151,14 +163,15 @@ class EdgeLeg implements PlacedLeg {
   }
 
   #watch(dialog: SipDialog, lost: AbortSignal): void {
-    const over = (): void => {
+    const over = (end: PlacedLegEnd): void => {
       if (this.#ended.signal.aborted) return;
       this.#ended.abort({});
       dialog.removeAllListeners();
-      this.#onEnd();
+      this.#onEnd(end);
     };
-    dialog.on('destroy', over);
-    lost.addEventListener('abort', over, { once: true, signal: this.#ended.signal });
+    dialog.on('destroy', (bye) => over({ how: 'bye', headers: customHeaders(bye) }));
+    const onLost = (): void => over({ how: 'lost', reason: 'control connection closed' });
+    lost.addEventListener('abort', onLost, { once: true, signal: this.#ended.signal });
     dialog.on('modify', (request, response) => {
       this.#answerModify(request.body ?? '').then(
         (body) => response.send(200, undefined, { body, headers: { 'Content-Type': 'application/sdp' } }),
@@ -168,7 +181,11 @@ class EdgeLeg implements PlacedLeg {
         },
       );
     });
-    dialog.on('info', (_request, response) => response.send(200));
+    dialog.on('info', (request, response) => {
+      const digit = parseDtmfInfo(request.get('Content-Type') ?? '', request.body ?? '');
+      response.send(200);
+      if (digit) this.#onDigit(digit.key, digit.durationMs);
+    });
     // Without a referHook nobody can take the call over.
     dialog.on('refer', (_request, response) => response.send(501));
   }

@@ -1,8 +1,9 @@
 import type { Logger } from '@ringwire/common';
-import type { SipDialog, SipMessageView, SipRequest, SipResponse, SipStack } from '@ringwire/common/sip/stack.js';
+import type { SipDialog, SipRequest, SipResponse, SipStack } from '@ringwire/common/sip/stack.js';
 import { CallGoneError } from '../errors.js';
 import { within } from '../media/deadline.js';
 import type { CallLeg, LegEnd } from '../session/call-leg.js';
+import { customHeaders } from './custom-headers.js';
 import { parseDtmfInfo } from './dtmf-info.js';
 
 /** A BYE or a 200 that the SIP server does not confirm within this time is given up. */
@@ -152,9 +153,4 @@ export class InboundLeg implements CallLeg {
       },
     );
   }
-}
-
-function customHeaders(message: SipMessageView | undefined): Record<string, string> {
-  const entries = Object.entries(message?.headers ?? {});
-  return Object.fromEntries(entries.filter(([name]) => /^x-/i.test(name)));
 }

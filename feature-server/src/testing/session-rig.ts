@@ -90,6 +90,7 @@ export async function makeSession(
       place: () => ({
         outcome: Promise.resolve({ ok: false, status: 503, reason: 'nobody is called in these tests' }),
         onModify: () => {},
+        onDigit: () => {},
         onEnd: () => {},
         end: async () => {},
       }),

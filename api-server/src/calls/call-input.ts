@@ -1,0 +1,124 @@
+import type { OrderedHook, OrderedSpeech, OrderedTarget, PlaceCallOrder } from '@ringwire/common';
+import { describeErrors, validate } from '@ringwire/verb-specs';
+import { parseDocument, parseHook } from '../applications/application-input.js';
+import { badField, type Fields, optionalTextField, rejectUnknown, textField } from '../http/input.js';
+
+/** What a request says of a call to be placed: an order without who orders it. */
+export type CallInput = Omit<PlaceCallOrder, 'callSid' | 'accountSid'>;
+
+/** jambonz's time to ring. */
+const DEFAULT_TIMEOUT_SEC = 60;
+
+/** Fields of jambonz that are taken and do nothing yet. */
+const NOT_AVAILABLE = [
+  ...['amd', 'answerOnBridge', 'dual_streams', 'sipRequestWithinDialogHook', 'referHook', 'env_vars'],
+  ...['speech_synthesis_label', 'speech_recognizer_label', 'record_all_calls'],
+];
+
+const SPEECH: Record<string, keyof OrderedSpeech> = {
+  speech_synthesis_vendor: 'synthesisVendor',
+  speech_synthesis_language: 'synthesisLanguage',
+  speech_synthesis_voice: 'synthesisVoice',
+  speech_recognizer_vendor: 'recognizerVendor',
+  speech_recognizer_language: 'recognizerLanguage',
+};
+
+const KNOWN = [
+  ...['from', 'to', 'application_sid', 'call_hook', 'call_status_hook', 'app_json', 'callerName', 'fromHost'],
+  ...['timeout', 'timeLimit', 'tag', 'headers', 'account_sid'],
+  ...Object.keys(SPEECH),
+  ...NOT_AVAILABLE,
+];
+/** Of `to`, what a target of `dial` may have besides. */
+const TARGET_NOT_AVAILABLE = ['confirmHook', 'method', 'from', 'overrideTo'];
+
+/** Checks what a request says of a call. @throws HttpError 400 that names the field */
+export function parseCallInput(fields: Fields): CallInput {
+  rejectUnknown(fields, KNOWN);
+  const { to, headers, notAvailable } = targetOf(fields);
+  const applicationSid = optionalTextField(fields, 'application_sid', 36);
+  const callHook = hookOf(fields, 'call_hook');
+  const callStatusHook = hookOf(fields, 'call_status_hook');
+  const appJson = fields.app_json === undefined ? null : parseDocument('app_json', fields.app_json);
+  if (applicationSid === null && !callHook && appJson === null) {
+    throw badField('application_sid', 'or call_hook is required: one of them says what runs when the call is answered');
+  }
+  const callerName = optionalTextField(fields, 'callerName', 256);
+  const fromHost = optionalTextField(fields, 'fromHost', 255);
+  if (fromHost !== null && !/^[A-Za-z0-9.-]+$/.test(fromHost)) throw badField('fromHost', 'must be a host name');
+  const timeLimit = seconds(fields, 'timeLimit', 86_400);
+  return {
+    from: callerOf(fields),
+    to,
+    headers: { ...textsOf('headers', fields.headers), ...headers },
+    applicationSid,
+    ...(callHook && { callHook }),
+    ...(callStatusHook && { callStatusHook }),
+    ...(appJson !== null && { appJson }),
+    ...(callerName !== null && { callerName }),
+    ...(fromHost !== null && { fromHost }),
+    timeoutMs: (seconds(fields, 'timeout', 600) ?? DEFAULT_TIMEOUT_SEC) * 1000,
+    ...(timeLimit !== undefined && { timeLimitMs: timeLimit * 1000 }),
+    ...(fields.tag !== undefined && fields.tag !== null && { tag: objectOf('tag', fields.tag) }),
+    speech: speechOf(fields),
+    notAvailable: [...notAvailable, ...NOT_AVAILABLE.filter((name) => fields[name] !== undefined)],
+  };
+}
+
+function callerOf(fields: Fields): string {
+  const from = textField(fields, 'from', 64).replace(/^\+/, '');
+  if (!/^[\w.!~*'()&=+$,;?/-]+$/.test(from)) throw badField('from', 'must be a number or a user name');
+  return from;
+}
+
+/** `to` is what a target of `dial` is, and checked as such. */
+function targetOf(fields: Fields): { to: OrderedTarget; headers: Record<string, string>; notAvailable: string[] } {
+  const given = objectOf('to', fields.to);
+  const result = validate([{ verb: 'dial', target: [given] }]);
+  if (!result.ok) throw badField('to', describeErrors(result.errors));
+  const { headers, ...to } = given as unknown as OrderedTarget & { headers?: unknown };
+  const notAvailable = TARGET_NOT_AVAILABLE.filter((name) => given[name] !== undefined);
+  return { to, headers: textsOf('to.headers', headers), notAvailable: notAvailable.map((name) => `to.${name}`) };
+}
+
+function hookOf(fields: Fields, field: string): OrderedHook | null {
+  const value = fields[field];
+  if (value === undefined || value === null) return null;
+  return parseHook(field, typeof value === 'string' ? { url: value } : value);
+}
+
+/** Whole seconds; undefined when absent. */
+function seconds(fields: Fields, field: string, max: number): number | undefined {
+  const value = fields[field];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > max) {
+    throw badField(field, `must be whole seconds from 1 to ${max}`);
+  }
+  return value;
+}
+
+function objectOf(field: string, value: unknown): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw badField(field, 'must be an object');
+  return value as Record<string, unknown>;
+}
+
+/** Names and texts of headers; numbers and booleans become text, as in jambonz. */
+function textsOf(field: string, value: unknown): Record<string, string> {
+  if (value === undefined || value === null) return {};
+  return Object.fromEntries(
+    Object.entries(objectOf(field, value)).map(([name, text]) => {
+      if (!/^[\w-]{1,64}$/.test(name)) throw badField(field, `${name} is no name of a header`);
+      if (!['string', 'number', 'boolean'].includes(typeof text)) throw badField(`${field}.${name}`, 'must be a text');
+      return [name, String(text)];
+    }),
+  );
+}
+
+function speechOf(fields: Fields): OrderedSpeech {
+  return Object.fromEntries(
+    Object.entries(SPEECH).flatMap(([field, name]) => {
+      const text = optionalTextField(fields, field, 256);
+      return text === null ? [] : [[name, text]];
+    }),
+  );
+}

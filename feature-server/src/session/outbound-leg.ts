@@ -1,0 +1,75 @@
+import type { CallLeg, LegEnd } from './call-leg.js';
+import type { DialOutcome, PlacedLeg } from './dialler.js';
+
+/** Sends the INVITE of a call that we place. */
+export type PlaceLeg = (offer: string, onProgress: (status: number, sdp: string) => void) => PlacedLeg;
+
+/** The leg of a call that we place on somebody's order: it rings there before the application is asked. */
+export class OutboundLeg implements CallLeg {
+  /** Ours is the offer; the far end's SDP comes with its answer. */
+  readonly remoteSdp = '';
+  #leg: PlacedLeg | undefined;
+  #isAnswered = false;
+  #isOver = false;
+  #onEnd: (end: LegEnd) => void = () => {};
+  #onDigit: (key: string, durationMs: number | undefined) => void = () => {};
+  #answerModify: (remoteSdp: string) => Promise<string> = () => Promise.reject(new Error('no session'));
+
+  constructor(private readonly place: PlaceLeg) {}
+
+  get isAnswered(): boolean {
+    return this.#isAnswered;
+  }
+
+  /** Calls, and resolves with the answer or why there is none; never rejects. */
+  async connect(offer: string, onProgress: (status: number, sdp: string) => void): Promise<DialOutcome> {
+    if (this.#isOver) return { ok: false, status: 487, reason: 'Request Terminated' };
+    const leg = this.place(offer, onProgress);
+    this.#leg = leg;
+    leg.onModify((sdp) => this.#answerModify(sdp));
+    leg.onDigit((key, durationMs) => this.#onDigit(key, durationMs));
+    leg.onEnd((end) => this.#end(end));
+    const outcome = await leg.outcome;
+    if (outcome.ok && !this.#isOver) this.#isAnswered = true;
+    return outcome;
+  }
+
+  /** Progress of the far end is its own to tell. */
+  ring(): void {}
+
+  async earlyMedia(): Promise<void> {}
+
+  async answer(): Promise<void> {}
+
+  reject(): void {
+    void this.#stop({});
+  }
+
+  hangup(headers: Record<string, string>): Promise<void> {
+    return this.#stop(headers);
+  }
+
+  onEnd(listener: (end: LegEnd) => void): void {
+    this.#onEnd = listener;
+  }
+
+  onDigit(listener: (key: string, durationMs: number | undefined) => void): void {
+    this.#onDigit = listener;
+  }
+
+  onModify(answer: (remoteSdp: string) => Promise<string>): void {
+    this.#answerModify = answer;
+  }
+
+  #end(end: LegEnd): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#onEnd(end);
+  }
+
+  async #stop(headers: Record<string, string>): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    await this.#leg?.end(headers);
+  }
+}

@@ -1,0 +1,205 @@
+import { randomUUID } from 'node:crypto';
+import { createLogger, openDatabase } from '@ringwire/common';
+import { type AnswerCallsOptions, type AnsweringPhone, answerCalls } from '@ringwire/phone';
+import t from 'tap';
+import { eventually } from './support/eventually.js';
+import { openPlatform } from './support/platform.js';
+import type { CallRecord } from './support/test-platform.js';
+
+t.setTimeout(300_000);
+const ringwire = await openPlatform(t);
+const { application, instance } = ringwire;
+const HOOK = { method: 'POST' };
+
+/** A telephone in the outside world, reached by its SIP URI or as a gateway. */
+async function phone(options: AnswerCallsOptions = {}): Promise<AnsweringPhone> {
+  const made = await answerCalls(options);
+  t.teardown(() => made.close());
+  return made;
+}
+
+const good = await phone({ answerAfterMs: 50 });
+await carrier('plain', good);
+// A line is made after the carrier: then the call path knows both.
+const line = await ringwire.line();
+
+async function carrier(name: string, { host, port }: AnsweringPhone): Promise<void> {
+  const db = openDatabase(instance.mysql, { logger: createLogger({ name: 'test', level: 'warn' }) });
+  try {
+    const sid = randomUUID();
+    const [owner] = await db.query<{ service_provider_sid: string }>(
+      'SELECT service_provider_sid FROM accounts WHERE account_sid = ?',
+      [instance.accountSid],
+    );
+    await db.execute(
+      'INSERT INTO voip_carriers (voip_carrier_sid, name, account_sid, service_provider_sid) VALUES (?)',
+      [[sid, name, instance.accountSid, owner?.service_provider_sid ?? '']],
+    );
+    await db.execute(
+      'INSERT INTO sip_gateways (sip_gateway_sid, voip_carrier_sid, ipv4, port, inbound, outbound) VALUES (?)',
+      [[randomUUID(), sid, host, port, 0, 1]],
+    );
+  } finally {
+    await db.close();
+  }
+}
+
+interface Created {
+  sid: string;
+  callId: string;
+}
+
+const create = (body: Record<string, unknown>): Promise<Created> =>
+  ringwire.api('POST', `/v1/Accounts/${instance.accountSid}/Calls`, { from: '15550002222', ...body });
+
+/** Paths of hooks that no other call of the test uses. */
+let calls = 0;
+function hooks(verbs: unknown[]): { path: string; status: string; fields: Record<string, unknown> } {
+  calls += 1;
+  const [path, status] = [`/ordered-${calls}`, `/ordered-status-${calls}`];
+  application.answer(path, verbs);
+  const url = (hookPath: string) => new URL(hookPath, application.url).href;
+  return {
+    path,
+    status,
+    fields: { call_hook: { url: url(path), ...HOOK }, call_status_hook: { url: url(status), ...HOOK } },
+  };
+}
+
+const uri = ({ host, port }: AnsweringPhone): Record<string, unknown> => ({
+  type: 'sip',
+  sipUri: `sip:bob@${host}:${port}`,
+});
+
+const FINAL = ['completed', 'failed', 'busy', 'no-answer'];
+
+/** The statuses of a call, once the final one has come. */
+const statusesOf = (path: string): Promise<string[]> =>
+  eventually(
+    `final status at ${path}`,
+    () => application.statuses(path),
+    (statuses) => statuses.some((status) => FINAL.includes(status)),
+    { timeoutMs: 20_000 },
+  );
+
+async function recordOf(sid: string): Promise<CallRecord> {
+  const found = await eventually(
+    `record of ${sid}`,
+    async () => (await ringwire.records()).filter((record) => record.call_sid === sid && record.terminated_at),
+    (records) => records.length > 0,
+    { timeoutMs: 20_000 },
+  );
+  return found[0] as CallRecord;
+}
+
+t.test('a number is called over a carrier, the application of the line runs when it answers', async (t) => {
+  application.answer(line.call, [{ verb: 'pause', length: 0.2 }]);
+  const { sid, callId } = await create({
+    to: { type: 'phone', number: '+4930123456', trunk: 'plain', headers: { 'X-Own': 'kept' } },
+    application_sid: line.applicationSid,
+    callerName: 'Anna',
+    tag: { order: 7 },
+    timeout: 30,
+  });
+  const callee = await good.nextCall();
+  const { body } = await application.request(line.call);
+  await callee.finished;
+  t.match(body, {
+    call_sid: sid,
+    call_id: callId,
+    direction: 'outbound',
+    from: '15550002222',
+    to: '+4930123456',
+    call_status: 'in-progress',
+    sip_status: 200,
+    application_sid: line.applicationSid,
+    customer_data: { order: 7 },
+    defaults: { synthesizer: { language: String } },
+  });
+  t.notOk('sip' in body, 'there is no INVITE of a caller');
+  t.same(await statusesOf(line.status), ['trying', 'ringing', 'in-progress', 'completed']);
+  const statuses = application.requests.filter(({ path }) => path === line.status);
+  t.ok(statuses.every((request) => request.body.call_sid === sid));
+  t.match(statuses.at(-1)?.body, { duration: Number, call_termination_by: 'jambonz', sbc_callid: String });
+  t.match(await recordOf(sid), { direction: 'outbound', trunk: 'plain', answered: true, sip_status: 200 });
+  const lines = (await ringwire.timeline(sid)).map(({ text }) => text).join('\n');
+  t.match(lines, /200 OK: the callee answered[\s\S]*verbs: pause/);
+});
+
+t.test('a call with hooks of its own and no application; the callee hangs up', async (t) => {
+  const { path, status, fields } = hooks([{ verb: 'pause', length: 30 }]);
+  const { sid } = await create({ to: uri(good), ...fields });
+  const callee = await good.nextCall();
+  const { body } = await application.request(path);
+  t.notOk('application_sid' in body);
+  await callee.hangup();
+  t.same(await statusesOf(status), ['trying', 'ringing', 'in-progress', 'completed']);
+  const last = application.requests.filter((request) => request.path === status).at(-1);
+  t.match(last?.body, { call_termination_by: 'caller' });
+  t.match(await recordOf(sid), { termination_reason: 'called party hungup' });
+});
+
+const FAILURES: { what: string; phone: AnswerCallsOptions; options?: object; statuses: string[]; sip: number }[] = [
+  { what: 'busy', phone: { reject: { status: 486 } }, statuses: ['trying', 'busy'], sip: 486 },
+  { what: 'declined', phone: { reject: { status: 603 } }, statuses: ['trying', 'busy'], sip: 603 },
+  { what: 'failing', phone: { reject: { status: 503 } }, statuses: ['trying', 'failed'], sip: 503 },
+  {
+    what: 'not answered in time',
+    phone: { answerAfterMs: 'never' },
+    options: { timeout: 1 },
+    statuses: ['trying', 'ringing', 'no-answer'],
+    sip: 487,
+  },
+];
+for (const { what, phone: callee, options, statuses, sip } of FAILURES) {
+  t.test(`a call that is ${what}: ${statuses.join(', ')}, once each, and the application is not asked`, async (t) => {
+    const { path, status, fields } = hooks([]);
+    const { sid } = await create({ to: uri(await phone(callee)), ...fields, ...options });
+    t.same(await statusesOf(status), statuses);
+    const last = application.requests.filter((request) => request.path === status).at(-1);
+    t.match(last?.body, { sip_status: sip });
+    t.match(await recordOf(sid), { answered: false });
+    t.same(
+      application.requests.filter((request) => request.path === path),
+      [],
+    );
+  });
+}
+
+t.test('a call is ended by its time limit', async (t) => {
+  const { status, fields } = hooks([{ verb: 'pause', length: 60 }]);
+  const { sid } = await create({ to: uri(good), ...fields, timeLimit: 1 });
+  await (await good.nextCall()).finished;
+  t.same(await statusesOf(status), ['trying', 'ringing', 'in-progress', 'completed']);
+  const lines = (await ringwire.timeline(sid)).map(({ text }) => text);
+  t.ok(lines.includes('the call reached its time limit'));
+});
+
+t.test('what cannot be placed is refused by name', async (t) => {
+  const { fields } = hooks([]);
+  const to = uri(good);
+  const cases: [Record<string, unknown>, RegExp][] = [
+    [{ to, from: undefined, ...fields }, /400: .*from/],
+    [{ to: { type: 'phone' }, ...fields }, /400: .*to: .*number/],
+    [{ to: { type: 'pigeon', number: '1' }, ...fields }, /400: .*to: .*type/],
+    [{ to }, /400: .*application_sid/],
+    [{ to, ...fields, timeout: 'long' }, /400: .*timeout/],
+    [{ to, ...fields, call_hook: 'ftp://x' }, /400: .*call_hook.url/],
+    [{ to, ...fields, aplication_sid: 'x' }, /400: .*aplication_sid: unknown/],
+    [{ to, application_sid: randomUUID() }, /400: .*application_sid/],
+    [{ to, ...fields, headers: { 'bad name': 'x' } }, /400: .*headers/],
+  ];
+  for (const [body, expected] of cases) await t.rejects(create(body), expected, JSON.stringify(expected.source));
+});
+
+t.test("a stranger's order at the feature server's own port is refused", async (t) => {
+  const url = new URL('/v1/createCall', instance.metrics['feature-server']);
+  const post = (headers: Record<string, string>) =>
+    fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: '{"payload":"{}"}',
+    });
+  t.equal((await post({})).status, 401);
+  t.equal((await post({ 'X-Ringwire-Signature': `t=${Date.now()},v1=${'0'.repeat(64)}` })).status, 401);
+});
