@@ -44,6 +44,8 @@ export * from './redis/call-registry.js';
 export * from './redis/connection.js';
 export * from './redis/keys.js';
 export * from './redis/watch-instances.js';
+export * from './registrations/binding.js';
+export * from './registrations/registrations.js';
 export * from './routing/carrier-routes.js';
 export * from './routing/ranked-routes.js';
 export * from './routing/rate-book.js';

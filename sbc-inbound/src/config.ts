@@ -1,6 +1,7 @@
-import { type ConfigOf, integer, oneOf } from '@ringwire/common';
+import { type ConfigOf, flag, integer, oneOf } from '@ringwire/common';
 import type { DigestAlgorithm } from '@ringwire/common/sip/digest/response.js';
 import { edgeVars } from '@ringwire/common/sip/edge-config.js';
+import { registrarVars } from './registrar/config.js';
 import { stirVars } from './stir/config.js';
 
 /** What a challenge asks for, by what `SIP_DIGEST` says. */
@@ -23,10 +24,14 @@ export const admissionVars = {
     default: 'SHA-256,MD5',
     doc: 'hash algorithms that a challenge asks for, the preferred one first; clients that look at the first only and know MD5 need `MD5,SHA-256`',
   }),
+  HOOK_ALLOW_PRIVATE: flag({
+    default: false,
+    doc: 'whether registration hooks may reach private and loopback addresses',
+  }),
 };
 
 /** What sbc-inbound reads from its environment. */
-export const inboundVars = { ...edgeVars, ...admissionVars, ...stirVars };
+export const inboundVars = { ...edgeVars, ...admissionVars, ...stirVars, ...registrarVars };
 
 /** How callers are admitted. */
 export type AdmissionConfig = ConfigOf<typeof admissionVars>;

@@ -15,22 +15,39 @@ export function headersToFeatureServer(
   call: { invite: Invite; destination: Destination; callSid: string; attemptedAt: number; stir?: StirResult },
 ): SipHeaders {
   const { invite, destination } = call;
-  const user = userPart(invite.from.user ?? 'anonymous');
+  const { carrier, user, application, calledUser } = destination;
+  // Whom a user calls directly sees who calls: the name that was proven, whatever From says.
+  const from = user && calledUser !== null ? user.username : invite.from.user;
   return {
-    ...passableHeaders(request),
-    From: nameAddr(invite.from.displayName, `sip:${user}@localhost`),
+    ...(user ? withoutIdentity(passableHeaders(request)) : passableHeaders(request)),
+    From: nameAddr(invite.from.displayName, `sip:${userPart(from ?? 'anonymous')}@localhost`),
     To: request.get('To') ?? `<${invite.to.uri}>`,
     ...(invite.sdp ? { 'Content-Type': 'application/sdp' } : {}),
     [SIP_HEADERS.callSid]: call.callSid,
     [SIP_HEADERS.accountSid]: destination.account.accountSid,
-    [SIP_HEADERS.applicationSid]: destination.application.applicationSid,
+    ...(application ? { [SIP_HEADERS.applicationSid]: application.applicationSid } : {}),
+    ...(calledUser === null ? {} : { [SIP_HEADERS.directUser]: calledUser }),
+    ...(user ? { [SIP_HEADERS.authenticatedUser]: user.aor } : {}),
     [SIP_HEADERS.outerCallId]: invite.sipCallId,
     [SIP_HEADERS.forwardedFor]: invite.sourceAddress,
-    [SIP_HEADERS.originatingCarrier]: destination.carrier.name.replace(/[^\x20-\x7e]/g, '?'),
-    [SIP_HEADERS.voipCarrierSid]: destination.carrier.voipCarrierSid,
+    ...(carrier
+      ? {
+          [SIP_HEADERS.originatingCarrier]: carrier.name.replace(/[^\x20-\x7e]/g, '?'),
+          [SIP_HEADERS.voipCarrierSid]: carrier.voipCarrierSid,
+        }
+      : {}),
     [SIP_HEADERS.callStarted]: `${Math.round(call.attemptedAt)}`,
     ...(call.stir ? { [SIP_HEADERS.stir]: stirHeaderValue(call.stir) } : {}),
   };
+}
+
+/** Headers that only a network may say of a caller; a user's own would go out in the account's name (RFC 3325 §5). */
+const IDENTITY =
+  /^(p-asserted-identity|p-preferred-identity|remote-party-id|p-asserted-service|p-charging-vector|p-charging-function-addresses|diversion|history-info|identity|identity-info|p-called-party-id)$/i;
+
+/** The headers of a user that may go on. */
+export function withoutIdentity(headers: SipHeaders): SipHeaders {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !IDENTITY.test(name)));
 }
 
 /** Request-URI and next hop: an IPv4 host becomes the feature server's, a domain stays for the application to see. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type CallStarted, nowMs, type StirResult } from '@ringwire/common';
+import { type CallStarted, nowMs, type Registrations, type StirResult } from '@ringwire/common';
 import type { Shield } from '@ringwire/common/shield/shield.js';
 import { BridgedCall } from '@ringwire/common/sip/bridged-call.js';
 import { CallJournal } from '@ringwire/common/sip/call-journal.js';
@@ -18,7 +18,9 @@ import type { Destination, Invite, Rejection } from './admission/types.js';
 import { addressOfFeatureServer, headersToFeatureServer } from './feature-server-leg.js';
 import { type FeatureServers, mayTryNext } from './feature-servers.js';
 import { referToOf } from './refer-to.js';
-import { type CallerChecks, refuseCaller } from './stir/caller-check.js';
+import { type CallerCheck, type CallerChecks, refuseCaller } from './stir/caller-check.js';
+import type { UserContext } from './users/authenticate-user.js';
+import type { QuietAlerts } from './users/quiet-alerts.js';
 
 /** What taking calls needs besides the edge. */
 export interface InboundOptions {
@@ -28,6 +30,9 @@ export interface InboundOptions {
   shield: Shield;
   temporary: TemporaryGateways;
   callers: CallerChecks;
+  users: Omit<UserContext, 'snapshot' | 'digest'>;
+  registrations: Registrations;
+  alerts: QuietAlerts;
 }
 
 /** Takes INVITEs from outside until the process ends; answers OPTIONS, by which carriers check that we live. */
@@ -67,9 +72,11 @@ async function takeCall(
     digest: options.digest,
     temporary: options.temporary,
     trusted: edge.privateNetworks,
+    registrations: options.registrations,
+    ...options.users,
   });
-  // A carrier that is known may call what is not there, or beyond its limit, as often as it likes.
-  if (admission.ok || admission.rejection.carrier) shield.succeeded(source);
+  // Who is known may call what is not there, or beyond a limit, as often as he likes.
+  if (admission.ok || admission.rejection.carrier || admission.rejection.user) shield.succeeded(source);
   else shield.offended(source, admission.rejection.metric);
   if (!admission.ok) {
     reject(options, admission, request, response, { callSid, attemptedAt });
@@ -79,7 +86,11 @@ async function takeCall(
     const journal = openJournal(edge, request, admission.invite, { callSid, attemptedAt }, admission.destination);
     sayDecisions(journal, admission);
     journal.started();
-    const caller = await options.callers.check(request, admission.destination, journal.timeline);
+    const { destination } = admission;
+    const { carrier } = destination;
+    const caller: CallerCheck = carrier
+      ? await options.callers.check(request, { ...destination, carrier }, journal.timeline)
+      : { ok: true };
     if (!caller.ok) {
       edge.edgeMetrics.rejected('stir');
       refuseCaller(caller.stir, response, journal);
@@ -93,14 +104,14 @@ async function takeCall(
 }
 
 /** What is known of the call's owner: everything, or what a rejection knew. */
-type Known = Partial<Pick<Destination, 'account' | 'application' | 'carrier'>>;
+type Known = Partial<Pick<Destination, 'account' | 'application' | 'carrier' | 'user'>>;
 
 function openJournal(
   edge: Edge,
   request: SipRequest,
   invite: Invite,
   { callSid, attemptedAt }: Pick<CallStarted, 'callSid' | 'attemptedAt'>,
-  { account, application, carrier }: Known,
+  { account, application, carrier, user }: Known,
 ): CallJournal {
   const call: CallStarted = {
     callSid,
@@ -112,7 +123,7 @@ function openJournal(
     from: invite.from.user ?? 'anonymous',
     to: invite.target.user ?? 'anonymous',
     sipCallId: invite.sipCallId,
-    trunk: carrier?.name ?? '',
+    trunk: carrier?.name ?? (user ? 'user' : ''),
     remoteHost: invite.sourceAddress,
     host: request.receivedOn ?? edge.sipAddress,
     attemptedAt,
@@ -135,7 +146,7 @@ function sayDecisions(journal: CallJournal, { decisions }: Admission): void {
 }
 
 function reject(
-  { edge }: InboundOptions,
+  { edge, alerts }: InboundOptions,
   admission: Extract<Admission, { ok: false }>,
   request: SipRequest,
   response: SipResponse,
@@ -151,6 +162,7 @@ function reject(
     return;
   }
   if (!rejection.recorded || !invite) {
+    if (alert && rejection.account) alerts(rejection.account, alert);
     edge.refusals.tell(request, { status, cause: rejection.cause ?? reason, metric });
     edge.logger.debug({ metric, source: request.source_address, sipCallId: request.get('Call-ID') }, 'INVITE rejected');
     return;
@@ -165,7 +177,8 @@ function reject(
   else journal.endedNow({ status, reason: response.reason, termination: 'failed', cause: reason });
 }
 
-const knownOf = ({ account, application, carrier }: Rejection): Known => ({
+const knownOf = ({ account, application, carrier, user }: Rejection): Known => ({
+  ...(user ? { user } : {}),
   ...(account ? { account } : {}),
   ...(application ? { application } : {}),
   ...(carrier ? { carrier } : {}),

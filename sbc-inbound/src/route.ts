@@ -13,13 +13,14 @@ const parameter = (request: Request, ...names: string[]): string | null => {
 
 /**
  * Serves `GET /route`, which the edge's SIP server asks for every new INVITE (drachtio's request-handler): those of our own
- * feature servers go to sbc-outbound, those of banned sources nowhere, all others to sbc-inbound.
+ * feature servers, and of other edges, go to sbc-outbound, those of banned sources nowhere, all others to sbc-inbound.
  */
 export function serveRoute(app: Express, sources: FeatureServerSources, isBanned: (address: string) => boolean): void {
   app.get('/route', (request, response) => {
     const address = parameter(request, 'source_address', 'sourceAddress', 'source_ip');
     const port = Number.parseInt(parameter(request, 'source_port', 'sourcePort') ?? '', 10);
-    const outbound = address !== null && sources.isOurs(address, Number.isNaN(port) ? null : port);
+    const from = Number.isNaN(port) ? null : port;
+    const outbound = address !== null && (sources.isOurs(address, from) || sources.isEdge(address, from));
     if (!outbound && address !== null && isBanned(address)) {
       response.json({ action: 'reject', data: { status: 403, reason: 'Forbidden' } });
       return;

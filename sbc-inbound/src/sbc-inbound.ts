@@ -1,6 +1,8 @@
-import { type ProcessContext, parseHostPort, readConfig } from '@ringwire/common';
+import { type ProcessContext, parseHostPort, readConfig, registrations } from '@ringwire/common';
+import { AddressGuard } from '@ringwire/common/http/address-guard.js';
 import { type Shield, shieldOf } from '@ringwire/common/shield/shield.js';
 import { type DigestServer, digestServer } from '@ringwire/common/sip/digest/digest-server.js';
+import type { DigestAlgorithm } from '@ringwire/common/sip/digest/response.js';
 import { type Edge, openEdge } from '@ringwire/common/sip/edge.js';
 import type { EdgeConfig } from '@ringwire/common/sip/edge-config.js';
 import { inNetworks } from '@ringwire/common/sip/networks.js';
@@ -9,9 +11,13 @@ import { type AdmissionConfig, admissionVars, DIGEST_ALGORITHMS } from './config
 import { type FeatureServers, featureServers } from './feature-servers.js';
 import { takeInboundCalls } from './inbound-calls.js';
 import { type Reachability, watchReachability } from './reachability.js';
+import { type RegistrarConfig, registrarVars } from './registrar/config.js';
+import { type KeptBindings, keptBindings } from './registrar/kept-bindings.js';
+import { takeRegisters } from './registrar/take-registers.js';
 import { serveRoute } from './route.js';
 import { callerChecks } from './stir/caller-check.js';
 import { type StirConfig, stirVars, stirVerifier } from './stir/config.js';
+import { quietAlerts } from './users/quiet-alerts.js';
 
 /** A running sbc-inbound. */
 export interface SbcInbound {
@@ -20,9 +26,13 @@ export interface SbcInbound {
   close(): Promise<void>;
 }
 
-/** Gateways of carriers, our proxies and feature servers. Users who are registered will be known, too. */
-function knownSources({ provisioning, privateNetworks, featureServers }: Edge): (address: string) => boolean {
+/** Gateways of carriers, our proxies, feature servers, and where registered users are. */
+function knownSources(
+  { provisioning, privateNetworks, featureServers }: Edge,
+  kept: KeptBindings,
+): (address: string) => boolean {
   return (address) =>
+    kept.isSource(address) ||
     provisioning.snapshot().findInboundGateways(address).length > 0 ||
     inNetworks(privateNetworks, address) ||
     featureServers.list().some(({ sipAddress }) => parseHostPort(sipAddress)?.host === address);
@@ -32,13 +42,17 @@ function knownSources({ provisioning, privateNetworks, featureServers }: Edge): 
 export async function openSbcInbound(
   ctx: ProcessContext,
   config: EdgeConfig,
-  settings: AdmissionConfig & StirConfig = readConfig({ ...admissionVars, ...stirVars }, ctx.env),
+  settings: AdmissionConfig & StirConfig & RegistrarConfig = readConfig(
+    { ...admissionVars, ...stirVars, ...registrarVars },
+    ctx.env,
+  ),
 ): Promise<SbcInbound> {
   const verifier = stirVerifier(settings);
   let servers: FeatureServers | undefined;
   let reachability: Reachability | undefined;
   let digest: DigestServer | undefined;
   let shield: Shield | undefined;
+  let kept: KeptBindings | undefined;
   const edge = await openEdge({
     ctx,
     config,
@@ -48,17 +62,27 @@ export async function openSbcInbound(
       reachability = watchReachability(opened.bridging.link, opened.featureServers);
       servers = featureServers(opened.featureServers, reachability);
       const { redis, logger, metrics, instanceId } = opened;
+      const bindings = registrations(redis, { onKept: (aor, all) => kept?.keep(aor, all) });
+      kept = keptBindings({ redis, registrations: bindings, instanceId, logger });
       shield = shieldOf({
         redis,
         logger,
         metrics,
         instanceId,
-        isKnown: knownSources(opened),
+        isKnown: knownSources(opened, kept),
         banMs: settings.SHIELD_BAN_MINUTES * 60_000,
       });
-      digest = digestServer({ redis, logger, algorithms: DIGEST_ALGORITHMS[settings.SIP_DIGEST] });
+      const algorithms: readonly [DigestAlgorithm, ...DigestAlgorithm[]] = DIGEST_ALGORITHMS[settings.SIP_DIGEST];
+      digest = digestServer({ redis, logger, algorithms });
       const callers = callerChecks(verifier, metrics);
-      takeInboundCalls({ edge: opened, servers, digest, shield, temporary: temporaryGateways(redis), callers });
+      const users = {
+        digest,
+        guard: new AddressGuard({ allowPrivate: settings.HOOK_ALLOW_PRIVATE }),
+        allowsMd5: algorithms.includes('MD5'),
+      };
+      const shared = { edge: opened, shield, users, registrations: bindings, alerts: quietAlerts(opened.sink) };
+      takeInboundCalls({ ...shared, servers, digest, temporary: temporaryGateways(redis), callers });
+      takeRegisters({ ...shared, config: settings });
     },
   });
   return {
@@ -69,6 +93,7 @@ export async function openSbcInbound(
       reachability?.close();
       digest?.close();
       shield?.close();
+      await kept?.close();
       await edge.close();
     },
   };

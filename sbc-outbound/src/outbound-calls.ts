@@ -1,12 +1,15 @@
 import {
+  aorText,
   type CallStarted,
   type FraudGuard,
   type FraudRefusal,
+  type LimitedUser,
   type LimitReached,
   type LimitRefusal,
   limitRefusal,
   nowMs,
   type OutboundRoutes,
+  type Registrations,
   type RouteDecision,
   type RoutedGateway,
   SIP_HEADERS,
@@ -25,8 +28,10 @@ import type { GatewayConfig } from './config.js';
 import { GatewayAttempts } from './gateway-attempts.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
 import { guard, type OutboundCall, type Refusal } from './guard.js';
+import { relayToDevice } from './relay-to-device.js';
 import { targetOf } from './target.js';
 import { checkForFraud, refusalHeaders } from './toll-fraud.js';
+import { userTarget } from './user-target.js';
 
 /** What the way out knows besides the edge. */
 export interface WayOut {
@@ -34,6 +39,7 @@ export interface WayOut {
   routes: OutboundRoutes;
   metrics: GatewayMetrics;
   fraud: FraudGuard;
+  registrations: Pick<Registrations, 'bindingsOf'>;
 }
 
 /** Takes INVITEs of feature servers until the process ends. */
@@ -56,7 +62,7 @@ async function takeCall(
   abandoned: AbortSignal,
 ): Promise<void> {
   const attemptedAt = nowMs();
-  if (!hasRoom(edge, request, response)) return;
+  if (relayToDevice(edge, request, response) || !hasRoom(edge, request, response)) return;
   const checked = guard(request, edge.sources, edge.provisioning.snapshot());
   if (!checked.ok) {
     const { status, reason, metric } = checked.refusal;
@@ -69,7 +75,14 @@ async function takeCall(
   const { call } = checked;
   const { accountSid, serviceProviderSid } = call.account;
   const applicationSid = request.get(SIP_HEADERS.applicationSid) ?? null;
-  const taken = await edge.limits.take({ callSid: call.callSid, accountSid, serviceProviderSid, applicationSid });
+  const user = call.routing === 'user' ? limitedUser(edge, call) : null;
+  const taken = await edge.limits.take({
+    callSid: call.callSid,
+    accountSid,
+    serviceProviderSid,
+    applicationSid,
+    ...(user ? { user } : {}),
+  });
   if (!taken.ok) {
     refuseForLimit(edge, { request, response, call, attemptedAt }, taken.reached);
     return;
@@ -79,6 +92,13 @@ async function takeCall(
   } finally {
     taken.place.release();
   }
+}
+
+/** The user who is called, with the limit of his own calls. */
+function limitedUser(edge: Edge, { account, target }: OutboundCall): LimitedUser | null {
+  if (target.user === null) return null;
+  const client = edge.provisioning.snapshot().findClient(account.accountSid, target.user);
+  return client ? { aor: aorText({ user: client.username, realm: target.host }), limit: client.callLimit } : null;
 }
 
 /** What the record says of a call that reached nobody. */
@@ -93,7 +113,10 @@ interface GuardedCall {
 }
 
 function refuseForLimit(edge: Edge, guarded: GuardedCall, reached: LimitReached): void {
-  const { status, reason, metric, headers, alert } = limitRefusal(reached);
+  const refusal = limitRefusal(reached);
+  const { metric, headers, alert } = refusal;
+  // A user who has as many calls as he may is busy.
+  const [status, reason] = reached.scope === 'user' ? [486, 'Busy Here'] : [refusal.status, refusal.reason];
   const all = { ...reasonHeader(reason), ...headers };
   refuseCall(edge, guarded, { status, phrase: reason, reason, metric, headers: all, alert });
 }
@@ -130,7 +153,11 @@ function refuseCall(
 async function placeCall(edge: Edge, wayOut: WayOut, guarded: GuardedCall & { abandoned: AbortSignal }): Promise<void> {
   const { request, response, abandoned, call, attemptedAt } = guarded;
   const destination =
-    call.routing === 'phone' ? byNumber(edge, wayOut, request, call, attemptedAt) : byUri(request, call);
+    call.routing === 'phone'
+      ? byNumber(edge, wayOut, request, call, attemptedAt)
+      : call.routing === 'user'
+        ? await toUser(edge, wayOut, request, call)
+        : byUri(request, call);
   const first = destination.ok ? destination.first : undefined;
   const verdict = await checkForFraud(wayOut.fraud, edge.provisioning.snapshot(), call, first);
   if (!verdict.ok) {
@@ -187,6 +214,28 @@ function byUri(request: SipRequest, call: OutboundCall): Destination {
     carried: { voipCarrierSid: null, trunk: 'sipUri', remoteHost: target.host },
     plan: () => ({ nextTarget: () => targets.shift() ?? null, farEnd: 'far end' }),
   };
+}
+
+async function toUser(edge: Edge, wayOut: WayOut, request: SipRequest, call: OutboundCall): Promise<Destination> {
+  const target = await userTarget(request, call, {
+    snapshot: edge.provisioning.snapshot(),
+    registrations: wayOut.registrations,
+    sipAddress: edge.sipAddress,
+    isAlive: (address) => edge.edges.list().some(({ privateSipAddress }) => privateSipAddress === address),
+  });
+  if (!target.ok) return target;
+  const targets = [target.leg];
+  return {
+    ok: true,
+    carried: { voipCarrierSid: null, trunk: 'user', remoteHost: target.host },
+    plan: () => ({ nextTarget: () => targets.shift() ?? null, farEnd: 'user', outwardStatus: userStatus }),
+  };
+}
+
+/** A device whose connection is gone, or that asks us for a password, is one that cannot be reached now. */
+function userStatus({ kind, status }: LegFailure): number | undefined {
+  const isUnreachable = kind === 'unsent' || (kind === 'refused' && [401, 407, 430, 503].includes(status));
+  return isUnreachable ? 480 : undefined;
 }
 
 function byNumber(

@@ -6,6 +6,7 @@ import {
   type ProcessContext,
   type Routing,
   readConfig,
+  registrations,
 } from '@ringwire/common';
 import { type Edge, openEdge } from '@ringwire/common/sip/edge.js';
 import type { EdgeConfig } from '@ringwire/common/sip/edge-config.js';
@@ -45,7 +46,13 @@ export async function openSbcOutbound(
       const deadlineMs = config.CALL_LIMIT_TIMEOUT_MS;
       fraud = fraudGuard({ redis, logger, metrics: open.metrics, owner, deadlineMs });
       if (routes === undefined) routing = await openRouting(open);
-      takeOutboundCalls(open, { gateways, routes: routes ?? routing!.routes, metrics, fraud });
+      takeOutboundCalls(open, {
+        gateways,
+        routes: routes ?? routing!.routes,
+        metrics,
+        fraud,
+        registrations: registrations(redis),
+      });
       trunks = openTrunks(open, routing?.health, gateways);
     },
   });

@@ -14,12 +14,25 @@ export interface CountedCall {
   serviceProviderSid: string;
   /** Null when no application is known yet. */
   applicationSid: string | null;
+  /** The user who calls, or is called, where it is one. */
+  user?: LimitedUser;
 }
+
+/** A user of an account, who may have a limit of his own. */
+export interface LimitedUser {
+  /** `alice@example.com`. */
+  aor: string;
+  /** Calls at the same time; null: any number. */
+  limit: number | null;
+}
+
+/** What is counted. */
+export type CountScope = LimitScope | 'user';
 
 /** A limit that was reached. */
 export interface LimitReached {
-  scope: LimitScope;
-  /** Of the account, application or service provider. */
+  scope: CountScope;
+  /** Of the account, application or service provider; of a user the address of record. */
   sid: string;
   limit: number;
   /** Whether nobody was told of this limit during the last {@link ALERT_QUIET_MS}: then an alert is due. */
@@ -54,7 +67,8 @@ export const ALERT_QUIET_MS = 60_000;
 const LOG_EVERY_MS = 10_000;
 
 /** The order in which limits are looked at: the first that is reached is the one that is told. */
-const scopesOf = (call: CountedCall): { scope: LimitScope; sid: string }[] => [
+const scopesOf = (call: CountedCall): { scope: CountScope; sid: string }[] => [
+  ...(call.user === undefined ? [] : [{ scope: 'user' as const, sid: call.user.aor }]),
   { scope: 'account', sid: call.accountSid },
   ...(call.applicationSid === null ? [] : [{ scope: 'application' as const, sid: call.applicationSid }]),
   { scope: 'service_provider', sid: call.serviceProviderSid },
@@ -137,7 +151,9 @@ export function callLimits(options: {
   const ask = async (call: CountedCall, member: string, keys: string[]): Promise<LimitReached | null | undefined> => {
     if (redis.status !== 'ready' || isHung) return undefined;
     const scopes = scopesOf(call);
-    const limits = scopes.map(({ scope, sid }) => limitOf(scope, sid));
+    const limits = scopes.map(({ scope, sid }) =>
+      scope === 'user' ? (call.user?.limit ?? null) : limitOf(scope, sid),
+    );
     const told = scopes.map(({ scope, sid }) => limitToldKey(call.serviceProviderSid, scope, sid));
     const numbers = limits.map((limit) => limit ?? -1);
     const answer = redis

@@ -1,7 +1,6 @@
 import type { Alert } from '../events/types.js';
-import type { LimitScope } from '../provisioning/rows.js';
 import { SIP_HEADERS } from '../sip/headers.js';
-import type { LimitReached } from './call-limits.js';
+import type { CountScope, LimitReached } from './call-limits.js';
 
 /** How a call is refused for which there is no place, in jambonz's words. */
 export interface LimitRefusal {
@@ -15,7 +14,13 @@ export interface LimitRefusal {
   alert: Omit<Alert, 'accountSid' | 'serviceProviderSid'> | null;
 }
 
-const WORDS: Record<LimitScope, { reason: string; header: string; alertType: string; name: string }> = {
+const WORDS: Record<CountScope, { reason: string; header: string; alertType: string; name: string }> = {
+  user: {
+    reason: 'Max User Calls In Progress',
+    header: 'X-User',
+    alertType: 'user-call-limit',
+    name: 'user',
+  },
   account: {
     reason: 'Max Account Calls In Progress',
     header: SIP_HEADERS.accountSid,

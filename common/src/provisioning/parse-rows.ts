@@ -7,6 +7,8 @@ import type {
   Account,
   Application,
   CallLimitRow,
+  Client,
+  DeviceLimitRow,
   InboundRules,
   Lcr,
   LcrCarrierSetEntry,
@@ -149,6 +151,20 @@ export const parseAccount = (row: RawRow, hooks: Hooks, decrypt: Decrypt): Accou
   enableDebugLog: bool(row, 'enable_debug_log'),
   recordAllCalls: bool(row, 'record_all_calls'),
   stirPolicy: stirPolicy(row),
+  deviceToCallRatio: whole(row, 'device_to_call_ratio', 0, MAX_INT),
+});
+
+/** Reads a row of its table; throws on a column that cannot be used. */
+export const parseClient = (row: RawRow, decrypt: Decrypt): Client => ({
+  clientSid: text(row, 'client_sid'),
+  accountSid: text(row, 'account_sid'),
+  username: text(row, 'username'),
+  password: secret(row, 'password', decrypt) ?? '',
+  isActive: bool(row, 'is_active'),
+  allowDirectAppCalling: bool(row, 'allow_direct_app_calling'),
+  allowDirectQueueCalling: bool(row, 'allow_direct_queue_calling'),
+  allowDirectUserCalling: bool(row, 'allow_direct_user_calling'),
+  callLimit: row.call_limit === null || row.call_limit === undefined ? null : whole(row, 'call_limit', 0, MAX_INT),
 });
 
 const synthesizer = (row: RawRow, prefix = ''): SpeechChoice => ({
@@ -387,6 +403,11 @@ export const parseFraudPolicy = (row: RawRow): FraudPolicyRow => {
     },
   };
 };
+/** Reads a row of `account_limits` with category `device`; throws on a column that cannot be used. */
+export const parseDeviceLimit = (row: RawRow): DeviceLimitRow => ({
+  accountSid: text(row, 'account_sid'),
+  quantity: whole(row, 'quantity', 0, MAX_INT),
+});
 
 /** Reads a row of its table; throws on a column that cannot be used. */
 export const parseStirCredential = (row: RawRow, decrypt: Decrypt): StirCredential => {

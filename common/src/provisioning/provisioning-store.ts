@@ -6,6 +6,8 @@ import {
   parseAccount,
   parseApplication,
   parseCallLimit,
+  parseClient,
+  parseDeviceLimit,
   parseFraudPolicy,
   parseLcr,
   parseLcrCarrierSetEntry,
@@ -66,6 +68,8 @@ export async function readProvisioning(
       ),
       fraudPolicies: await read('fraud_policies', 'owner_sid', parseFraudPolicy),
       rateDecks: await read('rate_decks', 'rate_deck_sid', parseRateDeck),
+      clients: await read('clients', 'client_sid', (row) => parseClient(row, decrypt)),
+      deviceLimits: await read('account_limits', 'account_limits_sid', parseDeviceLimit, " WHERE category = 'device'"),
       callLimits: [
         ...(await limits('account')),
         ...(await limits('application')),

@@ -43,6 +43,26 @@ export interface Account {
   recordAllCalls: boolean;
   /** Null or absent: `tag`. */
   stirPolicy?: StirPolicy | null;
+  /** Users who may be registered for each call that the account may have at once; absent: 5, as in jambonz. */
+  deviceToCallRatio?: number;
+}
+
+/** A user of an account: devices that know the password register and call in its name. */
+export interface Client {
+  clientSid: string;
+  accountSid: string;
+  /** Unique within the account; upper and lower case differ (RFC 3261 §19.1.4). */
+  username: string;
+  password: string;
+  isActive: boolean;
+  /** Whether the user may call `app-<sid>`. */
+  allowDirectAppCalling: boolean;
+  /** Whether the user may call `queue-<name>`. */
+  allowDirectQueueCalling: boolean;
+  /** Whether the user may call other users. */
+  allowDirectUserCalling: boolean;
+  /** Calls at the same time, in each direction; null: any number. */
+  callLimit: number | null;
 }
 
 /** A vendor with language, voice and label, as an application or a verb chooses them. */
@@ -270,6 +290,12 @@ export interface RateDeck {
 /** What a limit is for. */
 export type LimitScope = 'account' | 'application' | 'service_provider';
 
+/** How many users of an account may be registered beyond those that its calls allow for (jambonz's category `device`). */
+export interface DeviceLimitRow {
+  accountSid: string;
+  quantity: number;
+}
+
 /** How many calls at once somebody may have, in each direction. */
 export interface CallLimitRow {
   scope: LimitScope;
@@ -296,4 +322,7 @@ export interface ProvisioningRows {
   callLimits?: CallLimitRow[];
   /** Absent: everybody may call everything. */
   fraudPolicies?: FraudPolicyRow[];
+  /** Users of accounts. */
+  clients?: Client[];
+  deviceLimits?: DeviceLimitRow[];
 }

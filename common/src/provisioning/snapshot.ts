@@ -6,6 +6,7 @@ import { compileNumberPattern, isNumberPattern, type NumberPattern } from './num
 import type {
   Account,
   Application,
+  Client,
   LimitScope,
   PhoneNumber,
   ProvisioningRows,
@@ -13,6 +14,7 @@ import type {
   ServiceProvider,
   SipGateway,
   VoipCarrier,
+  Webhook,
 } from './rows.js';
 
 /** A gateway together with the carrier that it belongs to. */
@@ -72,6 +74,9 @@ export class ProvisioningSnapshot {
   readonly #callLimits: ReadonlyMap<string, number>;
   /** What accounts may call, and how often. */
   readonly fraudPolicies: FraudPolicies;
+  /** Active ones, by account and username. */
+  readonly #clients: ReadonlyMap<string, ReadonlyMap<string, Client>>;
+  readonly #deviceLimits: ReadonlyMap<string, number>;
 
   constructor(
     rows: ProvisioningRows,
@@ -115,6 +120,12 @@ export class ProvisioningSnapshot {
       (rows.callLimits ?? []).map(({ scope, sid, quantity }) => [`${scope}:${sid}`, quantity]),
     );
     this.fraudPolicies = new FraudPolicies(rows.fraudPolicies ?? []);
+    const clients = groupBy(
+      (rows.clients ?? []).filter((row) => row.isActive),
+      (row) => row.accountSid,
+    );
+    this.#clients = new Map([...clients].map(([sid, list]) => [sid, indexBy(list, (row) => row.username)]));
+    this.#deviceLimits = new Map((rows.deviceLimits ?? []).map((row) => [row.accountSid, row.quantity]));
     this.#inbound = this.#indexGateways(rows.sipGateways);
     const active = rows.voipCarriers.filter((row) => row.isActive);
     const authTrunks = active.filter(
@@ -202,11 +213,42 @@ export class ProvisioningSnapshot {
     return this.#stirByOwner.get(accountSid) ?? this.#stirByOwner.get(serviceProviderSid);
   }
 
+  /** An active user of an account, by the exact name. */
+  findClient(accountSid: string, username: string): Client | undefined {
+    return this.#clients.get(accountSid)?.get(username);
+  }
+
+  /** What asks whether a user of an account is who he says, instead of the account's own users: its hook, else its service provider's. */
+  registrationHookOf(account: Account): Webhook | null {
+    return (
+      account.registrationHook ?? this.serviceProvidersBySid.get(account.serviceProviderSid)?.registrationHook ?? null
+    );
+  }
+
+  /** Whether anybody can be a user of the account: it has active users, or a registration hook. */
+  hasUsers(account: Account): boolean {
+    return this.#clients.has(account.accountSid) || this.registrationHookOf(account) !== null;
+  }
+
+  /**
+   * How many users of an account may be registered at the same time: so many for each call that it may have, and more by a limit of its own; null
+   * where neither is provisioned.
+   */
+  deviceLimit(account: Account): number | null {
+    const calls = this.callLimit('account', account.accountSid);
+    const more = this.#deviceLimits.get(account.accountSid);
+    if (calls === null && more === undefined) return null;
+    return (calls ?? 0) * (account.deviceToCallRatio ?? DEVICE_TO_CALL_RATIO) + (more ?? 0);
+  }
+
   /** The account that owns a SIP realm. */
   findAccountByRealm(realm: string): Account | undefined {
     return this.accountsByRealm.get(realm.toLowerCase());
   }
 }
+
+/** jambonz's default of `device_to_call_ratio`. */
+const DEVICE_TO_CALL_RATIO = 5;
 
 /** Sids of accounts and service providers stand in one map. */
 const sharedBy = (serviceProviderSid: string | null): string => `shared by ${serviceProviderSid}`;

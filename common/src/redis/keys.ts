@@ -78,6 +78,15 @@ export const gatewayPingStateKey = (sipGatewaySid: string): string => `ringwire:
 export const TRUNK_REGISTRAR = 'ringwire:trunk-registrar';
 /** JSON of how the registration over one gateway stands; expires when nobody keeps it. */
 export const trunkRegistrationKey = (sipGatewaySid: string): string => `ringwire:trunk-registration:${sipGatewaySid}`;
+/**
+ * Hash of where a user can be reached (address of record, RFC 3261 §10): binding id → `<expires, ms> <CSeq> <Call-ID> <binding as JSON>`. Expires
+ * with its last binding. Keys of one realm share a hash slot: one script writes both.
+ */
+export const bindingsKey = (realm: string, user: string): string => `ringwire:bindings:{${realm}}:${user}`;
+/** Sorted set of the users of a realm who are registered; score: until when, ms since the epoch. */
+export const registeredUsersKey = (realm: string): string => `ringwire:registered:{${realm}}`;
+/** Exists while Redis holds what an sbc-inbound process has registered; missing after Redis lost its data. */
+export const registrarKey = (instanceId: string): string => `ringwire:registrar:${instanceId}`;
 /** Pub/sub channel: provisioning data changed, reload the snapshot. Message: name of the table. */
 export const PROVISIONING_CHANGED = 'ringwire:provisioning-changed';
 

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { TerminationReason } from '../events/types.js';
+import { BranchedMedia } from '../media-relay/branched-media.js';
 import { RelayRefusedError } from '../media-relay/errors.js';
-import type { MediaRelay, MediaSession, Side } from '../media-relay/media-relay.js';
+import type { MediaRelay, Side } from '../media-relay/media-relay.js';
 import { Bridge, type BridgeEnd } from './bridge.js';
 import type { CallJournal } from './call-journal.js';
 import { failureOf } from './failure-reason.js';
@@ -66,7 +67,7 @@ export interface BridgedCallPlan {
  * happens, the caller gets an answer or a BYE, the media session is deleted and the record is written once.
  */
 export class BridgedCall {
-  readonly #media: MediaSession;
+  readonly #media: BranchedMedia;
   readonly #lost: AbortSignal;
   #bridge: Bridge | undefined;
   #keepalive: Keepalive | undefined;
@@ -83,7 +84,8 @@ export class BridgedCall {
     private readonly plan: BridgedCallPlan,
   ) {
     this.#lost = context.link.lost;
-    this.#media = context.relay.session(plan.request.get('Call-ID') ?? '');
+    const callId = plan.request.get('Call-ID') ?? '';
+    this.#media = new BranchedMedia((branch) => context.relay.session(branch === 0 ? callId : `${callId};${branch}`));
   }
 
   get journal(): CallJournal {
@@ -158,7 +160,10 @@ export class BridgedCall {
         own?.progress?.(target, response);
         timeline.info('sip', `${status} ${reason} from ${this.plan.farEnd}`, { status, earlyMedia: Boolean(body) });
       },
-      answered: (target: LegTarget, response: SipResponse) => own?.answered?.(target, response),
+      answered: (target: LegTarget, response: SipResponse) => {
+        this.#target = target;
+        own?.answered?.(target, response);
+      },
       failed: (target: LegTarget, failure: LegFailure) => {
         if (own?.failed) return own.failed(target, failure);
         const { kind, status, reason, headers } = failure;

@@ -56,6 +56,8 @@ export interface Edge {
   /** Places of calls, for this edge's direction. */
   readonly limits: CallLimits;
   readonly featureServers: InstanceWatch<FeatureServerInfo>;
+  /** The edges that are alive, this one among them. */
+  readonly edges: InstanceWatch<SbcInfo>;
   readonly sources: FeatureServerSources;
   readonly privateNetworks: readonly Ipv4Network[];
   readonly calls: LiveCalls;
@@ -110,6 +112,7 @@ interface Stores {
   provisioning: Provisioning;
   limits: CallLimits;
   featureServers: InstanceWatch<FeatureServerInfo>;
+  edges: InstanceWatch<SbcInfo>;
 }
 
 async function openStores(
@@ -129,6 +132,7 @@ async function openStores(
     keyOf: featureServerKey,
     logger,
   });
+  const edges = watchInstances<SbcInfo>({ redis, setKey: SBCS, keyOf: sbcKey, logger });
   const encryptionSecret = config.ENCRYPTION_SECRET;
   const provisioning = await loadProvisioning({ db, redis, logger, metrics, encryptionSecret });
   const limits = callLimits({
@@ -141,11 +145,12 @@ async function openStores(
     logger,
     metrics,
   });
-  return { db, redis, sink, registry, provisioning, limits, featureServers };
+  return { db, redis, sink, registry, provisioning, limits, featureServers, edges };
 }
 
 async function closeStores(stores: Stores): Promise<void> {
   stores.featureServers.close();
+  stores.edges.close();
   await stores.provisioning.close();
   await stores.registry.close();
   await stores.limits.close();
@@ -183,7 +188,7 @@ export async function openEdge(options: {
   const rtpengine = host === undefined ? undefined : relayHealth(relay, { host, port }, logger);
   const metrics = createMetrics({ name: ctx.name, instanceId });
   const stores = await openStores(ctx, config, role, metrics);
-  const sources = featureServerSources(stores.featureServers, privateNetworks);
+  const sources = featureServerSources(stores.featureServers, privateNetworks, stores.edges);
   const srf = await connect(ctx, config, role);
   const link = watchLink(asSipStack(srf));
   const calls = liveCalls();

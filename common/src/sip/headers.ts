@@ -10,6 +10,10 @@ export const SIP_HEADERS = {
   originatingCarrier: 'X-Originating-Carrier',
   voipCarrierSid: 'X-Voip-Carrier-Sid',
   authenticatedUser: 'X-Authenticated-User',
+  /** `bob@example.com`: the user whom a device calls directly; no application takes the call. */
+  directUser: 'X-Jambonz-Direct-User',
+  /** Where the edge that gets this INVITE is to send it: it holds the connection of the device. */
+  flow: 'X-Jambonz-Flow',
   /** Ms since the epoch at which the INVITE came in at the edge. */
   callStarted: 'X-Call-Started',
   /** What STIR found of the caller, see `stirHeaderValue`. */

@@ -25,6 +25,8 @@ export interface LegTarget {
   responseMs?: number;
   /** Aborts when the target is known to be dead; its attempt then fails at once. */
   gone?: AbortSignal;
+  /** Who rings at the same time: further devices of the same user. */
+  alongside?: readonly LegTarget[];
 }
 
 /** Why an outgoing leg did not come to be. */

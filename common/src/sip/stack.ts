@@ -110,6 +110,8 @@ export interface UacOptions {
 export interface SipStack {
   invite(handler: (request: SipRequest, response: SipResponse) => void): void;
   options(handler: (request: SipRequest, response: SipResponse) => void): void;
+  register(handler: (request: SipRequest, response: SipResponse) => void): void;
+  message(handler: (request: SipRequest, response: SipResponse) => void): void;
   createUAC(
     uri: string,
     options: UacOptions,
@@ -134,6 +136,12 @@ export interface SipStack {
     options: { method: string; headers: SipHeaders; body?: string; proxy?: string },
     callback: (error: unknown, request?: SipRequest) => void,
   ): unknown;
+  /** The SIP server passes a request on by itself, and what comes after it; rejects when it was not forwarded. */
+  proxyRequest(
+    request: SipRequest,
+    destinations: string[],
+    options: { remainInDialog?: boolean; forking?: 'sequential' | 'simultaneous'; followRedirects?: boolean },
+  ): Promise<unknown>;
   /** The control connection broke, or is back; see `connectSrf`. */
   on(event: 'lost' | 'restored', listener: () => void): this;
 }

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { BranchedMedia } from '../media-relay/branched-media.js';
 import { RelayRefusedError } from '../media-relay/errors.js';
 import type { FarMedia } from '../media-relay/media-profile.js';
-import type { MediaSession } from '../media-relay/media-relay.js';
 import { LinkLostError, NoResponseError } from './errors.js';
 import { passableHeaders } from './header-policy.js';
 import { inheritProof } from './in-dialog.js';
+import { placeFork } from './place-fork.js';
 import { discard, isPending, type LegFailure, type LegTarget, placeLeg } from './place-leg.js';
 import { respond } from './respond.js';
 import type { PendingDialog, SipDialog, SipHeaders, SipRequest, SipResponse, SipStack } from './stack.js';
@@ -47,7 +48,7 @@ export interface Setup {
   callerTag: string;
   /** Our tag in the caller's dialog: chosen by us, so that the dialog can be named even when its answer was lost. */
   localTag: string;
-  media: MediaSession;
+  media: BranchedMedia;
   /** The next place to try, given the last failure; null when there is none. Asked first without a failure. */
   nextTarget(failure?: LegFailure): LegTarget | null;
   /** Headers of responses to the caller besides those that the far end sent in this one. */
@@ -149,6 +150,13 @@ export async function setUpTwoLegs(setup: Setup): Promise<SetupResult> {
       return { ok: false, kind: 'target', failure: failure ?? none, target: last };
     }
     last = target;
+    if (target.alongside && target.alongside.length > 0) {
+      const fork = await tryFork(setup, [target, ...target.alongside]);
+      if ('result' in fork) return fork.result;
+      failure = fork.failure;
+      last = fork.target;
+      continue;
+    }
     // One offer serves all targets whose media travels alike.
     if (setup.offer && (!offered || !isDeepStrictEqual(offered.media, target.media))) {
       try {
@@ -180,6 +188,66 @@ const lostWith = (leg: SipDialog | PendingDialog, accepted: boolean): SetupResul
   accepted,
   ...(isPending(leg) ? {} : { callee: leg }),
 });
+
+/** Targets whose media travels alike share a branch of the media, and its offer. */
+async function offerToAll(setup: Setup, targets: readonly LegTarget[]) {
+  const branches: { media: LegTarget['media']; offer: string }[] = [];
+  const indexOf = (target: LegTarget): number =>
+    Math.max(
+      0,
+      branches.findIndex(({ media }) => isDeepStrictEqual(media, target.media)),
+    );
+  for (const { media } of setup.offer ? targets : []) {
+    if (branches.some((branch) => isDeepStrictEqual(branch.media, media))) continue;
+    const session = setup.media.branch(branches.length);
+    branches.push({ media, offer: await session.offer('a', setup.offer, setup.callerTag, media ?? PLAIN) });
+  }
+  return { indexOf, offerOf: (target: LegTarget) => branches[indexOf(target)]?.offer };
+}
+
+/** Rings several targets at once. Early media is not passed on: there would be one for each of them. */
+async function tryFork(
+  setup: Setup,
+  targets: readonly [LegTarget, ...LegTarget[]],
+): Promise<{ result: SetupResult } | { failure: LegFailure; target: LegTarget }> {
+  const { observer } = setup;
+  let offers: Awaited<ReturnType<typeof offerToAll>>;
+  try {
+    offers = await offerToAll(setup, targets);
+  } catch (error) {
+    return { result: over(setup) ?? { ok: false, kind: 'media', error } };
+  }
+  const ended = over(setup);
+  if (ended) return { result: ended };
+  for (const target of targets) observer.trying?.(target);
+  const told = new Set<number>();
+  const { target, result } = await placeFork(setup.stack, targets, offers.offerOf, setup, {
+    onProvisional(from, response) {
+      if (response.status <= 100) return;
+      observer.progress?.(from, response);
+      const status = response.body ? 180 : response.status;
+      if (told.has(status)) return;
+      told.add(status);
+      const headers = { ...setup.responseHeaders?.(response), To: `;tag=${setup.localTag}` };
+      respond(setup.response, status, undefined, { headers });
+    },
+    failed: (from, failure) => observer.failed?.(from, failure),
+  });
+  if (!result.ok) {
+    const endedMeanwhile = over(setup);
+    return endedMeanwhile ? { result: endedMeanwhile } : { failure: result.failure, target };
+  }
+  const { leg } = result;
+  observer.answered?.(target, leg.res);
+  setup.media.choose(offers.indexOf(target));
+  if (setup.lost.aborted) return { result: lostWith(leg, false) };
+  const gone = over(setup);
+  if (gone) {
+    discard(leg, setup.lost);
+    return { result: gone };
+  }
+  return { result: await answerCaller(setup, leg) };
+}
 
 async function tryTarget(
   setup: Setup,

@@ -3,9 +3,11 @@ import {
   DEFAULT_INBOUND_RULES,
   type InboundRules,
   openRedis,
+  registrations,
   temporaryGatewaysKey,
   type VoipCarrier,
 } from '@ringwire/common';
+import { AddressGuard } from '@ringwire/common/http/address-guard.js';
 import { digestServer } from '@ringwire/common/sip/digest/digest-server.js';
 import { digestResponse } from '@ringwire/common/sip/digest/response.js';
 import { parseNetworks } from '@ringwire/common/sip/networks.js';
@@ -54,6 +56,9 @@ const ask = (
     digest,
     temporary,
     trusted: TRUSTED,
+    registrations: registrations(redis),
+    guard: new AddressGuard({ allowPrivate: true }),
+    allowsMd5: true,
   });
 
 const outcome = async (admission: Promise<Admission>): Promise<Record<string, unknown>> => {
@@ -61,7 +66,7 @@ const outcome = async (admission: Promise<Admission>): Promise<Record<string, un
   if (!result.ok)
     return { status: result.rejection.status, metric: result.rejection.metric, recorded: result.rejection.recorded };
   const { account: owner, application, carrier: by } = result.destination;
-  return { account: owner.accountSid, application: application.applicationSid, carrier: by.voipCarrierSid };
+  return { account: owner.accountSid, application: application?.applicationSid, carrier: by?.voipCarrierSid };
 };
 
 t.test('the shield', async (t) => {
@@ -442,7 +447,7 @@ t.test(
       if (!result.ok) throw new Error(result.rejection.reason);
       const { invite, destination } = result;
       t.equal(invite.number, invite.target.user);
-      return [invite.number, invite.from.user, destination.application.applicationSid];
+      return [invite.number, invite.from.user, destination.application?.applicationSid];
     };
     t.same(await called('02079460000'), ['442079460000', '441632960000', 'app-1']);
     t.same(await called('%2B442079460000'.replace('%2B', '+')), ['442079460000', '441632960000', 'app-1']);

@@ -1,6 +1,7 @@
-import type { CallLimits, CallPlace } from '@ringwire/common';
+import type { CallLimits, CallPlace, Registrations } from '@ringwire/common';
 import type { Ipv4Network } from '@ringwire/common/sip/networks.js';
 import type { SipRequest } from '@ringwire/common/sip/stack.js';
+import { deviceDestination } from './device.js';
 import { toE164 } from './e164.js';
 import { callerIdentity } from './identity.js';
 import { mayCall } from './may-they.js';
@@ -21,6 +22,8 @@ export interface AdmissionContext extends WhoContext {
   limits: Pick<CallLimits, 'take'>;
   /** Networks of our own proxies. */
   trusted: readonly Ipv4Network[];
+  /** Who is registered. */
+  registrations: Pick<Registrations, 'bindingsOf'>;
 }
 
 /** Takes an INVITE through the steps shield, who, what, may they. Reads memory only, except for limits, nonces and
@@ -33,9 +36,13 @@ export async function admit(request: SipRequest, context: AdmissionContext): Pro
   const caller = await identifyCaller(invite, request, context);
   if (!caller.ok) return { ok: false, invite, rejection: caller.rejection, decisions };
   if (caller.decision) decisions.push(caller.decision);
-  const identity = callerIdentity(request);
+  // What a user says of who he is counts for nothing: he has proven it.
+  const identity = 'user' in caller.value ? null : callerIdentity(request);
   if (identity) decisions.push(identity);
-  const destination = findDestination(invite, caller.value, context.snapshot);
+  const destination =
+    'user' in caller.value
+      ? await deviceDestination(invite, caller.value.user, context)
+      : findDestination(invite, caller.value, context.snapshot);
   if (!destination.ok) return { ok: false, invite, rejection: destination.rejection, decisions };
   if (destination.decision) decisions.push(destination.decision);
   const allowed = await mayCall(invite, context.callSid, destination.value, context.limits);
@@ -46,7 +53,7 @@ export async function admit(request: SipRequest, context: AdmissionContext): Pro
 /** The INVITE with its numbers as the platform writes them, where the carrier's rules say how to read them. */
 function inE164(invite: Invite, { carrier, called }: Destination): Invite {
   const { target, from } = invite;
-  if (!carrier.inboundRules?.countryCode) return invite;
+  if (!carrier?.inboundRules?.countryCode) return invite;
   return {
     ...invite,
     number: called,

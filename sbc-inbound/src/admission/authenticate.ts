@@ -13,10 +13,7 @@ const answer = (rejection: Parameters<typeof refuse>[0]): Authenticated => ({
   rejection: { recorded: false, ...rejection },
 });
 
-/**
- * Asks a request for the username and password of a carrier's trunk. Users of the account will be asked by the same challenge: what they
- * prove goes beside `trunksOf`.
- */
+/** Asks a request of a known address for the username and password of a carrier's trunk; users are asked by `users/authenticate-user`. */
 export async function authenticateTrunk(
   request: SipRequest,
   realm: string,

@@ -11,17 +11,28 @@ export async function mayCall(
   destination: Destination,
   limits: Pick<CallLimits, 'take'>,
 ): Promise<StepResult<Admitted>> {
-  const { account, application, carrier } = destination;
-  const known = { account, application, carrier };
+  const { account, application, carrier, user } = destination;
+  const known = {
+    account,
+    ...(application ? { application } : {}),
+    ...(carrier ? { carrier } : {}),
+    ...(user ? { user } : {}),
+  };
   if (!account.isActive) {
     return refuse({ status: 503, reason: 'Account is not active', metric: 'inactive-account', ...known });
   }
-  if (invite.claimedApplicationSid === application.applicationSid) {
+  if (application && invite.claimedApplicationSid === application.applicationSid) {
     return refuse({ status: 482, reason: 'Loop Detected: the application calls itself', metric: 'loop', ...known });
   }
   const { accountSid, serviceProviderSid } = account;
-  const { applicationSid } = application;
-  const taken = await limits.take({ callSid, accountSid, serviceProviderSid, applicationSid });
+  const applicationSid = application?.applicationSid ?? null;
+  const taken = await limits.take({
+    callSid,
+    accountSid,
+    serviceProviderSid,
+    applicationSid,
+    ...(user ? { user: { aor: user.aor, limit: user.callLimit } } : {}),
+  });
   if (taken.ok) return { ok: true, value: { destination, place: taken.place } };
   const { status, reason, metric, alert } = limitRefusal(taken.reached);
   // Without the headers that name the account and its limit: they are nobody's business outside.

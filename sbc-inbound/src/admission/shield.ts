@@ -12,12 +12,15 @@ const SCANNERS =
 /** Longest dialled user part; more is no number and no name. */
 const MAX_USER = 128;
 
+/** Whether the sender says that it is an attack tool. */
+export const isScanner = (request: Pick<SipRequest, 'get'>): boolean => SCANNERS.test(request.get('User-Agent') ?? '');
+
 const malformed = (what: string): StepResult<Invite> =>
   refuse({ status: 400, reason: what, metric: 'malformed', recorded: false });
 
 /** Step 1, shield: known attack tools and malformed requests go no further. What it lets through is safe to look at. */
 export function shield(request: SipRequest, trusted: readonly Ipv4Network[]): StepResult<Invite> {
-  if (SCANNERS.test(request.get('User-Agent') ?? '')) {
+  if (isScanner(request)) {
     return refuse({
       status: 403,
       reason: 'Forbidden',

@@ -9,6 +9,7 @@ import type {
   VoipCarrier,
 } from '@ringwire/common';
 import type { Party, UriParts } from '@ringwire/common/sip/uri.js';
+import type { User } from '../users/types.js';
 
 /** What an INVITE says, once it is known to be well-formed. */
 export interface Invite {
@@ -26,8 +27,11 @@ export interface Invite {
   claimedApplicationSid: string | null;
 }
 
-/** Who is calling. */
-export interface Caller {
+/** Who is calling: a carrier, or a user of an account. */
+export type Caller = CarrierCaller | { user: User };
+
+/** A carrier that calls. */
+export interface CarrierCaller {
   /** Carriers that it may be, most specific gateway first, account-level before shared ones. Never empty. */
   carriers: readonly VoipCarrier[];
   /** The account whose SIP realm was dialled, when the request names one. */
@@ -36,9 +40,15 @@ export interface Caller {
 
 /** What is being called. */
 export interface Destination {
-  carrier: VoipCarrier;
+  /** Null where a user calls. */
+  carrier: VoipCarrier | null;
+  /** The user who calls; null where a carrier does. */
+  user: User | null;
   account: Account;
-  application: Application;
+  /** Null where a user calls another one directly. */
+  application: Application | null;
+  /** The user who is called directly, as `bob@example.com`; null where an application takes the call. */
+  calledUser: string | null;
   /** What was called, as numbers are stored. */
   called: string;
   /** Null when the carrier's default application takes the call. */
@@ -59,6 +69,7 @@ export interface Rejection {
    */
   recorded: boolean;
   carrier?: VoipCarrier;
+  user?: User;
   account?: Account;
   application?: Application;
   /** Reason phrase; that of the status when absent. */
@@ -100,6 +111,9 @@ export type Snapshot = Pick<
   | 'findNumbers'
   | 'findNumberPattern'
   | 'findAccountByRealm'
+  | 'findClient'
+  | 'registrationHookOf'
+  | 'hasUsers'
   | 'accountsBySid'
   | 'applicationsBySid'
   | 'carriersBySid'

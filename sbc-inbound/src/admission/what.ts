@@ -1,6 +1,6 @@
 import type { Account, PhoneNumber, VoipCarrier } from '@ringwire/common';
 import { toE164 } from './e164.js';
-import { type Caller, type Destination, type Invite, refuse, type Snapshot, type StepResult } from './types.js';
+import { type CarrierCaller, type Destination, type Invite, refuse, type Snapshot, type StepResult } from './types.js';
 
 /** Who gets the call, before accounts and applications are looked up. */
 interface Choice {
@@ -12,7 +12,7 @@ interface Choice {
 }
 
 /** Step 3, what: the dialled number's account and application, else those of the carrier. */
-export function findDestination(invite: Invite, caller: Caller, snapshot: Snapshot): StepResult<Destination> {
+export function findDestination(invite: Invite, caller: CarrierCaller, snapshot: Snapshot): StepResult<Destination> {
   const chosen = byNumber(invite, caller, snapshot) ?? byCarrier(invite, caller, snapshot);
   if (!chosen.ok) return chosen;
   const { carrier, accountSid, applicationSid, phoneNumber, why } = chosen.value;
@@ -23,7 +23,15 @@ export function findDestination(invite: Invite, caller: Caller, snapshot: Snapsh
   if (!application) return notProvisioned(invite, carrier, 'its application does not exist or cannot be used', account);
   return {
     ok: true,
-    value: { carrier, account, application, called: toE164(invite.number, carrier.inboundRules), phoneNumber },
+    value: {
+      carrier,
+      user: null,
+      account,
+      application,
+      calledUser: null,
+      called: toE164(invite.number, carrier.inboundRules),
+      phoneNumber,
+    },
     decision: {
       kind: 'routing',
       text: `${why} leads to application ${application.name} of account ${account.name}`,
@@ -58,7 +66,7 @@ interface Reading {
 }
 
 /** The dialled number as each carrier's rules read it, then as it was sent: numbers may have been stored like that. */
-function readingsOf({ number }: Invite, { carriers }: Caller): { read: Reading[]; sent: Reading } {
+function readingsOf({ number }: Invite, { carriers }: CarrierCaller): { read: Reading[]; sent: Reading } {
   const byNumber = new Map<string, Set<string>>();
   for (const { voipCarrierSid, inboundRules } of carriers) {
     const read = toE164(number, inboundRules);
@@ -71,7 +79,7 @@ function readingsOf({ number }: Invite, { carriers }: Caller): { read: Reading[]
 }
 
 /** Exact number first, then the longest pattern. Null when no number of these carriers matches. */
-function byNumber(invite: Invite, caller: Caller, snapshot: Snapshot): StepResult<Choice> | null {
+function byNumber(invite: Invite, caller: CarrierCaller, snapshot: Snapshot): StepResult<Choice> | null {
   const { realmAccount } = caller;
   const usable = (row: PhoneNumber): boolean =>
     row.accountSid !== null && (realmAccount === null || row.accountSid === realmAccount.accountSid);
@@ -104,7 +112,7 @@ function byNumber(invite: Invite, caller: Caller, snapshot: Snapshot): StepResul
 }
 
 /** The application that a carrier's calls to unknown numbers go to. */
-function byCarrier(invite: Invite, caller: Caller, snapshot: Snapshot): StepResult<Choice> {
+function byCarrier(invite: Invite, caller: CarrierCaller, snapshot: Snapshot): StepResult<Choice> {
   const first = caller.carriers[0]!;
   const choose = (carrier: VoipCarrier, accountSid: string): StepResult<Choice> => {
     const why = `number ${invite.number} is not provisioned: carrier ${carrier.name}'s default`;

@@ -1,16 +1,15 @@
 import type { Account, CarrierGateway, VoipCarrier } from '@ringwire/common';
-import type { DigestServer } from '@ringwire/common/sip/digest/digest-server.js';
 import type { SipRequest } from '@ringwire/common/sip/stack.js';
 import { isIpv4 } from '@ringwire/common/sip/uri.js';
+import { authenticateUser, type UserContext } from '../users/authenticate-user.js';
 import { authenticateTrunk } from './authenticate.js';
 import type { TemporaryGateways } from './temporary-gateways.js';
 import { tellApart } from './trunk-marks.js';
-import { type Caller, type Invite, refuse, type Snapshot, type StepResult } from './types.js';
+import { type Caller, type CarrierCaller, type Invite, refuse, type Snapshot, type StepResult } from './types.js';
 
 /** What finding out who calls looks at. */
-export interface WhoContext {
+export interface WhoContext extends Omit<UserContext, 'snapshot'> {
   snapshot: Snapshot;
-  digest: Pick<DigestServer, 'check' | 'challenge'>;
   temporary: TemporaryGateways;
 }
 
@@ -45,8 +44,8 @@ async function locate(
 
 /**
  * Step 2, who: the carriers whose gateways contain the source address, or at whose address we are registered; of several those whose
- * mark the request carries; and carriers that authenticate, from anywhere, when they prove it. A request to an account's SIP
- * realm only counts as a call of carriers that serve this account.
+ * mark the request carries; and carriers that authenticate and users of the account, from anywhere, when they prove it. A request to an
+ * account's SIP realm only counts as a call of carriers that serve this account.
  */
 export async function identifyCaller(
   invite: Invite,
@@ -56,7 +55,12 @@ export async function identifyCaller(
   const { snapshot, digest } = context;
   const { host } = invite.target;
   const realmAccount = host && !isIpv4(host) ? (snapshot.findAccountByRealm(host) ?? null) : null;
-  const located = await locate(invite, realmAccount, context);
+  const mayProve = realmAccount !== null && (snapshot.hasUsers(realmAccount) || snapshot.hasAuthTrunks(realmAccount));
+  // No carrier speaks WebSocket: a browser at the address of a gateway is a user.
+  const isBrowser = realmAccount !== null && /^wss?$/i.test(request.protocol);
+  const found = isBrowser ? NOWHERE : await locate(invite, realmAccount, context);
+  // Who can prove who he is needs no address.
+  const located = found ?? (mayProve ? NOWHERE : null);
   if (located === null) {
     // Not 403: the carrier's next attempt, here or at another edge, may know.
     return refuse({
@@ -81,24 +85,42 @@ export async function identifyCaller(
   // An address is no proof for a carrier that has been given a password.
   const open = carriers.filter(({ trunkType }) => trunkType !== 'auth');
   if (open.length > 0) return identified(invite, realmAccount, open, located.gateway);
-  if (carriers.length > 0 || (realmAccount !== null && snapshot.hasAuthTrunks(realmAccount))) {
-    const mayProve = (carrier: VoipCarrier): boolean =>
-      carriers.length > 0 ? carriers.includes(carrier) : realmAccount !== null && serves(carrier, realmAccount);
-    const proven = await authenticateTrunk(request, host, digest, (username) =>
-      snapshot.findAuthTrunks(username).filter(mayProve),
+  if (carriers.length > 0) {
+    const result = await authenticateTrunk(request, host, digest, (username) =>
+      snapshot.findAuthTrunks(username).filter((carrier) => carriers.includes(carrier)),
     );
-    if (!proven.ok) return proven;
-    return {
-      ok: true,
-      value: { carriers: proven.carriers, realmAccount },
-      decision: {
-        kind: 'routing',
-        text: `from carrier ${namesOf(proven.carriers)}: it has proven to be ${proven.username}`,
-        data: { voipCarrierSid: proven.carriers[0]?.voipCarrierSid, username: proven.username },
-      },
-    };
+    return result.ok ? proven(realmAccount, result.carriers, result.username) : result;
   }
-  return stranger(invite, realmAccount);
+  if (realmAccount === null || !mayProve) return stranger(invite, realmAccount);
+  const result = await authenticateUser(
+    request,
+    {
+      account: realmAccount,
+      realm: host,
+      source: { address: invite.sourceAddress, port: Number(request.source_port) },
+      asked: null,
+      trunksOf: (username) => snapshot.findAuthTrunks(username).filter((carrier) => serves(carrier, realmAccount)),
+    },
+    context,
+  );
+  if (!result.ok) return { ok: false, rejection: { recorded: false, account: realmAccount, ...result.refusal } };
+  if ('user' in result) return { ok: true, value: { user: result.user } };
+  return proven(realmAccount, result.trunks, result.username);
+}
+
+/** No carrier is at the address. */
+const NOWHERE: Located = { carriers: [], gateway: null };
+
+function proven(realmAccount: Account | null, carriers: VoipCarrier[], username: string): StepResult<CarrierCaller> {
+  return {
+    ok: true,
+    value: { carriers, realmAccount },
+    decision: {
+      kind: 'routing',
+      text: `from carrier ${namesOf(carriers)}: it has proven to be ${username}`,
+      data: { voipCarrierSid: carriers[0]?.voipCarrierSid, username },
+    },
+  };
 }
 
 const namesOf = (carriers: readonly VoipCarrier[]): string =>
@@ -126,12 +148,12 @@ function identified(
   };
 }
 
-/** Nobody that we know. Devices of an account come here until they can authenticate. */
+/** Nobody that we know; also somebody who calls the realm of an account that has no users. */
 function stranger({ sourceAddress }: Invite, realmAccount: Account | null): StepResult<Caller> {
   const device = realmAccount !== null;
   return refuse({
     status: 403,
-    reason: device ? 'calls of devices are not accepted' : 'Forbidden',
+    reason: device ? 'the realm has no users' : 'Forbidden',
     cause: `no active inbound gateway of a carrier contains ${sourceAddress}${realmAccount ? ` for account ${realmAccount.name}` : ''}`,
     metric: device ? 'device' : 'unknown-source',
     recorded: false,

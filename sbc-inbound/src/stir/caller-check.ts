@@ -1,4 +1,4 @@
-import type { Metrics, StirPolicy, StirResult, Timeline } from '@ringwire/common';
+import type { Account, Metrics, StirPolicy, StirResult, Timeline, VoipCarrier } from '@ringwire/common';
 import { STIR_REASONS } from '@ringwire/common';
 import type { CallJournal } from '@ringwire/common/sip/call-journal.js';
 import { reasonHeader } from '@ringwire/common/sip/header-policy.js';
@@ -7,23 +7,24 @@ import type { SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
 import { signedRequestOf } from '@ringwire/common/stir/call-parties.js';
 import type { StirVerifier } from '@ringwire/common/stir/verifier.js';
 import { toE164 } from '../admission/e164.js';
-import type { Destination } from '../admission/types.js';
 
 /** What is known of a caller's identity, and whether the call may go on. */
 export type CallerCheck = { ok: true; stir?: StirResult } | { ok: false; stir: StirResult };
 
+/** A call of a carrier, and whose it is. */
+export interface CarriedCall {
+  account: Account;
+  carrier: VoipCarrier;
+}
+
 /** Verifies callers of carriers. */
 export interface CallerChecks {
   /** Takes no longer than the verifier may wait; never rejects. */
-  check(
-    request: SipRequest,
-    destination: Pick<Destination, 'account' | 'carrier'>,
-    timeline: Timeline,
-  ): Promise<CallerCheck>;
+  check(request: SipRequest, destination: CarriedCall, timeline: Timeline): Promise<CallerCheck>;
 }
 
 /** What the carrier's row says, else the account's, else `tag`. */
-export function stirPolicyOf({ account, carrier }: Pick<Destination, 'account' | 'carrier'>): StirPolicy {
+export function stirPolicyOf({ account, carrier }: CarriedCall): StirPolicy {
   return carrier.stirPolicy ?? account.stirPolicy ?? 'tag';
 }
 

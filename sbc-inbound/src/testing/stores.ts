@@ -14,7 +14,7 @@ import {
 } from '@ringwire/common';
 import { silentLogger } from '@ringwire/common/testing/logger.js';
 import { seedProvisioning } from '@ringwire/common/testing/provisioned.js';
-import { startTestMariaDb, startTestRedis } from '@ringwire/common/testing/services.js';
+import { startTestMariaDb, startTestRedis, type TestServer } from '@ringwire/common/testing/services.js';
 import { until } from '@ringwire/common/testing/until.js';
 import { isPortFree, type RtpengineService, startRtpengine } from '@ringwire/services';
 
@@ -28,6 +28,7 @@ export interface Stores {
   /** The environment of a process that uses them. */
   env: Record<string, string>;
   redis: Redis;
+  redisServer: TestServer;
   rtpengine: RtpengineService;
   /** Everything that was told of a call, in order; all calls without an id. */
   events(sipCallId?: string): Promise<EventEnvelope[]>;
@@ -96,6 +97,7 @@ export async function startStores(t: Teardown): Promise<Stores> {
       HTTP_PORT: '0',
     },
     redis,
+    redisServer,
     rtpengine,
     events,
     event: async (type, sipCallId) =>

@@ -124,9 +124,9 @@ export function dial(
   fs: TestFeatureServer,
   server: ServerProcess,
   carrierSid: string | null,
-  options: { number?: string; from?: string; sdp?: string; headers?: Record<string, string> } = {},
+  options: { number?: string; uri?: string; from?: string; sdp?: string; headers?: Record<string, string> } = {},
 ): PlacedCall {
-  const { number = '4930123456', from = '<sip:15550002222@localhost>', sdp = fs.sdp, headers = {} } = options;
+  const { number = '4930123456', uri, from = '<sip:15550002222@localhost>', sdp = fs.sdp, headers = {} } = options;
   let sent: { cancel(): void } | undefined;
   let tell: (callId: string) => void = () => {};
   const callId = new Promise<string>((resolve) => {
@@ -134,9 +134,10 @@ export function dial(
   });
   const provisionals: number[] = [];
   const dialog = fs.stack.createUAC(
-    `sip:${number}@127.0.0.1:${server.sipPort}`,
+    uri ?? `sip:${number}@127.0.0.1:${server.sipPort}`,
     {
       localSdp: sdp,
+      ...(uri === undefined ? {} : { proxy: `sip:127.0.0.1:${server.sipPort}` }),
       headers: {
         From: from,
         'X-Account-Sid': SEED.accountSid,

@@ -15,6 +15,18 @@ export interface DigestCandidate<T> {
   who: T;
 }
 
+/** Says itself whether credentials are right, and whose they are; null when they are not. */
+export type DigestJudge<T> = (credentials: DigestCredentials) => Promise<T | null>;
+
+/** Those who may have sent a request, or who can tell. */
+export type Candidates<T> = DigestCandidate<T>[] | DigestJudge<T>;
+
+/** Of one realm. */
+export interface DigestOptions {
+  /** Instead of those of the server. */
+  algorithms?: readonly DigestAlgorithm[];
+}
+
 /** What the credentials of a request are worth. */
 export type DigestResult<T> =
   /** All whose password fits: one, where usernames are unique. */
@@ -30,14 +42,18 @@ export type AuthenticatedRequest = Pick<SipMessageView, 'get'> & { method: strin
 
 /** Authenticates requests by digest (RFC 3261 §22, RFC 7616, RFC 8760), for trunks and for users. */
 export interface DigestServer {
-  /** Judges a request. `candidatesOf` may ask a database; it is asked once, also for names that nobody has. */
+  /**
+   * Judges a request. `candidatesOf` may ask a database; it is asked once, also for names that nobody has. Where somebody else knows the
+   * passwords it gives a judge; that one sees no request twice.
+   */
   check<T>(
     request: AuthenticatedRequest,
     realm: string,
-    candidatesOf: (username: string) => Promise<DigestCandidate<T>[]> | DigestCandidate<T>[],
+    candidatesOf: (username: string) => Candidates<T> | Promise<Candidates<T>>,
+    options?: DigestOptions,
   ): Promise<DigestResult<T>>;
   /** The headers of a 401. */
-  challenge(realm: string, options?: { stale?: boolean }): SipHeaders;
+  challenge(realm: string, options?: DigestOptions & { stale?: boolean }): SipHeaders;
   /** Resolves when the shared secret has been asked for. */
   readonly ready: Promise<void>;
   close(): void;
@@ -71,7 +87,7 @@ export function digestServer(options: {
   nonceLifeMs?: number;
   now?: () => number;
 }): DigestServer {
-  const { redis, logger, algorithms, nonceLifeMs = NONCE_LIFE_MS } = options;
+  const { redis, logger, nonceLifeMs = NONCE_LIFE_MS } = options;
   const secret = sharedSecret({ redis, logger });
   const made = nonces({
     secrets: () => secret.secrets(),
@@ -80,7 +96,7 @@ export function digestServer(options: {
   });
   const counts = nonceCounts({ redis, logger, lifeMs: nonceLifeMs });
   return {
-    async check(request, realm, candidatesOf) {
+    async check(request, realm, candidatesOf, { algorithms = options.algorithms } = {}) {
       const credentials = parseCredentials(request.get('Authorization')).find(
         (entry) => entry.realm.toLowerCase() === realm.toLowerCase() && algorithms.includes(entry.algorithm),
       );
@@ -89,18 +105,29 @@ export function digestServer(options: {
       // Before the password: what answers no challenge of ours tells nothing of who sent it, and may come under any address.
       if (made.judge(nonce, credentials.realm) !== 'fresh') return { kind: 'stale', username, isReplay: false };
       const candidates = await candidatesOf(username);
+      const use = async (): Promise<DigestResult<never> | null> => {
+        const count = Number.parseInt(nc, 16);
+        if (count === 0 || count > MAX_NONCE_COUNT) return { kind: 'stale', username, isReplay: false };
+        return (await counts.use(nonce, count)) ? null : { kind: 'stale', username, isReplay: true };
+      };
+      if (typeof candidates === 'function') {
+        if (!isForRequest(credentials, request)) return { kind: 'wrong', username };
+        const used = await use();
+        if (used) return used;
+        const who = await candidates(credentials);
+        return who === null ? { kind: 'wrong', username } : { kind: 'proven', username, who: [who] };
+      }
       const fits = (password: string): boolean =>
         isSame(digestResponse({ ...credentials, method: request.method, password }), credentials.response);
       // A name that nobody has must take as long as a wrong password.
       if (candidates.length === 0) fits('');
       const proven = candidates.filter(({ password }) => fits(password));
       if (proven.length === 0 || !isForRequest(credentials, request)) return { kind: 'wrong', username };
-      const count = Number.parseInt(nc, 16);
-      if (count === 0 || count > MAX_NONCE_COUNT) return { kind: 'stale', username, isReplay: false };
-      if (!(await counts.use(nonce, count))) return { kind: 'stale', username, isReplay: true };
+      const used = await use();
+      if (used) return used;
       return { kind: 'proven', username, who: proven.map(({ who }) => who) };
     },
-    challenge(realm, { stale = false } = {}) {
+    challenge(realm, { stale = false, algorithms = options.algorithms } = {}) {
       const nonce = made.make(realm);
       const challenges = algorithms.map(
         (algorithm) =>

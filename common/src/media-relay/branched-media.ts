@@ -1,0 +1,46 @@
+import type { FarMedia } from './media-profile.js';
+import type { MediaSession, SessionState, Side } from './media-relay.js';
+
+/**
+ * The media of a call that rings several devices at once: each way in which media travels has a session of its own, since an offer
+ * of one session cannot be plain for one device and encrypted for another. Until one is chosen the first stands for all.
+ */
+export class BranchedMedia implements MediaSession {
+  readonly #sessions: MediaSession[] = [];
+  #chosen = 0;
+
+  /** @param open - makes the session of a branch, counted from 0 */
+  constructor(private readonly open: (branch: number) => MediaSession) {
+    this.#sessions.push(open(0));
+  }
+
+  /** The session of a branch; 0 is the one that is used where nothing branches. */
+  branch(index: number): MediaSession {
+    this.#sessions[index] ??= this.open(index);
+    return this.#sessions[index];
+  }
+
+  /** The call goes on with this branch; the others are deleted. */
+  choose(index: number): void {
+    this.#chosen = index;
+    this.#sessions.forEach((session, i) => {
+      if (i !== index) void session.delete();
+    });
+  }
+
+  offer(from: Side, sdp: string, tag: string, far?: FarMedia): Promise<string> {
+    return this.branch(this.#chosen).offer(from, sdp, tag, far);
+  }
+
+  answer(from: Side, sdp: string, tag: string): Promise<string> {
+    return this.branch(this.#chosen).answer(from, sdp, tag);
+  }
+
+  state(): Promise<SessionState> {
+    return this.branch(this.#chosen).state();
+  }
+
+  async delete(): Promise<void> {
+    await Promise.all(this.#sessions.map((session) => session.delete()));
+  }
+}

@@ -1,0 +1,78 @@
+import { type Application, aorText, type Registrations, RegistrationsAwayError } from '@ringwire/common';
+import type { User } from '../users/types.js';
+import { type Destination, type Invite, refuse, type Snapshot, type StepResult } from './types.js';
+
+/** What finding out whom a user calls looks at. */
+export interface DeviceContext {
+  snapshot: Snapshot;
+  /** Asked only where a registration hook knows the users, for names that are none of ours. */
+  registrations: Pick<Registrations, 'bindingsOf'>;
+}
+
+/**
+ * Step 3 for users: `app-<sid>` is that application of the account, the name of another user is that user, as far as the caller may call
+ * them directly; all else goes to what the registration hook said, or to the account's device calling application.
+ */
+export async function deviceDestination(
+  invite: Invite,
+  user: User,
+  { snapshot, registrations }: DeviceContext,
+): Promise<StepResult<Destination>> {
+  const { account } = user;
+  const dialled = invite.target.user ?? '';
+  const known = { account, user };
+  const to = (application: Application | null, calledUser: string | null, why: string): StepResult<Destination> => ({
+    ok: true,
+    value: {
+      ...{ carrier: null, user, account, application, calledUser, called: invite.number, phoneNumber: null },
+    },
+    decision: {
+      kind: 'routing',
+      text: `from user ${user.aor}: ${why}`,
+      data: { user: user.aor, applicationSid: application?.applicationSid ?? null, calledUser },
+    },
+  });
+  const usable = (sid: string | null | undefined): Application | undefined => {
+    const application = sid ? snapshot.applicationsBySid.get(sid) : undefined;
+    const isOurs = application?.accountSid === null || application?.accountSid === account.accountSid;
+    return isOurs ? application : undefined;
+  };
+  const sid = /^app-(.+)$/.exec(dialled)?.[1];
+  if (sid !== undefined && user.allowDirectAppCalling) {
+    const application = usable(sid);
+    if (application) return to(application, null, `application ${application.name} is called directly`);
+    return refuse({ status: 404, reason: `there is no application ${sid}`, metric: 'unknown-application', ...known });
+  }
+  if (user.allowDirectUserCalling) {
+    const isUser = await isUserOf(dialled);
+    if (isUser === null) {
+      return refuse({
+        status: 503,
+        reason: 'registrations are not available now',
+        metric: 'redis-away',
+        headers: { 'Retry-After': '5' },
+        ...known,
+      });
+    }
+    const aor = aorText({ user: dialled, realm: account.sipRealm ?? '' });
+    if (isUser) return to(null, aor, `user ${aor} is called directly`);
+  }
+  const chosen = user.applicationSid ?? account.deviceCallingApplicationSid;
+  const application = usable(chosen);
+  if (application) return to(application, null, `its calls go to application ${application.name}`);
+  const why =
+    chosen === null ? 'the account has no application for calls of devices' : 'its application does not exist';
+  return refuse({ status: 404, reason: `${dialled} is no user, and ${why}`, metric: 'unknown-user', ...known });
+
+  /** Null: nobody can tell now. */
+  async function isUserOf(name: string): Promise<boolean | null> {
+    if (name === '' || account.sipRealm === null) return false;
+    if (!snapshot.registrationHookOf(account)) return snapshot.findClient(account.accountSid, name) !== undefined;
+    try {
+      return (await registrations.bindingsOf({ user: name, realm: account.sipRealm })).length > 0;
+    } catch (error) {
+      if (error instanceof RegistrationsAwayError) return null;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import {
+  type AddressOfRecord,
+  aorText,
+  type Binding,
+  flowUri,
+  type KeptBinding,
+  type ProvisioningSnapshot,
+  type Registrations,
+  RegistrationsAwayError,
+  SIP_HEADERS,
+} from '@ringwire/common';
+import { passableHeaders } from '@ringwire/common/sip/header-policy.js';
+import type { LegTarget } from '@ringwire/common/sip/place-leg.js';
+import type { SipHeaders, SipRequest } from '@ringwire/common/sip/stack.js';
+import { nameAddr, splitUri } from '@ringwire/common/sip/uri.js';
+import type { OutboundCall, Refusal } from './guard.js';
+
+/** Where a user's devices are, or why the user cannot be called. */
+export type UserTarget =
+  | { ok: true; aor: AddressOfRecord; leg: LegTarget; host: string }
+  | { ok: false; refusal: Refusal };
+
+/** What finding a user looks at. */
+export interface UserTargetContext {
+  snapshot: Pick<ProvisioningSnapshot, 'findAccountByRealm' | 'findClient' | 'registrationHookOf'>;
+  registrations: Pick<Registrations, 'bindingsOf'>;
+  /** `ip:port` of our own SIP server. */
+  sipAddress: string;
+  /** Whether another edge lives: nobody else has the connections of its devices. */
+  isAlive(edge: string): boolean;
+}
+
+const refuse = (status: number, reason: string, metric: string): UserTarget => ({
+  ok: false,
+  refusal: { status, reason, metric },
+});
+
+/** The name of a user as the outside may write it. */
+const USER = /^[\w\-.!~*'()&=+$,;?/%]{1,64}$/;
+
+/**
+ * Routing `user`: all devices of the user at the same time, each where it was heard when it registered; those of another edge by way of that
+ * edge. 404 where nobody has that name, 480 where no device of the user is registered.
+ */
+export async function userTarget(
+  request: SipRequest,
+  call: OutboundCall,
+  { snapshot, registrations, sipAddress, isAlive }: UserTargetContext,
+): Promise<UserTarget> {
+  const { user, host } = call.target;
+  if (call.target.scheme === 'tel' || user === null || host === '')
+    return refuse(400, 'invalid request-uri', 'malformed');
+  const aor = { user, realm: host };
+  // The users of other accounts are none of this call's business.
+  const owner = snapshot.findAccountByRealm(host);
+  if (owner?.accountSid !== call.account.accountSid) return refuse(404, `no user ${aorText(aor)}`, 'unknown-user');
+  let bindings: KeptBinding[];
+  try {
+    bindings = await registrations.bindingsOf(aor);
+  } catch (error) {
+    if (error instanceof RegistrationsAwayError)
+      return refuse(503, 'registrations are not available now', 'redis-away');
+    throw error;
+  }
+  const reachable = bindings.filter(({ binding: { edge } }) => edge === sipAddress || isAlive(edge));
+  const headers = headersOf(request, call, aor);
+  const [first, ...others] = reachable.map(({ binding }) => legTo(binding, request, headers, sipAddress));
+  if (!first) {
+    const isKnown = snapshot.registrationHookOf(owner) || snapshot.findClient(owner.accountSid, user);
+    return isKnown
+      ? refuse(480, `user ${aorText(aor)} is not registered`, 'not-registered')
+      : refuse(404, `no user ${aorText(aor)}`, 'unknown-user');
+  }
+  const leg = others.length === 0 ? first : { ...first, alongside: others };
+  return { ok: true, aor, leg, host: reachable[0]?.binding.address ?? '' };
+}
+
+/** The caller is shown in the user's own realm: there the user can call back. */
+function headersOf(request: SipRequest, call: OutboundCall, aor: AddressOfRecord): SipHeaders {
+  const preferred = request.get('X-Preferred-From-User') ?? call.from.user ?? '';
+  const from = USER.test(preferred) ? preferred : 'anonymous';
+  const preferredHost = request.get('X-Preferred-From-Host');
+  const host = preferredHost && splitUri(`sip:${from}@${preferredHost}`) ? preferredHost : aor.realm;
+  return {
+    ...passableHeaders(request),
+    From: nameAddr(call.from.displayName, `sip:${from}@${host}`),
+    To: `<sip:${aor.user}@${aor.realm}>`,
+    ...(call.sdp ? { 'Content-Type': 'application/sdp' } : {}),
+  };
+}
+
+/** The INVITE to one device. */
+function legTo(binding: Binding, request: SipRequest, headers: SipHeaders, sipAddress: string): LegTarget {
+  const [path] = binding.path;
+  const flow = path === undefined ? flowUri(binding) : (/<([^>]*)>/.exec(path)?.[1] ?? flowUri(binding));
+  const isHere = binding.edge === sipAddress;
+  return {
+    name: `${binding.transport}/${binding.address}:${binding.port}`,
+    uri: overridden(binding.contact, request.get('X-Override-To')),
+    proxy: isHere ? flow : `sip:${binding.edge};transport=udp`,
+    headers: {
+      ...headers,
+      ...(binding.path.length > 0 ? { Route: binding.path.join(', ') } : {}),
+      ...(isHere ? {} : { [SIP_HEADERS.flow]: flow }),
+    },
+  };
+}
+
+/** A contact with another user part, for devices that tell their lines or accounts apart by it. */
+function overridden(contact: string, user: string | undefined): string {
+  return user && USER.test(user) ? contact.replace(/^(sips?:)(?:[^@]*@)?/i, `$1${user}@`) : contact;
+}

@@ -1,0 +1,257 @@
+import { once } from 'node:events';
+import { registrations } from '@ringwire/common';
+import type { SipDialog } from '@ringwire/common/sip/stack.js';
+import { SEED } from '@ringwire/common/testing/provisioned.js';
+import { findFreePort } from '@ringwire/common/testing/services.js';
+import { until } from '@ringwire/common/testing/until.js';
+import { openSbcInbound } from '@ringwire/sbc-inbound/sbc-inbound.js';
+import { ended } from '@ringwire/sbc-inbound/testing/caller.js';
+import { addClients, REALM, startDevice, type TestDevice } from '@ringwire/sbc-inbound/testing/device.js';
+import { openSbc, type ServerProcess, startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
+import { startFeatureServer, type TestFeatureServer } from '@ringwire/sbc-inbound/testing/feature-server.js';
+import { openSeededDatabase, type Stores, startStores } from '@ringwire/sbc-inbound/testing/stores.js';
+import type { IncomingCall } from '@ringwire/sip';
+import t from 'tap';
+import { openSbcOutbound, type SbcOutbound } from './sbc-outbound.js';
+import { dial, type PlacedCall } from './testing/carriers.js';
+
+t.setTimeout(60_000);
+
+/** A SIP server with both of its processes. */
+interface TestEdge {
+  server: ServerProcess;
+  outbound: SbcOutbound;
+}
+
+let stores: Stores;
+let fs: TestFeatureServer;
+let east: TestEdge;
+let west: TestEdge;
+
+async function startEdge(name: string): Promise<TestEdge> {
+  const httpPort = await findFreePort();
+  const server = await startServerProcess(t, () => ['--http-handler', `INVITE=http://127.0.0.1:${httpPort}/route`]);
+  const shared = { stores, controlPort: server.controlPort };
+  const inbound = await openSbc(t, openSbcInbound, {
+    ...shared,
+    name: `sbc-inbound-${name}`,
+    env: { HTTP_PORT: `${httpPort}` },
+  });
+  const outbound = await openSbc(t, openSbcOutbound, { ...shared, name: `sbc-outbound-${name}` });
+  await Promise.all([inbound, outbound].map(({ edge }) => edge.featureServers.refresh()));
+  return { server, outbound };
+}
+
+t.before(async () => {
+  stores = await startStores(t);
+  const db = openSeededDatabase(stores.env);
+  await addClients(db, [{ username: 'alice' }, { username: 'bob' }, { username: 'busy12', call_limit: 1 }]);
+  await db.close();
+  fs = await startFeatureServer(t, stores, 'fs-one');
+  [east, west] = await Promise.all([startEdge('east'), startEdge('west')]);
+  for (const { outbound } of [east, west]) {
+    await until('the edges know each other', async () => {
+      await outbound.edge.edges.refresh();
+      return new Set(outbound.edge.edges.list().map(({ privateSipAddress }) => privateSipAddress)).size === 2;
+    });
+  }
+});
+
+const phone = (t: { teardown(fn: () => unknown): void }, user: string, edge = east, more = {}): Promise<TestDevice> =>
+  startDevice(t, { user, sipPort: edge.server.sipPort, ...more });
+
+const callUser = (
+  user: string,
+  options: { edge?: TestEdge; headers?: Record<string, string>; realm?: string } = {},
+) => {
+  const { edge = east, headers = {}, realm = REALM } = options;
+  return dialUser(edge, `sip:${user}@${realm}`, headers);
+};
+
+function dialUser(edge: TestEdge, uri: string, headers: Record<string, string>): PlacedCall {
+  return dial(fs, edge.server, null, { uri, headers: { 'X-Jambonz-Routing': 'user', ...headers } });
+}
+
+/** The next call that a device gets. */
+const nextCall = (device: TestDevice): Promise<IncomingCall> =>
+  new Promise((resolve) => {
+    device.behave = (call) => {
+      device.behave = (later) => later.ring();
+      resolve(call);
+    };
+  });
+
+async function nothingLeft(): Promise<void> {
+  for (const { outbound } of [east, west]) {
+    await until('calls are gone', () => outbound.edge.calls.size === 0);
+    await until('media sessions are gone', () => outbound.edge.bridging.relay.sessions === 0);
+  }
+}
+
+t.test(
+  'a call to a user goes to where his device was heard, without internal headers, with media through the relay',
+  async (t) => {
+    for (const transport of ['udp', 'tcp'] as const) {
+      const bob = await phone(t, 'bob', east, { transport });
+      // What a device behind NAT says of itself cannot be reached.
+      const contact = `sip:bob@192.168.77.7:5060;transport=${transport}`;
+      t.equal((await bob.register({ Contact: `<${contact}>` })).status, 200);
+      const arriving = nextCall(bob);
+      const placed = callUser('bob', { headers: { 'X-Custom': 'kept', 'X-Override-To': 'line2' } });
+      const call = await arriving;
+      t.equal(call.request.uri, `sip:line2@192.168.77.7:5060;transport=${transport}`);
+      t.match(call.request.get('From'), new RegExp(`<sip:15550002222@${REALM}>`));
+      t.equal(call.request.get('To'), `<sip:bob@${REALM}>`);
+      t.equal(call.request.get('X-Custom'), 'kept');
+      for (const name of ['X-Account-Sid', 'X-Call-Sid', 'X-Jambonz-Routing', 'X-Override-To', 'X-Jambonz-Flow']) {
+        t.notOk(call.request.has(name), name);
+      }
+      const far = call.accept(bob.audio.sdp)!;
+      const own = await placed.dialog;
+      await bob.audio.echoThrough(call.sdp);
+      const over = new Promise((resolve) => void own.on('destroy', resolve));
+      await far.bye();
+      await over;
+      const record = (await stores.event('call.ended', await placed.callId)).data;
+      t.match(record, { trunk: 'user', answered: true, terminationReason: 'called party hungup' });
+      await bob.register({ Contact: '*', Expires: '0' });
+    }
+    await nothingLeft();
+  },
+);
+
+t.test(
+  'all devices ring at the same time, the first answer gets the call, the others hear that it was answered elsewhere',
+  async (t) => {
+    const devices = [
+      await phone(t, 'bob'),
+      await phone(t, 'bob', east, { transport: 'tcp' }),
+      await phone(t, 'bob', west),
+    ];
+    for (const device of devices) t.equal((await device.register()).status, 200);
+    const arriving = devices.map(nextCall);
+    const placed = callUser('bob');
+    const calls = await Promise.all(arriving);
+    const cancelled = [calls[0]!, calls[2]!].map(
+      (call) => new Promise<string>((resolve) => call.once('cancel', (cancel) => resolve(cancel.get('Reason') ?? ''))),
+    );
+    for (const call of calls) call.ring();
+    await until('it rings', () => placed.provisionals.includes(180));
+    const far = calls[1]!.accept(devices[1]!.audio.sdp)!;
+    const own = await placed.dialog;
+    t.match(await Promise.all(cancelled), [/Call completed elsewhere/, /Call completed elsewhere/]);
+    await devices[1]!.audio.echoThrough(calls[1]!.sdp);
+    const over = ended(far);
+    own.destroy({}, () => {});
+    t.equal((await over).by, 'remote');
+    await nothingLeft();
+    for (const device of devices) await device.register({ Contact: '*', Expires: '0' });
+  },
+);
+
+t.test('a device at another edge is called by way of that edge, which stays on the way', async (t) => {
+  const bob = await phone(t, 'bob', west, { transport: 'tcp' });
+  await bob.register();
+  const arriving = nextCall(bob);
+  const placed = callUser('bob', { edge: east });
+  const call = await arriving;
+  const vias = call.request.getAll('Via').map((via) => /:(\d+)/.exec(via)?.[1]);
+  t.same(vias, [`${west.server.sipPort}`, `${east.server.sipPort}`]);
+  const far = call.accept(bob.audio.sdp)!;
+  const own = await placed.dialog;
+  await bob.audio.echoThrough(call.sdp);
+  t.equal(west.outbound.edge.calls.size, 0, 'the call is that of the first edge');
+  const over = new Promise((resolve) => void own.on('destroy', resolve));
+  await far.bye();
+  await over;
+  await nothingLeft();
+  await bob.register({ Contact: '*', Expires: '0' });
+});
+
+t.test('the caller gives up: every device is cancelled', async (t) => {
+  const devices = [await phone(t, 'bob'), await phone(t, 'bob', west)];
+  for (const device of devices) await device.register();
+  const arriving = devices.map(nextCall);
+  const placed = callUser('bob');
+  const calls = await Promise.all(arriving);
+  const cancelled = calls.map((call) => once(call, 'cancel'));
+  for (const call of calls) call.ring();
+  await until('it rings', () => placed.provisionals.includes(180));
+  placed.giveUp();
+  await Promise.all(cancelled);
+  t.equal(await placed.status(), 487);
+  await nothingLeft();
+  for (const device of devices) await device.register({ Contact: '*', Expires: '0' });
+});
+
+t.test('nobody answers: the caller hears what says most; a device that declines for all ends it for all', async (t) => {
+  const devices = [await phone(t, 'bob'), await phone(t, 'bob', east, { transport: 'tcp' })];
+  for (const device of devices) await device.register();
+  const outcome = async (first: number, second: number): Promise<number> => {
+    devices[0]!.behave = (call) => call.reject(first);
+    devices[1]!.behave = (call) => call.reject(second);
+    return await callUser('bob').status();
+  };
+  t.equal(await outcome(480, 486), 486);
+  t.equal(await outcome(486, 500), 486);
+  t.equal(await outcome(404, 603), 603);
+  const ringing = nextCall(devices[0]!);
+  devices[1]!.behave = () => {};
+  const declining = nextCall(devices[1]!);
+  const placed = callUser('bob');
+  const call = await ringing;
+  const cancelled = once(call, 'cancel');
+  call.ring();
+  (await declining).reject(603);
+  await cancelled;
+  t.equal(await placed.status(), 603);
+  await nothingLeft();
+  for (const device of devices) await device.register({ Contact: '*', Expires: '0' });
+});
+
+t.test(
+  '404 for users that nobody has and those of other accounts, 480 for one without a device, 400 for nonsense',
+  async (t) => {
+    t.equal(await callUser('nobody').status(), 404);
+    t.equal(await callUser('alice').status(), 480);
+    t.equal(await callUser('alice', { realm: 'two.example.com' }).status(), 404);
+    const other = await callUser('alice', { headers: { 'X-Account-Sid': SEED.siblingAccountSid } }).status();
+    t.equal(other, 404, 'the users of another account are no business of this one');
+    t.equal(await dialUser(east, `sip:${REALM}`, {}).status(), 400);
+  },
+);
+
+t.test('a device whose connection is gone is one that cannot be reached', async (t) => {
+  const bob = await phone(t, 'bob', east, { transport: 'tcp' });
+  await bob.register();
+  await bob.agent.stop();
+  t.equal(await callUser('bob').status(), 480);
+  await registrations(stores.redis).register({
+    ...{ aor: { user: 'bob', realm: REALM }, callId: 'cleanup', cseq: 1, changes: 'all', maxUsers: null },
+  });
+});
+
+t.test('a user with as many calls as he may have is busy', async (t) => {
+  const busy = await phone(t, 'busy12');
+  await busy.register();
+  const answering = busy.answerNext();
+  const first = callUser('busy12');
+  await answering;
+  const own: SipDialog = await first.dialog;
+  t.equal(await callUser('busy12').status(), 486);
+  own.destroy({}, () => {});
+  await nothingLeft();
+});
+
+t.test('the way to an edge is no way in: strangers cannot send calls to devices', async (t) => {
+  const bob = await phone(t, 'bob', west);
+  await bob.register();
+  const mallory = await phone(t, 'mallory');
+  const call = await mallory.call('bob', { 'X-Jambonz-Flow': `sip:127.0.0.2:${bob.agent.addresses[0]!.port}` });
+  const failure = await call.answered.then(
+    () => ({ status: 200 }),
+    (error: { status: number }) => error,
+  );
+  t.equal(failure.status, 403);
+  t.equal(bob.invites.length, 0);
+});
