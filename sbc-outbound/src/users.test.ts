@@ -4,7 +4,7 @@ import type { SipDialog } from '@ringwire/common/sip/stack.js';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import { findFreePort } from '@ringwire/common/testing/services.js';
 import { until } from '@ringwire/common/testing/until.js';
-import { openSbcInbound } from '@ringwire/sbc-inbound/sbc-inbound.js';
+import { openSbcInbound, type SbcInbound } from '@ringwire/sbc-inbound/sbc-inbound.js';
 import { ended } from '@ringwire/sbc-inbound/testing/caller.js';
 import { addClients, REALM, startDevice, type TestDevice } from '@ringwire/sbc-inbound/testing/device.js';
 import { openSbc, type ServerProcess, startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
@@ -20,6 +20,7 @@ t.setTimeout(60_000);
 /** A SIP server with both of its processes. */
 interface TestEdge {
   server: ServerProcess;
+  inbound: SbcInbound;
   outbound: SbcOutbound;
 }
 
@@ -39,7 +40,7 @@ async function startEdge(name: string): Promise<TestEdge> {
   });
   const outbound = await openSbc(t, openSbcOutbound, { ...shared, name: `sbc-outbound-${name}` });
   await Promise.all([inbound, outbound].map(({ edge }) => edge.featureServers.refresh()));
-  return { server, outbound };
+  return { server, inbound, outbound };
 }
 
 t.before(async () => {
@@ -49,10 +50,10 @@ t.before(async () => {
   await db.close();
   fs = await startFeatureServer(t, stores, 'fs-one');
   [east, west] = await Promise.all([startEdge('east'), startEdge('west')]);
-  for (const { outbound } of [east, west]) {
+  for (const { edge } of [east, west].flatMap(({ inbound, outbound }) => [inbound, outbound])) {
     await until('the edges know each other', async () => {
-      await outbound.edge.edges.refresh();
-      return new Set(outbound.edge.edges.list().map(({ privateSipAddress }) => privateSipAddress)).size === 2;
+      await edge.edges.refresh();
+      return new Set(edge.edges.list().map(({ privateSipAddress }) => privateSipAddress)).size === 2;
     });
   }
 });
