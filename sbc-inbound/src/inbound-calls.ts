@@ -225,6 +225,7 @@ async function connect(
       gone: servers.gone(server.instanceId),
     };
   };
+  const calledBy = destination.carrier ?? { realm: destination.account.sipRealm };
   const call = new BridgedCall(edge.bridging, {
     ...leg,
     offer: invite.sdp,
@@ -233,7 +234,7 @@ async function connect(
     watchedSide: 'b',
     watchedGone: (target) => target.gone,
     farEnd: 'feature server',
-    refer: { referTo: (uri) => referToOf(uri, leg.request, destination.carrier, edge.provisioning.snapshot()) },
+    refer: { referTo: (uri) => referToOf(uri, leg.request, calledBy, edge.provisioning.snapshot()) },
   });
   await call.run().finally(() => current?.release());
 }

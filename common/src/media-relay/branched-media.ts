@@ -28,12 +28,16 @@ export class BranchedMedia implements MediaSession {
     });
   }
 
-  offer(from: Side, sdp: string, tag: string, far?: FarMedia): Promise<string> {
-    return this.branch(this.#chosen).offer(from, sdp, tag, far);
+  offer(from: Side, sdp: string, tag: string, far?: FarMedia, flags?: readonly string[]): Promise<string> {
+    return this.branch(this.#chosen).offer(from, sdp, tag, far, flags);
   }
 
   answer(from: Side, sdp: string, tag: string): Promise<string> {
     return this.branch(this.#chosen).answer(from, sdp, tag);
+  }
+
+  mute(side: Side, isMuted: boolean): Promise<void> {
+    return this.branch(this.#chosen).mute(side, isMuted);
   }
 
   state(): Promise<SessionState> {
