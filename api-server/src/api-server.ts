@@ -1,19 +1,26 @@
 import {
+  type ApplicationNotice,
+  applicationQueue,
+  type ClosableEventSink,
   callPlacesKey,
   closeRedis,
+  createEventSink,
   createMetrics,
   type Database,
   type HealthReport,
   HttpError,
   type Logger,
   type MysqlConfig,
+  type OutboundItem,
   openDatabase,
   openRedis,
+  outboundQueue,
   PROVISIONING_CHANGED,
   type Redis,
   type RedisConfig,
   type Secret,
   startHttpServer,
+  type WorkQueue,
 } from '@ringwire/common';
 import { Router } from 'express';
 import { accountRoutes } from './accounts/routes.js';
@@ -29,6 +36,9 @@ import { callRoutes } from './calls/routes.js';
 import { carrierRoutes } from './carriers/routes.js';
 import { fraudRoutes } from './fraud/routes.js';
 import { limitRoutes } from './limits/routes.js';
+import { messageRoutes } from './messages/routes.js';
+import { vendorRoutes } from './messages/vendor-routes.js';
+import { messagingGatewayRoutes } from './messaging-gateways/routes.js';
 import { phoneNumberRoutes } from './phone-numbers/routes.js';
 import { routePreviewRoutes } from './routing/preview-route.js';
 import { rateDeckRoutes } from './routing/rate-deck-routes.js';
@@ -44,6 +54,12 @@ export interface ApiContext {
   readonly timelineHub: TimelineHub;
   readonly sipCaptures: SipCaptures;
   readonly routePreview: RoutePreview;
+  /** Where text messages go that come in and go out. */
+  readonly messages: {
+    readonly queue: WorkQueue<OutboundItem>;
+    readonly notices: WorkQueue<ApplicationNotice>;
+    readonly sink: ClosableEventSink;
+  };
   /** Ends of the event streams that are open; called when the server drains. */
   readonly openStreams: Set<() => void>;
   readonly callOrders: CallOrders;
@@ -94,12 +110,14 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const db = openDatabase(options.mysql, { logger });
   const redis = openRedis(options.redis, { logger, name: `api-server:${instanceId}` });
   const timelineHub = await startTimelineHub({ redis, logger });
+  const sink = createEventSink({ redis, source: `api-server:${instanceId}`, logger, metrics });
   const context: ApiContext = {
     db,
     encryptionSecret,
     timelineHub,
     sipCaptures: createSipCaptures(options.sipCaptures ?? [], logger),
     routePreview: createRoutePreview({ db, redis, logger, encryptionSecret }),
+    messages: { queue: outboundQueue(redis), notices: applicationQueue(redis), sink },
     openStreams: new Set(),
     callOrders: callOrders({ redis, logger, encryptionSecret }),
     async provisioningChanged(table) {
@@ -116,6 +134,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     },
   };
   const v1 = Router();
+  vendorRoutes(v1, context);
   v1.use(authenticate(db));
   accountRoutes(v1, context);
   applicationRoutes(v1, context);
@@ -130,6 +149,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   fraudRoutes(v1, context, redis);
   callRoutes(v1, context);
   callHistoryRoutes(v1, context);
+  messageRoutes(v1, context);
+  messagingGatewayRoutes(v1, context);
   timelineRoutes(v1, context);
   const http = await startHttpServer({
     ...options.http,
@@ -138,7 +159,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     health: healthCheck(db, redis),
     routes: (app) => void app.use('/v1', v1),
   });
-  const workers = options.workers ? startWorkers({ db, redis, logger, metrics, instanceId }) : undefined;
+  const workers = options.workers ? startWorkers({ db, redis, sink, logger, metrics, instanceId }) : undefined;
   const drain = async (): Promise<void> => {
     for (const end of [...context.openStreams]) end();
     await http.close();
@@ -150,6 +171,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     async close() {
       await drain();
       await workers?.close();
+      await sink.close();
       await timelineHub.close();
       context.callOrders.close();
       await context.routePreview.close();

@@ -1,5 +1,6 @@
 import {
   announce,
+  applicationQueue,
   type ConnectedSrf,
   type EventSink,
   FEATURE_SERVERS,
@@ -8,6 +9,7 @@ import {
   type HealthReport,
   type Logger,
   type Metrics,
+  outboundQueue,
   type PlaceCallOrder,
   type PlacedCallReply,
   type Provisioning,
@@ -24,6 +26,8 @@ import { AddressGuard } from './app-client/address-guard.js';
 import { HttpClient } from './app-client/http-exchange.js';
 import type { FeatureServerConfig } from './config.js';
 import { MediaServerLink } from './media/media-server-link.js';
+import { startMessageIntake } from './messages/message-intake.js';
+import { Outbox } from './messages/outbox.js';
 import { createFeatureServerMetrics } from './metrics.js';
 import { createCallRoute } from './rest/create-call-route.js';
 import { orderedCall } from './rest/ordered-call.js';
@@ -105,6 +109,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     edges: () => edges.list(),
     lost: () => connection.signal,
   });
+  const outbox = new Outbox({ redis, sink, queue: outboundQueue(redis) });
   const ledger = new CallLedger(redis, instanceId, logger);
   const sessions: SessionFactoryOptions = {
     logger,
@@ -114,6 +119,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     mediaServer,
     speech,
     dialler,
+    outbox,
     ledger,
     metrics,
     registry: VERBS,
@@ -207,6 +213,18 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
   tell = () => {
     announcement.update().catch((err: unknown) => logger.warn({ err }, 'change was not announced'));
   };
+  const messages = startMessageIntake({
+    redis,
+    sink,
+    http,
+    outbox,
+    metrics,
+    logger,
+    queue: applicationQueue(redis),
+    snapshot: () => provisioning.snapshot(),
+    registry: VERBS,
+    counters: options.metrics,
+  });
   const orphans = new OrphanSweep({
     redis,
     instanceId,
@@ -229,6 +247,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     },
     async close() {
       isDraining = true;
+      await messages.close();
       await orphans.close();
       for (const session of live.sessions()) {
         session.execute({ command: 'hangup', reason: 'feature server is stopped', sipStatus: 503 });

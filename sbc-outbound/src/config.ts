@@ -1,4 +1,4 @@
-import { type ConfigOf, integer } from '@ringwire/common';
+import { type ConfigOf, flag, integer, optionalText } from '@ringwire/common';
 import { edgeVars } from '@ringwire/common/sip/edge-config.js';
 
 /** How patient we are with gateways. */
@@ -21,11 +21,28 @@ export const trunkVars = {
   OPTIONS_PING_TIMEOUT_MS: integer({ default: 5_000, min: 100, doc: 'how long a gateway may take to answer OPTIONS' }),
 };
 
+/** How trunks are watched. */
+export type TrunkConfig = ConfigOf<typeof trunkVars>;
+
+/** How text messages are sent. */
+export const messageVars = {
+  MESSAGE_RETRY_MINUTES: integer({
+    default: 60,
+    min: 1,
+    max: 2_880,
+    doc: 'how long a carrier is looked for that accepts a text message; then it has failed',
+  }),
+  MESSAGE_ALLOW_PRIVATE: flag({
+    default: false,
+    doc: 'whether HTTP gateways of carriers may have private and loopback addresses',
+  }),
+  API_BASE_URL: optionalText({ doc: 'public URL of the API: base of the URLs that vendors report deliveries to' }),
+};
+
 /** What sbc-outbound reads from its environment. */
-export const outboundVars = { ...edgeVars, ...gatewayVars, ...trunkVars };
+export const outboundVars = { ...edgeVars, ...gatewayVars, ...trunkVars, ...messageVars };
 
 /** How gateways are tried. */
 export type GatewayConfig = ConfigOf<typeof gatewayVars>;
-
-/** How trunks are watched. */
-export type TrunkConfig = ConfigOf<typeof trunkVars>;
+/** How messages are sent. */
+export type MessageConfig = ConfigOf<typeof messageVars>;

@@ -10,8 +10,16 @@ import {
 } from '@ringwire/common';
 import { type Edge, openEdge } from '@ringwire/common/sip/edge.js';
 import type { EdgeConfig } from '@ringwire/common/sip/edge-config.js';
-import { type GatewayConfig, gatewayVars, type TrunkConfig, trunkVars } from './config.js';
+import {
+  type GatewayConfig,
+  gatewayVars,
+  type MessageConfig,
+  messageVars,
+  type TrunkConfig,
+  trunkVars,
+} from './config.js';
 import { gatewayMetrics } from './gateway-metrics.js';
+import { startMessaging } from './messages/messaging.js';
 import { takeOutboundCalls } from './outbound-calls.js';
 import { openTrunks, type Trunks } from './trunks/trunks.js';
 
@@ -32,6 +40,7 @@ export async function openSbcOutbound(
   config: EdgeConfig,
   gateways: GatewayConfig & TrunkConfig = readConfig({ ...gatewayVars, ...trunkVars }, ctx.env),
   routes?: OutboundRoutes,
+  messages: MessageConfig = readConfig(messageVars, ctx.env),
 ): Promise<SbcOutbound> {
   let routing: Routing | undefined;
   let trunks: Trunks | undefined;
@@ -56,10 +65,17 @@ export async function openSbcOutbound(
       trunks = openTrunks(open, routing?.health, gateways);
     },
   });
+  const messaging = startMessaging({
+    ...edge,
+    allowPrivate: messages.MESSAGE_ALLOW_PRIVATE,
+    retryForMs: messages.MESSAGE_RETRY_MINUTES * 60_000,
+    ...(messages.API_BASE_URL !== undefined && { callbackBase: messages.API_BASE_URL }),
+  });
   return {
     edge,
     drain: () => edge.drain(),
     async close() {
+      await messaging.close();
       await trunks?.close();
       fraud?.close();
       await routing?.close();

@@ -5,7 +5,7 @@ import { likeContains, type Page } from '../http/input.js';
 
 type Row = Record<string, unknown>;
 
-const MASKED = ['register_password', 'inbound_auth_password'];
+const MASKED = ['register_password', 'inbound_auth_password', 'smpp_password', 'smpp_inbound_password'];
 
 /** The carriers that a principal may use: its own, and those that an account's service provider shares. */
 function usableCondition(principal: Principal): Condition {

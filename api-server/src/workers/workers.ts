@@ -1,6 +1,6 @@
 import {
-  createEventSink,
   type Database,
+  type EventSink,
   type Logger,
   type Metrics,
   type Redis,
@@ -12,23 +12,23 @@ import {
 export function startWorkers({
   db,
   redis,
+  sink,
   logger,
   metrics,
   instanceId,
 }: {
   db: Database;
   redis: Redis;
+  sink: EventSink;
   logger: Logger;
   metrics: Metrics;
   instanceId: string;
 }): { close(): Promise<void> } {
-  const sink = createEventSink({ redis, source: `api-server:${instanceId}`, logger, metrics });
   const records = startRecordsConsumer({ db, redis, logger, metrics, consumer: instanceId });
   const reconciler = startReconciler({ db, redis, sink, logger, metrics });
   return {
     async close() {
       await reconciler.close();
-      await sink.close();
       await records.close();
     },
   };

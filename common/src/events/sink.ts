@@ -157,3 +157,15 @@ export function createEventSink({
     },
   };
 }
+
+/** How long events may take to reach Redis before whoever brought them is asked to come again. */
+const FLUSHED_WITHIN_MS = 5_000;
+
+/** Waits until everything emitted so far is in Redis; false when that takes too long. */
+export async function isFlushed(sink: ClosableEventSink, withinMs: number = FLUSHED_WITHIN_MS): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), withinMs);
+  });
+  return Promise.race([sink.flush().then(() => true), late]).finally(() => clearTimeout(timer));
+}

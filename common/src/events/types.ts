@@ -6,6 +6,8 @@
  * process sort in the order in which they happened.
  */
 
+import type { MessageReceipt, MessageRecord } from '../messages/types.js';
+
 /** The Redis stream that all events go to. */
 export const EVENT_STREAM = 'ringwire:events';
 
@@ -89,6 +91,8 @@ export interface EventData {
   'call.ended': CallEnded;
   'call.timeline': TimelineEntry;
   alert: Alert;
+  'message.changed': MessageRecord;
+  'message.receipt': MessageReceipt;
 }
 
 /** The kinds of event. */

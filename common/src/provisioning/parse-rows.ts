@@ -1,5 +1,6 @@
 import type { FraudPolicyRow } from '../fraud/policy.js';
 import { readDestinations } from '../fraud/read-destinations.js';
+import { MESSAGE_VENDOR_NAMES } from '../messages/vendors/registry.js';
 import { isEncrypted } from '../secrets/encryption.js';
 import { ADDRESS_BITS, type IpAddress, parseIp } from '../sip/ip-address.js';
 import { readSigningKey, type StirCredential } from '../stir/signer.js';
@@ -9,6 +10,7 @@ import type {
   CallLimitRow,
   Client,
   DeviceLimitRow,
+  HttpMessageGateway,
   InboundRules,
   Lcr,
   LcrCarrierSetEntry,
@@ -19,6 +21,8 @@ import type {
   RateDeck,
   ServiceProvider,
   SipGateway,
+  SmppGateway,
+  SmppLogin,
   SpeechChoice,
   StirPolicy,
   VoipCarrier,
@@ -297,7 +301,53 @@ export const parseVoipCarrier = (row: RawRow, decrypt: Decrypt): VoipCarrier => 
   outboundRules: outboundRules(row),
   inboundRules: inboundRules(row),
   stirPolicy: stirPolicy(row),
+  smpp: smppLogin(row, decrypt),
 });
+
+/** 0 and null say nothing: jambonz's default. */
+const smppLogin = (row: RawRow, decrypt: Decrypt): SmppLogin | null => {
+  const systemId = optionalText(row, 'smpp_system_id');
+  if (!systemId) return null;
+  const seconds = whole(row, 'smpp_enquire_link_interval', 0, 86_400);
+  return {
+    systemId,
+    password: secret(row, 'smpp_password', decrypt),
+    enquireLinkMs: seconds === 0 ? null : seconds * 1000,
+  };
+};
+
+/** Reads a row of its table; throws on a column that cannot be used. */
+export const parseSmppGateway = (row: RawRow): SmppGateway => ({
+  smppGatewaySid: text(row, 'smpp_gateway_sid'),
+  voipCarrierSid: text(row, 'voip_carrier_sid'),
+  address: text(row, 'ipv4').replace(/^\[(.*)\]$/, '$1'),
+  port: whole(row, 'port', 1, 65_535),
+  outbound: bool(row, 'outbound'),
+  inbound: bool(row, 'inbound'),
+  isPrimary: bool(row, 'is_primary'),
+  useTls: bool(row, 'use_tls'),
+  maxPerSecond: row.max_per_second === null ? null : whole(row, 'max_per_second', 1, 100_000),
+  windowSize: whole(row, 'window_size', 1, 1_000),
+});
+
+/** Reads a row of its table; throws on a column that cannot be used. */
+export const parseHttpMessageGateway = (row: RawRow, decrypt: Decrypt): HttpMessageGateway => {
+  const baseUrl = optionalText(row, 'base_url') || null;
+  if (baseUrl !== null && !/^https?:\/\/[^\s/]/i.test(baseUrl))
+    throw new BadColumn('base_url', 'is not an http or https URL');
+  const inboundToken = secret(row, 'inbound_token', decrypt);
+  if (!inboundToken) throw new BadColumn('inbound_token', 'is empty');
+  return {
+    httpMessageGatewaySid: text(row, 'http_message_gateway_sid'),
+    voipCarrierSid: text(row, 'voip_carrier_sid'),
+    vendor: word(row, 'vendor', MESSAGE_VENDOR_NAMES),
+    baseUrl: baseUrl?.replace(/\/+$/, '') ?? null,
+    username: optionalText(row, 'username'),
+    password: secret(row, 'password', decrypt),
+    inboundToken,
+    isActive: bool(row, 'is_active'),
+  };
+};
 
 /** Reads a row of its table; throws on a column that cannot be used. */
 export const parseSipGateway = (row: RawRow): SipGateway => {

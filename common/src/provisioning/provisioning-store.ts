@@ -9,6 +9,7 @@ import {
   parseClient,
   parseDeviceLimit,
   parseFraudPolicy,
+  parseHttpMessageGateway,
   parseLcr,
   parseLcrCarrierSetEntry,
   parseLcrRoute,
@@ -16,6 +17,7 @@ import {
   parseRateDeck,
   parseServiceProvider,
   parseSipGateway,
+  parseSmppGateway,
   parseStirCredential,
   parseTable,
   parseVoipCarrier,
@@ -70,6 +72,10 @@ export async function readProvisioning(
       rateDecks: await read('rate_decks', 'rate_deck_sid', parseRateDeck),
       clients: await read('clients', 'client_sid', (row) => parseClient(row, decrypt)),
       deviceLimits: await read('account_limits', 'account_limits_sid', parseDeviceLimit, " WHERE category = 'device'"),
+      smppGateways: await read('smpp_gateways', 'smpp_gateway_sid', parseSmppGateway),
+      httpMessageGateways: await read('http_message_gateways', 'http_message_gateway_sid', (row) =>
+        parseHttpMessageGateway(row, decrypt),
+      ),
       callLimits: [
         ...(await limits('account')),
         ...(await limits('application')),

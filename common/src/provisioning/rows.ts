@@ -1,5 +1,7 @@
 /** Rows of the provisioning tables as the call path wants them: camelCase, typed, hooks attached, secrets decrypted. */
 import type { FraudPolicyRow } from '../fraud/policy.js';
+import type { MessageVendorName } from '../messages/vendors/registry.js';
+import type { HttpMessageAccount } from '../messages/vendors/vendor.js';
 import type { StirCredential } from '../stir/signer.js';
 
 /** A customer's HTTP(S) or WebSocket address. */
@@ -200,6 +202,46 @@ export interface VoipCarrier {
   inboundRules?: InboundRules;
   /** Null or absent: that of the account that is called. */
   stirPolicy?: StirPolicy | null;
+  /** How we log in at its SMPP gateways; null or absent: it has none. */
+  smpp?: SmppLogin | null;
+}
+
+/** Credentials at a carrier's SMPP gateways. */
+export interface SmppLogin {
+  systemId: string;
+  password: string | null;
+  /** How often a silent link is asked whether it is there; null: the platform's own interval. */
+  enquireLinkMs: number | null;
+}
+
+/** Where a carrier takes text messages over SMPP. */
+export interface SmppGateway {
+  smppGatewaySid: string;
+  voipCarrierSid: string;
+  /** IP address or host name. */
+  address: string;
+  port: number;
+  /** Whether messages are sent there. */
+  outbound: boolean;
+  /** Whether messages are taken from there. */
+  inbound: boolean;
+  /** Tried before those that are not. */
+  isPrimary: boolean;
+  useTls: boolean;
+  /** Messages a second; null: as many as the window lets through. */
+  maxPerSecond: number | null;
+  /** Messages at a time that the carrier has not answered. */
+  windowSize: number;
+}
+
+/** Where a carrier takes text messages over HTTP. */
+export interface HttpMessageGateway extends HttpMessageAccount {
+  httpMessageGatewaySid: string;
+  voipCarrierSid: string;
+  vendor: MessageVendorName;
+  /** Part of the URL that the vendor posts to. */
+  inboundToken: string;
+  isActive: boolean;
 }
 
 /** An address of a carrier: where its calls come from, or where calls to it go. */
@@ -325,4 +367,6 @@ export interface ProvisioningRows {
   /** Users of accounts. */
   clients?: Client[];
   deviceLimits?: DeviceLimitRow[];
+  smppGateways?: SmppGateway[];
+  httpMessageGateways?: HttpMessageGateway[];
 }

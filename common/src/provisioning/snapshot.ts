@@ -7,12 +7,14 @@ import type {
   Account,
   Application,
   Client,
+  HttpMessageGateway,
   LimitScope,
   PhoneNumber,
   ProvisioningRows,
   RateDeck,
   ServiceProvider,
   SipGateway,
+  SmppGateway,
   VoipCarrier,
   Webhook,
 } from './rows.js';
@@ -56,6 +58,8 @@ export class ProvisioningSnapshot {
   readonly applicationsBySid: ReadonlyMap<string, Application>;
   readonly carriersBySid: ReadonlyMap<string, VoipCarrier>;
   readonly gatewaysByCarrierSid: ReadonlyMap<string, SipGateway[]>;
+  readonly smppGatewaysByCarrierSid: ReadonlyMap<string, SmppGateway[]>;
+  readonly httpMessageGatewaysByCarrierSid: ReadonlyMap<string, HttpMessageGateway>;
   readonly #carriersByOwner: ReadonlyMap<string, VoipCarrier[]>;
   readonly numbersByNumber: ReadonlyMap<string, PhoneNumber[]>;
   /** Longest first. */
@@ -94,6 +98,11 @@ export class ProvisioningSnapshot {
     this.carriersBySid = indexBy(rows.voipCarriers, (row) => row.voipCarrierSid);
     this.#carriersByOwner = groupBy(rows.voipCarriers, (row) => row.accountSid ?? sharedBy(row.serviceProviderSid));
     this.gatewaysByCarrierSid = groupBy(rows.sipGateways, (row) => row.voipCarrierSid);
+    this.smppGatewaysByCarrierSid = groupBy(rows.smppGateways ?? [], (row) => row.voipCarrierSid);
+    this.httpMessageGatewaysByCarrierSid = indexBy(
+      (rows.httpMessageGateways ?? []).filter((row) => row.isActive),
+      (row) => row.voipCarrierSid,
+    );
     const numbers = rows.phoneNumbers.map((row) => ({ ...row, number: stripPlus(row.number) }));
     this.numbersByNumber = groupBy(
       numbers.filter((row) => !isNumberPattern(row.number)),

@@ -1,5 +1,6 @@
 import type { Database, Queryable, SqlValue } from '../db/database.js';
 import type { CallEnded, CallStarted, EventEnvelope, EventType } from '../events/types.js';
+import { type MessageChange, storeMessages } from './messages-store.js';
 
 type Event<T extends EventType> = EventEnvelope<T>;
 
@@ -120,23 +121,32 @@ const insertAlerts = (tx: Queryable, events: Event<'alert'>[]) =>
   );
 
 /**
- * Writes events into `call_records`, `call_timeline` and `alerts` in one transaction. Idempotent: the same events may come
- * again, in any order; a call's end is written once and never changed.
+ * Writes events into `call_records`, `call_timeline`, `alerts`, `messages` and `message_parts` in one transaction. Idempotent: the same
+ * events may come again, in any order; a call's end is written once and never changed.
  *
+ * @param onMessages - told, before the transaction ends, of messages whose status hooks are due; its rejection undoes the transaction
  * @throws DatabaseError; `retryable` tells whether the events or the database are at fault
  */
-export async function storeEvents(db: Database, events: readonly EventEnvelope[]): Promise<void> {
+export async function storeEvents(
+  db: Database,
+  events: readonly EventEnvelope[],
+  onMessages: (changes: readonly MessageChange[]) => Promise<void> = async () => {},
+): Promise<void> {
   const of = <T extends EventType>(type: T) => events.filter((event) => event.type === type) as unknown as Event<T>[];
   const started = of('call.started').map((event) => event.data);
   const ended = of('call.ended').map((event) => event.data);
   const timeline = of('call.timeline');
   const alerts = of('alert');
+  const messages = of('message.changed').map((event) => event.data);
+  const receipts = of('message.receipt').map((event) => ({ ...event.data, at: event.at }));
   await db.transaction(async (tx) => {
     if (started.length > 0) await insertStarted(tx, started);
     for (const event of of('call.answered')) await updateAnswered(tx, event.data);
     if (ended.length > 0) await insertEnded(tx, ended);
     if (timeline.length > 0) await insertTimeline(tx, timeline);
     if (alerts.length > 0) await insertAlerts(tx, alerts);
+    const changes = await storeMessages(tx, messages, receipts);
+    if (changes.length > 0) await onMessages(changes);
   });
 }
 

@@ -3,9 +3,11 @@ import { DatabaseError } from '../db/errors.js';
 import { consumeEvents, type EventConsumer } from '../events/consumer.js';
 import type { EventEnvelope } from '../events/types.js';
 import type { Logger } from '../log/logger.js';
+import { applicationQueue, sidFrom } from '../messages/message-queues.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { Redis } from '../redis/connection.js';
 import { storeEvents } from './call-records-store.js';
+import type { MessageChange } from './messages-store.js';
 
 /** Consumer group of the workers that write records. */
 export const RECORDS_GROUP = 'records';
@@ -13,7 +15,7 @@ export const RECORDS_GROUP = 'records';
 const isRetryable = (err: unknown): boolean => err instanceof DatabaseError && err.retryable;
 
 /**
- * Turns events into rows: call records, timelines, alerts. An event is confirmed after its row is committed; while MySQL is away
+ * Turns events into rows: call records, timelines, alerts, messages. An event is confirmed after its row is committed; while MySQL is away
  * the worker tries again and the stream keeps what comes. An event that MySQL refuses is found by halving its batch, logged,
  * counted and left out, so that it does not stop the others.
  */
@@ -36,9 +38,18 @@ export function startRecordsConsumer({
     help: 'Events that the database refused',
     labelNames: ['type'],
   });
+  const notices = applicationQueue(redis);
+  const announce = async (changes: readonly MessageChange[]): Promise<void> => {
+    for (const change of changes) {
+      // The same change may be stored twice, and is told once.
+      const id = sidFrom(change.accountSid, change.messageSid, change.status);
+      const outcome = await notices.put(id, change.accountSid, { kind: 'status', ...change, attempts: 0 });
+      if (outcome === 'full') logger.warn({ messageSid: change.messageSid }, 'status hook is left out: too many wait');
+    }
+  };
   const store = async (events: EventEnvelope[]): Promise<void> => {
     try {
-      await storeEvents(db, events);
+      await storeEvents(db, events, announce);
     } catch (err) {
       if (isRetryable(err)) throw err;
       const [event] = events;

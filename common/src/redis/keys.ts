@@ -87,6 +87,10 @@ export const bindingsKey = (realm: string, user: string): string => `ringwire:bi
 export const registeredUsersKey = (realm: string): string => `ringwire:registered:{${realm}}`;
 /** Exists while Redis holds what an sbc-inbound process has registered; missing after Redis lost its data. */
 export const registrarKey = (instanceId: string): string => `ringwire:registrar:${instanceId}`;
+/** JSON of what became of a text message, for whoever waits for it; expires after minutes. Named by account and sid. */
+export const messageOutcomeKey = (id: string): string => `ringwire:message-outcome:${id}`;
+/** Hash of the parts of a long text message that have come so far; removed with the last, or after an hour. */
+export const messagePartsKey = (id: string): string => `ringwire:message-parts:${id}`;
 /** Pub/sub channel: provisioning data changed, reload the snapshot. Message: name of the table. */
 export const PROVISIONING_CHANGED = 'ringwire:provisioning-changed';
 

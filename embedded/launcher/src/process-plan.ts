@@ -155,7 +155,8 @@ export function platformPlans(
   });
   return [
     plan('sbc-inbound', ports.sbcInbound, edge),
-    plan('sbc-outbound', ports.sbcOutbound, edge),
+    // As the applications of a single machine are on that machine, so are HTTP carriers that one tries out.
+    plan('sbc-outbound', ports.sbcOutbound, { ...edge, MESSAGE_ALLOW_PRIVATE: 'true' }),
     plan('feature-server', ports.featureServer, {
       ...drachtioEnv(services.core),
       FREESWITCH_HOST: services.freeswitch.host,

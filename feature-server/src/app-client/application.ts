@@ -18,9 +18,9 @@ export type HookReply =
   | { kind: 'verbs'; verbs: VerbSpec[]; status: number }
   /**
    * Nothing to run: an empty body, an object, or a content type that is not JSON (named in `because`). `isMeant` when the answer
-   * says no more than "go on": nothing at all, or `{}`.
+   * says no more than "go on": nothing at all, or `{}`. `object` is the answer where it is a JSON object.
    */
-  | { kind: 'nothing'; because: string; isMeant: boolean; status: number };
+  | { kind: 'nothing'; because: string; isMeant: boolean; status: number; object?: Readonly<Record<string, unknown>> };
 
 /**
  * The customer's application, however it is reached. A WebSocket application implements the same interface.

@@ -29,9 +29,20 @@ export function readVerbs(answer: ExchangeResult): HookReply {
     throw new InvalidApplicationError(`answer is not valid JSON: ${reason}`, { answer: showBody(body) }, { cause });
   }
   if (!Array.isArray(parsed)) {
-    return { kind: 'nothing', because: 'it is not an array of verbs', isMeant: isEmpty(parsed), status };
+    const because = 'it is not an array of verbs';
+    return {
+      kind: 'nothing',
+      because,
+      isMeant: isEmpty(parsed),
+      status,
+      ...(isObject(parsed) && !isEmpty(parsed) && { object: parsed }),
+    };
   }
   return { kind: 'verbs', verbs: checkVerbs(parsed, body), status };
+}
+
+function isObject(parsed: unknown): parsed is Record<string, unknown> {
+  return typeof parsed === 'object' && parsed !== null;
 }
 
 function isEmpty(parsed: unknown): boolean {

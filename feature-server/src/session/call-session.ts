@@ -7,7 +7,7 @@ import type { MediaServer } from '../media/media.js';
 import { headerValue, reasonPhrase } from '../sip/header-value.js';
 import type { SpeechService } from '../speech/speech-service.js';
 import type { VerbRegistry } from '../verbs/registry.js';
-import type { CallControl, VerbContext, VerbNeed } from '../verbs/verb.js';
+import type { CallControl, CallMessages, VerbContext, VerbNeed } from '../verbs/verb.js';
 import type { CallInfo } from './call-info.js';
 import type { CallLedger } from './call-ledger.js';
 import type { CallLeg, LegEnd } from './call-leg.js';
@@ -55,6 +55,7 @@ export interface CallSessionOptions {
   mediaServer: MediaServer;
   speech: SpeechService;
   dialler: Dialler;
+  messages: CallMessages;
   registry: VerbRegistry;
   guard: AddressGuard;
   ledger: Pick<CallLedger, 'put' | 'remove'>;
@@ -133,6 +134,7 @@ export class CallSession implements CallControl {
       app,
       speech: this.#speech,
       dial: this.#dial,
+      messages: options.messages,
       defaults,
       journal,
     };

@@ -8,7 +8,7 @@ import type { Journal } from './journal.js';
 /** What {@link SessionApplication} needs of its session. */
 export interface SessionApplicationOptions {
   application: Application;
-  info: CallInfo;
+  info: Pick<CallInfo, 'commonPayload'>;
   journal: Journal;
   replace(verbs: VerbSpec[]): void;
   /** An action hook failed for good. */

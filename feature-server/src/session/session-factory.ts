@@ -4,6 +4,8 @@ import type { Hook } from '../app-client/application.js';
 import { HttpApplication } from '../app-client/http-application.js';
 import type { HttpClient } from '../app-client/http-exchange.js';
 import type { MediaServer } from '../media/media.js';
+import type { Outbox } from '../messages/outbox.js';
+import { SessionMessages } from '../messages/session-messages.js';
 import type { FeatureServerMetrics } from '../metrics.js';
 import type { SpeechService } from '../speech/speech-service.js';
 import type { VoiceSettings } from '../speech/synthesizer.js';
@@ -25,6 +27,7 @@ export interface SessionFactoryOptions {
   mediaServer: MediaServer;
   speech: SpeechService;
   dialler: Dialler;
+  outbox: Outbox;
   registry: VerbRegistry;
   ledger: CallLedger;
   policy: SessionPolicy;
@@ -87,6 +90,7 @@ export function createSession(
     mediaServer: options.mediaServer,
     speech: options.speech,
     dialler: options.dialler,
+    messages: new SessionMessages(options.outbox, facts),
     registry: options.registry,
     guard: options.guard,
     ledger: options.ledger,
@@ -125,7 +129,8 @@ export function asHook(webhook: Webhook | null): Hook | undefined {
   return { url, method, ...(username !== null && { username, password: password ?? '' }) };
 }
 
-function speechOf(application: Application): ApplicationSpeech {
+/** An application's voices and recognizers as sessions have them. */
+export function speechOf(application: Application): ApplicationSpeech {
   const { recognizer, synthesizer, fallbackSynthesizer } = application;
   return {
     synthesizer: asVoice(synthesizer),

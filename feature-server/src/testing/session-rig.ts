@@ -95,6 +95,7 @@ export async function makeSession(
         end: async () => {},
       }),
     },
+    messages: { send: async () => ({ messageSid: 'message-1', messageStatus: 'system error' }) },
     registry: VERBS,
     ledger: {
       put: (entry) => void ledger.set(entry.callSid, entry),

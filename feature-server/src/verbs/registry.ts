@@ -5,6 +5,7 @@ import { config } from './config.js';
 import { dial } from './dial.js';
 import { gather } from './gather.js';
 import { hangup } from './hangup.js';
+import { message } from './message.js';
 import { pause } from './pause.js';
 import { play } from './play.js';
 import { redirect } from './redirect.js';
@@ -24,6 +25,7 @@ export const VERBS: VerbRegistry = {
   dial,
   gather,
   hangup,
+  message,
   pause,
   play,
   redirect,

@@ -130,6 +130,37 @@ export interface CallDial {
   call(target: DialTarget, options: DialOptions): DialledParty;
 }
 
+/** What became of a text message, in the words of its action hook (compat 1.3.22). */
+export interface MessageResult {
+  messageSid: string;
+  /** `queued`: no carrier has answered yet. */
+  messageStatus: 'success' | 'failure' | 'no carriers' | 'smpp configuration error' | 'system error' | 'queued';
+  carrier?: string;
+  carrierMessageId?: string;
+  messageFailureReason?: string;
+}
+
+/** The call's way to send text messages. */
+export interface CallMessages {
+  /**
+   * Sends one, and waits up to `waitMs` for what a carrier says. What cannot be sent is a result too; rejects only when the
+   * signal aborts.
+   */
+  send(
+    words: {
+      from: string;
+      to: string;
+      text?: string;
+      media: readonly string[];
+      carrier?: string;
+      accountSid?: string;
+      messageSid?: string;
+    },
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<MessageResult>;
+}
+
 /** Everything a verb may use. */
 export interface VerbContext {
   readonly call: CallControl;
@@ -137,6 +168,7 @@ export interface VerbContext {
   readonly app: CallApplication;
   readonly speech: CallSpeech;
   readonly dial: CallDial;
+  readonly messages: CallMessages;
   readonly defaults: SessionDefaults;
   readonly journal: Journal;
 }

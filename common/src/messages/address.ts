@@ -1,0 +1,14 @@
+/** Separators that people write between digits. */
+const SEPARATORS = /[\s().-]/g;
+/** Names as senders (3GPP TS 23.040 §9.1.2.5): at most 11 characters of the GSM alphabet; kept to those that every carrier takes. */
+const NAME = /^(?=.*[A-Za-z])[A-Za-z0-9 &_.-]{1,11}$/;
+
+/** A number as it is stored, digits without plus (E.164, or a short code of 3 digits and more); undefined when it is none. */
+export function readNumber(text: string): string | undefined {
+  const digits = text.replace(SEPARATORS, '').replace(/^\+/, '');
+  return /^\d{3,15}$/.test(digits) ? digits : undefined;
+}
+
+/** Who a message is from: a number, or a name. Undefined when it is neither. */
+export const readSender = (text: string): string | undefined =>
+  readNumber(text) ?? (NAME.test(text.trim()) ? text.trim() : undefined);

@@ -1,0 +1,45 @@
+/** What became of a message that a carrier accepted. `pending` says no more than that it is on its way. */
+export type DeliveryState = 'delivered' | 'failed' | 'pending';
+
+/** A delivery receipt, read. */
+export interface DeliveryReceipt {
+  /** The carrier's id of the message. */
+  carrierMessageId: string;
+  state: DeliveryState;
+  /** The carrier's word and error code: `UNDELIV 011`. */
+  detail: string;
+}
+
+/** Words of the text (SMPP 3.4 appendix B) and of the TLV `message_state` (§5.2.28). */
+const STATES: ReadonlyArray<readonly [word: string, code: number, state: DeliveryState]> = [
+  ['ENROUTE', 1, 'pending'],
+  ['DELIVRD', 2, 'delivered'],
+  ['EXPIRED', 3, 'failed'],
+  ['DELETED', 4, 'failed'],
+  ['UNDELIV', 5, 'failed'],
+  ['ACCEPTD', 6, 'pending'],
+  ['UNKNOWN', 7, 'pending'],
+  ['REJECTD', 8, 'failed'],
+];
+
+/** Longest id that is kept; SMPP allows 65 octets. */
+const MAX_ID_LENGTH = 128;
+
+/**
+ * Reads a receipt: its TLVs where the carrier sends them, else its text, whose form SMPP leaves to the carrier; fields are found by
+ * name in any order and case. Undefined when it names no message or no state that is known.
+ */
+export function readDeliveryReceipt(
+  text: string,
+  tlvs: { receiptedMessageId?: string | undefined; messageState?: number | undefined } = {},
+): DeliveryReceipt | undefined {
+  const field = (name: string): string | undefined => new RegExp(`(?:^|\\s)${name}:(\\S+)`, 'i').exec(text)?.[1];
+  const id = (tlvs.receiptedMessageId || field('id'))?.slice(0, MAX_ID_LENGTH);
+  const word = field('stat')?.toUpperCase();
+  const known = STATES.find(([name, code]) =>
+    tlvs.messageState === undefined ? name === word?.slice(0, 7) : code === tlvs.messageState,
+  );
+  if (!id || known === undefined) return undefined;
+  const error = field('err');
+  return { carrierMessageId: id, state: known[2], detail: error === undefined ? known[0] : `${known[0]} ${error}` };
+}

@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import type { EventSink } from '../events/types.js';
+import type { Redis } from '../redis/connection.js';
+import { messageOutcomeKey } from '../redis/keys.js';
+import { type PutOutcome, WorkQueue } from '../redis/work-queue.js';
+import { segmentText } from './segment.js';
+import type { ApplicationNotice, MessageFailure, MessageRecord, OutboundItem, OutboundMessage } from './types.js';
+
+/** Messages that wait for a carrier; worked on by sbc-outbound. */
+export const outboundQueue = (redis: Redis): WorkQueue<OutboundItem> => new WorkQueue({ redis, name: 'messages-out' });
+/** What applications are to be told; worked on by feature servers. */
+export const applicationQueue = (redis: Redis): WorkQueue<ApplicationNotice> =>
+  new WorkQueue({ redis, name: 'messages-in' });
+
+/** How long the outcome of a message is kept for whoever waits for it. */
+const OUTCOME_TTL_SEC = 300;
+
+/** What a sender that waits is told. */
+export interface MessageOutcome {
+  status: 'sent' | 'failed';
+  reason: MessageFailure | null;
+  detail: string | null;
+  /** Name of the carrier. */
+  carrier: string | null;
+  carrierMessageIds: readonly string[];
+}
+
+/** The record of a message that nothing has happened to yet. */
+export function newRecord(message: OutboundMessage): MessageRecord {
+  const { encoding, segments } = segmentText(message.text);
+  return {
+    ...message,
+    direction: 'outbound',
+    voipCarrierSid: null,
+    carrier: null,
+    encoding,
+    segments: segments.length,
+    carrierMessageIds: [],
+    status: 'queued',
+    reason: null,
+    detail: null,
+    sentAt: null,
+    finishedAt: null,
+  };
+}
+
+/** The id under which a message is queued: sids are the tenants' own words, which may be alike. */
+export const queueId = ({ accountSid, messageSid }: Pick<OutboundMessage, 'accountSid' | 'messageSid'>): string =>
+  `${accountSid}/${messageSid}`;
+
+/**
+ * Hands a message to whoever sends it, and reports it as queued. The same sid of the same account is taken once, so that a request that is
+ * made again sends nothing twice. Rejects while Redis is away.
+ */
+export async function submitMessage(
+  { queue, sink }: { queue: WorkQueue<OutboundItem>; sink: EventSink },
+  message: OutboundMessage,
+): Promise<PutOutcome> {
+  const item: OutboundItem = { message, rounds: 0, refusedBy: [], trying: null, progress: null, lastTrouble: null };
+  const outcome = await queue.put(queueId(message), message.accountSid, item);
+  if (outcome === 'queued') {
+    sink.emit('message.changed', newRecord(message), { accountSid: message.accountSid, at: message.createdAt });
+  }
+  return outcome;
+}
+
+/** A sid that is the same for the same words, so that what comes twice is known again; formed as a UUID (RFC 9562, version 8). */
+export function sidFrom(...words: readonly string[]): string {
+  const hex = createHash('sha256').update(JSON.stringify(words)).digest('hex');
+  const variant = ((Number.parseInt(hex[16]!, 16) & 3) | 8).toString(16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+/** Leaves a message's outcome for {@link readOutcome}. */
+export async function tellOutcome(
+  redis: Redis,
+  message: Pick<OutboundMessage, 'accountSid' | 'messageSid'>,
+  outcome: MessageOutcome,
+): Promise<void> {
+  await redis.set(messageOutcomeKey(queueId(message)), JSON.stringify(outcome), 'EX', OUTCOME_TTL_SEC);
+}
+
+/** What became of a message lately; undefined while it is on its way. */
+export async function readOutcome(
+  redis: Redis,
+  message: Pick<OutboundMessage, 'accountSid' | 'messageSid'>,
+): Promise<MessageOutcome | undefined> {
+  const json = await redis.get(messageOutcomeKey(queueId(message)));
+  return json === null ? undefined : (JSON.parse(json) as MessageOutcome);
+}

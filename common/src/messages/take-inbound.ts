@@ -1,0 +1,31 @@
+import type { PutOutcome, WorkQueue } from '../redis/work-queue.js';
+import type { ApplicationNotice } from './types.js';
+
+/** A message that a carrier, or a user, brought. */
+export interface IncomingMessage {
+  messageSid: string;
+  voipCarrierSid: string;
+  from: string;
+  to: string;
+  text: string;
+  media: readonly string[];
+}
+
+const MAX_ADDRESS = 64;
+const plain = (address: string): string => address.trim().replace(/^\+/, '').slice(0, MAX_ADDRESS);
+
+/**
+ * Hands a message to the feature servers, which find its application. The carrier may be told that it is taken once this has resolved with
+ * `queued` or `known`. Rejects while Redis is away.
+ */
+export function takeInbound(queue: WorkQueue<ApplicationNotice>, message: IncomingMessage): Promise<PutOutcome> {
+  const { messageSid, voipCarrierSid } = message;
+  return queue.put(messageSid, voipCarrierSid, {
+    ...message,
+    kind: 'inbound',
+    from: plain(message.from),
+    to: plain(message.to),
+    receivedAt: Date.now(),
+    attempts: 0,
+  });
+}

@@ -1,0 +1,126 @@
+/** Text messages as processes tell each other of them. */
+
+/**
+ * Where a message stands. Outbound: `queued`, `sent` (a carrier has accepted it), then `delivered` or `failed`. Inbound: `received`,
+ * then `delivered` (to the application) or `failed`.
+ */
+export type MessageStatus = 'queued' | 'received' | 'sent' | 'delivered' | 'failed';
+
+/**
+ * Why a message failed.
+ * - `no-carrier`: no carrier with messaging, or none of the given name
+ * - `carrier-configuration`: the carrier refuses our credentials
+ * - `rejected`: carriers refused the message itself
+ * - `sender-not-allowed`: the carrier shows only numbers of the account, and `from` is none
+ * - `media-not-supported`: no carrier of the account takes media
+ * - `expired`: no carrier accepted it in time
+ * - `unknown-outcome`: the carrier went away before it said whether it accepted; it is not sent again, since it might arrive twice
+ * - `undeliverable`: a carrier accepted it and could not deliver it
+ * - `no-application`: inbound; nobody's number, or no `messaging_hook`
+ * - `application-failed`: inbound; the application could not be reached, or refused
+ */
+export type MessageFailure =
+  | 'no-carrier'
+  | 'carrier-configuration'
+  | 'rejected'
+  | 'sender-not-allowed'
+  | 'media-not-supported'
+  | 'expired'
+  | 'unknown-outcome'
+  | 'undeliverable'
+  | 'no-application'
+  | 'application-failed';
+
+/** A message that somebody wants sent. */
+export interface OutboundMessage {
+  /** Unique within the account. */
+  messageSid: string;
+  accountSid: string;
+  serviceProviderSid: string | null;
+  applicationSid: string | null;
+  from: string;
+  to: string;
+  text: string;
+  /** URLs. */
+  media: readonly string[];
+  /** Name or sid; null: any. */
+  carrier: string | null;
+  /** Absolute URL that is told of status changes. */
+  statusHook: string | null;
+  /** Ms since the epoch. */
+  createdAt: number;
+}
+
+/** A message as its record has it; every event carries all of it, so that their order does not matter. */
+export interface MessageRecord extends Omit<OutboundMessage, 'carrier'> {
+  direction: 'inbound' | 'outbound';
+  voipCarrierSid: string | null;
+  /** Name of the carrier. */
+  carrier: string | null;
+  encoding: 'gsm7' | 'ucs2' | null;
+  segments: number;
+  /** The carrier's ids, one for each part that it took. */
+  carrierMessageIds: readonly string[];
+  status: MessageStatus;
+  reason: MessageFailure | null;
+  /** The carrier's words about the failure. */
+  detail: string | null;
+  sentAt: number | null;
+  /** When it was delivered or failed. */
+  finishedAt: number | null;
+}
+
+/** A carrier's word about a message that it took. */
+export interface MessageReceipt {
+  voipCarrierSid: string;
+  carrierMessageId: string;
+  state: 'delivered' | 'failed';
+  detail: string;
+}
+
+/** What the feature servers are given to tell applications. */
+export type ApplicationNotice =
+  | {
+      kind: 'inbound';
+      messageSid: string;
+      voipCarrierSid: string;
+      from: string;
+      to: string;
+      text: string;
+      media: readonly string[];
+      receivedAt: number;
+      /** How often the application was asked already. */
+      attempts: number;
+    }
+  /** A long message whose missing parts are no longer waited for. */
+  | { kind: 'parts'; voipCarrierSid: string; from: string; to: string; partsKey: string }
+  | {
+      kind: 'status';
+      accountSid: string;
+      applicationSid: string | null;
+      messageSid: string;
+      statusHook: string;
+      status: MessageStatus;
+      reason: string | null;
+      detail: string | null;
+      from: string;
+      to: string;
+      carrier: string | null;
+      carrierMessageIds: readonly string[];
+      attempts: number;
+    };
+
+/** A message on its way out, as it stands in the queue. */
+export interface OutboundItem {
+  message: OutboundMessage;
+  /** Rounds over the carriers so far. */
+  rounds: number;
+  /** Carriers that refused it for good. */
+  refusedBy: readonly string[];
+  /** Set while a carrier is asked: who finds it set knows that nobody can say whether it was sent. */
+  trying: { voipCarrierSid: string } | null;
+  /** A long message of which a carrier has taken some parts: the others follow there. */
+  progress: { voipCarrierSid: string; reference: number; carrierMessageIds: readonly string[] } | null;
+  /** What the last attempt came to. */
+  lastTrouble: string | null;
+}

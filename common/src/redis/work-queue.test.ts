@@ -1,0 +1,101 @@
+import { test } from 'tap';
+import { silentLogger } from '../testing/logger.js';
+import { startTestRedis } from '../testing/services.js';
+import { until } from '../testing/until.js';
+import { closeRedis, openRedis } from './connection.js';
+import { startQueueWorker } from './queue-worker.js';
+import { WorkQueue } from './work-queue.js';
+
+test('work queue', async (t) => {
+  const logger = silentLogger();
+  const server = await startTestRedis();
+  const redis = openRedis({ host: server.host, port: server.port }, { logger, name: 'test' });
+  t.teardown(async () => {
+    await closeRedis(redis);
+    await server.stop();
+  });
+  let names = 0;
+  const open = (options: { capacity?: number; ownerCapacity?: number } = {}) =>
+    new WorkQueue<{ n: number }>({ redis, name: `test${++names}`, ...options });
+
+  await t.test('an id is taken once, also after it is done', async (t) => {
+    const queue = open();
+    t.equal(await queue.put('a', 'o', { n: 1 }), 'queued');
+    t.equal(await queue.put('a', 'o', { n: 2 }), 'known');
+    t.same(await queue.take(10, 60_000), [{ id: 'a', item: { n: 1 } }]);
+    await queue.done('a');
+    t.equal(await queue.put('a', 'o', { n: 3 }), 'known');
+    t.equal(await queue.size(), 0);
+  });
+
+  await t.test('what is leased is not given to others, until the lease ends', async (t) => {
+    const queue = open();
+    await queue.put('a', 'o', { n: 1 });
+    t.equal((await queue.take(10, 60_000)).length, 1);
+    t.equal((await queue.take(10, 60_000)).length, 0);
+    t.ok(await queue.update('a', { n: 2 }, 0), 'its holder gives it back');
+    t.same(await queue.take(10, 1), [{ id: 'a', item: { n: 2 } }]);
+    const again = await until('the lease has ended', async () => {
+      const taken = await queue.take(10, 60_000);
+      return taken.length > 0 && taken;
+    });
+    t.same(again, [{ id: 'a', item: { n: 2 } }]);
+    await queue.done('a');
+    t.notOk(await queue.update('a', { n: 3 }, 0), 'what is done stays done');
+  });
+
+  await t.test('the queue and the share of an owner have an end, and room comes back', async (t) => {
+    const queue = open({ capacity: 3, ownerCapacity: 2 });
+    t.equal(await queue.put('a', 'x', { n: 1 }), 'queued');
+    t.equal(await queue.put('b', 'x', { n: 1 }), 'queued');
+    t.equal(await queue.put('c', 'x', { n: 1 }), 'full', "the owner's share");
+    t.equal(await queue.put('d', 'y', { n: 1 }), 'queued');
+    t.equal(await queue.put('e', 'z', { n: 1 }), 'full', 'the queue');
+    await queue.done('a');
+    await queue.done('a');
+    t.equal(await queue.put('c', 'x', { n: 1 }), 'queued', 'what was refused is not known');
+    t.equal(await queue.put('f', 'x', { n: 1 }), 'full');
+    for (const id of ['b', 'c', 'd']) await queue.done(id);
+    t.same(await redis.keys(`*test${names}}:owners`), [], 'counts are gone with the items');
+  });
+
+  await t.test('a worker does each item once, at most so many at a time, and sees late ones', async (t) => {
+    const queue = open();
+    const done: string[] = [];
+    let active = 0;
+    let most = 0;
+    const handle = async ({ id }: { id: string }): Promise<void> => {
+      most = Math.max(most, ++active);
+      await new Promise((resolve) => setImmediate(resolve));
+      active -= 1;
+      done.push(id);
+      await queue.done(id);
+    };
+    const workers = [1, 2].map(() =>
+      startQueueWorker({ redis, queue, logger, concurrency: 5, leaseMs: 60_000, handle }),
+    );
+    await Promise.all(Array.from({ length: 100 }, (_, n) => queue.put(`i${n}`, 'o', { n })));
+    await queue.put('late', 'o', { n: 0 }, 300);
+    await until('all are done', () => done.length >= 101);
+    await Promise.all(workers.map((worker) => worker.close()));
+    t.equal(new Set(done).size, 101);
+    t.equal(done.length, 101);
+    t.ok(most <= 10, `${most} at a time`);
+    t.equal(done.at(-1), 'late');
+  });
+
+  await t.test('work that fails comes again after its lease', async (t) => {
+    const queue = open();
+    let attempts = 0;
+    const handle = async ({ id }: { id: string }): Promise<void> => {
+      attempts += 1;
+      if (attempts === 1) throw new Error('not today');
+      await queue.done(id);
+    };
+    const worker = startQueueWorker({ redis, queue, logger, concurrency: 1, leaseMs: 50, pollMs: 20, handle });
+    await queue.put('a', 'o', { n: 1 });
+    await until('it is done', async () => (await queue.size()) === 0);
+    await worker.close();
+    t.equal(attempts, 2);
+  });
+});

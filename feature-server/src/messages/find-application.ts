@@ -1,0 +1,37 @@
+import type { Account, Application, PhoneNumber, ProvisioningSnapshot, VoipCarrier } from '@ringwire/common';
+
+/** Whose message it is, as far as that is known. */
+export interface MessageOwner {
+  carrier: VoipCarrier | undefined;
+  account: Account | undefined;
+  application: Application | undefined;
+  /** Why nobody can be told of it. */
+  trouble: string | undefined;
+}
+
+/** The number that a carrier's message is for: exact before patterns, the longest of these first. */
+function numberOf(snapshot: ProvisioningSnapshot, carrierSid: string, to: string): PhoneNumber | undefined {
+  const carriers = new Set([carrierSid]);
+  const exact = snapshot.findNumbers(to, carriers).find((row) => row.accountSid !== null);
+  const pattern = exact ?? snapshot.findNumberPattern(to, carriers);
+  return pattern?.accountSid ? pattern : undefined;
+}
+
+/** Finds the account and application that a message of a carrier is for: those of its number, else those of the carrier. */
+export function findMessageOwner(snapshot: ProvisioningSnapshot, carrierSid: string, to: string): MessageOwner {
+  const carrier = snapshot.carriersBySid.get(carrierSid);
+  const number = numberOf(snapshot, carrierSid, to);
+  const account = snapshot.accountsBySid.get(number?.accountSid ?? carrier?.accountSid ?? '');
+  const application = snapshot.applicationsBySid.get(number?.applicationSid ?? carrier?.applicationSid ?? '');
+  const trouble =
+    account === undefined
+      ? `number ${to} belongs to no account`
+      : !account.isActive
+        ? 'the account is not active'
+        : application === undefined
+          ? `number ${to} has no application`
+          : application.messagingHook === null
+            ? `application ${application.name} has no messaging hook`
+            : undefined;
+  return { carrier, account, application, trouble };
+}

@@ -1,0 +1,321 @@
+import { randomBytes } from 'node:crypto';
+import {
+  type ApplicationNotice,
+  type EventSink,
+  forgetParts,
+  type Logger,
+  type MessageRecord,
+  type Metrics,
+  type ProvisioningSnapshot,
+  type Redis,
+  readParts,
+  segmentText,
+  sidFrom,
+  startQueueWorker,
+  type TakenItem,
+  takeInbound,
+  type WorkQueue,
+} from '@ringwire/common';
+import type { VerbSpec } from '@ringwire/verb-specs';
+import type { Hook, HookReply } from '../app-client/application.js';
+import { HttpApplication } from '../app-client/http-application.js';
+import type { HttpClient } from '../app-client/http-exchange.js';
+import { HookConnectionError, HookStatusError, HookTimeoutError } from '../errors.js';
+import type { FeatureServerMetrics } from '../metrics.js';
+import { createJournal, type Journal } from '../session/journal.js';
+import { SessionDefaults } from '../session/session-defaults.js';
+import { asHook, speechOf } from '../session/session-factory.js';
+import type { VerbRegistry } from '../verbs/registry.js';
+import { findMessageOwner, type MessageOwner } from './find-application.js';
+import { runMessageVerbs } from './message-session.js';
+import type { Outbox } from './outbox.js';
+import { SessionMessages } from './session-messages.js';
+
+type Inbound = Extract<ApplicationNotice, { kind: 'inbound' }>;
+type Status = Extract<ApplicationNotice, { kind: 'status' }>;
+type Parts = Extract<ApplicationNotice, { kind: 'parts' }>;
+
+/** What {@link startMessageIntake} needs. */
+export interface MessageIntakeOptions {
+  redis: Redis;
+  queue: WorkQueue<ApplicationNotice>;
+  outbox: Outbox;
+  sink: EventSink;
+  snapshot: () => ProvisioningSnapshot;
+  http: HttpClient;
+  registry: VerbRegistry;
+  metrics: FeatureServerMetrics;
+  counters: Metrics;
+  logger: Logger;
+  /** Pauses before an application that was not reached is asked again; then the message has failed. */
+  retryDelaysMs?: readonly number[];
+}
+
+/** Takes messages for applications, until it is closed. */
+export interface MessageIntake {
+  close(): Promise<void>;
+}
+
+const CONCURRENCY = 50;
+/** Notices of one account at a time, so that an application that hangs does not stop the others'. */
+const PER_ACCOUNT = 10;
+const CROWDED_MS = 500;
+/** Longer than a hook with its quick retries takes. */
+const LEASE_MS = 120_000;
+const RETRY_DELAYS_MS = [5_000, 30_000, 120_000, 600_000];
+
+const isWorthAnotherTry = (err: unknown): boolean =>
+  err instanceof HookConnectionError ||
+  err instanceof HookTimeoutError ||
+  (err instanceof HookStatusError && (err.status >= 500 || err.status === 429));
+const textOf = (err: unknown): string => (err instanceof Error ? err.message : String(err));
+
+/** Starts telling applications of messages and of what became of theirs. */
+export function startMessageIntake(options: MessageIntakeOptions): MessageIntake {
+  const intake = new Intake(options);
+  const { redis, queue, logger } = options;
+  const worker = startQueueWorker({
+    redis,
+    queue,
+    logger,
+    concurrency: CONCURRENCY,
+    leaseMs: LEASE_MS,
+    handle: (taken) => intake.handle(taken),
+  });
+  return {
+    async close() {
+      intake.stop();
+      await worker.close();
+    },
+  };
+}
+
+class Intake {
+  readonly #closing = new AbortController();
+  readonly #active = new Map<string, number>();
+  readonly #counted;
+
+  constructor(private readonly options: MessageIntakeOptions) {
+    this.#counted = options.counters.counter({
+      name: 'ringwire_messages_in_total',
+      help: 'Inbound messages by what became of them',
+      labelNames: ['outcome'],
+    });
+  }
+
+  stop(): void {
+    this.#closing.abort();
+  }
+
+  handle({ id, item }: TakenItem<ApplicationNotice>): Promise<void> {
+    switch (item.kind) {
+      case 'parts':
+        return this.#joinParts(id, item);
+      case 'inbound': {
+        const owner = findMessageOwner(this.options.snapshot(), item.voipCarrierSid, item.to);
+        const key = owner.account?.accountSid ?? item.voipCarrierSid;
+        return this.#inTurn(key, id, item, () => this.#inbound(id, item, owner));
+      }
+      case 'status':
+        return this.#inTurn(item.accountSid, id, item, () => this.#status(id, item));
+    }
+  }
+
+  async #inTurn(key: string, id: string, item: ApplicationNotice, work: () => Promise<void>): Promise<void> {
+    const active = this.#active.get(key) ?? 0;
+    if (active >= PER_ACCOUNT) {
+      await this.options.queue.update(id, item, CROWDED_MS);
+      return;
+    }
+    this.#active.set(key, active + 1);
+    try {
+      await work();
+    } finally {
+      const left = (this.#active.get(key) ?? 1) - 1;
+      if (left > 0) this.#active.set(key, left);
+      else this.#active.delete(key);
+    }
+  }
+
+  /** The rest of a long message has not come: what is there goes on. */
+  async #joinParts(id: string, { partsKey, voipCarrierSid, from, to }: Parts): Promise<void> {
+    const { redis, queue, logger } = this.options;
+    const parts = await readParts(redis, partsKey);
+    if (parts !== undefined && id === `parts/${parts.messageSid}`) {
+      logger.warn(
+        { messageSid: parts.messageSid, voipCarrierSid },
+        'parts of a message have not come; it goes on without them',
+      );
+      const { messageSid, text } = parts;
+      const outcome = await takeInbound(queue, { messageSid, voipCarrierSid, from, to, text, media: [] });
+      if (outcome === 'full') throw new Error('no room for a message whose parts are joined');
+      await forgetParts(redis, partsKey);
+    }
+    await queue.done(id);
+  }
+
+  async #inbound(id: string, item: Inbound, owner: MessageOwner): Promise<void> {
+    const { queue } = this.options;
+    const { account, application, trouble } = owner;
+    if (item.attempts === 0) this.#record(item, owner, { status: 'received' });
+    const hook = asHook(application?.messagingHook ?? null);
+    if (trouble !== undefined || !account || !application || !hook) {
+      this.#record(item, owner, { status: 'failed', reason: 'no-application', detail: trouble ?? null });
+      await queue.done(id);
+      return;
+    }
+    const { messageSid } = item;
+    const journal = this.#journal(messageSid, account.accountSid, account.serviceProviderSid);
+    const client = this.#client(journal, hook, account.webhookSecret);
+    const payload = {
+      direction: 'inbound',
+      messageSid,
+      accountSid: account.accountSid,
+      serviceProviderSid: account.serviceProviderSid,
+      applicationSid: application.applicationSid,
+      carrier: owner.carrier?.name,
+      from: item.from,
+      to: item.to,
+      cc: [],
+      text: item.text,
+      media: item.media,
+    };
+    let reply: HookReply;
+    try {
+      reply = await client.request('session:new', hook, payload, this.#closing.signal);
+    } catch (err) {
+      if (this.#closing.signal.aborted) throw err;
+      if (await this.#again(id, item, err)) return;
+      this.#record(item, owner, { status: 'failed', reason: 'application-failed', detail: textOf(err) });
+      await queue.done(id);
+      return;
+    }
+    // From here on the application has it: whatever becomes of its answer, it is not asked a second time.
+    await queue.done(id);
+    this.#record(item, owner, { status: 'delivered' });
+    const messages = new SessionMessages(this.options.outbox, {
+      accountSid: account.accountSid,
+      serviceProviderSid: account.serviceProviderSid,
+      applicationSid: application.applicationSid,
+      sidOf: (count) => sidFrom(messageSid, String(count)),
+    });
+    await runMessageVerbs({
+      verbs: verbsOf(reply, item),
+      application: client,
+      payload,
+      defaults: new SessionDefaults(speechOf(application)),
+      messages,
+      registry: this.options.registry,
+      journal,
+      signal: this.#closing.signal,
+    });
+  }
+
+  async #status(id: string, item: Status): Promise<void> {
+    const { queue, snapshot } = this.options;
+    const account = snapshot().accountsBySid.get(item.accountSid);
+    if (account === undefined) return queue.done(id);
+    // Sids are the account's own words, and may be those of a call.
+    const journal = this.#journal(
+      sidFrom(item.accountSid, item.messageSid),
+      item.accountSid,
+      account.serviceProviderSid,
+    );
+    const hook: Hook = { url: item.statusHook };
+    const client = this.#client(journal, hook, account.webhookSecret);
+    const payload = {
+      messageSid: item.messageSid,
+      accountSid: item.accountSid,
+      applicationSid: item.applicationSid ?? undefined,
+      messageStatus: item.status,
+      messageFailureReason: item.reason ?? undefined,
+      messageFailureDetail: item.detail ?? undefined,
+      carrier: item.carrier ?? undefined,
+      carrierMessageIds: item.carrierMessageIds,
+      from: item.from,
+      to: item.to,
+    };
+    try {
+      await client.request('call:status', hook, payload, this.#closing.signal);
+    } catch (err) {
+      if (this.#closing.signal.aborted) throw err;
+      if (await this.#again(id, item, err)) return;
+    }
+    await queue.done(id);
+  }
+
+  /** Puts a notice back whose application was not reached; false when that has been done often enough. */
+  async #again(id: string, item: Inbound | Status, err: unknown): Promise<boolean> {
+    const { queue, retryDelaysMs = RETRY_DELAYS_MS } = this.options;
+    const delayMs = retryDelaysMs[item.attempts];
+    if (delayMs === undefined || !isWorthAnotherTry(err)) return false;
+    await queue.update(id, { ...item, attempts: item.attempts + 1 }, delayMs);
+    return true;
+  }
+
+  #client(journal: Journal, hook: Hook, webhookSecret: string | null): HttpApplication {
+    const { http, metrics } = this.options;
+    return new HttpApplication({
+      client: http,
+      journal,
+      callHook: hook,
+      traceId: randomBytes(16).toString('hex'),
+      ...(webhookSecret !== null && { webhookSecret }),
+      onExchange: (type, outcome, ms) => metrics.hook(type, outcome, ms),
+    });
+  }
+
+  #journal(sid: string, accountSid: string, serviceProviderSid: string): Journal {
+    const { sink, logger } = this.options;
+    return createJournal(sink, logger, { callSid: sid, accountSid, serviceProviderSid });
+  }
+
+  #record(
+    item: Inbound,
+    { account, application, carrier }: MessageOwner,
+    what: Pick<MessageRecord, 'status'> & Partial<MessageRecord>,
+  ): void {
+    const { sink, logger } = this.options;
+    const { messageSid, voipCarrierSid } = item;
+    if (what.status !== 'received') this.#counted.inc({ outcome: what.reason ?? what.status });
+    if (what.status === 'failed') logger.warn({ messageSid, voipCarrierSid, ...what }, 'inbound message failed');
+    if (account === undefined) return;
+    const { encoding, segments } = segmentText(item.text);
+    const { accountSid, serviceProviderSid } = account;
+    sink.emit(
+      'message.changed',
+      {
+        messageSid,
+        accountSid,
+        serviceProviderSid,
+        applicationSid: application?.applicationSid ?? null,
+        direction: 'inbound',
+        from: item.from,
+        to: item.to,
+        text: item.text,
+        media: item.media,
+        statusHook: null,
+        voipCarrierSid,
+        carrier: carrier?.name ?? null,
+        encoding,
+        segments: segments.length,
+        carrierMessageIds: [],
+        reason: null,
+        detail: null,
+        createdAt: item.receivedAt,
+        sentAt: null,
+        finishedAt: what.status === 'received' ? null : Date.now(),
+        ...what,
+      },
+      { accountSid },
+    );
+  }
+}
+
+/** An application may answer with verbs, or with an object that has the text of a reply. */
+function verbsOf(reply: HookReply, { from, to }: Inbound): VerbSpec[] {
+  if (reply.kind === 'verbs') return reply.verbs;
+  const text = reply.object?.text;
+  if (typeof text !== 'string' || text === '') return [];
+  return [{ verb: 'message', from: to, to: from, text }];
+}

@@ -1,0 +1,80 @@
+import type { VerbSpec } from '@ringwire/verb-specs';
+import type { Application } from '../app-client/application.js';
+import { InvalidApplicationError } from '../errors.js';
+import type { Journal } from '../session/journal.js';
+import { SessionApplication } from '../session/session-application.js';
+import type { SessionDefaults } from '../session/session-defaults.js';
+import { VerbRunner } from '../session/verb-runner.js';
+import type { VerbRegistry } from '../verbs/registry.js';
+import type { CallMessages, VerbContext } from '../verbs/verb.js';
+
+/** What {@link runMessageVerbs} needs. */
+export interface MessageSessionOptions {
+  verbs: readonly VerbSpec[];
+  application: Application;
+  /** Fields of every hook. Keys are camelCase here. */
+  payload: Record<string, unknown>;
+  defaults: SessionDefaults;
+  messages: CallMessages;
+  registry: VerbRegistry;
+  journal: Journal;
+  /** Aborts when the process ends. */
+  signal: AbortSignal;
+}
+
+/** A message's verbs take no longer: a list that leads back to itself must end. */
+const MAX_MS = 120_000;
+
+const noCall = (): never => {
+  throw new InvalidApplicationError('a message has no call that this verb could run on');
+};
+
+/**
+ * Runs the verbs that an application answered a message with. Those that need a call are reported and passed over; `message`, `alert`,
+ * `redirect`, `tag` and `pause` do what they always do. Never rejects.
+ */
+export async function runMessageVerbs(options: MessageSessionOptions): Promise<void> {
+  const { application, journal, defaults, messages, registry } = options;
+  let customerData: Record<string, unknown> | undefined;
+  const app = new SessionApplication({
+    application,
+    info: { commonPayload: () => ({ ...options.payload, customerData }) },
+    journal,
+    replace: (verbs) => runner.replace(verbs, { stopCurrent: false }),
+    onFailure: () => {},
+    reportInvalid: () => {},
+  });
+  const ctx: VerbContext = {
+    call: {
+      // Whatever wants an unanswered call is passed over.
+      isAnswered: true,
+      ring: noCall,
+      answer: async () => noCall(),
+      hangup: () => runner.replace([], { stopCurrent: false }),
+      decline: noCall,
+      setCustomerData: (data) => {
+        customerData = data;
+      },
+      setStatusHook: () => {},
+    },
+    media: { play: async () => noCall(), onDigit: () => () => {}, resolveSource: async () => noCall() },
+    speech: { prepare: async () => {}, sources: async () => noCall() },
+    dial: { call: noCall },
+    app,
+    defaults,
+    journal,
+    messages,
+  };
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(MAX_MS)]);
+  const runner = new VerbRunner({
+    ctx,
+    registry,
+    signal,
+    async ensure(need, prepare) {
+      if (need !== 'nothing') noCall();
+      await prepare;
+    },
+  });
+  runner.replace(options.verbs, { stopCurrent: false });
+  await runner.run().catch((err: unknown) => journal.log.warn({ err }, 'verbs of a message failed'));
+}

@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto';
+import { isSendable, MAX_SEGMENTS, type OutboundMessage, readNumber, readSender } from '@ringwire/common';
+import type { CallMessages, MessageResult } from '../verbs/verb.js';
+import type { Outbox, SendOutcome } from './outbox.js';
+
+/** On whose behalf a session sends. */
+export interface MessageSender {
+  accountSid: string;
+  serviceProviderSid: string | null;
+  applicationSid: string;
+  /** The sid of the session's nth message that names none. @defaultValue made up */
+  sidOf?: (count: number) => string;
+}
+
+type MessageWords = Parameters<CallMessages['send']>[0];
+
+/** A session's way to send text messages. */
+export class SessionMessages implements CallMessages {
+  #count = 0;
+
+  constructor(
+    private readonly outbox: Outbox,
+    private readonly sender: MessageSender,
+  ) {}
+
+  async send(words: MessageWords, waitMs: number, signal: AbortSignal): Promise<MessageResult> {
+    this.#count += 1;
+    const messageSid = words.messageSid ?? this.sender.sidOf?.(this.#count) ?? randomUUID();
+    const checked = this.#check(words, messageSid);
+    if (typeof checked === 'string') return { messageSid, messageStatus: 'failure', messageFailureReason: checked };
+    const taken = await this.outbox.submit(checked);
+    if (taken.status === 'refused') {
+      return { messageSid, messageStatus: 'system error', messageFailureReason: taken.detail };
+    }
+    if (waitMs === 0) return { messageSid, messageStatus: 'queued' };
+    return { messageSid, ...describe(await this.outbox.outcome(checked, waitMs, signal)) };
+  }
+
+  #check(words: MessageWords, messageSid: string): OutboundMessage | string {
+    const { accountSid, serviceProviderSid, applicationSid } = this.sender;
+    if (words.accountSid !== undefined && words.accountSid !== accountSid)
+      return 'account_sid: is not the account of the call';
+    const from = readSender(words.from);
+    if (from === undefined) return 'from: must be a number, or a name of at most 11 letters and digits';
+    const to = readNumber(words.to);
+    if (to === undefined) return 'to: must be a number';
+    const text = words.text ?? '';
+    const { media } = words;
+    if (text === '' && media.length === 0) return 'text: or media must be given';
+    if (!isSendable(text)) return `text: would take more than ${MAX_SEGMENTS} segments`;
+    if (!/^[\w.:-]{1,64}$/.test(messageSid)) return 'message_sid: must be at most 64 letters, digits, and . : _ -';
+    return {
+      messageSid,
+      accountSid,
+      serviceProviderSid,
+      applicationSid,
+      from,
+      to,
+      text,
+      media,
+      carrier: words.carrier ?? null,
+      statusHook: null,
+      createdAt: Date.now(),
+    };
+  }
+}
+
+/** jambonz's words for what became of a message (compat 1.3.22); `queued` is ours. */
+function describe(outcome: SendOutcome): Omit<MessageResult, 'messageSid'> {
+  switch (outcome.status) {
+    case 'queued':
+      return { messageStatus: 'queued' };
+    case 'refused':
+      return { messageStatus: 'system error', messageFailureReason: outcome.detail };
+    case 'sent':
+      return { messageStatus: 'success', ...carrierOf(outcome) };
+    case 'failed': {
+      const messageStatus =
+        outcome.reason === 'no-carrier'
+          ? 'no carriers'
+          : outcome.reason === 'carrier-configuration'
+            ? 'smpp configuration error'
+            : 'failure';
+      const reason = [outcome.reason, outcome.detail].filter((part) => part !== null).join(': ');
+      return { messageStatus, messageFailureReason: reason, ...carrierOf(outcome) };
+    }
+  }
+}
+
+const carrierOf = ({
+  carrier,
+  carrierMessageIds: [first],
+}: {
+  carrier: string | null;
+  carrierMessageIds: readonly string[];
+}) => ({
+  ...(carrier !== null && { carrier }),
+  ...(first !== undefined && { carrierMessageId: first }),
+});

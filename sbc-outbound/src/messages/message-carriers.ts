@@ -1,0 +1,145 @@
+import type {
+  HttpMessageGateway,
+  Logger,
+  Metrics,
+  OutboundMessage,
+  ProvisioningSnapshot,
+  SmppGateway,
+  SmppLogin,
+  VoipCarrier,
+} from '@ringwire/common';
+import type { Receive } from './receiver.js';
+import { SmppLink, type SmppTimings } from './smpp-link.js';
+
+/** A carrier that takes messages. */
+export interface MessageCarrier {
+  carrier: VoipCarrier;
+  /** Where it is reached over HTTP; null: over SMPP. */
+  http: HttpMessageGateway | null;
+}
+
+/** What {@link MessageCarriers} needs. */
+export interface MessageCarriersOptions {
+  snapshot: () => ProvisioningSnapshot;
+  receive: Receive;
+  logger: Logger;
+  metrics: Metrics;
+  timings?: Partial<SmppTimings>;
+}
+
+interface Link {
+  /** Everything that it was made with. */
+  settings: string;
+  carrierSid: string;
+  isPrimary: boolean;
+  canSend: boolean;
+  link: SmppLink;
+}
+
+/** The carriers with messaging, with a link to each of their SMPP gateways. */
+export class MessageCarriers {
+  readonly #options: MessageCarriersOptions;
+  /** By gateway sid. */
+  readonly #links = new Map<string, Link>();
+
+  constructor(options: MessageCarriersOptions) {
+    this.#options = options;
+    options.metrics.number({
+      name: 'ringwire_smpp_links_bound',
+      help: 'SMPP gateways that are bound',
+      read: () => [...this.#links.values()].filter(({ link }) => link.isBound).length,
+    });
+    this.sync();
+  }
+
+  /** Opens, closes and replaces links so that they are those of the newest snapshot. */
+  sync(): void {
+    const wanted = new Map(this.#wanted().map((entry) => [entry.gateway.smppGatewaySid, entry]));
+    for (const [sid, { link, settings }] of this.#links) {
+      if (wanted.get(sid)?.settings === settings) continue;
+      this.#links.delete(sid);
+      link.close();
+    }
+    for (const [sid, { gateway, login, settings }] of wanted) {
+      if (!this.#links.has(sid)) this.#links.set(sid, this.#open(gateway, login, settings));
+    }
+  }
+
+  /**
+   * The carriers that a message may go over, in the order in which they are tried: its number's own carrier, those of the account, those
+   * that the service provider shares. Only one where the message names it.
+   */
+  carriersFor(message: OutboundMessage): MessageCarrier[] {
+    const snapshot = this.#options.snapshot();
+    const { accountSid, serviceProviderSid, carrier: named, from } = message;
+    const shared = serviceProviderSid === null ? [] : snapshot.sharedCarriersOf(serviceProviderSid);
+    const all = [...snapshot.carriersOf(accountSid), ...shared].flatMap((carrier) => this.#asMessageCarrier(carrier));
+    if (named !== null) {
+      const found = all.find(({ carrier }) => carrier.voipCarrierSid === named || carrier.name === named);
+      return found === undefined ? [] : [found];
+    }
+    const own = snapshot.findNumbers(from).find((row) => row.accountSid === accountSid)?.voipCarrierSid;
+    return all.sort((a, b) => Number(b.carrier.voipCarrierSid === own) - Number(a.carrier.voipCarrierSid === own));
+  }
+
+  /** Whether a carrier lets this sender through: where its rules say so, only numbers of the account. */
+  allowsSender({ carrier }: MessageCarrier, { accountSid, from }: OutboundMessage): boolean {
+    if (carrier.outboundRules.callerIdPolicy === 'pass') return true;
+    return this.#options
+      .snapshot()
+      .findNumbers(from)
+      .some((row) => row.accountSid === accountSid);
+  }
+
+  /** The link over which a carrier is best reached: bound, primary before others, the emptiest; else any, which tells why not. */
+  linkOf(carrierSid: string): SmppLink | undefined {
+    const links = [...this.#links.values()].filter((entry) => entry.carrierSid === carrierSid && entry.canSend);
+    links.sort(
+      (a, b) =>
+        Number(b.link.isBound) - Number(a.link.isBound) ||
+        Number(b.isPrimary) - Number(a.isPrimary) ||
+        a.link.load - b.link.load,
+    );
+    return links[0]?.link;
+  }
+
+  /** Ends all links. */
+  close(): void {
+    for (const { link } of this.#links.values()) link.close();
+    this.#links.clear();
+  }
+
+  #asMessageCarrier(carrier: VoipCarrier): MessageCarrier[] {
+    if (!carrier.isActive) return [];
+    const snapshot = this.#options.snapshot();
+    const http = snapshot.httpMessageGatewaysByCarrierSid.get(carrier.voipCarrierSid) ?? null;
+    if (http !== null) return [{ carrier, http }];
+    const gateways = snapshot.smppGatewaysByCarrierSid.get(carrier.voipCarrierSid) ?? [];
+    return gateways.some((gateway) => gateway.outbound) ? [{ carrier, http: null }] : [];
+  }
+
+  #wanted(): { gateway: SmppGateway; login: SmppLogin; settings: string }[] {
+    const snapshot = this.#options.snapshot();
+    return [...snapshot.carriersBySid.values()].flatMap((carrier) => {
+      const login = carrier.smpp;
+      if (!carrier.isActive || !login) return [];
+      const gateways = snapshot.smppGatewaysByCarrierSid.get(carrier.voipCarrierSid) ?? [];
+      return gateways
+        .filter(({ inbound, outbound }) => inbound || outbound)
+        .map((gateway) => ({ gateway, login, settings: JSON.stringify([gateway, login]) }));
+    });
+  }
+
+  #open(gateway: SmppGateway, login: SmppLogin, settings: string): Link {
+    const { logger, receive, timings } = this.#options;
+    const link = new SmppLink({
+      gateway,
+      login,
+      logger,
+      ...(timings && { timings }),
+      onDeliver: (pdu) => receive(gateway, pdu),
+    });
+    const { voipCarrierSid: carrierSid, isPrimary, outbound: canSend } = gateway;
+    return { settings, carrierSid, isPrimary, canSend, link };
+  }
+}

@@ -1,0 +1,86 @@
+import {
+  applicationQueue,
+  type ClosableEventSink,
+  type Logger,
+  type Metrics,
+  outboundQueue,
+  type Provisioning,
+  type Redis,
+  startQueueWorker,
+} from '@ringwire/common';
+import { AddressGuard } from '@ringwire/common/http/address-guard.js';
+import { MessageCarriers } from './message-carriers.js';
+import { createReceiver } from './receiver.js';
+import { LEASE_MS, MessageSender } from './sender.js';
+import type { SmppTimings } from './smpp-link.js';
+
+/** What messaging is made of. The caller closes what it gives. */
+export interface MessagingOptions {
+  redis: Redis;
+  sink: ClosableEventSink;
+  provisioning: Provisioning;
+  logger: Logger;
+  metrics: Metrics;
+  /** Whether vendors' base URLs may be private addresses. */
+  allowPrivate: boolean;
+  retryForMs: number;
+  callbackBase?: string;
+  backoffMs?: number;
+  timings?: Partial<SmppTimings>;
+}
+
+/** Text messages of one edge: links to carriers, sending and receiving. */
+export interface Messaging {
+  readonly carriers: MessageCarriers;
+  /** Sends no more, lets what is on its way be answered, and ends the links. */
+  close(): Promise<void>;
+}
+
+/** Messages in hand at a time; each waits for a carrier most of the time. */
+const CONCURRENCY = 200;
+
+/** Connects to the carriers' SMPP gateways and works on the queue of outbound messages. */
+export function startMessaging(options: MessagingOptions): Messaging {
+  const { redis, sink, provisioning, logger, metrics } = options;
+  const receive = createReceiver({ redis, queue: applicationQueue(redis), sink, logger, metrics });
+  const carriers = new MessageCarriers({
+    snapshot: () => provisioning.snapshot(),
+    receive,
+    logger,
+    metrics,
+    ...(options.timings && { timings: options.timings }),
+  });
+  let isClosed = false;
+  provisioning.onChange(() => {
+    if (!isClosed) carriers.sync();
+  });
+  const queue = outboundQueue(redis);
+  const sender = new MessageSender({
+    redis,
+    queue,
+    carriers,
+    sink,
+    logger,
+    metrics,
+    guard: new AddressGuard({ allowPrivate: options.allowPrivate }),
+    retryForMs: options.retryForMs,
+    ...(options.backoffMs !== undefined && { backoffMs: options.backoffMs }),
+    ...(options.callbackBase !== undefined && { callbackBase: options.callbackBase }),
+  });
+  const worker = startQueueWorker({
+    redis,
+    queue,
+    logger,
+    concurrency: CONCURRENCY,
+    leaseMs: LEASE_MS,
+    handle: (taken) => sender.handle(taken),
+  });
+  return {
+    carriers,
+    async close() {
+      isClosed = true;
+      await worker.close();
+      carriers.close();
+    },
+  };
+}

@@ -1,0 +1,139 @@
+import { randomUUID } from 'node:crypto';
+import {
+  type ApplicationNotice,
+  addPart,
+  type ClosableEventSink,
+  type Concatenation,
+  forgetParts,
+  isFlushed,
+  type Logger,
+  type Metrics,
+  PARTS_WAIT_MS,
+  partsKeyOf,
+  type Redis,
+  readDeliveryReceipt,
+  readUserData,
+  type SmppGateway,
+  takeInbound,
+  type WorkQueue,
+} from '@ringwire/common';
+import type { PDU } from './smpp-library.js';
+import type { DeliverAnswer } from './smpp-link.js';
+
+/** `esm_class` (SMPP 3.4 §5.2.12): kind of message, and whether a user data header leads the text. */
+const TYPE_MASK = 0x3c;
+const TYPE_RECEIPT = 0x04;
+const TYPE_INTERMEDIATE = 0x20;
+const HAS_HEADER = 0x40;
+
+/** What {@link createReceiver} needs. */
+export interface ReceiverOptions {
+  redis: Redis;
+  queue: WorkQueue<ApplicationNotice>;
+  sink: ClosableEventSink;
+  logger: Logger;
+  metrics: Metrics;
+}
+
+/** Takes what carriers deliver over SMPP. */
+export type Receive = (gateway: SmppGateway, pdu: PDU) => Promise<DeliverAnswer>;
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+const number = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
+
+/** Text octets: `message_payload` where the carrier uses it for long texts. */
+function octetsOf(pdu: PDU): Buffer {
+  const { short_message: short, message_payload: payload } = pdu;
+  if (Buffer.isBuffer(short) && short.length > 0) return short;
+  return Buffer.isBuffer(payload) ? payload : Buffer.alloc(0);
+}
+
+/** The place of a part that the carrier gives in TLVs instead of a header (SMPP 3.4 §5.3.2.22 and following). */
+function placeByTlv(pdu: PDU): Concatenation | null {
+  const reference = number(pdu.sar_msg_ref_num);
+  const total = number(pdu.sar_total_segments);
+  const part = number(pdu.sar_segment_seqnum);
+  if (reference === undefined || total === undefined || part === undefined) return null;
+  return total > 1 && part >= 1 && part <= total ? { reference, total, part } : null;
+}
+
+/**
+ * Makes the receiver: receipts go to the workers, messages to the feature servers, long ones when all parts are there. The carrier is
+ * told that something is taken when it is in Redis.
+ */
+export function createReceiver(options: ReceiverOptions): Receive {
+  const { redis, queue, sink, logger, metrics } = options;
+  const counted = metrics.counter({
+    name: 'ringwire_messages_delivered_to_us_total',
+    help: 'What carriers delivered over SMPP',
+    labelNames: ['kind'],
+  });
+
+  const takeReceipt = async (gateway: SmppGateway, pdu: PDU): Promise<DeliverAnswer> => {
+    const { text: words } = readUserData(octetsOf(pdu), number(pdu.data_coding) ?? 0, false);
+    const receipt = readDeliveryReceipt(words, {
+      receiptedMessageId: text(pdu.receipted_message_id) || undefined,
+      messageState: number(pdu.message_state),
+    });
+    if (receipt === undefined) {
+      counted.inc({ kind: 'broken receipt' });
+      logger.warn({ smppGatewaySid: gateway.smppGatewaySid, words: words.slice(0, 200) }, 'receipt cannot be read');
+      return 'taken';
+    }
+    counted.inc({ kind: 'receipt' });
+    if (receipt.state === 'pending') return 'taken';
+    sink.emit('message.receipt', { ...receipt, state: receipt.state, voipCarrierSid: gateway.voipCarrierSid });
+    return (await isFlushed(sink)) ? 'taken' : 'later';
+  };
+
+  const takeWhole = async (
+    gateway: SmppGateway,
+    message: { from: string; to: string; text: string; messageSid: string },
+  ): Promise<DeliverAnswer> => {
+    const { voipCarrierSid } = gateway;
+    const outcome = await takeInbound(queue, { ...message, voipCarrierSid, media: [] });
+    if (outcome === 'full') counted.inc({ kind: 'refused' });
+    return outcome === 'full' ? 'later' : 'taken';
+  };
+
+  const takePart = async (
+    gateway: SmppGateway,
+    { from, to, text: words }: { from: string; to: string; text: string },
+    place: Concatenation,
+  ): Promise<DeliverAnswer> => {
+    const { voipCarrierSid } = gateway;
+    const key = partsKeyOf(voipCarrierSid, from, to, place);
+    const parts = await addPart(redis, key, place, words);
+    if (!parts.isComplete) {
+      // Somebody looks after what is missing, from the first part on; put again with each part, in case that failed.
+      const notice: ApplicationNotice = { kind: 'parts', voipCarrierSid, from, to, partsKey: key };
+      const outcome = await queue.put(`parts/${parts.messageSid}`, voipCarrierSid, notice, PARTS_WAIT_MS);
+      return outcome === 'full' ? 'later' : 'taken';
+    }
+    const answer = await takeWhole(gateway, { from, to, text: parts.text, messageSid: parts.messageSid });
+    if (answer === 'taken') {
+      await forgetParts(redis, key);
+      await queue.done(`parts/${parts.messageSid}`);
+    }
+    return answer;
+  };
+
+  return async (gateway, pdu) => {
+    const esmClass = number(pdu.esm_class) ?? 0;
+    const type = esmClass & TYPE_MASK;
+    if (type === TYPE_RECEIPT || type === TYPE_INTERMEDIATE || text(pdu.receipted_message_id) !== '') {
+      return takeReceipt(gateway, pdu);
+    }
+    if (!gateway.inbound) return 'never';
+    const { text: words, concatenation } = readUserData(
+      octetsOf(pdu),
+      number(pdu.data_coding) ?? 0,
+      (esmClass & HAS_HEADER) !== 0,
+    );
+    const parties = { from: text(pdu.source_addr), to: text(pdu.destination_addr) };
+    const place = concatenation ?? placeByTlv(pdu);
+    counted.inc({ kind: place === null ? 'message' : 'part' });
+    if (place !== null) return takePart(gateway, { ...parties, text: words }, place);
+    return takeWhole(gateway, { ...parties, text: words, messageSid: randomUUID() });
+  };
+}
