@@ -11,13 +11,13 @@ const server = (instanceId: string, more: Partial<FeatureServerInfo> = {}): Feat
   ...more,
 });
 
-const everywhere = { reachable: () => true };
+const never = new AbortController().signal;
+const everywhere = { reachable: () => true, gone: () => never };
 const none = new Set<string>();
 
 t.test('the least loaded server that accepts calls is chosen', async (t) => {
   const list = [server('busy', { calls: 5 }), server('idle', { calls: 1 }), server('draining', { accepting: false })];
   const servers = featureServers({ list: () => list }, everywhere);
-  t.teardown(() => servers.close());
   t.equal(servers.choose(none)?.instanceId, 'idle');
   t.equal(servers.choose(new Set(['idle']))?.instanceId, 'busy');
   t.equal(servers.choose(new Set(['idle', 'busy'])), null);
@@ -25,7 +25,6 @@ t.test('the least loaded server that accepts calls is chosen', async (t) => {
 
 t.test('equals take turns, and what was placed since the last heartbeat counts', async (t) => {
   const servers = featureServers({ list: () => [server('a'), server('b')] }, everywhere);
-  t.teardown(() => servers.close());
   t.equal(servers.choose(none)?.instanceId, 'a');
   t.equal(servers.choose(none)?.instanceId, 'b');
   t.equal(servers.choose(none)?.instanceId, 'a');
@@ -39,12 +38,10 @@ t.test('equals take turns, and what was placed since the last heartbeat counts',
 
 t.test('a server that failed comes last, one whose SIP server is silent not at all', async (t) => {
   const servers = featureServers({ list: () => [server('a'), server('b')] }, everywhere);
-  t.teardown(() => servers.close());
   servers.avoid('a');
   t.equal(servers.choose(none)?.instanceId, 'b');
   t.equal(servers.choose(none)?.instanceId, 'b');
-  const silent = featureServers({ list: () => [server('a')] }, { reachable: () => false });
-  t.teardown(() => silent.close());
+  const silent = featureServers({ list: () => [server('a')] }, { ...everywhere, reachable: () => false });
   t.equal(silent.choose(none), null);
 });
 

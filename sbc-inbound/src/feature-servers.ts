@@ -1,7 +1,6 @@
-import { setMaxListeners } from 'node:events';
 import type { FeatureServerInfo } from '@ringwire/common';
+import type { FeatureServerWatch } from '@ringwire/common/sip/feature-server-watch.js';
 import type { LegFailure } from '@ringwire/common/sip/place-leg.js';
-import type { Reachability } from './reachability.js';
 
 /** Chooses feature servers and notices when they die. */
 export interface FeatureServers {
@@ -11,14 +10,10 @@ export interface FeatureServers {
   occupy(instanceId: string): () => void;
   /** Puts a server that failed at the end of the queue for a while. */
   avoid(instanceId: string): void;
-  /** Aborts when the server has been missing from Redis, or its SIP server silent, for {@link GONE_AFTER_MS}. */
+  /** Aborts when the server is missing from Redis, or its SIP server does not answer. */
   gone(instanceId: string): AbortSignal;
-  close(): void;
 }
 
-/** How long a server must be missing; a single poll may see a moment between two states. */
-export const GONE_AFTER_MS = 2_000;
-const LOOK_EVERY_MS = 500;
 /** How long a server that failed comes last. */
 const AVOIDED_MS = 5_000;
 
@@ -35,20 +30,14 @@ export function mayTryNext(failure: LegFailure): boolean {
   }
 }
 
-interface Watched {
-  controller: AbortController;
-  missingSince: number | null;
-}
-
 /** Chooses by what the servers say of themselves in Redis, corrected by what this edge has sent them since. */
 export function featureServers(
   instances: { list(): FeatureServerInfo[] },
-  { reachable }: Pick<Reachability, 'reachable'>,
+  watch: Pick<FeatureServerWatch, 'reachable' | 'gone'>,
 ): FeatureServers {
   const placed = new Map<string, number>();
   const avoidedUntil = new Map<string, number>();
   const lastChosen = new Map<string, number>();
-  const watched = new Map<string, Watched>();
   let turn = 0;
 
   // A heartbeat is up to two seconds old: a server that we filled since must not look empty.
@@ -60,37 +49,12 @@ export function featureServers(
     load(a) - load(b) ||
     (lastChosen.get(a.instanceId) ?? 0) - (lastChosen.get(b.instanceId) ?? 0);
 
-  const look = (): void => {
-    const now = Date.now();
-    const alive = new Set(
-      instances
-        .list()
-        .filter((server) => reachable(server.sipAddress))
-        .map((server) => server.instanceId),
-    );
-    for (const [instanceId, entry] of watched) {
-      if (alive.has(instanceId)) {
-        entry.missingSince = null;
-        if (!placed.has(instanceId)) watched.delete(instanceId);
-        continue;
-      }
-      entry.missingSince ??= now;
-      if (now - entry.missingSince < GONE_AFTER_MS) continue;
-      watched.delete(instanceId);
-      lastChosen.delete(instanceId);
-      avoidedUntil.delete(instanceId);
-      entry.controller.abort();
-    }
-  };
-  const timer = setInterval(look, LOOK_EVERY_MS);
-  timer.unref();
-
   return {
     choose(tried) {
       const now = Date.now();
       const [best] = instances
         .list()
-        .filter((server) => server.accepting && !tried.has(server.instanceId) && reachable(server.sipAddress))
+        .filter((server) => server.accepting && !tried.has(server.instanceId) && watch.reachable(server.sipAddress))
         .sort(order(now));
       if (best) lastChosen.set(best.instanceId, ++turn);
       return best ?? null;
@@ -107,16 +71,6 @@ export function featureServers(
       };
     },
     avoid: (instanceId) => void avoidedUntil.set(instanceId, Date.now() + AVOIDED_MS),
-    gone(instanceId) {
-      let entry = watched.get(instanceId);
-      if (!entry) {
-        entry = { controller: new AbortController(), missingSince: null };
-        // Every call on the server listens.
-        setMaxListeners(0, entry.controller.signal);
-        watched.set(instanceId, entry);
-      }
-      return entry.controller.signal;
-    },
-    close: () => clearInterval(timer),
+    gone: (instanceId) => watch.gone(instanceId),
   };
 }

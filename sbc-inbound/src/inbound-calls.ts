@@ -232,7 +232,7 @@ async function connect(
     callerTag: invite.from.tag,
     nextTarget,
     watchedSide: 'b',
-    watchedGone: (target) => target.gone,
+    watched: ({ name, gone }) => gone && { instanceId: name, gone },
     farEnd: 'feature server',
     refer: { referTo: (uri) => referToOf(uri, leg.request, calledBy, edge.provisioning.snapshot()) },
   });

@@ -8,9 +8,8 @@ import type { EdgeConfig } from '@ringwire/common/sip/edge-config.js';
 import { inNetworks } from '@ringwire/common/sip/networks.js';
 import { temporaryGateways } from './admission/temporary-gateways.js';
 import { type AdmissionConfig, admissionVars, DIGEST_ALGORITHMS } from './config.js';
-import { type FeatureServers, featureServers } from './feature-servers.js';
+import { featureServers } from './feature-servers.js';
 import { takeInboundCalls } from './inbound-calls.js';
-import { type Reachability, watchReachability } from './reachability.js';
 import { type RegistrarConfig, registrarVars } from './registrar/config.js';
 import { type KeptBindings, keptBindings } from './registrar/kept-bindings.js';
 import { takeRegisters } from './registrar/take-registers.js';
@@ -48,8 +47,6 @@ export async function openSbcInbound(
   ),
 ): Promise<SbcInbound> {
   const verifier = stirVerifier(settings);
-  let servers: FeatureServers | undefined;
-  let reachability: Reachability | undefined;
   let digest: DigestServer | undefined;
   let shield: Shield | undefined;
   let kept: KeptBindings | undefined;
@@ -59,8 +56,7 @@ export async function openSbcInbound(
     role: 'inbound',
     routes: (app, { sources }) => serveRoute(app, sources, (address) => shield?.isBanned(address) ?? false),
     takeCalls(opened) {
-      reachability = watchReachability(opened.bridging.link, opened.featureServers);
-      servers = featureServers(opened.featureServers, reachability);
+      const servers = featureServers(opened.featureServers, opened.featureServerWatch);
       const { redis, logger, metrics, instanceId } = opened;
       const bindings = registrations(redis, { onKept: (aor, all) => kept?.keep(aor, all) });
       kept = keptBindings({ redis, registrations: bindings, instanceId, logger });
@@ -89,8 +85,6 @@ export async function openSbcInbound(
     edge,
     drain: () => edge.drain(),
     async close() {
-      servers?.close();
-      reachability?.close();
       digest?.close();
       shield?.close();
       await kept?.close();

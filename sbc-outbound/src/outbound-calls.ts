@@ -190,6 +190,11 @@ async function placeCall(edge: Edge, wayOut: WayOut, guarded: GuardedCall & { ab
       ...(journal.call.voipCarrierSid === null ? {} : { [SIP_HEADERS.voipCarrierSid]: journal.call.voipCarrierSid }),
     }),
     watchedSide: 'a',
+    watched: () => {
+      const { featureServerWatch: watch } = edge;
+      const server = watch.at(`${request.source_address}:${request.source_port}`);
+      return server && { instanceId: server.instanceId, gone: watch.gone(server.instanceId) };
+    },
   }).run();
 }
 

@@ -45,6 +45,8 @@ export const fraudBlocksKey = (serviceProviderSid: string): string => `ringwire:
 export const LEDGER_OWNERS = 'ringwire:fs-call-owners';
 /** Hash of a feature server's live calls: call sid → what another one must know to send the last call-status hook, as JSON. Gone when its last call is. */
 export const ledgerKey = (instanceId: string): string => `ringwire:fs-calls:${instanceId}`;
+/** Set of instance ids of feature servers that an edge takes for dead; others look, and report their calls. */
+export const SUSPECTED_FEATURE_SERVERS = 'ringwire:fs-suspects';
 /** Held by the instance that is reporting a dead instance's calls. */
 export const ledgerLockKey = (instanceId: string): string => `ringwire:fs-calls-lock:${instanceId}`;
 /**

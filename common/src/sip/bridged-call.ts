@@ -33,6 +33,8 @@ export interface BridgedCallContext {
   calls: LiveCalls;
   keepaliveMs: number;
   answerMs: number;
+  /** Tells the other feature servers that this one may have died. */
+  suspect(featureServer: string): void;
 }
 
 /** One call to connect: everything that the two edges decide differently. */
@@ -52,8 +54,8 @@ export interface BridgedCallPlan {
   observer?: SetupObserver;
   /** The side on which a feature server is: it may die without a BYE, and what it says of a failure is believed. */
   watchedSide: Side;
-  /** Aborts when that feature server is gone from Redis; asked once the call is answered. */
-  watchedGone?(target: LegTarget): AbortSignal | undefined;
+  /** That feature server, and the signal of its death; asked once the call is answered. */
+  watched?(target: LegTarget): { instanceId: string; gone: AbortSignal } | undefined;
   /** The status that the caller gets for a failure, where it is not the usual one. */
   outwardStatus?(failure: LegFailure): number | undefined;
   /** What the far end is called on the timeline. */
@@ -73,6 +75,7 @@ export class BridgedCall {
   #keepalive: Keepalive | undefined;
   #relayWatch: RelayWatch | undefined;
   #target: LegTarget | undefined;
+  #watched: { instanceId: string; gone: AbortSignal } | undefined;
   #drain: (() => void) | undefined;
   #stopping = false;
   readonly #abort = new AbortController();
@@ -269,13 +272,17 @@ export class BridgedCall {
     this.#keepalive = keepAlive(watched, {
       intervalMs: context.keepaliveMs,
       lost: this.#lost,
-      onDead: (why) => void bridge.end(`${partyAt(plan.watchedSide)} is gone: ${why}`, { Reason: PLATFORM_FAILURE }),
+      onDead: (why) => {
+        this.#suspect();
+        void bridge.end(`${partyAt(plan.watchedSide)} is gone: ${why}`, { Reason: PLATFORM_FAILURE });
+      },
     });
     this.#relayWatch = watchRelay(this.#media, {
       intervalMs: context.keepaliveMs,
       onDead: (why) => this.#relayLost(bridge, why),
     });
-    const gone = this.#target && plan.watchedGone?.(this.#target);
+    this.#watched = this.#target && plan.watched?.(this.#target);
+    const gone = this.#watched?.gone;
     const keepalive = this.#keepalive;
     // Missing from Redis is no proof: Redis may have lost it. The dialog itself is asked.
     if (gone?.aborted) keepalive.probe();
@@ -289,6 +296,10 @@ export class BridgedCall {
     };
     if (this.#lost.aborted) onLost();
     else this.#lost.addEventListener('abort', () => bridge.ended || onLost(), options);
+  }
+
+  #suspect(): void {
+    if (this.#watched) this.context.suspect(this.#watched.instanceId);
   }
 
   #relayLost(bridge: Bridge, why: string): void {
@@ -316,6 +327,7 @@ export class BridgedCall {
     // Anybody outside may write a Reason; only our own side's is a failure of ours.
     const failure = end.by === this.plan.watchedSide ? failureOf(end.reason) : null;
     if (failure !== null) {
+      this.#suspect();
       this.journal.timeline.error('call', `feature server failed: ${failure}`, { reason: end.reason });
       this.#end(200, 'OK', 'platform failure', failure);
       return;

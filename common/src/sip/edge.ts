@@ -21,6 +21,7 @@ import {
   featureServerKey,
   SBCS,
   type SbcInfo,
+  SUSPECTED_FEATURE_SERVERS,
   sbcKey,
 } from '../redis/keys.js';
 import { type InstanceWatch, watchInstances } from '../redis/watch-instances.js';
@@ -29,11 +30,13 @@ import { type ConnectedSrf, connectSrf } from './connect-srf.js';
 import type { EdgeConfig } from './edge-config.js';
 import { type EdgeMetrics, edgeMetrics } from './edge-metrics.js';
 import { type FeatureServerSources, featureServerSources } from './feature-server-sources.js';
+import { type FeatureServerWatch, watchFeatureServers } from './feature-server-watch.js';
 import { watchLink } from './link.js';
 import { type LiveCalls, liveCalls } from './live-calls.js';
 import { type LoadGuard, loadGuard } from './load-guard.js';
 import { type Ipv4Network, parseNetworks } from './networks.js';
 import { releaseOrphans } from './orphans.js';
+import { watchReachability } from './reachability.js';
 import { type Refusals, refusals } from './refusals.js';
 import { relayHealth } from './relay-health.js';
 import { asSipStack, type SipStack } from './stack.js';
@@ -58,6 +61,7 @@ export interface Edge {
   readonly featureServers: InstanceWatch<FeatureServerInfo>;
   /** The edges that are alive, this one among them. */
   readonly edges: InstanceWatch<SbcInfo>;
+  readonly featureServerWatch: FeatureServerWatch;
   readonly sources: FeatureServerSources;
   readonly privateNetworks: readonly Ipv4Network[];
   readonly calls: LiveCalls;
@@ -191,6 +195,7 @@ export async function openEdge(options: {
   const sources = featureServerSources(stores.featureServers, privateNetworks, stores.edges);
   const srf = await connect(ctx, config, role);
   const link = watchLink(asSipStack(srf));
+  const featureServerWatch = watchFeatureServers(stores.featureServers, watchReachability(link, stores.featureServers));
   const calls = liveCalls();
   const counts = edgeMetrics(metrics, role, () => calls.size);
   const guard = loadGuard({ maxCalls: config.MAX_CALLS, maxLagMs: config.MAX_EVENT_LOOP_LAG_MS });
@@ -229,6 +234,7 @@ export async function openEdge(options: {
     await http.close(0);
     srf.link.close();
     relay.close();
+    featureServerWatch.close();
     await closeStores(stores);
   };
   const edge: Edge = {
@@ -245,8 +251,15 @@ export async function openEdge(options: {
       calls,
       keepaliveMs: config.KEEPALIVE_MS,
       answerMs: config.ANSWER_TIMEOUT_MS,
+      suspect(featureServer) {
+        // Who is wrongly named here answers whoever looks.
+        stores.redis
+          .sadd(SUSPECTED_FEATURE_SERVERS, featureServer)
+          .catch((err: unknown) => logger.warn({ err, featureServer }, 'dead feature server was not told of'));
+      },
     },
     ...stores,
+    featureServerWatch,
     sources,
     privateNetworks,
     calls,

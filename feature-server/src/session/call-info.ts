@@ -90,7 +90,7 @@ export class CallInfo {
     if (!next) return false;
     this.#progress = next;
     if (next.status === 'in-progress') this.#answeredAt = this.now();
-    if (next.status === 'completed' && this.#answeredAt !== undefined) {
+    if (isFinal(next.status) && this.#answeredAt !== undefined) {
       this.#durationSec = Math.floor((this.now() - this.#answeredAt) / 1000);
     }
     return true;
@@ -119,7 +119,7 @@ export class CallInfo {
       apiBaseUrl: facts.apiBaseUrl,
       customerData: this.#customerData,
       ...(this.isOver && { callTerminationBy: this.#terminatedBy, headers: this.#byeHeaders }),
-      ...(this.#progress.status === 'completed' && { duration: this.#durationSec ?? 0 }),
+      ...(this.#durationSec !== undefined && { duration: this.#durationSec }),
     };
   }
 

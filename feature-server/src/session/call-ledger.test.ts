@@ -1,4 +1,13 @@
-import { closeRedis, createMetrics, featureServerKey, LEDGER_OWNERS, ledgerKey, openRedis } from '@ringwire/common';
+import {
+  closeRedis,
+  createMetrics,
+  featureServerKey,
+  HEARTBEAT_TTL_MS,
+  LEDGER_OWNERS,
+  ledgerKey,
+  openRedis,
+  SUSPECTED_FEATURE_SERVERS,
+} from '@ringwire/common';
 import { startTestRedis } from '@ringwire/common/testing/services.js';
 import t, { type Test } from 'tap';
 import { AddressGuard } from '../app-client/address-guard.js';
@@ -112,7 +121,31 @@ t.test('an instance whose heartbeat comes back is no suspect any more', async (t
   t.same(reported, []);
 });
 
-t.test('the last status of an orphan is completed with its duration, or failed when it was not answered', async (t) => {
+t.test('a suspect that misses its heartbeat is reported at once, one that has another is not', async (t) => {
+  const redis = await openTestRedis(t);
+  for (const owner of ['dead', 'slow']) new CallLedger(redis, owner, silentLogger).put(entry(`call-of-${owner}`));
+  const reported: string[] = [];
+  const sweep = new OrphanSweep({
+    redis,
+    instanceId: 'me',
+    logger: silentLogger,
+    intervalMs: 60_000,
+    report: async ({ callSid }) => void reported.push(callSid),
+  });
+  t.teardown(() => sweep.close());
+  await redis.sadd(SUSPECTED_FEATURE_SERVERS, 'dead', 'slow', 'me');
+  for (const owner of ['dead', 'slow']) await redis.set(featureServerKey(owner), '{}', 'PX', HEARTBEAT_TTL_MS - 1_500);
+  await sweep.lookAtSuspects();
+  t.same(reported, [], 'their heartbeats are not due yet');
+  await redis.pexpire(featureServerKey('dead'), HEARTBEAT_TTL_MS - 3_500);
+  await redis.pexpire(featureServerKey('slow'), HEARTBEAT_TTL_MS);
+  await sweep.lookAtSuspects();
+  t.same(reported, ['call-of-dead']);
+  t.same(await redis.smembers(SUSPECTED_FEATURE_SERVERS), []);
+  t.equal(await redis.exists(featureServerKey('dead')), 0);
+});
+
+t.test('the last status of an orphan is failed, with its duration when it was answered', async (t) => {
   const app = await ApplicationServer.start();
   t.teardown(() => app.stop());
   app.on('/status', (response) => response.writeHead(204).end());
@@ -133,7 +166,7 @@ t.test('the last status of an orphan is completed with its duration, or failed w
   await reportOrphan(entry('silent'), options);
   t.match(app.seen('/status')[0]?.json, {
     call_sid: 'answered',
-    call_status: 'completed',
+    call_status: 'failed',
     duration: 10,
     call_termination_by: 'jambonz',
   });

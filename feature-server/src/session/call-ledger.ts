@@ -2,11 +2,13 @@ import {
   FEATURE_SERVERS,
   featureServerKey,
   HEARTBEAT_MS,
+  HEARTBEAT_TTL_MS,
   LEDGER_OWNERS,
   type Logger,
   ledgerKey,
   ledgerLockKey,
   type Redis,
+  SUSPECTED_FEATURE_SERVERS,
 } from '@ringwire/common';
 import type { Hook } from '../app-client/application.js';
 
@@ -90,31 +92,42 @@ export interface OrphanSweepOptions {
   intervalMs?: number;
 }
 
+/** How often those are looked at whom an edge suspects: their calls' last status is to go out within 5 s. */
+const SUSPECTS_EVERY_MS = 1_000;
+/** One heartbeat is missing for a second. */
+const SUSPECT_SILENT_MS = HEARTBEAT_MS + 1_000;
+
 /** Finds calls whose feature server died and sends the status hook that it could not send. */
 export class OrphanSweep {
   readonly #suspects = new Set<string>();
-  readonly #timer: NodeJS.Timeout;
+  /** How long ago each suspect had had its last heartbeat, when it was looked at last. */
+  readonly #silentMs = new Map<string, number>();
+  readonly #timers: NodeJS.Timeout[];
   #running: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(private readonly options: OrphanSweepOptions) {
-    this.#timer = setInterval(() => {
-      this.#running = this.#running.then(() => this.#sweepSafely());
-    }, options.intervalMs ?? 5_000);
-    this.#timer.unref();
+    const every = (ms: number, work: () => Promise<void>): NodeJS.Timeout =>
+      setInterval(() => {
+        this.#running = this.#running.then(() => this.#safely(work));
+      }, ms).unref();
+    this.#timers = [
+      every(options.intervalMs ?? 5_000, () => this.sweep()),
+      every(options.intervalMs ?? SUSPECTS_EVERY_MS, () => this.lookAtSuspects()),
+    ];
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    clearInterval(this.#timer);
+    for (const timer of this.#timers) clearInterval(timer);
     await this.#running;
   }
 
-  async #sweepSafely(): Promise<void> {
+  async #safely(work: () => Promise<void>): Promise<void> {
     // With Redis away there is nothing to learn, and a queued sweep would act on old news.
     if (this.#closed || this.options.redis.status !== 'ready') return;
     try {
-      await this.sweep();
+      await work();
     } catch (err) {
       this.options.logger.warn({ err }, 'orphan sweep failed');
     }
@@ -133,6 +146,29 @@ export class OrphanSweep {
       } else {
         this.#suspects.add(owner);
       }
+    }
+  }
+
+  /**
+   * Reports the calls of those whom an edge suspects and who have missed a heartbeat, without waiting until it runs out. Who has had another
+   * heartbeat since is suspected no more.
+   */
+  async lookAtSuspects(): Promise<void> {
+    const { redis, instanceId } = this.options;
+    const suspects = await redis.smembers(SUSPECTED_FEATURE_SERVERS);
+    for (const known of this.#silentMs.keys()) if (!suspects.includes(known)) this.#silentMs.delete(known);
+    for (const suspect of suspects) {
+      const left = await redis.pttl(featureServerKey(suspect));
+      const silentMs = HEARTBEAT_TTL_MS - left;
+      const isAlive = suspect === instanceId || silentMs < (this.#silentMs.get(suspect) ?? 0);
+      const isDead = !isAlive && silentMs > SUSPECT_SILENT_MS;
+      this.#silentMs.set(suspect, silentMs);
+      if (isDead && left > 0) {
+        await redis.del(featureServerKey(suspect));
+        await this.#bury(suspect);
+      }
+      // One without a heartbeat is the sweep's, which looks twice.
+      if (isAlive || isDead) await redis.srem(SUSPECTED_FEATURE_SERVERS, suspect);
     }
   }
 

@@ -289,7 +289,7 @@ t.test('a SIP server that goes away completes the call without a BYE', async (t)
   t.ok(rig.media.endpoint.isDestroyed);
   t.match(await rig.leg.actions.take(), { sent: '200' });
   t.equal(rig.leg.actions.size, 0);
-  t.same(statuses(rig), ['trying', 'in-progress', 'completed']);
+  t.same(statuses(rig), ['trying', 'in-progress', 'failed']);
 });
 
 t.test('a redirect from outside stops the verb and replaces the queue', async (t) => {

@@ -351,7 +351,7 @@ export class CallSession implements CallControl {
     } else {
       journal.timeline.error('sip', `the SIP server is lost: ${end.reason}`);
       this.#finish(
-        this.isAnswered ? { type: 'ended' } : { type: 'refused', sipStatus: 503, sipReason: 'Service Unavailable' },
+        this.isAnswered ? { type: 'lost' } : { type: 'refused', sipStatus: 503, sipReason: 'Service Unavailable' },
         'jambonz',
       );
     }

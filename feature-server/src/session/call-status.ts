@@ -21,7 +21,9 @@ export type CallEvent =
   /** The far end of a call that we placed is busy: 486, and 600. */
   | { type: 'farEndBusy'; sipStatus: number; sipReason: string }
   /** An answered call is over, whoever ended it. */
-  | { type: 'ended' };
+  | { type: 'ended' }
+  /** An answered call was lost by the platform. */
+  | { type: 'lost' };
 
 /** Where a call stands: its status with the SIP status that goes with it. */
 export interface CallProgress {
@@ -37,6 +39,7 @@ const RINGING: CallProgress = { status: 'ringing', sipStatus: 180, sipReason: 'R
 const EARLY: CallProgress = { status: 'early-media', sipStatus: 183, sipReason: 'Session Progress' };
 const ANSWERED: CallProgress = { status: 'in-progress', sipStatus: 200, sipReason: 'OK' };
 const COMPLETED: CallProgress = { status: 'completed', sipStatus: 200, sipReason: 'OK' };
+const LOST: CallProgress = { status: 'failed', sipStatus: 500, sipReason: 'Server Internal Error' };
 const ABANDONED: CallProgress = { status: 'no-answer', sipStatus: 487, sipReason: 'Request Terminated' };
 
 const unanswered: Row = {
@@ -54,7 +57,7 @@ const TRANSITIONS: Record<CallStatus, Row> = {
   trying: { ...unanswered, ringing: () => RINGING, earlyMedia: () => EARLY },
   ringing: { ...unanswered, earlyMedia: () => EARLY },
   'early-media': unanswered,
-  'in-progress': { ended: () => COMPLETED },
+  'in-progress': { ended: () => COMPLETED, lost: () => LOST },
   completed: {},
   failed: {},
   busy: {},

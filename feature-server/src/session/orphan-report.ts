@@ -17,8 +17,7 @@ export interface OrphanReportOptions {
 }
 
 /**
- * Sends the last call-status hook of a call whose feature server died: `completed` with the duration up to then when it
- * was answered, else `failed`.
+ * Sends the last call-status hook of a call whose feature server died: `failed`, with the duration up to then when it was answered.
  */
 export async function reportOrphan(entry: LedgerEntry, options: OrphanReportOptions): Promise<void> {
   const { snapshot, sink, logger, http, metrics } = options;
@@ -35,15 +34,12 @@ export async function reportOrphan(entry: LedgerEntry, options: OrphanReportOpti
   journal.timeline.error('call', 'the feature server of this call died');
   if (!account || !statusHook) return;
   const { answeredAt } = entry;
-  const end =
-    answeredAt === undefined
-      ? { callStatus: 'failed', sipStatus: 500, sipReason: 'Server Internal Error' }
-      : {
-          callStatus: 'completed',
-          sipStatus: 200,
-          sipReason: 'OK',
-          duration: Math.max(0, Math.floor((options.diedAt - answeredAt) / 1000)),
-        };
+  const end = {
+    callStatus: 'failed',
+    sipStatus: 500,
+    sipReason: 'Server Internal Error',
+    ...(answeredAt !== undefined && { duration: Math.max(0, Math.floor((options.diedAt - answeredAt) / 1000)) }),
+  };
   const traceId = typeof entry.payload.traceId === 'string' ? entry.payload.traceId : '0'.repeat(32);
   const client = createApplication({ account, ...(application && { application }), journal, traceId, http, metrics });
   client.rebase(entry.baseUrl);
