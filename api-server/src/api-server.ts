@@ -138,7 +138,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   v1.use(authenticate(db));
   accountRoutes(v1, context);
   applicationRoutes(v1, context);
-  carrierRoutes(v1, context);
+  carrierRoutes(v1, context, redis);
   trunkRoutes(v1, context, redis);
   phoneNumberRoutes(v1, context);
   rateDeckRoutes(v1, context);

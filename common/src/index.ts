@@ -53,6 +53,7 @@ export * from './redis/announce.js';
 export * from './redis/call-registry.js';
 export * from './redis/connection.js';
 export * from './redis/keys.js';
+export * from './redis/lease.js';
 export * from './redis/queue-worker.js';
 export * from './redis/watch-instances.js';
 export * from './redis/work-queue.js';

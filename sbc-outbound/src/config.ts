@@ -11,7 +11,7 @@ export const gatewayVars = {
   GATEWAY_MAX_ATTEMPTS: integer({ default: 10, min: 1, max: 100, doc: 'gateways that are tried for one call' }),
 };
 
-/** How trunks are watched. */
+/** How trunks are watched and registered. */
 export const trunkVars = {
   OPTIONS_PING_INTERVAL_MS: integer({
     default: 60_000,
@@ -19,9 +19,26 @@ export const trunkVars = {
     doc: 'how often each edge sends OPTIONS to gateways with send_options_ping',
   }),
   OPTIONS_PING_TIMEOUT_MS: integer({ default: 5_000, min: 100, doc: 'how long a gateway may take to answer OPTIONS' }),
+  REGISTER_EXPIRES_SEC: integer({
+    default: 3_600,
+    min: 1,
+    max: 86_400,
+    doc: 'for how long carriers are asked to register us; they may grant less',
+  }),
+  REGISTER_TIMEOUT_MS: integer({ default: 10_000, min: 100, doc: 'how long a carrier may take to answer REGISTER' }),
+  REGISTER_RETRY_MS: integer({
+    default: 5_000,
+    min: 10,
+    doc: 'when a REGISTER is tried again that was not answered; twice as late each time, at most 60 times. Refused ones: 12 to 360 times',
+  }),
+  TRUNK_LEASE_MS: integer({
+    default: 5_000,
+    min: 100,
+    doc: 'after how long without a word from the process that registers trunks another one takes over',
+  }),
 };
 
-/** How trunks are watched. */
+/** How trunks are watched and registered. */
 export type TrunkConfig = ConfigOf<typeof trunkVars>;
 
 /** How text messages are sent. */
@@ -44,5 +61,6 @@ export const outboundVars = { ...edgeVars, ...gatewayVars, ...trunkVars, ...mess
 
 /** How gateways are tried. */
 export type GatewayConfig = ConfigOf<typeof gatewayVars>;
+
 /** How messages are sent. */
 export type MessageConfig = ConfigOf<typeof messageVars>;

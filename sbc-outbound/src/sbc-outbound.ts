@@ -73,7 +73,9 @@ export async function openSbcOutbound(
   });
   return {
     edge,
-    drain: () => edge.drain(),
+    async drain() {
+      await Promise.all([trunks?.drain(), edge.drain()]);
+    },
     async close() {
       await messaging.close();
       await trunks?.close();

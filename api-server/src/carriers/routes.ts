@@ -1,18 +1,22 @@
-import { HttpError } from '@ringwire/common';
+import { HttpError, type Redis } from '@ringwire/common';
 import type { Request, Response, Router } from 'express';
 import type { ApiContext } from '../api-server.js';
 import { principalOf, requireAccount } from '../auth/authenticate.js';
 import { pathParam, queryPage, queryText } from '../http/input.js';
+import { gatewaySidsOf } from '../trunks/gateways-store.js';
+import { withRegisterStatus } from '../trunks/register-status.js';
 import { listCarriers } from './carriers-store.js';
 
 /** `/VoipCarriers` and `/Accounts/{sid}/VoipCarriers`, read-only. */
-export function carrierRoutes(router: Router, { db }: ApiContext): void {
+export function carrierRoutes(router: Router, { db }: ApiContext, redis: Redis): void {
+  const shown = (rows: Record<string, unknown>[]) => withRegisterStatus(redis, rows, (sids) => gatewaySidsOf(db, sids));
   const list = async (req: Request, res: Response, accountSid?: string) => {
     const name = queryText(req, 'name');
     const filter = { ...(accountSid === undefined ? {} : { accountSid }), ...(name === undefined ? {} : { name }) };
     const isPaged = req.query.page !== undefined || req.query.page_size !== undefined;
     const page = isPaged ? queryPage(req, 25) : undefined;
-    const { total, data } = await listCarriers(db, principalOf(res), filter, page);
+    const { total, data: rows } = await listCarriers(db, principalOf(res), filter, page);
+    const data = await shown(rows);
     res.json(page === undefined ? data : { total, page: page.page, page_size: page.pageSize, data });
   };
   router.get('/VoipCarriers', (req, res) => list(req, res, queryText(req, 'account_sid')));
@@ -25,6 +29,6 @@ export function carrierRoutes(router: Router, { db }: ApiContext): void {
     const sid = pathParam(req, 'sid');
     const { data } = await listCarriers(db, principalOf(res), { sid });
     if (data[0] === undefined) throw new HttpError(404, `there is no carrier ${sid}`);
-    res.json(data[0]);
+    res.json((await shown(data))[0]);
   });
 }

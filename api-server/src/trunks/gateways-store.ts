@@ -26,3 +26,16 @@ export async function gatewayOf(db: Database, sipGatewaySid: string): Promise<Tr
   ]);
   return row;
 }
+
+/** Sids of the gateways of carriers, by carrier. */
+export async function gatewaySidsOf(db: Database, voipCarrierSids: readonly string[]): Promise<Map<string, string[]>> {
+  const rows = await db.query<Pick<TrunkGateway, 'sip_gateway_sid' | 'voip_carrier_sid'>>(
+    'SELECT sip_gateway_sid, voip_carrier_sid FROM sip_gateways WHERE voip_carrier_sid IN (?)',
+    [voipCarrierSids],
+  );
+  const byCarrier = new Map<string, string[]>();
+  for (const { sip_gateway_sid, voip_carrier_sid } of rows) {
+    byCarrier.set(voip_carrier_sid, [...(byCarrier.get(voip_carrier_sid) ?? []), sip_gateway_sid]);
+  }
+  return byCarrier;
+}

@@ -1,5 +1,6 @@
 import { HttpError, type Redis } from '@ringwire/common';
 import { type GatewayPings, readPings } from '@ringwire/common/trunks/gateway-pings.js';
+import { readTrunkRegistrations } from '@ringwire/common/trunks/trunk-registrations.js';
 import type { Router } from 'express';
 import type { ApiContext } from '../api-server.js';
 import { principalOf } from '../auth/authenticate.js';
@@ -7,21 +8,22 @@ import type { Principal } from '../auth/principal.js';
 import { listCarriers } from '../carriers/carriers-store.js';
 import { pathParam } from '../http/input.js';
 import { gatewayOf, gatewaysOf, type TrunkGateway } from './gateways-store.js';
+import { registerStatusOf, registrationJson } from './register-status.js';
 
 /** `/VoipCarriers/{sid}/Status` and `/SipGateways/{sid}/Status`: how trunks stand at the moment, as the edges see it. */
 export function trunkRoutes(router: Router, { db }: ApiContext, redis: Redis): void {
   const statusOf = async (gateways: readonly TrunkGateway[], principal: Principal) => {
     if (redis.status !== 'ready') throw new HttpError(503, 'the state of trunks is not known: redis is away');
-    const pings = await readPings(
-      redis,
-      gateways.map((gateway) => gateway.sip_gateway_sid),
-    );
-    return gateways.map((gateway, index) => ({
+    const sids = gateways.map((gateway) => gateway.sip_gateway_sid);
+    const [pings, registrations] = await Promise.all([readPings(redis, sids), readTrunkRegistrations(redis, sids)]);
+    const shown = gateways.map((gateway, index) => ({
       sip_gateway_sid: gateway.sip_gateway_sid,
       ipv4: gateway.ipv4,
       port: gateway.port,
       options_ping: pingOf(gateway, pings[index]!, principal),
+      registration: registrationJson(registrations[index] ?? null, principal),
     }));
+    return { shown, register_status: registerStatusOf(registrations) };
   };
   const carrierExists = async (sid: string, principal: Principal): Promise<boolean> =>
     (await listCarriers(db, principal, { sid })).data.length > 0;
@@ -30,7 +32,8 @@ export function trunkRoutes(router: Router, { db }: ApiContext, redis: Redis): v
     const sid = pathParam(req, 'sid');
     const principal = principalOf(res);
     if (!(await carrierExists(sid, principal))) throw new HttpError(404, `there is no carrier ${sid}`);
-    res.json({ voip_carrier_sid: sid, gateways: await statusOf(await gatewaysOf(db, sid), principal) });
+    const { shown, register_status } = await statusOf(await gatewaysOf(db, sid), principal);
+    res.json({ voip_carrier_sid: sid, register_status, gateways: shown });
   });
   router.get('/SipGateways/:sid/Status', async (req, res) => {
     const sid = pathParam(req, 'sid');
@@ -39,7 +42,7 @@ export function trunkRoutes(router: Router, { db }: ApiContext, redis: Redis): v
     if (gateway === undefined || !(await carrierExists(gateway.voip_carrier_sid, principal))) {
       throw new HttpError(404, `there is no gateway ${sid}`);
     }
-    res.json((await statusOf([gateway], principal))[0]);
+    res.json((await statusOf([gateway], principal)).shown[0]);
   });
 }
 

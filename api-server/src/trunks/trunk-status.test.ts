@@ -1,5 +1,7 @@
+import { trunkRegistrationKey } from '@ringwire/common';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import { type PingReport, reportPing } from '@ringwire/common/trunks/gateway-pings.js';
+import type { TrunkRegistrationState } from '@ringwire/common/trunks/trunk-registrations.js';
 import t from 'tap';
 import { startTestApi } from '../testing/api.js';
 
@@ -78,6 +80,72 @@ t.test('reports that count no more are left out', async (t) => {
   });
 });
 
+const registration = (more: Partial<TrunkRegistrationState>): TrunkRegistrationState => ({
+  voipCarrierSid: SEED.carrierSid,
+  sipGatewaySid: SEED.gatewaySid,
+  status: 'ok',
+  sinceMs: Date.now() - 1_000,
+  reason: '200 OK',
+  registrar: 'sip:192.0.2.9;transport=udp',
+  aor: 'sip:ringwire@carrier.example',
+  contact: 'sip:ringwire@192.0.2.1:5060',
+  callId: 'abc',
+  cseq: 7,
+  atMs: Date.parse('2026-01-02T03:04:05Z'),
+  grantedSec: 600,
+  expiresAtMs: Date.now() + 600_000,
+  nextAtMs: Date.now() + 300_000,
+  failures: 0,
+  roundTripMs: 20,
+  edge: '192.0.2.1:5060',
+  instanceId: 'edge-1',
+  ...more,
+});
+
+t.test('a carrier shows how its registration stands, and of several gateways the one that fails', async (t) => {
+  const carrier = `/v1/VoipCarriers/${SEED.carrierSid}`;
+  t.match((await account('GET', carrier)).body, { register_status: {} }, 'nothing is known yet');
+  await db.execute('UPDATE voip_carriers SET requires_register = 1 WHERE voip_carrier_sid = ?', [SEED.carrierSid]);
+  await redis.set(trunkRegistrationKey(SEED.gatewaySid), JSON.stringify(registration({})));
+  const ok = {
+    status: 'ok',
+    reason: '200 OK',
+    cseq: '7 REGISTER',
+    callId: 'abc',
+    timestamp: '2026-01-02T03:04:05.000Z',
+    expires: 600,
+  };
+  t.strictSame((await account('GET', carrier)).body, {
+    ...((await account('GET', carrier)).body as object),
+    register_status: ok,
+  });
+  t.match((await account('GET', '/v1/VoipCarriers')).body, [{ register_status: ok }, { register_status: {} }]);
+  t.match((await admin('GET', gatewayPath)).body, {
+    registration: {
+      status: 'ok',
+      since: /^20\d\d-/,
+      registrar: 'sip:192.0.2.9;transport=udp',
+      contact: 'sip:ringwire@192.0.2.1:5060',
+      granted_seconds: 600,
+      expires_at: /^20\d\d-/,
+      next_at: /^20\d\d-/,
+      failures: 0,
+      instance_id: 'edge-1',
+    },
+  });
+  const other = '00000000-0000-4000-8000-000000000052';
+  await db.execute(
+    'INSERT INTO sip_gateways (sip_gateway_sid, ipv4, netmask, port, inbound, outbound, voip_carrier_sid) VALUES (?)',
+    [[other, '127.0.0.2', 32, 5060, true, true, SEED.carrierSid]],
+  );
+  const failing = { sipGatewaySid: other, status: 'fail', reason: '403 Forbidden', grantedSec: null, atMs: 1 } as const;
+  await redis.set(trunkRegistrationKey(other), JSON.stringify(registration(failing)));
+  t.match((await account('GET', carrierPath)).body, {
+    register_status: { status: 'fail', reason: '403 Forbidden', expires: 0 },
+    gateways: [{ registration: { status: 'ok' } }, { registration: { status: 'fail', reason: '403 Forbidden' } }],
+  });
+});
+
 t.test('only those see it who see the carrier', async (t) => {
   t.equal((await serviceProvider('GET', gatewayPath)).status, 200);
   for (const path of [carrierPath, gatewayPath]) t.equal((await stranger('GET', path)).status, 404, path);
@@ -88,4 +156,5 @@ t.test('only those see it who see the carrier', async (t) => {
 t.test('while redis is away the answer says so', async (t) => {
   await api.redisServer.kill();
   t.match(await admin('GET', carrierPath), { status: 503, body: { msg: /redis/ } });
+  t.match((await admin('GET', `/v1/VoipCarriers/${SEED.carrierSid}`)).body, { name: 'carrier', register_status: {} });
 });

@@ -297,6 +297,7 @@ export const parseVoipCarrier = (row: RawRow, decrypt: Decrypt): VoipCarrier => 
   registerSipRealm: optionalText(row, 'register_sip_realm'),
   registerFromUser: optionalText(row, 'register_from_user'),
   registerFromDomain: optionalText(row, 'register_from_domain'),
+  registerPublicIpInContact: bool(row, 'register_public_ip_in_contact'),
   outboundSipProxy: optionalText(row, 'outbound_sip_proxy'),
   outboundRules: outboundRules(row),
   inboundRules: inboundRules(row),

@@ -196,6 +196,8 @@ export interface VoipCarrier {
   registerSipRealm: string | null;
   registerFromUser: string | null;
   registerFromDomain: string | null;
+  /** Contact names the edge's own address; else, or absent, the account's SIP realm where it has one. */
+  registerPublicIpInContact?: boolean;
   outboundSipProxy: string | null;
   outboundRules: OutboundRules;
   /** Absent: {@link DEFAULT_INBOUND_RULES}. */
