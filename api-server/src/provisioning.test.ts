@@ -199,8 +199,9 @@ t.test('a service provider works on its accounts, an admin on all', async (t) =>
 });
 
 t.test('a phone number is made, read, moved and removed; number and carrier cannot be changed', async (t) => {
-  const made = await account('POST', '/v1/PhoneNumbers', {
+  const made = await serviceProvider('POST', '/v1/PhoneNumbers', {
     number: '+15550001',
+    account_sid: SEED.accountSid,
     voip_carrier_sid: SEED.sharedCarrierSid,
     application_sid: SEED.applicationSid,
   });
@@ -225,6 +226,15 @@ t.test('a phone number is made, read, moved and removed; number and carrier cann
   t.equal((await serviceProvider('PUT', path, { account_sid: SEED.siblingAccountSid })).status, 204);
   t.equal((await account('GET', path)).status, 404);
   t.equal((await serviceProvider('DELETE', path)).status, 204);
+});
+
+t.test('an account gives itself no number or pattern on a carrier that its service provider shares', async (t) => {
+  for (const number of ['15550001', '*', '^1555']) {
+    t.match(await account('POST', '/v1/PhoneNumbers', { number, voip_carrier_sid: SEED.sharedCarrierSid }), {
+      status: 403,
+      body: { msg: /^voip_carrier_sid: .*given by its service provider/ },
+    });
+  }
 });
 
 t.test('a wrong or double phone number is refused with the name of the field', async (t) => {

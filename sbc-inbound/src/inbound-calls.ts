@@ -12,7 +12,7 @@ import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
 import { watchCancel } from '@ringwire/common/sip/two-leg-setup.js';
 import { type Admission, admit } from './admission/admit.js';
-import { sourceOf } from './admission/shield.js';
+import { hearsUs, sourceOf } from './admission/shield.js';
 import type { TemporaryGateways } from './admission/temporary-gateways.js';
 import type { Destination, Invite, Rejection } from './admission/types.js';
 import { addressOfFeatureServer, headersToFeatureServer } from './feature-server-leg.js';
@@ -42,23 +42,35 @@ export function takeInboundCalls(options: InboundOptions): void {
   stack.invite((request, response) => {
     // Must be first: a CANCEL may come before the next await returns.
     const abandoned = watchCancel(request, response);
-    takeCall(options, request, response, abandoned).catch((err: unknown) => {
-      logger.error({ err, sipCallId: request.get('Call-ID') }, 'INVITE was not handled');
-      respond(response, 500);
-    });
+    // Also counted before anything is known of it, so that a process that drains waits for it.
+    const counted = options.edge.calls.enter();
+    takeCall(options, { request, response, abandoned, counted })
+      .catch((err: unknown) => {
+        logger.error({ err, sipCallId: request.get('Call-ID') }, 'INVITE was not handled');
+        respond(response, 500);
+      })
+      .finally(counted);
   });
+}
+
+/** An INVITE as it comes in. */
+interface IncomingInvite {
+  request: SipRequest;
+  response: SipResponse;
+  abandoned: AbortSignal;
+  /** Ends its count, see `LiveCalls.enter`. */
+  counted: () => void;
 }
 
 async function takeCall(
   options: InboundOptions,
-  request: SipRequest,
-  response: SipResponse,
-  abandoned: AbortSignal,
+  { request, response, abandoned, counted }: IncomingInvite,
 ): Promise<void> {
   const { edge, shield } = options;
   const attemptedAt = nowMs();
-  const source = sourceOf(request, edge.privateNetworks);
-  if (!shield.admits(source)) {
+  const source = sourceOf(request, edge.trustedProxies);
+  const isHeard = hearsUs(request, edge.trustedProxies);
+  if (!shield.admits(source, isHeard)) {
     // Nothing is looked up, nothing written, and nothing said that helps.
     respond(response, 403);
     return;
@@ -71,13 +83,11 @@ async function takeCall(
     limits: edge.limits,
     digest: options.digest,
     temporary: options.temporary,
-    trusted: edge.privateNetworks,
+    trusted: edge.trustedProxies,
     registrations: options.registrations,
     ...options.users,
   });
-  // Who is known may call what is not there, or beyond a limit, as often as he likes.
-  if (admission.ok || admission.rejection.carrier || admission.rejection.user) shield.succeeded(source);
-  else shield.offended(source, admission.rejection.metric);
+  tellShield(shield, source, admission, isHeard);
   if (!admission.ok) {
     reject(options, admission, request, response, { callSid, attemptedAt });
     return;
@@ -96,11 +106,27 @@ async function takeCall(
       refuseCaller(caller.stir, response, journal);
       return;
     }
-    const leg = { request, response, abandoned, journal, ...(caller.stir ? { stir: caller.stir } : {}) };
+    const leg = { request, response, abandoned, counted, journal, ...(caller.stir ? { stir: caller.stir } : {}) };
     await connect(options, leg, admission.invite, admission.destination);
   } finally {
     admission.place.release();
   }
+}
+
+/**
+ * Who is known may call beyond a limit as often as he likes, and from a gateway or where he is registered what is not there; who is known by a password
+ * only is slowed down when he calls one unknown number or user after the other.
+ */
+function tellShield(shield: Shield, source: string, admission: Admission, isHeard: boolean): void {
+  if (admission.ok) {
+    shield.succeeded(source);
+    return;
+  }
+  const { carrier, user, metric } = admission.rejection;
+  const hasProven = carrier !== undefined || user !== undefined;
+  const isUnknown = metric === 'unknown-number' || metric === 'unknown-user';
+  if (hasProven && !isUnknown) shield.succeeded(source);
+  else shield.offended(source, hasProven ? 'unknown-number' : metric, isHeard || admission.rejection.isHeard === true);
 }
 
 /** What is known of the call's owner: everything, or what a rejection knew. */
@@ -185,10 +211,7 @@ const knownOf = ({ account, application, carrier, user }: Rejection): Known => (
 });
 
 /** The caller's side of a call. */
-interface InboundLeg {
-  request: SipRequest;
-  response: SipResponse;
-  abandoned: AbortSignal;
+interface InboundLeg extends IncomingInvite {
   journal: CallJournal;
 }
 

@@ -25,15 +25,16 @@ export interface SbcInbound {
   close(): Promise<void>;
 }
 
-/** Gateways of carriers, our proxies, feature servers, and where registered users are. */
+/** Gateways of carriers, our proxies, our networks, feature servers, and where registered users are. Who authenticates is known to the shield itself. */
 function knownSources(
-  { provisioning, privateNetworks, featureServers }: Edge,
+  { provisioning, privateNetworks, trustedProxies, featureServers }: Edge,
   kept: KeptBindings,
 ): (address: string) => boolean {
   return (address) =>
     kept.isSource(address) ||
     provisioning.snapshot().findInboundGateways(address).length > 0 ||
     inNetworks(privateNetworks, address) ||
+    inNetworks(trustedProxies, address) ||
     featureServers.list().some(({ sipAddress }) => parseHostPort(sipAddress)?.host === address);
 }
 

@@ -47,19 +47,30 @@ export function takeOutboundCalls(edge: Edge, wayOut: WayOut): void {
   edge.stack.invite((request, response) => {
     // Must be first: a CANCEL may come before the next await returns.
     const abandoned = watchCancel(request, response);
-    takeCall(edge, wayOut, request, response, abandoned).catch((err: unknown) => {
-      edge.logger.error({ err, sipCallId: request.get('Call-ID') }, 'INVITE was not handled');
-      respond(response, 500);
-    });
+    // Also counted before anything is known of it, so that a process that drains waits for it.
+    const counted = edge.calls.enter();
+    takeCall(edge, wayOut, { request, response, abandoned, counted })
+      .catch((err: unknown) => {
+        edge.logger.error({ err, sipCallId: request.get('Call-ID') }, 'INVITE was not handled');
+        respond(response, 500);
+      })
+      .finally(counted);
   });
+}
+
+/** An INVITE as it comes in. */
+interface IncomingInvite {
+  request: SipRequest;
+  response: SipResponse;
+  abandoned: AbortSignal;
+  /** Ends its count, see `LiveCalls.enter`. */
+  counted: () => void;
 }
 
 async function takeCall(
   edge: Edge,
   wayOut: WayOut,
-  request: SipRequest,
-  response: SipResponse,
-  abandoned: AbortSignal,
+  { request, response, abandoned, counted }: IncomingInvite,
 ): Promise<void> {
   const attemptedAt = nowMs();
   if (relayToDevice(edge, request, response) || !hasRoom(edge, request, response)) return;
@@ -88,7 +99,7 @@ async function takeCall(
     return;
   }
   try {
-    await placeCall(edge, wayOut, { request, response, abandoned, call, attemptedAt });
+    await placeCall(edge, wayOut, { request, response, abandoned, counted, call, attemptedAt });
   } finally {
     taken.place.release();
   }
@@ -150,8 +161,8 @@ function refuseCall(
   else journal.endedNow({ status, reason: phrase ?? response.reason, termination: 'failed', cause: reason });
 }
 
-async function placeCall(edge: Edge, wayOut: WayOut, guarded: GuardedCall & { abandoned: AbortSignal }): Promise<void> {
-  const { request, response, abandoned, call, attemptedAt } = guarded;
+async function placeCall(edge: Edge, wayOut: WayOut, guarded: GuardedCall & IncomingInvite): Promise<void> {
+  const { request, response, abandoned, counted, call, attemptedAt } = guarded;
   const destination =
     call.routing === 'phone'
       ? byNumber(edge, wayOut, request, call, attemptedAt)
@@ -180,6 +191,7 @@ async function placeCall(edge: Edge, wayOut: WayOut, guarded: GuardedCall & { ab
     request,
     response,
     abandoned,
+    counted,
     journal,
     offer: call.sdp,
     callerTag: call.callerTag,

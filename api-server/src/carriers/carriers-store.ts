@@ -76,12 +76,12 @@ const masked = (row: Row): Row =>
 
 /**
  * The carrier that an account's number is put on when none is named: its only active one, else, when it has none, the only one that
- * its service provider shares. Undefined when there is none or a choice.
+ * its service provider shares, whose numbers an account's own key cannot give. Undefined when there is none or a choice.
  */
 export async function onlyCarrier(db: Database, principal: Principal, accountSid: string): Promise<string | undefined> {
   const { data } = await listCarriers(db, principal, { accountSid });
   const active = data.filter((row) => Boolean(row.is_active));
   const own = active.filter((row) => row.account_sid === accountSid);
-  const candidates = own.length > 0 ? own : active;
+  const candidates = own.length > 0 || principal.scope === 'account' ? own : active;
   return candidates.length === 1 ? String(candidates[0]?.voip_carrier_sid) : undefined;
 }

@@ -79,8 +79,14 @@ async function carrierFor(
 ): Promise<string> {
   const named = optionalTextField(fields, 'voip_carrier_sid', 36);
   if (named !== null) {
-    const { total } = await listCarriers(db, principal, { sid: named });
-    if (total === 0) throw badField('voip_carrier_sid', `there is no carrier ${named}`);
+    const { data } = await listCarriers(db, principal, { sid: named });
+    if (data[0] === undefined) throw badField('voip_carrier_sid', `there is no carrier ${named}`);
+    // Whoever could put any number on a shared carrier would take the calls of its other accounts.
+    if (principal.scope === 'account' && data[0].account_sid !== principal.accountSid) {
+      throw new HttpError(403, 'voip_carrier_sid: numbers of a shared carrier are given by its service provider', {
+        field: 'voip_carrier_sid',
+      });
+    }
     return named;
   }
   const only = accountSid === null ? undefined : await onlyCarrier(db, principal, accountSid);

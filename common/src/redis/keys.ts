@@ -61,6 +61,8 @@ export const gatewayHealthKey = (bucket: number): string => `ringwire:gateway-he
 export const BANS = 'ringwire:bans';
 /** JSON of one ban, expires with it. */
 export const banKey = (network: string): string => `ringwire:ban:${network}`;
+/** Exists while a source is known, since a call of it was let in or somebody registered from there; it is not banned then. */
+export const knownSourceKey = (network: string): string => `ringwire:known-source:${network}`;
 /** Pub/sub channel: a ban was made or lifted, as JSON. */
 export const BANS_CHANGED = 'ringwire:bans-changed';
 /** Secret that the nonces of digest challenges are made with, in hexadecimal digits; expires when no process reads it for a week. */

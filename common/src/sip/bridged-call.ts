@@ -39,6 +39,8 @@ export interface BridgedCallContext {
 
 /** One call to connect: everything that the two edges decide differently. */
 export interface BridgedCallPlan {
+  /** Ends the count of the INVITE (`LiveCalls.enter`): from then on the call itself is counted. */
+  counted?: () => void;
   request: SipRequest;
   response: SipResponse;
   /** From `watchCancel`, called when the INVITE came in. */
@@ -98,6 +100,7 @@ export class BridgedCall {
   async run(): Promise<void> {
     const { plan, context } = this;
     context.calls.add(this);
+    plan.counted?.();
     plan.abandoned.addEventListener('abort', () => this.#abort.abort(plan.abandoned.reason), { once: true });
     try {
       const result = await setUpTwoLegs({

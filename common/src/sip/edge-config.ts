@@ -19,6 +19,9 @@ export const edgeVars = {
   PRIVATE_NETWORK_CIDR: optionalText({
     doc: 'source networks that are ours, as `10.0.0.0/8,192.168.0.0/16`, besides the live feature servers',
   }),
+  TRUSTED_PROXY_CIDR: optionalText({
+    doc: 'networks of our proxies in front of the edge, whose X-Forwarded-For is believed; unset: nobody is',
+  }),
   MAX_CALLS: integer({ default: 500, min: 1, doc: 'calls that this process takes; more are refused with 503' }),
   MAX_EVENT_LOOP_LAG_MS: integer({
     default: 200,

@@ -64,6 +64,8 @@ export interface Edge {
   readonly featureServerWatch: FeatureServerWatch;
   readonly sources: FeatureServerSources;
   readonly privateNetworks: readonly Ipv4Network[];
+  /** Whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly Ipv4Network[];
   readonly calls: LiveCalls;
   readonly guard: LoadGuard;
   /** `ip:port` of the edge's SIP server as feature servers reach it. */
@@ -80,12 +82,12 @@ export interface Edge {
 /** How long the BYEs and records of the last calls may take when the process ends. */
 const STOP_CALLS_DEADLINE_MS = 3_000;
 
-function networksOf(config: EdgeConfig): Ipv4Network[] {
-  const list = config.PRIVATE_NETWORK_CIDR;
+function networksOf(config: EdgeConfig, variable: 'PRIVATE_NETWORK_CIDR' | 'TRUSTED_PROXY_CIDR'): Ipv4Network[] {
+  const list = config[variable];
   const networks = parseNetworks(list ?? '');
   if (networks) return networks;
   const expected = 'IPv4 networks such as 10.0.0.0/8,192.168.1.5';
-  throw new ConfigError([{ variable: 'PRIVATE_NETWORK_CIDR', value: JSON.stringify(list), expected }]);
+  throw new ConfigError([{ variable, value: JSON.stringify(list), expected }]);
 }
 
 function relayOf(config: EdgeConfig, logger: Logger): MediaRelay {
@@ -186,7 +188,8 @@ export async function openEdge(options: {
 }): Promise<Edge> {
   const { ctx, config, role } = options;
   const { logger, instanceId } = ctx;
-  const privateNetworks = networksOf(config);
+  const privateNetworks = networksOf(config, 'PRIVATE_NETWORK_CIDR');
+  const trustedProxies = networksOf(config, 'TRUSTED_PROXY_CIDR');
   const relay = relayOf(config, logger);
   const { RTPENGINE_HOST: host, RTPENGINE_PORT: port } = config;
   const rtpengine = host === undefined ? undefined : relayHealth(relay, { host, port }, logger);
@@ -262,6 +265,7 @@ export async function openEdge(options: {
     featureServerWatch,
     sources,
     privateNetworks,
+    trustedProxies,
     calls,
     guard,
     sipAddress,

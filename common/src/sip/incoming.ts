@@ -10,11 +10,14 @@ const RETRY_AFTER_S = 5;
  * The first look at an INVITE, the same at both edges: a process that drains or is overloaded answers 503 at once, so that
  * the calls it has stay well.
  *
+ * @param edge - which counts the INVITE already
  * @returns true when the INVITE may be handled
  */
 export function hasRoom(edge: Edge, request: SipRequest, response: SipResponse): boolean {
   edge.edgeMetrics.invite();
-  const why = edge.accepting ? edge.guard.overloaded(edge.calls.size) : 'draining';
+  // It is among those that are counted (`LiveCalls.enter`).
+  const others = Math.max(0, edge.calls.size - 1);
+  const why = edge.accepting ? edge.guard.overloaded(others) : 'draining';
   if (why === null) return true;
   edge.refusals.tell(request, { status: 503, cause: why, metric: why });
   respond(response, 503, undefined, { headers: { 'Retry-After': `${RETRY_AFTER_S}`, ...reasonHeader(why) } });

@@ -6,9 +6,14 @@ export interface StoppableCall {
   abandon(): void;
 }
 
-/** The calls of this process, those being set up included. */
+/** The calls of this process, those being set up and those that are still being looked at included. */
 export interface LiveCalls {
   readonly size: number;
+  /**
+   * Counts an INVITE about which nothing is decided yet, so that whoever waits for the last call waits for it, too. What it returns must be called once the call
+   * is added, or refused; later calls do nothing.
+   */
+  enter(): () => void;
   add(call: StoppableCall): void;
   remove(call: StoppableCall): void;
   /** Resolves when there is no call left. */
@@ -20,24 +25,45 @@ export interface LiveCalls {
 /** Makes an empty table. */
 export function liveCalls(): LiveCalls {
   const calls = new Set<StoppableCall>();
+  let entered = 0;
+  let isStopping = false;
   let waiting: (() => void)[] = [];
+  const size = (): number => calls.size + entered;
+  const left = (): void => {
+    if (size() > 0) return;
+    for (const resolve of waiting) resolve();
+    waiting = [];
+  };
   const empty = (): Promise<void> => {
-    if (calls.size === 0) return Promise.resolve();
+    if (size() === 0) return Promise.resolve();
     return new Promise((resolve) => void waiting.push(resolve));
   };
   return {
     get size() {
-      return calls.size;
+      return size();
     },
-    add: (call) => void calls.add(call),
+    enter() {
+      let isIn = true;
+      entered++;
+      return () => {
+        if (!isIn) return;
+        isIn = false;
+        entered--;
+        left();
+      };
+    },
+    add(call) {
+      calls.add(call);
+      // It was still being looked at when all were told to stop.
+      if (isStopping) call.stop();
+    },
     remove(call) {
       calls.delete(call);
-      if (calls.size > 0) return;
-      for (const resolve of waiting) resolve();
-      waiting = [];
+      left();
     },
     empty,
     async stopAll(deadlineMs) {
+      isStopping = true;
       for (const call of [...calls]) call.stop();
       let timer: NodeJS.Timeout | undefined;
       const deadline = new Promise<void>((resolve) => {

@@ -31,7 +31,8 @@ export async function authenticateTrunk(
         status: 403,
         reason: 'Invalid credentials',
         cause: `username ${result.username} or its password is wrong`,
-        metric: 'bad-credentials',
+        metric: trunksOf(result.username).length === 0 ? 'unknown-user' : 'bad-credentials',
+        isHeard: result.isHeard,
       });
     case 'absent':
     case 'stale': {
@@ -40,7 +41,7 @@ export async function authenticateTrunk(
         status: 401,
         reason: stale ? 'nonce is no longer good' : 'authentication is needed',
         metric: stale ? 'stale-nonce' : 'challenged',
-        headers: { ...digest.challenge(realm, { stale }) },
+        headers: { ...digest.challenge(realm, { stale, source: request.source_address }) },
       });
     }
   }

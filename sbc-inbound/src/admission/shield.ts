@@ -54,6 +54,14 @@ export function shield(request: SipRequest, trusted: readonly Ipv4Network[]): St
   return { ok: true, value: invite };
 }
 
+/**
+ * Whether the transport proves that the sender hears us: anybody can write any address into a datagram. What a proxy of ours passes on proves nothing,
+ * since nobody knows how it came there.
+ */
+export function hearsUs(request: SipRequest, trusted: readonly Ipv4Network[]): boolean {
+  return request.protocol !== 'udp' && !inNetworks(trusted, plainAddress(request.source_address));
+}
+
 /** Where a request comes from. Only our own proxies may say that it was somewhere else: anybody can write a header. */
 export function sourceOf(request: SipRequest, trusted: readonly Ipv4Network[]): string {
   const sender = plainAddress(request.source_address);

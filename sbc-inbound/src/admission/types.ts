@@ -74,6 +74,8 @@ export interface Rejection {
   application?: Application;
   /** Reason phrase; that of the status when absent. */
   phrase?: string;
+  /** Whether the sender has proven that it hears us. */
+  isHeard?: boolean;
   /** More response headers. */
   headers?: Record<string, string>;
   /** What the account must hear of. */

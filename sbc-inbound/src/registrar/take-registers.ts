@@ -6,7 +6,7 @@ import { inNetworks } from '@ringwire/common/sip/networks.js';
 import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipHeaders, SipRequest } from '@ringwire/common/sip/stack.js';
 import { isIpv4, splitUri } from '@ringwire/common/sip/uri.js';
-import { isScanner, sourceOf } from '../admission/shield.js';
+import { hearsUs, isScanner, sourceOf } from '../admission/shield.js';
 import { authenticateUser, type UserContext } from '../users/authenticate-user.js';
 import type { QuietAlerts } from '../users/quiet-alerts.js';
 import type { User, UserRefusal } from '../users/types.js';
@@ -31,14 +31,17 @@ interface Answer {
   headers: SipHeaders;
   /** Short constant by which it is counted. */
   outcome: string;
+  /** Whether the sender has proven that it hears us. */
+  isHeard?: boolean;
 }
 
 const RETRY_AFTER_S = 5;
 
-const refuse = ({ status, reason, metric, headers = {} }: UserRefusal): Answer => ({
+const refuse = ({ status, reason, metric, headers = {}, isHeard = false }: UserRefusal): Answer => ({
   status,
   headers: { ...reasonHeader(reason), ...headers },
   outcome: metric,
+  isHeard,
 });
 
 /** Takes REGISTERs until the process ends (RFC 3261 §10.3). */
@@ -50,8 +53,9 @@ export function takeRegisters(options: RegistrarOptions): void {
     labelNames: ['outcome'],
   });
   edge.stack.register((request, response) => {
-    const source = sourceOf(request, edge.privateNetworks);
-    if (!shield.admits(source)) {
+    const source = sourceOf(request, edge.trustedProxies);
+    const isHeard = hearsUs(request, edge.trustedProxies);
+    if (!shield.admits(source, isHeard)) {
       respond(response, 403);
       return;
     }
@@ -69,9 +73,9 @@ export function takeRegisters(options: RegistrarOptions): void {
         edge.logger.error({ err, sipCallId: request.get('Call-ID') }, 'REGISTER was not handled');
         return { status: 500, headers: {}, outcome: 'error' };
       })
-      .then(({ status, phrase, headers, outcome }) => {
+      .then(({ status, phrase, headers, outcome, isHeard: hasAnswered = false }) => {
         if (status < 300) shield.succeeded(source);
-        else shield.offended(source, outcome);
+        else shield.offended(source, outcome, isHeard || hasAnswered);
         registers.inc({ outcome });
         respond(response, status, phrase, { headers });
       })
@@ -132,7 +136,7 @@ function askedSeconds({ contacts, expiresS }: ReadRegister, config: RegistrarCon
 /** Calls go where a Path says: only proxies of ours may name others than themselves, anybody else could have us call our own servers. */
 function isPathKnown({ path, flow }: ReadRegister, edge: Edge): boolean {
   const [first] = path;
-  if (first === undefined || inNetworks(edge.privateNetworks, flow.address)) return true;
+  if (first === undefined || inNetworks(edge.trustedProxies, flow.address)) return true;
   return splitUri(/<([^>]*)>/.exec(first)?.[1] ?? '')?.host === flow.address.toLowerCase();
 }
 

@@ -67,6 +67,7 @@ export async function authenticateUser(
   const hook = snapshot.registrationHookOf(account);
   const algorithms = hook && allowsMd5 ? { algorithms: HOOK_ALGORITHMS } : {};
   let refused: UserRefusal | undefined;
+  let isUnknown = false;
   const byHook =
     (asking: Webhook): Candidates<Who> =>
     async (credentials) => {
@@ -83,6 +84,7 @@ export async function authenticateUser(
     if (trunks.length > 0) return trunks;
     if (hook) return byHook(hook);
     const client = snapshot.findClient(account.accountSid, username);
+    isUnknown = client === undefined;
     return client ? [{ who: { user: userOf(account, realm, client) }, password: client.password }] : [];
   };
   const result = await digest.check<Who>(request, realm, candidatesOf, algorithms);
@@ -96,11 +98,14 @@ export async function authenticateUser(
     case 'wrong':
       return {
         ok: false,
-        refusal: refused ?? {
-          status: 403,
-          reason: 'Invalid credentials',
-          cause: `username ${result.username} or its password is wrong`,
-          metric: 'bad-credentials',
+        refusal: {
+          ...(refused ?? {
+            status: 403,
+            reason: 'Invalid credentials',
+            cause: `username ${result.username} or its password is wrong`,
+            metric: isUnknown ? 'unknown-user' : 'bad-credentials',
+          }),
+          isHeard: result.isHeard,
         },
       };
     case 'absent':
@@ -112,7 +117,7 @@ export async function authenticateUser(
           status: 401,
           reason: stale ? 'nonce is no longer good' : 'authentication is needed',
           metric: stale ? 'stale-nonce' : 'challenged',
-          headers: { ...digest.challenge(realm, { stale, ...algorithms }) },
+          headers: { ...digest.challenge(realm, { stale, source: request.source_address, ...algorithms }) },
         },
       };
     }

@@ -30,4 +30,6 @@ export interface UserRefusal {
   metric: string;
   headers?: Record<string, string>;
   alert?: Omit<Alert, 'accountSid' | 'serviceProviderSid'>;
+  /** Whether the sender has proven that it hears us. */
+  isHeard?: boolean;
 }

@@ -63,7 +63,8 @@ function request(
 }
 
 const passwords = (username: string) => (username === 'trunk' ? [{ password: 'secret', who: 'carrier' }] : []);
-const check = (digest: DigestServer, sent: ReturnType<typeof request>) => digest.check(sent, REALM, passwords);
+const check = (digest: DigestServer, sent: ReturnType<typeof request> & { source_address?: string }) =>
+  digest.check(sent, REALM, passwords);
 
 t.test('responses are those of RFC 7616 §3.9.1', async (t) => {
   const example = {
@@ -114,7 +115,7 @@ t.test('a challenge asks for SHA-256 and MD5 in headers of their own, and either
   const challenge = digest.challenge(REALM)['WWW-Authenticate'] ?? '';
   t.match(
     challenge,
-    /^Digest realm="one.example.com", nonce="[\w-]{40}", algorithm=SHA-256, qop="auth"\r\nWWW-Authenticate: Digest .*algorithm=MD5, qop="auth"$/,
+    /^Digest realm="one.example.com", nonce="[\w-]{46}", algorithm=SHA-256, qop="auth"\r\nWWW-Authenticate: Digest .*algorithm=MD5, qop="auth"$/,
   );
   for (const algorithm of ['SHA-256', 'MD5'] as const) {
     const sent = request(nonceOf(digest), { algorithm });
@@ -124,17 +125,37 @@ t.test('a challenge asks for SHA-256 and MD5 in headers of their own, and either
   t.same(await check(modern, request(nonceOf(modern), { algorithm: 'MD5' })), { kind: 'absent' });
 });
 
+t.test(
+  'a nonce that comes back from where it was sent to proves that the sender hears us; from elsewhere it does not',
+  async (t) => {
+    const { digest } = await startEdge(t);
+    const source = '192.0.2.1';
+    const header = digest.challenge(REALM, { source })['WWW-Authenticate'] ?? '';
+    const nonce = /nonce="([^"]+)"/.exec(header)?.[1] ?? '';
+    const guess = request(nonce, { password: 'guess' });
+    t.match(await check(digest, { ...guess, source_address: source }), { kind: 'wrong', isHeard: true });
+    t.match(await check(digest, { ...guess, source_address: '192.0.2.2' }), { kind: 'wrong', isHeard: false });
+    t.match(await check(digest, { ...request(nonce), source_address: '192.0.2.2' }), { kind: 'proven' });
+  },
+);
+
 t.test('wrong names, passwords, realms and URIs prove nothing', async (t) => {
   const { digest } = await startEdge(t);
   const nonce = nonceOf(digest);
-  t.same(await check(digest, request(nonce, { password: 'guess' })), { kind: 'wrong', username: 'trunk' });
+  t.same(await check(digest, request(nonce, { password: 'guess' })), {
+    kind: 'wrong',
+    username: 'trunk',
+    isHeard: false,
+  });
   t.same(await check(digest, request(nonce, { username: 'nobody', password: '' })), {
     kind: 'wrong',
     username: 'nobody',
+    isHeard: false,
   });
   t.same(await check(digest, request(nonce, { requestUri: `sip:19005550000@${REALM}` })), {
     kind: 'wrong',
     username: 'trunk',
+    isHeard: false,
   });
   t.match(await check(digest, request(nonce, { requestUri: 'sip:15551234567@192.0.2.1' })), { kind: 'proven' });
   t.same(await check(digest, request(nonce, { realm: 'two.example.com' })), { kind: 'absent' });

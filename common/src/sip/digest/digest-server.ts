@@ -35,10 +35,16 @@ export type DigestResult<T> =
   | { kind: 'absent' }
   /** The password fits, the nonce is too old, unknown, or was used like this before: `stale=true`. */
   | { kind: 'stale'; username: string; isReplay: boolean }
-  | { kind: 'wrong'; username: string };
+  /** `isHeard`: the nonce was sent to where the request comes from, so that its sender hears us. */
+  | { kind: 'wrong'; username: string; isHeard: boolean };
 
 /** A request as far as digest authentication looks at it. */
-export type AuthenticatedRequest = Pick<SipMessageView, 'get'> & { method: string; uri: string };
+export type AuthenticatedRequest = Pick<SipMessageView, 'get'> & {
+  method: string;
+  uri: string;
+  /** Where it comes from; absent: nobody can tell whether the sender hears us. */
+  source_address?: string;
+};
 
 /** Authenticates requests by digest (RFC 3261 §22, RFC 7616, RFC 8760), for trunks and for users. */
 export interface DigestServer {
@@ -53,7 +59,7 @@ export interface DigestServer {
     options?: DigestOptions,
   ): Promise<DigestResult<T>>;
   /** The headers of a 401. */
-  challenge(realm: string, options?: DigestOptions & { stale?: boolean }): SipHeaders;
+  challenge(realm: string, options?: DigestOptions & { stale?: boolean; source?: string }): SipHeaders;
   /** Resolves when the shared secret has been asked for. */
   readonly ready: Promise<void>;
   close(): void;
@@ -104,6 +110,8 @@ export function digestServer(options: {
       const { username, nonce, nc } = credentials;
       // Before the password: what answers no challenge of ours tells nothing of who sent it, and may come under any address.
       if (made.judge(nonce, credentials.realm) !== 'fresh') return { kind: 'stale', username, isReplay: false };
+      const { source_address: source } = request;
+      const isHeard = source !== undefined && made.isFor(nonce, source);
       const candidates = await candidatesOf(username);
       const use = async (): Promise<DigestResult<never> | null> => {
         const count = Number.parseInt(nc, 16);
@@ -111,24 +119,24 @@ export function digestServer(options: {
         return (await counts.use(nonce, count)) ? null : { kind: 'stale', username, isReplay: true };
       };
       if (typeof candidates === 'function') {
-        if (!isForRequest(credentials, request)) return { kind: 'wrong', username };
+        if (!isForRequest(credentials, request)) return { kind: 'wrong', username, isHeard };
         const used = await use();
         if (used) return used;
         const who = await candidates(credentials);
-        return who === null ? { kind: 'wrong', username } : { kind: 'proven', username, who: [who] };
+        return who === null ? { kind: 'wrong', username, isHeard } : { kind: 'proven', username, who: [who] };
       }
       const fits = (password: string): boolean =>
         isSame(digestResponse({ ...credentials, method: request.method, password }), credentials.response);
       // A name that nobody has must take as long as a wrong password.
       if (candidates.length === 0) fits('');
       const proven = candidates.filter(({ password }) => fits(password));
-      if (proven.length === 0 || !isForRequest(credentials, request)) return { kind: 'wrong', username };
+      if (proven.length === 0 || !isForRequest(credentials, request)) return { kind: 'wrong', username, isHeard };
       const used = await use();
       if (used) return used;
       return { kind: 'proven', username, who: proven.map(({ who }) => who) };
     },
-    challenge(realm, { stale = false, algorithms = options.algorithms } = {}) {
-      const nonce = made.make(realm);
+    challenge(realm, { stale = false, source, algorithms = options.algorithms } = {}) {
+      const nonce = made.make(realm, source);
       const challenges = algorithms.map(
         (algorithm) =>
           `Digest realm=${quote(realm)}, nonce="${nonce}", algorithm=${algorithm}, qop="auth"${stale ? ', stale=true' : ''}`,
