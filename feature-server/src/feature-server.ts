@@ -243,7 +243,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     async drain() {
       isDraining = true;
       tell();
-      await live.idle();
+      await Promise.all([live.idle(), messages.drain()]);
     },
     async close() {
       isDraining = true;

@@ -53,6 +53,9 @@ export const messageVars = {
     default: false,
     doc: 'whether HTTP gateways of carriers may have private and loopback addresses',
   }),
+  MESSAGE_CA_FILE: optionalText({
+    doc: 'PEM file of authorities for the TLS of carriers with messaging, beside those of the web',
+  }),
   API_BASE_URL: optionalText({ doc: 'public URL of the API: base of the URLs that vendors report deliveries to' }),
 };
 

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import {
+  ConfigError,
   type FraudGuard,
   fraudGuard,
   type OutboundRoutes,
@@ -22,6 +24,16 @@ import { gatewayMetrics } from './gateway-metrics.js';
 import { startMessaging } from './messages/messaging.js';
 import { takeOutboundCalls } from './outbound-calls.js';
 import { openTrunks, type Trunks } from './trunks/trunks.js';
+
+/** The text of `MESSAGE_CA_FILE`. @throws ConfigError */
+function readAuthorities(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    const value = JSON.stringify(path);
+    throw new ConfigError([{ variable: 'MESSAGE_CA_FILE', value, expected: 'a file that can be read' }]);
+  }
+}
 
 /** A running sbc-outbound. */
 export interface SbcOutbound {
@@ -68,6 +80,7 @@ export async function openSbcOutbound(
   const messaging = startMessaging({
     ...edge,
     allowPrivate: messages.MESSAGE_ALLOW_PRIVATE,
+    ...(messages.MESSAGE_CA_FILE !== undefined && { ca: readAuthorities(messages.MESSAGE_CA_FILE) }),
     retryForMs: messages.MESSAGE_RETRY_MINUTES * 60_000,
     ...(messages.API_BASE_URL !== undefined && { callbackBase: messages.API_BASE_URL }),
   });

@@ -1,10 +1,12 @@
 import type { PutOutcome, WorkQueue } from '../redis/work-queue.js';
-import type { ApplicationNotice } from './types.js';
+import type { ApplicationNotice, MessageOwnerSids } from './types.js';
 
 /** A message that a carrier, or a user, brought. */
 export interface IncomingMessage {
   messageSid: string;
-  voipCarrierSid: string;
+  /** Null: a user of the account sends it; then `owner` says which. */
+  voipCarrierSid: string | null;
+  owner?: MessageOwnerSids;
   from: string;
   to: string;
   text: string;
@@ -19,8 +21,8 @@ const plain = (address: string): string => address.trim().replace(/^\+/, '').sli
  * `queued` or `known`. Rejects while Redis is away.
  */
 export function takeInbound(queue: WorkQueue<ApplicationNotice>, message: IncomingMessage): Promise<PutOutcome> {
-  const { messageSid, voipCarrierSid } = message;
-  return queue.put(messageSid, voipCarrierSid, {
+  const { messageSid, voipCarrierSid, owner } = message;
+  return queue.put(messageSid, voipCarrierSid ?? owner?.accountSid ?? '', {
     ...message,
     kind: 'inbound',
     from: plain(message.from),

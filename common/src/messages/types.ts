@@ -78,12 +78,21 @@ export interface MessageReceipt {
   detail: string;
 }
 
+/** The account and application that a message is for. */
+export interface MessageOwnerSids {
+  accountSid: string;
+  applicationSid: string;
+}
+
 /** What the feature servers are given to tell applications. */
 export type ApplicationNotice =
   | {
       kind: 'inbound';
       messageSid: string;
-      voipCarrierSid: string;
+      /** Null: a user of the account sends it. */
+      voipCarrierSid: string | null;
+      /** Whose it is, where that is known already; absent: it is found by number and carrier. */
+      owner?: MessageOwnerSids;
       from: string;
       to: string;
       text: string;

@@ -1,4 +1,11 @@
-import type { Account, Application, PhoneNumber, ProvisioningSnapshot, VoipCarrier } from '@ringwire/common';
+import type {
+  Account,
+  Application,
+  MessageOwnerSids,
+  PhoneNumber,
+  ProvisioningSnapshot,
+  VoipCarrier,
+} from '@ringwire/common';
 
 /** Whose message it is, as far as that is known. */
 export interface MessageOwner {
@@ -17,12 +24,15 @@ function numberOf(snapshot: ProvisioningSnapshot, carrierSid: string, to: string
   return pattern?.accountSid ? pattern : undefined;
 }
 
-/** Finds the account and application that a message of a carrier is for: those of its number, else those of the carrier. */
-export function findMessageOwner(snapshot: ProvisioningSnapshot, carrierSid: string, to: string): MessageOwner {
-  const carrier = snapshot.carriersBySid.get(carrierSid);
-  const number = numberOf(snapshot, carrierSid, to);
-  const account = snapshot.accountsBySid.get(number?.accountSid ?? carrier?.accountSid ?? '');
-  const application = snapshot.applicationsBySid.get(number?.applicationSid ?? carrier?.applicationSid ?? '');
+/** Finds the account and application that a message is for: those that it names, else those of its number, else those of the carrier. */
+export function findMessageOwner(
+  snapshot: ProvisioningSnapshot,
+  { voipCarrierSid, to, owner }: { voipCarrierSid: string | null; to: string; owner?: MessageOwnerSids },
+): MessageOwner {
+  const carrier = snapshot.carriersBySid.get(voipCarrierSid ?? '');
+  const found = owner ?? (voipCarrierSid === null ? undefined : numberOf(snapshot, voipCarrierSid, to));
+  const account = snapshot.accountsBySid.get(found?.accountSid ?? carrier?.accountSid ?? '');
+  const application = snapshot.applicationsBySid.get(found?.applicationSid ?? carrier?.applicationSid ?? '');
   const trouble =
     account === undefined
       ? `number ${to} belongs to no account`

@@ -53,6 +53,9 @@ export interface MessageIntakeOptions {
 
 /** Takes messages for applications, until it is closed. */
 export interface MessageIntake {
+  /** Takes no more; resolves when those in hand are told and their verbs are done, or after half a minute. */
+  drain(): Promise<void>;
+  /** Stops what is in hand too: it comes to another feature server. */
   close(): Promise<void>;
 }
 
@@ -62,6 +65,7 @@ const PER_ACCOUNT = 10;
 const CROWDED_MS = 500;
 /** Longer than a hook with its quick retries takes. */
 const LEASE_MS = 120_000;
+const DRAIN_MS = 30_000;
 const RETRY_DELAYS_MS = [5_000, 30_000, 120_000, 600_000];
 
 const isWorthAnotherTry = (err: unknown): boolean =>
@@ -83,6 +87,7 @@ export function startMessageIntake(options: MessageIntakeOptions): MessageIntake
     handle: (taken) => intake.handle(taken),
   });
   return {
+    drain: () => worker.close(DRAIN_MS),
     async close() {
       intake.stop();
       await worker.close();
@@ -112,8 +117,8 @@ class Intake {
       case 'parts':
         return this.#joinParts(id, item);
       case 'inbound': {
-        const owner = findMessageOwner(this.options.snapshot(), item.voipCarrierSid, item.to);
-        const key = owner.account?.accountSid ?? item.voipCarrierSid;
+        const owner = findMessageOwner(this.options.snapshot(), item);
+        const key = owner.account?.accountSid ?? item.voipCarrierSid ?? '';
         return this.#inTurn(key, id, item, () => this.#inbound(id, item, owner));
       }
       case 'status':

@@ -6,6 +6,8 @@ import { type AddressGuard, PrivateAddressError } from '@ringwire/common/http/ad
 /** How patient we are. */
 export interface HttpSubmitOptions {
   guard: AddressGuard;
+  /** Authorities (PEM), instead of those that Node brings. */
+  ca?: readonly string[];
   /** From the first step to the last octet of the answer. @defaultValue 15,000 */
   timeoutMs?: number;
 }
@@ -32,7 +34,7 @@ async function bodyOf(response: IncomingMessage): Promise<string> {
 export async function submitOverHttp(
   { url, headers, body }: VendorRequest,
   readAnswer: (status: number, body: string) => SubmitResult,
-  { guard, timeoutMs = TIMEOUT_MS }: HttpSubmitOptions,
+  { guard, ca, timeoutMs = TIMEOUT_MS }: HttpSubmitOptions,
 ): Promise<SubmitResult> {
   const target = new URL(url);
   const isTls = target.protocol === 'https:';
@@ -50,6 +52,7 @@ export async function submitOverHttp(
           agent: false,
           lookup: guard.lookup,
           signal,
+          ...(ca && { ca: [...ca] }),
         },
         resolve,
       );

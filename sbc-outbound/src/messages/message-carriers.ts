@@ -25,6 +25,8 @@ export interface MessageCarriersOptions {
   logger: Logger;
   metrics: Metrics;
   timings?: Partial<SmppTimings>;
+  /** Authorities (PEM) of gateways with TLS, instead of those that Node brings. */
+  ca?: readonly string[];
 }
 
 interface Link {
@@ -131,12 +133,13 @@ export class MessageCarriers {
   }
 
   #open(gateway: SmppGateway, login: SmppLogin, settings: string): Link {
-    const { logger, receive, timings } = this.#options;
+    const { logger, receive, timings, ca } = this.#options;
     const link = new SmppLink({
       gateway,
       login,
       logger,
       ...(timings && { timings }),
+      ...(ca && { ca }),
       onDeliver: (pdu) => receive(gateway, pdu),
     });
     const { voipCarrierSid: carrierSid, isPrimary, outbound: canSend } = gateway;

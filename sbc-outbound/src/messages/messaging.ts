@@ -1,3 +1,4 @@
+import { rootCertificates } from 'node:tls';
 import {
   applicationQueue,
   type ClosableEventSink,
@@ -23,6 +24,8 @@ export interface MessagingOptions {
   metrics: Metrics;
   /** Whether vendors' base URLs may be private addresses. */
   allowPrivate: boolean;
+  /** Authorities (PEM) for carriers' TLS, beside those that Node brings. */
+  ca?: string;
   retryForMs: number;
   callbackBase?: string;
   backoffMs?: number;
@@ -43,12 +46,14 @@ const CONCURRENCY = 200;
 export function startMessaging(options: MessagingOptions): Messaging {
   const { redis, sink, provisioning, logger, metrics } = options;
   const receive = createReceiver({ redis, queue: applicationQueue(redis), sink, logger, metrics });
+  const ca = options.ca === undefined ? undefined : [...rootCertificates, options.ca];
   const carriers = new MessageCarriers({
     snapshot: () => provisioning.snapshot(),
     receive,
     logger,
     metrics,
     ...(options.timings && { timings: options.timings }),
+    ...(ca && { ca }),
   });
   let isClosed = false;
   provisioning.onChange(() => {
@@ -64,6 +69,7 @@ export function startMessaging(options: MessagingOptions): Messaging {
     metrics,
     guard: new AddressGuard({ allowPrivate: options.allowPrivate }),
     retryForMs: options.retryForMs,
+    ...(ca && { ca }),
     ...(options.backoffMs !== undefined && { backoffMs: options.backoffMs }),
     ...(options.callbackBase !== undefined && { callbackBase: options.callbackBase }),
   });

@@ -26,6 +26,8 @@ export interface MessageSenderOptions {
   logger: Logger;
   metrics: Metrics;
   guard: AddressGuard;
+  /** Authorities (PEM) of HTTPS gateways, instead of those that Node brings. */
+  ca?: readonly string[];
   /** After this long without a carrier that accepts it, a message has failed. */
   retryForMs: number;
   /** Before the second round over the carriers; doubled up to a minute. @defaultValue 1,000 */
@@ -85,7 +87,12 @@ export class MessageSender {
     if (verdict.kind === 'again') {
       const { createdAt } = item.message;
       if (Date.now() - createdAt < this.#options.retryForMs) return this.#postpone(id, state.item, verdict.detail);
-      return this.#finish(id, state.item, { kind: 'failed', reason: 'expired', detail: verdict.detail });
+      return this.#finish(id, state.item, {
+        kind: 'failed',
+        reason: 'expired',
+        detail: verdict.detail,
+        ...this.#whoTook(state.item),
+      });
     }
     await this.#finish(id, state.item, verdict);
   }
@@ -166,19 +173,19 @@ export class MessageSender {
 
   #submitOverHttp({ message }: OutboundItem, { carrier, http }: MessageCarrier): Promise<SubmitResult> {
     if (http === null) throw new TypeError('the carrier is not reached over HTTP');
-    const { guard, callbackBase } = this.#options;
+    const { guard, ca, callbackBase } = this.#options;
     const vendor = MESSAGE_VENDORS[http.vendor];
     const callbackUrl =
       callbackBase === undefined
         ? undefined
         : `${callbackBase.replace(/\/+$/, '')}/v1/messaging/${carrier.voipCarrierSid}/${http.inboundToken}`;
     const request = vendor.request(message, http, callbackUrl);
-    return submitOverHttp(request, (status, body) => vendor.readAnswer(status, body), { guard });
+    return submitOverHttp(request, (status, body) => vendor.readAnswer(status, body), { guard, ...(ca && { ca }) });
   }
 
-  /** The carrier of an interrupted attempt. */
+  /** The carrier of an interrupted attempt, or of one that has taken some parts. */
   #whoTook(item: OutboundItem): { by?: MessageCarrier; carrierMessageIds: readonly string[] } {
-    const sid = item.trying?.voipCarrierSid;
+    const sid = item.trying?.voipCarrierSid ?? item.progress?.voipCarrierSid;
     const by = this.#options.carriers.carriersFor(item.message).find(({ carrier }) => carrier.voipCarrierSid === sid);
     return { ...(by && { by }), carrierMessageIds: item.progress?.carrierMessageIds ?? [] };
   }

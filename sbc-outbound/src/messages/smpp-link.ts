@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Logger, SmppGateway, SmppLogin, SubmitResult } from '@ringwire/common';
 import smpp, { type PDU, type PduFields, type Session } from './smpp-library.js';
@@ -36,6 +36,8 @@ export interface SmppLinkOptions {
   login: SmppLogin;
   logger: Logger;
   timings?: Partial<SmppTimings>;
+  /** Authorities (PEM), instead of those that Node brings. */
+  ca?: readonly string[];
   /** Takes what the carrier delivers; the carrier is answered when it resolves. */
   onDeliver: (pdu: PDU) => Promise<DeliverAnswer>;
   onChange?: (isBound: boolean) => void;
@@ -159,10 +161,15 @@ export class SmppLink {
   }
 
   #connect(): void {
-    const { gateway } = this.#options;
+    const { gateway, ca } = this.#options;
     const { address: host, port } = gateway;
     const socket: Socket = gateway.useTls
-      ? connectTls({ host, port, ...(/[a-z]/i.test(host) && !host.includes(':') && { servername: host }) })
+      ? connectTls({
+          host,
+          port,
+          ...(isIP(host) === 0 && { servername: host }),
+          ...(ca && { ca: [...ca] }),
+        })
       : connectTcp({ host, port });
     // One listener for each message without answer.
     socket.setMaxListeners(0);

@@ -45,7 +45,7 @@ declare module 'smpp' {
   export interface Server extends NetServer {
     readonly sessions: Session[];
   }
-  export function createServer(onSession: (session: Session) => void): Server;
+  export function createServer(tls: { key?: string; cert?: string }, onSession: (session: Session) => void): Server;
 
   interface FieldDefinition {
     filter?: unknown;

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { DEFAULT_OUTBOUND_RULES, outboundQueue, readUserData } from '@ringwire/common';
 import { decodeGsm7 } from '@ringwire/common/messages/gsm7.js';
+import { makeStirAuthority } from '@ringwire/common/testing/stir-authority.js';
 import { until } from '@ringwire/common/testing/until.js';
 import { test } from 'tap';
 import { startMessagingRig } from '../testing/messaging-rig.js';
@@ -45,7 +46,7 @@ test('messages over SMPP', async (t) => {
       password: 'secret',
       interface_version: 0x34,
     });
-    t.equal(await rig.queue.size(), 0);
+    await until('nothing is left in the queue', async () => (await rig.queue.size()) === 0);
   });
 
   await t.test('a long text with emoji goes out in parts that name each other', async (t) => {
@@ -237,6 +238,17 @@ test('messages over SMPP', async (t) => {
     t.equal(gateway.binds.length, 1);
     gateway.answersEnquiries = false;
     await until('it is bound anew', () => gateway.binds.length >= 2);
+  });
+
+  await t.test('a gateway with TLS must prove who it is', async (t) => {
+    const authority = makeStirAuthority(t);
+    const gateway = await startSmppCarrier(t, 0, authority.webServer());
+    const carriers = [{ smpp: [{ port: gateway.port, useTls: true }] }];
+    const { messaging } = await rig.start(t, carriers);
+    await until('its certificate is refused', () => /certificate/.test(messaging.carriers.linkOf('c1')?.trouble ?? ''));
+    await messaging.close();
+    await rig.start(t, carriers, { ca: authority.rootPem });
+    t.match(await rig.outcome(await rig.submit()), { status: 'sent' });
   });
 
   await t.test('links follow what is provisioned', async (t) => {

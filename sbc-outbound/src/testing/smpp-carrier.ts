@@ -35,11 +35,15 @@ export const acceptAll = (): OnSubmit => {
   return () => ({ message_id: `id-${++count}` });
 };
 
-/** Starts a gateway on a free port of 127.0.0.1, or on a given one. */
-export async function startSmppCarrier(t: Teardown, port = 0): Promise<SmppCarrier> {
+/** Starts a gateway on a free port of 127.0.0.1, or on a given one; with a key and a certificate over TLS. */
+export async function startSmppCarrier(
+  t: Teardown,
+  port = 0,
+  tls: { key?: string; cert?: string } = {},
+): Promise<SmppCarrier> {
   let enquiries = 0;
   const all = new Set<Session>();
-  const server = smpp.createServer((session) => {
+  const server = smpp.createServer(tls, (session) => {
     all.add(session);
     session.on('error', () => session.destroy());
     session.on('close', () => {
