@@ -1,5 +1,5 @@
 import { SAMPLE_RATE_HZ } from '@ringwire/rtp';
-import type { Playlists } from '../files/playlists.js';
+import type { BegunList, Playlists } from '../files/playlists.js';
 import type { PlayItem, PlayOutcome } from '../media/protocol.js';
 import type { Channel } from './channel.js';
 import type { Stoppable } from './execute-queue.js';
@@ -60,13 +60,13 @@ export async function playList(
   const aborter = new AbortController();
   execution.stop = () => aborter.abort();
   const removeEnd = channel.onEnd(() => aborter.abort());
-  let items: PlayItem[] = [];
+  let list: BegunList = { items: [], late: new Map() };
   try {
-    items = await playlists.resolve(argument, channel.getVariable('playback_delimiter'), aborter.signal);
+    list = await playlists.begin(argument, channel.getVariable('playback_delimiter'), aborter.signal);
     if (aborter.signal.aborted || channel.isEnded) return finishPlay(channel, { outcome: 'break', samples: 0 }, 0);
-    return await playItems(playlists, channel, items, execution, { onStarted });
+    return await playItems(playlists, channel, list, execution, { onStarted });
   } finally {
-    playlists.release(items);
+    playlists.end(list);
     removeEnd();
     execution.stop = undefined;
     execution.skip = undefined;
@@ -93,7 +93,7 @@ export async function playQuietly(
 ): Promise<void> {
   const removeEnd = channel.onEnd(() => execution.stop?.());
   try {
-    await playItems(playlists, channel, [item], execution, { quietly: true });
+    await playItems(playlists, channel, { items: [item], late: new Map() }, execution, { quietly: true });
   } finally {
     removeEnd();
     execution.stop = undefined;
@@ -103,13 +103,19 @@ export async function playQuietly(
 function playItems(
   playlists: Playlists,
   channel: Channel,
-  items: PlayItem[],
+  { items, late }: BegunList,
   execution: Stoppable,
   { quietly = false, onStarted }: { quietly?: boolean; onStarted?: (() => void) | undefined },
 ): Promise<PlayResult> {
   const timeoutMs = quietly ? 0 : Number(channel.getVariable('playback_timeout_sec') ?? 0) * 1000 || 0;
   playlists.counters.playsStarted++;
   const play = channel.leg.play(items, timeoutMs);
+  let isOver = false;
+  for (const [number, item] of late) {
+    void item.then((found) => {
+      if (!isOver) channel.leg.supplyItem(play, number, found);
+    });
+  }
   execution.stop = () => channel.leg.stopPlay(play);
   if (items.length > 1) execution.skip = () => channel.leg.breakItem(play);
   if (execution.breakPending) channel.leg.breakItem(play);
@@ -120,6 +126,7 @@ function playItems(
       if (report.type === 'closed') {
         // The leg is gone without an end of the list: its thread died.
         removeReports();
+        isOver = true;
         resolve(finishPlay(channel, { outcome: 'break', samples: 0 }, 0));
         return;
       }
@@ -146,6 +153,7 @@ function playItems(
       }
       if (report.type !== 'playEnded') return;
       removeReports();
+      isOver = true;
       const { outcome, samples } = report;
       if (outcome === 'missing') playlists.counters.playsNotFound++;
       if (!quietly) finishPlay(channel, { outcome, samples }, report.lastOffsetFrames);

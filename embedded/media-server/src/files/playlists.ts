@@ -10,6 +10,16 @@ const MAX_ITEMS = 256;
 /** Bytes read of a file of tones. */
 const MAX_TONE_FILE_BYTES = 64 * 1024;
 
+/** A list whose beginning is there. */
+export interface BegunList {
+  items: PlayItem[];
+  /** What is still being fetched, by the number of its `pending` item. */
+  late: ReadonlyMap<number, Promise<PlayItem>>;
+}
+
+/** Schemes of what is fetched before it is played. */
+const REMOTE = /^(?:https?|http_cache|shouts?):\/\//i;
+
 /** Options of {@link Playlists}. */
 export interface PlaylistOptions {
   /** Where relative paths begin. */
@@ -46,10 +56,37 @@ export class Playlists {
    * Resolves a list; what is remote has been fetched then, and stays until {@link release}. Never rejects: what cannot be had becomes a `missing`
    * item.
    */
-  async resolve(text: string, delimiter: string | undefined, signal: AbortSignal): Promise<PlayItem[]> {
-    if (signal.aborted) return [];
+  resolve(text: string, delimiter: string | undefined, signal: AbortSignal): Promise<PlayItem[]> {
+    return this.#unlessAborted(signal, () =>
+      Promise.all(split(text.trim(), delimiter).map((name) => this.resolveOne(name))),
+    );
+  }
+
+  /**
+   * As {@link resolve}, but of what is remote only the first waits until it has been fetched: the others may take as long as what stands before
+   * them plays. To be given back with {@link end}.
+   */
+  async begin(text: string, delimiter: string | undefined, signal: AbortSignal): Promise<BegunList> {
+    const late = new Map<number, Promise<PlayItem>>();
     const names = split(text.trim(), delimiter);
-    const items = Promise.all(names.map((name) => this.resolveOne(name)));
+    const items = await this.#unlessAborted(signal, () =>
+      Promise.all(names.map((name, index) => this.#beginOne(name, index === 0, late))),
+    );
+    if (!signal.aborted) return { items, late };
+    this.end({ items: [], late });
+    return { items: [], late: new Map() };
+  }
+
+  /** Gives back what {@link begin} began, what still comes of it included. To be called once. */
+  end({ items, late }: BegunList): void {
+    this.release(items);
+    for (const item of late.values()) void item.then((found) => this.release([found]));
+  }
+
+  /** Resolves with what comes of it, or when it is aborted with nothing; what comes later is released then. */
+  async #unlessAborted(signal: AbortSignal, resolveItems: () => Promise<PlayItem[]>): Promise<PlayItem[]> {
+    if (signal.aborted) return [];
+    const items = resolveItems();
     let abort = (): void => undefined;
     const aborted = new Promise<PlayItem[]>((resolve) => {
       abort = () => resolve([]);
@@ -82,6 +119,20 @@ export class Playlists {
     } catch (error) {
       return { kind: 'missing', name, problem: error instanceof Error ? error.message : String(error) };
     }
+  }
+
+  /** Resolves one name, or leaves it for later if it is remote and does not come first. */
+  async #beginOne(name: string, isFirst: boolean, late: Map<number, Promise<PlayItem>>): Promise<PlayItem> {
+    const { parameters, rest } = splitParameters(name);
+    const [, parts] = /^file_string:\/\/(.*)$/is.exec(rest) ?? [];
+    if (parts !== undefined) {
+      const items = split(parts, '!').map((part, index) => this.#beginOne(part, isFirst && index === 0, late));
+      return { kind: 'list', name, items: await Promise.all(items), ...(parameters.length > 0 && { parameters }) };
+    }
+    if (isFirst || !REMOTE.test(rest)) return this.resolveOne(name);
+    const number = late.size;
+    late.set(number, this.resolveOne(name));
+    return { kind: 'pending', name: splitStart(name).path, number, ...(parameters.length > 0 && { parameters }) };
   }
 
   async #resolveBare(name: string, bare: string, parameters: PlayParameters): Promise<PlayItem> {

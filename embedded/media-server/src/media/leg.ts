@@ -95,6 +95,9 @@ export class Leg {
       case 'play':
         this.#play(command);
         break;
+      case 'supplyItem':
+        this.#players.supply(command.play, command.number, command.item);
+        break;
       case 'stopPlay':
         this.#players.stop(command.play);
         break;

@@ -109,6 +109,11 @@ export class MediaLeg {
     this.#post({ type: 'stopPlay', leg: this.id, play });
   }
 
+  /** Gives a list what was still being fetched when it began. */
+  supplyItem(play: number, number: number, item: PlayItem): void {
+    this.#post({ type: 'supplyItem', leg: this.id, play, number, item });
+  }
+
   /** Breaks what a list plays now; the list goes on. */
   breakItem(play: number): void {
     this.#post({ type: 'breakItem', leg: this.id, play });

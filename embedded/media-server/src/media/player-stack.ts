@@ -1,6 +1,6 @@
 import { FrameConverter, frameSamples, type LegRate } from '@ringwire/rtp';
 import type { Player } from './player.js';
-import type { PlayControl } from './protocol.js';
+import type { PlayControl, PlayItem } from './protocol.js';
 
 /** A player and, when the leg's rate has changed since it began, what converts its audio. */
 interface Layer {
@@ -27,6 +27,11 @@ export class PlayerStack {
   push(player: Player): void {
     const { rateHz } = player;
     this.#layers.push({ player, converter: new FrameConverter(rateHz, rateHz), frame: new Int16Array(0) });
+  }
+
+  /** Gives a list what was still being fetched when it began; nothing when it has ended. */
+  supply(play: number, number: number, item: PlayItem): void {
+    this.#layers.find(({ player }) => player.play === play)?.player.supply(number, item);
   }
 
   /** Ends one list. */

@@ -1,7 +1,7 @@
 import type { LegRate } from '@ringwire/rtp';
 import type { ClipCache } from './audio-clip.js';
 import type { LegReport, PlayControl, PlayItem, PlayOutcome } from './protocol.js';
-import { type AudioSource, openSource, problemText } from './sources.js';
+import { type AudioSource, isLate, openSource, problemText } from './sources.js';
 
 /** Rate in which lengths are reported, whatever the leg's. */
 const REPORT_RATE_HZ = 8000;
@@ -15,6 +15,7 @@ type Opened = { source: AudioSource } | { problem: string } | undefined;
 
 /**
  * Plays a list of items on one leg, at the rate that the leg has at its start, without a gap between them: all are opened at once, the first starts as soon as it is there.
+ * What is still being fetched is opened when it is supplied; its turn is waited for.
  * Reports each item's start and end and the end of the whole. Pause, volume and speed hold for the item that plays.
  */
 export class Player {
@@ -25,6 +26,8 @@ export class Player {
   readonly #leg: number;
   readonly #items: PlayItem[];
   readonly #opened: Opened[];
+  /** Who waits for what is still being fetched, by its number. */
+  readonly #late = new Map<number, (item: PlayItem) => void>();
   readonly #report: (report: LegReport) => void;
   readonly #limitSamples: number;
   #index = 0;
@@ -116,6 +119,12 @@ export class Player {
     }
   }
 
+  /** Gives it what was still being fetched when it began. */
+  supply(number: number, item: PlayItem): void {
+    this.#late.get(number)?.(item);
+    this.#late.delete(number);
+  }
+
   /** Breaks the item that plays, or else the next one; the list goes on. */
   breakItem(): void {
     if (this.#current) this.#endItem('break');
@@ -136,8 +145,10 @@ export class Player {
 
   async #open(index: number, clips: ClipCache): Promise<void> {
     const onProblem = (name: string, problem: string): void => this.#tellProblem(name, problem);
+    const supplied = (number: number): Promise<PlayItem> => new Promise((resolve) => this.#late.set(number, resolve));
     try {
-      this.#opened[index] = { source: await openSource(this.#items[index]!, clips, this.rateHz, onProblem) };
+      const source = await openSource(this.#items[index]!, clips, this.rateHz, onProblem, supplied);
+      this.#opened[index] = { source };
     } catch (error) {
       this.#opened[index] = { problem: problemText(error) };
     }
@@ -151,7 +162,14 @@ export class Player {
       return false;
     }
     const opened = this.#opened[this.#index];
-    if (!opened) return false;
+    if (!opened) {
+      if (!this.#breakNext || !isLate(this.#items[this.#index]!)) return false;
+      // Nobody waits for what is broken anyway.
+      this.#breakNext = false;
+      this.#last = 'break';
+      this.#index++;
+      return true;
+    }
     if ('problem' in opened) {
       this.#tellProblem(this.#items[this.#index]!.name, opened.problem);
       this.#last = 'missing';

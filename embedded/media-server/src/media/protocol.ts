@@ -2,7 +2,7 @@ import type { CodecId, Direction, ReportBlock, RtcpTerms, SenderInfo, SrtpAgreem
 import type { AttachmentEvent, AttachmentMessage, AttachmentSpec } from './attachments/registry.js';
 import type { RoomCommand, RoomEvent, RoomSpec } from './rooms/room-protocol.js';
 
-/** One thing to play, ready for the media thread: everything remote has been fetched to a file before. */
+/** One thing to play, ready for the media thread: what is remote has been fetched to a file, or is `pending`. */
 export type PlayItem =
   | FileItem
   | SilenceItem
@@ -10,6 +10,8 @@ export type PlayItem =
   | { kind: 'tone'; name: string; script: string; loops: number; parameters?: PlayParameters }
   /** Several as one, `file_string://a!b`: what of it cannot be played is left out. */
   | { kind: 'list'; name: string; items: PlayItem[]; parameters?: PlayParameters }
+  /** Is being fetched while what stands before it plays: `supplyItem` with its number says what became of it. */
+  | { kind: 'pending'; name: string; number: number; parameters?: PlayParameters }
   /** Could not be resolved; takes part in the list so that its events and its status are right. */
   | { kind: 'missing'; name: string; problem: string };
 
@@ -109,6 +111,8 @@ export interface RtcpReceived {
 export type LegCommand =
   | { type: 'configure'; leg: number; media: LegMedia }
   | { type: 'play'; leg: number; play: number; items: PlayItem[]; timeoutMs: number }
+  /** What became of a `pending` item; never another of these. */
+  | { type: 'supplyItem'; leg: number; play: number; number: number; item: PlayItem }
   | { type: 'stopPlay'; leg: number; play: number }
   /** Ends the item of a list that plays now. */
   | { type: 'breakItem'; leg: number; play: number }

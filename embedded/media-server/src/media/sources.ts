@@ -107,50 +107,76 @@ class ToneSource implements AudioSource {
   }
 }
 
-/** Several things as one, without a gap. */
+/** A part of a list: open, not yet there, or one that cannot be played. */
+interface ListPart {
+  source?: AudioSource;
+  isMissing?: boolean;
+}
+
+/** Several things as one, without a gap; silence while the next one is still being fetched. */
 class ListSource implements AudioSource {
   #index = 0;
+  #current: AudioSource | undefined;
+  #speed = 1;
 
-  constructor(readonly sources: readonly AudioSource[]) {}
+  constructor(readonly parts: readonly ListPart[]) {}
 
   get positionFrames(): number {
-    return this.#current.positionFrames;
-  }
-
-  get #current(): AudioSource {
-    return this.sources[Math.min(this.#index, this.sources.length - 1)]!;
+    return this.#current?.positionFrames ?? 0;
   }
 
   seek(ms: number, relative: boolean): void {
-    this.#current.seek?.(ms, relative);
+    this.#current?.seek?.(ms, relative);
   }
 
   setSpeed(factor: number): void {
-    for (const source of this.sources) source.setSpeed?.(factor);
+    this.#speed = factor;
+    this.#current?.setSpeed?.(factor);
   }
 
   read(out: Int16Array, offset: number, count: number): number {
     let filled = 0;
-    while (filled < count && this.#index < this.sources.length) {
-      filled += this.#current.read(out, offset + filled, count - filled);
+    while (filled < count && this.#index < this.parts.length) {
+      const { source, isMissing } = this.parts[this.#index]!;
+      if (source) {
+        if (source !== this.#current) this.#begin(source);
+        filled += source.read(out, offset + filled, count - filled);
+      } else if (!isMissing) {
+        out.fill(0, offset + filled, offset + count);
+        return count;
+      }
       if (filled < count) this.#index++;
     }
     return filled;
+  }
+
+  #begin(source: AudioSource): void {
+    this.#current = source;
+    if (this.#speed !== 1) source.setSpeed?.(this.#speed);
   }
 }
 
 /** Told why something could not be played. */
 export type ProblemListener = (name: string, problem: string) => void;
 
+/** Resolves with what became of a `pending` item, never with another of these. */
+export type Supplied = (number: number) => Promise<PlayItem>;
+
+/** Whether some of an item is still being fetched. */
+export function isLate(item: PlayItem): boolean {
+  return item.kind === 'pending' || (item.kind === 'list' && item.items.some(isLate));
+}
+
 /**
  * Opens an item at a rate. Rejects with a typed or system error when it cannot be played; a list whose parts can be played in part only tells of the
- * others.
+ * others, and is open when its first part that can be played is. Where nothing is `pending`, `supplied` is not needed.
  */
 export async function openSource(
   item: PlayItem,
   clips: ClipCache,
   rateHz: LegRate,
   onProblem: ProblemListener,
+  supplied: Supplied = () => Promise.reject(new UnplayableFileError('it was not fetched')),
 ): Promise<AudioSource> {
   switch (item.kind) {
     case 'file': {
@@ -163,7 +189,9 @@ export async function openSource(
     case 'tone':
       return new ToneSource(item.script, item.loops, rateHz);
     case 'list':
-      return openList(item, clips, rateHz, onProblem);
+      return openList(item, (part) => openSource(part, clips, rateHz, onProblem, supplied), onProblem);
+    case 'pending':
+      return openSource(await supplied(item.number), clips, rateHz, onProblem);
     case 'missing':
       throw new UnplayableFileError(item.problem, { name: item.name });
   }
@@ -171,18 +199,25 @@ export async function openSource(
 
 async function openList(
   { items, name }: Extract<PlayItem, { kind: 'list' }>,
-  clips: ClipCache,
-  rateHz: LegRate,
+  open: (item: PlayItem) => Promise<AudioSource>,
   onProblem: ProblemListener,
 ): Promise<AudioSource> {
-  const opened = await Promise.allSettled(items.map((item) => openSource(item, clips, rateHz, onProblem)));
-  const sources: AudioSource[] = [];
-  opened.forEach((result, index) => {
-    if (result.status === 'fulfilled') sources.push(result.value);
-    else onProblem(items[index]!.name, problemText(result.reason));
+  const parts: ListPart[] = items.map(() => ({}));
+  const opened = parts.map(async (part, index) => {
+    try {
+      part.source = await open(items[index]!);
+    } catch (error) {
+      part.isMissing = true;
+      onProblem(items[index]!.name, problemText(error));
+    }
   });
-  if (sources.length === 0) throw new UnplayableFileError('nothing of the list can be played', { name });
-  return new ListSource(sources);
+  // What is here already is there before the first sample, so that no gap comes between; what is fetched may take until its turn.
+  await Promise.all(opened.filter((_, index) => !isLate(items[index]!)));
+  for (let index = 0; index < parts.length; index++) {
+    await opened[index];
+    if (parts[index]!.source) return new ListSource(parts);
+  }
+  throw new UnplayableFileError('nothing of the list can be played', { name });
 }
 
 /** What an error says. */
