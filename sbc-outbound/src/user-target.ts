@@ -106,7 +106,8 @@ function legTo(binding: Binding, request: SipRequest, headers: SipHeaders, sipAd
   };
 }
 
-/** A contact with another user part, for devices that tell their lines or accounts apart by it. */
-function overridden(contact: string, user: string | undefined): string {
+/** A contact with another user part, or that of another URI, for devices that tell their lines or accounts apart by it. */
+function overridden(contact: string, to: string | undefined): string {
+  const user = (to && splitUri(to)?.user) ?? to;
   return user && USER.test(user) ? contact.replace(/^(sips?:)(?:[^@]*@)?/i, `$1${user}@`) : contact;
 }

@@ -1,5 +1,6 @@
 import type { G711Codec } from '@ringwire/rtp';
 import { createUserAgent, type IncomingCall, type UserAgent } from '@ringwire/sip';
+import { type PhoneAccount, register } from './account.js';
 import { type AudioSource, samplesSource } from './audio-source.js';
 import { MediaDescription } from './media-description.js';
 import { MediaSession } from './media-session.js';
@@ -14,6 +15,8 @@ export interface AnswerCallsOptions {
   port?: number;
   /** User of its own URI. @defaultValue phone */
   user?: string;
+  /** Registers as this user at a registrar, over UDP, so that it can be called by name. */
+  register?: PhoneAccount & { registrar: { host: string; port: number } };
   /** Rings (180) so long before it answers; `never` rings on. @defaultValue 0 */
   answerAfterMs?: number | 'never';
   /** Refuses every call instead. */
@@ -37,9 +40,13 @@ export interface AnsweringPhone {
   close(): Promise<void>;
 }
 
-/** Starts a phone that takes calls over UDP and TCP. */
+/**
+ * Starts a phone that takes calls over UDP and TCP.
+ *
+ * @throws PhoneError `phone/not-registered` when it is to register and cannot
+ */
 export async function answerCalls(options: AnswerCallsOptions = {}): Promise<AnsweringPhone> {
-  const { host = '127.0.0.1', port = 0, user = 'phone' } = options;
+  const { host = '127.0.0.1', port = 0, user = options.register?.user ?? 'phone' } = options;
   const agent = await createUserAgent({
     listen: [
       { transport: 'udp', host, port },
@@ -69,6 +76,13 @@ export async function answerCalls(options: AnswerCallsOptions = {}): Promise<Ans
     );
   });
   const { port: actualPort } = agent.addresses[0] as { port: number };
+  const account = options.register;
+  const unregister =
+    account &&
+    (await register(agent, account, { transport: 'udp', ...account.registrar }).catch(async (error: unknown) => {
+      await agent.stop();
+      throw error;
+    }));
   return {
     host,
     port: actualPort,
@@ -79,6 +93,7 @@ export async function answerCalls(options: AnswerCallsOptions = {}): Promise<Ans
     },
     async close() {
       await Promise.all([...live].map((call) => call.hangup()));
+      await unregister?.();
       await stop(agent);
     },
   };

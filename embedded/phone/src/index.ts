@@ -1,3 +1,4 @@
+export { authorization, type PhoneAccount } from './account.js';
 export { type AnswerCallsOptions, type AnsweringPhone, answerCalls } from './answer-calls.js';
 export { type AudioSource, samplesSource, toneSource } from './audio-source.js';
 export { PhoneError, UsageError } from './errors.js';

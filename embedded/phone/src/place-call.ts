@@ -9,6 +9,7 @@ import {
   SipMessage,
   type UserAgent,
 } from '@ringwire/sip';
+import { authorization, type PhoneAccount } from './account.js';
 import { type AudioSource, samplesSource } from './audio-source.js';
 import { PhoneError } from './errors.js';
 import { MediaDescription } from './media-description.js';
@@ -27,6 +28,8 @@ export interface PlaceCallOptions {
   /** Number or user of the caller. @defaultValue 15551234567 */
   from?: string;
   displayName?: string;
+  /** Calls as this user, and proves it when it is asked to. */
+  account?: PhoneAccount;
   /** Keys to press after the answer. */
   dtmf?: string;
   /** From the answer to the first key. @defaultValue `sayAfterMs` */
@@ -82,7 +85,10 @@ async function invite(
 ): Promise<PhoneCall> {
   const media = await MediaSession.open({ localHost, onDigit: (digit) => call.emit('dtmf', digit) });
   const description = new MediaDescription(media, options.codecs);
-  const outgoing = agent.invite({ uri, sdp: description.offer(), destination, headers: options.headers ?? {} });
+  const sdp = description.offer();
+  const { account, headers = {} } = options;
+  const from = account ? { from: `<sip:${account.user}@${account.realm}>` } : {};
+  let outgoing = agent.invite({ uri, sdp, destination, headers, ...from });
   const call: PhoneCall = new PhoneCall({
     sipCallId: outgoing.callId,
     media,
@@ -94,7 +100,13 @@ async function invite(
     endIfSilent(call);
   });
   if (destination.transport === 'udp') endWhenRefused(call, destination);
-  follow(outgoing, call, description);
+  follow(outgoing, call, description, (challenge) => {
+    const proof = account && authorization(challenge, account, { method: 'INVITE', uri });
+    if (proof === undefined) return undefined;
+    const again = { ...headers, CSeq: '2 INVITE', Authorization: proof };
+    outgoing = agent.invite({ uri, sdp, destination, headers: again, ...from, callId: outgoing.callId });
+    return outgoing;
+  });
   act(call, source, options);
   return call;
 }
@@ -133,7 +145,13 @@ async function afterLastMessage(agent: UserAgent): Promise<void> {
   await agent.stop();
 }
 
-function follow(outgoing: OutgoingCall, call: PhoneCall, description: MediaDescription): void {
+/** @param prove - places the call again with what a 401 asks for; undefined where it cannot */
+function follow(
+  outgoing: OutgoingCall,
+  call: PhoneCall,
+  description: MediaDescription,
+  prove: (challenge: SipMessage) => OutgoingCall | undefined = () => undefined,
+): void {
   outgoing.on('progress', (response) => {
     if (response.body.length > 0) description.accept(response.bodyText);
     call.note(seen(response));
@@ -145,6 +163,10 @@ function follow(outgoing: OutgoingCall, call: PhoneCall, description: MediaDescr
     if (!agreed.ok) void call.hangup({ Reason: 'SIP;cause=488;text="no usable media"' });
   });
   outgoing.on('failed', (error) => {
+    const { status, response } = error;
+    const proven = status === 401 && response instanceof SipMessage ? prove(response) : undefined;
+    // Once: what is challenged again has the wrong password.
+    if (proven) return follow(proven, call, description);
     if (error.response instanceof SipMessage) call.note(seen(error.response));
     else call.note({ status: error.status, reason: error.reason, headers: {}, at: Date.now() });
     void call.end(endedBy(error), error.response instanceof SipMessage ? headersOf(error.response) : {});

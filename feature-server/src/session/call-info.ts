@@ -23,6 +23,8 @@ export interface CallFacts {
   originatingSipTrunkName?: string;
   /** Carrier over which the call came in. */
   voipCarrierSid?: string;
+  /** SIP realm of the account: that of users who are named without one. */
+  sipRealm?: string;
   /** P-Asserted-Identity and Privacy of the caller, for legs that the call places. */
   identity?: Readonly<Record<string, string>>;
   /** `ip:port` of the core SIP server. */

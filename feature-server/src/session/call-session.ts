@@ -85,6 +85,7 @@ export class CallSession implements CallControl {
   readonly #startedAt = Date.now();
   #releasing: Promise<void>[] = [];
   #timeLimit: NodeJS.Timeout | undefined;
+  #refusal: number | undefined;
 
   constructor(private readonly options: CallSessionOptions) {
     const { leg, info, journal, application, defaults, guard } = options;
@@ -165,7 +166,7 @@ export class CallSession implements CallControl {
       if (!(await this.#connect())) return;
       this.#runner.replace(await this.#firstVerbs(), { stopCurrent: false });
       await this.#runner.run();
-      if (!this.#over.signal.aborted) this.hangup('no verbs left');
+      if (!this.#over.signal.aborted) this.#noVerbsLeft();
     } catch (error) {
       if (!this.#over.signal.aborted) this.#fail(error);
     } finally {
@@ -217,6 +218,15 @@ export class CallSession implements CallControl {
     this.#finish({ type: 'refused', sipStatus: status, sipReason: reason ?? reasonPhrase(status) }, 'jambonz');
   }
 
+  setRefusal(status: number): void {
+    this.#refusal = status;
+  }
+
+  #noVerbsLeft(): void {
+    if (this.isAnswered || this.#refusal === undefined) this.hangup('no verbs left');
+    else this.decline(this.#refusal, undefined, {});
+  }
+
   ring(): void {
     const { leg, journal, info } = this.options;
     if (leg.isAnswered || info.progress.status !== 'trying') return;
@@ -244,6 +254,7 @@ export class CallSession implements CallControl {
       accountSid: facts.accountSid,
       applicationSid: facts.applicationSid,
       from: facts.from,
+      ...(facts.sipRealm !== undefined && { realm: facts.sipRealm }),
       displayName: facts.callerName,
       identity: facts.identity ?? {},
       ...(facts.sbcCallid !== undefined && { outerCallId: facts.sbcCallid }),

@@ -8,6 +8,8 @@ export interface DialTarget {
   /** Instead of the caller in From. */
   from?: { user?: string; host?: string };
   proxy?: string;
+  /** For `user`: the user part of the Request-URI, instead of that of the device's contact. */
+  overrideTo?: string;
   /** Answers a challenge of who is called by SIP URI. */
   auth?: { username: string; password: string };
   /** For `teams`: the tenant's domain, and whether the voicemail is called. */
@@ -23,6 +25,8 @@ export interface DialCaller {
   /** Empty for a call without application. */
   applicationSid: string;
   from: string;
+  /** SIP realm of the account: that of users who are named without one. */
+  realm?: string;
   displayName: string;
   /** Call-ID of the outer leg of the call that dials. */
   outerCallId?: string;

@@ -40,7 +40,7 @@ export class EdgeDialler implements Dialler {
     const edges = this.options.edges().filter(({ role, accepting }) => role === 'outbound' && accepting);
     const [edge] = [...edges].sort((a, b) => a.calls - b.calls);
     if (!edge) return failed(503, 'no edge for calls out is alive');
-    const uri = uriOf(options.target, edge);
+    const uri = uriOf(options.target, options.caller.realm, edge);
     if (uri === null) return failed(400, 'the target is no number, SIP URI or user');
     const { target, caller, callSid, callId } = options;
     const leg: LegTarget = {
@@ -61,10 +61,15 @@ const hopTo = (edge: SbcInfo, user = ''): string => `sip:${user}${edge.privateSi
 
 const isNumber = ({ routing }: DialTarget): boolean => routing === 'phone' || routing === 'teams';
 
-function uriOf(target: DialTarget, edge: SbcInfo): string | null {
+function userUri(name: string, realm: string | undefined): string {
+  const user = name.replace(/^sips?:/i, '');
+  return `sip:${user.includes('@') ? user : `${user}@${realm ?? ''}`}`;
+}
+
+function uriOf(target: DialTarget, realm: string | undefined, edge: SbcInfo): string | null {
   const { routing, address } = target;
   if (!isNumber(target)) {
-    const uri = routing === 'user' ? `sip:${address.replace(/^sips?:/i, '')}` : address;
+    const uri = routing === 'user' ? userUri(address, realm) : address;
     const parts = splitUri(uri);
     return parts && parts.scheme !== 'tel' && parts.host !== '' && (routing === 'sip' || parts.user) ? uri : null;
   }
@@ -82,6 +87,7 @@ function headersOf(target: DialTarget, caller: DialCaller, callSid: string, uri:
     'X-Preferred-From-User': target.from?.user,
     'X-Preferred-From-Host': target.from?.host,
     'X-SIP-Proxy': target.proxy,
+    'X-Override-To': target.overrideTo,
     [SIP_HEADERS.applicationSid]: caller.applicationSid,
   };
   const given = Object.entries(optional).filter((entry): entry is [string, string] => Boolean(entry[1]));

@@ -11,6 +11,7 @@ import type { SipRequest, SipResponse, SipStack } from '@ringwire/common/sip/sta
 import type { CallFacts } from '../session/call-info.js';
 
 import { type CallParties, partiesOf } from './call-parties.js';
+import { directCallTo } from './direct-call.js';
 import { headerValue } from './header-value.js';
 import { InboundLeg } from './inbound-leg.js';
 
@@ -103,7 +104,10 @@ export class InviteHandler {
       stack: this.options.stack,
       request,
       response,
-      headers: { [SIP_HEADERS.callSid]: callSid, [SIP_HEADERS.applicationSid]: application.applicationSid },
+      headers: {
+        [SIP_HEADERS.callSid]: callSid,
+        ...(application.applicationSid === '' ? {} : { [SIP_HEADERS.applicationSid]: application.applicationSid }),
+      },
       logger: this.options.logger.child({ callSid }),
     });
     this.#legs.add(leg);
@@ -139,6 +143,7 @@ export class InviteHandler {
         ...(originatingSipIp !== undefined && { originatingSipIp }),
         ...(originatingSipTrunkName !== undefined && { originatingSipTrunkName }),
         identity,
+        ...(account.sipRealm !== null && { sipRealm: account.sipRealm }),
         ...(voipCarrierSid !== undefined && { voipCarrierSid }),
         ...(apiBaseUrl !== undefined && { apiBaseUrl }),
         ...(stir !== null && { stir }),
@@ -155,7 +160,11 @@ export class InviteHandler {
     const snapshot = this.options.snapshot();
     const account = snapshot.accountsBySid.get(accountSid);
     if (!account?.isActive) return refuse(503, account ? 'account is inactive' : 'unknown account');
-    const application = snapshot.applicationsBySid.get(headerOf(request, SIP_HEADERS.applicationSid) ?? '');
+    const user = headerOf(request, SIP_HEADERS.directUser);
+    const application =
+      user === undefined
+        ? snapshot.applicationsBySid.get(headerOf(request, SIP_HEADERS.applicationSid) ?? '')
+        : directCallTo(user, account);
     // An application of the service provider itself belongs to none of its accounts and may serve all of them.
     const isOurs = application && (application.accountSid === null || application.accountSid === accountSid);
     if (!isOurs || (!application.callHook && application.appJson === null)) {

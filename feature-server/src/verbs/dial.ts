@@ -35,6 +35,8 @@ export const dial: Verb<DialSpec> = {
     const result = await dialTargets(ctx, spec, targetsOf(ctx, spec), signal);
     if (signal.aborted) return;
     ctx.journal.timeline.info('verb', `dial: ${result.dialCallStatus} (${result.dialSipStatus})`, { ...result });
+    if (spec.answerOnBridge && result.dialCallStatus !== 'completed')
+      ctx.call.setRefusal(outwardStatus(result.dialSipStatus));
     await ctx.app.action(spec, { ...result }, signal);
   },
 };
@@ -104,6 +106,13 @@ function firstAnswer(
   });
 }
 
+/**
+ * What a caller gets who waited unanswered for nothing. 487 is for those who gave up themselves; for 408 and 5xx the edge would try
+ * another feature server.
+ */
+const outwardStatus = (status: number): number =>
+  status < 400 || status === 408 || status === 487 || (status >= 500 && status < 600) ? 480 : status;
+
 /** jambonz's words for the outcomes of a dialled leg (compat 2.5). */
 function statusWord(status: number): DialResult['dialCallStatus'] {
   if (status === 486 || status === 600) return 'busy';
@@ -161,8 +170,8 @@ async function playMusic(ctx: VerbContext, { dialMusic }: DialSpec, signal: Abor
 function targetsOf(ctx: VerbContext, spec: DialSpec): DialTarget[] {
   const targets: DialTarget[] = [];
   for (const one of spec.target.slice(0, MAX_TARGETS)) {
-    const address = one.type === 'phone' ? one.number : one.type === 'sip' ? one.sipUri : undefined;
-    if (address === undefined || (one.type !== 'phone' && one.type !== 'sip')) {
+    const address = one.type === 'sip' ? one.sipUri : one.type === 'user' ? one.name : one.number;
+    if (address === undefined) {
       ctx.journal.timeline.warn('verb', `dial: targets of type ${one.type} are not available in this version`);
       continue;
     }
@@ -174,6 +183,7 @@ function targetsOf(ctx: VerbContext, spec: DialSpec): DialTarget[] {
       headers: textHeaders({ ...spec.headers, ...one.headers }),
       ...(one.trunk !== undefined && { trunk: one.trunk }),
       ...(proxy !== undefined && { proxy }),
+      ...(one.overrideTo !== undefined && { overrideTo: one.overrideTo }),
       ...(one.from && { from: { ...(user !== undefined && { user }), ...(host !== undefined && { host }) } }),
     });
   }

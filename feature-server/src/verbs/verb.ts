@@ -45,6 +45,8 @@ export interface CallControl {
   hangup(reason: string, headers?: Record<string, string>): void;
   /** Final response to an unanswered call. */
   decline(status: number, reason: string | undefined, headers: Record<string, string>): void;
+  /** What an unanswered caller gets when no verbs are left, instead of 603. */
+  setRefusal(status: number): void;
   /** `customer_data` of later hooks. */
   setCustomerData(data: Record<string, unknown>): void;
   /** Where call-status hooks go from now on. */
