@@ -52,6 +52,7 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
       answer: async () => noCall(),
       hangup: () => runner.replace([], { stopCurrent: false }),
       decline: noCall,
+      setRefusal: () => {},
       setCustomerData: (data) => {
         customerData = data;
       },

@@ -1,4 +1,5 @@
 import type { Logger } from '@ringwire/common';
+import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipDialog, SipRequest, SipResponse, SipStack } from '@ringwire/common/sip/stack.js';
 import { CallGoneError } from '../errors.js';
 import { within } from '../media/deadline.js';
@@ -73,7 +74,8 @@ export class InboundLeg implements CallLeg {
     this.#over.abort();
     // A 200 that is on its way cannot be taken back: its dialog is ended when it comes.
     if (response.finalResponseSent) return;
-    response.send(status, reason, { headers: { ...this.options.headers, ...headers } });
+    // An application may name a status that drachtio-srf does not know.
+    respond(response, status, reason, { headers: { ...this.options.headers, ...headers } });
   }
 
   async hangup(headers: Record<string, string>): Promise<void> {
