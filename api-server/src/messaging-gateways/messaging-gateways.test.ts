@@ -1,0 +1,132 @@
+import { decryptSecret, loadProvisioning } from '@ringwire/common';
+import { SEED } from '@ringwire/common/testing/provisioned.js';
+import t from 'tap';
+import { startTestApi } from '../testing/api.js';
+
+const api = await startTestApi({ workers: false });
+t.teardown(() => api.stop());
+const { admin, serviceProvider, account, stranger, db, redis, logger } = api;
+const own = { voip_carrier_sid: SEED.carrierSid };
+const shared = { voip_carrier_sid: SEED.sharedCarrierSid };
+const sidOf = ({ body }: { body: unknown }): string => (body as { sid: string }).sid;
+
+const provisioning = await loadProvisioning({ db, redis, logger, encryptionSecret: 'key material' });
+t.teardown(() => provisioning.close());
+
+t.test('an SMPP gateway is made, changed, read by the edge, and removed', async (t) => {
+  const made = await account('POST', '/v1/SmppGateways', { ...own, ipv4: 'smsc.example.com', use_tls: true });
+  t.equal(made.status, 201);
+  const path = `/v1/SmppGateways/${sidOf(made)}`;
+  t.match((await account('GET', path)).body, {
+    port: 2775,
+    inbound: false,
+    outbound: true,
+    is_primary: true,
+    window_size: 10,
+  });
+  t.equal((await account('PUT', path, { inbound: 1, port: 3550, max_per_second: 30, window_size: 5 })).status, 204);
+  const login = { smpp_system_id: 'ringwire', smpp_password: 'geheim', smpp_enquire_link_interval: 15 };
+  t.equal((await account('PUT', `/v1/VoipCarriers/${SEED.carrierSid}/SmppLogin`, login)).status, 204);
+  const snapshot = await provisioning.reload();
+  t.match(snapshot.smppGatewaysByCarrierSid.get(SEED.carrierSid), [
+    { address: 'smsc.example.com', port: 3550, useTls: true, inbound: true, maxPerSecond: 30, windowSize: 5 },
+  ]);
+  t.same(snapshot.carriersBySid.get(SEED.carrierSid)?.smpp, {
+    systemId: 'ringwire',
+    password: 'geheim',
+    enquireLinkMs: 15_000,
+  });
+  const [row] = await db.query<{ smpp_password: string }>(
+    'SELECT smpp_password FROM voip_carriers WHERE voip_carrier_sid = ?',
+    [SEED.carrierSid],
+  );
+  t.notMatch(row?.smpp_password, /geheim/, 'encrypted');
+  t.match((await account('GET', `/v1/VoipCarriers/${SEED.carrierSid}`)).body, { smpp_password: '******' });
+  t.equal(
+    (await account('PUT', `/v1/VoipCarriers/${SEED.carrierSid}/SmppLogin`, { ...login, smpp_password: '******' }))
+      .status,
+    204,
+  );
+  t.equal(
+    (await provisioning.reload()).carriersBySid.get(SEED.carrierSid)?.smpp?.password,
+    'geheim',
+    'the mask changes nothing',
+  );
+  t.equal((await account('DELETE', path)).status, 204);
+  t.equal((await account('GET', path)).status, 404);
+  t.equal((await provisioning.reload()).smppGatewaysByCarrierSid.size, 0);
+});
+
+t.test('an HTTP gateway has a token of its own and hides its password', async (t) => {
+  const made = await account('POST', '/v1/HttpMessageGateways', { ...own, vendor: 'telnyx', password: 'KEY' });
+  const path = `/v1/HttpMessageGateways/${sidOf(made)}`;
+  const { body } = await account('GET', path);
+  const { webhook_path: webhook } = body as { webhook_path: string };
+  t.match(webhook, new RegExp(`^/v1/messaging/${SEED.carrierSid}/[\\w-]{32}$`));
+  t.match(body, { vendor: 'telnyx', password: '******', is_active: true });
+  t.notMatch(body, { inbound_token: /./ });
+  const [row] = await db.query<{ password: string }>('SELECT password FROM http_message_gateways');
+  t.equal(decryptSecret(row?.password ?? '', 'key material'), 'KEY');
+  const event = {
+    data: {
+      event_type: 'message.received',
+      payload: { id: 't', from: { phone_number: '+1555' }, to: [{ phone_number: '+1666' }], text: 'x' },
+    },
+  };
+  t.same(await stranger('POST', webhook, event), { status: 200, body: {} });
+  t.equal((await stranger('POST', webhook.replace(SEED.carrierSid, SEED.sharedCarrierSid), event)).status, 404);
+  t.equal((await stranger('POST', `/v1/messaging/${SEED.carrierSid}/`, event)).status, 404);
+  t.equal((await account('PUT', path, { is_active: false, password: '******' })).status, 204);
+  t.equal((await stranger('POST', webhook, event)).status, 404, 'not active');
+  t.equal(
+    (await account('POST', '/v1/HttpMessageGateways', { ...own, vendor: 'twilio' })).status,
+    422,
+    'one for each carrier',
+  );
+  t.equal((await account('DELETE', path)).status, 204);
+});
+
+t.test('what cannot be is refused with the name of the field', async (t) => {
+  const refused = async (path: string, body: object, field: string) => {
+    t.match(
+      await account('POST', path, body),
+      { status: 400, body: { msg: new RegExp(`^${field}`) } },
+      JSON.stringify(body),
+    );
+  };
+  const smpp = { ...own, ipv4: '192.0.2.1' };
+  await refused('/v1/SmppGateways', own, 'ipv4');
+  await refused('/v1/SmppGateways', { ...smpp, ipv4: 'two words' }, 'ipv4');
+  await refused('/v1/SmppGateways', { ...smpp, port: 65_536 }, 'port');
+  await refused('/v1/SmppGateways', { ...smpp, window_size: 0 }, 'window_size');
+  await refused('/v1/SmppGateways', { ...smpp, use_tls: 'yes' }, 'use_tls');
+  await refused('/v1/SmppGateways', { ...smpp, colour: 'red' }, 'colour');
+  await refused('/v1/HttpMessageGateways', { ...own, vendor: 'nobody' }, 'vendor');
+  await refused('/v1/HttpMessageGateways', { ...own, vendor: 'twilio', base_url: 'file:///etc' }, 'base_url');
+  const login = `/v1/VoipCarriers/${SEED.carrierSid}/SmppLogin`;
+  t.match(await account('PUT', login, { smpp_system_id: 'x'.repeat(16) }), {
+    status: 400,
+    body: { msg: /^smpp_system_id/ },
+  });
+  t.match(await account('PUT', login, { smpp_system_id: 'Zoë' }), { status: 400, body: { msg: /^smpp_system_id/ } });
+});
+
+t.test('nobody sees or changes the gateways of others, nor those of carriers that are shared with them', async (t) => {
+  for (const [path, more] of [
+    ['/v1/SmppGateways', { ipv4: '192.0.2.1' }],
+    ['/v1/HttpMessageGateways', { vendor: 'twilio' }],
+  ] as const) {
+    t.equal((await stranger('POST', path, { ...own, ...more })).status, 404);
+    t.equal((await account('POST', path, { ...shared, ...more })).status, 404);
+    const sid = sidOf(await serviceProvider('POST', path, { ...shared, ...more }));
+    for (const client of [stranger, account]) {
+      t.same((await client('GET', path)).body, []);
+      for (const method of ['GET', 'PUT', 'DELETE']) {
+        t.equal((await client(method, `${path}/${sid}`, method === 'PUT' ? {} : undefined)).status, 404);
+      }
+    }
+    t.equal((await admin('GET', `${path}/${sid}`)).status, 200);
+  }
+  const login = `/v1/VoipCarriers/${SEED.sharedCarrierSid}/SmppLogin`;
+  t.equal((await account('PUT', login, { smpp_system_id: 'x' })).status, 404);
+});
