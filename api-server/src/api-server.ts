@@ -33,8 +33,11 @@ import { startTimelineHub, type TimelineHub } from './call-history/timeline-hub.
 import { timelineRoutes } from './call-history/timeline-routes.js';
 import { type CallOrders, callOrders } from './calls/call-orders.js';
 import { callRoutes } from './calls/routes.js';
+import { carrierWriteRoutes } from './carriers/carrier-write-routes.js';
 import { carrierRoutes } from './carriers/routes.js';
+import { sipGatewayRoutes } from './carriers/sip-gateway-routes.js';
 import { fraudRoutes } from './fraud/routes.js';
+import { lcrRoutes } from './lcr/routes.js';
 import { limitRoutes } from './limits/routes.js';
 import { messageRoutes } from './messages/routes.js';
 import { vendorRoutes } from './messages/vendor-routes.js';
@@ -139,6 +142,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   accountRoutes(v1, context);
   applicationRoutes(v1, context);
   carrierRoutes(v1, context, redis);
+  carrierWriteRoutes(v1, context);
+  sipGatewayRoutes(v1, context);
+  lcrRoutes(v1, context);
   trunkRoutes(v1, context, redis);
   phoneNumberRoutes(v1, context);
   rateDeckRoutes(v1, context);

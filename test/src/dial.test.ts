@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import { createLogger, type Database, openDatabase } from '@ringwire/common';
 import { type AnswerCallsOptions, type AnsweringPhone, answerCalls } from '@ringwire/phone';
 import { tone } from '@ringwire/rtp';
 import t from 'tap';
@@ -17,9 +15,6 @@ const after = { verb: 'play', url: 'tone_stream://%(600,0,2000)' };
 const CALLEE_HZ = 1500;
 const CALLER_HZ = 500;
 
-const db: Database = openDatabase(ringwire.instance.mysql, { logger: createLogger({ name: 'test', level: 'warn' }) });
-t.teardown(() => db.close());
-
 /** A telephone that stands for a carrier's gateway and speaks a tone. */
 async function phone(options: AnswerCallsOptions = {}): Promise<AnsweringPhone> {
   const made = await answerCalls({ play: tone(CALLEE_HZ, 10_000), ...options });
@@ -27,22 +22,13 @@ async function phone(options: AnswerCallsOptions = {}): Promise<AnsweringPhone> 
   return made;
 }
 
-/** A carrier whose gateways are these telephones, in order. */
+/** A carrier whose gateways are these telephones, in order, made over the REST API. */
 async function carrier(name: string, gateways: readonly AnsweringPhone[]): Promise<void> {
   const { accountSid } = ringwire.instance;
-  const sid = randomUUID();
-  const [owner] = await db.query<{ service_provider_sid: string }>(
-    'SELECT service_provider_sid FROM accounts WHERE account_sid = ?',
-    [accountSid],
-  );
-  await db.execute('INSERT INTO voip_carriers (voip_carrier_sid, name, account_sid, service_provider_sid) VALUES (?)', [
-    [sid, name, accountSid, owner?.service_provider_sid ?? ''],
-  ]);
+  const { sid } = await ringwire.api<{ sid: string }>('POST', '/v1/VoipCarriers', { name, account_sid: accountSid });
   for (const [priority, { host, port }] of gateways.entries()) {
-    await db.execute(
-      'INSERT INTO sip_gateways (sip_gateway_sid, voip_carrier_sid, ipv4, port, inbound, outbound, priority) VALUES (?)',
-      [[randomUUID(), sid, host, port, 0, 1, priority]],
-    );
+    const columns = { voip_carrier_sid: sid, ipv4: host, port, inbound: false, outbound: true, priority };
+    await ringwire.api('POST', '/v1/SipGateways', columns);
   }
 }
 

@@ -8,7 +8,7 @@ type Row = Record<string, unknown>;
 const MASKED = ['register_password', 'inbound_auth_password', 'smpp_password', 'smpp_inbound_password'];
 
 /** The carriers that a principal may use: its own, and those that an account's service provider shares. */
-function usableCondition(principal: Principal): Condition {
+export function usableCondition(principal: Principal): Condition {
   const tenant = tenantCondition(principal, 'voip_carriers');
   if (principal.scope !== 'account') return tenant;
   return {

@@ -6,11 +6,13 @@ import {
   type OutboundRequest,
   type RankedGateway,
 } from '@ringwire/common';
-import type { Router } from 'express';
+import { withoutSeparators } from '@ringwire/common/sip/uri.js';
+import type { Request, Response, Router } from 'express';
 import { serviceProviderOf } from '../accounts/accounts-store.js';
 import type { ApiContext } from '../api-server.js';
 import { principalOf, requireAccount } from '../auth/authenticate.js';
 import type { Principal } from '../auth/principal.js';
+import { requireServiceProvider } from '../auth/require-service-provider.js';
 import {
   badField,
   bodyOf,
@@ -78,19 +80,19 @@ const gatewayOf = (routed: RankedGateway, principal: Principal, health: GatewayH
   };
 };
 
-/** `POST /Accounts/{sid}/RoutePreview`: for a number, what would be tried in which order, and why. */
+/**
+ * `POST /Accounts/{sid}/RoutePreview`: for a number, what would be tried in which order, and why; `POST /ServiceProviders/{sid}/RoutePreview`: the same for an
+ * account that has nothing of its own.
+ */
 export function routePreviewRoutes(router: Router, { db, routePreview }: ApiContext): void {
-  router.post('/Accounts/:account_sid/RoutePreview', async (req, res) => {
+  const preview = async (req: Request, res: Response, owner: { accountSid: string; serviceProviderSid: string }) => {
     const principal = principalOf(res);
-    const accountSid = pathParam(req, 'account_sid');
-    await requireAccount(db, principal, accountSid);
     const fields = bodyOf(req);
     rejectUnknown(fields, FIELDS);
     const request: OutboundRequest = {
-      accountSid,
-      serviceProviderSid: (await serviceProviderOf(db, accountSid)) ?? '',
+      ...owner,
       applicationSid: optionalTextField(fields, 'application_sid', 36),
-      called: withoutPlus(textField(fields, 'to', MAX_NUMBER)),
+      called: withoutPlus(withoutSeparators(textField(fields, 'to', MAX_NUMBER))),
       calling: withoutPlus(optionalTextField(fields, 'from', MAX_NUMBER) ?? 'anonymous'),
       requestedCarrier: optionalTextField(fields, 'trunk', 64),
       inboundCarrierSid: optionalTextField(fields, 'inbound_voip_carrier_sid', 36),
@@ -103,5 +105,15 @@ export function routePreviewRoutes(router: Router, { db, routePreview }: ApiCont
       gateways: decision.gateways.map((routed) => gatewayOf(routed, principal, health)),
       passed_over: decision.passedOver,
     });
+  };
+  router.post('/Accounts/:account_sid/RoutePreview', async (req, res) => {
+    const accountSid = pathParam(req, 'account_sid');
+    await requireAccount(db, principalOf(res), accountSid);
+    await preview(req, res, { accountSid, serviceProviderSid: (await serviceProviderOf(db, accountSid)) ?? '' });
+  });
+  router.post('/ServiceProviders/:sid/RoutePreview', async (req, res) => {
+    const serviceProviderSid = pathParam(req, 'sid');
+    await requireServiceProvider(db, principalOf(res), serviceProviderSid);
+    await preview(req, res, { accountSid: '', serviceProviderSid });
   });
 }

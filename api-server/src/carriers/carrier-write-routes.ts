@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto';
+import { decryptSecret, ForeignKeyError, HttpError, type Queryable } from '@ringwire/common';
+import { parseVoipCarrier } from '@ringwire/common/provisioning/parse-rows.js';
+import type { Request, Response, Router } from 'express';
+import type { ApiContext } from '../api-server.js';
+import { PASSWORD_MASK } from '../applications/application-input.js';
+import { principalOf, requireAccount } from '../auth/authenticate.js';
+import { requireServiceProvider } from '../auth/require-service-provider.js';
+import { badField, bodyOf, type Fields, optionalTextField, pathParam } from '../http/input.js';
+import { readColumns, requireUsable } from '../rows/columns-input.js';
+import { type Columns, deleteRow, findRow, insertRow, type Row, type Table, updateRow } from '../rows/rows-store.js';
+import { CARRIER_COLUMNS, CARRIER_READ_ONLY } from './carrier-columns.js';
+import { deleteGatewaysOf } from './carrier-gateways-store.js';
+import { ownerOf, requireApplication, requireOwnCarrier, requireSameOwner } from './carrier-owner.js';
+
+/** Carriers. */
+export const CARRIERS: Table = { name: 'voip_carriers', key: 'voip_carrier_sid' };
+const OWNER = ['account_sid', 'service_provider_sid', 'application_sid'];
+
+/** What several columns must say together. @throws HttpError 400 */
+function requireComplete(row: Row): void {
+  if (row.requires_register) {
+    for (const field of ['register_username', 'register_password', 'register_sip_realm']) {
+      if (!row[field]) throw badField(field, 'must be given where requires_register is true');
+    }
+  }
+  if (row.trunk_type === 'auth') {
+    for (const field of ['inbound_auth_username', 'inbound_auth_password']) {
+      if (!row[field]) throw badField(field, 'must be given where trunk_type is auth');
+    }
+  }
+}
+
+/** Clients send back what they have read; what would change has a route of its own. @throws HttpError 400 */
+function requireNoSmpp(fields: Fields, row: Row = {}): void {
+  for (const [field, value] of Object.entries(fields)) {
+    const isSame = value === (row[field] ?? null) || value === PASSWORD_MASK || value === null || value === 0;
+    if (field.startsWith('smpp_') && !isSame) throw badField(field, 'is set by PUT /VoipCarriers/{sid}/SmppLogin');
+  }
+}
+
+/** `POST`, `PUT` and `DELETE /VoipCarriers`, and the same below accounts and service providers. */
+export function carrierWriteRoutes(router: Router, { db, encryptionSecret, provisioningChanged }: ApiContext): void {
+  const columnsOf = (fields: Fields): Columns =>
+    readColumns(fields, CARRIER_COLUMNS, { ignored: [...CARRIER_READ_ONLY, ...OWNER], secret: encryptionSecret });
+  const requireGood = async (tx: Queryable, sid: string): Promise<void> => {
+    const row = await findRow(tx, CARRIERS, sid);
+    if (row === undefined) throw new HttpError(404, `there is no carrier ${sid}`);
+    requireComplete(row);
+    requireUsable(CARRIERS, row, (raw) => parseVoipCarrier(raw, (stored) => decryptSecret(stored, encryptionSecret)));
+  };
+
+  const create = async (req: Request, res: Response, named: Fields = {}): Promise<void> => {
+    const principal = principalOf(res);
+    const fields = { ...bodyOf(req), ...named };
+    const columns = columnsOf(fields);
+    if (columns.name === undefined) throw badField('name', 'must be given');
+    requireNoSmpp(fields);
+    const owner = await ownerOf(db, principal, fields);
+    const applicationSid = optionalTextField(fields, 'application_sid', 36);
+    if (applicationSid !== null) await requireApplication(db, principal, applicationSid, owner.accountSid);
+    const sid = randomUUID();
+    await db.transaction(async (tx) => {
+      await insertRow(tx, CARRIERS, {
+        voip_carrier_sid: sid,
+        account_sid: owner.accountSid,
+        service_provider_sid: owner.serviceProviderSid,
+        application_sid: applicationSid,
+        ...columns,
+      });
+      await requireGood(tx, sid);
+    });
+    await provisioningChanged('voip_carriers');
+    res.status(201).json({ sid });
+  };
+  const update = async (req: Request, res: Response): Promise<void> => {
+    const principal = principalOf(res);
+    const sid = pathParam(req, 'sid');
+    await requireOwnCarrier(db, principal, sid);
+    const fields = bodyOf(req);
+    const columns = columnsOf(fields);
+    await db.transaction(async (tx) => {
+      const row = await findRow(tx, CARRIERS, sid);
+      if (row === undefined) throw new HttpError(404, `there is no carrier ${sid}`);
+      requireSameOwner(fields, row);
+      requireNoSmpp(fields, row);
+      if (fields.application_sid !== undefined) {
+        const applicationSid = optionalTextField(fields, 'application_sid', 36);
+        if (applicationSid !== null) {
+          await requireApplication(db, principal, applicationSid, row.account_sid as string | null);
+        }
+        columns.application_sid = applicationSid;
+      }
+      await updateRow(tx, CARRIERS, sid, columns);
+      await requireGood(tx, sid);
+    });
+    await provisioningChanged('voip_carriers');
+    res.sendStatus(204);
+  };
+
+  router.post('/VoipCarriers', (req, res) => create(req, res));
+  router.post('/Accounts/:account_sid/VoipCarriers', async (req, res) => {
+    const accountSid = pathParam(req, 'account_sid');
+    await requireAccount(db, principalOf(res), accountSid);
+    await create(req, res, { account_sid: accountSid });
+  });
+  router.post('/ServiceProviders/:service_provider_sid/VoipCarriers', async (req, res) => {
+    const serviceProviderSid = pathParam(req, 'service_provider_sid');
+    await requireServiceProvider(db, principalOf(res), serviceProviderSid);
+    await create(req, res, { account_sid: null, service_provider_sid: serviceProviderSid });
+  });
+  router.put('/VoipCarriers/:sid', update);
+  router.delete('/VoipCarriers/:sid', async (req, res) => {
+    const sid = pathParam(req, 'sid');
+    await requireOwnCarrier(db, principalOf(res), sid);
+    await db
+      .transaction(async (tx) => {
+        await deleteGatewaysOf(tx, sid);
+        await deleteRow(tx, CARRIERS, sid);
+      })
+      .catch((err: unknown) => {
+        if (!(err instanceof ForeignKeyError)) throw err;
+        throw new HttpError(422, 'the carrier is still used by phone numbers, LCR routes, rate decks or messages');
+      });
+    await provisioningChanged('voip_carriers');
+    res.sendStatus(204);
+  });
+}
