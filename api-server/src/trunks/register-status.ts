@@ -64,8 +64,15 @@ export async function withRegisterStatus<T extends Record<string, unknown>>(
     .map((row) => String(row.voip_carrier_sid));
   const bySid = new Map<string, RegisterStatus>();
   if (registering.length > 0 && redis.status === 'ready') {
-    for (const [carrierSid, sids] of await gatewaySidsOf(registering)) {
-      bySid.set(carrierSid, registerStatusOf(await readTrunkRegistrations(redis, sids)));
+    const gateways = [...(await gatewaySidsOf(registering))];
+    const states = await readTrunkRegistrations(
+      redis,
+      gateways.flatMap(([, sids]) => sids),
+    );
+    let next = 0;
+    for (const [carrierSid, sids] of gateways) {
+      bySid.set(carrierSid, registerStatusOf(states.slice(next, next + sids.length)));
+      next += sids.length;
     }
   }
   return carriers.map((row) => ({ ...row, register_status: bySid.get(String(row.voip_carrier_sid)) ?? {} }));

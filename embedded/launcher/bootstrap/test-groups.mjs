@@ -41,6 +41,8 @@ export function byGroup(files, cores) {
 const LONGEST = [
   'sbc-inbound/dist/failures',
   'sbc-outbound/dist/outbound-calls',
+  'sbc-outbound/dist/trunks/trunk-takeover',
+  'sbc-outbound/dist/trunks/trunk-registrar',
   'fuzz/dist/media/run-media',
   'api-server/dist/provisioning',
   'common/dist/provisioning/provisioning',

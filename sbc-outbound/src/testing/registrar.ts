@@ -1,6 +1,13 @@
 /** A carrier's registrar of tests: real SIP, and it says what it was asked. */
 import type { Teardown } from '@ringwire/sbc-inbound/testing/stores.js';
-import { createUserAgent, parseNameAddr, type ServerTransaction, type SipMessage, splitList } from '@ringwire/sip';
+import {
+  createUserAgent,
+  parseNameAddr,
+  type ServerTransaction,
+  type SipMessage,
+  splitList,
+  type UserAgent,
+} from '@ringwire/sip';
 import { md5, proves, sha256 } from './carriers.js';
 
 /** What a registrar does with a REGISTER; undefined leaves it without an answer. */
@@ -10,8 +17,10 @@ export type Answer =
   | { granted: number }
   | undefined;
 
-/** A registrar on a free port of 127.0.0.1. */
+/** A registrar on a free port. */
 export interface TestRegistrar {
+  /** Places and takes the carrier's calls. */
+  readonly agent: UserAgent;
   readonly host: string;
   readonly port: number;
   /** REGISTERs that came, in order. */
@@ -38,12 +47,16 @@ export const withPassword =
     isProven(request, algorithm, password) ? { granted: grantedSec } : { challenge: algorithm };
 
 /** Starts one that answers as the test says. */
-export async function startRegistrar(t: Teardown, answer: TestRegistrar['answer']): Promise<TestRegistrar> {
-  const agent = await createUserAgent({ listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }] });
+export async function startRegistrar(
+  t: Teardown,
+  answer: TestRegistrar['answer'],
+  address = '127.0.0.1',
+): Promise<TestRegistrar> {
+  const agent = await createUserAgent({ listen: [{ transport: 'udp', host: address, port: 0 }], user: '15550003333' });
   t.teardown(() => agent.stop());
   const { host, port } = agent.addresses[0]!;
   const bindings = new Map<string, number>();
-  const registrar = { host, port, requests: [] as SipMessage[], bindings, most: 0, wasEmpty: false, answer };
+  const registrar = { agent, host, port, requests: [] as SipMessage[], bindings, most: 0, wasEmpty: false, answer };
   agent.onRequest((transaction) => {
     const { request } = transaction;
     if (request.method !== 'REGISTER') {

@@ -28,6 +28,8 @@ export type RegisterOutcome =
 
 /** A longer time that a registrar asks for or grants comes from nobody who means it. */
 const MAX_EXPIRES_SEC = 86_400;
+/** A request is challenged by the registrar and a proxy before it, each of which may find its nonce stale once. */
+const MAX_CHALLENGES = 4;
 /** Responses that may be others soon: overload, restart, too many requests. */
 const PASSING = new Set([408, 429, 480]);
 
@@ -65,6 +67,8 @@ export class RegisterSession {
       this.#expiresSec = shortest;
       return this.#outcome(await this.#send(this.wanted.contact, shortest, this.options.deadlineMs));
     } catch (err) {
+      // One more may have gone out with credentials, whose number nobody knows: the next one must be higher.
+      this.#cseq += MAX_CHALLENGES;
       if (err instanceof LinkLostError) return { kind: 'away' };
       return { kind: 'silent', reason: err instanceof Error ? err.message : String(err) };
     }
@@ -76,6 +80,7 @@ export class RegisterSession {
       const { response } = await this.#send(contact, 0, deadlineMs);
       return response.status < 300;
     } catch {
+      this.#cseq += MAX_CHALLENGES;
       // It expires by itself.
       return false;
     }
