@@ -87,7 +87,7 @@ export async function openSbcOutbound(
   return {
     edge,
     async drain() {
-      await Promise.all([trunks?.drain(), edge.drain()]);
+      await Promise.all([messaging.drain(), trunks?.drain(), edge.drain()]);
     },
     async close() {
       await messaging.close();

@@ -12,6 +12,7 @@ export type MessageStatus = 'queued' | 'received' | 'sent' | 'delivered' | 'fail
  * - `carrier-configuration`: the carrier refuses our credentials
  * - `rejected`: carriers refused the message itself
  * - `sender-not-allowed`: the carrier shows only numbers of the account, and `from` is none
+ * - `destination-denied`: the toll-fraud guard's lists do not allow the number
  * - `media-not-supported`: no carrier of the account takes media
  * - `expired`: no carrier accepted it in time
  * - `unknown-outcome`: the carrier went away before it said whether it accepted; it is not sent again, since it might arrive twice
@@ -24,6 +25,7 @@ export type MessageFailure =
   | 'carrier-configuration'
   | 'rejected'
   | 'sender-not-allowed'
+  | 'destination-denied'
   | 'media-not-supported'
   | 'expired'
   | 'unknown-outcome'

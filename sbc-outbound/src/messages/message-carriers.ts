@@ -93,6 +93,13 @@ export class MessageCarriers {
       .some((row) => row.accountSid === accountSid);
   }
 
+  /** Why an account may not send to a number, by the toll-fraud guard's lists of destinations; undefined: it may. */
+  denial({ accountSid, serviceProviderSid, to }: OutboundMessage): string | undefined {
+    const policy = this.#options.snapshot().fraudPolicies.of(accountSid, serviceProviderSid ?? '');
+    const verdict = policy?.verdict(to);
+    return verdict === undefined || verdict.allowed ? undefined : verdict.why;
+  }
+
   /** The link over which a carrier is best reached: bound, primary before others, the emptiest; else any, which tells why not. */
   linkOf(carrierSid: string): SmppLink | undefined {
     const links = [...this.#links.values()].filter((entry) => entry.carrierSid === carrierSid && entry.canSend);

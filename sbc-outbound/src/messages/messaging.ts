@@ -35,12 +35,16 @@ export interface MessagingOptions {
 /** Text messages of one edge: links to carriers, sending and receiving. */
 export interface Messaging {
   readonly carriers: MessageCarriers;
-  /** Sends no more, lets what is on its way be answered, and ends the links. */
+  /** Sends no more; resolves when what is on its way is answered. What comes in is still taken. */
+  drain(): Promise<void>;
+  /** The same for a few seconds, then ends the links. */
   close(): Promise<void>;
 }
 
 /** Messages in hand at a time; each waits for a carrier most of the time. */
 const CONCURRENCY = 200;
+/** Longer than carriers may take to answer. */
+const DRAIN_MS = 20_000;
 
 /** Connects to the carriers' SMPP gateways and works on the queue of outbound messages. */
 export function startMessaging(options: MessagingOptions): Messaging {
@@ -83,6 +87,7 @@ export function startMessaging(options: MessagingOptions): Messaging {
   });
   return {
     carriers,
+    drain: () => worker.close(DRAIN_MS),
     async close() {
       isClosed = true;
       await worker.close();

@@ -100,6 +100,8 @@ export class MessageSender {
   async #round(id: string, state: { item: OutboundItem }): Promise<Verdict> {
     const { carriers } = this.#options;
     const { message, progress } = state.item;
+    const denial = carriers.denial(message);
+    if (denial !== undefined) return { kind: 'failed', reason: 'destination-denied', detail: denial };
     const all = carriers.carriersFor(message);
     if (all.length === 0) {
       const detail =

@@ -142,6 +142,31 @@ test('messages over SMPP', async (t) => {
     },
   );
 
+  await t.test('destinations that the account may not call get no messages either', async (t) => {
+    const gateway = await startSmppCarrier(t);
+    const limits = {
+      callsPerMinute: null,
+      callsPerHour: null,
+      expensivePrefixesPerHour: null,
+      expensiveRateMicros: null,
+    };
+    const policy = {
+      ownerSid: 'acc',
+      setBy: 'service_provider' as const,
+      defaultAction: 'deny' as const,
+      destinations: [{ prefix: '1555', action: 'allow' as const }],
+      limits: { ...limits, blockMinutes: 60 },
+    };
+    await rig.start(t, [{ smpp: [gateway] }], { fraudPolicies: [policy] });
+    t.match(await rig.outcome(await rig.submit({ to: '88112345678' })), {
+      status: 'failed',
+      reason: 'destination-denied',
+      detail: /high risk/,
+    });
+    t.match(await rig.outcome(await rig.submit({ to: '15552223333' })), { status: 'sent' });
+    t.equal(gateway.submitted.length, 1);
+  });
+
   await t.test('a link that goes in the middle of the window leaves no message doubled', async (t) => {
     const gateway = await startSmppCarrier(t);
     const accepted = acceptAll();

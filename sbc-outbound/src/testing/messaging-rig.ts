@@ -22,6 +22,7 @@ import {
   type VoipCarrier,
   type WorkQueue,
 } from '@ringwire/common';
+import type { FraudPolicyRow } from '@ringwire/common/fraud/policy.js';
 import { silentLogger } from '@ringwire/common/testing/logger.js';
 import { carrier } from '@ringwire/common/testing/routing-rows.js';
 import { startTestRedis, type TestServer } from '@ringwire/common/testing/services.js';
@@ -47,7 +48,7 @@ export interface MessagingRig {
   start(
     t: Teardown,
     carriers: readonly CarrierOf[],
-    options?: Partial<MessagingOptions> & { numbers?: PhoneNumber[] },
+    options?: Partial<MessagingOptions> & { numbers?: PhoneNumber[]; fraudPolicies?: FraudPolicyRow[] },
   ): Promise<{ messaging: Messaging; change: (carriers: readonly CarrierOf[]) => void }>;
   /** Puts a message into the queue. */
   submit(more?: Partial<OutboundMessage>): Promise<OutboundMessage>;
@@ -63,7 +64,11 @@ export interface MessagingRig {
 
 const smppLogin = { systemId: 'ringwire', password: 'secret', enquireLinkMs: null };
 
-function snapshotOf(carriers: readonly CarrierOf[], phoneNumbers: PhoneNumber[]): ProvisioningSnapshot {
+function snapshotOf(
+  carriers: readonly CarrierOf[],
+  phoneNumbers: PhoneNumber[],
+  fraudPolicies: FraudPolicyRow[],
+): ProvisioningSnapshot {
   const sidOf = ({ sid }: CarrierOf, index: number): string => sid ?? `c${index + 1}`;
   return new ProvisioningSnapshot(
     {
@@ -73,6 +78,7 @@ function snapshotOf(carriers: readonly CarrierOf[], phoneNumbers: PhoneNumber[])
       webhooks: [],
       sipGateways: [],
       phoneNumbers,
+      fraudPolicies,
       voipCarriers: carriers.map((one, index) => carrier(sidOf(one, index), { smpp: smppLogin, ...one.carrier })),
       smppGateways: carriers.flatMap((one, index) =>
         (one.smpp ?? []).map((gateway, n) => ({
@@ -135,8 +141,8 @@ export async function startMessagingRig(t: Teardown): Promise<MessagingRig> {
     queue,
     notices,
     events,
-    async start(t, carriers, { numbers = [], ...options } = {}) {
-      let snapshot = snapshotOf(carriers, numbers);
+    async start(t, carriers, { numbers = [], fraudPolicies = [], ...options } = {}) {
+      let snapshot = snapshotOf(carriers, numbers, fraudPolicies);
       const listeners: ((snapshot: ProvisioningSnapshot) => void)[] = [];
       const sink = createEventSink({ redis, source: 'sbc-outbound:test', logger });
       const messaging = startMessaging({
@@ -163,7 +169,7 @@ export async function startMessagingRig(t: Teardown): Promise<MessagingRig> {
       return {
         messaging,
         change(next) {
-          snapshot = snapshotOf(next, numbers);
+          snapshot = snapshotOf(next, numbers, fraudPolicies);
           for (const listener of listeners) listener(snapshot);
         },
       };
