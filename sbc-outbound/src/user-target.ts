@@ -9,6 +9,7 @@ import {
   RegistrationsAwayError,
   SIP_HEADERS,
 } from '@ringwire/common';
+import { BROWSER } from '@ringwire/common/media-relay/media-profile.js';
 import { passableHeaders } from '@ringwire/common/sip/header-policy.js';
 import type { LegTarget } from '@ringwire/common/sip/place-leg.js';
 import type { SipHeaders, SipRequest } from '@ringwire/common/sip/stack.js';
@@ -98,6 +99,8 @@ function legTo(binding: Binding, request: SipRequest, headers: SipHeaders, sipAd
     name: `${binding.transport}/${binding.address}:${binding.port}`,
     uri: overridden(binding.contact, request.get('X-Override-To')),
     proxy: isHere ? flow : `sip:${binding.edge};transport=udp`,
+    // Only browsers speak SIP over WebSocket (RFC 7118), and only WebRTC over that.
+    ...(/^wss?$/.test(binding.transport) ? { media: BROWSER } : {}),
     headers: {
       ...headers,
       ...(binding.path.length > 0 ? { Route: binding.path.join(', ') } : {}),

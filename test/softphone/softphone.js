@@ -18,19 +18,23 @@ function happened(type, facts = {}) {
   for (const look of [...waiters]) look();
 }
 
-/** Resolves with the first event of that type since `since` (a length of `events`). */
-function eventOf(type, since, timeoutMs) {
+const FAILURES = ['failed', 'registrationFailed'];
+
+/** Resolves with the first event of such a type since `since` (a length of `events`); what fails is waited for in vain. */
+function eventOf(types, since, timeoutMs) {
+  const wanted = [types].flat();
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       waiters.delete(look);
-      reject(new Error(`no ${type} within ${timeoutMs} ms; there were ${JSON.stringify(events.slice(since))}`));
+      reject(new Error(`no ${wanted} within ${timeoutMs} ms; there were ${JSON.stringify(events.slice(since))}`));
     }, timeoutMs);
     const look = () => {
-      const found = events.slice(since).find((event) => event.type === type);
+      const found = events.slice(since).find(({ type }) => wanted.includes(type) || FAILURES.includes(type));
       if (!found) return;
       clearTimeout(timer);
       waiters.delete(look);
-      resolve(found);
+      if (wanted.includes(found.type)) resolve(found);
+      else reject(new Error(`no ${wanted}: ${JSON.stringify(found)}`));
     };
     waiters.add(look);
     look();
@@ -125,6 +129,7 @@ window.softphone = {
   async connect({ server, uri, password, realm }) {
     await audio.resume();
     const since = events.length;
+    ua?.stop();
     ua = new JsSIP.UA({
       sockets: [new JsSIP.WebSocketInterface(server)],
       uri,
@@ -172,17 +177,18 @@ window.softphone = {
     done(({ done, failed }) => session.renegotiate(options, done) || failed(new Error('cannot renegotiate now'))),
   /** Blind transfer: resolves with what became of it. */
   refer(target) {
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
       session.refer(target, {
         eventHandlers: {
-          requestSucceeded: () => happened('referAccepted'),
-          requestFailed: ({ cause }) => reject(new Error(`REFER failed: ${cause}`)),
-          accepted: () => resolve('accepted'),
-          failed: () => resolve('failed'),
+          requestFailed: ({ response }) => resolve({ result: 'refused', status: response?.status_code }),
+          accepted: () => resolve({ result: 'accepted' }),
+          failed: ({ status_line: status }) => resolve({ result: 'failed', status }),
         },
       });
     });
   },
+  /** How the call ended, answered or not. */
+  outcome: (since, timeoutMs) => eventOf(['ended', 'failed'], since, timeoutMs),
   hears: (hz, timeoutMs) =>
     untilHeard(`${hz} Hz`, (heard) => heard.db > AUDIBLE_DB && Math.abs(heard.hz - hz) < 25, timeoutMs),
   hearsNothing: (timeoutMs) => untilHeard('silence', (heard) => !(heard.db > AUDIBLE_DB), timeoutMs),

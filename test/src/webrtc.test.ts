@@ -1,16 +1,21 @@
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, randomUUID, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { type AnsweringPhone, answerCalls } from '@ringwire/phone';
+import { createLogger, openDatabase } from '@ringwire/common';
+import { type AnsweringPhone, answerCalls, type PhoneCall } from '@ringwire/phone';
 import { tone } from '@ringwire/rtp';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { hearsTone } from './support/audio.js';
 import { noBrowser, openBrowserPhone } from './support/browser-phone.js';
 import { openPlatform } from './support/platform.js';
+import type { TestPlatform } from './support/test-platform.js';
 
 t.setTimeout(300_000);
 
+const REALM = 'browsers.example.com';
+const PASSWORD = 'for the test only';
 const ALICE_HZ = 700;
-const CALLEE_HZ = 1500;
+const BOB_HZ = 1100;
+const TELEPHONE_HZ = 1500;
 
 /** What a browser is told to believe: the public key of the certificate that the launcher made for this data folder. */
 function publicKeyOf(certificateFile: string): string {
@@ -22,85 +27,145 @@ function publicKeyOf(certificateFile: string): string {
 
 const iceOf = (sdp: string): string | undefined => /^a=ice-ufrag:(\S+)/m.exec(sdp)?.[1];
 
+/** Gives the account a realm with users. */
+async function addUsers({ instance }: TestPlatform, names: readonly string[]): Promise<void> {
+  const db = openDatabase(instance.mysql, { logger: createLogger({ name: 'test', level: 'warn' }) });
+  try {
+    await db.execute('UPDATE accounts SET sip_realm = ? WHERE account_sid = ?', [REALM, instance.accountSid]);
+    for (const username of names) {
+      await db.execute('INSERT INTO clients (client_sid, account_sid, username, password) VALUES (?)', [
+        [randomUUID(), instance.accountSid, username, PASSWORD],
+      ]);
+    }
+  } finally {
+    await db.close();
+  }
+}
+
+/** A telephone with G.711 that speaks a tone. */
+async function telephone(t: Test): Promise<AnsweringPhone> {
+  const made = await answerCalls({ play: tone(TELEPHONE_HZ, 20_000) });
+  t.teardown(() => made.close());
+  return made;
+}
+
 t.test('webrtc', { skip: noBrowser }, async (t) => {
   const ringwire = await openPlatform(t);
   const { application, instance } = ringwire;
-  const { webrtc, sip } = instance;
+  const { webrtc } = instance;
   if (webrtc === undefined) throw new Error('the SIP server of this platform takes no WebSockets');
-  const alice = await openBrowserPhone(t, { voiceHz: ALICE_HZ, spki: publicKeyOf(webrtc.certificate) });
-  await alice.connect({ server: webrtc.wss, uri: `sip:alice@${sip.host}` });
+  await addUsers(ringwire, ['alice', 'bob']);
+  const spki = publicKeyOf(webrtc.certificate);
+  const [alice, bob] = await Promise.all([
+    openBrowserPhone(t, { voiceHz: ALICE_HZ, spki }),
+    openBrowserPhone(t, { voiceHz: BOB_HZ, spki }),
+  ]);
+  const desk = await telephone(t);
+  const deskUri = `sip:desk@${desk.host}:${desk.port}`;
+  // Making lines waits until they, and the users, are known on the call path.
+  const toDesk = await ringwire.line([{ verb: 'dial', target: [{ type: 'sip', sipUri: deskUri }] }]);
+  const toBob = await ringwire.line([{ verb: 'dial', target: [{ type: 'user', name: `bob@${REALM}` }] }]);
+  const keys = await ringwire.lineWith(({ action }) => [
+    { verb: 'gather', input: ['digits'], numDigits: 4, timeout: 20, actionHook: action },
+  ]);
+  application.answer(keys.action, [{ verb: 'hangup' }]);
+  const direct = ({ applicationSid }: { applicationSid: string }): string => `sip:app-${applicationSid}@${REALM}`;
 
-  /** A telephone with G.711 that speaks a tone. */
-  const phone = async (): Promise<AnsweringPhone> => {
-    const made = await answerCalls({ play: tone(CALLEE_HZ, 20_000) });
-    t.teardown(() => made.close());
-    return made;
+  /** Alice is connected with the telephone on the desk, and both hear each other. */
+  const callDesk = async (): Promise<PhoneCall> => {
+    await alice.call(direct(toDesk));
+    await alice.event('confirmed');
+    const call = await desk.nextCall();
+    await hearsTone(call, ALICE_HZ, 30_000);
+    await alice.hears(TELEPHONE_HZ);
+    return call;
   };
-  const callee = await phone();
-  const dialCallee = [{ verb: 'dial', target: [{ type: 'sip', sipUri: `sip:bob@${callee.host}:${callee.port}` }] }];
 
-  t.test('a browser calls a telephone over WSS: both hear each other, with Opus on its side', async (t) => {
-    const { number } = await ringwire.line(dialCallee);
-    await alice.call(`sip:${number}@${sip.host}`);
-    const call = await callee.nextCall();
-    await hearsTone(call, ALICE_HZ);
-    await alice.hears(CALLEE_HZ);
+  t.test('two browsers register over WSS; a wrong password is refused', async (t) => {
+    const server = webrtc.wss;
+    const wrong = alice.connect({ server, uri: `sip:alice@${REALM}`, password: 'wrong' });
+    await t.rejects(wrong, /"registrationFailed".*"status":403/);
+    t.match(await alice.connect({ server, uri: `sip:alice@${REALM}`, password: PASSWORD }), { status: 200 });
+    t.match(await bob.connect({ server, uri: `sip:bob@${REALM}`, password: PASSWORD }), { status: 200 });
+  });
+
+  t.test('a browser calls a telephone: both hear each other, with Opus on its side', async (t) => {
+    const call = await callDesk();
     t.match(await alice.media(), { sent: 'audio/opus', received: 'audio/opus' });
     await alice.hangup();
     t.match(await alice.event('ended'), { originator: 'local' });
     t.equal((await call.finished).endedBy, 'them');
   });
 
-  t.test('the telephone hangs up: the browser is told', async (t) => {
-    const { number } = await ringwire.line(dialCallee);
-    await alice.call(`sip:${number}@${sip.host}`);
-    const call = await callee.nextCall();
-    await alice.hears(CALLEE_HZ);
-    await call.hangup();
+  t.test('a telephone calls a browser: both hear each other, with Opus on its side', async (t) => {
+    await bob.next();
+    const caller = await ringwire.call(toBob.number, { play: tone(TELEPHONE_HZ, 20_000) });
+    t.match(await bob.event('ringing'), { from: '15550001111' });
+    await bob.answer();
+    await bob.hears(TELEPHONE_HZ);
+    await hearsTone(caller, BOB_HZ, 30_000);
+    t.match(await bob.media(), { sent: 'audio/opus', received: 'audio/opus' });
+    await caller.hangup();
+    t.match(await bob.event('ended'), { originator: 'remote' });
+  });
+
+  t.test('a browser calls another: both hear each other', async (t) => {
+    await bob.next();
+    await alice.call(`sip:bob@${REALM}`);
+    t.match(await bob.event('ringing'), { from: 'alice' });
+    await bob.answer();
+    await bob.hears(ALICE_HZ);
+    await alice.hears(BOB_HZ);
+    await bob.hangup();
     t.match(await alice.event('ended'), { originator: 'remote' });
   });
 
+  t.test('a browser declines: the caller hears of it', async (t) => {
+    await bob.next();
+    await alice.call(`sip:bob@${REALM}`);
+    await bob.event('ringing');
+    await bob.hangup();
+    t.match(await alice.outcome(), { type: 'failed', status: 480 });
+  });
+
   t.test('keys of a browser reach the application, as RTP events and as INFO', async (t) => {
-    const { number, action } = await ringwire.lineWith(({ action }) => [
-      { verb: 'gather', input: ['digits'], numDigits: 4, timeout: 20, actionHook: action },
-    ]);
-    application.answer(action, [{ verb: 'hangup' }]);
     for (const transport of ['RFC2833', 'INFO'] as const) {
-      await alice.call(`sip:${number}@${sip.host}`);
+      await alice.call(direct(keys));
       await alice.event('confirmed');
       await alice.sendDtmf('42#*', transport);
-      t.match((await application.request(action)).body, { digits: '42#*' }, transport);
+      t.match((await application.request(keys.action, 30_000)).body, { digits: '42#*' }, transport);
       await alice.event('ended');
     }
   });
 
   t.test('a browser holds a call and takes it back', async (t) => {
-    const { number } = await ringwire.line(dialCallee);
-    await alice.call(`sip:${number}@${sip.host}`);
-    const call = await callee.nextCall();
-    await hearsTone(call, ALICE_HZ);
-    await alice.hears(CALLEE_HZ);
+    const call = await callDesk();
     await alice.hold();
     t.match((await alice.sdp()).remote, /^a=(recvonly|inactive)/m);
     await alice.hearsNothing();
     await alice.unhold();
     t.match((await alice.sdp()).remote, /^a=sendrecv/m);
-    await alice.hears(CALLEE_HZ);
+    await alice.hears(TELEPHONE_HZ);
     await alice.hangup();
     await call.finished;
   });
 
   t.test('a browser restarts ICE, as after a change of its network, and the sound goes on', async (t) => {
-    const { number } = await ringwire.line(dialCallee);
-    await alice.call(`sip:${number}@${sip.host}`);
-    const call = await callee.nextCall();
-    await alice.hears(CALLEE_HZ);
+    const call = await callDesk();
     const before = await alice.sdp();
     await alice.renegotiate({ rtcOfferConstraints: { iceRestart: true } });
     const after = await alice.sdp();
     t.not(iceOf(after.local), iceOf(before.local));
     t.not(iceOf(after.remote), iceOf(before.remote));
-    await alice.hears(CALLEE_HZ);
+    await alice.hears(TELEPHONE_HZ);
+    await alice.hangup();
+    await call.finished;
+  });
+
+  t.test('a transfer that the application does not take is refused, and the call goes on', async (t) => {
+    const call = await callDesk();
+    t.match(await alice.refer(`sip:bob@${REALM}`), { result: 'refused', status: 501 });
+    await alice.hears(TELEPHONE_HZ);
     await alice.hangup();
     await call.finished;
   });

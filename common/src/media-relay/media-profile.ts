@@ -86,7 +86,9 @@ export function codecParams(
   }
   const [isFromBrowser, isToBrowser] = [from, to].map((leg) => nameOf(leg) === 'webrtc');
   if (isFromBrowser === isToBrowser) return {};
-  if (isToBrowser) return { codec: { mask: ['all'], transcode: ['opus', ...TELEPHONY] } };
+  // Every browser has Opus (RFC 7874 §3); offered G.711 beside it, rtpengine 10.5 would send that.
+  const opus = ['opus', 'telephone-event'];
+  if (isToBrowser) return { codec: { strip: ['all'], consume: ['PCMU', 'PCMA'], transcode: opus } };
   // With G.711 still in the browser's offer rtpengine 10.5 would answer that, as it needs no transcoding.
   if (/^a=rtpmap:\d+ opus\//im.test(sdp)) return { codec: { strip: ['all'], consume: ['opus'], transcode: TELEPHONY } };
   return { codec: { mask: ['all'], transcode: TELEPHONY } };

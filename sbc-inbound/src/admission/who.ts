@@ -1,4 +1,5 @@
 import type { Account, CarrierGateway, VoipCarrier } from '@ringwire/common';
+import { isFromBrowser } from '@ringwire/common/sip/flow-transport.js';
 import type { SipRequest } from '@ringwire/common/sip/stack.js';
 import { isIpv4 } from '@ringwire/common/sip/uri.js';
 import { authenticateUser, type UserContext } from '../users/authenticate-user.js';
@@ -57,7 +58,7 @@ export async function identifyCaller(
   const realmAccount = host && !isIpv4(host) ? (snapshot.findAccountByRealm(host) ?? null) : null;
   const mayProve = realmAccount !== null && (snapshot.hasUsers(realmAccount) || snapshot.hasAuthTrunks(realmAccount));
   // No carrier speaks WebSocket: a browser at the address of a gateway is a user.
-  const isBrowser = realmAccount !== null && /^wss?$/i.test(request.protocol);
+  const isBrowser = realmAccount !== null && isFromBrowser(request);
   const found = isBrowser ? NOWHERE : await locate(invite, realmAccount, context);
   // Who can prove who he is needs no address.
   const located = found ?? (mayProve ? NOWHERE : null);

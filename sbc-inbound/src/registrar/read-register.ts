@@ -1,4 +1,5 @@
 import type { FlowTransport } from '@ringwire/common';
+import { flowTransport } from '@ringwire/common/sip/flow-transport.js';
 import type { NameAddr, SipRequest } from '@ringwire/common/sip/stack.js';
 import { partyOf, splitUri } from '@ringwire/common/sip/uri.js';
 
@@ -36,7 +37,6 @@ const MAX_USER = 64;
 const MAX_PATHS = 5;
 /** RFC 3261 §20.10: what cannot be read as a number of seconds counts as an hour. */
 const UNREADABLE_EXPIRES_S = 3_600;
-const TRANSPORTS: readonly FlowTransport[] = ['udp', 'tcp', 'tls', 'ws', 'wss'];
 
 const bad = (reason: string): RegisterReading => ({ ok: false, reason });
 
@@ -111,8 +111,8 @@ export function readRegister(request: SipRequest): RegisterReading {
   if (contacts === 'all' && expiresS !== 0) return bad('Contact: * needs Expires: 0');
   const path = pathOf(request);
   if (path === null) return bad('invalid Path');
-  const transport = TRANSPORTS.find((one) => one === request.protocol.toLowerCase());
-  if (transport === undefined) return bad('unknown transport');
+  const transport = flowTransport(request);
+  if (transport === null) return bad('unknown transport');
   return {
     ok: true,
     register: {

@@ -82,14 +82,20 @@ export class BrowserPhone {
     return this.#ask('eventOf', type, this.#since, timeoutMs);
   }
 
+  /** How the call ended: `ended`, or `failed` where it was not answered. */
+  outcome(timeoutMs = WAIT_MS): Promise<PhoneEvent> {
+    return this.#ask('outcome', this.#since, timeoutMs);
+  }
+
   answer = (): Promise<void> => this.#ask('answer');
   hangup = (): Promise<void> => this.#ask('hangup');
   hold = (): Promise<void> => this.#ask('hold');
   unhold = (): Promise<void> => this.#ask('unhold');
   /** A re-INVITE; `{ rtcOfferConstraints: { iceRestart: true } }` restarts ICE. */
   renegotiate = (options: Record<string, unknown> = {}): Promise<void> => this.#ask('renegotiate', options);
-  /** Blind transfer; resolves with `accepted` or `failed`. */
-  refer = (target: string): Promise<string> => this.#ask('refer', target);
+  /** Blind transfer; resolves when it was refused, or the other end has told how it went. */
+  refer = (target: string): Promise<{ result: 'accepted' | 'failed' | 'refused'; status?: unknown }> =>
+    this.#ask('refer', target);
   sendDtmf = (tones: string, transport: 'RFC2833' | 'INFO'): Promise<void> => this.#ask('sendDtmf', tones, transport);
   /** Waits until this tone is the loudest that is heard. */
   hears = (hz: number, timeoutMs = WAIT_MS): Promise<{ hz: number; db: number }> => this.#ask('hears', hz, timeoutMs);
