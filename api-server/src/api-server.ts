@@ -47,6 +47,7 @@ import { routePreviewRoutes } from './routing/preview-route.js';
 import { rateDeckRoutes } from './routing/rate-deck-routes.js';
 import { createRoutePreview, type RoutePreview } from './routing/route-preview.js';
 import { stirCredentialRoutes } from './stir/routes.js';
+import { teamsTenantRoutes } from './teams/routes.js';
 import { trunkRoutes } from './trunks/routes.js';
 import { startWorkers } from './workers/workers.js';
 
@@ -154,6 +155,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   bannedSourceRoutes(v1, redis);
   fraudRoutes(v1, context, redis);
   callRoutes(v1, context);
+  teamsTenantRoutes(v1, context);
   callHistoryRoutes(v1, context);
   messageRoutes(v1, context);
   messagingGatewayRoutes(v1, context);

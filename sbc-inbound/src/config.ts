@@ -1,4 +1,4 @@
-import { type ConfigOf, flag, integer, oneOf } from '@ringwire/common';
+import { type ConfigOf, flag, integer, oneOf, text } from '@ringwire/common';
 import type { DigestAlgorithm } from '@ringwire/common/sip/digest/response.js';
 import { edgeVars } from '@ringwire/common/sip/edge-config.js';
 import { registrarVars } from './registrar/config.js';
@@ -14,6 +14,10 @@ export const DIGEST_ALGORITHMS = {
 
 /** How callers are admitted. */
 export const admissionVars = {
+  TEAMS_NETWORKS: text({
+    default: '52.112.0.0/14,52.120.0.0/14',
+    doc: 'IPv4 networks from which Microsoft Teams calls; the domain that is called says for which tenant',
+  }),
   SHIELD_BAN_MINUTES: integer({
     default: 60,
     min: 0,

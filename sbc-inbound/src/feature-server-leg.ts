@@ -9,13 +9,16 @@ const NOT_IN_USER = /[^A-Za-z0-9\-_.!~*'()&=+$,;?/%]/gu;
 
 const userPart = (user: string): string => user.replace(NOT_IN_USER, (character) => encodeURIComponent(character));
 
+/** What the trunk of calls from Microsoft Teams is called (jambonz). */
+export const TEAMS_TRUNK = 'Microsoft Teams';
+
 /** Headers of the INVITE to a feature server: ours, and those of the caller that may go on. */
 export function headersToFeatureServer(
   request: SipMessageView,
   call: { invite: Invite; destination: Destination; callSid: string; attemptedAt: number; stir?: StirResult },
 ): SipHeaders {
   const { invite, destination } = call;
-  const { carrier, user, application, calledUser } = destination;
+  const { carrier, user, application, calledUser, tenant } = destination;
   // Whom a user calls directly sees who calls: the name that was proven, whatever From says.
   const from = user && calledUser !== null ? user.username : invite.from.user;
   return {
@@ -36,6 +39,7 @@ export function headersToFeatureServer(
           [SIP_HEADERS.voipCarrierSid]: carrier.voipCarrierSid,
         }
       : {}),
+    ...(tenant ? { [SIP_HEADERS.originatingCarrier]: TEAMS_TRUNK, [SIP_HEADERS.teamsTenant]: tenant.tenantFqdn } : {}),
     [SIP_HEADERS.callStarted]: `${Math.round(call.attemptedAt)}`,
     ...(call.stir ? { [SIP_HEADERS.stir]: stirHeaderValue(call.stir) } : {}),
   };

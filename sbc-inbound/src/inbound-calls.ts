@@ -7,15 +7,16 @@ import type { DigestServer } from '@ringwire/common/sip/digest/digest-server.js'
 import type { Edge } from '@ringwire/common/sip/edge.js';
 import { reasonHeader } from '@ringwire/common/sip/header-policy.js';
 import { hasRoom } from '@ringwire/common/sip/incoming.js';
+import type { Ipv4Network } from '@ringwire/common/sip/networks.js';
 import type { LegFailure, LegTarget } from '@ringwire/common/sip/place-leg.js';
 import { respond } from '@ringwire/common/sip/respond.js';
-import type { SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
+import type { SipHeaders, SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
 import { watchCancel } from '@ringwire/common/sip/two-leg-setup.js';
 import { type Admission, admit } from './admission/admit.js';
 import { hearsUs, sourceOf } from './admission/shield.js';
 import type { TemporaryGateways } from './admission/temporary-gateways.js';
 import type { Destination, Invite, Rejection } from './admission/types.js';
-import { addressOfFeatureServer, headersToFeatureServer } from './feature-server-leg.js';
+import { addressOfFeatureServer, headersToFeatureServer, TEAMS_TRUNK } from './feature-server-leg.js';
 import { type FeatureServers, mayTryNext } from './feature-servers.js';
 import { referToOf } from './refer-to.js';
 import { type CallerCheck, type CallerChecks, refuseCaller } from './stir/caller-check.js';
@@ -33,6 +34,8 @@ export interface InboundOptions {
   users: Omit<UserContext, 'snapshot' | 'digest'>;
   registrations: Registrations;
   alerts: QuietAlerts;
+  /** Where Microsoft Teams calls from. */
+  teamsNetworks: readonly Ipv4Network[];
 }
 
 /** Takes INVITEs from outside until the process ends; answers OPTIONS, by which carriers check that we live. */
@@ -85,6 +88,7 @@ async function takeCall(
     temporary: options.temporary,
     trusted: edge.trustedProxies,
     registrations: options.registrations,
+    teamsNetworks: options.teamsNetworks,
     ...options.users,
   });
   tellShield(shield, source, admission, isHeard);
@@ -122,22 +126,22 @@ function tellShield(shield: Shield, source: string, admission: Admission, isHear
     shield.succeeded(source);
     return;
   }
-  const { carrier, user, metric } = admission.rejection;
-  const hasProven = carrier !== undefined || user !== undefined;
+  const { carrier, user, tenant, metric } = admission.rejection;
+  const hasProven = carrier !== undefined || user !== undefined || tenant !== undefined;
   const isUnknown = metric === 'unknown-number' || metric === 'unknown-user';
   if (hasProven && !isUnknown) shield.succeeded(source);
   else shield.offended(source, hasProven ? 'unknown-number' : metric, isHeard || admission.rejection.isHeard === true);
 }
 
 /** What is known of the call's owner: everything, or what a rejection knew. */
-type Known = Partial<Pick<Destination, 'account' | 'application' | 'carrier' | 'user'>>;
+type Known = Partial<Pick<Destination, 'account' | 'application' | 'carrier' | 'user' | 'tenant'>>;
 
 function openJournal(
   edge: Edge,
   request: SipRequest,
   invite: Invite,
   { callSid, attemptedAt }: Pick<CallStarted, 'callSid' | 'attemptedAt'>,
-  { account, application, carrier, user }: Known,
+  { account, application, carrier, user, tenant }: Known,
 ): CallJournal {
   const call: CallStarted = {
     callSid,
@@ -149,7 +153,7 @@ function openJournal(
     from: invite.from.user ?? 'anonymous',
     to: invite.target.user ?? 'anonymous',
     sipCallId: invite.sipCallId,
-    trunk: carrier?.name ?? (user ? 'user' : ''),
+    trunk: carrier?.name ?? (user ? 'user' : tenant ? TEAMS_TRUNK : ''),
     remoteHost: invite.sourceAddress,
     host: request.receivedOn ?? edge.sipAddress,
     attemptedAt,
@@ -203,7 +207,8 @@ function reject(
   else journal.endedNow({ status, reason: response.reason, termination: 'failed', cause: reason });
 }
 
-const knownOf = ({ account, application, carrier, user }: Rejection): Known => ({
+const knownOf = ({ account, application, carrier, user, tenant }: Rejection): Known => ({
+  ...(tenant ? { tenant } : {}),
   ...(user ? { user } : {}),
   ...(account ? { account } : {}),
   ...(application ? { application } : {}),
@@ -258,6 +263,16 @@ async function connect(
     watched: ({ name, gone }) => gone && { instanceId: name, gone },
     farEnd: 'feature server',
     refer: { referTo: (uri) => referToOf(uri, leg.request, calledBy, edge.provisioning.snapshot()) },
+    ...(destination.tenant ? { responseHeaders: teamsHeaders(leg.request) } : {}),
   });
   await call.run().finally(() => current?.release());
+}
+
+/** What Microsoft Teams needs in our responses: it knows us by the domain, port and transport that it called, and asks what we allow. */
+function teamsHeaders(request: SipRequest): () => SipHeaders {
+  const headers = {
+    Contact: `<${request.uri.replace(/^(sips?:)[^@]*@/i, '$1').replace(/;user=phone/i, '')}>`,
+    Allow: 'INVITE, ACK, OPTIONS, CANCEL, BYE, UPDATE, NOTIFY, REFER',
+  };
+  return () => headers;
 }

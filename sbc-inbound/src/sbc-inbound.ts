@@ -1,11 +1,11 @@
-import { type ProcessContext, parseHostPort, readConfig, registrations } from '@ringwire/common';
+import { ConfigError, type ProcessContext, parseHostPort, readConfig, registrations } from '@ringwire/common';
 import { AddressGuard } from '@ringwire/common/http/address-guard.js';
 import { type Shield, shieldOf } from '@ringwire/common/shield/shield.js';
 import { type DigestServer, digestServer } from '@ringwire/common/sip/digest/digest-server.js';
 import type { DigestAlgorithm } from '@ringwire/common/sip/digest/response.js';
 import { type Edge, openEdge } from '@ringwire/common/sip/edge.js';
 import type { EdgeConfig } from '@ringwire/common/sip/edge-config.js';
-import { inNetworks } from '@ringwire/common/sip/networks.js';
+import { type Ipv4Network, inNetworks, parseNetworks } from '@ringwire/common/sip/networks.js';
 import { temporaryGateways } from './admission/temporary-gateways.js';
 import { type AdmissionConfig, admissionVars, DIGEST_ALGORITHMS } from './config.js';
 import { featureServers } from './feature-servers.js';
@@ -29,13 +29,22 @@ export interface SbcInbound {
 function knownSources(
   { provisioning, privateNetworks, trustedProxies, featureServers }: Edge,
   kept: KeptBindings,
+  teamsNetworks: readonly Ipv4Network[],
 ): (address: string) => boolean {
   return (address) =>
     kept.isSource(address) ||
     provisioning.snapshot().findInboundGateways(address).length > 0 ||
     inNetworks(privateNetworks, address) ||
     inNetworks(trustedProxies, address) ||
+    inNetworks(teamsNetworks, address) ||
     featureServers.list().some(({ sipAddress }) => parseHostPort(sipAddress)?.host === address);
+}
+
+function networksOf(list: string): Ipv4Network[] {
+  const networks = parseNetworks(list);
+  if (networks) return networks;
+  const expected = 'IPv4 networks such as 52.112.0.0/14,52.120.0.0/14';
+  throw new ConfigError([{ variable: 'TEAMS_NETWORKS', value: JSON.stringify(list), expected }]);
 }
 
 /** Builds the process: calls are taken from the moment at which this resolves. */
@@ -48,6 +57,7 @@ export async function openSbcInbound(
   ),
 ): Promise<SbcInbound> {
   const verifier = stirVerifier(settings);
+  const teamsNetworks = networksOf(settings.TEAMS_NETWORKS);
   let digest: DigestServer | undefined;
   let shield: Shield | undefined;
   let kept: KeptBindings | undefined;
@@ -66,7 +76,7 @@ export async function openSbcInbound(
         logger,
         metrics,
         instanceId,
-        isKnown: knownSources(opened, kept),
+        isKnown: knownSources(opened, kept, teamsNetworks),
         banMs: settings.SHIELD_BAN_MINUTES * 60_000,
       });
       const algorithms: readonly [DigestAlgorithm, ...DigestAlgorithm[]] = DIGEST_ALGORITHMS[settings.SIP_DIGEST];
@@ -78,7 +88,7 @@ export async function openSbcInbound(
         allowsMd5: algorithms.includes('MD5'),
       };
       const shared = { edge: opened, shield, users, registrations: bindings, alerts: quietAlerts(opened.sink) };
-      takeInboundCalls({ ...shared, servers, digest, temporary: temporaryGateways(redis), callers });
+      takeInboundCalls({ ...shared, servers, digest, temporary: temporaryGateways(redis), callers, teamsNetworks });
       takeRegisters({ ...shared, config: settings });
     },
   });

@@ -1,4 +1,4 @@
-import { type ConfigOf, flag, integer, optionalText } from '@ringwire/common';
+import { type ConfigOf, flag, integer, optionalText, text } from '@ringwire/common';
 import { edgeVars } from '@ringwire/common/sip/edge-config.js';
 
 /** How patient we are with gateways. */
@@ -59,11 +59,26 @@ export const messageVars = {
   API_BASE_URL: optionalText({ doc: 'public URL of the API: base of the URLs that vendors report deliveries to' }),
 };
 
+/** How Microsoft Teams is reached (direct routing). */
+export const teamsVars = {
+  TEAMS_HUBS: text({
+    default: 'sip.pstnhub.microsoft.com,sip2.pstnhub.microsoft.com,sip3.pstnhub.microsoft.com',
+    doc: 'SIP proxies of Microsoft Teams in the order of trying, each a host with an optional port (5061); TLS',
+  }),
+  TEAMS_PING_INTERVAL_MS: integer({
+    default: 60_000,
+    min: 100,
+    doc: 'how often each tenant sends OPTIONS to each hub',
+  }),
+};
+
 /** What sbc-outbound reads from its environment. */
-export const outboundVars = { ...edgeVars, ...gatewayVars, ...trunkVars, ...messageVars };
+export const outboundVars = { ...edgeVars, ...gatewayVars, ...trunkVars, ...messageVars, ...teamsVars };
 
 /** How gateways are tried. */
 export type GatewayConfig = ConfigOf<typeof gatewayVars>;
 
 /** How messages are sent. */
 export type MessageConfig = ConfigOf<typeof messageVars>;
+/** How Microsoft Teams is reached. */
+export type TeamsConfig = ConfigOf<typeof teamsVars>;

@@ -171,9 +171,9 @@ t.test('INVITEs that are not of a feature server, or say too little, are refused
     level: 'error',
     text: /refused with 403: source is not a feature server$/,
   });
-  await t.rejects(place({ 'X-Jambonz-Routing': 'teams' }), /501/);
+  await t.rejects(place({ 'X-Jambonz-Routing': 'teams' }), /404/);
   t.equal(await metric(sbc.edge, 'ringwire_calls_rejected_total', { reason: 'unknown-source' }), 1);
-  t.equal(await metric(sbc.edge, 'ringwire_calls_rejected_total', { reason: 'routing-not-available' }), 1);
+  t.equal(await metric(sbc.edge, 'ringwire_calls_rejected_total', { reason: 'unknown-tenant' }), 1);
   await nothingLeft();
 });
 

@@ -30,6 +30,9 @@ import type { GatewayMetrics } from './gateway-metrics.js';
 import { guard, type OutboundCall, type Refusal } from './guard.js';
 import { relayToDevice } from './relay-to-device.js';
 import { targetOf } from './target.js';
+import { HubAttempts } from './teams/hub-attempts.js';
+import type { TeamsHub } from './teams/hubs.js';
+import { teamsTarget } from './teams/teams-target.js';
 import { checkForFraud, refusalHeaders } from './toll-fraud.js';
 import { userTarget } from './user-target.js';
 
@@ -40,6 +43,8 @@ export interface WayOut {
   metrics: GatewayMetrics;
   fraud: FraudGuard;
   registrations: Pick<Registrations, 'bindingsOf'>;
+  /** Where Microsoft Teams takes calls. */
+  teamsHubs: readonly TeamsHub[];
 }
 
 /** Takes INVITEs of feature servers until the process ends. */
@@ -168,7 +173,9 @@ async function placeCall(edge: Edge, wayOut: WayOut, guarded: GuardedCall & Inco
       ? byNumber(edge, wayOut, request, call, attemptedAt)
       : call.routing === 'user'
         ? await toUser(edge, wayOut, request, call)
-        : byUri(request, call);
+        : call.routing === 'teams'
+          ? toTeams(edge, wayOut, request, call)
+          : byUri(request, call);
   const first = destination.ok ? destination.first : undefined;
   const verdict = await checkForFraud(wayOut.fraud, edge.provisioning.snapshot(), call, first);
   if (!verdict.ok) {
@@ -253,6 +260,29 @@ async function toUser(edge: Edge, wayOut: WayOut, request: SipRequest, call: Out
 function userStatus({ kind, status }: LegFailure): number | undefined {
   const isUnreachable = kind === 'unsent' || (kind === 'refused' && [401, 407, 430, 503].includes(status));
   return isUnreachable ? 480 : undefined;
+}
+
+function toTeams(edge: Edge, { gateways, teamsHubs }: WayOut, request: SipRequest, call: OutboundCall): Destination {
+  const target = teamsTarget(request, call, {
+    snapshot: edge.provisioning.snapshot(),
+    hubs: teamsHubs,
+    responseMs: gateways.GATEWAY_RESPONSE_MS,
+    hasRelay: edge.bridging.relay.isRelaying,
+  });
+  if (!target.ok) return target;
+  return {
+    ok: true,
+    carried: { voipCarrierSid: null, trunk: 'Microsoft Teams', remoteHost: teamsHubs[0]?.host ?? '' },
+    plan: (journal) => {
+      const attempts = new HubAttempts(target.legs, { journal, hasOffer: call.sdp !== '' });
+      return {
+        nextTarget: () => attempts.next(),
+        observer: attempts.observer,
+        farEnd: 'Microsoft Teams',
+        outwardStatus,
+      };
+    },
+  };
 }
 
 function byNumber(

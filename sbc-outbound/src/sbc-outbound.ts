@@ -17,12 +17,16 @@ import {
   gatewayVars,
   type MessageConfig,
   messageVars,
+  type TeamsConfig,
   type TrunkConfig,
+  teamsVars,
   trunkVars,
 } from './config.js';
 import { gatewayMetrics } from './gateway-metrics.js';
 import { startMessaging } from './messages/messaging.js';
 import { takeOutboundCalls } from './outbound-calls.js';
+import { parseHubs } from './teams/hubs.js';
+import { pingHubs, type TenantPings } from './teams/tenant-pings.js';
 import { openTrunks, type Trunks } from './trunks/trunks.js';
 
 /** The text of `MESSAGE_CA_FILE`. @throws ConfigError */
@@ -50,12 +54,17 @@ export interface SbcOutbound {
 export async function openSbcOutbound(
   ctx: ProcessContext,
   config: EdgeConfig,
-  gateways: GatewayConfig & TrunkConfig = readConfig({ ...gatewayVars, ...trunkVars }, ctx.env),
+  gateways: GatewayConfig & TrunkConfig & TeamsConfig = readConfig(
+    { ...gatewayVars, ...trunkVars, ...teamsVars },
+    ctx.env,
+  ),
   routes?: OutboundRoutes,
   messages: MessageConfig = readConfig(messageVars, ctx.env),
 ): Promise<SbcOutbound> {
   let routing: Routing | undefined;
   let trunks: Trunks | undefined;
+  let tenantPings: TenantPings | undefined;
+  const teamsHubs = parseHubs(gateways.TEAMS_HUBS);
   let fraud: FraudGuard | undefined;
   const edge = await openEdge({
     ctx,
@@ -73,8 +82,14 @@ export async function openSbcOutbound(
         metrics,
         fraud,
         registrations: registrations(redis),
+        teamsHubs,
       });
       trunks = openTrunks(open, routing?.health, gateways);
+      tenantPings = pingHubs(open, {
+        hubs: teamsHubs,
+        intervalMs: gateways.TEAMS_PING_INTERVAL_MS,
+        deadlineMs: gateways.OPTIONS_PING_TIMEOUT_MS,
+      });
     },
   });
   const messaging = startMessaging({
@@ -91,6 +106,7 @@ export async function openSbcOutbound(
     },
     async close() {
       await messaging.close();
+      await tenantPings?.close();
       await trunks?.close();
       fraud?.close();
       await routing?.close();

@@ -17,9 +17,6 @@ const refuse = (status: number, reason: string, metric: string): TargetResult =>
  * processes tell each other by.
  */
 export function targetOf(request: SipRequest, call: OutboundCall): TargetResult {
-  if (call.routing !== 'sip') {
-    return refuse(501, `routing ${call.routing} is not available`, 'routing-not-available');
-  }
   const { target, from } = call;
   if (target.scheme === 'tel' || target.host === '') return refuse(400, 'invalid request-uri', 'malformed');
   const proxy = request.get('X-SIP-Proxy');

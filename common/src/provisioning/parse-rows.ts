@@ -25,6 +25,7 @@ import type {
   SmppLogin,
   SpeechChoice,
   StirPolicy,
+  TeamsTenant,
   VoipCarrier,
   Webhook,
 } from './rows.js';
@@ -425,6 +426,19 @@ export const parseRateDeck = (row: RawRow): RateDeck => ({
   currency: text(row, 'currency'),
   activeVersion: row.active_version === null ? null : whole(row, 'active_version', 1, Number.MAX_SAFE_INTEGER),
 });
+
+/** Reads a row of its table; throws on a column that cannot be used. */
+export const parseTeamsTenant = (row: RawRow): TeamsTenant => {
+  const tenantFqdn = text(row, 'tenant_fqdn').toLowerCase();
+  if (!/^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(tenantFqdn)) throw new BadColumn('tenant_fqdn', 'is not a domain name');
+  return {
+    msTeamsTenantSid: text(row, 'ms_teams_tenant_sid'),
+    serviceProviderSid: text(row, 'service_provider_sid'),
+    accountSid: text(row, 'account_sid'),
+    applicationSid: optionalText(row, 'application_sid'),
+    tenantFqdn,
+  };
+};
 
 /** Reads a row of one of the limits' tables; throws on a column that cannot be used. */
 export const parseCallLimit = (row: RawRow, scope: LimitScope): CallLimitRow => ({

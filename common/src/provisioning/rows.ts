@@ -348,6 +348,17 @@ export interface CallLimitRow {
   quantity: number;
 }
 
+/** A customer's Microsoft Teams, reached by direct routing. */
+export interface TeamsTenant {
+  msTeamsTenantSid: string;
+  serviceProviderSid: string;
+  accountSid: string;
+  /** Takes calls of the tenant's users; null: nobody does. */
+  applicationSid: string | null;
+  /** The domain by which Teams knows us for this tenant, lower case. */
+  tenantFqdn: string;
+}
+
 /** All that the call path needs to know, as it was at one moment. */
 export interface ProvisioningRows {
   serviceProviders: ServiceProvider[];
@@ -361,6 +372,7 @@ export interface ProvisioningRows {
   lcrRoutes?: LcrRoute[];
   lcrCarrierSetEntries?: LcrCarrierSetEntry[];
   rateDecks?: RateDeck[];
+  teamsTenants?: TeamsTenant[];
   stirCredentials?: StirCredential[];
   /** Absent: nobody is limited. */
   callLimits?: CallLimitRow[];

@@ -15,6 +15,7 @@ import type {
   ServiceProvider,
   SipGateway,
   SmppGateway,
+  TeamsTenant,
   VoipCarrier,
   Webhook,
 } from './rows.js';
@@ -65,6 +66,10 @@ export class ProvisioningSnapshot {
   /** Longest first. */
   readonly numberPatterns: readonly NumberPattern[];
   readonly rateDecks: readonly RateDeck[];
+  /** By domain. */
+  readonly teamsTenants: readonly TeamsTenant[];
+  readonly #teamsByFqdn: ReadonlyMap<string, TeamsTenant>;
+  readonly #teamsByAccount: ReadonlyMap<string, TeamsTenant[]>;
   readonly #lcrByOwner: ReadonlyMap<string, CompiledLcr>;
   readonly #stirByOwner: ReadonlyMap<string, StirCredential>;
   /** Rows that could not be used. */
@@ -119,6 +124,10 @@ export class ProvisioningSnapshot {
         return [];
       });
     this.rateDecks = rows.rateDecks ?? [];
+    const tenants = [...(rows.teamsTenants ?? [])];
+    this.teamsTenants = tenants.sort((a, b) => a.tenantFqdn.localeCompare(b.tenantFqdn));
+    this.#teamsByFqdn = indexBy(this.teamsTenants, (row) => row.tenantFqdn);
+    this.#teamsByAccount = groupBy(this.teamsTenants, (row) => row.accountSid);
     this.#stirByOwner = indexBy(
       (rows.stirCredentials ?? []).filter((row) => row.isActive),
       (row) => row.accountSid ?? row.serviceProviderSid ?? '',
@@ -248,6 +257,16 @@ export class ProvisioningSnapshot {
     const more = this.#deviceLimits.get(account.accountSid);
     if (calls === null && more === undefined) return null;
     return (calls ?? 0) * (account.deviceToCallRatio ?? DEVICE_TO_CALL_RATIO) + (more ?? 0);
+  }
+
+  /** The Teams tenant with this domain. */
+  teamsTenantByFqdn(fqdn: string): TeamsTenant | undefined {
+    return this.#teamsByFqdn.get(fqdn.toLowerCase());
+  }
+
+  /** The Teams tenants of an account, by domain. */
+  teamsTenantsOf(accountSid: string): readonly TeamsTenant[] {
+    return this.#teamsByAccount.get(accountSid) ?? [];
   }
 
   /** The account that owns a SIP realm. */

@@ -22,6 +22,8 @@ export const SIP_HEADERS = {
   reason: 'X-Reason',
   /** Why the toll-fraud guard refused a call: `destination-denied`, `calls-per-minute`, `calls-per-hour` or `expensive-prefixes`. */
   fraudGuard: 'X-Fraud-Guard',
+  /** Domain of a Microsoft Teams tenant. */
+  teamsTenant: 'X-MS-Teams-Tenant-FQDN',
   /** `phone`, `user`, `sip` or `teams`. */
   routing: 'X-Jambonz-Routing',
 } as const;

@@ -3,7 +3,7 @@ import { MediaServerError } from '../errors.js';
 import type { MediaEndpoint, MediaServer } from '../media/media.js';
 import { Channel, FakeEndpoint } from '../testing/fakes.js';
 import { makeSession, type SessionRig } from '../testing/session-rig.js';
-import type { DialOutcome, PlacedLeg, PlacedLegEnd } from './dialler.js';
+import type { DialOutcome, DialTarget, PlacedLeg, PlacedLegEnd } from './dialler.js';
 
 /** A request to the media server that the test grants or refuses. */
 interface Asked {
@@ -77,6 +77,10 @@ class Callee implements PlacedLeg {
     this.#tell({ ok: true, sdp: 'v=0 callee', outerCallId: 'outer' });
   }
 
+  refuse(status: number): void {
+    this.#tell({ ok: false, status, reason: 'refused' });
+  }
+
   hangUp(): void {
     this.#onEnd({ how: 'bye', headers: {} });
   }
@@ -141,6 +145,26 @@ async function dialling(t: Test, count = 1, options: Record<string, unknown> = {
     },
   };
 }
+
+t.test('dial: a target of Teams is called as its tenant, or its voicemail', async (t) => {
+  const targets: DialTarget[] = [];
+  const verbs = [
+    { verb: 'dial', target: [{ type: 'teams', number: '+4930123', tenant: 'one.teams.example.com', vmail: true }] },
+  ];
+  const rig = await makeSession(t, verbs, {
+    mediaServer: new SlowMediaServer(),
+    dialler: {
+      place: ({ target }) => {
+        targets.push(target);
+        const callee = new Callee();
+        callee.refuse(486);
+        return callee;
+      },
+    },
+  });
+  await rig.run();
+  t.match(targets, [{ routing: 'teams', address: '+4930123', tenant: 'one.teams.example.com', vmail: true }]);
+});
 
 const completed = { dial_call_status: 'completed', dial_sip_status: 200, dial_sbc_callid: 'outer' };
 

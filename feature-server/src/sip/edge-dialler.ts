@@ -21,6 +21,8 @@ export interface EdgeDiallerOptions {
 
 /** A BYE that is not answered within this time is given up. */
 const BYE_DEADLINE_MS = 5_000;
+/** How the edge, and Teams, are told to call the voicemail. */
+const VOICEMAIL = ';opaque=app:voicemail';
 /** What may stand in the user part of a number's URI. */
 const NUMBER = /^\+?[\w*#.-]{1,64}$/;
 
@@ -74,7 +76,8 @@ function uriOf(target: DialTarget, realm: string | undefined, edge: SbcInfo): st
     return parts && parts.scheme !== 'tel' && parts.host !== '' && (routing === 'sip' || parts.user) ? uri : null;
   }
   const number = address.replace(/[\s()]/g, '');
-  return NUMBER.test(number) ? hopTo(edge, `${number}@`) : null;
+  if (!NUMBER.test(number)) return null;
+  return `${hopTo(edge, `${number}@`)}${routing === 'teams' && target.vmail ? VOICEMAIL : ''}`;
 }
 
 /** The application's headers first: ours cannot be overwritten by them. */
@@ -88,6 +91,7 @@ function headersOf(target: DialTarget, caller: DialCaller, callSid: string, uri:
     'X-Preferred-From-Host': target.from?.host,
     'X-SIP-Proxy': target.proxy,
     'X-Override-To': target.overrideTo,
+    [SIP_HEADERS.teamsTenant]: target.tenant,
     [SIP_HEADERS.applicationSid]: caller.applicationSid,
   };
   const given = Object.entries(optional).filter((entry): entry is [string, string] => Boolean(entry[1]));

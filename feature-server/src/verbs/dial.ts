@@ -184,6 +184,8 @@ function targetsOf(ctx: VerbContext, spec: DialSpec): DialTarget[] {
       ...(one.trunk !== undefined && { trunk: one.trunk }),
       ...(proxy !== undefined && { proxy }),
       ...(one.overrideTo !== undefined && { overrideTo: one.overrideTo }),
+      ...(one.tenant !== undefined && { tenant: one.tenant }),
+      ...(one.vmail !== undefined && { vmail: one.vmail }),
       ...(one.from && { from: { ...(user !== undefined && { user }), ...(host !== undefined && { host }) } }),
     });
   }

@@ -57,6 +57,7 @@ const ask = (
     temporary,
     trusted: TRUSTED,
     registrations: registrations(redis),
+    teamsNetworks: parseNetworks('192.0.3.0/24')!,
     guard: new AddressGuard({ allowPrivate: true }),
     allowsMd5: true,
   });

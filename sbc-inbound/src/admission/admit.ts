@@ -6,6 +6,7 @@ import { toE164 } from './e164.js';
 import { callerIdentity } from './identity.js';
 import { mayCall } from './may-they.js';
 import { shield } from './shield.js';
+import { tenantDestination } from './tenant.js';
 import type { Decision, Destination, Invite, Rejection } from './types.js';
 import { findDestination } from './what.js';
 import { identifyCaller, type WhoContext } from './who.js';
@@ -42,7 +43,9 @@ export async function admit(request: SipRequest, context: AdmissionContext): Pro
   const destination =
     'user' in caller.value
       ? await deviceDestination(invite, caller.value.user, context)
-      : findDestination(invite, caller.value, context.snapshot);
+      : 'tenant' in caller.value
+        ? tenantDestination(invite, caller.value.tenant, context.snapshot)
+        : findDestination(invite, caller.value, context.snapshot);
   if (!destination.ok) return { ok: false, invite, rejection: destination.rejection, decisions };
   if (destination.decision) decisions.push(destination.decision);
   const allowed = await mayCall(invite, context.callSid, destination.value, context.limits);

@@ -11,12 +11,13 @@ export async function mayCall(
   destination: Destination,
   limits: Pick<CallLimits, 'take'>,
 ): Promise<StepResult<Admitted>> {
-  const { account, application, carrier, user } = destination;
+  const { account, application, carrier, user, tenant } = destination;
   const known = {
     account,
     ...(application ? { application } : {}),
     ...(carrier ? { carrier } : {}),
     ...(user ? { user } : {}),
+    ...(tenant ? { tenant } : {}),
   };
   if (!account.isActive) {
     return refuse({ status: 503, reason: 'Account is not active', metric: 'inactive-account', ...known });

@@ -5,6 +5,7 @@ import type {
   CallPlace,
   PhoneNumber,
   ProvisioningSnapshot,
+  TeamsTenant,
   TimelineKind,
   VoipCarrier,
 } from '@ringwire/common';
@@ -27,8 +28,8 @@ export interface Invite {
   claimedApplicationSid: string | null;
 }
 
-/** Who is calling: a carrier, or a user of an account. */
-export type Caller = CarrierCaller | { user: User };
+/** Who is calling: a carrier, a user of an account, or Microsoft Teams on behalf of a tenant. */
+export type Caller = CarrierCaller | { user: User } | { tenant: TeamsTenant };
 
 /** A carrier that calls. */
 export interface CarrierCaller {
@@ -40,10 +41,12 @@ export interface CarrierCaller {
 
 /** What is being called. */
 export interface Destination {
-  /** Null where a user calls. */
+  /** Null where a user or Microsoft Teams calls. */
   carrier: VoipCarrier | null;
   /** The user who calls; null where a carrier does. */
   user: User | null;
+  /** The tenant for whom Microsoft Teams calls. */
+  tenant?: TeamsTenant;
   account: Account;
   /** Null where a user calls another one directly. */
   application: Application | null;
@@ -70,6 +73,7 @@ export interface Rejection {
   recorded: boolean;
   carrier?: VoipCarrier;
   user?: User;
+  tenant?: TeamsTenant;
   account?: Account;
   application?: Application;
   /** Reason phrase; that of the status when absent. */
@@ -119,4 +123,5 @@ export type Snapshot = Pick<
   | 'accountsBySid'
   | 'applicationsBySid'
   | 'carriersBySid'
+  | 'teamsTenantByFqdn'
 >;

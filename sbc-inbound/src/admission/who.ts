@@ -1,5 +1,6 @@
 import type { Account, CarrierGateway, VoipCarrier } from '@ringwire/common';
 import { isFromBrowser } from '@ringwire/common/sip/flow-transport.js';
+import { type Ipv4Network, inNetworks } from '@ringwire/common/sip/networks.js';
 import type { SipRequest } from '@ringwire/common/sip/stack.js';
 import { isIpv4 } from '@ringwire/common/sip/uri.js';
 import { authenticateUser, type UserContext } from '../users/authenticate-user.js';
@@ -12,6 +13,8 @@ import { type Caller, type CarrierCaller, type Invite, refuse, type Snapshot, ty
 export interface WhoContext extends Omit<UserContext, 'snapshot'> {
   snapshot: Snapshot;
   temporary: TemporaryGateways;
+  /** Where Microsoft Teams calls from. */
+  teamsNetworks: readonly Ipv4Network[];
 }
 
 /** Whether a carrier may bring calls to an account: its own ones, and those that its service provider shares. */
@@ -92,6 +95,7 @@ export async function identifyCaller(
     );
     return result.ok ? proven(realmAccount, result.carriers, result.username) : result;
   }
+  if (inNetworks(context.teamsNetworks, invite.sourceAddress)) return teamsTenant(invite, snapshot);
   if (realmAccount === null || !mayProve) return stranger(invite, realmAccount);
   const result = await authenticateUser(
     request,
@@ -145,6 +149,29 @@ function identified(
         sipGatewaySid: gateway?.sipGatewaySid ?? null,
         candidates: carriers.length,
       },
+    },
+  };
+}
+
+/** Microsoft Teams names the tenant by the domain that it calls us by. */
+function teamsTenant({ target, sourceAddress }: Invite, snapshot: Snapshot): StepResult<Caller> {
+  const tenant = snapshot.teamsTenantByFqdn(target.host);
+  if (!tenant) {
+    return refuse({
+      status: 404,
+      reason: `no Microsoft Teams tenant ${target.host}`,
+      metric: 'unknown-tenant',
+      recorded: false,
+    });
+  }
+  const { tenantFqdn, msTeamsTenantSid } = tenant;
+  return {
+    ok: true,
+    value: { tenant },
+    decision: {
+      kind: 'routing',
+      text: `from Microsoft Teams (${sourceAddress}): tenant ${tenantFqdn}`,
+      data: { msTeamsTenantSid, tenantFqdn },
     },
   };
 }

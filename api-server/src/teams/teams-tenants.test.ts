@@ -1,0 +1,57 @@
+import { SEED } from '@ringwire/common/testing/provisioned.js';
+import t from 'tap';
+import { startTestApi, type TestApi } from '../testing/api.js';
+
+t.setTimeout(60_000);
+
+let api: TestApi;
+t.before(async () => {
+  api = await startTestApi({ workers: false });
+  t.teardown(() => api.stop());
+});
+
+const PATH = '/v1/MicrosoftTeamsTenants';
+const FQDN = 'one.teams.example.com';
+
+t.test('Teams tenants: made, read, changed and removed by their account', async (t) => {
+  const fields = { tenant_fqdn: 'One.Teams.example.com', application_sid: SEED.applicationSid };
+  const made = await api.account('POST', PATH, fields);
+  t.equal(made.status, 201);
+  const { sid } = made.body as { sid: string };
+  const row = {
+    ms_teams_tenant_sid: sid,
+    service_provider_sid: SEED.serviceProviderSid,
+    account_sid: SEED.accountSid,
+    application_sid: SEED.applicationSid,
+    tenant_fqdn: FQDN,
+  };
+  t.same((await api.account('GET', PATH)).body, [row]);
+  t.same((await api.serviceProvider('GET', `${PATH}/${sid}`)).body, row);
+  t.match(await api.admin('POST', PATH, { tenant_fqdn: FQDN, account_sid: SEED.siblingAccountSid }), {
+    status: 422,
+    body: { msg: /tenant_fqdn/ },
+  });
+  const change = { application_sid: null, tenant_fqdn: 'two.teams.example.com' };
+  t.equal((await api.account('PUT', `${PATH}/${sid}`, change)).status, 204);
+  t.same((await api.account('GET', `${PATH}/${sid}`)).body, { ...row, ...change });
+  t.equal((await api.account('DELETE', `${PATH}/${sid}`)).status, 204);
+  t.equal((await api.account('GET', `${PATH}/${sid}`)).status, 404);
+});
+
+t.test('Teams tenants: nobody sees or changes those of others, wrong fields are named', async (t) => {
+  const made = await api.admin('POST', PATH, { tenant_fqdn: FQDN, account_sid: SEED.accountSid });
+  const { sid } = made.body as { sid: string };
+  t.same((await api.stranger('GET', PATH)).body, []);
+  for (const method of ['GET', 'PUT', 'DELETE']) {
+    t.equal((await api.stranger(method, `${PATH}/${sid}`, method === 'PUT' ? {} : undefined)).status, 404, method);
+  }
+  const foreign = { tenant_fqdn: 'three.example.com', account_sid: SEED.accountSid };
+  t.equal((await api.stranger('POST', PATH, foreign)).status, 403);
+  const application = { tenant_fqdn: 'three.example.com', application_sid: SEED.applicationSid };
+  t.match(await api.stranger('POST', PATH, application), { status: 400, body: { msg: /application_sid/ } });
+  t.match(await api.account('POST', PATH, { tenant_fqdn: 'nonsense' }), { status: 400, body: { msg: /tenant_fqdn/ } });
+  t.match(await api.account('POST', PATH, { tenant_fqnd: FQDN }), { status: 400, body: { msg: /tenant_fqnd/ } });
+  t.match(await api.admin('POST', PATH, { tenant_fqdn: FQDN }), { status: 400, body: { msg: /account_sid/ } });
+  const moved = { account_sid: SEED.siblingAccountSid };
+  t.match(await api.admin('PUT', `${PATH}/${sid}`, moved), { status: 400, body: { msg: /account_sid/ } });
+});
