@@ -43,16 +43,17 @@ export const CARRIER_COLUMNS: ColumnRules = {
   inbound_international_prefix: text(8),
   inbound_national_length: { kind: 'integer', min: 3, max: 15, nullable: true },
   stir_policy: { kind: 'word', words: ['off', 'tag', 'enforce'], nullable: true },
+  // C strings of SMPP's binds (SMPP 3.4 §4.1.1).
+  smpp_system_id: text(15),
+  smpp_password: { kind: 'secret', max: 8 },
+  smpp_enquire_link_interval: { kind: 'integer', min: 0, max: 86_400 },
 };
 
-/** Columns that have a route of their own, or are read only: clients that write what they have read send them back. */
+/** Columns that are read only, or not used: clients that write what they have read send them back. */
 export const CARRIER_READ_ONLY = [
   'voip_carrier_sid',
   'created_at',
   'register_status',
-  'smpp_system_id',
-  'smpp_password',
-  'smpp_enquire_link_interval',
   'smpp_inbound_system_id',
   'smpp_inbound_password',
 ];

@@ -31,11 +31,11 @@ function requireComplete(row: Row): void {
   }
 }
 
-/** Clients send back what they have read; what would change has a route of its own. @throws HttpError 400 */
-function requireNoSmpp(fields: Fields, row: Row = {}): void {
+/** Clients send back what they have read; a login with which carriers would bind to us has no use yet. @throws HttpError 400 */
+function requireNoInboundSmpp(fields: Fields, row: Row = {}): void {
   for (const [field, value] of Object.entries(fields)) {
-    const isSame = value === (row[field] ?? null) || value === PASSWORD_MASK || value === null || value === 0;
-    if (field.startsWith('smpp_') && !isSame) throw badField(field, 'is set by PUT /VoipCarriers/{sid}/SmppLogin');
+    const isSame = value === (row[field] ?? null) || value === PASSWORD_MASK || value === null;
+    if (field.startsWith('smpp_inbound_') && !isSame) throw badField(field, 'carriers cannot bind to us yet');
   }
 }
 
@@ -55,7 +55,7 @@ export function carrierWriteRoutes(router: Router, { db, encryptionSecret, provi
     const fields = { ...bodyOf(req), ...named };
     const columns = columnsOf(fields);
     if (columns.name === undefined) throw badField('name', 'must be given');
-    requireNoSmpp(fields);
+    requireNoInboundSmpp(fields);
     const owner = await ownerOf(db, principal, fields);
     const applicationSid = optionalTextField(fields, 'application_sid', 36);
     if (applicationSid !== null) await requireApplication(db, principal, applicationSid, owner.accountSid);
@@ -83,7 +83,7 @@ export function carrierWriteRoutes(router: Router, { db, encryptionSecret, provi
       const row = await findRow(tx, CARRIERS, sid);
       if (row === undefined) throw new HttpError(404, `there is no carrier ${sid}`);
       requireSameOwner(fields, row);
-      requireNoSmpp(fields, row);
+      requireNoInboundSmpp(fields, row);
       if (fields.application_sid !== undefined) {
         const applicationSid = optionalTextField(fields, 'application_sid', 36);
         if (applicationSid !== null) {

@@ -139,7 +139,8 @@ t.test('what is wrong is named, and nothing of it is kept', async (t) => {
     [{ name: 'c', requires_register: true, register_username: 'u', register_sip_realm: 'r' }, 'register_password'],
     [{ name: 'c', trunk_type: 'auth', inbound_auth_username: 'u' }, 'inbound_auth_password'],
     [{ name: 'c', application_sid: 'nothing' }, 'application_sid'],
-    [{ name: 'c', smpp_system_id: 'us' }, 'smpp_system_id'],
+    [{ name: 'c', smpp_system_id: 'x'.repeat(16) }, 'smpp_system_id'],
+    [{ name: 'c', smpp_inbound_system_id: 'them' }, 'smpp_inbound_system_id'],
     [{ name: 'c', colour: 'blue' }, 'colour'],
   ] as const) {
     const answer = await account('POST', carriers, body);

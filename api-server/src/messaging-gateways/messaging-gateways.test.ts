@@ -52,6 +52,14 @@ t.test('an SMPP gateway is made, changed, read by the edge, and removed', async 
     'geheim',
     'the mask changes nothing',
   );
+  // jambonz's way to say the same.
+  const again = { smpp_system_id: 'other', smpp_password: 'neu', smpp_enquire_link_interval: 0 };
+  t.equal((await account('PUT', `/v1/VoipCarriers/${SEED.carrierSid}`, again)).status, 204);
+  t.same((await provisioning.reload()).carriersBySid.get(SEED.carrierSid)?.smpp, {
+    systemId: 'other',
+    password: 'neu',
+    enquireLinkMs: null,
+  });
   t.equal((await account('DELETE', path)).status, 204);
   t.equal((await account('GET', path)).status, 404);
   t.equal((await provisioning.reload()).smppGatewaysByCarrierSid.size, 0);
