@@ -2,7 +2,6 @@ import type { Channel } from '../channel/channel.js';
 import { runInline } from '../channel/inline-dialplan.js';
 import { setMediaStats } from '../channel/media-stats.js';
 import { isTrue } from '../channel/truth.js';
-import { leaveConference } from '../conference/conference-application.js';
 import { MAX_VOLUME_LEVEL, volumeFactor } from '../conference/conference-member.js';
 import { EslEvent, encodeHeaders } from '../event-socket/event.js';
 import type { Side } from '../media/protocol.js';
@@ -171,10 +170,7 @@ function transfer(channel: Channel, rest: string[]): string {
   const targets =
     which === '-bleg' ? [partner ?? channel] : which === '-both' && partner ? [channel, partner] : [channel];
   channel.bridging.part(targets);
-  for (const target of targets) {
-    leaveConference(target);
-    runInline(target, list);
-  }
+  for (const target of targets) runInline(target, list);
   return OK;
 }
 

@@ -76,7 +76,7 @@ export async function playAndGetDigits(
   };
   if (expression) keepInvalid(undefined);
   const most = integer(tries);
-  for (let left = most < 0 ? MAX_TRIES : Math.min(most, MAX_TRIES); left > 0 && !channel.isEnded; left--) {
+  for (let left = most < 0 ? MAX_TRIES : Math.min(most, MAX_TRIES); left > 0 && !isOver(channel, execution); left--) {
     const { status, digits } = await ask(playlists, channel, question, execution);
     if (status === 'restart') return undefined;
     if (question.min === 0 && digits === '' && channel.getVariable('read_terminator_used')) return undefined;
@@ -85,9 +85,9 @@ export async function playAndGetDigits(
       if (variable) channel.setVariable(variable, undefined);
       keepInvalid(digits);
     }
-    if (!channel.isEnded && invalidFile) await playList(playlists, channel, invalidFile, execution);
+    if (!isOver(channel, execution) && invalidFile) await playList(playlists, channel, invalidFile, execution);
   }
-  if (transfer && !channel.isEnded) runInlineAfter(channel, transfer, playlists.onProblem);
+  if (transfer && !isOver(channel, execution)) runInlineAfter(channel, transfer, playlists.onProblem);
   return undefined;
 }
 
@@ -117,6 +117,11 @@ export async function read(
   return undefined;
 }
 
+/** Whether there is nobody to ask: the channel has ended or goes on to something else. */
+function isOver(channel: Channel, execution: Execution): boolean {
+  return channel.isEnded || execution.abandoned;
+}
+
 /** Asks once and sets the variables that tell of the answer. */
 async function ask(playlists: Playlists, channel: Channel, wanted: Question, execution: Execution): Promise<Answer> {
   const { variable, terminators, min } = wanted;
@@ -126,7 +131,7 @@ async function ask(playlists: Playlists, channel: Channel, wanted: Question, exe
   if (question.max > MAX_DIGITS) return { status: 'failure', digits: '' };
   const first = await promptForDigit(playlists, channel, question.prompt, execution);
   if ('status' in first) {
-    if (channel.isEnded) channel.setVariable('read_result', 'failure');
+    if (isOver(channel, execution)) channel.setVariable('read_result', 'failure');
     return { status: first.status, digits: '' };
   }
   let { status, digits, terminator } = await collect(channel, question, first.digit, execution);
@@ -165,7 +170,7 @@ async function promptForDigit(
     });
   });
   stopTaking();
-  if (channel.isEnded) return { status: 'failure' };
+  if (isOver(channel, execution)) return { status: 'failure' };
   if (outcome === 'missing') return { status: 'notFound' };
   if (outcome === 'timeout' && digit === '') return { status: 'timeout' };
   return { digit };
@@ -190,11 +195,14 @@ function collect(
       stopTaking();
       removeEnd();
       execution.stop = undefined;
+      execution.leave = undefined;
       resolve({ status, digits, ...(terminator === undefined ? {} : { terminator }) });
     };
     const wait = (ms: number): NodeJS.Timeout => setTimeout(() => finish('timeout'), ms);
     let timer = wait(first === '' ? Math.min(timeoutMs, MAX_TIMEOUT_MS) : betweenMs);
     const removeEnd = channel.onEnd(() => finish('failure'));
+    // A break does not end it, a transfer does.
+    execution.leave = () => finish('failure');
     const stopTaking = channel.digits.take((digit) => {
       if (terminators.includes(digit)) {
         finish('success', digit);

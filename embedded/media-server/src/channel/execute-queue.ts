@@ -22,6 +22,8 @@ export interface Stoppable {
   stop: (() => void) | undefined;
   /** What a break does where that is less: it ends one file of a list. */
   skip?: (() => void) | undefined;
+  /** Makes it end now because the channel goes on to something else, where a break does not end it. */
+  leave?: (() => void) | undefined;
   /** A break came while nothing could be ended: what is played next is broken at once. */
   breakPending?: boolean;
 }
@@ -138,7 +140,7 @@ export class ExecuteQueue {
     for (const execution of [...this.#running].reverse()) {
       execution.abandoned = true;
       execution.broken = true;
-      execution.stop?.();
+      (execution.leave ?? execution.stop)?.();
     }
     return this.endList();
   }

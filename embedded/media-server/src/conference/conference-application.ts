@@ -44,15 +44,17 @@ export async function conference(
 ): Promise<Response> {
   const { conferences } = context;
   let wanted = parseJoinArguments(argument);
-  while (wanted && !channel.isEnded) {
+  while (wanted && !channel.isEnded && !execution.abandoned) {
     const found = conferences.get(wanted.name) ?? open(conferences, channel, wanted);
     if (!found) return undefined;
     const admission = await admit(context, found, channel, wanted, execution);
-    if (!admission || channel.isEnded || found.isEnded) {
+    if (!admission || channel.isEnded || execution.abandoned || found.isEnded) {
       if (found.members.size === 0) found.end();
       return undefined;
     }
+    execution.leave = () => void leaveConference(channel);
     const { next, farewell } = await takePart(conferences, found, channel, wanted.flags, admission === 'moderator');
+    execution.leave = undefined;
     if (farewell) await playSound(context, found, channel, farewell, execution);
     const following = next === undefined ? undefined : parseJoinArguments(next);
     wanted = following && { ...following, flags: wanted.flags };
@@ -144,22 +146,28 @@ async function enterPin(
   const retries = Number(settings['pin-retries'] ?? PIN_TRIES);
   const first = settings['pin-sound'] ?? 'conference/conf-pin.wav';
   const again = settings['bad-pin-sound'] ?? 'conference/conf-bad-pin.wav';
-  for (let tries = 0; tries < retries && !channel.isEnded; tries++) {
+  for (let tries = 0; tries < retries && !channel.isEnded && !execution.abandoned; tries++) {
     const prompt = conference.sounds.path(tries === 0 ? first : again);
-    const entered = await collect(channel, length, () => void playList(playlists, channel, prompt, execution));
+    const entered = await collect(
+      channel,
+      execution,
+      length,
+      () => void playList(playlists, channel, prompt, execution),
+    );
     execution.stop?.();
     if (pins.includes(entered)) return entered;
   }
   return undefined;
 }
 
-function collect(channel: Channel, length: number, prompt: () => void): Promise<string> {
+function collect(channel: Channel, execution: Execution, length: number, prompt: () => void): Promise<string> {
   return new Promise((resolve) => {
     let digits = '';
     const finish = (): void => {
       clearTimeout(timer);
       removeDigits();
       removeEnd();
+      execution.leave = undefined;
       resolve(digits);
     };
     const timer = setTimeout(finish, PIN_TIMEOUT_MS);
@@ -168,6 +176,7 @@ function collect(channel: Channel, length: number, prompt: () => void): Promise<
       if (digit === '#' || digits.length >= length) finish();
     });
     const removeEnd = channel.onEnd(() => setImmediate(finish));
+    execution.leave = finish;
     prompt();
   });
 }
