@@ -5,6 +5,7 @@ import { HoldMusic } from './hold-music.js';
 export class Holding {
   readonly #channel: Channel;
   readonly #music: HoldMusic;
+  readonly #listeners = new Set<() => void>();
   #isByUs = false;
 
   constructor(channel: Channel) {
@@ -20,6 +21,12 @@ export class Holding {
   /** Whether we hold it: it is not to be heard. */
   get isByUs(): boolean {
     return this.#isByUs;
+  }
+
+  /** Calls a listener whenever the channel has come on hold or off it; the returned function removes it. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Holds the peer or takes it back, with a re-INVITE. */
@@ -41,6 +48,7 @@ export class Holding {
     channel.setCallState(on ? 'HELD' : 'UNHELD');
     channel.emit(on ? 'CHANNEL_HOLD' : 'CHANNEL_UNHOLD');
     if (!on) channel.setCallState('ACTIVE');
+    for (const listener of this.#listeners) listener();
   }
 
   /** What its peer heard because of it ends. */

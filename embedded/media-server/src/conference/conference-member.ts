@@ -63,16 +63,17 @@ export class ConferenceMember {
     return this.flags.has('ghost');
   }
 
-  /** What the media thread has to know of it. */
+  /** What the media thread has to know of it. A phone that holds plays its music to nobody. */
   settings(): MemberSettings {
+    const holds = this.channel.holding.isOn;
     return {
-      speaks: this.canSpeak && !this.isOnHold,
+      speaks: this.canSpeak && !this.isOnHold && !holds,
       hears: this.canHear,
       gainIn: volumeFactor(this.volumeIn),
       gainOut: volumeFactor(this.volumeOut),
       energyLevel: this.energyLevel,
       agcLevel: this.agcLevel,
-      muteDetect: this.flags.has('mute-detect'),
+      muteDetect: this.flags.has('mute-detect') && !holds,
     };
   }
 

@@ -150,7 +150,9 @@ export class Conference {
     if (this.members.size >= this.#minimum) this.#enforcesMinimum = true;
     if (isModerator && this.isWaiting) this.setWaiting(false);
     if (flags.has(MANDATORY)) clearTimeout(this.#graceTimer);
+    const removeHold = channel.holding.onChange(() => this.apply(member));
     const left = (): void => {
+      removeHold();
       removeDigits();
       this.#onLeft(member);
       onLeft(member);
