@@ -38,8 +38,11 @@ const sipp = (name: string, calls: number) =>
     timeoutMs: 120_000,
   });
 
-/** The edge asks the core every 2 s whether it is there (OPTIONS), and such a transaction lingers for 32 s too. */
-const PING_TRANSACTIONS = 20;
+/**
+ * Both edge processes ask the core twice a second whether it is there (OPTIONS). Such a transaction lingers for 5 s where it was asked (timer K)
+ * and for 32 s where it was answered (timer J, RFC 3261 §17.2.2). A hundred calls that were left would be seen beside them.
+ */
+const PING_TRANSACTIONS = { client: 30, server: 150 };
 
 /** What must be gone when nobody calls: SIP transactions and dialogs, channels and RTP ports, calls. */
 const IN_USE: Readonly<Record<string, RegExp>> = {
@@ -60,9 +63,12 @@ async function inUse(): Promise<Record<string, Record<string, number>>> {
 }
 
 const isIdle = (samples: Record<string, number>): boolean =>
-  Object.entries(samples).every(
-    ([name, value]) => value <= (name.startsWith('sip_transactions') ? PING_TRANSACTIONS : 0),
-  );
+  Object.entries(samples).every(([name, value]) => value <= pingsIn(name));
+
+function pingsIn(name: string): number {
+  if (!name.startsWith('sip_transactions')) return 0;
+  return name.includes('side="server"') ? PING_TRANSACTIONS.server : PING_TRANSACTIONS.client;
+}
 
 let filesBefore: Awaited<ReturnType<typeof openFilesOf>>;
 
