@@ -36,6 +36,7 @@ import { createJournal } from './session/journal.js';
 import { LiveCalls } from './session/live-calls.js';
 import { reportOrphan } from './session/orphan-report.js';
 import { createSession, type SessionFactoryOptions } from './session/session-factory.js';
+import { TransferredCalls } from './session/transferred-calls.js';
 import { EdgeDialler } from './sip/edge-dialler.js';
 import { InviteHandler, type RefusedCall } from './sip/invite-handler.js';
 import { EspeakSynthesizer } from './speech/espeak.js';
@@ -94,7 +95,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
   const unavailability = (): string | undefined => {
     if (isDraining) return 'feature server is draining';
     if (!mediaServer.available) return 'media server is not available';
-    if (live.count >= config.MAX_CALLS) return 'feature server is at its limit of calls';
+    if (live.count + transferred.count >= config.MAX_CALLS) return 'feature server is at its limit of calls';
     return undefined;
   };
   // Overload passes within a second: it is for this call to know, not for every edge until the next heartbeat.
@@ -111,6 +112,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
   });
   const outbox = new Outbox({ redis, sink, queue: outboundQueue(redis) });
   const ledger = new CallLedger(redis, instanceId, logger);
+  const transferred = new TransferredCalls(config.MAX_CALL_DURATION_MINUTES * 60_000);
   const sessions: SessionFactoryOptions = {
     logger,
     sink,
@@ -119,6 +121,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     mediaServer,
     speech,
     dialler,
+    transferred,
     outbox,
     ledger,
     metrics,
@@ -199,7 +202,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     instanceId,
     sipAddress: sipAddress(),
     httpUrl: web.url,
-    calls: live.count,
+    calls: live.count + transferred.count,
     accepting: srf.link.isConnected && unavailability() === undefined,
   });
   const announcement = announce({
@@ -244,6 +247,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
       isDraining = true;
       tell();
       await Promise.all([live.idle(), messages.drain()]);
+      await transferred.idle();
     },
     async close() {
       isDraining = true;
@@ -252,7 +256,9 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
       for (const session of live.sessions()) {
         session.execute({ command: 'hangup', reason: 'feature server is stopped', sipStatus: 503 });
       }
-      await Promise.race([live.idle(), new Promise((resolve) => setTimeout(resolve, CLOSE_GRACE_MS).unref())]);
+      transferred.endAll();
+      const over = Promise.all([live.idle(), transferred.idle()]);
+      await Promise.race([over, new Promise((resolve) => setTimeout(resolve, CLOSE_GRACE_MS).unref())]);
       await announcement.close();
       edges.close();
       await ledger.close();

@@ -4,7 +4,7 @@ import { RelayRefusedError } from '../media-relay/errors.js';
 import type { FarMedia } from '../media-relay/media-profile.js';
 import { LinkLostError, NoResponseError } from './errors.js';
 import { passableHeaders } from './header-policy.js';
-import { inheritProof } from './in-dialog.js';
+import { hangUp, inheritProof } from './in-dialog.js';
 import { placeFork } from './place-fork.js';
 import { discard, isPending, type LegFailure, type LegTarget, placeLeg } from './place-leg.js';
 import { respond } from './respond.js';
@@ -298,7 +298,7 @@ async function answerCaller(setup: Setup, leg: SipDialog | PendingDialog): Promi
   } catch (error) {
     if (setup.lost.aborted) return lostWith(leg, accepted);
     discard(leg, setup.lost);
-    void caller?.destroy({}, () => {});
+    if (caller) void hangUp(caller, {}, setup.lost);
     const kind = caller || !isMediaError(error) ? 'caller' : 'media';
     return over(setup) ?? { ok: false, kind, error };
   }

@@ -78,6 +78,15 @@ export class FsmrfEndpoint implements MediaEndpoint {
     }
   }
 
+  async outlive(): Promise<void> {
+    await within(
+      BRIDGE_DEADLINE_MS,
+      this.endpoint.set('park_after_bridge', 'true'),
+      () => this.#gone('set'),
+      this.#lost.signal,
+    );
+  }
+
   async modify(remoteSdp: string): Promise<string> {
     await within(MODIFY_DEADLINE_MS, this.endpoint.modify(remoteSdp), () => this.#gone('re-INVITE'), this.#lost.signal);
     // fsmrf reads the new SDP out of the channel's variables; a media server without that variable keeps its SDP.

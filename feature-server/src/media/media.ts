@@ -41,6 +41,8 @@ export interface MediaEndpoint {
    * @throws MediaServerError
    */
   bridge(other: MediaEndpoint): Promise<void>;
+  /** Has it live on when an endpoint ends that it is joined with. */
+  outlive(): Promise<void>;
   /** New SDP of the far end (re-INVITE); resolves to the SDP of the answer. */
   modify(remoteSdp: string): Promise<string>;
   /** Releases it; never rejects and never hangs. */

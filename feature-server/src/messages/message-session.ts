@@ -48,6 +48,8 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
     call: {
       // Whatever wants an unanswered call is passed over.
       isAnswered: true,
+      isOver: false,
+      onTransfer: () => {},
       ring: noCall,
       answer: async () => noCall(),
       hangup: () => runner.replace([], { stopCurrent: false }),
@@ -60,7 +62,7 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
     },
     media: { play: async () => noCall(), onDigit: () => () => {}, resolveSource: async () => noCall() },
     speech: { prepare: async () => {}, sources: async () => noCall() },
-    dial: { call: noCall },
+    dial: { call: noCall, handOver: noCall },
     app,
     defaults,
     journal,

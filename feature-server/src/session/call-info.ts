@@ -27,6 +27,8 @@ export interface CallFacts {
   sipRealm?: string;
   /** P-Asserted-Identity and Privacy of the caller, for legs that the call places. */
   identity?: Readonly<Record<string, string>>;
+  /** `name@realm` of the user who calls; absent for callers of carriers. */
+  authenticatedUser?: string;
   /** `ip:port` of the core SIP server. */
   fsSipAddress: string;
   fsPublicIp?: string;

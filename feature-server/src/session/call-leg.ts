@@ -7,6 +7,20 @@ export type LegEnd =
   /** The SIP server is gone, and the leg with it. */
   | { how: 'lost'; reason: string };
 
+/** The far end asks to be replaced by a call to somebody else (REFER, RFC 3515). */
+export interface ReferRequest {
+  /** Refer-To, without its headers. */
+  uri: string;
+  /** Whether a call that exists is to be taken over: an attended transfer (RFC 3891). */
+  hasReplaces: boolean;
+  referredBy: string | undefined;
+  /** Tells how the new call goes; a final status ends that. Never rejects. */
+  notify(status: number, reason: string): Promise<void>;
+}
+
+/** Takes a transfer in hand; the status that its sender gets, 202 when it is begun. */
+export type ReferHandler = (refer: ReferRequest) => number;
+
 /** One SIP leg, as a session sees it. */
 export interface CallLeg {
   /** SDP of the far end's offer; empty without one. */
@@ -31,4 +45,6 @@ export interface CallLeg {
   onDigit(listener: (key: string, durationMs: number | undefined) => void): void;
   /** Answers a re-INVITE: new SDP of the far end to SDP of ours. */
   onModify(answer: (remoteSdp: string) => Promise<string>): void;
+  /** Who takes transfers; nobody until this is called, or with undefined. */
+  onRefer(handler: ReferHandler | undefined): void;
 }

@@ -7,7 +7,7 @@ import type { MediaServer } from '../media/media.js';
 import { headerValue, reasonPhrase } from '../sip/header-value.js';
 import type { SpeechService } from '../speech/speech-service.js';
 import type { VerbRegistry } from '../verbs/registry.js';
-import type { CallControl, CallMessages, VerbContext, VerbNeed } from '../verbs/verb.js';
+import type { CallControl, CallMessages, CallTransfer, DialledParty, VerbContext, VerbNeed } from '../verbs/verb.js';
 import type { CallInfo } from './call-info.js';
 import type { CallLedger } from './call-ledger.js';
 import type { CallLeg, LegEnd } from './call-leg.js';
@@ -23,6 +23,7 @@ import type { SessionDefaults } from './session-defaults.js';
 import { SessionDial } from './session-dial.js';
 import { SessionMedia } from './session-media.js';
 import { StatusNotifier } from './status-notifier.js';
+import { transferOf } from './transfer-target.js';
 import { VerbRunner } from './verb-runner.js';
 
 /** How sessions behave; the same for all calls of a process. */
@@ -61,6 +62,8 @@ export interface CallSessionOptions {
   ledger: Pick<CallLedger, 'put' | 'remove'>;
   policy: SessionPolicy;
   onVerb?: (verb: string, outcome: string, ms: number) => void;
+  /** Two parties that the call has placed go on without it. */
+  onHandedOver?: (one: DialledParty, other: DialledParty) => void;
   /** The call holds no media and no SIP dialog any more; status hooks may still be under way. */
   onReleased?: () => void;
 }
@@ -80,6 +83,7 @@ export class CallSession implements CallControl {
   readonly #media: SessionMedia;
   readonly #speech: SessionSpeech;
   readonly #dial: SessionDial;
+  readonly #app: SessionApplication;
   readonly #status: StatusNotifier;
   readonly #runner: VerbRunner;
   readonly #startedAt = Date.now();
@@ -114,7 +118,7 @@ export class CallSession implements CallControl {
       resolveSource: (url) => this.#media.resolveSource(url),
       signal: this.#over.signal,
     });
-    const app = new SessionApplication({
+    this.#app = new SessionApplication({
       application,
       info,
       journal,
@@ -128,11 +132,12 @@ export class CallSession implements CallControl {
       journal,
       caller: () => this.#asCaller(),
       bridge: (other) => this.#media.bridge(other),
+      onHandedOver: (one, other) => options.onHandedOver?.(one, other),
     });
     const ctx: VerbContext = {
       call: this,
       media: this.#media,
-      app,
+      app: this.#app,
       speech: this.#speech,
       dial: this.#dial,
       messages: options.messages,
@@ -151,6 +156,23 @@ export class CallSession implements CallControl {
 
   get isAnswered(): boolean {
     return this.options.leg.isAnswered;
+  }
+
+  get isOver(): boolean {
+    return this.options.info.isOver;
+  }
+
+  onTransfer(handler: ((transfer: CallTransfer) => void) | undefined): void {
+    const { leg, info, journal } = this.options;
+    leg.onRefer(
+      handler &&
+        ((refer) => {
+          const asked = transferOf(refer, info.facts.authenticatedUser);
+          journal.timeline.info('sip', `REFER of the caller to ${refer.uri}: ${asked.ok ? 202 : asked.status}`);
+          if (asked.ok) handler({ target: asked.target, notify: refer.notify });
+          return asked.ok ? 202 : asked.status;
+        }),
+    );
   }
 
   /** Runs the call. Resolves when nothing of it is left and its last status hook is sent; never rejects. */
@@ -425,6 +447,7 @@ export class CallSession implements CallControl {
     await Promise.allSettled([this.#dial.close(), this.#media.close(), this.#speech.close(), ...this.#releasing]);
     onReleased?.();
     await this.#status.flush();
+    await this.#app.settled();
     application.close();
     ledger.remove(this.callSid);
     const { status, sipStatus } = info.progress;

@@ -61,6 +61,9 @@ export class OutboundLeg implements CallLeg {
     this.#answerModify = answer;
   }
 
+  /** Whom we have called may not send himself elsewhere at the cost of whoever ordered the call. */
+  onRefer(): void {}
+
   #end(end: LegEnd): void {
     if (this.#isOver) return;
     this.#isOver = true;

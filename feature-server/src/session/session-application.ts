@@ -19,6 +19,8 @@ export interface SessionApplicationOptions {
 
 /** A verb's way to the application: payloads are completed here, and answers go to the queue. */
 export class SessionApplication implements CallApplication {
+  #told: Promise<void> = Promise.resolve();
+
   constructor(private readonly options: SessionApplicationOptions) {}
 
   async action(
@@ -30,6 +32,23 @@ export class SessionApplication implements CallApplication {
     if (actionHook === undefined || signal.aborted) return 'next';
     const payload = { ...this.options.info.commonPayload(), verbId: id, ...extra };
     return this.#ask(() => this.options.application.request('verb:hook', toHook(actionHook), payload, signal), signal);
+  }
+
+  inform({ actionHook, id }: { id?: string; actionHook?: HookSpec }, extra: Record<string, unknown>): void {
+    if (actionHook === undefined) return;
+    const { application, info } = this.options;
+    const payload = { ...info.commonPayload(), verbId: id, ...extra };
+    // What goes wrong is on the timeline; there is nothing left that could be done about it.
+    const told = application.request('verb:hook', toHook(actionHook), payload, new AbortController().signal).then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#told = Promise.all([this.#told, told]).then(() => undefined);
+  }
+
+  /** Resolves when everything that {@link inform} has sent is answered, or given up. */
+  settled(): Promise<void> {
+    return this.#told;
   }
 
   async redirect(spec: { id?: string; actionHook: HookSpec }, signal: AbortSignal): Promise<ActionResult> {

@@ -13,6 +13,7 @@ export interface SessionDialOptions {
   caller(): DialCaller;
   /** Joins the call's own media with that of a party. */
   bridge(other: MediaEndpoint): Promise<void>;
+  onHandedOver(one: DialledParty, other: DialledParty): void;
 }
 
 /** The legs that a call has placed, from their INVITE to their end. */
@@ -27,6 +28,15 @@ export class SessionDial implements CallDial {
     return party;
   }
 
+  handOver(one: DialledParty, other: DialledParty): void {
+    for (const party of [...this.#parties]) {
+      if (party !== one && party !== other) continue;
+      party.isHandedOver = true;
+      this.#parties.delete(party);
+    }
+    this.options.onHandedOver(one, other);
+  }
+
   /** Ends what is left; never rejects. */
   async close(): Promise<void> {
     await Promise.allSettled([...this.#parties].map((party) => party.end()));
@@ -37,6 +47,7 @@ class Party implements DialledParty {
   readonly callSid = randomUUID();
   readonly outcome: Promise<DialOutcome>;
   readonly ended: Promise<void>;
+  isHandedOver = false;
   #endpoint: MediaEndpoint | undefined;
   #leg: PlacedLeg | undefined;
   #ending: Promise<void> | undefined;
@@ -66,7 +77,15 @@ class Party implements DialledParty {
 
   async bridge(): Promise<void> {
     if (!this.#endpoint) throw new Error('the dialled leg has no media');
+    // The caller may transfer it and hang up: the media server would end it together with him.
+    await this.#endpoint.outlive();
     await this.options.bridge(this.#endpoint);
+  }
+
+  async join(other: DialledParty): Promise<void> {
+    const theirs = other instanceof Party ? other.#endpoint : undefined;
+    if (!this.#endpoint || !theirs) throw new Error('the dialled leg has no media');
+    await this.#endpoint.bridge(theirs);
   }
 
   end(): Promise<void> {

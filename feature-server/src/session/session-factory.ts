@@ -17,6 +17,7 @@ import { CallSession, type CallSessionOptions, type SessionPolicy } from './call
 import type { Dialler } from './dialler.js';
 import { createJournal, type Journal } from './journal.js';
 import { type ApplicationSpeech, SessionDefaults } from './session-defaults.js';
+import type { TransferredCalls } from './transferred-calls.js';
 
 /** What all sessions of a process share. */
 export interface SessionFactoryOptions {
@@ -27,6 +28,7 @@ export interface SessionFactoryOptions {
   mediaServer: MediaServer;
   speech: SpeechService;
   dialler: Dialler;
+  transferred: TransferredCalls;
   outbox: Outbox;
   registry: VerbRegistry;
   ledger: CallLedger;
@@ -96,6 +98,7 @@ export function createSession(
     ledger: options.ledger,
     policy: options.policy,
     onVerb: (verb, outcome, ms) => metrics.verb(verb, outcome, ms),
+    onHandedOver: (one, other) => options.transferred.add(one, other),
     onReleased: () => onReleased(session),
   });
   return session;

@@ -113,7 +113,9 @@ export class SessionMedia implements CallMedia {
 
   async #modify(remoteSdp: string): Promise<string> {
     const endpoint = await this.allocate();
-    const sdp = remoteSdp.length > 0 ? await endpoint.modify(remoteSdp) : endpoint.localSdp;
+    // Who asks for an offer after a hold wants to talk again: what was only received then is offered both ways.
+    const offer = (): string => endpoint.localSdp.replace(/^a=(?:recvonly|sendonly|inactive)\r?$/gm, 'a=sendrecv\r');
+    const sdp = remoteSdp.length > 0 ? await endpoint.modify(remoteSdp) : offer();
     this.options.journal.timeline.info('sip', 're-INVITE answered');
     return sdp;
   }

@@ -1,9 +1,9 @@
 import { type Logger, type SbcInfo, SIP_HEADERS } from '@ringwire/common';
 import { isInternalHeader, passableHeaders } from '@ringwire/common/sip/header-policy.js';
+import { hangUp } from '@ringwire/common/sip/in-dialog.js';
 import { discard, isPending, type LegTarget, placeLeg } from '@ringwire/common/sip/place-leg.js';
 import type { SipDialog, SipHeaders, SipStack } from '@ringwire/common/sip/stack.js';
 import { nameAddr, splitUri } from '@ringwire/common/sip/uri.js';
-import { within } from '../media/deadline.js';
 import type { DialCaller, Dialler, DialOutcome, DialTarget, PlacedLeg, PlacedLegEnd } from '../session/dialler.js';
 import { customHeaders } from './custom-headers.js';
 import { parseDtmfInfo } from './dtmf-info.js';
@@ -19,8 +19,6 @@ export interface EdgeDiallerOptions {
   lost(): AbortSignal;
 }
 
-/** A BYE that is not answered within this time is given up. */
-const BYE_DEADLINE_MS = 5_000;
 /** How the edge, and Teams, are told to call the voicemail. */
 const VOICEMAIL = ';opaque=app:voicemail';
 /** What may stand in the user part of a number's URI. */
@@ -114,6 +112,8 @@ class EdgeLeg implements PlacedLeg {
   readonly outcome: Promise<DialOutcome>;
   readonly #ended = new AbortController();
   #dialog: SipDialog | undefined;
+  /** How the answered leg ended, when it did so by itself. */
+  #end: PlacedLegEnd | undefined;
   #onEnd: (end: PlacedLegEnd) => void = () => {};
   #onDigit: (key: string, durationMs: number | undefined) => void = () => {};
   #answerModify: (remoteSdp: string) => Promise<string> = () => Promise.reject(new Error('no media'));
@@ -136,6 +136,8 @@ class EdgeLeg implements PlacedLeg {
 
   onEnd(listener: (end: PlacedLegEnd) => void): void {
     this.#onEnd = listener;
+    const end = this.#end;
+    if (end) queueMicrotask(() => listener(end));
   }
 
   async end(headers: Record<string, string> = {}): Promise<void> {
@@ -143,11 +145,7 @@ class EdgeLeg implements PlacedLeg {
     this.#ended.abort(headers);
     const dialog = this.#dialog;
     if (!dialog?.connected) return;
-    const gone = new Promise<void>((resolve) => void dialog.destroy({ headers }, () => resolve()));
-    await within(BYE_DEADLINE_MS, gone, () => new Error('BYE was not answered')).catch((err: unknown) =>
-      this.options.logger.warn({ err }, 'a dialled leg did not answer its BYE'),
-    );
-    dialog.removeAllListeners();
+    await hangUp(dialog, headers, this.options.lost());
   }
 
   async #place(target: LegTarget, call: Parameters<Dialler['place']>[0]): Promise<DialOutcome> {
@@ -177,6 +175,7 @@ class EdgeLeg implements PlacedLeg {
       if (this.#ended.signal.aborted) return;
       this.#ended.abort({});
       dialog.removeAllListeners();
+      this.#end = end;
       this.#onEnd(end);
     };
     dialog.on('destroy', (bye) => over({ how: 'bye', headers: customHeaders(bye) }));
@@ -198,5 +197,7 @@ class EdgeLeg implements PlacedLeg {
     });
     // Without a referHook nobody can take the call over.
     dialog.on('refer', (_request, response) => response.send(501));
+    // A BYE that came together with the 200 found nobody who listened.
+    if (!dialog.connected) over({ how: 'bye', headers: {} });
   }
 }

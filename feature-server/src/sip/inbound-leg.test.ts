@@ -19,6 +19,7 @@ function rig() {
   };
   const byes = new Channel<Record<string, string>>();
   const dialog = Object.assign(new EventEmitter(), {
+    connected: true,
     destroy({ headers = {} }: { headers?: Record<string, string> }, done: (error: unknown) => void) {
       byes.post(headers);
       done(null);
@@ -110,6 +111,6 @@ t.test('INFO gives a digit and is answered, whatever it holds; a re-INVITE that 
   leg.onModify(() => Promise.reject(new Error('no')));
   dialog.emit('modify', { body: 'v=0' }, response);
   t.equal(await answers.take(), 488);
-  dialog.emit('refer', {}, response);
+  dialog.emit('refer', { get: () => '<sip:4930@example.com>' }, response);
   t.equal(await answers.take(), 501);
 });

@@ -3,9 +3,10 @@ import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipDialog, SipRequest, SipResponse, SipStack } from '@ringwire/common/sip/stack.js';
 import { CallGoneError } from '../errors.js';
 import { within } from '../media/deadline.js';
-import type { CallLeg, LegEnd } from '../session/call-leg.js';
+import type { CallLeg, LegEnd, ReferHandler } from '../session/call-leg.js';
 import { customHeaders } from './custom-headers.js';
 import { parseDtmfInfo } from './dtmf-info.js';
+import { notifyOfTransfer, readRefer } from './refer.js';
 
 /** A BYE or a 200 that the SIP server does not confirm within this time is given up. */
 const SIP_DEADLINE_MS = 5_000;
@@ -16,6 +17,7 @@ export class InboundLeg implements CallLeg {
   /** Aborts when the leg is over, whoever ended it. */
   readonly #over = new AbortController();
   #onEnd: (end: LegEnd) => void = () => {};
+  #takeRefer: ReferHandler | undefined;
   #onDigit: (key: string, durationMs: number | undefined) => void = () => {};
   #answerModify: (remoteSdp: string) => Promise<string> = () => Promise.reject(new CallGoneError('no session'));
 
@@ -108,6 +110,10 @@ export class InboundLeg implements CallLeg {
     this.#answerModify = answer;
   }
 
+  onRefer(handler: ReferHandler | undefined): void {
+    this.#takeRefer = handler;
+  }
+
   /** The SIP server is gone, and every dialog on it. */
   lose(reason: string): void {
     this.#end({ how: 'lost', reason });
@@ -141,12 +147,26 @@ export class InboundLeg implements CallLeg {
       response.send(200);
       if (digit) this.#onDigit(digit.key, digit.durationMs);
     });
-    dialog.on('modify', (request, response) => this.#reinvite(request, response));
-    // Without a referHook nobody can take the call over.
-    dialog.on('refer', (_request, response) => response.send(501));
+    dialog.on('modify', (request, response) => this.#reinvite(dialog, request, response));
+    dialog.on('refer', (request, response) => {
+      const refer = readRefer(request, (status, reason) => notifyOfTransfer(dialog, status, reason));
+      // Without a verb that can do it nobody takes the call over.
+      response.send(refer ? (this.#takeRefer?.(refer) ?? 501) : 400);
+    });
+    // A BYE that came together with the ACK found nobody who listened.
+    if (!dialog.connected) queueMicrotask(() => this.#end({ how: 'bye', headers: {} }));
   }
 
-  #reinvite(request: SipRequest, response: SipResponse): void {
+  #reinvite(dialog: SipDialog, request: SipRequest, response: SipResponse): void {
+    if (!request.body) {
+      // Ours is the offer then, and the ACK has the answer (RFC 3261 §14.2).
+      dialog.once('ack', ({ body }) => {
+        if (!body) return;
+        this.#answerModify(body).catch((err: unknown) =>
+          this.options.logger.warn({ err }, 'answer of the ACK was not taken'),
+        );
+      });
+    }
     this.#answerModify(request.body ?? '').then(
       (sdp) => response.send(200, undefined, { body: sdp, headers: { 'Content-Type': 'application/sdp' } }),
       (err: unknown) => {

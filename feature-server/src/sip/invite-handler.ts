@@ -117,6 +117,7 @@ export class InviteHandler {
     const originatingSipTrunkName = header(SIP_HEADERS.originatingCarrier);
     const stir = parseStirHeader(header(SIP_HEADERS.stir) ?? '');
     const voipCarrierSid = header(SIP_HEADERS.voipCarrierSid);
+    const authenticatedUser = header(SIP_HEADERS.authenticatedUser);
     const identity = Object.fromEntries(
       ['P-Asserted-Identity', 'Privacy'].flatMap((name) => {
         const value = header(name);
@@ -144,6 +145,7 @@ export class InviteHandler {
         ...(originatingSipTrunkName !== undefined && { originatingSipTrunkName }),
         identity,
         ...(account.sipRealm !== null && { sipRealm: account.sipRealm }),
+        ...(authenticatedUser !== undefined && { authenticatedUser }),
         ...(voipCarrierSid !== undefined && { voipCarrierSid }),
         ...(apiBaseUrl !== undefined && { apiBaseUrl }),
         ...(stir !== null && { stir }),

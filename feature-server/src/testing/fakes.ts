@@ -4,7 +4,7 @@
  */
 import { createLogger, type EventData, type EventSink, type EventType, type TimelineEntry } from '@ringwire/common';
 import type { Digit, MediaEndpoint, MediaServer, PlayOptions, PlayResult } from '../media/media.js';
-import type { CallLeg, LegEnd } from '../session/call-leg.js';
+import type { CallLeg, LegEnd, ReferHandler } from '../session/call-leg.js';
 import { createJournal, type Journal } from '../session/journal.js';
 import type { SynthesisRequest, Synthesizer } from '../speech/synthesizer.js';
 
@@ -136,6 +136,8 @@ export class FakeEndpoint implements MediaEndpoint {
 
   async bridge(): Promise<void> {}
 
+  async outlive(): Promise<void> {}
+
   async modify(remoteSdp: string): Promise<string> {
     return `answer to ${remoteSdp}`;
   }
@@ -213,6 +215,12 @@ export class FakeLeg implements CallLeg {
 
   onModify(answer: (remoteSdp: string) => Promise<string>): void {
     this.modify = answer;
+  }
+
+  refer: ReferHandler | undefined;
+
+  onRefer(handler: ReferHandler | undefined): void {
+    this.refer = handler;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { DialSpec } from '@ringwire/verb-specs';
 import { MediaServerError } from '../errors.js';
 import type { DialTarget } from '../session/dialler.js';
+import { takeTransfers } from './dial-transfer.js';
 import { secondsToMs } from './quantities.js';
 import type { DialledParty, Verb, VerbContext } from './verb.js';
 
@@ -33,11 +34,13 @@ export const dial: Verb<DialSpec> = {
       ctx.journal.timeline.warn('verb', `dial: ${missing.join(', ')} not available in this version`, { missing });
     }
     const result = await dialTargets(ctx, spec, targetsOf(ctx, spec), signal);
-    if (signal.aborted) return;
+    // Who replaced the verb has other plans; who hung up, or transferred his call, leaves its outcome to be told.
+    if (signal.aborted && !ctx.call.isOver) return;
     ctx.journal.timeline.info('verb', `dial: ${result.dialCallStatus} (${result.dialSipStatus})`, { ...result });
     if (spec.answerOnBridge && result.dialCallStatus !== 'completed')
       ctx.call.setRefusal(outwardStatus(result.dialSipStatus));
-    await ctx.app.action(spec, { ...result }, signal);
+    if (ctx.call.isOver) ctx.app.inform(spec, { ...result });
+    else await ctx.app.action(spec, { ...result }, signal);
   },
 };
 
@@ -52,7 +55,8 @@ async function dialTargets(
     const party = ctx.dial.call(target, {
       ...(spec.callerId !== undefined && { callerId: spec.callerId }),
       ...(spec.callerName !== undefined && { callerName: spec.callerName }),
-      forwardsIdentity: spec.forwardPAI !== false,
+      // Who is hidden behind another number is not to be named beside it.
+      forwardsIdentity: spec.forwardPAI ?? spec.callerId === undefined,
       answerMs: secondsToMs(spec.timeout) ?? DEFAULT_TIMEOUT_MS,
       onProgress: (status) => {
         ctx.journal.timeline.info('sip', `${target.address}: ${status}`, { status, callSid: party.callSid });
@@ -68,13 +72,13 @@ async function dialTargets(
     for (const party of parties) if (party !== winner) void party.end();
     music.abort();
     await playing;
-    if (winner && !signal.aborted && !(await talk(ctx, spec, winner, signal))) {
+    if (winner && !signal.aborted && !(await talkAndTransfer(ctx, spec, winner, signal))) {
       return { ...result, dialCallStatus: 'failed', dialSipStatus: 503 };
     }
     return result;
   } finally {
     music.abort();
-    await Promise.all(parties.map((party) => party.end()));
+    await Promise.all(parties.map((party) => party.isHandedOver || party.end()));
   }
 }
 
@@ -119,11 +123,38 @@ function statusWord(status: number): DialResult['dialCallStatus'] {
   return status === 480 || status === 487 || status === 408 ? 'no-answer' : 'failed';
 }
 
+/** {@link talk}, and meanwhile the caller may transfer the party. */
+async function talkAndTransfer(
+  ctx: VerbContext,
+  spec: DialSpec,
+  party: DialledParty,
+  signal: AbortSignal,
+): Promise<boolean> {
+  let tellBridged = (): void => {};
+  const bridged = new Promise<void>((resolve) => {
+    tellBridged = resolve;
+  });
+  // Before the caller is answered: his telephone may be quick.
+  takeTransfers(ctx, party, bridged, signal);
+  try {
+    return await talk(ctx, spec, party, signal, tellBridged);
+  } finally {
+    ctx.call.onTransfer(undefined);
+    tellBridged();
+  }
+}
+
 /**
  * Bridges until the party hangs up, the time is over, or the verb is ended. False when the media server would not bridge
  * them; a party that is gone already was talked to as long as it wished.
  */
-async function talk(ctx: VerbContext, spec: DialSpec, party: DialledParty, signal: AbortSignal): Promise<boolean> {
+async function talk(
+  ctx: VerbContext,
+  spec: DialSpec,
+  party: DialledParty,
+  signal: AbortSignal,
+  onBridged: () => void,
+): Promise<boolean> {
   if (!party.isEnded) await ctx.call.answer();
   try {
     if (!party.isEnded) await party.bridge();
@@ -141,6 +172,7 @@ async function talk(ctx: VerbContext, spec: DialSpec, party: DialledParty, signa
   }
   ctx.journal.timeline.info('media', 'caller and callee are bridged', { callSid: party.callSid });
   const limitMs = secondsToMs(spec.timeLimit);
+  onBridged();
   await new Promise<void>((resolve) => {
     const limit = limitMs ? setTimeout(resolve, limitMs) : undefined;
     const over = (): void => {

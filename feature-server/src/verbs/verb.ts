@@ -34,6 +34,10 @@ export interface Verb<S> {
 /** What a verb may do to the call itself. */
 export interface CallControl {
   readonly isAnswered: boolean;
+  /** The call has ended, whoever ended it. */
+  readonly isOver: boolean;
+  /** Lets the caller, where he is a user of the account, transfer what he is connected with, until undefined is given. */
+  onTransfer(handler: ((transfer: CallTransfer) => void) | undefined): void;
   /** 180 to a caller who has heard nothing yet; does nothing later. */
   ring(): void;
   /**
@@ -51,6 +55,13 @@ export interface CallControl {
   setCustomerData(data: Record<string, unknown>): void;
   /** Where call-status hooks go from now on. */
   setStatusHook(hook: Hook): void;
+}
+
+/** A caller wants somebody else to be called in his place. */
+export interface CallTransfer {
+  readonly target: DialTarget;
+  /** Tells him how the new call goes; a final status is the last. */
+  notify(status: number, reason: string): Promise<void>;
 }
 
 /** The call's sound. */
@@ -79,6 +90,8 @@ export interface CallApplication {
     extra: Record<string, unknown>,
     signal: AbortSignal,
   ): Promise<ActionResult>;
+  /** Posts the action hook of a call that is over; what is answered changes nothing any more. Never waited for. */
+  inform(spec: { id?: string; actionHook?: HookSpec }, extra: Record<string, unknown>): void;
   /** Gives the call to another application (message type `session:redirect`). */
   redirect(spec: { id?: string; actionHook: HookSpec }, signal: AbortSignal): Promise<ActionResult>;
 }
@@ -123,6 +136,13 @@ export interface DialledParty {
    * @throws MediaServerError
    */
   bridge(): Promise<void>;
+  /** Another call's business by now: {@link CallDial.handOver}. */
+  readonly isHandedOver: boolean;
+  /**
+   * Takes it from the caller and lets it hear another party instead.
+   * @throws MediaServerError
+   */
+  join(other: DialledParty): Promise<void>;
   /** CANCEL or BYE, and gives the media back; never rejects. Further calls wait for the same end. */
   end(): Promise<void>;
 }
@@ -130,6 +150,8 @@ export interface DialledParty {
 /** The call's way to others. */
 export interface CallDial {
   call(target: DialTarget, options: DialOptions): DialledParty;
+  /** Two parties that hear each other go on without this call, until one of them hangs up. */
+  handOver(one: DialledParty, other: DialledParty): void;
 }
 
 /** What became of a text message, in the words of its action hook (compat 1.3.22). */

@@ -1,0 +1,34 @@
+import type { SipDialog, SipRequest } from '@ringwire/common/sip/stack.js';
+import type { ReferRequest } from '../session/call-leg.js';
+
+/** Refer-To as name-addr or bare URI, with the headers of the new INVITE after `?`. */
+const REFER_TO = /^(?:[^<]*<)?\s*((?:sips?|tel):[^<>?\s]{1,512})(\?[^<>\s]*)?/i;
+
+/** What a REFER asks for; null when its Refer-To cannot be read. */
+export function readRefer(
+  request: Pick<SipRequest, 'get'>,
+  notify: (status: number, reason: string) => Promise<void>,
+): ReferRequest | null {
+  const [, uri, headers = ''] = REFER_TO.exec(request.get('Refer-To')?.trim() ?? '') ?? [];
+  if (uri === undefined) return null;
+  return { uri, hasReplaces: /[?&]replaces=/i.test(headers), referredBy: request.get('Referred-By'), notify };
+}
+
+/** Tells the sender of a REFER how the new call goes (RFC 3515 §2.4.5). Never rejects: whoever transfers may be gone by then. */
+export function notifyOfTransfer(dialog: SipDialog, status: number, reason: string): Promise<void> {
+  if (!dialog.connected) return Promise.resolve();
+  return new Promise((resolve) =>
+    dialog.request(
+      {
+        method: 'NOTIFY',
+        headers: {
+          Event: 'refer',
+          'Subscription-State': status < 200 ? 'active;expires=180' : 'terminated;reason=noresource',
+          'Content-Type': 'message/sipfrag;version=2.0',
+        },
+        body: `SIP/2.0 ${status} ${reason}\r\n`,
+      },
+      () => resolve(),
+    ),
+  );
+}
