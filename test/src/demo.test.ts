@@ -43,10 +43,12 @@ function checkPrompt(
       ownMs: stalls.longest(before, atMs),
     };
   });
-  const worst = pauses.reduce((a, b) => (b.overMs > a.overMs ? b : a));
+  // For what held up this process, which listens, the platform is not to blame.
+  const unexplained = ({ overMs, ownMs }: (typeof pauses)[number]): number => overMs - ownMs;
+  const worst = pauses.reduce((a, b) => (unexplained(b) > unexplained(a) ? b : a));
   const text = `${worst.overMs.toFixed(1)} ms over their 20 ms, ${worst.atMs.toFixed(0)} ms after the first`;
   t.ok(
-    worst.overMs <= MAX_GAP_MS,
+    unexplained(worst) <= MAX_GAP_MS,
     `longest pause between packets: ${text}; this process was held up for ${worst.ownMs.toFixed(1)} ms`,
   );
   t.equal(lost, 0, 'no packet is lost');
