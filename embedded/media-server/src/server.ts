@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { startHttpServer } from '@ringwire/common/http/server.js';
 import type { Logger } from '@ringwire/common/log/logger.js';
 import { createMetrics } from '@ringwire/common/metrics/metrics.js';
+import { bracketed } from '@ringwire/sip';
 import { ApiCommands } from './api/api-commands.js';
 import { createApplicationRunner } from './channel/applications.js';
 import { ChannelRegistry } from './channel/channel-registry.js';
@@ -155,7 +156,7 @@ export async function startMediaServer(
   const heartbeat = startHeartbeat({ bus, channels, counters, meter, startedMs, intervalMs: options.heartbeatMs });
   return {
     sip: sip.address,
-    esl: `${options.esl.host}:${eslPort}`,
+    esl: `${bracketed(options.esl.host)}:${eslPort}`,
     httpPort: http.port,
     counters,
     channels,

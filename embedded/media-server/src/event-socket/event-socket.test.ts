@@ -44,6 +44,16 @@ t.test('nothing but auth works without authentication', async (t) => {
   t.equal((await client.command('auth ClueCon')).text, '+OK accepted');
 });
 
+t.test('an IPv6 address of SIP stands in brackets, as clients look for it', async (t) => {
+  const server = await startServer(t, ['--sip', '[::1]:0', '--rtp-address', '127.0.0.1']);
+  t.match(server.sip, /^\[::1\]:\d+$/);
+  const client = await EslClient.connect(t, server);
+  await client.next(({ text }) => text === '+OK accepted');
+  const status = await client.api('sofia status');
+  // The expression of drachtio-fsmrf.
+  t.equal(/^\s*drachtio_mrf.*sip:mod_sofia@(\[[0-9a-f:]+\]:\d+)/m.exec(status)?.[1], server.sip);
+});
+
 t.test('api, bgapi and unknown commands answer as FreeSWITCH does', async (t) => {
   const server = await startServer(t);
   const client = await EslClient.connect(t, server);

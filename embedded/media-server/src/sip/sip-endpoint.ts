@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from '@ringwire/common/log/logger.js';
 import {
+  bracketed,
   createUserAgent,
   type IncomingCall,
   parseNameAddr,
@@ -66,10 +67,10 @@ export class SipEndpoint {
     await this.#agent?.stop();
   }
 
-  /** `ip:port` we listen on. */
+  /** `ip:port` we listen on, an IPv6 address in brackets. */
   get address(): string {
     const local = this.#agent?.addresses[0];
-    return local ? `${local.host}:${local.port}` : '';
+    return local ? `${bracketed(local.host)}:${local.port}` : '';
   }
 
   /** Counters of the SIP layer. */
