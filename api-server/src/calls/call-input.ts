@@ -30,7 +30,7 @@ const KNOWN = [
   ...NOT_AVAILABLE,
 ];
 /** Of `to`, what a target of `dial` may have besides. */
-const TARGET_NOT_AVAILABLE = ['confirmHook', 'method', 'from', 'overrideTo'];
+const TARGET_NOT_AVAILABLE = ['confirmHook', 'method', 'from', 'auth'];
 
 /** Checks what a request says of a call. @throws HttpError 400 that names the field */
 export function parseCallInput(fields: Fields): CallInput {

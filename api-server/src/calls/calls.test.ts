@@ -65,7 +65,8 @@ t.test('create call: the feature server with the fewest calls gets the order', a
   const [busy, idle] = [await featureServer(t, { status: 201 }), await featureServer(t, { status: 201 })];
   await announced(t, { instanceId: 'busy', httpUrl: busy.url, calls: 9 });
   await announced(t, { instanceId: 'idle', httpUrl: idle.url, calls: 1 });
-  const { status, body } = await api.account('POST', PATH, { ...CALL, tag: { a: 1 }, timeout: 20, amd: {} });
+  const to = { ...CALL.to, auth: { username: 'u', password: 'p' } };
+  const { status, body } = await api.account('POST', PATH, { ...CALL, to, tag: { a: 1 }, timeout: 20, amd: {} });
   t.equal(status, 201);
   t.equal(busy.orders.length, 0);
   t.match(idle.orders, [
@@ -76,7 +77,7 @@ t.test('create call: the feature server with the fewest calls gets the order', a
       to: { type: 'phone', number: '4930123456' },
       timeoutMs: 20_000,
       tag: { a: 1 },
-      notAvailable: ['amd'],
+      notAvailable: ['to.auth', 'amd'],
     },
   ]);
   t.same(body, { sid: idle.orders[0]?.callSid, callId: 'call-id' });

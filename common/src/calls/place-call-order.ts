@@ -23,8 +23,8 @@ export interface OrderedTarget {
   tenant?: string;
   vmail?: boolean;
   proxy?: string;
-  /** Answers a challenge of who is called by SIP URI. */
-  auth?: { username: string; password: string };
+  /** For `user`: user part of the Request-URI instead of the device's own. */
+  overrideTo?: string;
 }
 
 /** Speech settings that take the place of the application's; columns of `applications` without their prefix. */

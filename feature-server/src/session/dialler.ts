@@ -10,8 +10,6 @@ export interface DialTarget {
   proxy?: string;
   /** For `user`: the user part of the Request-URI, instead of that of the device's contact. */
   overrideTo?: string;
-  /** Answers a challenge of who is called by SIP URI. */
-  auth?: { username: string; password: string };
   /** For `teams`: the tenant's domain, and whether the voicemail is called. */
   tenant?: string;
   vmail?: boolean;

@@ -207,6 +207,7 @@ function targetsOf(ctx: VerbContext, spec: DialSpec): DialTarget[] {
       ctx.journal.timeline.warn('verb', `dial: targets of type ${one.type} are not available in this version`);
       continue;
     }
+    if (one.auth) ctx.journal.timeline.warn('verb', 'dial: auth of a target is not available in this version');
     const proxy = one.proxy ?? spec.proxy;
     const { user, host } = one.from ?? {};
     targets.push({
