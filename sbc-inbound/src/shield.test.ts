@@ -1,5 +1,7 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { type Ban, liftBan, listBans } from '@ringwire/common';
-import { findFreePort } from '@ringwire/common/testing/services.js';
 import { until } from '@ringwire/common/testing/until.js';
 import t from 'tap';
 import { openSbcInbound, type SbcInbound } from './sbc-inbound.js';
@@ -15,20 +17,35 @@ let stores: Stores;
 /** Two edges: the first asks its route for every INVITE, the second does not. */
 let edges: { server: ServerProcess; sbc: SbcInbound }[];
 
+/** A port at which the edge can be asked before it is there: what has to be known first is free for sure. */
+async function startRelay(edgeUrl: () => string | undefined): Promise<number> {
+  const relay = createServer((request, response) => {
+    fetch(`${edgeUrl()}${request.url}`)
+      .then(async (answer) => {
+        response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text());
+      })
+      .catch(() => response.writeHead(503).end());
+  });
+  relay.listen(0, '127.0.0.1');
+  await once(relay, 'listening');
+  t.teardown(() => {
+    relay.close();
+    relay.closeAllConnections();
+  });
+  return (relay.address() as AddressInfo).port;
+}
+
 t.before(async () => {
   stores = await startStores(t);
-  const httpPort = await findFreePort();
+  const httpPort = await startRelay(() => edges[0]?.sbc.edge.http.url);
   // The SIP server has limits of its own, which would come first.
   const off = ['--source-limit', 'off'];
   const asking = [...off, '--http-handler', `INVITE=http://127.0.0.1:${httpPort}/route`];
   await startFeatureServer(t, stores, 'fs-one');
   edges = [];
-  for (const [flags, port] of [
-    [asking, httpPort],
-    [off, 0],
-  ] as const) {
-    const server = await startServerProcess(t, () => [...flags]);
-    const options = { name: 'sbc-inbound', stores, controlPort: server.controlPort, env: { HTTP_PORT: `${port}` } };
+  for (const flags of [asking, off]) {
+    const server = await startServerProcess(t, () => flags);
+    const options = { name: 'sbc-inbound', stores, controlPort: server.controlPort };
     const sbc = await openSbc(t, openSbcInbound, options);
     await sbc.edge.featureServers.refresh();
     edges.push({ server, sbc });

@@ -16,8 +16,10 @@ export interface SignedRequest {
 export interface CallParties {
   caller: PassportParty | null;
   callerHeader: 'From' | 'P-Asserted-Identity';
-  /** To and the Request-URI: a proxy on the way may have changed the latter. */
-  called: PassportParty[];
+  /** Whom To names. */
+  to: PassportParty | null;
+  /** Whom the Request-URI names: that is who is called in fact. */
+  asked: PassportParty | null;
 }
 
 /** Takes the headers that matter from a message. */
@@ -64,10 +66,10 @@ function firstParty(value: string | undefined, toE164: ToE164 | undefined): Pass
 export function callParties(request: SignedRequest, toE164?: ToE164): CallParties {
   const asserted = firstParty(request.assertedIdentity, toE164);
   const isAsserted = asserted?.tn !== undefined;
-  const called = [firstParty(request.to, toE164), firstParty(`<${request.uri}>`, toE164)];
   return {
     caller: isAsserted ? asserted : firstParty(request.from, toE164),
     callerHeader: isAsserted ? 'P-Asserted-Identity' : 'From',
-    called: called.filter((party) => party !== null),
+    to: firstParty(request.to, toE164),
+    asked: firstParty(`<${request.uri}>`, toE164),
   };
 }

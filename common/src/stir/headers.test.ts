@@ -78,7 +78,8 @@ t.test('call parties: numbers of From, P-Asserted-Identity, To and the Request-U
   t.same(callParties(request({})), {
     caller: { tn: '12155551212' },
     callerHeader: 'From',
-    called: [{ tn: '12155551213' }, { tn: '12155551213' }],
+    to: { tn: '12155551213' },
+    asked: { tn: '12155551213' },
   });
   const asserted = '"Anna" <sip:anna@gw.example>, <tel:+1-215-555-9999>';
   t.match(callParties(request({ assertedIdentity: asserted })), {
@@ -90,7 +91,7 @@ t.test('call parties: numbers of From, P-Asserted-Identity, To and the Request-U
 
 t.test('call parties: who has no number is a URI with the host in lower case', async (t) => {
   const parties = callParties(request({ from: 'sip:Anna@GW.Example;x=1', to: undefined, uri: 'urn:service:sos' }));
-  t.same(parties, { caller: { uri: 'sip:Anna@gw.example' }, callerHeader: 'From', called: [] });
+  t.same(parties, { caller: { uri: 'sip:Anna@gw.example' }, callerHeader: 'From', to: null, asked: null });
 });
 
 t.test('call parties: a header full of escaped quotes costs no time', async (t) => {

@@ -161,6 +161,40 @@ t.test('verify: numbers are compared in canonical form', async (t) => {
   });
 });
 
+t.test('verify: an Identity is good for who is called in fact, whatever To says', async (t) => {
+  const check = verifier({ a: signer });
+  t.match(await check.verify(request(signed(), { uri: 'sip:+19005551213@10.0.0.1' })), {
+    status: 'invalid',
+    code: 438,
+    reason: /dest 12155551213 is not 19005551213/,
+  });
+  t.match(await check.verify(request(signed(), { to: '<sip:+19005551213@gw>' })), { status: 'valid' }, 'To may be old');
+  for (const uri of ['sip:2155551213@10.0.0.1', 'sip:02155551213@10.0.0.1', 'sip:trunk-7@10.0.0.1', 'sip:10.0.0.1']) {
+    t.match(await check.verify(request(signed(), { uri })), { status: 'valid' }, uri);
+  }
+  t.match(
+    await check.verify(request(signed(), { uri: 'sip:551213@10.0.0.1' })),
+    { status: 'invalid' },
+    'too short to tell',
+  );
+});
+
+t.test('verify: no certificate is fetched for an Identity of another call', async (t) => {
+  let asked = 0;
+  const certificates = new CertificateCache({
+    async fetch() {
+      asked++;
+      throw new Error('asked');
+    },
+  });
+  const check = verifier({}, { certificates });
+  t.match(await check.verify(request(signed({ orig: '19005551212' }))), { code: 438, reason: /orig/ });
+  t.match(await check.verify(request(signed({ dest: '19005551212' }))), { code: 438, reason: /dest/ });
+  t.equal(asked, 0);
+  await check.verify(request(signed()));
+  t.equal(asked, 1);
+});
+
 const passport = (ppt: string | undefined, claims: Omit<PassportClaims, 'iat'>, by = signer, x5u = X5U): string => {
   const header: PassportHeader = { alg: 'ES256', typ: 'passport', x5u, ...(ppt === undefined ? {} : { ppt }) };
   return signPassport(header, { ...claims, iat: NOW_S }, by.key);

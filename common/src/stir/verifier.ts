@@ -76,22 +76,27 @@ export class StirVerifier {
     const parsed = this.#parse(main, request, parties);
     if (!parsed.ok) return stirResult('invalid', { code: 438, reason: parsed.reason });
     const { passport } = parsed;
-    const diversions = headers.filter(({ ppt }) => ppt === 'div').slice(0, MAX_DIVERSIONS);
+    const diversions = headers
+      .filter(({ ppt }) => ppt === 'div')
+      .slice(0, MAX_DIVERSIONS)
+      .flatMap((header) => readDiversion(header, passport) ?? []);
+    // What is about another call even if all diversions are true is not worth a certificate: anybody can name URLs to fetch.
+    const hopeless = this.#mismatch(passport, parties, diversions);
+    if (hopeless) return this.#result(passport, hopeless, undefined, []);
     // Side by side: each may have to wait for its certificate, all for no longer than one.
     const [signature, div] = await Promise.all([
       this.#check(main, passport, passport.claims.orig),
-      Promise.all(diversions.map((header) => this.#diversion(header, passport))),
+      Promise.all(diversions.map((diversion) => this.#diversion(diversion))),
     ]);
-    const known = div.filter((diversion) => diversion !== null);
-    const mismatch = this.#mismatch(passport, parties, known);
-    return this.#result(passport, mismatch ?? signature.problem, signature.chain, known);
+    const mismatch = this.#mismatch(passport, parties, div);
+    return this.#result(passport, mismatch ?? signature.problem, signature.chain, div);
   }
 
   #parse(header: IdentityHeader, request: SignedRequest, parties: CallParties): ParsedPassport {
     if (!header.isCompact) return parsePassport(header.token);
     if (header.ppt === 'shaken') return { ok: false, reason: 'a shaken PASSporT must be in full form' };
     const signedAtMs = Date.parse(request.date ?? '');
-    const [dest] = parties.called;
+    const dest = parties.to ?? parties.asked;
     if (Number.isNaN(signedAtMs)) return { ok: false, reason: 'a PASSporT in compact form needs a Date header' };
     if (!parties.caller || !dest) return { ok: false, reason: 'caller or called party cannot be read' };
     return expandPassport(
@@ -146,21 +151,17 @@ export class StirVerifier {
     return null;
   }
 
-  async #diversion(header: IdentityHeader, main: Passport): Promise<StirDiversion | null> {
-    const parsed = header.isCompact ? null : parsePassport(header.token);
-    if (!parsed?.ok) return null;
-    const { div, dest, orig } = parsed.passport.claims;
-    const to = dest.tn[0];
-    if (div?.tn === undefined || to === undefined) return null;
-    // RFC 8946 §4.1: it is signed for the number that was diverted, and repeats the caller.
-    const isSameCaller = orig.tn === main.claims.orig.tn && orig.uri === main.claims.orig.uri;
-    const { problem } = await this.#check(header, parsed.passport, div);
-    return { from: div.tn, to, isValid: isSameCaller && problem === null };
+  async #diversion({ header, passport, from, to, isValid }: ReadDiversion): Promise<StirDiversion> {
+    const { problem } = await this.#check(header, passport, { tn: from });
+    return { from, to, isValid: isValid && problem === null };
   }
 
-  /** Whether the PASSporT is about another call: RFC 8224 §6.2 step 3, diversions as RFC 8946 §5. */
+  /**
+   * Whether the PASSporT is about another call: RFC 8224 §6.2 step 3, diversions as RFC 8946 §5. Who is called in fact stands in the Request-URI: To
+   * alone would let whoever overhears an Identity call anybody with it. To counts where the Request-URI names no number, or the same one without its country.
+   */
   #mismatch({ claims }: Passport, parties: CallParties, diversions: readonly StirDiversion[]): Problem | null {
-    const { caller, callerHeader, called } = parties;
+    const { caller, callerHeader, to, asked } = parties;
     if (!caller || !isSame(claims.orig, caller)) {
       const shown = caller?.tn ?? caller?.uri ?? 'nobody';
       return invalid(
@@ -168,16 +169,23 @@ export class StirVerifier {
         `orig ${(claims.orig.tn ?? claims.orig.uri ?? '').slice(0, 64)} is not ${callerHeader} ${shown}`,
       );
     }
-    const reached = new Set(called.flatMap(({ tn, uri }) => [tn ?? uri ?? '']));
-    // Each valid diversion to a number that is reached leads back to the number before it.
-    for (let i = 0; i < diversions.length; i++) {
-      for (const { from, to, isValid } of diversions) {
-        if (isValid && reached.has(canonicalClaim(to))) reached.add(canonicalClaim(from));
-      }
-    }
     const { tn, uri } = claims.dest;
-    if (tn.some((number) => reached.has(canonicalClaim(number))) || uri.some((one) => reached.has(one))) return null;
-    const shown = called.map((party) => party.tn ?? party.uri).join(' or ');
+    const leadsTo = (party: PassportParty | null): boolean => {
+      if (party === null) return false;
+      const reached = new Set([party.tn ?? party.uri ?? '']);
+      // Each valid diversion to a number that is reached leads back to the number before it.
+      for (let i = 0; i < diversions.length; i++) {
+        for (const diversion of diversions) {
+          if (diversion.isValid && reached.has(canonicalClaim(diversion.to)))
+            reached.add(canonicalClaim(diversion.from));
+        }
+      }
+      return tn.some((number) => reached.has(canonicalClaim(number))) || uri.some((one) => reached.has(one));
+    };
+    if (leadsTo(asked)) return null;
+    const isSpelling = asked?.tn === undefined || (to?.tn !== undefined && isNationalForm(asked.tn, to.tn));
+    if (isSpelling && leadsTo(to)) return null;
+    const shown = asked?.tn ?? to?.tn ?? to?.uri ?? asked?.uri ?? 'who is called';
     return invalid(438, `dest ${[...tn, ...uri].join(', ').slice(0, 64)} is not ${shown}`);
   }
 
@@ -201,6 +209,32 @@ export class StirVerifier {
       ...(problem ? { code: problem.code, reason: problem.reason } : {}),
     });
   }
+}
+
+/** A diversion as it is claimed; `isValid` says whether it repeats the caller, as RFC 8946 §4.1 demands. */
+interface ReadDiversion extends StirDiversion {
+  header: IdentityHeader;
+  passport: Passport;
+}
+
+function readDiversion(header: IdentityHeader, main: Passport): ReadDiversion | null {
+  const parsed = header.isCompact ? null : parsePassport(header.token);
+  if (!parsed?.ok) return null;
+  const { div, dest, orig } = parsed.passport.claims;
+  const to = dest.tn[0];
+  if (div?.tn === undefined || to === undefined) return null;
+  // It is signed for the number that was diverted.
+  const isValid = orig.tn === main.claims.orig.tn && orig.uri === main.claims.orig.uri;
+  return { header, passport: parsed.passport, from: div.tn, to, isValid };
+}
+
+/** Shorter numbers end like many others. */
+const SHORTEST_NATIONAL = 7;
+
+/** Whether a number is another one without its country code, with or without a prefix of zeros. */
+function isNationalForm(national: string, number: string): boolean {
+  const significant = national.replace(/^0+/, '');
+  return significant.length >= SHORTEST_NATIONAL && number.endsWith(significant);
 }
 
 /** Claims should be canonical already; a plus that some signers leave does no harm. */
