@@ -18,18 +18,28 @@ export interface ServerProcess {
   start(): Promise<void>;
 }
 
+const START_ATTEMPTS = 40;
+
 /** Starts the embedded SIP server as a process, on free ports. */
 export async function startServerProcess(t: Teardown, flags: () => string[] = () => []): Promise<ServerProcess> {
   const main = createRequire(import.meta.url).resolve('@ringwire/sip-server/main.js');
   const sipPort = await findFreePort();
   const controlPort = await findFreePort();
   let child: ReturnType<typeof fork> | undefined;
-  const start = async (): Promise<void> => {
+  const start = async (attempt = 1): Promise<void> => {
     const contact = `sip:127.0.0.1:${sipPort};transport=udp,tcp`;
     const args = ['--contact', contact, '--port', `${controlPort}`, '--loglevel', 'warn', ...flags()];
     const started = fork(main, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     child = started;
-    const [message] = (await once(started, 'message')) as [ReadyMessage];
+    const ended = once(started, 'exit').then(() => undefined);
+    const ready = once(started, 'message') as Promise<[ReadyMessage]>;
+    const message = (await Promise.race([ready, ended]))?.[0];
+    if (message === undefined) {
+      // Somebody else has one of the ports for a moment: nobody kept it while the server was away.
+      if (attempt === START_ATTEMPTS) throw new Error('the SIP server does not start');
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      return start(attempt + 1);
+    }
     if (message.type !== 'ready') throw new Error(`SIP server is not ready: ${JSON.stringify(message)}`);
   };
   const kill = async (): Promise<void> => {
@@ -40,7 +50,7 @@ export async function startServerProcess(t: Teardown, flags: () => string[] = ()
   };
   await start();
   t.teardown(kill);
-  return { sipPort, controlPort, kill, start };
+  return { sipPort, controlPort, kill, start: () => start() };
 }
 
 /** A running edge process under test. */

@@ -8,6 +8,7 @@ import {
   sbcKey,
   TRUNK_REGISTRAR,
 } from '@ringwire/common';
+import { withinDeadline } from '@ringwire/common/redis/within-deadline.js';
 import type { Edge } from '@ringwire/common/sip/edge.js';
 import type { TrunkConfig } from '../config.js';
 import { RegistrationBoard } from './registration-board.js';
@@ -29,6 +30,8 @@ export type RegistrarEdge = RegistrationContext['edge'] & Pick<Edge, 'redis' | '
 
 /** New registrations begin one after the other with so long between them: a start must not be a flood. */
 const SPREAD_MS = 25;
+/** A Redis that hangs must not keep a process that ends. */
+const REDIS_DEADLINE_MS = 1_000;
 
 /**
  * Keeps all registrations in the one process of the cluster that holds the lease {@link TRUNK_REGISTRAR}. Two would each have their contact at the carrier,
@@ -119,7 +122,7 @@ export function trunkRegistrar(edge: RegistrarEdge, config: TrunkConfig): TrunkR
       ended = true;
       if (isRegistering && !(await hasSuccessor(edge.redis, edge.instanceId))) {
         await Promise.all([...running.values()].map(unregister));
-        await Promise.all(board.sids().map((sid) => board.remove(sid)));
+        await withinDeadline(Promise.all(board.sids().map((sid) => board.remove(sid))), REDIS_DEADLINE_MS, () => {});
       }
       abandonAll();
       await Promise.all(leaving.values());
@@ -188,10 +191,13 @@ function forgetOthers(
 /** Whether another sbc-outbound is there to register. While Redis is away nobody can tell, and nobody could take over. */
 async function hasSuccessor(redis: Redis, instanceId: string): Promise<boolean> {
   if (redis.status !== 'ready') return false;
-  try {
+  const infos = async (): Promise<(string | null)[]> => {
     const others = (await redis.smembers(SBCS)).filter((id) => id !== instanceId);
-    const infos = others.length === 0 ? [] : await redis.mget(others.map(sbcKey));
-    return infos.some((json) => {
+    return others.length === 0 ? [] : redis.mget(others.map(sbcKey));
+  };
+  try {
+    const found = (await withinDeadline(infos(), REDIS_DEADLINE_MS, () => {})) ?? [];
+    return found.some((json) => {
       const info = json === null ? null : (JSON.parse(json) as SbcInfo);
       return info?.role === 'outbound' && info.accepting;
     });
