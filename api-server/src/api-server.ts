@@ -18,6 +18,8 @@ import {
   PROVISIONING_CHANGED,
   type Redis,
   type RedisConfig,
+  type Registrations,
+  registrations,
   type Secret,
   startHttpServer,
   type WorkQueue,
@@ -36,6 +38,8 @@ import { callRoutes } from './calls/routes.js';
 import { carrierWriteRoutes } from './carriers/carrier-write-routes.js';
 import { carrierRoutes } from './carriers/routes.js';
 import { sipGatewayRoutes } from './carriers/sip-gateway-routes.js';
+import { registeredUserRoutes } from './clients/registered-users.js';
+import { clientRoutes } from './clients/routes.js';
 import { fraudRoutes } from './fraud/routes.js';
 import { lcrRoutes } from './lcr/routes.js';
 import { limitRoutes } from './limits/routes.js';
@@ -67,6 +71,8 @@ export interface ApiContext {
   /** Ends of the event streams that are open; called when the server drains. */
   readonly openStreams: Set<() => void>;
   readonly callOrders: CallOrders;
+  /** Where the users of accounts can be reached. */
+  readonly registrations: Registrations;
   /** Tells the processes on the call path to reload. Does not fail: they reload by themselves after 30 s. */
   provisioningChanged(table: string): Promise<void>;
   /** Calls in progress of an account. @throws HttpError 503 while Redis is away */
@@ -123,6 +129,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     routePreview: createRoutePreview({ db, redis, logger, encryptionSecret }),
     messages: { queue: outboundQueue(redis), notices: applicationQueue(redis), sink },
     openStreams: new Set(),
+    registrations: registrations(redis),
     callOrders: callOrders({ redis, logger, encryptionSecret }),
     async provisioningChanged(table) {
       if (redis.status !== 'ready') return;
@@ -146,6 +153,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   carrierWriteRoutes(v1, context);
   sipGatewayRoutes(v1, context);
   lcrRoutes(v1, context);
+  clientRoutes(v1, context);
+  registeredUserRoutes(v1, context);
   trunkRoutes(v1, context, redis);
   phoneNumberRoutes(v1, context);
   rateDeckRoutes(v1, context);

@@ -58,6 +58,7 @@ export * from './redis/queue-worker.js';
 export * from './redis/watch-instances.js';
 export * from './redis/work-queue.js';
 export * from './registrations/binding.js';
+export * from './registrations/device-route.js';
 export * from './registrations/registrations.js';
 export * from './routing/carrier-routes.js';
 export * from './routing/ranked-routes.js';

@@ -12,7 +12,7 @@ import { openSbc, type ServerProcess, startServerProcess } from './testing/edge.
 import { startFeatureServer, type TestFeatureServer } from './testing/feature-server.js';
 import { openSeededDatabase, type Stores, startStores } from './testing/stores.js';
 
-t.setTimeout(90_000);
+t.setTimeout(180_000);
 
 let stores: Stores;
 let server: ServerProcess;

@@ -1,4 +1,11 @@
-import { ConfigError, type ProcessContext, parseHostPort, readConfig, registrations } from '@ringwire/common';
+import {
+  applicationQueue,
+  ConfigError,
+  type ProcessContext,
+  parseHostPort,
+  readConfig,
+  registrations,
+} from '@ringwire/common';
 import { AddressGuard } from '@ringwire/common/http/address-guard.js';
 import { type Shield, shieldOf } from '@ringwire/common/shield/shield.js';
 import { type DigestServer, digestServer } from '@ringwire/common/sip/digest/digest-server.js';
@@ -10,6 +17,7 @@ import { temporaryGateways } from './admission/temporary-gateways.js';
 import { type AdmissionConfig, admissionVars, DIGEST_ALGORITHMS } from './config.js';
 import { featureServers } from './feature-servers.js';
 import { takeInboundCalls } from './inbound-calls.js';
+import { takeMessages } from './messages/take-messages.js';
 import { type RegistrarConfig, registrarVars } from './registrar/config.js';
 import { type KeptBindings, keptBindings } from './registrar/kept-bindings.js';
 import { takeRegisters } from './registrar/take-registers.js';
@@ -90,6 +98,7 @@ export async function openSbcInbound(
       const shared = { edge: opened, shield, users, registrations: bindings, alerts: quietAlerts(opened.sink) };
       takeInboundCalls({ ...shared, servers, digest, temporary: temporaryGateways(redis), callers, teamsNetworks });
       takeRegisters({ ...shared, config: settings });
+      takeMessages({ ...shared, queue: applicationQueue(redis) });
     },
   });
   return {

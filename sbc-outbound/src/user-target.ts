@@ -2,12 +2,11 @@ import {
   type AddressOfRecord,
   aorText,
   type Binding,
-  flowUri,
+  deviceRoute,
   type KeptBinding,
   type ProvisioningSnapshot,
   type Registrations,
   RegistrationsAwayError,
-  SIP_HEADERS,
 } from '@ringwire/common';
 import { BROWSER } from '@ringwire/common/media-relay/media-profile.js';
 import { passableHeaders } from '@ringwire/common/sip/header-policy.js';
@@ -92,20 +91,14 @@ function headersOf(request: SipRequest, call: OutboundCall, aor: AddressOfRecord
 
 /** The INVITE to one device. */
 function legTo(binding: Binding, request: SipRequest, headers: SipHeaders, sipAddress: string): LegTarget {
-  const [path] = binding.path;
-  const flow = path === undefined ? flowUri(binding) : (/<([^>]*)>/.exec(path)?.[1] ?? flowUri(binding));
-  const isHere = binding.edge === sipAddress;
+  const route = deviceRoute(binding, sipAddress);
   return {
     name: `${binding.transport}/${binding.address}:${binding.port}`,
-    uri: overridden(binding.contact, request.get('X-Override-To')),
-    proxy: isHere ? flow : `sip:${binding.edge};transport=udp`,
+    uri: overridden(route.uri, request.get('X-Override-To')),
+    proxy: route.proxy,
     // Only browsers speak SIP over WebSocket (RFC 7118), and only WebRTC over that.
     ...(/^wss?$/.test(binding.transport) ? { media: BROWSER } : {}),
-    headers: {
-      ...headers,
-      ...(binding.path.length > 0 ? { Route: binding.path.join(', ') } : {}),
-      ...(isHere ? {} : { [SIP_HEADERS.flow]: flow }),
-    },
+    headers: { ...headers, ...route.headers },
   };
 }
 

@@ -10,12 +10,12 @@ import { addClients, REALM, startDevice, type TestDevice } from '@ringwire/sbc-i
 import { openSbc, type ServerProcess, startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
 import { startFeatureServer, type TestFeatureServer } from '@ringwire/sbc-inbound/testing/feature-server.js';
 import { openSeededDatabase, type Stores, startStores } from '@ringwire/sbc-inbound/testing/stores.js';
-import type { IncomingCall } from '@ringwire/sip';
+import type { IncomingCall, SipMessage } from '@ringwire/sip';
 import t from 'tap';
 import { openSbcOutbound, type SbcOutbound } from './sbc-outbound.js';
 import { dial, type PlacedCall } from './testing/carriers.js';
 
-t.setTimeout(60_000);
+t.setTimeout(180_000);
 
 /** A SIP server with both of its processes. */
 interface TestEdge {
@@ -242,6 +242,59 @@ t.test('a user with as many calls as he may have is busy', async (t) => {
   t.equal(await callUser('busy12').status(), 486);
   own.destroy({}, () => {});
   await nothingLeft();
+});
+
+/** The messages that a device gets from now on, each answered with a status. */
+function inbox(device: TestDevice, status = 200): SipMessage[] {
+  const got: SipMessage[] = [];
+  device.agent.onRequest((transaction) => {
+    got.push(transaction.request);
+    transaction.reply(status);
+  });
+  return got;
+}
+
+const sendText = (from: TestDevice, to: string, headers: Record<string, string> = {}): Promise<SipMessage> =>
+  from.send('MESSAGE', { uri: `sip:${to}@${REALM}`, to: `<sip:${to}@${REALM}>`, body: 'hello, Bob', headers });
+
+t.test('a message of a user goes to all devices of another, at every edge, in the name that was proven', async (t) => {
+  const alice = await phone(t, 'alice');
+  const devices = [await phone(t, 'bob'), await phone(t, 'bob', west, { transport: 'tcp' })];
+  t.equal((await sendText(alice, 'bob')).status, 480, 'nobody is there');
+  for (const device of devices) await device.register();
+  const boxes = [inbox(devices[0]!), inbox(devices[1]!)];
+  const sent = await sendText(alice, 'bob', {
+    From: `"Boss" <sip:boss@${REALM}>;tag=m1`,
+    'P-Asserted-Identity': '<sip:boss@bank.example>',
+    'X-Custom': 'kept',
+  });
+  t.equal(sent.status, 200);
+  for (const [got] of boxes) {
+    t.equal(got?.bodyText, 'hello, Bob');
+    t.match(got?.get('From'), new RegExp(`^"Boss" <sip:alice@${REALM}>`));
+    t.same([got?.get('Content-Type'), got?.get('X-Custom')], ['text/plain', 'kept']);
+    for (const name of ['P-Asserted-Identity', 'Authorization']) t.notOk(got?.has(name), name);
+  }
+  inbox(devices[0]!, 488);
+  inbox(devices[1]!, 488);
+  t.equal((await sendText(alice, 'bob')).status, 488, 'nobody took it');
+  t.equal((await sendText(alice, 'nobody')).status, 404);
+  for (const device of devices) await device.register({ Contact: '*', Expires: '0' });
+});
+
+t.test('a message to an application waits for a feature server; strangers send none', async (t) => {
+  const alice = await phone(t, 'alice');
+  const sent = await sendText(alice, `app-${SEED.applicationSid}`);
+  t.equal(sent.status, 202);
+  const [notice] = await stores.redis.hvals(
+    (await stores.redis.keys('*messages-in*items*'))[0] ?? 'no queue of messages',
+  );
+  t.match(notice, `"accountSid":"${SEED.accountSid}"`);
+  t.match(notice, '"text":"hello, Bob"');
+  const html = await sendText(alice, `app-${SEED.applicationSid}`, { 'Content-Type': 'text/html' });
+  t.equal(html.status, 415);
+  const mallory = await phone(t, 'mallory');
+  t.equal((await sendText(mallory, 'bob')).status, 403);
 });
 
 t.test('the way to an edge is no way in: strangers cannot send calls to devices', async (t) => {

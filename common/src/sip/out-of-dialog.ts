@@ -4,12 +4,13 @@ import type { SipLink } from './link.js';
 import { challengerOf } from './place-leg.js';
 import type { SipHeaders, SipRequest, SipResponse } from './stack.js';
 
-/** A request outside of dialogs: OPTIONS, REGISTER. */
+/** A request outside of dialogs: OPTIONS, REGISTER, MESSAGE. */
 export interface OutsideRequest {
   method: string;
   /** The Request-URI. */
   uri: string;
   headers: SipHeaders;
+  body?: string;
   /** Next hop, when it is not the host of `uri`. */
   proxy?: string;
 }
@@ -41,7 +42,7 @@ export function sendOutside(
   request: OutsideRequest,
   { deadlineMs, proof }: OutsideOptions,
 ): Promise<OutsideAnswer> {
-  const { method, uri } = request;
+  const { method, uri, body } = request;
   return new Promise((resolve, reject) => {
     const onLost = (): void =>
       settle(() => reject(new LinkLostError('connection to the SIP server lost', { method, uri })));
@@ -62,7 +63,12 @@ export function sendOutside(
 
     const send = (headers: SipHeaders, proxy: string | undefined): void => {
       const startedAt = performance.now();
-      const options = { method, headers, ...(proxy === undefined ? {} : { proxy }) };
+      const options = {
+        method,
+        headers,
+        ...(body === undefined ? {} : { body }),
+        ...(proxy === undefined ? {} : { proxy }),
+      };
       stack.request(uri, options, (cause, sent) => {
         if (settled) return;
         if (cause || !sent) {

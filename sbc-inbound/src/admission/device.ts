@@ -14,7 +14,7 @@ export interface DeviceContext {
  * them directly; all else goes to what the registration hook said, or to the account's device calling application.
  */
 export async function deviceDestination(
-  invite: Invite,
+  invite: Pick<Invite, 'target' | 'number'>,
   user: User,
   { snapshot, registrations }: DeviceContext,
 ): Promise<StepResult<Destination>> {

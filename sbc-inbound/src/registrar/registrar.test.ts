@@ -8,7 +8,7 @@ import { addClients, authorize, REALM, startDevice } from '../testing/device.js'
 import { openSbc, type ServerProcess, startServerProcess } from '../testing/edge.js';
 import { openSeededDatabase, type Stores, startStores } from '../testing/stores.js';
 
-t.setTimeout(90_000);
+t.setTimeout(180_000);
 
 let stores: Stores;
 let server: ServerProcess;

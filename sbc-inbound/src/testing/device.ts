@@ -127,7 +127,7 @@ export async function startDevice(t: Teardown, options: DeviceOptions): Promise<
         const response = await agent.request({
           ...{ method, uri, to, from: me, callId, destination },
           headers: { CSeq: `${cseq} ${method}`, ...headers, ...more },
-          ...(body === undefined ? {} : { content: { body, contentType: 'text/plain' } }),
+          ...(body === undefined ? {} : { content: { body, contentType: headers['Content-Type'] ?? 'text/plain' } }),
         });
         if (!response) throw new Error(`no answer to ${method}`);
         return response;
