@@ -162,11 +162,16 @@ t.test('webrtc', { skip: noBrowser }, async (t) => {
     await call.finished;
   });
 
-  t.test('a transfer that the application does not take is refused, and the call goes on', async (t) => {
+  t.test('a browser transfers the telephone to another browser: those two hear each other', async (t) => {
     const call = await callDesk();
-    t.match(await alice.refer(`sip:bob@${REALM}`), { result: 'refused', status: 501 });
-    await alice.hears(TELEPHONE_HZ);
-    await alice.hangup();
-    await call.finished;
+    await bob.next();
+    const transfer = alice.refer(`sip:bob@${REALM}`);
+    await bob.event('ringing');
+    await bob.answer();
+    await bob.hears(TELEPHONE_HZ);
+    await hearsTone(call, BOB_HZ, 30_000);
+    t.match(await transfer, { result: 'accepted' });
+    await call.hangup();
+    t.match(await bob.event('ended'), { originator: 'remote' });
   });
 });
