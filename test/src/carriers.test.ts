@@ -102,6 +102,10 @@ async function call(
 
 async function hangUp(call: PlacedCall): Promise<void> {
   (await call.dialog).destroy({}, () => {});
+  await callsGone();
+}
+
+async function callsGone(): Promise<void> {
   await until('calls are gone', () => sbc.edge.calls.size === 0);
   await until('media sessions are gone', () => sbc.edge.bridging.relay.sessions === 0);
 }
@@ -200,8 +204,8 @@ t.test(
     const forking = await sipp(t, FORKING);
     const other = await nobody(t);
     const placed = await call([forking, other]);
-    await hangUp(placed);
     await forking.wentWell();
+    await callsGone();
     t.same(
       placed.provisionals.filter((status) => status > 100),
       [180, 183, 180],

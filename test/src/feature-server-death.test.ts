@@ -64,12 +64,12 @@ async function callOn(core: ServerProcess): Promise<LiveCall> {
       const line = await ringwire.lineWith(() => [{ verb: 'dial', target: [{ type: 'sip', sipUri: callee.uri }] }]);
       const caller = await ringwire.call(line.number, { play: tone(500, 60_000) });
       const { body } = await application.request(line.call);
-      const called = await callee.nextCall();
+      const called = await within(10_000, 'the callee is called', callee.nextCall(), () => 'nothing');
       await hearsTone(called, 500);
       await hearsTone(caller, 1_500);
       if (String(body.local_sip_address).endsWith(`:${core.sipPort}`)) return { line, caller, called };
       await caller.hangup();
-      await called.finished;
+      await within(10_000, 'the callee is released', called.finished, () => 'nothing');
       return undefined;
     },
     (call) => call !== undefined,

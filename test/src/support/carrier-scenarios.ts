@@ -67,21 +67,43 @@ export function challenging(
 
 /**
  * Forks: two telephones ring, one of them with early media; it answers, and the other a moment later, which must get ACK and
- * BYE (RFC 3261 §13.2.2.4), before or after the first one has its ACK.
+ * BYE (RFC 3261 §13.2.2.4). Then the first one hangs up.
  */
-export const FORKING = scenario(`${invited()}
+export const FORKING = scenario(`
+  <recv request="INVITE" rrs="true">
+    <action>
+      <ereg regexp="SIP.*" search_in="hdr" header="Via:" assign_to="via"/>
+      <ereg regexp="[0-9]+ INVITE" search_in="hdr" header="CSeq:" assign_to="cseq"/>
+      <ereg regexp="&lt;.*" search_in="hdr" header="From:" assign_to="caller"/>
+      <ereg regexp="&lt;.*" search_in="hdr" header="To:" assign_to="called"/>
+    </action>
+  </recv>
   ${reply('180 Ringing', ONE)}
   ${reply('183 Session Progress', OTHER, [], { body: SDP })}
   ${reply('180 Ringing', OTHER)}
-  ${reply('200 OK', OTHER, [], { body: SDP })}
-  ${reply('200 OK', ONE, [], { body: SDP })}
-  ${recv('ACK')}
-  <recv request="BYE" optional="true" next="1"/>
-  ${recv('ACK')}${HUNG_UP}${HUNG_UP}
-  <nop next="2"/>
-  <label id="1"/>${reply('200 OK')}${recv('ACK')}${HUNG_UP}
-  <label id="2"/>
-  <nop/>`);
+  ${reply('200 OK', OTHER, [], { body: SDP })}${recv('ACK')}
+  <send><![CDATA[
+SIP/2.0 200 OK
+Via: [$via]
+From: [$caller]
+To: [$called]${ONE}
+[last_Call-ID:]
+CSeq: [$cseq]
+${CONTACT}
+${SDP}
+]]></send>${recv('ACK')}${HUNG_UP}
+  <send retrans="500"><![CDATA[
+BYE [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: [$called]${OTHER}
+To: [$caller]
+[last_Call-ID:]
+CSeq: 1 BYE
+Max-Forwards: 70
+Content-Length: 0
+
+]]></send>
+  <recv response="200"/>`);
 
 function invited(): string {
   return recv('INVITE', 'rrs="true"');
