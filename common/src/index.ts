@@ -39,6 +39,7 @@ export * from './metrics/metrics.js';
 export * from './provisioning/number-pattern.js';
 export * from './provisioning/provisioning.js';
 export * from './provisioning/rows.js';
+export * from './provisioning/serves-account.js';
 export * from './provisioning/snapshot.js';
 export * from './rates/find-owner.js';
 export * from './rates/import-rates.js';

@@ -31,6 +31,7 @@ export function headersToFeatureServer(
     ...(application ? { [SIP_HEADERS.applicationSid]: application.applicationSid } : {}),
     ...(calledUser === null ? {} : { [SIP_HEADERS.directUser]: calledUser }),
     ...(user ? { [SIP_HEADERS.authenticatedUser]: user.aor } : {}),
+    ...(user?.allowDirectUserCalling ? { [SIP_HEADERS.mayCallUsers]: 'yes' } : {}),
     [SIP_HEADERS.outerCallId]: invite.sipCallId,
     [SIP_HEADERS.forwardedFor]: invite.sourceAddress,
     ...(carrier

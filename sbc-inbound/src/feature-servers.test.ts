@@ -58,4 +58,7 @@ t.test('only failures of the server itself let the next one try', async (t) => {
   t.notOk(mayTryNext(failure('refused', 486)));
   t.notOk(mayTryNext(failure('refused', 603)));
   t.notOk(mayTryNext(failure('unanswered', 408)));
+  const declined = { 'X-Reason': 'SIP Decline Verb' };
+  t.notOk(mayTryNext({ ...failure('refused', 503), headers: declined }), 'the application itself said so');
+  t.notOk(mayTryNext({ ...failure('refused', 408), headers: declined }));
 });

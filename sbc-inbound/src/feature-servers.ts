@@ -1,4 +1,4 @@
-import type { FeatureServerInfo } from '@ringwire/common';
+import { DECLINED_BY_APPLICATION, type FeatureServerInfo, SIP_HEADERS } from '@ringwire/common';
 import type { FeatureServerWatch } from '@ringwire/common/sip/feature-server-watch.js';
 import type { LegFailure } from '@ringwire/common/sip/place-leg.js';
 
@@ -24,6 +24,7 @@ export function mayTryNext(failure: LegFailure): boolean {
     case 'gone':
       return true;
     case 'refused':
+      if (failure.headers[SIP_HEADERS.reason] === DECLINED_BY_APPLICATION) return false;
       return failure.status === 503 || failure.status === 408;
     default:
       return false;

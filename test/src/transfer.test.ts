@@ -31,7 +31,10 @@ const db: Database = openDatabase(instance.mysql, { logger: createLogger({ name:
 t.teardown(() => db.close());
 const { accountSid } = instance;
 await db.execute('UPDATE accounts SET sip_realm = ? WHERE account_sid = ?', [REALM, accountSid]);
-await addClients(db, [{ username: 'alice', account_sid: accountSid }]);
+await addClients(db, [
+  { username: 'alice', account_sid: accountSid },
+  { username: 'bob', account_sid: accountSid },
+]);
 /** The account's only way out to numbers. */
 const carrierSid = randomUUID();
 await db.execute('INSERT INTO voip_carriers (voip_carrier_sid, name, account_sid, service_provider_sid) VALUES (?)', [
@@ -63,11 +66,17 @@ interface Talk {
   line: Line;
 }
 
-/** Alice, a user of the account, talks to the callee. */
-async function talking(t: Test): Promise<Talk> {
+/** Alice, a user of the account, talks to the callee; where the application asks for transfers they may lead anywhere. */
+async function talking(t: Test, { referHook = '/refer' as string | null } = {}): Promise<Talk> {
   const alice = await startDevice(t, { user: 'alice', sipPort: instance.sip.port });
   const line = await ringwire.lineWith(({ action }) => [
-    { verb: 'dial', target: [{ type: 'sip', sipUri: callee.uri }], answerOnBridge: true, actionHook: action },
+    {
+      verb: 'dial',
+      target: [{ type: 'sip', sipUri: callee.uri }],
+      answerOnBridge: true,
+      actionHook: action,
+      ...(referHook && { referHook }),
+    },
   ]);
   const dialog = await (await alice.call(`app-${line.applicationSid}`)).answered;
   const called = await callee.nextCall();
@@ -141,6 +150,18 @@ t.test('a transfer that fails is told to the user, who keeps the callee', async 
   t.equal((await called.finished).endedBy, 'them');
   t.match((await application.request(line.action)).body, { dial_call_status: 'completed', call_status: 'completed' });
   await alice.agent.stop();
+});
+
+t.test('a user transfers past an application that has not asked for it to users only', async (t) => {
+  const refer = async ({ dialog }: Talk, to: string) =>
+    (await dialog.request('REFER', undefined, { 'Refer-To': `<${to}>` }))?.status;
+  const alice = await talking(t, { referHook: null });
+  for (const to of ['tel:+4930999', 'sip:4930999@198.51.100.1', third.uri]) t.equal(await refer(alice, to), 403, to);
+  const progress = progressOf(alice.dialog);
+  t.equal(await refer(alice, `sip:bob@${REALM}`), 202);
+  t.equal((await progress).at(-1), 480, 'bob is not registered');
+  await alice.dialog.bye();
+  t.equal((await alice.called.finished).endedBy, 'them');
 });
 
 t.test('a caller of a carrier may not transfer at the cost of the account', async (t) => {

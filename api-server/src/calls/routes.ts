@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { HttpError } from '@ringwire/common';
 import type { Router } from 'express';
+import { serviceProviderOf } from '../accounts/accounts-store.js';
 import type { ApiContext } from '../api-server.js';
 import { findApplication } from '../applications/applications-store.js';
 import { principalOf, requireAccount } from '../auth/authenticate.js';
@@ -23,6 +24,11 @@ export function callRoutes(router: Router, { db, callOrders }: ApiContext): void
       if (!application) throw badField('application_sid', 'there is no such application');
       if (application.account_sid !== null && application.account_sid !== accountSid)
         throw new HttpError(403, 'the application is of another account');
+      if (
+        application.account_sid === null &&
+        application.service_provider_sid !== (await serviceProviderOf(db, accountSid))
+      )
+        throw new HttpError(403, 'the application is of another service provider');
     }
     const { sid, callId } = await callOrders.place({ ...input, callSid: randomUUID(), accountSid });
     res.status(201).json({ sid, callId });

@@ -47,6 +47,8 @@ export const LEDGER_OWNERS = 'ringwire:fs-call-owners';
 export const ledgerKey = (instanceId: string): string => `ringwire:fs-calls:${instanceId}`;
 /** Set of instance ids of feature servers that an edge takes for dead; others look, and report their calls. */
 export const SUSPECTED_FEATURE_SERVERS = 'ringwire:fs-suspects';
+/** Exists for an hour when another one has taken it on itself to report a call's end: its own feature server, should it live, says nothing more of it. */
+export const ledgerReportedKey = (callSid: string): string => `ringwire:fs-call-reported:${callSid}`;
 /** Held by the instance that is reporting a dead instance's calls. */
 export const ledgerLockKey = (instanceId: string): string => `ringwire:fs-calls-lock:${instanceId}`;
 /**

@@ -10,6 +10,8 @@ export const SIP_HEADERS = {
   originatingCarrier: 'X-Originating-Carrier',
   voipCarrierSid: 'X-Voip-Carrier-Sid',
   authenticatedUser: 'X-Authenticated-User',
+  /** `yes` where the user of {@link authenticatedUser} may call other users without an application. */
+  mayCallUsers: 'X-Jambonz-May-Call-Users',
   /** `bob@example.com`: the user whom a device calls directly; no application takes the call. */
   directUser: 'X-Jambonz-Direct-User',
   /** Where the edge that gets this INVITE is to send it: it holds the connection of the device. */
@@ -27,6 +29,9 @@ export const SIP_HEADERS = {
   /** `phone`, `user`, `sip` or `teams`. */
   routing: 'X-Jambonz-Routing',
 } as const;
+
+/** {@link SIP_HEADERS.reason} of a refusal by the application itself (`sip:decline`), as in jambonz: no other feature server is to be asked. */
+export const DECLINED_BY_APPLICATION = 'SIP Decline Verb';
 
 /** What a message gives its headers by. */
 interface HeaderSource {

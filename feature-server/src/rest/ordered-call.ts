@@ -6,6 +6,7 @@ import {
   type OrderedHook,
   type PlaceCallOrder,
   type ProvisioningSnapshot,
+  servesAccount,
   type Webhook,
 } from '@ringwire/common';
 import type { DialCaller, Dialler, DialTarget } from '../session/dialler.js';
@@ -14,7 +15,7 @@ import type { NewCall } from '../session/session-factory.js';
 
 /** What ordered calls are made with. */
 export interface OrderedCallContext {
-  snapshot: ProvisioningSnapshot;
+  snapshot: Pick<ProvisioningSnapshot, 'accountsBySid' | 'applicationsBySid'>;
   dialler: Dialler;
   /** `ip:port` of our SIP server. */
   fsSipAddress: string;
@@ -68,6 +69,7 @@ export function orderedCall(order: PlaceCallOrder, context: OrderedCallContext):
         traceId: randomBytes(16).toString('hex'),
         callerName: order.callerName ?? '',
         fsSipAddress,
+        ...(account.sipRealm !== null && { sipRealm: account.sipRealm }),
         ...(apiBaseUrl !== undefined && { apiBaseUrl }),
       },
     },
@@ -75,9 +77,9 @@ export function orderedCall(order: PlaceCallOrder, context: OrderedCallContext):
 }
 
 /** The application that answers: the one that is named, with what the order says in place of it. */
-function applicationOf(order: PlaceCallOrder, account: Account, snapshot: ProvisioningSnapshot): Application {
+function applicationOf(order: PlaceCallOrder, account: Account, snapshot: OrderedCallContext['snapshot']): Application {
   const named = order.applicationSid === null ? undefined : snapshot.applicationsBySid.get(order.applicationSid);
-  const isOurs = named && (named.accountSid === null || named.accountSid === account.accountSid);
+  const isOurs = named && servesAccount(named, account);
   if (order.applicationSid !== null && !isOurs) {
     throw new HttpError(404, `there is no application ${order.applicationSid}`);
   }

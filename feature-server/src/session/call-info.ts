@@ -29,6 +29,8 @@ export interface CallFacts {
   identity?: Readonly<Record<string, string>>;
   /** `name@realm` of the user who calls; absent for callers of carriers. */
   authenticatedUser?: string;
+  /** Whether this user may call other users without an application. */
+  mayCallUsers?: boolean;
   /** `ip:port` of the core SIP server. */
   fsSipAddress: string;
   fsPublicIp?: string;

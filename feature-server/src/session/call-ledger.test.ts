@@ -5,6 +5,7 @@ import {
   HEARTBEAT_TTL_MS,
   LEDGER_OWNERS,
   ledgerKey,
+  ledgerLockKey,
   openRedis,
   SUSPECTED_FEATURE_SERVERS,
 } from '@ringwire/common';
@@ -14,7 +15,7 @@ import { AddressGuard } from '../app-client/address-guard.js';
 import { HttpClient } from '../app-client/http-exchange.js';
 import { createFeatureServerMetrics } from '../metrics.js';
 import { ApplicationServer } from '../testing/application-server.js';
-import { CollectingSink, silentLogger } from '../testing/fakes.js';
+import { Channel, CollectingSink, silentLogger } from '../testing/fakes.js';
 import { ACCOUNT_SID, APPLICATION_SID, provisioningOf } from '../testing/platform-rig.js';
 import { CallLedger, type LedgerEntry, OrphanSweep } from './call-ledger.js';
 import { reportOrphan } from './orphan-report.js';
@@ -143,6 +144,79 @@ t.test('a suspect that misses its heartbeat is reported at once, one that has an
   t.same(reported, ['call-of-dead']);
   t.same(await redis.smembers(SUSPECTED_FEATURE_SERVERS), []);
   t.equal(await redis.exists(featureServerKey('dead')), 0);
+});
+
+t.test(
+  'a hook that hangs delays no other account, and no report is doubled when the lock runs out meanwhile',
+  async (t) => {
+    const redis = await openTestRedis(t);
+    const dead = new CallLedger(redis, 'dead', silentLogger);
+    const slow = Array.from({ length: 30 }, (_, index) => `slow-${index}`);
+    for (const callSid of slow) dead.put(entry(callSid, { accountSid: 'slow' }));
+    dead.put(entry('quick', { accountSid: 'quick' }));
+    const reported: string[] = [];
+    const quick = new Channel<string>();
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const report = async ({ callSid, accountSid }: LedgerEntry): Promise<void> => {
+      reported.push(callSid);
+      if (accountSid === 'slow') await released;
+      else quick.post(callSid);
+    };
+    const sweepOf = (instanceId: string) =>
+      new OrphanSweep({ redis, instanceId, logger: silentLogger, intervalMs: 60_000, report });
+    const [one, other] = [sweepOf('one'), sweepOf('other')];
+    t.teardown(() => Promise.all([one.close(), other.close()]));
+    for (const sweep of [one, other]) await sweep.sweep();
+    const first = one.sweep();
+    t.equal(await quick.take('report of the other account'), 'quick');
+    // A minute passes.
+    await redis.del(ledgerLockKey('dead'));
+    await redis.set(ledgerLockKey('dead'), 'a third one');
+    release();
+    await first;
+    t.equal(await redis.get(ledgerLockKey('dead')), 'a third one', "nobody takes another one's lock away");
+    await redis.del(ledgerLockKey('dead'));
+    await redis.sadd(LEDGER_OWNERS, 'dead');
+    await other.sweep();
+    t.same(reported.sort(), ['quick', ...slow].sort());
+    t.equal(await dead.isReported('quick'), true, 'its own feature server, were it alive, would know');
+    t.equal(await dead.isReported('another'), false);
+  },
+);
+
+t.test('two who report the calls of one feature server report each once', async (t) => {
+  const redis = await openTestRedis(t);
+  const dead = new CallLedger(redis, 'dead', silentLogger);
+  const calls = Array.from({ length: 40 }, (_, index) => `call-${index}`);
+  for (const callSid of calls) dead.put(entry(callSid));
+  const reported: string[] = [];
+  const began = new Channel<string>();
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const report = async ({ callSid }: LedgerEntry): Promise<void> => {
+    reported.push(callSid);
+    began.post(callSid);
+    await released;
+  };
+  const sweepOf = (instanceId: string) =>
+    new OrphanSweep({ redis, instanceId, logger: silentLogger, intervalMs: 60_000, report });
+  const [one, other] = [sweepOf('one'), sweepOf('other')];
+  t.teardown(() => Promise.all([one.close(), other.close()]));
+  for (const sweep of [one, other]) await sweep.sweep();
+  const first = one.sweep();
+  await began.take('report');
+  await redis.del(ledgerLockKey('dead'));
+  const second = other.sweep();
+  // Eight at a time each.
+  for (let count = 1; count < 16; count++) await began.take('report');
+  release();
+  await Promise.all([first, second]);
+  t.same(reported.sort(), [...calls].sort());
 });
 
 t.test('the last status of an orphan is failed, with its duration when it was answered', async (t) => {

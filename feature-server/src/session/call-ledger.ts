@@ -7,10 +7,12 @@ import {
   type Logger,
   ledgerKey,
   ledgerLockKey,
+  ledgerReportedKey,
   type Redis,
   SUSPECTED_FEATURE_SERVERS,
 } from '@ringwire/common';
 import type { Hook } from '../app-client/application.js';
+import { within } from '../media/deadline.js';
 
 /** A live call as another feature server must know it to send its last call-status hook. No secrets. */
 export interface LedgerEntry {
@@ -29,6 +31,8 @@ export interface LedgerEntry {
 
 /** A ledger survives its owner for this long: time enough for a feature server to come up and report its calls. */
 const LEDGER_TTL_MS = 60 * 60_000;
+/** The last status of a call waits no longer for Redis. */
+const ASK_DEADLINE_MS = 1_000;
 /** As often as the heartbeat: what is left of the ledger's life tells when its owner was last alive. */
 const REFRESH_MS = HEARTBEAT_MS;
 
@@ -68,6 +72,21 @@ export class CallLedger {
     this.#run('remove', this.redis.hdel(ledgerKey(this.instanceId), callSid));
   }
 
+  /**
+   * Whether another feature server has reported the call, taking this one for dead while it only stood still. False where Redis does not say: a status
+   * told twice is better than none.
+   */
+  async isReported(callSid: string): Promise<boolean> {
+    if (this.redis.status !== 'ready') return false;
+    try {
+      const late = (): Error => new Error('Redis does not answer');
+      return (await within(ASK_DEADLINE_MS, this.redis.exists(ledgerReportedKey(callSid)), late)) === 1;
+    } catch (err) {
+      this.logger.warn({ err, callSid }, 'whether the call was reported is not known');
+      return false;
+    }
+  }
+
   /** Removes this instance from the owners when it leaves nothing behind. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
@@ -97,56 +116,65 @@ const SUSPECTS_EVERY_MS = 1_000;
 /** One heartbeat is missing for a second. */
 const SUSPECT_SILENT_MS = HEARTBEAT_MS + 1_000;
 
+/** So many hooks of one account are under way at once. */
+const REPORTS_PER_ACCOUNT = 8;
+
+/** Takes an entry, and says so to its owner. KEYS: ledger, mark of the call. ARGV: call sid, owner's ledger's life in ms. 1 for the one who has it now. */
+const CLAIM = `
+if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('SET', KEYS[2], '1', 'PX', ARGV[2])
+return 1`;
+/** KEYS: lock. ARGV: who held it. Another one may have it since it ran out. */
+const UNLOCK = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end return 0`;
+
 /** Finds calls whose feature server died and sends the status hook that it could not send. */
 export class OrphanSweep {
   readonly #suspects = new Set<string>();
   /** How long ago each suspect had had its last heartbeat, when it was looked at last. */
   readonly #silentMs = new Map<string, number>();
   readonly #timers: NodeJS.Timeout[];
-  #running: Promise<void> = Promise.resolve();
+  /** Looks and burials that are under way. A burial lasts as long as the slowest hook, and no look waits for it. */
+  readonly #running = new Set<Promise<void>>();
   #closed = false;
 
   constructor(private readonly options: OrphanSweepOptions) {
-    const every = (ms: number, work: () => Promise<void>): NodeJS.Timeout =>
-      setInterval(() => {
-        this.#running = this.#running.then(() => this.#safely(work));
+    const every = (ms: number, findDead: () => Promise<string[]>): NodeJS.Timeout => {
+      let isLooking = false;
+      const look = async (): Promise<void> => {
+        isLooking = true;
+        try {
+          for (const owner of await findDead()) this.#track(this.#bury(owner));
+        } finally {
+          isLooking = false;
+        }
+      };
+      return setInterval(() => {
+        // With Redis away there is nothing to learn, and a queued look would act on old news.
+        if (!isLooking && !this.#closed && options.redis.status === 'ready') this.#track(look());
       }, ms).unref();
+    };
     this.#timers = [
-      every(options.intervalMs ?? 5_000, () => this.sweep()),
-      every(options.intervalMs ?? SUSPECTS_EVERY_MS, () => this.lookAtSuspects()),
+      every(options.intervalMs ?? 5_000, () => this.#findDead()),
+      every(options.intervalMs ?? SUSPECTS_EVERY_MS, () => this.#findDeadSuspects()),
     ];
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     for (const timer of this.#timers) clearInterval(timer);
-    await this.#running;
+    while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
-  async #safely(work: () => Promise<void>): Promise<void> {
-    // With Redis away there is nothing to learn, and a queued sweep would act on old news.
-    if (this.#closed || this.options.redis.status !== 'ready') return;
-    try {
-      await work();
-    } catch (err) {
-      this.options.logger.warn({ err }, 'orphan sweep failed');
-    }
+  #track(work: Promise<void>): void {
+    const safe: Promise<void> = work
+      .catch((err: unknown) => this.options.logger.warn({ err }, 'orphan sweep failed'))
+      .finally(() => this.#running.delete(safe));
+    this.#running.add(safe);
   }
 
-  /** One look at all owners. An instance is dead when two looks in a row find it without a heartbeat. */
+  /** One look at all owners, and the reports of those who are dead: whom two looks in a row find without a heartbeat. */
   async sweep(): Promise<void> {
-    const { redis, instanceId } = this.options;
-    for (const owner of await redis.smembers(LEDGER_OWNERS)) {
-      if (owner === instanceId) continue;
-      if ((await redis.exists(featureServerKey(owner))) === 1) {
-        this.#suspects.delete(owner);
-      } else if (this.#suspects.has(owner)) {
-        this.#suspects.delete(owner);
-        await this.#bury(owner);
-      } else {
-        this.#suspects.add(owner);
-      }
-    }
+    await Promise.all((await this.#findDead()).map((owner) => this.#bury(owner)));
   }
 
   /**
@@ -154,8 +182,30 @@ export class OrphanSweep {
    * heartbeat since is suspected no more.
    */
   async lookAtSuspects(): Promise<void> {
+    await Promise.all((await this.#findDeadSuspects()).map((owner) => this.#bury(owner)));
+  }
+
+  async #findDead(): Promise<string[]> {
+    const { redis, instanceId } = this.options;
+    const dead: string[] = [];
+    for (const owner of await redis.smembers(LEDGER_OWNERS)) {
+      if (owner === instanceId) continue;
+      if ((await redis.exists(featureServerKey(owner))) === 1) {
+        this.#suspects.delete(owner);
+      } else if (this.#suspects.has(owner)) {
+        this.#suspects.delete(owner);
+        dead.push(owner);
+      } else {
+        this.#suspects.add(owner);
+      }
+    }
+    return dead;
+  }
+
+  async #findDeadSuspects(): Promise<string[]> {
     const { redis, instanceId } = this.options;
     const suspects = await redis.smembers(SUSPECTED_FEATURE_SERVERS);
+    const dead: string[] = [];
     for (const known of this.#silentMs.keys()) if (!suspects.includes(known)) this.#silentMs.delete(known);
     for (const suspect of suspects) {
       const left = await redis.pttl(featureServerKey(suspect));
@@ -165,11 +215,12 @@ export class OrphanSweep {
       this.#silentMs.set(suspect, silentMs);
       if (isDead && left > 0) {
         await redis.del(featureServerKey(suspect));
-        await this.#bury(suspect);
+        dead.push(suspect);
       }
       // One without a heartbeat is the sweep's, which looks twice.
       if (isAlive || isDead) await redis.srem(SUSPECTED_FEATURE_SERVERS, suspect);
     }
+    return dead;
   }
 
   async #bury(owner: string): Promise<void> {
@@ -181,22 +232,47 @@ export class OrphanSweep {
       const diedAt = left < 0 ? Date.now() : Date.now() - Math.max(0, LEDGER_TTL_MS - left);
       const entries = Object.entries(await redis.hgetall(ledgerKey(owner)));
       logger.warn({ owner, calls: entries.length }, 'feature server died, its calls are reported');
+      const queues = new Map<string, LedgerEntry[]>();
       for (const [callSid, json] of entries) {
-        await this.#reportOne(callSid, json, diedAt);
-        await redis.hdel(ledgerKey(owner), callSid);
+        const entry = this.#read(callSid, json);
+        if (!entry) await redis.hdel(ledgerKey(owner), callSid);
+        else if (!queues.get(entry.accountSid)?.push(entry)) queues.set(entry.accountSid, [entry]);
       }
-      await redis.srem(LEDGER_OWNERS, owner);
+      await Promise.all([...queues.values()].map((queue) => this.#reportAll(queue, owner, diedAt)));
+      // What Redis did not give away is looked at again.
+      if ((await redis.hlen(ledgerKey(owner))) === 0) await redis.srem(LEDGER_OWNERS, owner);
       await redis.srem(FEATURE_SERVERS, owner);
     } finally {
-      await redis.del(ledgerLockKey(owner));
+      await redis.eval(UNLOCK, 1, ledgerLockKey(owner), instanceId);
     }
   }
 
-  async #reportOne(callSid: string, json: string, diedAt: number): Promise<void> {
+  #read(callSid: string, json: string): LedgerEntry | null {
     try {
-      await this.options.report(JSON.parse(json) as LedgerEntry, diedAt);
+      return { ...(JSON.parse(json) as LedgerEntry), callSid };
     } catch (err) {
-      this.options.logger.error({ err, callSid }, 'last call-status of an orphaned call could not be sent');
+      this.options.logger.error({ err, callSid }, 'ledger entry of an orphaned call cannot be read');
+      return null;
+    }
+  }
+
+  /** The calls of one account: a hook of its own that hangs keeps nobody else's waiting. */
+  async #reportAll(queue: LedgerEntry[], owner: string, diedAt: number): Promise<void> {
+    const worker = async (): Promise<void> => {
+      for (let entry = queue.shift(); entry; entry = queue.shift()) await this.#reportOne(entry, owner, diedAt);
+    };
+    await Promise.all(Array.from({ length: REPORTS_PER_ACCOUNT }, worker));
+  }
+
+  async #reportOne(entry: LedgerEntry, owner: string, diedAt: number): Promise<void> {
+    const { redis, logger, report } = this.options;
+    const { callSid } = entry;
+    try {
+      // The lock does not last as long as slow hooks do: whoever takes the entry reports it.
+      const keys = [ledgerKey(owner), ledgerReportedKey(callSid)] as const;
+      if ((await redis.eval(CLAIM, 2, ...keys, callSid, LEDGER_TTL_MS)) === 1) await report(entry, diedAt);
+    } catch (err) {
+      logger.error({ err, callSid }, 'last call-status of an orphaned call could not be sent');
     }
   }
 }

@@ -2,6 +2,8 @@ import t from 'tap';
 import { MediaServerError } from '../errors.js';
 import type { Answer } from '../testing/application-server.js';
 import { makeSession, statuses } from '../testing/session-rig.js';
+import type { PlacedLegEnd } from './dialler.js';
+import { OutboundLeg } from './outbound-leg.js';
 
 t.test('the first request has the payload of a new call', async (t) => {
   const rig = await makeSession(t, [{ verb: 'hangup' }]);
@@ -76,6 +78,47 @@ t.test('the last status carries duration and who ended the call', async (t) => {
     fs_sip_address: '127.0.0.1:5070',
   });
   t.same(statuses(rig), ['trying', 'in-progress', 'completed'], 'completed is sent once');
+});
+
+t.test('a BYE that overtakes the news of the answer completes the call', async (t) => {
+  const rig = await makeSession(t, [{ verb: 'answer' }, { verb: 'pause', length: 30 }]);
+  const answer = rig.leg.answer.bind(rig.leg);
+  rig.leg.answer = async (sdp) => {
+    await answer(sdp);
+    rig.leg.end({ how: 'bye', headers: {} });
+  };
+  await rig.run();
+  t.same(statuses(rig), ['trying', 'in-progress', 'completed']);
+  t.match(rig.app.seen('/status').at(-1)?.json, { call_termination_by: 'caller', duration: 0 });
+});
+
+t.test('a callee of ours whose BYE overtakes the news of his answer completes the call', async (t) => {
+  let hangUp: (end: PlacedLegEnd) => void = () => {};
+  const leg = new OutboundLeg(() => ({
+    outcome: new Promise((resolve) =>
+      setImmediate(() => {
+        hangUp({ how: 'bye', headers: {} });
+        resolve({ ok: true, sdp: 'v=0 callee', outerCallId: 'outer' });
+      }),
+    ),
+    onModify: () => {},
+    onDigit: () => {},
+    onEnd: (listener) => {
+      hangUp = listener;
+    },
+    end: async () => {},
+  }));
+  const rig = await makeSession(t, [{ verb: 'pause', length: 30 }], { leg, outgoing: { leg } });
+  await rig.run();
+  t.same(statuses(rig), ['trying', 'in-progress', 'completed']);
+  t.same(rig.app.seen('/hook'), [], 'nobody is left to ask the application for');
+});
+
+t.test('a call that another feature server has reported tells nothing at its end', async (t) => {
+  const ledger = { put: () => {}, remove: () => {}, isReported: async () => true };
+  const rig = await makeSession(t, [{ verb: 'answer' }, { verb: 'hangup' }], { ledger });
+  await rig.run();
+  t.same(statuses(rig), ['trying', 'in-progress']);
 });
 
 t.test('a caller who gives up before the answer is no-answer', async (t) => {

@@ -56,10 +56,12 @@ export interface CallSessionOptions {
   mediaServer: MediaServer;
   speech: SpeechService;
   dialler: Dialler;
+  /** Whether the account has a user of this name; missing: it has none. */
+  isUser?: (name: string) => boolean;
   messages: CallMessages;
   registry: VerbRegistry;
   guard: AddressGuard;
-  ledger: Pick<CallLedger, 'put' | 'remove'>;
+  ledger: Pick<CallLedger, 'put' | 'remove' | 'isReported'>;
   policy: SessionPolicy;
   onVerb?: (verb: string, outcome: string, ms: number) => void;
   /** Two parties that the call has placed go on without it. */
@@ -94,7 +96,9 @@ export class CallSession implements CallControl {
   constructor(private readonly options: CallSessionOptions) {
     const { leg, info, journal, application, defaults, guard } = options;
     this.callSid = info.facts.callSid;
-    this.#status = new StatusNotifier(application, info, options.statusHook);
+    this.#status = new StatusNotifier(application, info, options.statusHook, () =>
+      options.ledger.isReported(this.callSid),
+    );
     this.#media = new SessionMedia({
       server: options.mediaServer,
       leg,
@@ -162,15 +166,16 @@ export class CallSession implements CallControl {
     return this.options.info.isOver;
   }
 
-  onTransfer(handler: ((transfer: CallTransfer) => void) | undefined): void {
-    const { leg, info, journal } = this.options;
+  onTransfer(handler: ((transfer: CallTransfer) => boolean) | undefined, { toAnybody = false } = {}): void {
+    const { leg, info, journal, isUser = () => false } = this.options;
+    const { authenticatedUser: user, mayCallUsers = false } = info.facts;
     leg.onRefer(
       handler &&
         ((refer) => {
-          const asked = transferOf(refer, info.facts.authenticatedUser);
-          journal.timeline.info('sip', `REFER of the caller to ${refer.uri}: ${asked.ok ? 202 : asked.status}`);
-          if (asked.ok) handler({ target: asked.target, notify: refer.notify });
-          return asked.ok ? 202 : asked.status;
+          const asked = transferOf(refer, { user, mayCallUsers, mayCallAnybody: toAnybody, isUser });
+          const status = !asked.ok ? asked.status : handler({ target: asked.target, notify: refer.notify }) ? 202 : 491;
+          journal.timeline.info('sip', `REFER of the caller to ${refer.uri}: ${status}`);
+          return status;
         }),
     );
   }
@@ -380,6 +385,8 @@ export class CallSession implements CallControl {
       journal.timeline.info('sip', `BYE: the ${this.options.outgoing ? 'callee' : 'caller'} hung up`, {
         headers: end.headers,
       });
+      // It may overtake the news of the answer, without which no BYE comes.
+      this.#apply({ type: 'answered' });
       this.#finish({ type: 'ended' }, 'caller', end.headers);
     } else {
       journal.timeline.error('sip', `the SIP server is lost: ${end.reason}`);

@@ -45,6 +45,7 @@ export interface NewCall {
   /** The parsed INVITE of a call that came in, as jambonz passes it to the application. */
   sip?: Record<string, unknown>;
   outgoing?: CallSessionOptions['outgoing'];
+  isUser?: CallSessionOptions['isUser'];
   customerData?: Record<string, unknown>;
 }
 
@@ -54,7 +55,7 @@ export function createSession(
   options: SessionFactoryOptions,
   onReleased: (session: CallSession) => void,
 ): CallSession {
-  const { facts, application, account, leg, sip, outgoing, customerData } = call;
+  const { facts, application, account, leg, sip, outgoing, isUser, customerData } = call;
   const { metrics } = options;
   const journal = createJournal(options.sink, options.logger, {
     callSid: facts.callSid,
@@ -70,6 +71,7 @@ export function createSession(
   const session: CallSession = new CallSession({
     leg,
     ...(outgoing && { outgoing }),
+    ...(isUser && { isUser }),
     journal,
     info,
     application: createApplication({

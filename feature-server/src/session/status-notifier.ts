@@ -12,6 +12,8 @@ export class StatusNotifier {
     private readonly application: Application,
     private readonly info: CallInfo,
     private hook: Hook | undefined,
+    /** Whether another feature server has told the call's last status already, taking ours for dead. */
+    private readonly isReported: () => Promise<boolean>,
   ) {}
 
   /** Replaces the status hook (`redirect.statusHook`); what is queued already goes to the old one. */
@@ -28,7 +30,11 @@ export class StatusNotifier {
     const { hook } = this;
     if (!hook) return;
     const payload = { ...this.info.commonPayload(), ...extra };
-    this.#chain = this.#chain.then(() => this.application.notify(hook, payload));
+    const isLast = this.info.isOver;
+    this.#chain = this.#chain.then(async () => {
+      if (isLast && (await this.isReported())) return;
+      await this.application.notify(hook, payload);
+    });
   }
 
   /** Resolves when everything queued so far has been sent or has failed for good. */

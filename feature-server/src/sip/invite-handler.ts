@@ -6,6 +6,7 @@ import {
   type ProvisioningSnapshot,
   parseStirHeader,
   SIP_HEADERS,
+  servesAccount,
 } from '@ringwire/common';
 import type { SipRequest, SipResponse, SipStack } from '@ringwire/common/sip/stack.js';
 import type { CallFacts } from '../session/call-info.js';
@@ -23,6 +24,8 @@ export interface AdmittedCall {
   application: Application;
   /** The parsed INVITE, as jambonz passes it to the application. */
   sip: Record<string, unknown>;
+  /** Whether the account has a user of this name. */
+  isUser(name: string): boolean;
 }
 
 /** What the handler asks of the process. */
@@ -130,6 +133,7 @@ export class InviteHandler {
       account,
       application,
       sip: parsedInvite(request),
+      isUser: (name) => this.options.snapshot().findClient(account.accountSid, name) !== undefined,
       facts: {
         ...parties,
         callSid,
@@ -145,7 +149,10 @@ export class InviteHandler {
         ...(originatingSipTrunkName !== undefined && { originatingSipTrunkName }),
         identity,
         ...(account.sipRealm !== null && { sipRealm: account.sipRealm }),
-        ...(authenticatedUser !== undefined && { authenticatedUser }),
+        ...(authenticatedUser !== undefined && {
+          authenticatedUser,
+          mayCallUsers: header(SIP_HEADERS.mayCallUsers) === 'yes',
+        }),
         ...(voipCarrierSid !== undefined && { voipCarrierSid }),
         ...(apiBaseUrl !== undefined && { apiBaseUrl }),
         ...(stir !== null && { stir }),
@@ -167,8 +174,7 @@ export class InviteHandler {
       user === undefined
         ? snapshot.applicationsBySid.get(headerOf(request, SIP_HEADERS.applicationSid) ?? '')
         : directCallTo(user, account);
-    // An application of the service provider itself belongs to none of its accounts and may serve all of them.
-    const isOurs = application && (application.accountSid === null || application.accountSid === accountSid);
+    const isOurs = application && servesAccount(application, account);
     if (!isOurs || (!application.callHook && application.appJson === null)) {
       return refuse(480, 'no configured application');
     }

@@ -14,10 +14,22 @@ export function readRefer(
   return { uri, hasReplaces: /[?&]replaces=/i.test(headers), referredBy: request.get('Referred-By'), notify };
 }
 
-/** Tells the sender of a REFER how the new call goes (RFC 3515 §2.4.5). Never rejects: whoever transfers may be gone by then. */
-export function notifyOfTransfer(dialog: SipDialog, status: number, reason: string): Promise<void> {
+/** Whoever does not answer a NOTIFY is waited for no longer than this, he would be kept in the call meanwhile. */
+const NOTIFY_DEADLINE_MS = 2_000;
+
+/**
+ * Tells the sender of a REFER how the new call goes (RFC 3515 §2.4.5). Never rejects: whoever transfers may be gone by then; resolves when he has
+ * answered, at the latest after `deadlineMs`.
+ */
+export function notifyOfTransfer(
+  dialog: Pick<SipDialog, 'connected' | 'request'>,
+  status: number,
+  reason: string,
+  deadlineMs = NOTIFY_DEADLINE_MS,
+): Promise<void> {
   if (!dialog.connected) return Promise.resolve();
-  return new Promise((resolve) =>
+  return new Promise((resolve) => {
+    const late = setTimeout(resolve, deadlineMs);
     dialog.request(
       {
         method: 'NOTIFY',
@@ -28,7 +40,10 @@ export function notifyOfTransfer(dialog: SipDialog, status: number, reason: stri
         },
         body: `SIP/2.0 ${status} ${reason}\r\n`,
       },
-      () => resolve(),
-    ),
-  );
+      () => {
+        clearTimeout(late);
+        resolve();
+      },
+    );
+  });
 }

@@ -100,6 +100,7 @@ export async function makeSession(
     ledger: {
       put: (entry) => void ledger.set(entry.callSid, entry),
       remove: (callSid) => void ledger.delete(callSid),
+      isReported: async () => false,
     },
     policy: { hookFailureMode: 'decline', maxCallDurationMs: 60_000, allowFiles: false, ...policy },
     ...overrides,

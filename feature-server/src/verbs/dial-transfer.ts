@@ -14,13 +14,11 @@ export function takeTransfers(
   party: DialledParty,
   bridged: Promise<void>,
   signal: AbortSignal,
+  options: { toAnybody: boolean },
 ): void {
   let isTransferring = false;
   ctx.call.onTransfer((asked) => {
-    if (isTransferring) {
-      void asked.notify(491, 'Request Pending');
-      return;
-    }
+    if (isTransferring) return false;
     isTransferring = true;
     transfer(ctx, party, asked, bridged, signal)
       .catch((err: unknown) => {
@@ -30,7 +28,8 @@ export function takeTransfers(
       .finally(() => {
         isTransferring = false;
       });
-  });
+    return true;
+  }, options);
 }
 
 /** Calls whom the caller names, and lets the party talk with him instead; then the caller is released. Until then, and where it fails, he keeps the party. */

@@ -135,7 +135,7 @@ async function talkAndTransfer(
     tellBridged = resolve;
   });
   // Before the caller is answered: his telephone may be quick.
-  takeTransfers(ctx, party, bridged, signal);
+  takeTransfers(ctx, party, bridged, signal, { toAnybody: spec.referHook !== undefined });
   try {
     return await talk(ctx, spec, party, signal, tellBridged);
   } finally {

@@ -1,3 +1,4 @@
+import { DECLINED_BY_APPLICATION, SIP_HEADERS } from '@ringwire/common';
 import type { SipDeclineSpec } from '@ringwire/verb-specs';
 import type { Verb } from './verb.js';
 
@@ -7,6 +8,9 @@ export const sipDecline: Verb<SipDeclineSpec> = {
   describe: ({ status, reason }) => `${status} ${reason ?? ''}`.trim(),
   endsCall: true,
   async run({ call }, { status, reason, headers }) {
-    call.decline(status, reason, { ...(headers as Record<string, string>), 'X-Reason': 'SIP Decline Verb' });
+    call.decline(status, reason, {
+      ...(headers as Record<string, string>),
+      [SIP_HEADERS.reason]: DECLINED_BY_APPLICATION,
+    });
   },
 };

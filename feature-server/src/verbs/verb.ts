@@ -37,7 +37,12 @@ export interface CallControl {
   /** The call has ended, whoever ended it. */
   readonly isOver: boolean;
   /** Lets the caller, where he is a user of the account, transfer what he is connected with, until undefined is given. */
-  onTransfer(handler: ((transfer: CallTransfer) => void) | undefined): void;
+  onTransfer(
+    /** Whether the transfer is begun; false while another one is under way. */
+    handler: ((transfer: CallTransfer) => boolean) | undefined,
+    /** `toAnybody`: not only to users whom he may call without an application. */
+    options?: { toAnybody?: boolean },
+  ): void;
   /** 180 to a caller who has heard nothing yet; does nothing later. */
   ring(): void;
   /**

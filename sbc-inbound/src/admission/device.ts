@@ -1,4 +1,4 @@
-import { type Application, aorText, type Registrations, RegistrationsAwayError } from '@ringwire/common';
+import { type Application, aorText, type Registrations, RegistrationsAwayError, servesAccount } from '@ringwire/common';
 import type { User } from '../users/types.js';
 import { type Destination, type Invite, refuse, type Snapshot, type StepResult } from './types.js';
 
@@ -34,8 +34,7 @@ export async function deviceDestination(
   });
   const usable = (sid: string | null | undefined): Application | undefined => {
     const application = sid ? snapshot.applicationsBySid.get(sid) : undefined;
-    const isOurs = application?.accountSid === null || application?.accountSid === account.accountSid;
-    return isOurs ? application : undefined;
+    return application && servesAccount(application, account) ? application : undefined;
   };
   const sid = /^app-(.+)$/.exec(dialled)?.[1];
   if (sid !== undefined && user.allowDirectAppCalling) {

@@ -1,4 +1,4 @@
-import type { TeamsTenant } from '@ringwire/common';
+import { servesAccount, type TeamsTenant } from '@ringwire/common';
 import { type Destination, type Invite, refuse, type Snapshot, type StepResult } from './types.js';
 
 /** Step 3 for Microsoft Teams: the tenant's application. */
@@ -6,8 +6,7 @@ export function tenantDestination(invite: Invite, tenant: TeamsTenant, snapshot:
   const { tenantFqdn, accountSid, applicationSid } = tenant;
   const account = snapshot.accountsBySid.get(accountSid);
   const application = snapshot.applicationsBySid.get(applicationSid ?? '');
-  const isOurs = application && (application.accountSid === null || application.accountSid === accountSid);
-  if (!account || !isOurs) {
+  if (!account || !application || !servesAccount(application, account)) {
     const detail = applicationSid === null ? 'it has no application' : 'its account or application does not exist';
     return refuse({
       status: 404,
