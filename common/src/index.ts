@@ -26,6 +26,7 @@ export * from './limits/call-limits.js';
 export * from './limits/limit-refusal.js';
 export * from './log/logger.js';
 export * from './messages/address.js';
+export * from './messages/content.js';
 export * from './messages/delivery-receipt.js';
 export * from './messages/message-parts.js';
 export * from './messages/message-queues.js';

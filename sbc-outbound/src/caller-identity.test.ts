@@ -89,6 +89,15 @@ t.test('a carrier that wants its user in From learns the caller from the identit
   });
 });
 
+t.test('what may not stand in the user part of a URI is escaped', (t) => {
+  const trunk = { registerUsername: 'me\r\nX-Evil: 1', registerFromUser: 'a>b@c', registerPassword: 'x' };
+  t.match(headersOf({ carrier: trunk, rules: { fromRegisterUsername: true } }), {
+    From: '"Anna" <sip:a%3Eb%40c@localhost>',
+    Contact: '<sip:me%0D%0AX-Evil%3A%201@localhost>',
+  });
+  t.end();
+});
+
 t.test("own numbers only: another's number is replaced, with what was asserted beside it", async (t) => {
   const rules = { callerIdPolicy: 'own_numbers', callerId: '15550002222' } as const;
   t.match(headersOf({ rules, user: '15550002222' }), { From: '"Anna" <sip:15550002222@localhost>' });

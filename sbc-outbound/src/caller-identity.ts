@@ -1,6 +1,7 @@
 import type { OutboundRules, ProvisioningSnapshot, VoipCarrier } from '@ringwire/common';
 import type { SipHeaders, SipMessageView } from '@ringwire/common/sip/stack.js';
 import { nameAddr, type Party, splitUri } from '@ringwire/common/sip/uri.js';
+import { escapedUser } from './gateway-uri.js';
 
 /** Whose call it is, and what the application wants shown. */
 export interface CallerFacts {
@@ -46,7 +47,9 @@ export function callerIdentity(
   const isPrivate =
     user === 'anonymous' || /(^|[;,\s])(id|user|header|critical)([;,\s]|$)/i.test(request.get('Privacy') ?? '');
   const registered = rules.fromRegisterUsername ? (carrier.registerFromUser ?? carrier.registerUsername) : null;
-  const fromValue = isPrivate ? ANONYMOUS : nameAddr(displayName, `sip:${registered ?? user}@${host}`);
+  const fromValue = isPrivate
+    ? ANONYMOUS
+    : nameAddr(displayName, `sip:${registered === null ? user : escapedUser(registered)}@${host}`);
   const asked = isShown ? givenIdentity(request) : undefined;
   const askedUser = asked === undefined ? undefined : (partyUser(asked) ?? 'anonymous');
   const given = askedUser !== undefined && mayShow(askedUser, caller.accountSid, rules, snapshot) ? asked : undefined;
@@ -56,10 +59,12 @@ export function callerIdentity(
   const asserted =
     given ?? (isHidden && user !== 'anonymous' ? nameAddr(displayName, `sip:${user}@${host}`) : undefined);
   if (isPrivate) notes.push('the caller is not shown');
+  const { registerUsername } = carrier;
+  const contact = registerUsername === null ? (isPrivate ? 'anonymous' : user) : escapedUser(registerUsername);
   return {
     headers: {
       From: fromValue,
-      Contact: `<sip:${carrier.registerUsername ?? (isPrivate ? 'anonymous' : user)}@localhost>`,
+      Contact: `<sip:${contact}@localhost>`,
       ...(asserted === undefined ? {} : identityHeader(asserted, rules.identityHeader, isPrivate)),
       ...(isPrivate && !request.get('Privacy') ? { Privacy: 'id' } : {}),
     },

@@ -201,6 +201,8 @@ t.test(
     t.equal(gateway.invites[1]?.uri, 'sip:4930123456@192.0.2.1:5070;transport=udp');
     const bad = await rows.add({ carrier: { outbound_sip_proxy: 'sip:' }, gateways: [gateway] });
     t.equal(await dial(fs, server, bad).status(), 480);
+    const badRealm = { ...trunk, register_sip_realm: 'x>;evil=1' };
+    t.equal(await dial(fs, server, await rows.add({ carrier: badRealm, gateways: [gateway] })).status(), 480);
   },
 );
 

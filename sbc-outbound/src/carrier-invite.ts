@@ -5,7 +5,7 @@ import type { LegTarget } from '@ringwire/common/sip/place-leg.js';
 import type { SipHeaders, SipRequest } from '@ringwire/common/sip/stack.js';
 import { callerIdentity, isIdentityHeader } from './caller-identity.js';
 import { dialledNumber } from './dialled-number.js';
-import { bracketed, credentialsOf, gatewayUri, hostPort, proxyOf } from './gateway-uri.js';
+import { bracketed, credentialsOf, escapedUser, gatewayUri, hostPort, isRealmUsable, proxyOf } from './gateway-uri.js';
 import type { OutboundCall } from './guard.js';
 import { signedHeaders } from './stir-headers.js';
 
@@ -31,6 +31,7 @@ export function carrierInvite({ carrier, gateway }: RoutedGateway, options: Carr
   const { request, call, redirectedTo } = options;
   const number = dialledNumber(call.target.user ?? '', carrier);
   if (!USER.test(number)) return { ok: false, why: 'the number cannot stand in a SIP URI' };
+  if (!isRealmUsable(carrier)) return { ok: false, why: `register_sip_realm of ${carrier.name} is no host name` };
   const proxy = proxyOf(carrier, gateway);
   if (proxy === null) return { ok: false, why: `outbound_sip_proxy of ${carrier.name} is no SIP URI` };
   const identity = callerIdentity(
@@ -97,5 +98,5 @@ function mediaOf({ outboundRules }: VoipCarrier, gateway: SipGateway): FarMedia 
 function diversion({ diversion: number }: VoipCarrier, gateway: SipGateway): SipHeaders {
   if (!number) return {};
   const user = number.startsWith('+') ? number : `+${number}`;
-  return { Diversion: `<sip:${user}@${bracketed(gateway.address)}>;reason=unknown;counter=1;privacy=off` };
+  return { Diversion: `<sip:${escapedUser(user)}@${bracketed(gateway.address)}>;reason=unknown;counter=1;privacy=off` };
 }

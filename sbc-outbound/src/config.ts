@@ -51,7 +51,7 @@ export const messageVars = {
   }),
   MESSAGE_ALLOW_PRIVATE: flag({
     default: false,
-    doc: 'whether HTTP gateways of carriers may have private and loopback addresses',
+    doc: "whether HTTP gateways of carriers, and SMPP gateways of accounts' own carriers, may have private and loopback addresses",
   }),
   MESSAGE_CA_FILE: optionalText({
     doc: 'PEM file of authorities for the TLS of carriers with messaging, beside those of the web',

@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net';
 import type { SipGateway, VoipCarrier } from '@ringwire/common';
 import type { DigestCredentials } from '@ringwire/common/sip/digest-client.js';
+import { isHostPort } from '@ringwire/common/sip/host-port.js';
 import { splitUri } from '@ringwire/common/sip/uri.js';
 
 const DEFAULT_PORT = 5060;
@@ -16,11 +17,22 @@ export const hostPort = ({ address, port }: SipGateway): string =>
 export const transportOf = ({ protocol }: SipGateway): 'udp' | 'tcp' | 'tls' =>
   protocol === 'tls/srtp' ? 'tls' : protocol;
 
-const isRegistered = (carrier: VoipCarrier): boolean => carrier.requiresRegister && carrier.registerSipRealm !== null;
+/** What may not stand in the user part of a URI (RFC 3261 §25.1) goes in as %XX. */
+export const escapedUser = (user: string): string => user.replace(/[^\w\-.!~*'()&=+$,;?/%]/gu, encodeURIComponent);
+
+/** The realm of a carrier that we register with; undefined for others, and where the gateway is the realm. */
+const realmOf = ({ requiresRegister, registerSipRealm }: VoipCarrier): string | undefined =>
+  (requiresRegister && registerSipRealm?.trim()) || undefined;
+
+/** Whether the realm of a carrier that we register with, if it has one, can stand in a URI. */
+export function isRealmUsable(carrier: VoipCarrier): boolean {
+  const realm = realmOf(carrier);
+  return realm === undefined || isHostPort(realm);
+}
 
 /** A URI at a gateway, or at the realm of a carrier that we register with; without user: the gateway itself. */
 export function gatewayUri(user: string | null, carrier: VoipCarrier, gateway: SipGateway): string {
-  const host = isRegistered(carrier) ? carrier.registerSipRealm! : hostPort(gateway);
+  const host = realmOf(carrier) ?? hostPort(gateway);
   const target = user === null ? host : `${user}@${host}`;
   const transport = transportOf(gateway);
   // RFC 3261 §26.2.2: sips says TLS by itself, the parameter is deprecated beside it.
@@ -37,7 +49,7 @@ export function proxyOf(carrier: VoipCarrier, gateway: SipGateway): string | nul
       : `sip:${outboundSipProxy};transport=${transportOf(gateway)}`;
     return splitUri(uri) ? uri : null;
   }
-  return isRegistered(carrier) ? `sip:${hostPort(gateway)};transport=${transportOf(gateway)}` : undefined;
+  return realmOf(carrier) !== undefined ? `sip:${hostPort(gateway)};transport=${transportOf(gateway)}` : undefined;
 }
 
 /** Who we are to a carrier that challenges; undefined when its row does not say. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { decryptSecret, ForeignKeyError, HttpError, type Queryable } from '@ringwire/common';
 import { parseVoipCarrier } from '@ringwire/common/provisioning/parse-rows.js';
+import { isHostPort } from '@ringwire/common/sip/host-port.js';
 import type { Request, Response, Router } from 'express';
 import type { ApiContext } from '../api-server.js';
 import { PASSWORD_MASK } from '../applications/application-input.js';
@@ -8,6 +9,7 @@ import { principalOf, requireAccount } from '../auth/authenticate.js';
 import { requireServiceProvider } from '../auth/require-service-provider.js';
 import { badField, bodyOf, type Fields, optionalTextField, pathParam } from '../http/input.js';
 import { readColumns, requireUsable } from '../rows/columns-input.js';
+import { requireRoom } from '../rows/row-caps.js';
 import { type Columns, deleteRow, findRow, insertRow, type Row, type Table, updateRow } from '../rows/rows-store.js';
 import { CARRIER_COLUMNS, CARRIER_READ_ONLY } from './carrier-columns.js';
 import { deleteGatewaysOf } from './carrier-gateways-store.js';
@@ -22,6 +24,12 @@ function requireComplete(row: Row): void {
   if (row.requires_register) {
     for (const field of ['register_username', 'register_password', 'register_sip_realm']) {
       if (!row[field]) throw badField(field, 'must be given where requires_register is true');
+    }
+  }
+  for (const field of ['register_sip_realm', 'register_from_domain']) {
+    const host = row[field];
+    if (typeof host === 'string' && host !== '' && !isHostPort(host)) {
+      throw badField(field, 'must be a host name or an IP address, with or without a port');
     }
   }
   if (row.trunk_type === 'auth') {
@@ -57,6 +65,7 @@ export function carrierWriteRoutes(router: Router, { db, encryptionSecret, provi
     if (columns.name === undefined) throw badField('name', 'must be given');
     requireNoInboundSmpp(fields);
     const owner = await ownerOf(db, principal, fields);
+    await requireRoom(db, principal, 'carriers');
     const applicationSid = optionalTextField(fields, 'application_sid', 36);
     if (applicationSid !== null) await requireApplication(db, principal, applicationSid, owner.accountSid);
     const sid = randomUUID();
@@ -120,7 +129,7 @@ export function carrierWriteRoutes(router: Router, { db, encryptionSecret, provi
       })
       .catch((err: unknown) => {
         if (!(err instanceof ForeignKeyError)) throw err;
-        throw new HttpError(422, 'the carrier is still used by phone numbers, LCR routes, rate decks or messages');
+        throw new HttpError(422, 'the carrier is still used by phone numbers, LCR routes or rate decks');
       });
     await provisioningChanged('voip_carriers');
     res.sendStatus(204);

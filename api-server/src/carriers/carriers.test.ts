@@ -142,6 +142,11 @@ t.test('what is wrong is named, and nothing of it is kept', async (t) => {
     [{ name: 'c', smpp_system_id: 'x'.repeat(16) }, 'smpp_system_id'],
     [{ name: 'c', smpp_inbound_system_id: 'them' }, 'smpp_inbound_system_id'],
     [{ name: 'c', colour: 'blue' }, 'colour'],
+    [{ name: 'c', register_username: 'u\r\nX-Evil: 1' }, 'register_username'],
+    [{ name: 'c', diversion: '+1555\n' }, 'diversion'],
+    [{ name: 'c', register_password: 'a\u0000b' }, 'register_password'],
+    [{ name: 'c', register_sip_realm: 'x>;evil=1' }, 'register_sip_realm'],
+    [{ name: 'c', register_from_domain: 'x;y>' }, 'register_from_domain'],
   ] as const) {
     const answer = await account('POST', carriers, body);
     t.match([answer.status, (answer.body as { msg: string }).msg.split(':')[0]], [400, field]);

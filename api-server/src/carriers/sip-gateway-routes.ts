@@ -8,6 +8,7 @@ import { principalOf } from '../auth/authenticate.js';
 import type { Principal } from '../auth/principal.js';
 import { badField, bodyOf, pathParam, queryText, textField } from '../http/input.js';
 import { readColumns, requireUsable } from '../rows/columns-input.js';
+import { requireRoom } from '../rows/row-caps.js';
 import { deleteRow, findRow, insertRow, type Row, type Table, updateRow } from '../rows/rows-store.js';
 import { GATEWAY_COLUMNS } from './carrier-columns.js';
 import { listSipGateways, sharedInboundGateways } from './carrier-gateways-store.js';
@@ -68,6 +69,7 @@ export function sipGatewayRoutes(router: Router, { db, provisioningChanged }: Ap
       if (columns[name] === undefined) throw badField(name, 'must be given');
     }
     await requireOwnCarrier(db, principal, carrierSid);
+    await requireRoom(db, principal, 'gateways');
     const sid = randomUUID();
     await db.transaction(async (tx) => {
       await insertRow(tx, GATEWAYS, { sip_gateway_sid: sid, voip_carrier_sid: carrierSid, ...columns });

@@ -23,6 +23,9 @@ t.test(
     const shown = await account('GET', `/v1/Clients/${sid}`);
     t.match(shown.body, { username: 'alice', account_sid: SEED.accountSid, is_active: true, call_limit: 2 });
     t.notMatch(JSON.stringify((await account('GET', '/v1/Clients')).body), /secret|v1:/);
+    const { body } = shown;
+    t.equal((await account('PUT', `/v1/Clients/${sid}`, { ...(body as object), call_limit: 3 })).status, 204);
+    t.match((await provisioning.reload()).findClient(SEED.accountSid, 'alice'), { password: 'secret', callLimit: 3 });
     t.equal((await serviceProvider('PUT', `/v1/Clients/${sid}`, { is_active: false })).status, 204);
     t.equal((await provisioning.reload()).findClient(SEED.accountSid, 'alice'), undefined);
     t.equal((await account('DELETE', `/v1/Clients/${sid}`)).status, 204);
@@ -53,6 +56,7 @@ t.test('what is wrong with a client is named', async (t) => {
   t.same(await field({ username: 'a b' }), [400, 'username']);
   t.same(await field({ username: 'app-1' }), [400, 'username']);
   t.same(await field({ password: '' }), [400, 'password']);
+  t.same(await field({ password: '******' }), [400, 'password']);
   t.same(await field({ call_limit: -1 }), [400, 'call_limit']);
   t.same(await field({ is_active: 'yes' }), [400, 'is_active']);
   t.same(await field({ realm: 'x' }), [400, 'realm']);

@@ -1,6 +1,7 @@
 import { DuplicateKeyError, HttpError } from '@ringwire/common';
 import type { Router } from 'express';
 import type { ApiContext } from '../api-server.js';
+import { PASSWORD_MASK } from '../applications/application-input.js';
 import { principalOf, requireAccount } from '../auth/authenticate.js';
 import {
   badField,
@@ -12,6 +13,7 @@ import {
   rejectUnknown,
   textField,
 } from '../http/input.js';
+import { requireRoom } from '../rows/row-caps.js';
 import { type ClientInput, deleteClient, insertClient, listClients, updateClient } from './clients-store.js';
 
 const FLAGS = [
@@ -20,7 +22,8 @@ const FLAGS = [
   'allow_direct_queue_calling',
   'allow_direct_user_calling',
 ] as const;
-const FIELDS = ['account_sid', 'username', 'password', 'call_limit', ...FLAGS];
+/** The sid is read only: clients send it back that write what they have read. */
+const FIELDS = ['client_sid', 'account_sid', 'username', 'password', 'call_limit', ...FLAGS];
 /** What may stand in the user part of a SIP URI without escaping. */
 const USERNAME = /^[\w\-.!~*'()&=+$,]{1,64}$/;
 const MAX_PASSWORD = 256;
@@ -43,7 +46,9 @@ function readInput(fields: Fields): ClientInput {
     if (/^(app|queue)-/.test(username)) throw badField('username', 'may not begin with app- or queue-');
     input.username = username;
   }
-  if (fields.password !== undefined) input.password = textField(fields, 'password', MAX_PASSWORD);
+  // The mask that is shown in its place leaves the password as it is.
+  if (fields.password !== undefined && fields.password !== PASSWORD_MASK)
+    input.password = textField(fields, 'password', MAX_PASSWORD);
   for (const flag of FLAGS) if (fields[flag] !== undefined) input[flag] = booleanField(fields, flag);
   const limit = fields.call_limit;
   if (limit !== undefined) {
@@ -72,6 +77,7 @@ export function clientRoutes(router: Router, { db, encryptionSecret, provisionin
     await requireAccount(db, principal, accountSid);
     if (input.username === undefined) throw badField('username', 'is required');
     if (input.password === undefined) throw badField('password', 'is required');
+    await requireRoom(db, principal, 'clients');
     const sid = await insertClient(db, accountSid, input, encryptionSecret).catch(explain);
     await provisioningChanged('clients');
     res.status(201).json({ sid });

@@ -6,6 +6,7 @@ import { principalOf } from '../auth/authenticate.js';
 import { ownerOf, requireSameOwner } from '../carriers/carrier-owner.js';
 import { badField, bodyOf, pathParam, queryText, textField } from '../http/input.js';
 import { readColumns } from '../rows/columns-input.js';
+import { requireRoom } from '../rows/row-caps.js';
 import { type Columns, deleteRow, insertRow, type Row, type Table, updateRow } from '../rows/rows-store.js';
 import { batchRoutes, entryColumns, LCR_COLUMNS, routeColumns } from './lcr-input.js';
 import { clearRoutes, forgetDefault, hasLcr, listEntries, listLcrs, listRoutes, mayCallOver } from './lcr-store.js';
@@ -101,6 +102,8 @@ export function lcrRoutes(router: Router, { db, provisioningChanged }: ApiContex
     await db.transaction(async (tx) => {
       if (replaces) await clearRoutes(tx, sid);
       await addRoutes(tx, sid, req.body);
+      await requireRoom(tx, principalOf(res), 'LCR routes', 0);
+      await requireRoom(tx, principalOf(res), 'LCR entries', 0);
     });
     await changed();
     res.sendStatus(204);
@@ -131,6 +134,7 @@ export function lcrRoutes(router: Router, { db, provisioningChanged }: ApiContex
     const columns = routeColumns(fields);
     for (const field of ['regex', 'priority']) if (columns[field] === undefined) throw badField(field, 'must be given');
     await findLcr(res, lcrSid);
+    await requireRoom(db, principalOf(res), 'LCR routes');
     const sid = randomUUID();
     await insertRow(db, ROUTES, { lcr_route_sid: sid, lcr_sid: lcrSid, ...columns });
     await changed();
@@ -168,6 +172,7 @@ export function lcrRoutes(router: Router, { db, provisioningChanged }: ApiContex
     if (columns.voip_carrier_sid === undefined) throw badField('voip_carrier_sid', 'must be given');
     const route = await findRoute(res, routeSid);
     await requireCarrier(db, String(route.lcr_sid), columns);
+    await requireRoom(db, principalOf(res), 'LCR entries');
     const sid = randomUUID();
     await insertRow(db, ENTRIES, { lcr_carrier_set_entry_sid: sid, lcr_route_sid: routeSid, ...columns });
     await changed();

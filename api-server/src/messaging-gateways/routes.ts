@@ -14,6 +14,7 @@ import {
   rejectUnknown,
   textField,
 } from '../http/input.js';
+import { type CappedRows, requireRoom } from '../rows/row-caps.js';
 import { httpColumns, integerField, smppColumns } from './gateway-input.js';
 import {
   deleteGateway,
@@ -31,6 +32,7 @@ import {
 interface Kind {
   path: string;
   table: GatewayTable;
+  capped: CappedRows;
   required: readonly string[];
   columns: (fields: Fields) => Record<string, SqlValue>;
   /** Columns that are made, not given. */
@@ -52,10 +54,18 @@ export function messagingGatewayRoutes(router: Router, context: ApiContext): voi
     return { ...rest, password: password === null ? null : encryptSecret(String(password), encryptionSecret) };
   };
   const kinds: Kind[] = [
-    { path: '/SmppGateways', table: SMPP_GATEWAYS, required: ['ipv4'], columns: smppColumns, made: () => ({}) },
+    {
+      path: '/SmppGateways',
+      table: SMPP_GATEWAYS,
+      capped: 'SMPP gateways',
+      required: ['ipv4'],
+      columns: smppColumns,
+      made: () => ({}),
+    },
     {
       path: '/HttpMessageGateways',
       table: HTTP_GATEWAYS,
+      capped: 'HTTP gateways',
       required: ['vendor'],
       columns: (fields) => sealed(httpColumns(fields)),
       made: () => ({ inbound_token: encryptSecret(randomBytes(24).toString('base64url'), encryptionSecret) }),
@@ -68,7 +78,7 @@ export function messagingGatewayRoutes(router: Router, context: ApiContext): voi
     return { ...rest, webhook_path: path };
   };
 
-  for (const { path, table, required, columns, made } of kinds) {
+  for (const { path, table, capped, required, columns, made } of kinds) {
     const find = async (res: Response, sid: string): Promise<Record<string, unknown>> => {
       const [row] = await listGateways(db, principalOf(res), table, { sid });
       if (row === undefined) throw new HttpError(404, `there is no gateway ${sid}`);
@@ -85,6 +95,7 @@ export function messagingGatewayRoutes(router: Router, context: ApiContext): voi
       for (const name of required) if (fields[name] === undefined) throw badField(name, 'must be given');
       const given = columns(fields);
       await requireCarrier(res, carrierSid);
+      await requireRoom(db, principalOf(res), capped);
       const sid = randomUUID();
       const row = { [table.sidColumn]: sid, voip_carrier_sid: carrierSid, ...given, ...made() };
       await insertGateway(db, table, row).catch((err: unknown) => {

@@ -17,13 +17,25 @@ export type ColumnRule =
 /** Columns by name. */
 export type ColumnRules = Readonly<Record<string, ColumnRule>>;
 
+/** Line ends and other controls: texts of columns become parts of headers and PDUs, where they would begin another. */
+const CONTROL = /\p{Cc}/u;
+
+function printable(field: string, value: string | null): string | null {
+  if (value !== null && CONTROL.test(value))
+    throw badField(field, 'must not have line ends or other control characters');
+  return value;
+}
+
 function columnValue(fields: Fields, field: string, rule: ColumnRule): string | number | boolean | null {
   const value = fields[field];
   switch (rule.kind) {
     case 'text':
-      return rule.required ? textField(fields, field, rule.max) : optionalTextField(fields, field, rule.max);
+      return printable(
+        field,
+        rule.required ? textField(fields, field, rule.max) : optionalTextField(fields, field, rule.max),
+      );
     case 'secret':
-      return optionalTextField(fields, field, rule.max);
+      return printable(field, optionalTextField(fields, field, rule.max));
     case 'boolean':
       return booleanField(fields, field);
     case 'integer':

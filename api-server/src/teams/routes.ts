@@ -32,6 +32,18 @@ function fqdnOf(fields: Fields): string {
   return fqdn;
 }
 
+/**
+ * Checks that the principal may say which domains are ours at Teams: calls to a domain go to its tenant, and nobody proves here that it is his.
+ *
+ * @throws HttpError 403 for an account's key
+ */
+function requireDomains(principal: Principal): void {
+  if (principal.scope !== 'account') return;
+  throw new HttpError(403, 'tenant_fqdn: is set with a key of the service provider or the operator', {
+    field: 'tenant_fqdn',
+  });
+}
+
 /** `/MicrosoftTeamsTenants`: domains by which Microsoft Teams knows us, each of an account with the application of its calls. */
 export function teamsTenantRoutes(router: Router, { db, provisioningChanged }: ApiContext): void {
   const PATH = '/MicrosoftTeamsTenants';
@@ -67,8 +79,8 @@ export function teamsTenantRoutes(router: Router, { db, provisioningChanged }: A
     const principal = principalOf(res);
     const fields = bodyOf(req);
     rejectUnknown(fields, FIELDS);
-    const own = principal.scope === 'account' ? principal.accountSid : null;
-    const accountSid = optionalTextField(fields, 'account_sid', 36) ?? own;
+    requireDomains(principal);
+    const accountSid = optionalTextField(fields, 'account_sid', 36);
     if (accountSid === null) throw badField('account_sid', 'is required');
     await requireAccount(db, principal, accountSid);
     const sid = await unlessTaken(
@@ -93,7 +105,11 @@ export function teamsTenantRoutes(router: Router, { db, provisioningChanged }: A
     if (fields.application_sid !== undefined) {
       row.application_sid = await applicationOf(principal, fields, row.account_sid);
     }
-    if (fields.tenant_fqdn !== undefined) row.tenant_fqdn = fqdnOf(fields);
+    if (fields.tenant_fqdn !== undefined) {
+      const fqdn = fqdnOf(fields);
+      if (fqdn !== row.tenant_fqdn) requireDomains(principal);
+      row.tenant_fqdn = fqdn;
+    }
     await unlessTaken(updateTeamsTenant(db, row));
     await provisioningChanged('ms_teams_tenants');
     res.sendStatus(204);

@@ -277,8 +277,21 @@ const prefixLength = (row: RawRow, ip: IpAddress | null): number => {
   return bits === 32 && isHost ? 128 : bits;
 };
 
+/** What carriers' columns say goes into SIP headers and SMPP PDUs, where a line end would begin a header of its own. */
+const refuseControls = (row: RawRow): void => {
+  for (const [column, value] of Object.entries(row)) {
+    if (typeof value !== 'string' || column === 'description') continue;
+    if (/\p{Cc}/u.test(value)) throw new BadColumn(column, 'has line ends or other control characters');
+  }
+};
+
 /** Reads a row of its table; throws on a column that cannot be used. */
-export const parseVoipCarrier = (row: RawRow, decrypt: Decrypt): VoipCarrier => ({
+export const parseVoipCarrier = (row: RawRow, decrypt: Decrypt): VoipCarrier => {
+  refuseControls(row);
+  return carrierOf(row, decrypt);
+};
+
+const carrierOf = (row: RawRow, decrypt: Decrypt): VoipCarrier => ({
   voipCarrierSid: text(row, 'voip_carrier_sid'),
   name: text(row, 'name'),
   accountSid: optionalText(row, 'account_sid'),

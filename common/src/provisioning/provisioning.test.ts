@@ -181,6 +181,8 @@ t.test('the marks and numbers of carriers are read, and a mark that tells nobody
     ['inbound_match_header', 'From'],
     ['inbound_country_code', '+1'],
     ['inbound_national_length', 2],
+    ['register_username', 'u\r\nX-Evil: 1'],
+    ['diversion', '1\n2'],
   ] as const) {
     await db.execute(`UPDATE voip_carriers SET ${column} = ? WHERE voip_carrier_sid = ?`, [
       value,

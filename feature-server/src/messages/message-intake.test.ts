@@ -25,6 +25,7 @@ import { ACCOUNT_SID, APPLICATION_SID, provisioningOf, webhookOf } from '../test
 import { VERBS } from '../verbs/registry.js';
 import { type MessageIntake, startMessageIntake } from './message-intake.js';
 import { Outbox } from './outbox.js';
+import { SessionMessages } from './session-messages.js';
 
 const OTHER = 'other-account';
 
@@ -207,6 +208,28 @@ test('messages for applications', async (t) => {
     t.ok(sids.includes('mine'));
     t.ok(sids.some((one) => /^[0-9a-f]{8}-[0-9a-f]{4}-8/.test(one)));
     await intake.close();
+  });
+
+  await t.test('messages of a session have the bounds of those over REST', async (t) => {
+    const sink = new CollectingSink();
+    const facts = { accountSid: ACCOUNT_SID, serviceProviderSid: null, applicationSid: APPLICATION_SID };
+    const messages = new SessionMessages(new Outbox({ redis, sink, queue: out }), facts);
+    const send = (more: object) =>
+      messages.send({ from: '111', to: '1555', text: 'hi', media: [], ...more }, 0, new AbortController().signal);
+    const url = 'http://example.com/a.png';
+    for (const [more, field] of [
+      [{ media: Array(11).fill(url) }, 'media'],
+      [{ media: [`${url}?${'x'.repeat(1_024)}`] }, 'media'],
+      [{ media: ['file:///etc/passwd'] }, 'media'],
+      [{ carrier: 'x'.repeat(65) }, 'carrier'],
+      [{ text: 'x'.repeat(4_000) }, 'text'],
+      [{ text: '' }, 'text'],
+    ] as const) {
+      t.match(await send(more), { messageStatus: 'failure', messageFailureReason: new RegExp(`^${field}: `) });
+    }
+    t.equal(await out.size(), 0);
+    t.match(await send({ media: Array(10).fill(url), carrier: 'x'.repeat(64) }), { messageStatus: 'queued' });
+    t.equal(await out.size(), 1);
   });
 
   await t.test('a status hook is asked again until it answers, once for each status', async (t) => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { isSendable, MAX_SEGMENTS, type OutboundMessage, readNumber, readSender } from '@ringwire/common';
+import { findBadContent, type OutboundMessage, readNumber, readSender } from '@ringwire/common';
 import type { CallMessages, MessageResult } from '../verbs/verb.js';
 import type { Outbox, SendOutcome } from './outbox.js';
 
@@ -45,9 +45,9 @@ export class SessionMessages implements CallMessages {
     const to = readNumber(words.to);
     if (to === undefined) return 'to: must be a number';
     const text = words.text ?? '';
-    const { media } = words;
-    if (text === '' && media.length === 0) return 'text: or media must be given';
-    if (!isSendable(text)) return `text: would take more than ${MAX_SEGMENTS} segments`;
+    const { media, carrier = null } = words;
+    const bad = findBadContent({ text, media, carrier });
+    if (bad) return `${bad.field}: ${bad.problem}`;
     if (!/^[\w.:-]{1,64}$/.test(messageSid)) return 'message_sid: must be at most 64 letters, digits, and . : _ -';
     return {
       messageSid,
@@ -58,7 +58,7 @@ export class SessionMessages implements CallMessages {
       to,
       text,
       media,
-      carrier: words.carrier ?? null,
+      carrier,
       statusHook: null,
       createdAt: Date.now(),
     };

@@ -8,6 +8,7 @@ import type {
   SmppLogin,
   VoipCarrier,
 } from '@ringwire/common';
+import type { AddressGuard } from '@ringwire/common/http/address-guard.js';
 import type { Receive } from './receiver.js';
 import { SmppLink, type SmppTimings } from './smpp-link.js';
 
@@ -27,6 +28,8 @@ export interface MessageCarriersOptions {
   timings?: Partial<SmppTimings>;
   /** Authorities (PEM) of gateways with TLS, instead of those that Node brings. */
   ca?: readonly string[];
+  /** Where the gateways of accounts' own carriers may be; those of a service provider may be in the operator's network. */
+  guard: AddressGuard;
 }
 
 interface Link {
@@ -36,6 +39,15 @@ interface Link {
   isPrimary: boolean;
   canSend: boolean;
   link: SmppLink;
+}
+
+/** A link that ought to be. */
+interface Wanted {
+  gateway: SmppGateway;
+  login: SmppLogin;
+  /** Whether its carrier is an account's own. */
+  isAccounts: boolean;
+  settings: string;
 }
 
 /** The carriers with messaging, with a link to each of their SMPP gateways. */
@@ -62,8 +74,8 @@ export class MessageCarriers {
       this.#links.delete(sid);
       link.close();
     }
-    for (const [sid, { gateway, login, settings }] of wanted) {
-      if (!this.#links.has(sid)) this.#links.set(sid, this.#open(gateway, login, settings));
+    for (const [sid, entry] of wanted) {
+      if (!this.#links.has(sid)) this.#links.set(sid, this.#open(entry));
     }
   }
 
@@ -127,7 +139,7 @@ export class MessageCarriers {
     return gateways.some((gateway) => gateway.outbound) ? [{ carrier, http: null }] : [];
   }
 
-  #wanted(): { gateway: SmppGateway; login: SmppLogin; settings: string }[] {
+  #wanted(): Wanted[] {
     const snapshot = this.#options.snapshot();
     return [...snapshot.carriersBySid.values()].flatMap((carrier) => {
       const login = carrier.smpp;
@@ -135,18 +147,24 @@ export class MessageCarriers {
       const gateways = snapshot.smppGatewaysByCarrierSid.get(carrier.voipCarrierSid) ?? [];
       return gateways
         .filter(({ inbound, outbound }) => inbound || outbound)
-        .map((gateway) => ({ gateway, login, settings: JSON.stringify([gateway, login]) }));
+        .map((gateway) => ({
+          gateway,
+          login,
+          isAccounts: carrier.accountSid !== null,
+          settings: JSON.stringify([gateway, login, carrier.accountSid]),
+        }));
     });
   }
 
-  #open(gateway: SmppGateway, login: SmppLogin, settings: string): Link {
-    const { logger, receive, timings, ca } = this.#options;
+  #open({ gateway, login, isAccounts, settings }: Wanted): Link {
+    const { logger, receive, timings, ca, guard } = this.#options;
     const link = new SmppLink({
       gateway,
       login,
       logger,
       ...(timings && { timings }),
       ...(ca && { ca }),
+      ...(isAccounts && { guard }),
       onDeliver: (pdu) => receive(gateway, pdu),
     });
     const { voipCarrierSid: carrierSid, isPrimary, outbound: canSend } = gateway;

@@ -22,7 +22,7 @@ export interface MessagingOptions {
   provisioning: Provisioning;
   logger: Logger;
   metrics: Metrics;
-  /** Whether vendors' base URLs may be private addresses. */
+  /** Whether vendors' base URLs, and SMPP gateways of accounts' own carriers, may be private addresses. */
   allowPrivate: boolean;
   /** Authorities (PEM) for carriers' TLS, beside those that Node brings. */
   ca?: string;
@@ -51,11 +51,13 @@ export function startMessaging(options: MessagingOptions): Messaging {
   const { redis, sink, provisioning, logger, metrics } = options;
   const receive = createReceiver({ redis, queue: applicationQueue(redis), sink, logger, metrics });
   const ca = options.ca === undefined ? undefined : [...rootCertificates, options.ca];
+  const guard = new AddressGuard({ allowPrivate: options.allowPrivate });
   const carriers = new MessageCarriers({
     snapshot: () => provisioning.snapshot(),
     receive,
     logger,
     metrics,
+    guard,
     ...(options.timings && { timings: options.timings }),
     ...(ca && { ca }),
   });
@@ -71,7 +73,7 @@ export function startMessaging(options: MessagingOptions): Messaging {
     sink,
     logger,
     metrics,
-    guard: new AddressGuard({ allowPrivate: options.allowPrivate }),
+    guard,
     retryForMs: options.retryForMs,
     ...(ca && { ca }),
     ...(options.backoffMs !== undefined && { backoffMs: options.backoffMs }),

@@ -1,6 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Logger, SmppGateway, SmppLogin, SubmitResult } from '@ringwire/common';
+import type { AddressGuard } from '@ringwire/common/http/address-guard.js';
 import smpp, { type PDU, type PduFields, type Session } from './smpp-library.js';
 import { asksForPause, describeStatus, isLoginRefusal, readSubmitStatus, SMPP_STATUS } from './smpp-status.js';
 import { SubmitWindow } from './submit-window.js';
@@ -38,6 +39,8 @@ export interface SmppLinkOptions {
   timings?: Partial<SmppTimings>;
   /** Authorities (PEM), instead of those that Node brings. */
   ca?: readonly string[];
+  /** Keeps it away from private addresses; without one it may go anywhere. */
+  guard?: AddressGuard;
   /** Takes what the carrier delivers; the carrier is answered when it resolves. */
   onDeliver: (pdu: PDU) => Promise<DeliverAnswer>;
   onChange?: (isBound: boolean) => void;
@@ -161,16 +164,23 @@ export class SmppLink {
   }
 
   #connect(): void {
-    const { gateway, ca } = this.#options;
+    const { gateway, ca, guard } = this.#options;
     const { address: host, port } = gateway;
+    // Names are checked when they are resolved.
+    if (guard && isIP(host) !== 0 && !guard.allows(host.replace(/%.*$/, ''))) {
+      this.#lost(`the private address ${host} may not be connected to`);
+      return;
+    }
+    const lookup = guard && { lookup: guard.lookup };
     const socket: Socket = gateway.useTls
       ? connectTls({
           host,
           port,
+          ...lookup,
           ...(isIP(host) === 0 && { servername: host }),
           ...(ca && { ca: [...ca] }),
         })
-      : connectTcp({ host, port });
+      : connectTcp({ host, port, ...lookup });
     // One listener for each message without answer.
     socket.setMaxListeners(0);
     const late = setTimeout(() => socket.destroy(new Error('no connection in time')), this.#timings.responseMs);

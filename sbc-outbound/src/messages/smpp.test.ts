@@ -276,6 +276,28 @@ test('messages over SMPP', async (t) => {
     t.match(await rig.outcome(await rig.submit()), { status: 'sent' });
   });
 
+  await t.test(
+    "gateways of an account's own carrier are not at private addresses, however they are written",
+    async (t) => {
+      const gateway = await startSmppCarrier(t);
+      const { port } = gateway;
+      const at = (address: string, carrier = {}) => ({ smpp: [{ port, address }], carrier });
+      const shared = { accountSid: null, serviceProviderSid: 'sp' };
+      const own = ['127.0.0.1', '::ffff:127.0.0.1', 'localhost', '2130706433'];
+      const carriers = [...own.map((address) => at(address)), at('127.0.0.1', shared)];
+      const { messaging, change } = await rig.start(t, carriers, { allowPrivate: false });
+      const trouble = (sid: string) => messaging.carriers.linkOf(sid)?.trouble ?? '';
+      for (const [index, address] of own.entries()) {
+        await until(`${address} is refused`, () => /private address/.test(trouble(`c${index + 1}`)));
+      }
+      await until("the service provider's is bound", () => messaging.carriers.linkOf('c5')?.isBound);
+      t.equal(gateway.binds.length, 1);
+      t.match(await rig.outcome(await rig.submit()), { status: 'sent', voipCarrierSid: 'c5' });
+      change(own.map((address) => at(address)));
+      await until('the link is gone', () => gateway.sessions.length === 0);
+    },
+  );
+
   await t.test('links follow what is provisioned', async (t) => {
     const [old, next] = [await startSmppCarrier(t), await startSmppCarrier(t)];
     const { change, messaging } = await rig.start(t, [{ smpp: [old] }]);

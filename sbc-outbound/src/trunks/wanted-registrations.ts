@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { ProvisioningSnapshot, SipGateway, VoipCarrier } from '@ringwire/common';
 import type { DigestCredentials } from '@ringwire/common/sip/digest-client.js';
-import { bracketed, credentialsOf, hostPort, proxyOf, transportOf } from '../gateway-uri.js';
+import { isHostPort } from '@ringwire/common/sip/host-port.js';
+import { bracketed, credentialsOf, escapedUser, hostPort, proxyOf, transportOf } from '../gateway-uri.js';
 
 /** A gateway with its carrier, for which we register. */
 export interface TrunkMember {
@@ -34,14 +35,11 @@ export interface UnusableTrunk extends TrunkMember {
   why: string;
 }
 
-const HOST_PORT = /^(?:[\w.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
 /** A line end would begin a header of its own. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROLS = /[\u0000-\u001f\u007f]/;
 const digest = (parts: readonly unknown[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
-/** What may not stand in the user part of a URI (RFC 3261 §25.1) goes in as %XX. */
-const escaped = (user: string): string => user.replace(/[^\w\-.!~*'()&=+$,;?/%]/gu, encodeURIComponent);
 
 /** Active carriers that require a registration, with their active outbound gateways; each registration once. Pure. */
 export function wantedRegistrations(snapshot: ProvisioningSnapshot): {
@@ -74,9 +72,9 @@ function registrationOf(member: TrunkMember, snapshot: ProvisioningSnapshot): Wa
   if (!credentials) return 'register_username or register_password is missing';
   if (CONTROLS.test(credentials.username)) return 'register_username has control characters';
   const realm = carrier.registerSipRealm?.trim() || hostPort(gateway);
-  if (!HOST_PORT.test(realm)) return 'register_sip_realm is no host name';
+  if (!isHostPort(realm)) return 'register_sip_realm is no host name';
   const domain = carrier.registerFromDomain?.trim() || realm;
-  if (!HOST_PORT.test(domain)) return 'register_from_domain is no host name';
+  if (!isHostPort(domain)) return 'register_from_domain is no host name';
   const proxy = proxyOf(carrier, gateway);
   if (proxy === null) return 'outbound_sip_proxy is no SIP URI';
   const transport = transportOf(gateway);
@@ -84,7 +82,7 @@ function registrationOf(member: TrunkMember, snapshot: ProvisioningSnapshot): Wa
   const scheme = isSips ? 'sips' : 'sip';
   const parameter = isSips || transport === 'udp' ? '' : `;transport=${transport}`;
   const uri = `${scheme}:${realm}${proxy === undefined ? parameter : ''}`;
-  const aor = `${scheme}:${escaped(carrier.registerFromUser || credentials.username)}@${domain}`;
+  const aor = `${scheme}:${escapedUser(carrier.registerFromUser || credentials.username)}@${domain}`;
   const contact = contactOf(carrier, snapshot, { scheme, parameter });
   const binding = digest([uri, proxy, aor, contact]);
   return {
@@ -106,10 +104,10 @@ function contactOf(
   snapshot: ProvisioningSnapshot,
   { scheme, parameter }: { scheme: string; parameter: string },
 ): string {
-  const user = escaped(carrier.registerUsername ?? '');
+  const user = escapedUser(carrier.registerUsername ?? '');
   const realm = snapshot.accountsBySid.get(carrier.accountSid ?? '')?.sipRealm;
   // The SIP server puts its address, and the transport, in the place of localhost.
-  if (carrier.registerPublicIpInContact || !realm || !HOST_PORT.test(bracketed(realm)))
+  if (carrier.registerPublicIpInContact || !realm || !isHostPort(bracketed(realm)))
     return `${scheme}:${user}@localhost`;
   return `${scheme}:${user}@${bracketed(realm)}${parameter}`;
 }
