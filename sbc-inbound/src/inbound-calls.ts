@@ -12,7 +12,7 @@ import type { LegFailure, LegTarget } from '@ringwire/common/sip/place-leg.js';
 import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipHeaders, SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
 import { watchCancel } from '@ringwire/common/sip/two-leg-setup.js';
-import { type Admission, admit } from './admission/admit.js';
+import { type Admission, type AdmissionContext, admit, identify, type NotAdmitted } from './admission/admit.js';
 import { hearsUs, sourceOf } from './admission/shield.js';
 import type { TemporaryGateways } from './admission/temporary-gateways.js';
 import type { Destination, Invite, Rejection } from './admission/types.js';
@@ -20,6 +20,7 @@ import { addressOfFeatureServer, headersToFeatureServer, TEAMS_TRUNK } from './f
 import { type FeatureServers, mayTryNext } from './feature-servers.js';
 import { referToOf } from './refer-to.js';
 import { type CallerCheck, type CallerChecks, refuseCaller } from './stir/caller-check.js';
+import { takeOverCall } from './take-over-call.js';
 import type { UserContext } from './users/authenticate-user.js';
 import type { QuietAlerts } from './users/quiet-alerts.js';
 
@@ -80,7 +81,7 @@ async function takeCall(
   }
   if (!hasRoom(edge, request, response)) return;
   const callSid = randomUUID();
-  const admission = await admit(request, {
+  const context: AdmissionContext = {
     callSid,
     snapshot: edge.provisioning.snapshot(),
     limits: edge.limits,
@@ -90,7 +91,15 @@ async function takeCall(
     registrations: options.registrations,
     teamsNetworks: options.teamsNetworks,
     ...options.users,
-  });
+  };
+  if (request.has('Replaces')) {
+    const identified = await identify(request, context);
+    tellShield(shield, source, identified, isHeard);
+    if (!identified.ok) reject(options, identified, request, response, { callSid, attemptedAt });
+    else await takeOverCall(edge, { request, response, abandoned }, identified, teamsHeaders(request));
+    return;
+  }
+  const admission = await admit(request, context);
   tellShield(shield, source, admission, isHeard);
   if (!admission.ok) {
     reject(options, admission, request, response, { callSid, attemptedAt });
@@ -121,7 +130,7 @@ async function takeCall(
  * Who is known may call beyond a limit as often as he likes, and from a gateway or where he is registered what is not there; who is known by a password
  * only is slowed down when he calls one unknown number or user after the other.
  */
-function tellShield(shield: Shield, source: string, admission: Admission, isHeard: boolean): void {
+function tellShield(shield: Shield, source: string, admission: { ok: true } | NotAdmitted, isHeard: boolean): void {
   if (admission.ok) {
     shield.succeeded(source);
     return;
@@ -171,13 +180,13 @@ function openJournal(
   return journal;
 }
 
-function sayDecisions(journal: CallJournal, { decisions }: Admission): void {
+function sayDecisions(journal: CallJournal, { decisions }: Pick<Admission, 'decisions'>): void {
   for (const { kind, text, data } of decisions) journal.timeline.info(kind, text, data);
 }
 
 function reject(
   { edge, alerts }: InboundOptions,
-  admission: Extract<Admission, { ok: false }>,
+  admission: NotAdmitted,
   request: SipRequest,
   response: SipResponse,
   call: Pick<CallStarted, 'callSid' | 'attemptedAt'>,

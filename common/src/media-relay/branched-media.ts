@@ -20,6 +20,20 @@ export class BranchedMedia implements MediaSession {
     return this.#sessions[index];
   }
 
+  /** A session besides those that there are: the call goes on with it once it is used; dropped, it leaves nothing. One at a time. */
+  spare(): { session: MediaSession; use(): void; drop(): Promise<void> } {
+    const index = this.#sessions.length;
+    const session = this.branch(index);
+    return {
+      session,
+      use: () => this.choose(index),
+      drop: async () => {
+        await session.delete();
+        if (this.#chosen !== index && this.#sessions.length === index + 1) this.#sessions.length = index;
+      },
+    };
+  }
+
   /** The call goes on with this branch; the others are deleted. */
   choose(index: number): void {
     this.#chosen = index;

@@ -14,8 +14,10 @@ import { acceptedBye, type Orphans, orphanBye } from './orphans.js';
 import type { LegFailure, LegTarget } from './place-leg.js';
 import type { ReferRules } from './refer.js';
 import { type RelayWatch, watchRelay } from './relay-watch.js';
+import type { Replaces } from './replaces.js';
 import { respond } from './respond.js';
 import type { SipHeaders, SipRequest, SipResponse } from './stack.js';
+import { type TakeOver, type TakingLeg, takeOverCaller } from './takeover.js';
 import { type SetupObserver, type SetupResult, setUpTwoLegs, type TwoLegs } from './two-leg-setup.js';
 
 /** Reason header of a BYE after a failure of ours (RFC 3326). */
@@ -30,7 +32,7 @@ export interface BridgedCallContext {
   link: SipLink;
   relay: MediaRelay;
   orphans: Orphans;
-  calls: LiveCalls;
+  calls: LiveCalls<BridgedCall>;
   keepaliveMs: number;
   answerMs: number;
   /** Tells the other feature servers that this one may have died. */
@@ -82,6 +84,8 @@ export class BridgedCall {
   #stopping = false;
   readonly #abort = new AbortController();
   readonly #over = new AbortController();
+  /** Aborts when the call ends, before its legs are released. */
+  readonly #ended = new AbortController();
   readonly #localTag = randomBytes(8).toString('hex');
 
   constructor(
@@ -95,6 +99,26 @@ export class BridgedCall {
 
   get journal(): CallJournal {
     return this.plan.journal;
+  }
+
+  /** Whether this is the caller's dialog, once the call is answered; both tags must be right (RFC 3891 §3). */
+  isCallers({ callId, toTag, fromTag }: Replaces): boolean {
+    const dialog = this.#bridge?.leg('a').sip;
+    return dialog?.callId === callId && dialog.localTag === toTag && dialog.remoteTag === fromTag;
+  }
+
+  /** Puts another leg in the place of the caller's, see {@link takeOverCaller}; the record goes on. Never rejects. */
+  async takeOver(leg: TakingLeg): Promise<TakeOver> {
+    const bridge = this.#bridge;
+    if (!bridge) return { status: respond(leg.response, 481), why: 'the call is not answered' };
+    const { link, orphans } = this.context;
+    const localTag = randomBytes(8).toString('hex');
+    const lost = this.#lost;
+    const call = { stack: link.stack, bridge, media: this.#media, over: this.#ended.signal, lost, localTag };
+    const result = await takeOverCaller(call, leg);
+    // Its 200 may have left before the SIP server died, and the bridge knows nothing of the dialog.
+    if (result.status !== 200 && lost.aborted) orphans.add(acceptedBye(leg.request, localTag, PLATFORM_FAILURE));
+    return result;
   }
 
   async run(): Promise<void> {
@@ -294,8 +318,8 @@ export class BridgedCall {
     gone?.addEventListener('abort', () => keepalive.probe(), options);
     const onLost = (): void => {
       void bridge.abandon('connection to the SIP server lost');
-      context.orphans.add(orphanBye(legs.caller, PLATFORM_FAILURE));
-      context.orphans.add(orphanBye(legs.callee, PLATFORM_FAILURE));
+      context.orphans.add(orphanBye(bridge.leg('a'), PLATFORM_FAILURE));
+      context.orphans.add(orphanBye(bridge.leg('b'), PLATFORM_FAILURE));
     };
     if (this.#lost.aborted) onLost();
     else this.#lost.addEventListener('abort', () => bridge.ended || onLost(), options);
@@ -320,6 +344,7 @@ export class BridgedCall {
   }
 
   #bridgeEnded(end: BridgeEnd): void {
+    this.#ended.abort();
     this.#keepalive?.stop();
     this.#relayWatch?.stop();
     if (end.by === 'platform') {

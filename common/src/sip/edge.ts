@@ -25,7 +25,7 @@ import {
   sbcKey,
 } from '../redis/keys.js';
 import { type InstanceWatch, watchInstances } from '../redis/watch-instances.js';
-import type { BridgedCallContext } from './bridged-call.js';
+import type { BridgedCall, BridgedCallContext } from './bridged-call.js';
 import { type ConnectedSrf, connectSrf } from './connect-srf.js';
 import type { EdgeConfig } from './edge-config.js';
 import { type EdgeMetrics, edgeMetrics } from './edge-metrics.js';
@@ -66,7 +66,7 @@ export interface Edge {
   readonly privateNetworks: readonly Ipv4Network[];
   /** Whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly Ipv4Network[];
-  readonly calls: LiveCalls;
+  readonly calls: LiveCalls<BridgedCall>;
   readonly guard: LoadGuard;
   /** `ip:port` of the edge's SIP server as feature servers reach it. */
   readonly sipAddress: string;
@@ -199,7 +199,7 @@ export async function openEdge(options: {
   const srf = await connect(ctx, config, role);
   const link = watchLink(asSipStack(srf));
   const featureServerWatch = watchFeatureServers(stores.featureServers, watchReachability(link, stores.featureServers));
-  const calls = liveCalls();
+  const calls = liveCalls<BridgedCall>();
   const counts = edgeMetrics(metrics, role, () => calls.size);
   const guard = loadGuard({ maxCalls: config.MAX_CALLS, maxLagMs: config.MAX_EVENT_LOOP_LAG_MS });
   const sipAddress = config.SIP_ADDRESS ?? srf.link.sipAddresses[0] ?? '';

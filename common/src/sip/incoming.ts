@@ -17,7 +17,9 @@ export function hasRoom(edge: Edge, request: SipRequest, response: SipResponse):
   edge.edgeMetrics.invite();
   // It is among those that are counted (`LiveCalls.enter`).
   const others = Math.max(0, edge.calls.size - 1);
-  const why = edge.accepting ? edge.guard.overloaded(others) : 'draining';
+  // Who takes over a call (Replaces) changes one that there is: that goes on while the process drains.
+  const isWelcome = edge.accepting || request.has('Replaces');
+  const why = isWelcome ? edge.guard.overloaded(others) : 'draining';
   if (why === null) return true;
   edge.refusals.tell(request, { status: 503, cause: why, metric: why });
   respond(response, 503, undefined, { headers: { 'Retry-After': `${RETRY_AFTER_S}`, ...reasonHeader(why) } });

@@ -7,15 +7,17 @@ export interface StoppableCall {
 }
 
 /** The calls of this process, those being set up and those that are still being looked at included. */
-export interface LiveCalls {
+export interface LiveCalls<Call extends StoppableCall = StoppableCall> {
   readonly size: number;
   /**
    * Counts an INVITE about which nothing is decided yet, so that whoever waits for the last call waits for it, too. What it returns must be called once the call
    * is added, or refused; later calls do nothing.
    */
   enter(): () => void;
-  add(call: StoppableCall): void;
-  remove(call: StoppableCall): void;
+  add(call: Call): void;
+  remove(call: Call): void;
+  /** The first that is meant; looks at every call. */
+  find(isMeant: (call: Call) => boolean): Call | undefined;
   /** Resolves when there is no call left. */
   empty(): Promise<void>;
   /** Tells all calls to stop and resolves when they are gone; those left after the deadline are abandoned. */
@@ -23,8 +25,8 @@ export interface LiveCalls {
 }
 
 /** Makes an empty table. */
-export function liveCalls(): LiveCalls {
-  const calls = new Set<StoppableCall>();
+export function liveCalls<Call extends StoppableCall = StoppableCall>(): LiveCalls<Call> {
+  const calls = new Set<Call>();
   let entered = 0;
   let isStopping = false;
   let waiting: (() => void)[] = [];
@@ -60,6 +62,10 @@ export function liveCalls(): LiveCalls {
     remove(call) {
       calls.delete(call);
       left();
+    },
+    find(isMeant) {
+      for (const call of calls) if (isMeant(call)) return call;
+      return undefined;
     },
     empty,
     async stopAll(deadlineMs) {

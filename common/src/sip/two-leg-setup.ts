@@ -308,7 +308,11 @@ async function answerCaller(setup: Setup, leg: SipDialog | PendingDialog): Promi
  * Answers the caller with 200. Its requests are kept until `queueRequests` is set to false: ACK and re-INVITE may arrive together
  * with the confirmation that the 200 was sent, and drachtio-srf would answer what nobody listens for yet.
  */
-function acceptCall(setup: Setup, localSdp: string, passed: SipHeaders): Promise<SipDialog> {
+export function acceptCall(
+  setup: Pick<Setup, 'stack' | 'request' | 'response' | 'localTag'>,
+  localSdp: string,
+  passed: SipHeaders,
+): Promise<SipDialog> {
   const { stack, request, response } = setup;
   const headers = { ...passed, To: `;tag=${setup.localTag}` };
   return new Promise((resolve, reject) => {

@@ -7,14 +7,26 @@ import { callerIdentity } from './identity.js';
 import { mayCall } from './may-they.js';
 import { shield } from './shield.js';
 import { tenantDestination } from './tenant.js';
-import type { Decision, Destination, Invite, Rejection } from './types.js';
+import type { Caller, Decision, Destination, Invite, Rejection } from './types.js';
 import { findDestination } from './what.js';
 import { identifyCaller, type WhoContext } from './who.js';
 
 /** An INVITE that becomes a call, or why it does not; `decisions` say how that was found out. */
 export type Admission =
   | { ok: true; invite: Invite; destination: Destination; place: CallPlace; decisions: Decision[] }
-  | { ok: false; invite: Invite | null; rejection: Rejection; decisions: Decision[] };
+  | NotAdmitted;
+
+/** An INVITE that is refused. */
+export interface NotAdmitted {
+  ok: false;
+  /** Null when it could not be read. */
+  invite: Invite | null;
+  rejection: Rejection;
+  decisions: Decision[];
+}
+
+/** An INVITE of which it is known who sent it. */
+export type Identified = { ok: true; invite: Invite; caller: Caller; decisions: Decision[] } | NotAdmitted;
 
 /** What admission looks at. */
 export interface AdmissionContext extends WhoContext {
@@ -27,9 +39,11 @@ export interface AdmissionContext extends WhoContext {
   registrations: Pick<Registrations, 'bindingsOf'>;
 }
 
-/** Takes an INVITE through the steps shield, who, what, may they. Reads memory only, except for limits, nonces and
- * registrations of ours. Never rejects. */
-export async function admit(request: SipRequest, context: AdmissionContext): Promise<Admission> {
+/**
+ * Takes an INVITE through the steps shield and who. Enough for one that takes over a call that there is: where that leads, and its
+ * place within the limits, are decided. Never rejects.
+ */
+export async function identify(request: SipRequest, context: AdmissionContext): Promise<Identified> {
   const decisions: Decision[] = [];
   const shielded = shield(request, context.trusted);
   if (!shielded.ok) return { ok: false, invite: null, rejection: shielded.rejection, decisions };
@@ -37,15 +51,24 @@ export async function admit(request: SipRequest, context: AdmissionContext): Pro
   const caller = await identifyCaller(invite, request, context);
   if (!caller.ok) return { ok: false, invite, rejection: caller.rejection, decisions };
   if (caller.decision) decisions.push(caller.decision);
+  return { ok: true, invite, caller: caller.value, decisions };
+}
+
+/** Takes an INVITE through the steps shield, who, what, may they. Reads memory only, except for limits, nonces and
+ * registrations of ours. Never rejects. */
+export async function admit(request: SipRequest, context: AdmissionContext): Promise<Admission> {
+  const identified = await identify(request, context);
+  if (!identified.ok) return identified;
+  const { invite, caller, decisions } = identified;
   // What a user says of who he is counts for nothing: he has proven it.
-  const identity = 'user' in caller.value ? null : callerIdentity(request);
+  const identity = 'user' in caller ? null : callerIdentity(request);
   if (identity) decisions.push(identity);
   const destination =
-    'user' in caller.value
-      ? await deviceDestination(invite, caller.value.user, context)
-      : 'tenant' in caller.value
-        ? tenantDestination(invite, caller.value.tenant, context.snapshot)
-        : findDestination(invite, caller.value, context.snapshot);
+    'user' in caller
+      ? await deviceDestination(invite, caller.user, context)
+      : 'tenant' in caller
+        ? tenantDestination(invite, caller.tenant, context.snapshot)
+        : findDestination(invite, caller, context.snapshot);
   if (!destination.ok) return { ok: false, invite, rejection: destination.rejection, decisions };
   if (destination.decision) decisions.push(destination.decision);
   const allowed = await mayCall(invite, context.callSid, destination.value, context.limits);

@@ -1,0 +1,26 @@
+/** The dialog whose place an INVITE is to take (RFC 3891 §6.1), as its recipient names the tags. */
+export interface Replaces {
+  callId: string;
+  /** Ours. */
+  toTag: string;
+  /** The peer's. */
+  fromTag: string;
+  /** Only a call that is not answered yet is to be taken. */
+  earlyOnly: boolean;
+}
+
+/** Reads a Replaces header; null for what is none, and for several (drachtio-srf joins them by commas). */
+export function parseReplaces(value: string | undefined): Replaces | null {
+  if (value === undefined || value.includes(',')) return null;
+  const [callId = '', ...rest] = value.split(';').map((part) => part.trim());
+  const params = new Map(
+    rest.map((param) => {
+      const [name = '', text = ''] = param.split('=', 2);
+      return [name.trim().toLowerCase(), text.trim()];
+    }),
+  );
+  const toTag = params.get('to-tag') ?? '';
+  const fromTag = params.get('from-tag') ?? '';
+  if (!/^\S+$/.test(callId) || toTag === '' || fromTag === '') return null;
+  return { callId, toTag, fromTag, earlyOnly: params.has('early-only') };
+}
