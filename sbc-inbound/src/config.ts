@@ -18,6 +18,10 @@ export const admissionVars = {
     default: '52.112.0.0/14,52.120.0.0/14',
     doc: 'IPv4 networks from which Microsoft Teams calls; the domain that is called says for which tenant',
   }),
+  TEAMS_REQUIRE_TLS: flag({
+    default: true,
+    doc: 'whether calls of Microsoft Teams must come over TLS; `false` where a proxy of ours ends it',
+  }),
   SHIELD_BAN_MINUTES: integer({
     default: 60,
     min: 0,

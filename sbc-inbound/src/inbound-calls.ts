@@ -7,7 +7,6 @@ import type { DigestServer } from '@ringwire/common/sip/digest/digest-server.js'
 import type { Edge } from '@ringwire/common/sip/edge.js';
 import { reasonHeader } from '@ringwire/common/sip/header-policy.js';
 import { hasRoom } from '@ringwire/common/sip/incoming.js';
-import type { Ipv4Network } from '@ringwire/common/sip/networks.js';
 import type { LegFailure, LegTarget } from '@ringwire/common/sip/place-leg.js';
 import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipHeaders, SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
@@ -16,6 +15,7 @@ import { type Admission, type AdmissionContext, admit, identify, type NotAdmitte
 import { hearsUs, sourceOf } from './admission/shield.js';
 import type { TemporaryGateways } from './admission/temporary-gateways.js';
 import type { Destination, Invite, Rejection } from './admission/types.js';
+import type { TeamsSources } from './admission/who.js';
 import { addressOfFeatureServer, headersToFeatureServer, TEAMS_TRUNK } from './feature-server-leg.js';
 import { type FeatureServers, mayTryNext } from './feature-servers.js';
 import { referToOf } from './refer-to.js';
@@ -35,8 +35,7 @@ export interface InboundOptions {
   users: Omit<UserContext, 'snapshot' | 'digest'>;
   registrations: Registrations;
   alerts: QuietAlerts;
-  /** Where Microsoft Teams calls from. */
-  teamsNetworks: readonly Ipv4Network[];
+  teams: TeamsSources;
 }
 
 /** Takes INVITEs from outside until the process ends; answers OPTIONS, by which carriers check that we live. */
@@ -89,7 +88,7 @@ async function takeCall(
     temporary: options.temporary,
     trusted: edge.trustedProxies,
     registrations: options.registrations,
-    teamsNetworks: options.teamsNetworks,
+    teams: options.teams,
     ...options.users,
   };
   if (request.has('Replaces')) {

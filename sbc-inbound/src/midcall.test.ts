@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { TimelineEntry } from '@ringwire/common';
 import type { SipDialog, SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
 import { silentLogger } from '@ringwire/common/testing/logger.js';
 import { until } from '@ringwire/common/testing/until.js';
@@ -398,4 +399,19 @@ t.test('session timers: who is to refresh and does keeps the call, who does not 
   await caller.audio.echoThrough(ours.dialog.remoteSdp);
   await ours.dialog.bye();
   await until('calls are gone', () => edge.edge.calls.size === 0);
+});
+
+t.test('a flood of requests within a call leaves a hundred entries on its timeline, and their number', async (t) => {
+  const { dialog, far, callId } = await connected();
+  far.on('info', (_request, response) => response.send(200));
+  for (let i = 0; i < 103; i++) t.equal((await dialog.request('INFO'))?.status, 200);
+  await dialog.bye();
+  await stores.event('call.ended', callId);
+  const texts = await until('the number', async () => {
+    const events = (await stores.events(callId)).filter(({ type }) => type === 'call.timeline');
+    const found = events.map(({ data }) => (data as TimelineEntry).text);
+    return found.some((text) => /more requests/.test(text)) ? found : undefined;
+  });
+  t.equal(texts.filter((text) => /^INFO from the caller/.test(text)).length, 100);
+  t.ok(texts.includes('3 more requests were passed on'));
 });

@@ -14,6 +14,7 @@ import { type Edge, openEdge } from '@ringwire/common/sip/edge.js';
 import type { EdgeConfig } from '@ringwire/common/sip/edge-config.js';
 import { type Ipv4Network, inNetworks, parseNetworks } from '@ringwire/common/sip/networks.js';
 import { temporaryGateways } from './admission/temporary-gateways.js';
+import type { TeamsSources } from './admission/who.js';
 import { type AdmissionConfig, admissionVars, DIGEST_ALGORITHMS } from './config.js';
 import { featureServers } from './feature-servers.js';
 import { takeInboundCalls } from './inbound-calls.js';
@@ -26,6 +27,9 @@ import { callerChecks } from './stir/caller-check.js';
 import { type StirConfig, stirVars, stirVerifier } from './stir/config.js';
 import { quietAlerts } from './users/quiet-alerts.js';
 
+/** Messages of users that may wait for the applications of one account: a device that floods fills no more of Redis. */
+const WAITING_MESSAGES = 500;
+
 /** A running sbc-inbound. */
 export interface SbcInbound {
   readonly edge: Edge;
@@ -33,18 +37,19 @@ export interface SbcInbound {
   close(): Promise<void>;
 }
 
-/** Gateways of carriers, our proxies, our networks, feature servers, and where registered users are. Who authenticates is known to the shield itself. */
+/**
+ * Gateways of carriers, our proxies, our networks and feature servers; Microsoft Teams where it is sure that it is Teams. Who authenticates or
+ * registers is known to the shield itself: such a source may do more, but not everything.
+ */
 function knownSources(
   { provisioning, privateNetworks, trustedProxies, featureServers }: Edge,
-  kept: KeptBindings,
-  teamsNetworks: readonly Ipv4Network[],
-): (address: string) => boolean {
-  return (address) =>
-    kept.isSource(address) ||
+  teams: TeamsSources,
+): (address: string, isHeard: boolean) => boolean {
+  return (address, isHeard) =>
     provisioning.snapshot().findInboundGateways(address).length > 0 ||
     inNetworks(privateNetworks, address) ||
     inNetworks(trustedProxies, address) ||
-    inNetworks(teamsNetworks, address) ||
+    ((isHeard || !teams.requireTls) && inNetworks(teams.networks, address)) ||
     featureServers.list().some(({ sipAddress }) => parseHostPort(sipAddress)?.host === address);
 }
 
@@ -65,7 +70,7 @@ export async function openSbcInbound(
   ),
 ): Promise<SbcInbound> {
   const verifier = stirVerifier(settings);
-  const teamsNetworks = networksOf(settings.TEAMS_NETWORKS);
+  const teams: TeamsSources = { networks: networksOf(settings.TEAMS_NETWORKS), requireTls: settings.TEAMS_REQUIRE_TLS };
   let digest: DigestServer | undefined;
   let shield: Shield | undefined;
   let kept: KeptBindings | undefined;
@@ -84,7 +89,7 @@ export async function openSbcInbound(
         logger,
         metrics,
         instanceId,
-        isKnown: knownSources(opened, kept, teamsNetworks),
+        isKnown: knownSources(opened, teams),
         banMs: settings.SHIELD_BAN_MINUTES * 60_000,
       });
       const algorithms: readonly [DigestAlgorithm, ...DigestAlgorithm[]] = DIGEST_ALGORITHMS[settings.SIP_DIGEST];
@@ -96,9 +101,9 @@ export async function openSbcInbound(
         allowsMd5: algorithms.includes('MD5'),
       };
       const shared = { edge: opened, shield, users, registrations: bindings, alerts: quietAlerts(opened.sink) };
-      takeInboundCalls({ ...shared, servers, digest, temporary: temporaryGateways(redis), callers, teamsNetworks });
+      takeInboundCalls({ ...shared, servers, digest, temporary: temporaryGateways(redis), callers, teams });
       takeRegisters({ ...shared, config: settings });
-      takeMessages({ ...shared, queue: applicationQueue(redis) });
+      takeMessages({ ...shared, queue: applicationQueue(redis, { ownerCapacity: WAITING_MESSAGES }) });
     },
   });
   return {

@@ -6,9 +6,10 @@ import { until } from '@ringwire/common/testing/until.js';
 import t from 'tap';
 import { openSbcInbound, type SbcInbound } from './sbc-inbound.js';
 import { NUMBER, refusal, startCaller } from './testing/caller.js';
+import { addClients, startDevice } from './testing/device.js';
 import { metric, openSbc, type ServerProcess, startServerProcess } from './testing/edge.js';
 import { startFeatureServer } from './testing/feature-server.js';
-import { type Stores, startStores } from './testing/stores.js';
+import { openSeededDatabase, type Stores, startStores } from './testing/stores.js';
 import { statusOf, tcpStranger } from './testing/tcp-stranger.js';
 
 t.setTimeout(120_000);
@@ -42,6 +43,9 @@ t.before(async () => {
   const off = ['--source-limit', 'off'];
   const asking = [...off, '--http-handler', `INVITE=http://127.0.0.1:${httpPort}/route`];
   await startFeatureServer(t, stores, 'fs-one');
+  const db = openSeededDatabase(stores.env);
+  await addClients(db, [{ username: 'alice' }]);
+  await db.close();
   edges = [];
   for (const flags of [asking, off]) {
     const server = await startServerProcess(t, () => flags);
@@ -108,6 +112,23 @@ t.test("a carrier's own mistakes do not ban it", async (t) => {
   for (let i = 0; i < 15; i++) t.equal((await refusal(carrier.call(one.server.sipPort, `999${i}`))).status, 404);
   await (await carrier.call(one.server.sipPort, NUMBER).answered).bye();
   t.same(await listBans(stores.redis), []);
+});
+
+t.test('where a device is registered nobody is banned, but who floods or guesses there is slowed down', async (t) => {
+  const [, two] = edges as [(typeof edges)[0], (typeof edges)[0]];
+  const host = '127.0.0.71';
+  const device = await startDevice(t, { user: 'alice', sipPort: two.server.sipPort, host });
+  t.equal((await device.register()).status, 200);
+  const slowed = () => metric(two.sbc.edge, 'ringwire_shield_slowed_total', {});
+  const before = await slowed();
+  const guesser = tcpStranger(host);
+  for (let i = 0; i < 10; i++) await guesser.refusal(two.server.sipPort, `1555000${i}`);
+  t.equal(await slowed(), before, 'it may err more often than a stranger');
+  await until('it is slowed down', async () => {
+    await guesser.refusal(two.server.sipPort, NUMBER);
+    return (await slowed()) > before;
+  });
+  t.notOk((await listBans(stores.redis)).some(({ network }) => network === host));
 });
 
 t.test('a scanner that says its name is banned at once', async (t) => {

@@ -43,7 +43,7 @@ t.before(async () => {
   await db.close();
   server = await startServerProcess(t);
   fs = await startFeatureServer(t, stores, 'fs-one');
-  const env = { TEAMS_NETWORKS: `${TEAMS}/32` };
+  const env = { TEAMS_NETWORKS: `${TEAMS}/32`, TEAMS_REQUIRE_TLS: 'false' };
   sbc = await openSbc(t, openSbcInbound, { name: 'sbc-inbound', stores, controlPort: server.controlPort, env });
   await sbc.edge.featureServers.refresh();
   teams = await agentAt(TEAMS);

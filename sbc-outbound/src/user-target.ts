@@ -54,6 +54,10 @@ export async function userTarget(
   // The users of other accounts are none of this call's business.
   const owner = snapshot.findAccountByRealm(host);
   if (owner?.accountSid !== call.account.accountSid) return refuse(404, `no user ${aorText(aor)}`, 'unknown-user');
+  // Without a hook the table knows: who was deleted or deactivated meanwhile has devices that are registered still.
+  const hasHook = snapshot.registrationHookOf(owner) !== null;
+  if (!hasHook && !snapshot.findClient(owner.accountSid, user))
+    return refuse(404, `no user ${aorText(aor)}`, 'unknown-user');
   let bindings: KeptBinding[];
   try {
     bindings = await registrations.bindingsOf(aor);
@@ -65,12 +69,7 @@ export async function userTarget(
   const reachable = bindings.filter(({ binding: { edge } }) => edge === sipAddress || isAlive(edge));
   const headers = headersOf(request, call, aor);
   const [first, ...others] = reachable.map(({ binding }) => legTo(binding, request, headers, sipAddress));
-  if (!first) {
-    const isKnown = snapshot.registrationHookOf(owner) || snapshot.findClient(owner.accountSid, user);
-    return isKnown
-      ? refuse(480, `user ${aorText(aor)} is not registered`, 'not-registered')
-      : refuse(404, `no user ${aorText(aor)}`, 'unknown-user');
-  }
+  if (!first) return refuse(480, `user ${aorText(aor)} is not registered`, 'not-registered');
   const leg = others.length === 0 ? first : { ...first, alongside: others };
   return { ok: true, aor, leg, host: reachable[0]?.binding.address ?? '' };
 }

@@ -1,5 +1,6 @@
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { registrations } from '@ringwire/common';
+import { type Binding, registrations } from '@ringwire/common';
 import type { SipDialog } from '@ringwire/common/sip/stack.js';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import { findFreePort } from '@ringwire/common/testing/services.js';
@@ -46,7 +47,12 @@ async function startEdge(name: string): Promise<TestEdge> {
 t.before(async () => {
   stores = await startStores(t);
   const db = openSeededDatabase(stores.env);
-  await addClients(db, [{ username: 'alice' }, { username: 'bob' }, { username: 'busy12', call_limit: 1 }]);
+  await addClients(db, [
+    { username: 'alice' },
+    { username: 'bob' },
+    { username: 'leaver1' },
+    { username: 'busy12', call_limit: 1 },
+  ]);
   await db.close();
   fs = await startFeatureServer(t, stores, 'fs-one');
   [east, west] = await Promise.all([startEdge('east'), startEdge('west')]);
@@ -81,6 +87,16 @@ const nextCall = (device: TestDevice): Promise<IncomingCall> =>
       resolve(call);
     };
   });
+
+/** Registers another device of a user that is like the first one but for what is given. */
+async function addBinding(user: string, more: Partial<Binding>): Promise<void> {
+  const aor = { user, realm: REALM };
+  const store = registrations(stores.redis);
+  const [first] = await store.bindingsOf(aor);
+  const binding: Binding = { ...first!.binding, ...more };
+  const changes = [{ id: 'added', lifeMs: 60_000, binding }];
+  await store.register({ aor, callId: 'added', cseq: 1, changes, maxUsers: null });
+}
 
 async function nothingLeft(): Promise<void> {
   for (const { outbound } of [east, west]) {
@@ -222,6 +238,34 @@ t.test(
   },
 );
 
+t.test('who is no user any more is not called, though his device is registered still', async (t) => {
+  const leaver = await phone(t, 'leaver1');
+  t.equal((await leaver.register()).status, 200);
+  const arriving = nextCall(leaver);
+  const placed = callUser('leaver1');
+  const call = await arriving;
+  call.reject(486);
+  t.equal(await placed.status(), 486);
+  const db = openSeededDatabase(stores.env);
+  await db.execute("DELETE FROM clients WHERE username = 'leaver1'", []);
+  await db.close();
+  await east.outbound.edge.provisioning.reload();
+  t.equal(await callUser('leaver1').status(), 404);
+  t.equal(leaver.invites.length, 1);
+});
+
+t.test('a browser for whose media there is no relay keeps no telephone of the user from ringing', async (t) => {
+  const bob = await phone(t, 'bob');
+  await bob.register();
+  await addBinding('bob', { transport: 'ws' });
+  const arriving = nextCall(bob);
+  const placed = callUser('bob');
+  (await arriving).reject(486);
+  t.equal(await placed.status(), 486);
+  await nothingLeft();
+  await bob.register({ Contact: '*', Expires: '0' });
+});
+
 t.test('a device whose connection is gone is one that cannot be reached', async (t) => {
   const bob = await phone(t, 'bob', east, { transport: 'tcp' });
   await bob.register();
@@ -282,6 +326,43 @@ t.test('a message of a user goes to all devices of another, at every edge, in th
   for (const device of devices) await device.register({ Contact: '*', Expires: '0' });
 });
 
+t.test(
+  'a message is taken as soon as one device takes it, and goes to no edge that is dead',
+  { timeout: 10_000 },
+  async (t) => {
+    const alice = await phone(t, 'alice');
+    const [silent, quick] = [await phone(t, 'bob'), await phone(t, 'bob', west)];
+    for (const device of [silent, quick]) await device.register();
+    const dead = createSocket('udp4').bind(0, '127.0.0.1');
+    t.teardown(() => dead.close());
+    await once(dead, 'listening');
+    let lost = 0;
+    dead.on('message', () => lost++);
+    await addBinding('bob', { edge: `127.0.0.1:${dead.address().port}` });
+    silent.agent.onRequest(() => {});
+    inbox(quick);
+    t.equal((await sendText(alice, 'bob')).status, 200);
+    t.equal(lost, 0);
+    await quick.register({ Contact: '*', Expires: '0' });
+  },
+);
+
+t.test('what is between a device and us is no answer to the sender of a message', async (t) => {
+  const alice = await phone(t, 'alice');
+  const bob = await phone(t, 'bob');
+  await bob.register();
+  for (const status of [302, 407]) {
+    inbox(bob, status);
+    t.equal((await sendText(alice, 'bob')).status, 480, `${status}`);
+  }
+  await bob.register({ Contact: '*', Expires: '0' });
+});
+
+t.test('a user who writes to names that nobody has is no guesser', async (t) => {
+  const alice = await phone(t, 'alice', east, { host: '127.0.0.81', transport: 'tcp' });
+  for (let i = 0; i < 20; i++) t.equal((await sendText(alice, `nobody${i}`)).status, 404);
+});
+
 t.test('a message to an application waits for a feature server; strangers send none', async (t) => {
   const alice = await phone(t, 'alice');
   const sent = await sendText(alice, `app-${SEED.applicationSid}`);
@@ -295,6 +376,16 @@ t.test('a message to an application waits for a feature server; strangers send n
   t.equal(html.status, 415);
   const mallory = await phone(t, 'mallory');
   t.equal((await sendText(mallory, 'bob')).status, 403);
+});
+
+t.test('the messages of one account that wait fill no more than their share of the queue', async (t) => {
+  const alice = await phone(t, 'alice');
+  const owners = 'ringwire:{queue:messages-in}:owners';
+  t.ok(await stores.redis.hexists(owners, SEED.accountSid));
+  await stores.redis.hset(owners, SEED.accountSid, 500);
+  t.equal((await sendText(alice, `app-${SEED.applicationSid}`)).status, 503);
+  await stores.redis.hset(owners, SEED.accountSid, 499);
+  t.equal((await sendText(alice, `app-${SEED.applicationSid}`)).status, 202);
 });
 
 t.test('the way to an edge is no way in: strangers cannot send calls to devices', async (t) => {

@@ -8,9 +8,9 @@ import type { ApplicationNotice, MessageFailure, MessageRecord, OutboundItem, Ou
 
 /** Messages that wait for a carrier; worked on by sbc-outbound. */
 export const outboundQueue = (redis: Redis): WorkQueue<OutboundItem> => new WorkQueue({ redis, name: 'messages-out' });
-/** What applications are to be told; worked on by feature servers. */
-export const applicationQueue = (redis: Redis): WorkQueue<ApplicationNotice> =>
-  new WorkQueue({ redis, name: 'messages-in' });
+/** What applications are to be told; worked on by feature servers. With a capacity of its own for each owner where anybody's device may fill it. */
+export const applicationQueue = (redis: Redis, limits: { ownerCapacity?: number } = {}): WorkQueue<ApplicationNotice> =>
+  new WorkQueue({ redis, name: 'messages-in', ...limits });
 
 /** How long the outcome of a message is kept for whoever waits for it. */
 const OUTCOME_TTL_SEC = 300;

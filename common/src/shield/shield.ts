@@ -41,8 +41,12 @@ export function shieldOf(options: {
   logger: Logger;
   metrics: Metrics;
   instanceId: string;
-  /** Whether somebody we know calls from there: such a source is never banned, nor slowed down. */
-  isKnown: (address: string) => boolean;
+  /**
+   * Whether somebody we know calls from there: such a source is never banned, nor slowed down.
+   *
+   * @param isHeard - whether it is proven that the source hears us
+   */
+  isKnown: (address: string, isHeard: boolean) => boolean;
   /** How long a source is banned that went too far; 0: never. */
   banMs: number;
   rules?: OffenderRules;
@@ -88,7 +92,7 @@ export function shieldOf(options: {
     budget -= 1;
     return true;
   };
-  const isBanned = (address: string): boolean => bans.find(address) !== undefined && !isKnown(address);
+  const isBanned = (address: string): boolean => bans.find(address) !== undefined && !isKnown(address, true);
   const ban = async (address: string, network: string, what: Offence): Promise<void> => {
     const why = (options.isPrivate ?? isPrivate)(address)
       ? 'private'
@@ -118,7 +122,7 @@ export function shieldOf(options: {
         dropped.inc();
         return false;
       }
-      if (isKnown(address)) return true;
+      if (isKnown(address, isHeard)) return true;
       const network = sourceNetwork(address);
       if (network === null || seen.mayAsk(network)) return true;
       judge(address, 'flood', isHeard);
@@ -127,11 +131,11 @@ export function shieldOf(options: {
       return false;
     },
     offended(address, what, isHeard = false) {
-      if (isOffence(what) && !isKnown(address)) judge(address, what, isHeard);
+      if (isOffence(what) && !isKnown(address, isHeard)) judge(address, what, isHeard);
     },
     succeeded(address) {
       const network = sourceNetwork(address);
-      if (network === null || isKnown(address)) return;
+      if (network === null || isKnown(address, true)) return;
       seen.success(network);
       known.remember(network);
     },

@@ -24,6 +24,8 @@ import { type SetupObserver, type SetupResult, setUpTwoLegs, type TwoLegs } from
 const PLATFORM_FAILURE = 'Q.850;cause=41;text="platform failure"';
 const RELAY_FAILURE = 'Q.850;cause=41;text="platform failure: media relay lost"';
 const DRAINED = 'Q.850;cause=16;text="shutting down"';
+/** Entries of the timeline for requests that were passed on: a flood within one call must not push the records of others out. */
+const MAX_RELAYED_ENTRIES = 100;
 const partyAt = (side: Side): string => (side === 'a' ? 'caller' : 'callee');
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
@@ -82,6 +84,7 @@ export class BridgedCall {
   #watched: { instanceId: string; gone: AbortSignal } | undefined;
   #drain: (() => void) | undefined;
   #stopping = false;
+  #relayedRequests = 0;
   readonly #abort = new AbortController();
   readonly #over = new AbortController();
   /** Aborts when the call ends, before its legs are released. */
@@ -339,6 +342,8 @@ export class BridgedCall {
   #relayed(from: Side, method: string, status: number, detail: Record<string, unknown>): void {
     const text = `${method} from the ${partyAt(from)}: ${status}`;
     const { timeline } = this.journal;
+    this.#relayedRequests++;
+    if (this.#relayedRequests > MAX_RELAYED_ENTRIES) return;
     if (status >= 400) timeline.warn('sip', text, { method, status, ...detail });
     else timeline.info('sip', text, { method, status, ...detail });
   }
@@ -347,6 +352,8 @@ export class BridgedCall {
     this.#ended.abort();
     this.#keepalive?.stop();
     this.#relayWatch?.stop();
+    const untold = this.#relayedRequests - MAX_RELAYED_ENTRIES;
+    if (untold > 0) this.journal.timeline.info('sip', `${untold} more requests were passed on`, { count: untold });
     if (end.by === 'platform') {
       this.journal.timeline.error('call', end.why);
       this.#end(200, 'OK', 'platform failure', end.why);

@@ -189,9 +189,15 @@ const lostWith = (leg: SipDialog | PendingDialog, accepted: boolean): SetupResul
   ...(isPending(leg) ? {} : { callee: leg }),
 });
 
-/** Targets whose media travels alike share a branch of the media, and its offer. */
+/**
+ * Targets whose media travels alike share a branch of the media, and its offer. Those for whose media there is no offer (a browser without
+ * rtpengine) are left out.
+ *
+ * @throws the media relay's error where there is an offer for nobody
+ */
 async function offerToAll(setup: Setup, targets: readonly LegTarget[]) {
-  const branches: { media: LegTarget['media']; offer: string }[] = [];
+  const branches: { media: LegTarget['media']; offer: string | undefined }[] = [];
+  const errors: unknown[] = [];
   const indexOf = (target: LegTarget): number =>
     Math.max(
       0,
@@ -200,10 +206,25 @@ async function offerToAll(setup: Setup, targets: readonly LegTarget[]) {
   for (const { media } of setup.offer ? targets : []) {
     if (branches.some((branch) => isDeepStrictEqual(branch.media, media))) continue;
     const session = setup.media.branch(branches.length);
-    branches.push({ media, offer: await session.offer('a', setup.offer, setup.callerTag, media ?? PLAIN) });
+    const offer = await session.offer('a', setup.offer, setup.callerTag, media ?? PLAIN).catch((error: unknown) => {
+      errors.push(error);
+      return undefined;
+    });
+    branches.push({ media, offer });
   }
-  return { indexOf, offerOf: (target: LegTarget) => branches[indexOf(target)]?.offer };
+  const offerOf = (target: LegTarget): string | undefined => branches[indexOf(target)]?.offer;
+  const [first, ...others] = setup.offer ? targets.filter((target) => offerOf(target) !== undefined) : targets;
+  if (!first) throw errors[0];
+  const reachable: readonly [LegTarget, ...LegTarget[]] = [first, ...others];
+  return { indexOf, offerOf, reachable };
 }
+
+const NO_MEDIA: LegFailure = {
+  kind: 'unsent',
+  status: 488,
+  reason: 'Not Acceptable Here',
+  headers: { 'X-Reason': 'the media relay has no offer for its media' },
+};
 
 /** Rings several targets at once. Early media is not passed on: there would be one for each of them. */
 async function tryFork(
@@ -219,9 +240,13 @@ async function tryFork(
   }
   const ended = over(setup);
   if (ended) return { result: ended };
-  for (const target of targets) observer.trying?.(target);
+  const { reachable } = offers;
+  for (const target of targets) {
+    if (reachable.includes(target)) observer.trying?.(target);
+    else observer.failed?.(target, NO_MEDIA);
+  }
   const told = new Set<number>();
-  const { target, result } = await placeFork(setup.stack, targets, offers.offerOf, setup, {
+  const { target, result } = await placeFork(setup.stack, reachable, offers.offerOf, setup, {
     onProvisional(from, response) {
       if (response.status <= 100) return;
       observer.progress?.(from, response);

@@ -154,8 +154,8 @@ export function platformPlans(
     httpPort,
   });
   return [
-    plan('sbc-inbound', ports.sbcInbound, edge),
-    // As the applications of a single machine are on that machine, so are HTTP carriers that one tries out.
+    // As the applications of a single machine are on that machine, so are its registration hooks, and HTTP carriers that one tries out.
+    plan('sbc-inbound', ports.sbcInbound, { ...edge, HOOK_ALLOW_PRIVATE: 'true' }),
     plan('sbc-outbound', ports.sbcOutbound, { ...edge, MESSAGE_ALLOW_PRIVATE: 'true' }),
     plan('feature-server', ports.featureServer, {
       ...drachtioEnv(services.core),

@@ -32,11 +32,11 @@ async function browser(t: Teardown, server: UserAgent, host = 'df7jal23ls0d.inva
     if (!parsed.ok) throw parsed.error;
     return { message: parsed.message, isBinary };
   };
-  const send = (method: string, branch: string): void =>
+  const send = (method: string, branch: string, transport = 'WS'): void =>
     socket.send(
       [
         `${method} sip:x@127.0.0.1 SIP/2.0`,
-        `Via: SIP/2.0/WS ${host};branch=${branch}`,
+        `Via: SIP/2.0/${transport} ${host};branch=${branch}`,
         'From: <sip:a@h>;tag=a',
         'To: <sip:b@h>',
         `Call-ID: ${branch}`,
@@ -59,6 +59,15 @@ t.test('ws: a request is answered on its connection in a text frame, with receiv
   t.equal(message.status, 200);
   t.equal(message.get('Via'), 'SIP/2.0/WS df7jal23ls0d.invalid;branch=z9hG4bK1;received=127.0.0.1');
   t.notOk(isBinary);
+});
+
+t.test('ws: a request that says that it came over something else gets 400', async (t) => {
+  const server = await agent(t);
+  const { send, next } = await browser(t, server);
+  send('OPTIONS', 'z9hG4bK1', 'TCP');
+  t.equal((await next()).message.status, 400);
+  send('OPTIONS', 'z9hG4bK2', 'wss');
+  t.equal((await next()).message.status, 200);
 });
 
 t.test('ws: a request to the made-up name of a browser goes over its connection with a WS Via', async (t) => {

@@ -184,7 +184,7 @@ export class Wire {
       return false;
     }
     const { message } = parsed;
-    const fault = checkMessage(message);
+    const fault = checkMessage(message) ?? checkTransport(message, source);
     if (fault) {
       this.garbage(fault, source);
       if (message.isRequest) this.refuse(message, source, fault);
@@ -269,3 +269,13 @@ const RETRY_AFTER_SECONDS = 10;
 
 /** The To tag of stateless answers: the same for every repetition of a request (RFC 3261 §8.2.7). */
 const STATELESS_TAG = newTag();
+
+/**
+ * RFC 7118 §5.1: what comes over a WebSocket says so in its Via. Applications tell browsers by it, and a page writes what it likes. WS for WSS is
+ * let through: TLS may have ended at a proxy before us.
+ */
+function checkTransport(message: SipMessage, { transport }: MessageSource): SipParseError | undefined {
+  if (!message.isRequest || (transport !== 'ws' && transport !== 'wss')) return undefined;
+  const said = message.topVia?.transport;
+  return said === 'WS' || said === 'WSS' ? undefined : new SipParseError('bad-via', 'no WebSocket');
+}

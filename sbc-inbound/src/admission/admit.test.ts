@@ -57,7 +57,7 @@ const ask = (
     temporary,
     trusted: TRUSTED,
     registrations: registrations(redis),
-    teamsNetworks: parseNetworks('192.0.3.0/24')!,
+    teams: { networks: parseNetworks('192.0.3.0/24')!, requireTls: true },
     guard: new AddressGuard({ allowPrivate: true }),
     allowsMd5: true,
   });
@@ -131,6 +131,27 @@ t.test('who: the most specific gateway decides, inactive ones do not count', asy
     gateways: [gateway('192.0.2.1', 'own')],
   });
   t.match(await outcome(ask({}, gone)), { status: 403 });
+});
+
+t.test('who: what comes over a WebSocket is no carrier, whatever it calls', async (t) => {
+  const headers = { Via: 'SIP/2.0/WSS k3i8.invalid;branch=z9hG4bK1' };
+  const browser = { protocol: 'tls', headers };
+  t.match(await outcome(ask(browser)), { status: 403, metric: 'unknown-source' });
+  t.match(await outcome(ask({ ...browser, uri: 'sip:15551234567@one.example.com' })), {
+    status: 403,
+    metric: 'device',
+  });
+  t.match(await outcome(ask({ protocol: 'tls' })), { account: 'one', carrier: 'own' });
+});
+
+t.test('who: Microsoft Teams is believed over TLS only', async (t) => {
+  const uri = 'sip:15551234567@teams.example.com';
+  const from = { source: '192.0.3.1', uri };
+  t.match(await outcome(ask({ ...from, protocol: 'udp' })), { status: 403, metric: 'unknown-source' });
+  t.match(await outcome(ask({ ...from, protocol: 'tcp' })), { status: 403, metric: 'unknown-source' });
+  t.match(await outcome(ask({ ...from, protocol: 'tls' })), { status: 404, metric: 'unknown-tenant' });
+  const headers = { Via: 'SIP/2.0/WSS k3i8.invalid;branch=z9hG4bK1' };
+  t.match(await outcome(ask({ ...from, protocol: 'tls', headers })), { status: 403 }, 'a browser');
 });
 
 t.test("who: a call to an account's realm counts only for carriers that serve it", async (t) => {

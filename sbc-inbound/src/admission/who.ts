@@ -9,12 +9,18 @@ import type { TemporaryGateways } from './temporary-gateways.js';
 import { tellApart } from './trunk-marks.js';
 import { type Caller, type CarrierCaller, type Invite, refuse, type Snapshot, type StepResult } from './types.js';
 
+/** Where Microsoft Teams calls from. */
+export interface TeamsSources {
+  networks: readonly Ipv4Network[];
+  /** Whether only TLS proves it: anybody can write any address into a datagram. */
+  requireTls: boolean;
+}
+
 /** What finding out who calls looks at. */
 export interface WhoContext extends Omit<UserContext, 'snapshot'> {
   snapshot: Snapshot;
   temporary: TemporaryGateways;
-  /** Where Microsoft Teams calls from. */
-  teamsNetworks: readonly Ipv4Network[];
+  teams: TeamsSources;
 }
 
 /** Whether a carrier may bring calls to an account: its own ones, and those that its service provider shares. */
@@ -60,8 +66,8 @@ export async function identifyCaller(
   const { host } = invite.target;
   const realmAccount = host && !isIpv4(host) ? (snapshot.findAccountByRealm(host) ?? null) : null;
   const mayProve = realmAccount !== null && (snapshot.hasUsers(realmAccount) || snapshot.hasAuthTrunks(realmAccount));
-  // No carrier speaks WebSocket: a browser at the address of a gateway is a user.
-  const isBrowser = realmAccount !== null && isFromBrowser(request);
+  // No carrier speaks WebSocket, whatever is called: a browser at the address of a gateway is a user, or nobody.
+  const isBrowser = isFromBrowser(request);
   const found = isBrowser ? NOWHERE : await locate(invite, realmAccount, context);
   // Who can prove who he is needs no address.
   const located = found ?? (mayProve ? NOWHERE : null);
@@ -95,7 +101,7 @@ export async function identifyCaller(
     );
     return result.ok ? proven(realmAccount, result.carriers, result.username) : result;
   }
-  if (inNetworks(context.teamsNetworks, invite.sourceAddress)) return teamsTenant(invite, snapshot);
+  if (!isBrowser && isTeams(invite, request, context.teams)) return teamsTenant(invite, snapshot);
   if (realmAccount === null || !mayProve) return stranger(invite, realmAccount);
   const result = await authenticateUser(
     request,
@@ -152,6 +158,12 @@ function identified(
     },
   };
 }
+
+const isTeams = (
+  { sourceAddress }: Invite,
+  { protocol }: SipRequest,
+  { networks, requireTls }: TeamsSources,
+): boolean => (protocol.toLowerCase() === 'tls' || !requireTls) && inNetworks(networks, sourceAddress);
 
 /** Microsoft Teams names the tenant by the domain that it calls us by. */
 function teamsTenant({ target, sourceAddress }: Invite, snapshot: Snapshot): StepResult<Caller> {

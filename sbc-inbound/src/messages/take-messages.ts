@@ -1,5 +1,6 @@
 import {
   type ApplicationNotice,
+  type Binding,
   deviceRoute,
   parseAor,
   type Registrations,
@@ -42,6 +43,8 @@ interface Answer {
   outcome: string;
   /** Whether the sender has answered a challenge of ours. */
   isHeard?: boolean;
+  /** Whether the sender is a user of ours. */
+  isProven?: boolean;
 }
 
 /** Longer ones are no text that a telephone shows. */
@@ -83,9 +86,9 @@ export function takeMessages(options: UserMessagesOptions): void {
         edge.logger.error({ err, sipCallId: request.get('Call-ID') }, 'MESSAGE was not handled');
         return { status: 500, outcome: 'error' };
       })
-      .then(({ status, headers = {}, outcome, isHeard: hasAnswered = false }) => {
+      .then(({ status, headers = {}, outcome, isHeard: hasAnswered = false, isProven = false }) => {
         // Who has proven who he is may write to whoever is not there.
-        if (status < 300) shield.succeeded(source);
+        if (status < 300 || isProven) shield.succeeded(source);
         else shield.offended(source, outcome, isHeard || hasAnswered);
         messages.inc({ outcome });
         respond(response, status, undefined, { headers });
@@ -95,7 +98,7 @@ export function takeMessages(options: UserMessagesOptions): void {
 }
 
 async function answerTo(options: UserMessagesOptions, request: SipRequest, source: string): Promise<Answer> {
-  const { edge, users, registrations } = options;
+  const { edge, users } = options;
   if (isScanner(request)) return refuse(403, 'Forbidden', 'scanner');
   if (!edge.accepting) return refuse(503, 'draining', 'draining', RETRY_AFTER);
   const snapshot = edge.provisioning.snapshot();
@@ -117,7 +120,18 @@ async function answerTo(options: UserMessagesOptions, request: SipRequest, sourc
     return { ...refuse(status, reason, metric, headers), isHeard: proven.refusal.isHeard === true };
   }
   if (!('user' in proven)) return refuse(403, 'not a user', 'not-a-user');
-  const { user } = proven;
+  return { ...(await deliver(options, request, target, proven.user)), isProven: true };
+}
+
+/** To whom a user writes. */
+async function deliver(
+  options: UserMessagesOptions,
+  request: SipRequest,
+  target: NonNullable<ReturnType<typeof splitUri>>,
+  user: User,
+): Promise<Answer> {
+  const { edge, registrations } = options;
+  const snapshot = edge.provisioning.snapshot();
   const destination = await deviceDestination({ target, number: calledNumber(target.user) }, user, {
     snapshot,
     registrations,
@@ -131,7 +145,7 @@ async function answerTo(options: UserMessagesOptions, request: SipRequest, sourc
   return await toApplication(options, request, user, application?.applicationSid ?? '');
 }
 
-/** To all devices of a user: one that takes it is enough. */
+/** To all devices of a user: the first that takes it is enough. */
 async function toDevices(
   { edge, registrations }: UserMessagesOptions,
   request: SipRequest,
@@ -139,7 +153,11 @@ async function toDevices(
   calledUser: string,
 ): Promise<Answer> {
   const aor = parseAor(calledUser);
-  const bindings = aor ? await registrations.bindingsOf(aor) : [];
+  const all = aor ? await registrations.bindingsOf(aor) : [];
+  // Nobody else has the connections of a dead edge.
+  const isAlive = (address: string): boolean =>
+    address === edge.sipAddress || edge.edges.list().some(({ privateSipAddress }) => privateSipAddress === address);
+  const bindings = all.filter(({ binding }) => isAlive(binding.edge));
   if (bindings.length === 0) return refuse(480, `user ${calledUser} is not registered`, 'not-registered');
   const type = request.get('Content-Type');
   const headers: SipHeaders = {
@@ -148,31 +166,40 @@ async function toDevices(
     To: `<sip:${calledUser}>`,
     ...(type ? { 'Content-Type': type } : {}),
   };
-  const statuses = await Promise.all(
-    bindings.map(async ({ binding }) => {
-      const route = deviceRoute(binding, edge.sipAddress);
-      try {
-        const sent = await sendOutside(
-          edge.bridging.link,
-          {
-            ...{ method: 'MESSAGE', uri: route.uri, proxy: route.proxy },
-            headers: { ...headers, ...route.headers },
-            ...(request.body ? { body: request.body } : {}),
-          },
-          { deadlineMs: DEADLINE_MS },
-        );
-        return sent.response.status;
-      } catch {
-        // Not sent, or not answered: the device cannot be reached now.
-        return 480;
-      }
-    }),
-  );
-  if (statuses.some((status) => status < 300)) return { status: 200, outcome: 'delivered' };
-  const refusal =
-    statuses.find((status) => status !== 480 && status !== 408 && status !== 503 && status !== 401) ?? 480;
-  return refuse(refusal, 'no device took the message', 'not-taken');
+  const sendTo = async (binding: Binding): Promise<number> => {
+    const route = deviceRoute(binding, edge.sipAddress);
+    try {
+      const sent = await sendOutside(
+        edge.bridging.link,
+        {
+          ...{ method: 'MESSAGE', uri: route.uri, proxy: route.proxy },
+          headers: { ...headers, ...route.headers },
+          ...(request.body ? { body: request.body } : {}),
+        },
+        { deadlineMs: DEADLINE_MS },
+      );
+      return sent.response.status;
+    } catch {
+      // Not sent, or not answered: the device cannot be reached now.
+      return 480;
+    }
+  };
+  const statuses: number[] = [];
+  const isTaken = await new Promise<boolean>((resolve) => {
+    for (const { binding } of bindings) {
+      void sendTo(binding).then((status) => {
+        statuses.push(status);
+        if (status < 300) resolve(true);
+        else if (statuses.length === bindings.length) resolve(false);
+      });
+    }
+  });
+  if (isTaken) return { status: 200, outcome: 'delivered' };
+  return refuse(statuses.find(saysWhy) ?? 480, 'no device took the message', 'not-taken');
 }
+
+/** Whether a device's status means something to the sender: a challenge and a redirection are between the device and us. */
+const saysWhy = (status: number): boolean => status >= 400 && ![401, 407, 408, 480, 503].includes(status);
 
 /** To an application, as text messages of carriers come to it; 202, as it is not there yet. */
 async function toApplication(

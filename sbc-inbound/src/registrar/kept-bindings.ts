@@ -21,8 +21,6 @@ const MARK_S = 86_400;
 export interface KeptBindings {
   /** All bindings of a user, after a REGISTER of his. */
   keep(aor: AddressOfRecord, bindings: readonly StoredBinding[]): void;
-  /** Whether a device that is registered here was heard from there. */
-  isSource(address: string): boolean;
   readonly size: number;
   close(): Promise<void>;
 }
@@ -36,8 +34,6 @@ export function keptBindings(options: {
 }): KeptBindings {
   const { redis, registrations, instanceId, logger } = options;
   const users = new Map<string, readonly StoredBinding[]>();
-  /** Until when. */
-  const sources = new Map<string, number>();
   const mark = registrarKey(instanceId);
   let closed = false;
 
@@ -59,7 +55,6 @@ export function keptBindings(options: {
   };
   const prune = (): void => {
     const now = Date.now();
-    for (const [address, until] of sources) if (until <= now) sources.delete(address);
     for (const [key, bindings] of users) if (bindings.every(({ expiresAt }) => expiresAt <= now)) users.delete(key);
     if (redis.status === 'ready') onReady();
   };
@@ -75,12 +70,7 @@ export function keptBindings(options: {
       const oldest = users.size >= MAX_USERS ? users.keys().next().value : undefined;
       if (oldest !== undefined) users.delete(oldest);
       users.set(key, bindings);
-      if (sources.size >= MAX_USERS) return;
-      for (const { address, expiresAt } of bindings) {
-        sources.set(address, Math.max(expiresAt, sources.get(address) ?? 0));
-      }
     },
-    isSource: (address) => (sources.get(address) ?? 0) > Date.now(),
     get size() {
       return users.size;
     },

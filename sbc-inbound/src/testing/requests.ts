@@ -7,6 +7,8 @@ type MessageModule = new (text: string) => Omit<SipRequest, 'source_address' | '
 export interface InviteParts {
   uri?: string;
   source?: string;
+  /** As drachtio-server names it. */
+  protocol?: string;
   from?: string;
   to?: string;
   headers?: Record<string, string>;
@@ -15,7 +17,7 @@ export interface InviteParts {
 
 /** An INVITE as drachtio-srf hands it over, parsed by its own parser. */
 export function inviteRequest(parts: InviteParts = {}): SipRequest {
-  const { uri = 'sip:15551234567@127.0.0.1:5060', source = '127.0.0.1', body = '' } = parts;
+  const { uri = 'sip:15551234567@127.0.0.1:5060', source = '127.0.0.1', protocol = 'udp', body = '' } = parts;
   const headers: Record<string, string> = {
     Via: 'SIP/2.0/UDP 127.0.0.1:5062;branch=z9hG4bK1',
     From: parts.from ?? '"Anna" <sip:15550001111@127.0.0.1>;tag=a1',
@@ -31,5 +33,5 @@ export function inviteRequest(parts: InviteParts = {}): SipRequest {
     .map(([name, value]) => `${name}: ${value}`);
   const text = [`INVITE ${uri} SIP/2.0`, ...lines, '', body].join('\r\n');
   const Message = createRequire(import.meta.url)('drachtio-srf/lib/sip-parser/message.js') as MessageModule;
-  return Object.assign(new Message(text), { source_address: source, source_port: 5062, protocol: 'udp' }) as SipRequest;
+  return Object.assign(new Message(text), { source_address: source, source_port: 5062, protocol }) as SipRequest;
 }
