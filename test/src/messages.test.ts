@@ -122,6 +122,9 @@ t.test('REST: the same message_sid is sent once', async (t) => {
   t.equal(await send(body), 'order-17');
   await becomes(await send({ from, to: '15558880003', text: 'after' }), 'sent');
   t.same(textsTo('15558880003'), ['once', 'after']);
+  t.equal(await send({ ...body, text: 'other', message_sid: 'Order-17' }), 'Order-17');
+  t.match(await becomes('Order-17', 'sent'), { text: 'other' });
+  t.match(await find('order-17'), { text: 'once' }, 'case matters');
 });
 
 t.test('REST: what cannot be sent is refused with the name of the field', async (t) => {

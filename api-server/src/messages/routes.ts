@@ -25,6 +25,15 @@ export function messageRoutes(router: Router, { db, messages }: ApiContext): voi
     const accountSid = pathParam(req, 'account_sid');
     await requireAccount(db, principalOf(res), accountSid);
     const input = readMessageInput(bodyOf(req));
+    if (bodyOf(req).message_sid !== undefined) {
+      // Redis knows a sid for some days only, its row stays.
+      const known = await findMessage(db, accountSid, input.messageSid);
+      if (known?.direction === 'inbound') throw badField('message_sid', 'is that of a message that came in');
+      if (known !== undefined) {
+        res.status(201).json({ sid: input.messageSid });
+        return;
+      }
+    }
     if (input.applicationSid !== null && !(await ownsApplication(db, accountSid, input.applicationSid))) {
       throw badField('application_sid', 'is no application of the account');
     }

@@ -11,6 +11,8 @@ export interface IncomingMessage {
   to: string;
   text: string;
   media: readonly string[];
+  /** How long its sid is known, where the message cannot come again under it for as long as others can. */
+  rememberMs?: number;
 }
 
 const MAX_ADDRESS = 64;
@@ -21,13 +23,20 @@ const plain = (address: string): string => address.trim().replace(/^\+/, '').sli
  * `queued` or `known`. Rejects while Redis is away.
  */
 export function takeInbound(queue: WorkQueue<ApplicationNotice>, message: IncomingMessage): Promise<PutOutcome> {
-  const { messageSid, voipCarrierSid, owner } = message;
-  return queue.put(messageSid, voipCarrierSid ?? owner?.accountSid ?? '', {
-    ...message,
+  const { rememberMs, ...fields } = message;
+  const { messageSid, voipCarrierSid, owner, from, to } = fields;
+  const notice: ApplicationNotice = {
+    ...fields,
     kind: 'inbound',
-    from: plain(message.from),
-    to: plain(message.to),
+    from: plain(from),
+    to: plain(to),
     receivedAt: Date.now(),
     attempts: 0,
-  });
+  };
+  return queue.put(
+    messageSid,
+    voipCarrierSid ?? owner?.accountSid ?? '',
+    notice,
+    rememberMs === undefined ? {} : { rememberMs },
+  );
 }

@@ -36,8 +36,9 @@ const COLUMNS = [
 const KEYS = ['account_sid', 'message_sid'];
 /** Receipts of messages that are not ours are kept this long for one that is still to come. */
 const STRAY_SEC = 3_600;
-const STRAYS_AT_ONCE = 1_000;
+const STRAYS_AT_ONCE = 500;
 
+const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
 const cut = (text: string, max: number): string => (text.length > max ? text.slice(0, max) : text);
 const date = (ms: number | null): Date | null => (ms === null ? null : new Date(Math.floor(ms)));
 
@@ -112,6 +113,36 @@ const upsertReceipts = (tx: Queryable, receipts: readonly TimedReceipt[]) =>
     ],
   );
 
+type Pair = readonly [string, string];
+type MessageKey = readonly [accountSid: string, messageSid: string];
+
+/** MariaDB makes a join of `(a, b) IN (…)` with more than 1,000 rows, and what that locks is its own choice. */
+const PAIRS_AT_ONCE = 500;
+
+/** Asks for the rows of any number of keys; the statement has a place for a list of them. */
+async function queryEach<T extends object>(tx: Queryable, pairs: readonly Pair[], sql: string): Promise<T[]> {
+  const rows: T[] = [];
+  for (let at = 0; at < pairs.length; at += PAIRS_AT_ONCE) {
+    rows.push(...(await tx.query<T>(sql, [pairs.slice(at, at + PAIRS_AT_ONCE)])));
+  }
+  return rows;
+}
+
+/** Looked for without locks: deleting by time would wait for other workers' rows beside the old ones. */
+const forgetStrays = async (tx: Queryable): Promise<void> => {
+  const rows = await tx.query<{ voip_carrier_sid: string; carrier_message_id: string }>(
+    `SELECT voip_carrier_sid, carrier_message_id FROM message_parts
+     WHERE message_sid IS NULL AND updated_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND LIMIT ?`,
+    [STRAY_SEC, STRAYS_AT_ONCE],
+  );
+  if (rows.length === 0) return;
+  const ids = rows.map((row) => [row.voip_carrier_sid, row.carrier_message_id] as const);
+  await tx.execute(
+    'DELETE FROM message_parts WHERE (voip_carrier_sid, carrier_message_id) IN (?) AND message_sid IS NULL',
+    [ids],
+  );
+};
+
 interface PartCounts {
   account_sid: string;
   message_sid: string;
@@ -121,22 +152,54 @@ interface PartCounts {
   updated_at: Date;
 }
 
-/** Messages that parts with these ids belong to, with what is known of all of their parts. */
-const countParts = (tx: Queryable, ids: readonly (readonly [carrierSid: string, id: string])[]) =>
-  tx.query<PartCounts>(
-    `SELECT p.account_sid, p.message_sid, SUM(p.state = 'failed') AS failed, SUM(p.state = 'delivered') AS delivered,
-       MAX(IF(p.state = 'failed', p.detail, NULL)) AS detail, MAX(p.updated_at) AS updated_at
-     FROM message_parts p JOIN (SELECT DISTINCT account_sid, message_sid FROM message_parts
-       WHERE (voip_carrier_sid, carrier_message_id) IN (?) AND message_sid IS NOT NULL) touched
-       ON p.account_sid = touched.account_sid AND p.message_sid = touched.message_sid
-     GROUP BY p.account_sid, p.message_sid`,
-    [ids as unknown as SqlValue],
+/** Messages that parts with these ids belong to; some may be named twice. */
+const keysOfParts = async (tx: Queryable, ids: readonly Pair[], locking = ''): Promise<MessageKey[]> => {
+  const rows = await queryEach<{ account_sid: string; message_sid: string }>(
+    tx,
+    ids,
+    `SELECT DISTINCT account_sid, message_sid FROM message_parts FORCE INDEX (PRIMARY)
+     WHERE (voip_carrier_sid, carrier_message_id) IN (?) AND message_sid IS NOT NULL ${locking}`,
+  );
+  return rows.map((row) => [row.account_sid, row.message_sid]);
+};
+
+interface SentRow {
+  account_sid: string;
+  message_sid: string;
+  carrier_message_ids: string;
+}
+
+/** Messages that wait for receipts. Until the transaction ends no other worker judges them. */
+const lockSent = async (tx: Queryable, keys: readonly MessageKey[]): Promise<SentRow[]> => {
+  const rows = await queryEach<SentRow & { status: MessageRecord['status'] }>(
+    tx,
+    [...keys].sort(([a, b], [c, d]) => (a === c ? compare(b, d) : compare(a, c))),
+    `SELECT account_sid, message_sid, carrier_message_ids, status FROM messages FORCE INDEX (PRIMARY)
+     WHERE (account_sid, message_sid) IN (?) ORDER BY account_sid, message_sid FOR UPDATE`,
+  );
+  return rows.filter((row) => row.status === 'sent');
+};
+
+/** What is known of all parts of messages; locking, since what other workers wrote after this transaction began counts too. */
+const countParts = (tx: Queryable, keys: readonly MessageKey[]): Promise<PartCounts[]> =>
+  queryEach(
+    tx,
+    keys,
+    `SELECT account_sid, message_sid, SUM(state = 'failed') AS failed, SUM(state = 'delivered') AS delivered,
+       MAX(IF(state = 'failed', detail, NULL)) AS detail, MAX(updated_at) AS updated_at
+     FROM message_parts FORCE INDEX (message_part_message)
+     WHERE (account_sid, message_sid) IN (?) GROUP BY account_sid, message_sid FOR UPDATE`,
   );
 
 /** A message has failed with its first part that did, and is delivered with its last. */
-async function applyReceipts(tx: Queryable, ids: readonly (readonly [string, string])[]): Promise<void> {
-  if (ids.length === 0) return;
-  for (const row of await countParts(tx, ids)) {
+async function applyReceipts(tx: Queryable, ids: readonly Pair[]): Promise<void> {
+  const sent = await lockSent(tx, await keysOfParts(tx, ids, 'FOR UPDATE'));
+  if (sent.length === 0) return;
+  const counts = await countParts(
+    tx,
+    sent.map((row) => [row.account_sid, row.message_sid]),
+  );
+  for (const row of counts) {
     const key = [row.account_sid, row.message_sid];
     if (Number(row.failed) > 0) {
       await tx.execute(
@@ -144,13 +207,16 @@ async function applyReceipts(tx: Queryable, ids: readonly (readonly [string, str
          WHERE account_sid = ? AND message_sid = ? AND status = 'sent'`,
         [row.detail, row.updated_at, ...key],
       );
-    } else {
-      await tx.execute(
-        `UPDATE messages SET status = 'delivered', finished_at = ?
-         WHERE account_sid = ? AND message_sid = ? AND status = 'sent' AND JSON_LENGTH(carrier_message_ids) = ?`,
-        [row.updated_at, ...key, Number(row.delivered)],
-      );
+      continue;
     }
+    const message = sent.find((one) => one.account_sid === row.account_sid && one.message_sid === row.message_sid);
+    const partIds = JSON.parse(message?.carrier_message_ids ?? '[]') as string[];
+    // A carrier may give several parts one id.
+    if (Number(row.delivered) < new Set(partIds.map((id) => cut(id, 128))).size) continue;
+    await tx.execute(
+      `UPDATE messages SET status = 'delivered', finished_at = ? WHERE account_sid = ? AND message_sid = ? AND status = 'sent'`,
+      [row.updated_at, ...key],
+    );
   }
 }
 
@@ -168,8 +234,6 @@ interface HookRow {
   carrier_message_ids: string;
 }
 
-type MessageKey = readonly [accountSid: string, messageSid: string];
-
 const readHooked = async (tx: Queryable, keys: readonly MessageKey[]): Promise<Map<string, HookRow>> => {
   if (keys.length === 0) return new Map();
   const rows = await tx.query<HookRow>(
@@ -178,16 +242,6 @@ const readHooked = async (tx: Queryable, keys: readonly MessageKey[]): Promise<M
     [keys as unknown as SqlValue],
   );
   return new Map(rows.map((row) => [`${row.account_sid}/${row.message_sid}`, row]));
-};
-
-const keysOfParts = async (tx: Queryable, ids: readonly (readonly [string, string])[]): Promise<MessageKey[]> => {
-  if (ids.length === 0) return [];
-  const rows = await tx.query<{ account_sid: string; message_sid: string }>(
-    `SELECT DISTINCT account_sid, message_sid FROM message_parts
-     WHERE (voip_carrier_sid, carrier_message_id) IN (?) AND message_sid IS NOT NULL`,
-    [ids as unknown as SqlValue],
-  );
-  return rows.map((row) => [row.account_sid, row.message_sid]);
 };
 
 const toChange = (row: HookRow): MessageChange => ({
@@ -219,9 +273,12 @@ export async function storeMessages(
     ...receipts.map((row) => [row.voipCarrierSid, cut(row.carrierMessageId, 128)] as const),
     ...messages.flatMap((row) => row.carrierMessageIds.map((id) => [row.voipCarrierSid ?? '', cut(id, 128)] as const)),
   ];
+  const known = await keysOfParts(tx, ids);
+  // First of all, so that two workers with receipts for parts of one message come one after the other.
+  await lockSent(tx, known);
   const keys = [
     ...messages.filter((row) => row.statusHook !== null).map((row) => [row.accountSid, row.messageSid] as const),
-    ...(await keysOfParts(tx, ids)),
+    ...known,
   ];
   const before = await readHooked(tx, keys);
   if (messages.length > 0) {
@@ -230,10 +287,7 @@ export async function storeMessages(
   }
   if (receipts.length > 0) {
     await upsertReceipts(tx, receipts);
-    await tx.execute(
-      'DELETE FROM message_parts WHERE message_sid IS NULL AND updated_at < UTC_TIMESTAMP(3) - INTERVAL ? SECOND LIMIT ?',
-      [STRAY_SEC, STRAYS_AT_ONCE],
-    );
+    await forgetStrays(tx);
   }
   await applyReceipts(tx, ids);
   const after = await readHooked(tx, keys);

@@ -4,7 +4,7 @@ import { startTestRedis } from '../testing/services.js';
 import { until } from '../testing/until.js';
 import { closeRedis, openRedis } from './connection.js';
 import { startQueueWorker } from './queue-worker.js';
-import { WorkQueue } from './work-queue.js';
+import { type TakenItem, WorkQueue } from './work-queue.js';
 
 test('work queue', async (t) => {
   const logger = silentLogger();
@@ -22,8 +22,9 @@ test('work queue', async (t) => {
     const queue = open();
     t.equal(await queue.put('a', 'o', { n: 1 }), 'queued');
     t.equal(await queue.put('a', 'o', { n: 2 }), 'known');
-    t.same(await queue.take(10, 60_000), [{ id: 'a', item: { n: 1 } }]);
-    await queue.done('a');
+    const taken = await queue.take(10, 60_000);
+    t.match(taken, [{ id: 'a', item: { n: 1 } }]);
+    t.ok(await queue.done(taken[0]!));
     t.equal(await queue.put('a', 'o', { n: 3 }), 'known');
     t.equal(await queue.size(), 0);
   });
@@ -31,17 +32,49 @@ test('work queue', async (t) => {
   await t.test('what is leased is not given to others, until the lease ends', async (t) => {
     const queue = open();
     await queue.put('a', 'o', { n: 1 });
-    t.equal((await queue.take(10, 60_000)).length, 1);
+    const [first] = await queue.take(10, 60_000);
     t.equal((await queue.take(10, 60_000)).length, 0);
-    t.ok(await queue.update('a', { n: 2 }, 0), 'its holder gives it back');
-    t.same(await queue.take(10, 1), [{ id: 'a', item: { n: 2 } }]);
+    t.ok(await queue.update(first!, { n: 2 }, 0), 'its holder gives it back');
+    t.match(await queue.take(10, 1), [{ id: 'a', item: { n: 2 } }]);
     const again = await until('the lease has ended', async () => {
       const taken = await queue.take(10, 60_000);
       return taken.length > 0 && taken;
     });
-    t.same(again, [{ id: 'a', item: { n: 2 } }]);
-    await queue.done('a');
-    t.notOk(await queue.update('a', { n: 3 }, 0), 'what is done stays done');
+    t.match(again, [{ id: 'a', item: { n: 2 } }]);
+    await queue.done(again[0]!);
+    t.notOk(await queue.update(again[0]!, { n: 3 }, 0), 'what is done stays done');
+  });
+
+  await t.test('a worker whose lease has ended changes nothing any more', async (t) => {
+    const queue = open();
+    await queue.put('a', 'o', { n: 1 });
+    const [late] = await queue.take(1, 1);
+    const [holder] = await until('another has taken it', async () => {
+      const taken = await queue.take(1, 60_000);
+      return taken.length > 0 && taken;
+    });
+    t.ok(await queue.update(holder!, { n: 2 }, 60_000));
+    t.notOk(await queue.update(late!, { n: 3 }, 0), 'not what is written down');
+    t.notOk(await queue.done(late!), 'nor whether it is there');
+    t.equal((await queue.take(1, 60_000)).length, 0, 'nor when it is due');
+    t.equal(await queue.size(), 1);
+    t.ok(await queue.done(holder!));
+    t.equal(await queue.size(), 0);
+    t.same(await redis.keys(`*test${names}}:holders`), [], 'nobody holds anything');
+  });
+
+  await t.test('ids are known while their items wait, and afterwards for as long as they are to be', async (t) => {
+    const queue = open();
+    await queue.put('short', 'o', { n: 1 }, { rememberMs: 0 });
+    await queue.put('long', 'o', { n: 1 }, { rememberMs: 60_000 });
+    const known = (id: string) => redis.pttl(`ringwire:{queue:test${names}}:known:${id}`);
+    t.equal(await known('short'), -1);
+    t.equal(await queue.put('short', 'o', { n: 2 }), 'known');
+    for (const taken of await queue.take(2, 60_000)) await queue.done(taken);
+    t.equal(await known('short'), -2, 'nothing is left of it');
+    const leftMs = await known('long');
+    t.ok(leftMs > 0 && leftMs <= 60_000, `${leftMs} ms`);
+    t.same(await redis.keys(`*test${names}}:owners`), []);
   });
 
   await t.test('the queue and the share of an owner have an end, and room comes back', async (t) => {
@@ -51,11 +84,11 @@ test('work queue', async (t) => {
     t.equal(await queue.put('c', 'x', { n: 1 }), 'full', "the owner's share");
     t.equal(await queue.put('d', 'y', { n: 1 }), 'queued');
     t.equal(await queue.put('e', 'z', { n: 1 }), 'full', 'the queue');
-    await queue.done('a');
-    await queue.done('a');
+    t.ok(await queue.remove('a'));
+    t.notOk(await queue.remove('a'));
     t.equal(await queue.put('c', 'x', { n: 1 }), 'queued', 'what was refused is not known');
     t.equal(await queue.put('f', 'x', { n: 1 }), 'full');
-    for (const id of ['b', 'c', 'd']) await queue.done(id);
+    for (const id of ['b', 'c', 'd']) await queue.remove(id);
     t.same(await redis.keys(`*test${names}}:owners`), [], 'counts are gone with the items');
   });
 
@@ -64,18 +97,18 @@ test('work queue', async (t) => {
     const done: string[] = [];
     let active = 0;
     let most = 0;
-    const handle = async ({ id }: { id: string }): Promise<void> => {
+    const handle = async (taken: TakenItem<{ n: number }>): Promise<void> => {
       most = Math.max(most, ++active);
       await new Promise((resolve) => setImmediate(resolve));
       active -= 1;
-      done.push(id);
-      await queue.done(id);
+      done.push(taken.id);
+      await queue.done(taken);
     };
     const workers = [1, 2].map(() =>
       startQueueWorker({ redis, queue, logger, concurrency: 5, leaseMs: 60_000, handle }),
     );
     await Promise.all(Array.from({ length: 100 }, (_, n) => queue.put(`i${n}`, 'o', { n })));
-    await queue.put('late', 'o', { n: 0 }, 300);
+    await queue.put('late', 'o', { n: 0 }, { delayMs: 300 });
     await until('all are done', () => done.length >= 101);
     await Promise.all(workers.map((worker) => worker.close()));
     t.equal(new Set(done).size, 101);
@@ -87,10 +120,10 @@ test('work queue', async (t) => {
   await t.test('work that fails comes again after its lease', async (t) => {
     const queue = open();
     let attempts = 0;
-    const handle = async ({ id }: { id: string }): Promise<void> => {
+    const handle = async (taken: TakenItem<{ n: number }>): Promise<void> => {
       attempts += 1;
       if (attempts === 1) throw new Error('not today');
-      await queue.done(id);
+      await queue.done(taken);
     };
     const worker = startQueueWorker({ redis, queue, logger, concurrency: 1, leaseMs: 50, pollMs: 20, handle });
     await queue.put('a', 'o', { n: 1 });

@@ -10,6 +10,7 @@ import {
   outboundQueue,
   ProvisioningSnapshot,
   partsKeyOf,
+  readParts,
   takeInbound,
 } from '@ringwire/common';
 import { carrier } from '@ringwire/common/testing/routing-rows.js';
@@ -168,9 +169,9 @@ test('messages for applications', async (t) => {
     const partsKey = partsKeyOf('c1', '1555', '111', place);
     const { messageSid } = await addPart(redis, partsKey, place, 'two');
     const notice = { kind: 'parts' as const, voipCarrierSid: 'c1', from: '1555', to: '111', partsKey };
-    await queue.put(`parts/${messageSid}`, 'c1', notice, 50);
+    await queue.put(`parts/${messageSid}`, 'c1', notice, { delayMs: 50 });
     t.match(await final(records, messageSid), { status: 'delivered', text: '…two…' });
-    t.same(await redis.keys('ringwire:message-parts:*'), []);
+    await until('the parts are marked', async () => (await readParts(redis, partsKey)) === undefined);
     await intake.close();
   });
 

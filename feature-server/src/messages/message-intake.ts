@@ -3,9 +3,11 @@ import {
   type ApplicationNotice,
   type EventSink,
   forgetParts,
+  type ItemHold,
   type Logger,
   type MessageRecord,
   type Metrics,
+  PARTS_SID_MS,
   type ProvisioningSnapshot,
   type Redis,
   readParts,
@@ -112,24 +114,25 @@ class Intake {
     this.#closing.abort();
   }
 
-  handle({ id, item }: TakenItem<ApplicationNotice>): Promise<void> {
+  handle(taken: TakenItem<ApplicationNotice>): Promise<void> {
+    const { item } = taken;
     switch (item.kind) {
       case 'parts':
-        return this.#joinParts(id, item);
+        return this.#joinParts(taken, item);
       case 'inbound': {
         const owner = findMessageOwner(this.options.snapshot(), item);
         const key = owner.account?.accountSid ?? item.voipCarrierSid ?? '';
-        return this.#inTurn(key, id, item, () => this.#inbound(id, item, owner));
+        return this.#inTurn(key, taken, () => this.#inbound(taken, item, owner));
       }
       case 'status':
-        return this.#inTurn(item.accountSid, id, item, () => this.#status(id, item));
+        return this.#inTurn(item.accountSid, taken, () => this.#status(taken, item));
     }
   }
 
-  async #inTurn(key: string, id: string, item: ApplicationNotice, work: () => Promise<void>): Promise<void> {
+  async #inTurn(key: string, taken: TakenItem<ApplicationNotice>, work: () => Promise<void>): Promise<void> {
     const active = this.#active.get(key) ?? 0;
     if (active >= PER_ACCOUNT) {
-      await this.options.queue.update(id, item, CROWDED_MS);
+      await this.options.queue.update(taken, taken.item, CROWDED_MS);
       return;
     }
     this.#active.set(key, active + 1);
@@ -143,30 +146,33 @@ class Intake {
   }
 
   /** The rest of a long message has not come: what is there goes on. */
-  async #joinParts(id: string, { partsKey, voipCarrierSid, from, to }: Parts): Promise<void> {
+  async #joinParts(hold: ItemHold, { partsKey, voipCarrierSid, from, to }: Parts): Promise<void> {
     const { redis, queue, logger } = this.options;
     const parts = await readParts(redis, partsKey);
-    if (parts !== undefined && id === `parts/${parts.messageSid}`) {
+    if (parts !== undefined && hold.id === `parts/${parts.messageSid}`) {
       logger.warn(
         { messageSid: parts.messageSid, voipCarrierSid },
         'parts of a message have not come; it goes on without them',
       );
       const { messageSid, text } = parts;
-      const outcome = await takeInbound(queue, { messageSid, voipCarrierSid, from, to, text, media: [] });
+      const outcome = await takeInbound(queue, {
+        ...{ messageSid, voipCarrierSid, from, to, text, media: [] },
+        rememberMs: PARTS_SID_MS,
+      });
       if (outcome === 'full') throw new Error('no room for a message whose parts are joined');
-      await forgetParts(redis, partsKey);
+      await forgetParts(redis, partsKey, messageSid);
     }
-    await queue.done(id);
+    await queue.done(hold);
   }
 
-  async #inbound(id: string, item: Inbound, owner: MessageOwner): Promise<void> {
+  async #inbound(hold: ItemHold, item: Inbound, owner: MessageOwner): Promise<void> {
     const { queue } = this.options;
     const { account, application, trouble } = owner;
     if (item.attempts === 0) this.#record(item, owner, { status: 'received' });
     const hook = asHook(application?.messagingHook ?? null);
     if (trouble !== undefined || !account || !application || !hook) {
       this.#record(item, owner, { status: 'failed', reason: 'no-application', detail: trouble ?? null });
-      await queue.done(id);
+      await queue.done(hold);
       return;
     }
     const { messageSid } = item;
@@ -190,13 +196,13 @@ class Intake {
       reply = await client.request('session:new', hook, payload, this.#closing.signal);
     } catch (err) {
       if (this.#closing.signal.aborted) throw err;
-      if (await this.#again(id, item, err)) return;
+      if (await this.#again(hold, item, err)) return;
       this.#record(item, owner, { status: 'failed', reason: 'application-failed', detail: textOf(err) });
-      await queue.done(id);
+      await queue.done(hold);
       return;
     }
     // From here on the application has it: whatever becomes of its answer, it is not asked a second time.
-    await queue.done(id);
+    await queue.done(hold);
     this.#record(item, owner, { status: 'delivered' });
     const messages = new SessionMessages(this.options.outbox, {
       accountSid: account.accountSid,
@@ -216,10 +222,13 @@ class Intake {
     });
   }
 
-  async #status(id: string, item: Status): Promise<void> {
+  async #status(hold: ItemHold, item: Status): Promise<void> {
     const { queue, snapshot } = this.options;
     const account = snapshot().accountsBySid.get(item.accountSid);
-    if (account === undefined) return queue.done(id);
+    if (account === undefined) {
+      await queue.done(hold);
+      return;
+    }
     // Sids are the account's own words, and may be those of a call.
     const journal = this.#journal(
       sidFrom(item.accountSid, item.messageSid),
@@ -244,17 +253,17 @@ class Intake {
       await client.request('call:status', hook, payload, this.#closing.signal);
     } catch (err) {
       if (this.#closing.signal.aborted) throw err;
-      if (await this.#again(id, item, err)) return;
+      if (await this.#again(hold, item, err)) return;
     }
-    await queue.done(id);
+    await queue.done(hold);
   }
 
   /** Puts a notice back whose application was not reached; false when that has been done often enough. */
-  async #again(id: string, item: Inbound | Status, err: unknown): Promise<boolean> {
+  async #again(hold: ItemHold, item: Inbound | Status, err: unknown): Promise<boolean> {
     const { queue, retryDelaysMs = RETRY_DELAYS_MS } = this.options;
     const delayMs = retryDelaysMs[item.attempts];
     if (delayMs === undefined || !isWorthAnotherTry(err)) return false;
-    await queue.update(id, { ...item, attempts: item.attempts + 1 }, delayMs);
+    await queue.update(hold, { ...item, attempts: item.attempts + 1 }, delayMs);
     return true;
   }
 

@@ -55,6 +55,8 @@ export class MessageCarriers {
   readonly #options: MessageCarriersOptions;
   /** By gateway sid. */
   readonly #links = new Map<string, Link>();
+  /** Links that were replaced and still wait for answers; each ends by itself. */
+  readonly #leaving = new Set<SmppLink>();
 
   constructor(options: MessageCarriersOptions) {
     this.#options = options;
@@ -72,7 +74,8 @@ export class MessageCarriers {
     for (const [sid, { link, settings }] of this.#links) {
       if (wanted.get(sid)?.settings === settings) continue;
       this.#links.delete(sid);
-      link.close();
+      this.#leaving.add(link);
+      link.retire();
     }
     for (const [sid, entry] of wanted) {
       if (!this.#links.has(sid)) this.#links.set(sid, this.#open(entry));
@@ -126,7 +129,7 @@ export class MessageCarriers {
 
   /** Ends all links. */
   close(): void {
-    for (const { link } of this.#links.values()) link.close();
+    for (const link of [...this.#leaving, ...[...this.#links.values()].map((entry) => entry.link)]) link.close();
     this.#links.clear();
   }
 
@@ -158,7 +161,7 @@ export class MessageCarriers {
 
   #open({ gateway, login, isAccounts, settings }: Wanted): Link {
     const { logger, receive, timings, ca, guard } = this.#options;
-    const link = new SmppLink({
+    const link: SmppLink = new SmppLink({
       gateway,
       login,
       logger,
@@ -166,6 +169,7 @@ export class MessageCarriers {
       ...(ca && { ca }),
       ...(isAccounts && { guard }),
       onDeliver: (pdu) => receive(gateway, pdu),
+      onEnd: () => this.#leaving.delete(link),
     });
     const { voipCarrierSid: carrierSid, isPrimary, outbound: canSend } = gateway;
     return { settings, carrierSid, isPrimary, canSend, link };

@@ -75,6 +75,7 @@ export function startMessaging(options: MessagingOptions): Messaging {
     metrics,
     guard,
     retryForMs: options.retryForMs,
+    concurrency: CONCURRENCY,
     ...(ca && { ca }),
     ...(options.backoffMs !== undefined && { backoffMs: options.backoffMs }),
     ...(options.callbackBase !== undefined && { callbackBase: options.callbackBase }),

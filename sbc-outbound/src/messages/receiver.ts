@@ -8,6 +8,7 @@ import {
   isFlushed,
   type Logger,
   type Metrics,
+  PARTS_SID_MS,
   PARTS_WAIT_MS,
   partsKeyOf,
   type Redis,
@@ -88,7 +89,7 @@ export function createReceiver(options: ReceiverOptions): Receive {
 
   const takeWhole = async (
     gateway: SmppGateway,
-    message: { from: string; to: string; text: string; messageSid: string },
+    message: { from: string; to: string; text: string; messageSid: string; rememberMs: number },
   ): Promise<DeliverAnswer> => {
     const { voipCarrierSid } = gateway;
     const outcome = await takeInbound(queue, { ...message, voipCarrierSid, media: [] });
@@ -104,16 +105,21 @@ export function createReceiver(options: ReceiverOptions): Receive {
     const { voipCarrierSid } = gateway;
     const key = partsKeyOf(voipCarrierSid, from, to, place);
     const parts = await addPart(redis, key, place, words);
+    if (parts.isHandedOn) return 'taken';
     if (!parts.isComplete) {
       // Somebody looks after what is missing, from the first part on; put again with each part, in case that failed.
       const notice: ApplicationNotice = { kind: 'parts', voipCarrierSid, from, to, partsKey: key };
-      const outcome = await queue.put(`parts/${parts.messageSid}`, voipCarrierSid, notice, PARTS_WAIT_MS);
+      const outcome = await queue.put(`parts/${parts.messageSid}`, voipCarrierSid, notice, {
+        delayMs: PARTS_WAIT_MS,
+        rememberMs: PARTS_SID_MS,
+      });
       return outcome === 'full' ? 'later' : 'taken';
     }
-    const answer = await takeWhole(gateway, { from, to, text: parts.text, messageSid: parts.messageSid });
+    const { text: whole, messageSid } = parts;
+    const answer = await takeWhole(gateway, { from, to, text: whole, messageSid, rememberMs: PARTS_SID_MS });
     if (answer === 'taken') {
-      await forgetParts(redis, key);
-      await queue.done(`parts/${parts.messageSid}`);
+      await forgetParts(redis, key, messageSid);
+      await queue.remove(`parts/${messageSid}`);
     }
     return answer;
   };
@@ -134,6 +140,7 @@ export function createReceiver(options: ReceiverOptions): Receive {
     const place = concatenation ?? placeByTlv(pdu);
     counted.inc({ kind: place === null ? 'message' : 'part' });
     if (place !== null) return takePart(gateway, { ...parties, text: words }, place);
-    return takeWhole(gateway, { ...parties, text: words, messageSid: randomUUID() });
+    // Nothing else will ever come under a sid that is made up here.
+    return takeWhole(gateway, { ...parties, text: words, messageSid: randomUUID(), rememberMs: 0 });
   };
 }

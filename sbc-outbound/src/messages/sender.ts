@@ -1,5 +1,6 @@
 import {
   type ClosableEventSink,
+  type ItemHold,
   type Logger,
   MESSAGE_VENDORS,
   type MessageFailure,
@@ -30,6 +31,8 @@ export interface MessageSenderOptions {
   ca?: readonly string[];
   /** After this long without a carrier that accepts it, a message has failed. */
   retryForMs: number;
+  /** Messages that are handled at a time. */
+  concurrency: number;
   /** Before the second round over the carriers; doubled up to a minute. @defaultValue 1,000 */
   backoffMs?: number;
   /** Base of the URLs that vendors report to; without it they use what is set at the vendor. */
@@ -40,6 +43,10 @@ export interface MessageSenderOptions {
 export const LEASE_MS = 60_000;
 const MAX_BACKOFF_MS = 60_000;
 const DONE_RETRY_MS = 500;
+/** Messages of one account in hand at a time that there is always room for. */
+const PER_ACCOUNT = 10;
+/** How long a message waits whose account has its share in hand. */
+const CROWDED_MS = 250;
 
 /** Where a round over the carriers has led. */
 type Verdict =
@@ -61,6 +68,9 @@ type Verdict =
 export class MessageSender {
   readonly #options: MessageSenderOptions;
   readonly #outcomes;
+  /** Messages in hand, by account. */
+  readonly #active = new Map<string, number>();
+  #inHand = 0;
 
   constructor(options: MessageSenderOptions) {
     this.#options = options;
@@ -72,11 +82,36 @@ export class MessageSender {
   }
 
   /** Works on one message of the queue. Rejects while Redis is away: the message comes again after its lease. */
-  async handle({ id, item }: TakenItem<OutboundItem>): Promise<void> {
+  async handle(taken: TakenItem<OutboundItem>): Promise<void> {
+    const { accountSid } = taken.item.message;
+    const active = this.#active.get(accountSid) ?? 0;
+    if (active >= this.#share()) {
+      await this.#options.queue.update(taken, taken.item, CROWDED_MS);
+      return;
+    }
+    this.#active.set(accountSid, active + 1);
+    this.#inHand += 1;
+    try {
+      await this.#work(taken);
+    } finally {
+      this.#inHand -= 1;
+      const left = (this.#active.get(accountSid) ?? 1) - 1;
+      if (left > 0) this.#active.set(accountSid, left);
+      else this.#active.delete(accountSid);
+    }
+  }
+
+  /** Half of the room that is left, so that an account whose carriers hang leaves room for others, and one that is alone has more. */
+  #share(): number {
+    return Math.max(PER_ACCOUNT, (this.#options.concurrency - this.#inHand) / 2);
+  }
+
+  async #work(taken: TakenItem<OutboundItem>): Promise<void> {
+    const { item } = taken;
     const state = { item };
     const verdict: Verdict =
       item.trying === null
-        ? await this.#round(id, state)
+        ? await this.#round(taken, state)
         : {
             kind: 'failed',
             reason: 'unknown-outcome',
@@ -86,18 +121,18 @@ export class MessageSender {
     if (verdict.kind === 'given up') return;
     if (verdict.kind === 'again') {
       const { createdAt } = item.message;
-      if (Date.now() - createdAt < this.#options.retryForMs) return this.#postpone(id, state.item, verdict.detail);
-      return this.#finish(id, state.item, {
+      if (Date.now() - createdAt < this.#options.retryForMs) return this.#postpone(taken, state.item, verdict.detail);
+      return this.#finish(taken, state.item, {
         kind: 'failed',
         reason: 'expired',
         detail: verdict.detail,
         ...this.#whoTook(state.item),
       });
     }
-    await this.#finish(id, state.item, verdict);
+    await this.#finish(taken, state.item, verdict);
   }
 
-  async #round(id: string, state: { item: OutboundItem }): Promise<Verdict> {
+  async #round(hold: ItemHold, state: { item: OutboundItem }): Promise<Verdict> {
     const { carriers } = this.#options;
     const { message, progress } = state.item;
     const denial = carriers.denial(message);
@@ -121,7 +156,7 @@ export class MessageSender {
     let isBusy = false;
     let isConfiguration = true;
     for (const candidate of candidates) {
-      const result = await this.#submit(id, state, candidate);
+      const result = await this.#submit(hold, state, candidate);
       if (result === 'given up') return { kind: 'given up' };
       const ids = state.item.progress?.carrierMessageIds ?? [];
       if (result.kind === 'accepted')
@@ -146,15 +181,16 @@ export class MessageSender {
     return { kind: 'failed', reason, detail: trouble };
   }
 
-  async #submit(id: string, state: { item: OutboundItem }, by: MessageCarrier): Promise<SubmitResult | 'given up'> {
+  async #submit(hold: ItemHold, state: { item: OutboundItem }, by: MessageCarrier): Promise<SubmitResult | 'given up'> {
     const { queue, carriers } = this.#options;
     const { voipCarrierSid } = by.carrier;
     const mark = async (progress: OutboundItem['progress']): Promise<boolean> => {
       state.item = { ...state.item, progress, trying: { voipCarrierSid } };
-      return queue.update(id, state.item, LEASE_MS);
+      return queue.update(hold, state.item, LEASE_MS);
     };
     let result: SubmitResult | 'given up';
-    if (by.http !== null) {
+    // What one way has taken in part goes on that way, also where the carrier has another one by now.
+    if (by.http !== null && state.item.progress === null) {
       result = (await mark(null)) ? await this.#submitOverHttp(state.item, by) : 'given up';
     } else {
       const asProgress = (progress: { reference: number; carrierMessageIds: readonly string[] }) =>
@@ -192,15 +228,19 @@ export class MessageSender {
     return { ...(by && { by }), carrierMessageIds: item.progress?.carrierMessageIds ?? [] };
   }
 
-  async #postpone(id: string, item: OutboundItem, detail: string): Promise<void> {
+  async #postpone(hold: ItemHold, item: OutboundItem, detail: string): Promise<void> {
     const { queue, backoffMs = 1_000, logger } = this.#options;
     const delayMs = Math.min(backoffMs * 2 ** Math.min(item.rounds, 10), MAX_BACKOFF_MS);
-    logger.info({ id, detail, rounds: item.rounds, delayMs }, 'message waits for a carrier');
+    logger.info({ id: hold.id, detail, rounds: item.rounds, delayMs }, 'message waits for a carrier');
     this.#outcomes.inc({ outcome: 'postponed' });
-    await queue.update(id, { ...item, rounds: item.rounds + 1, lastTrouble: detail }, delayMs);
+    await queue.update(hold, { ...item, rounds: item.rounds + 1, lastTrouble: detail }, delayMs);
   }
 
-  async #finish(id: string, item: OutboundItem, verdict: Extract<Verdict, { kind: 'sent' | 'failed' }>): Promise<void> {
+  async #finish(
+    hold: ItemHold,
+    item: OutboundItem,
+    verdict: Extract<Verdict, { kind: 'sent' | 'failed' }>,
+  ): Promise<void> {
     const { sink, logger, redis } = this.#options;
     const { message } = item;
     const now = Date.now();
@@ -235,20 +275,20 @@ export class MessageSender {
     await tellOutcome(redis, message, told).catch((err: unknown) =>
       logger.warn({ err, messageSid }, 'outcome was not told'),
     );
-    await this.#remove(id);
+    await this.#remove(hold);
   }
 
   /** The message is sent, or has failed, and must not be looked at again: without Redis this waits for it, up to the lease. */
-  async #remove(id: string): Promise<void> {
+  async #remove(hold: ItemHold): Promise<void> {
     const { queue, logger } = this.#options;
     const giveUpAt = Date.now() + LEASE_MS;
     for (;;) {
       try {
-        await queue.done(id);
+        await queue.done(hold);
         return;
       } catch (err) {
         if (Date.now() > giveUpAt) throw err;
-        logger.warn({ err, id }, 'message was not taken out of the queue; trying again');
+        logger.warn({ err, id: hold.id }, 'message was not taken out of the queue; trying again');
         await new Promise((resolve) => setTimeout(resolve, DONE_RETRY_MS));
       }
     }

@@ -44,6 +44,8 @@ export interface SmppLinkOptions {
   /** Takes what the carrier delivers; the carrier is answered when it resolves. */
   onDeliver: (pdu: PDU) => Promise<DeliverAnswer>;
   onChange?: (isBound: boolean) => void;
+  /** Told once, when the link was ended from here. */
+  onEnd?: () => void;
 }
 
 /** A header alone (SMPP 3.4 §3.2). */
@@ -69,6 +71,9 @@ export class SmppLink {
   #session: Session | undefined;
   #isBound = false;
   #isClosed = false;
+  /** Takes no more, and ends when nothing is on its way. */
+  #isRetired = false;
+  #retirement: NodeJS.Timeout | undefined;
   #failures = 0;
   #deliveries = 0;
   #retry: NodeJS.Timeout | undefined;
@@ -85,7 +90,7 @@ export class SmppLink {
 
   /** Whether messages can be sent. */
   get isBound(): boolean {
-    return this.#isBound;
+    return this.#isBound && !this.#isRetired;
   }
 
   /** Why it is not bound. */
@@ -114,19 +119,30 @@ export class SmppLink {
     waitMs: number,
     beforeSend: () => Promise<boolean>,
   ): Promise<SubmitResult | 'given up'> {
-    if (!this.#isBound) return { kind: 'busy', detail: this.#trouble };
+    if (!this.isBound) return { kind: 'busy', detail: this.#trouble };
     if (!(await this.#window.enter(waitMs))) return { kind: 'busy', detail: 'the carrier takes no more at the moment' };
     const session = this.#session;
     try {
       if (!(await beforeSend())) return 'given up';
-      if (session === undefined || session !== this.#session || !this.#isBound) {
+      if (session === undefined || session !== this.#session || !this.isBound) {
         return { kind: 'busy', detail: this.#trouble };
       }
       return await this.#exchange(session, fields);
     } finally {
       // A link that went meanwhile has given all places back.
       if (session === this.#session) this.#window.leave();
+      this.#endIfIdle();
     }
+  }
+
+  /** Sends no more, and ends the connection when what is on its way is answered, or after the time that answers have. */
+  retire(): void {
+    if (this.#isClosed || this.#isRetired) return;
+    this.#isRetired = true;
+    this.#trouble = 'its gateway was changed';
+    this.#window.dismiss();
+    this.#retirement = setTimeout(() => this.close(), this.#timings.responseMs);
+    this.#endIfIdle();
   }
 
   /** Says goodbye and ends the connection for good. */
@@ -134,12 +150,18 @@ export class SmppLink {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#retry);
+    clearTimeout(this.#retirement);
+    this.#options.onEnd?.();
     const session = this.#session;
     if (session === undefined) return;
     if (this.#isBound) session.unbind({});
     session.close();
     // Who does not answer is not waited for.
     setTimeout(() => session.destroy(), 1_000).unref();
+  }
+
+  #endIfIdle(): void {
+    if (this.#isRetired && this.#window.load === 0 && this.#deliveries === 0) this.close();
   }
 
   #exchange(session: Session, fields: PduFields): Promise<SubmitResult> {
@@ -297,6 +319,7 @@ export class SmppLink {
     this.#trouble = cause;
     this.#window.reset();
     if (wasBound) onChange?.(false);
+    if (this.#isRetired) this.close();
     if (this.#isClosed) return;
     const { reconnectMs, maxReconnectMs } = this.#timings;
     const delayMs = this.#isLoginRefused ? maxReconnectMs : Math.min(reconnectMs * 2 ** this.#failures, maxReconnectMs);
@@ -355,5 +378,6 @@ export class SmppLink {
       }
     }
     session.send(pdu.response({ command_status: DELIVER_STATUS[answer] }));
+    this.#endIfIdle();
   }
 }

@@ -363,7 +363,12 @@ test('messages over SMPP', async (t) => {
     );
     t.match(notices[0], { from: '15557770000', to: '15551234567', voipCarrierSid: 'c1' });
     t.equal(await rig.notices.size(), 0, 'nobody waits for parts any more');
-    t.same(await rig.redis.keys('ringwire:message-parts:*'), []);
+    t.equal((await rig.redis.keys('*:known:*')).length, 4, 'made-up sids of messages in one part are forgotten');
+    t.equal(await part(2, 'two '), 0, 'the carrier did not get our answer');
+    t.equal(await rig.notices.size(), 0, 'a part that comes again is no new message');
+    t.equal(await part(2, 'new '), 0);
+    t.equal(await rig.notices.size(), 1, 'another text under a reference that comes round again is');
+    for (const key of await rig.redis.keys('ringwire:message-parts:*')) t.ok((await rig.redis.pttl(key)) > 0, key);
   });
 
   await t.test('parts that never become a message are told of after a while', async (t) => {
@@ -437,7 +442,7 @@ test('messages over SMPP', async (t) => {
     const queue = outboundQueue(rig.redis);
     const message = await rig.submit();
     const [taken] = await queue.take(1, 1);
-    await queue.update(taken!.id, { ...taken!.item, trying: { voipCarrierSid: 'c1' } }, 1);
+    await queue.update(taken!, { ...taken!.item, trying: { voipCarrierSid: 'c1' } }, 1);
     await rig.start(t, [{ smpp: [gateway] }]);
     t.match(await rig.outcome(message), { status: 'failed', reason: 'unknown-outcome', voipCarrierSid: 'c1' });
     t.equal(gateway.submitted.length, 0);

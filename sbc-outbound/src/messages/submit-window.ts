@@ -55,9 +55,14 @@ export class SubmitWindow {
 
   /** The link is gone: nobody waits any longer, and no answers are to come. */
   reset(): void {
+    this.#outstanding = 0;
+    this.dismiss();
+  }
+
+  /** Nobody waits any longer; answers may still come. */
+  dismiss(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#outstanding = 0;
     for (const { timer, resolve } of this.#waiters.splice(0)) {
       clearTimeout(timer);
       resolve(false);

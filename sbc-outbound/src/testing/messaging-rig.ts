@@ -200,9 +200,9 @@ export async function startMessagingRig(t: Teardown): Promise<MessagingRig> {
     async inbound(count) {
       const taken: ApplicationNotice[] = [];
       await until(`${count} notices`, async () => {
-        for (const { id, item } of await notices.take(count, 60_000)) {
-          taken.push(item);
-          await notices.done(id);
+        for (const notice of await notices.take(count, 60_000)) {
+          taken.push(notice.item);
+          await notices.done(notice);
         }
         return taken.length >= count;
       });
