@@ -5,9 +5,13 @@ import { callerIdentity } from './caller-identity.js';
 
 const snapshot = snapshotOf({
   accounts: [account('acc')],
-  carriers: [carrier('c')],
+  carriers: [carrier('c'), carrier('own', { accountSid: 'acc' })],
   gateways: [],
-  numbers: [number('15550002222', 'c', 'acc', null), number('15550009999', 'c', 'other', null)],
+  numbers: [
+    number('15550002222', 'c', 'acc', null),
+    number('15550009999', 'c', 'other', null),
+    number('15550003333', 'own', 'acc', null),
+  ],
 });
 
 interface Case {
@@ -113,3 +117,15 @@ t.test("own numbers only: another's number is replaced, with what was asserted b
     t.match(asserting(foreign)?.notes, ['asserted identity 15550009999 is not a number of the account: left out']);
   }
 });
+
+t.test(
+  'a number that the account has put on a carrier of its own is shown over carriers of its own only',
+  async (t) => {
+    const rules = { callerIdPolicy: 'own_numbers' } as const;
+    t.match(headersOf({ rules, user: '15550003333' }), { From: /anonymous\.invalid/ }, 'over a shared one');
+    const headers = { 'P-Asserted-Identity': '<sip:15550003333@x>' };
+    t.notOk(headersOf({ rules, user: '15550002222', headers })?.['P-Asserted-Identity']);
+    t.match(headersOf({ rules, user: '15550003333', carrier: { accountSid: 'acc' } }), { From: /15550003333/ });
+    t.match(headersOf({ rules, user: '15550002222' }), { From: /15550002222/ }, 'that which the provider has given');
+  },
+);

@@ -31,13 +31,13 @@ export function isIdentityHeader(name: string): boolean {
 export function callerIdentity(
   caller: CallerFacts,
   carrier: VoipCarrier,
-  snapshot: Pick<ProvisioningSnapshot, 'findNumbers'>,
+  snapshot: Pick<ProvisioningSnapshot, 'isOwnNumber'>,
 ): CallerIdentity | null {
   const { request, from } = caller;
   const rules = carrier.outboundRules;
   const notes: string[] = [];
   const wanted = request.get('X-Preferred-From-User') ?? from.user ?? 'anonymous';
-  const isShown = mayShow(wanted, caller.accountSid, rules, snapshot);
+  const isShown = mayShow(wanted, caller.accountSid, carrier, snapshot);
   const user = isShown ? wanted : (rules.callerId ?? 'anonymous');
   if (!isShown) notes.push(`caller id ${wanted} is not a number of the account: ${user} is shown`);
   const host = request.get('X-Preferred-From-Host') ?? carrier.registerFromDomain ?? 'localhost';
@@ -52,7 +52,7 @@ export function callerIdentity(
     : nameAddr(displayName, `sip:${registered === null ? user : escapedUser(registered)}@${host}`);
   const asked = isShown ? givenIdentity(request) : undefined;
   const askedUser = asked === undefined ? undefined : (partyUser(asked) ?? 'anonymous');
-  const given = askedUser !== undefined && mayShow(askedUser, caller.accountSid, rules, snapshot) ? asked : undefined;
+  const given = askedUser !== undefined && mayShow(askedUser, caller.accountSid, carrier, snapshot) ? asked : undefined;
   if (asked !== undefined && !given)
     notes.push(`asserted identity ${askedUser} is not a number of the account: left out`);
   const isHidden = isPrivate || (registered !== null && registered !== user);
@@ -80,11 +80,11 @@ function partyUser(identity: string): string | null | undefined {
 function mayShow(
   user: string,
   accountSid: string,
-  { callerIdPolicy }: OutboundRules,
-  snapshot: Pick<ProvisioningSnapshot, 'findNumbers'>,
+  carrier: VoipCarrier,
+  snapshot: Pick<ProvisioningSnapshot, 'isOwnNumber'>,
 ): boolean {
-  if (callerIdPolicy === 'pass' || user === 'anonymous') return true;
-  return snapshot.findNumbers(user).some((number) => number.accountSid === accountSid);
+  if (carrier.outboundRules.callerIdPolicy === 'pass' || user === 'anonymous') return true;
+  return snapshot.isOwnNumber(user, accountSid, carrier);
 }
 
 /** A name-addr at the begin of a header, its display name quoted or not; or a URI without brackets. */

@@ -3,7 +3,14 @@ import { type Account, type ProvisioningSnapshot, SIP_HEADERS } from '@ringwire/
 import type { FeatureServerSources } from '@ringwire/common/sip/feature-server-sources.js';
 import { sdpOf } from '@ringwire/common/sip/incoming.js';
 import type { SipRequest } from '@ringwire/common/sip/stack.js';
-import { type Party, partyOf, splitUri, type UriParts, withoutSeparators } from '@ringwire/common/sip/uri.js';
+import {
+  type Party,
+  partyOf,
+  splitUri,
+  type UriParts,
+  unescaped,
+  withoutSeparators,
+} from '@ringwire/common/sip/uri.js';
 
 /** How a feature server wants a call to leave. */
 export type Routing = 'phone' | 'user' | 'sip' | 'teams';
@@ -40,7 +47,7 @@ const refuse = (status: number, reason: string, metric: string): Guarded => ({
 });
 
 /**
- * Lets only calls of our own feature servers out: the source must be one, the account must exist, and the request must say how
+ * Lets only calls of our own feature servers out: the source must be one, the account must exist and be active, and the request must say how
  * it is to be routed.
  */
 export function guard(
@@ -57,6 +64,7 @@ export function guard(
   if (!routing) return refuse(403, `${SIP_HEADERS.routing} must be one of ${ROUTINGS.join(', ')}`, 'no-routing');
   const account = snapshot.accountsBySid.get(accountSid);
   if (!account) return refuse(403, `account ${accountSid} does not exist`, 'unknown-account');
+  if (!account.isActive) return refuse(403, `account ${accountSid} is not active`, 'inactive-account');
   const target = targetOf(request.uri, routing);
   const from = partyOf(request, 'from');
   const sipCallId = request.get('Call-ID');
@@ -66,9 +74,13 @@ export function guard(
   return { ok: true, call: { callSid, account, routing, sipCallId, target, from, callerTag: from.tag, sdp } };
 }
 
-/** A number that is called over carriers is told without separators: they must not change its route, its price or whether it may be called. */
+/**
+ * A number that is called over carriers is told without separators: they must not change its route, its price or whether it may be called. A URI with
+ * escapes that cannot be read is none: what the far end makes of it could not be judged.
+ */
 function targetOf(uri: string, routing: Routing): UriParts | null {
   const target = splitUri(uri);
+  if (routing === 'sip' && target?.user && unescaped(target.user) === null) return null;
   if (routing !== 'phone' || !target?.user) return target;
   return { ...target, user: withoutSeparators(target.user) };
 }

@@ -9,6 +9,7 @@ import {
   limitRefusal,
   nowMs,
   type OutboundRoutes,
+  type RateBook,
   type Registrations,
   type RouteDecision,
   type RoutedGateway,
@@ -42,6 +43,8 @@ export interface WayOut {
   routes: OutboundRoutes;
   metrics: GatewayMetrics;
   fraud: FraudGuard;
+  /** The prices as they are now. */
+  rates: () => RateBook;
   registrations: Pick<Registrations, 'bindingsOf'>;
   /** Where Microsoft Teams takes calls. */
   teamsHubs: readonly TeamsHub[];
@@ -177,7 +180,7 @@ async function placeCall(edge: Edge, wayOut: WayOut, guarded: GuardedCall & Inco
           ? toTeams(edge, wayOut, request, call)
           : byUri(request, call);
   const first = destination.ok ? destination.first : undefined;
-  const verdict = await checkForFraud(wayOut.fraud, edge.provisioning.snapshot(), call, first);
+  const verdict = await checkForFraud(wayOut.fraud, edge.provisioning.snapshot(), wayOut.rates(), call, first);
   if (!verdict.ok) {
     refuseForFraud(edge, guarded, verdict);
     return;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import {
   ConfigError,
+  EMPTY_RATE_BOOK,
   type FraudGuard,
   fraudGuard,
   type OutboundRoutes,
@@ -81,6 +82,7 @@ export async function openSbcOutbound(
         routes: routes ?? routing!.routes,
         metrics,
         fraud,
+        rates: routing?.decks.book ?? (() => EMPTY_RATE_BOOK),
         registrations: registrations(redis),
         teamsHubs,
       });

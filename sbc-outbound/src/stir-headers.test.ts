@@ -158,6 +158,15 @@ t.test(
   async (t) => {
     await credential('service_provider_sid', SHARED_URL, shared.keyPem);
     t.match(await verify((await invite()).message), { status: 'valid', spc: ['2222'] });
+    const from = `<sip:${SEED.number}@localhost>`;
+    t.match(await verify((await invite({}, { from })).message), { attest: 'B' }, "the account's own word only");
+    const given = '15557770000';
+    await db.execute(
+      'INSERT INTO phone_numbers (phone_number_sid, number, voip_carrier_sid, account_sid) VALUES (UUID(), ?)',
+      [[given, SEED.sharedCarrierSid, SEED.accountSid]],
+    );
+    await sbc.edge.provisioning.reload();
+    t.match(await verify((await invite({}, { from: `<sip:${given}@localhost>` })).message), { attest: 'A' });
     await credential('account_sid', OWN_URL, own.keyPem);
     t.match(await verify((await invite()).message), { status: 'valid', spc: ['1111'] });
   },

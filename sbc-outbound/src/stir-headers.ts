@@ -3,14 +3,14 @@ import type { SipHeaders, SipRequest } from '@ringwire/common/sip/stack.js';
 import { callParties } from '@ringwire/common/stir/call-parties.js';
 import { canonicalNumber } from '@ringwire/common/stir/canonical-number.js';
 import type { Attestation } from '@ringwire/common/stir/passport.js';
-import { signCall } from '@ringwire/common/stir/signer.js';
+import { type StirCredential, signCall } from '@ringwire/common/stir/signer.js';
 import type { OutboundCall } from './guard.js';
 
 /** What signing a call looks at. */
 export interface CallFacts {
   call: Pick<OutboundCall, 'account' | 'target'>;
   request: Pick<SipRequest, 'get'>;
-  snapshot: Pick<ProvisioningSnapshot, 'findStirCredential' | 'findNumbers'>;
+  snapshot: Pick<ProvisioningSnapshot, 'findStirCredential' | 'findNumbers' | 'isOwnNumber'>;
 }
 
 /** The headers of a signed INVITE, and a line for the timeline. */
@@ -21,12 +21,20 @@ export interface SignedHeaders {
 
 /**
  * How sure we are of the caller (RFC 8588 §4): A of the account's own numbers, C of numbers that came in over a carrier and go out again, B of
- * other numbers that a known account shows.
+ * other numbers that a known account shows. An account's own certificate answers for what the account says are its numbers; that of the
+ * service provider for those only that the provider has given.
  */
-function attestationOf(number: string, { call, request, snapshot }: CallFacts): Attestation {
+function attestationOf(
+  number: string,
+  credential: StirCredential,
+  { call, request, snapshot }: CallFacts,
+): Attestation {
   const { accountSid } = call.account;
-  // Not by pattern: `*` is no number that the account was given.
-  if (snapshot.findNumbers(number).some((row) => row.accountSid === accountSid)) return 'A';
+  const isOwn =
+    credential.accountSid === accountSid
+      ? snapshot.findNumbers(number).some((row) => row.accountSid === accountSid)
+      : snapshot.isOwnNumber(number, accountSid, null);
+  if (isOwn) return 'A';
   return request.get(SIP_HEADERS.voipCarrierSid) ? 'C' : 'B';
 }
 
@@ -56,7 +64,7 @@ export function signedHeaders(headers: SipHeaders, facts: CallFacts, nowMs: numb
     const who = orig === undefined ? 'the carrier is told of no calling number' : 'the called one is no number';
     return { headers: unsigned, note: `the call is not signed: ${who}` };
   }
-  const attest = attestationOf(orig, facts);
+  const attest = attestationOf(orig, credential, facts);
   return {
     headers: { ...unsigned, ...signCall({ orig, dest, attest }, credential, nowMs) },
     note: `signed for ${orig} to ${dest} with attestation ${attest}`,

@@ -124,6 +124,9 @@ t.test('a SIP URI with a telephone number is judged as one; an extension is not'
   await setPolicy({ destinations: list('49') });
   const sip = { 'X-Jambonz-Routing': 'sip', 'X-SIP-Proxy': `127.0.0.1:${gateway.port}` };
   t.equal((await refusal(0, '33123456', sip)).res.get('X-Fraud-Guard'), 'destination-denied');
+  for (const escaped of ['%333123456', '%2B33123456', '33%2D123456', '33123456%3Bx=1']) {
+    t.equal((await refusal(0, escaped, sip)).res.get('X-Fraud-Guard'), 'destination-denied', escaped);
+  }
   t.equal(gateway.invites.length, 0);
   const extension = await call(0, '204', sip).dialog;
   extension.destroy({}, () => {});
@@ -171,17 +174,56 @@ t.test('different expensive prefixes, by what the carrier takes, block the accou
   t.equal(gateway.invites.length, 4);
 });
 
+t.test("with a deck of its own an account makes nothing cheap that is expensive by its provider's", async (t) => {
+  const { accountSid, serviceProviderSid } = SEED;
+  for (const [owner, rates] of [
+    [null, 'prefix,rate\n33,0.9\n34,0.9\n35,0.9\n'],
+    [accountSid, 'prefix,rate\n33,0\n34,0\n'],
+  ] as const) {
+    const result = await importRates({
+      db: edges[0]!.sbc.edge.db,
+      source: Readable.from([Buffer.from(rates)]),
+      owner: { accountSid: owner, serviceProviderSid, voipCarrierSid: carrierSid },
+      name: 'rates',
+      currency: 'USD',
+      sourceName: 'test',
+    });
+    t.ok(result.ok);
+  }
+  await setPolicy({ default_action: 'allow', expensive_prefixes_per_hour: 1, expensive_rate_micros: 500_000 });
+  await until('prices are known', async () => (await metric(edges[0]!.sbc.edge, 'ringwire_rate_prices', {})) === 5);
+  for (const number of ['33112', '4930']) await reach(0, number);
+  t.equal((await refusal(0, '34112')).res.get('X-Fraud-Guard'), 'expensive-prefixes');
+});
+
+t.test('an account that is not active calls nobody', async (t) => {
+  const db = openSeededDatabase(stores.env);
+  const setActive = async (isActive: boolean): Promise<void> => {
+    await db.execute('UPDATE accounts SET is_active = ? WHERE account_sid = ?', [isActive, SEED.accountSid]);
+    await edges[0]!.sbc.edge.provisioning.reload();
+  };
+  await setActive(false);
+  const refused = await refusal(0, '4930123456');
+  await setActive(true);
+  await db.close();
+  t.match([refused.status, refused.res.get('X-Reason')], [403, /is not active/]);
+  t.equal(gateway.invites.length, 0);
+});
+
 t.test('a redirect to a number that may not be called is not followed', async (t) => {
   await setPolicy({ destinations: list('49') });
-  let redirect = '8816123456';
+  let redirect = '';
   gateway.behave = (incoming) => {
     if (gateway.invites.length > 1) return answer(incoming);
     const contact = `<sip:${redirect}@127.0.0.1:${gateway.port}>`;
     incoming.reject(302, undefined, { Contact: contact });
   };
-  t.equal((await refusal(0, '4930123456')).status, 502);
-  t.equal(gateway.invites.length, 1);
-  gateway.invites.length = 0;
+  for (const denied of ['8816123456', '%38816123456']) {
+    redirect = denied;
+    t.equal((await refusal(0, '4930123456')).status, 502, denied);
+    t.equal(gateway.invites.length, 1);
+    gateway.invites.length = 0;
+  }
   redirect = '4940123456';
   await reach(0, '4930123456');
   t.match(

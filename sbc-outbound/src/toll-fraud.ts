@@ -3,13 +3,14 @@ import {
   type FraudRefusal,
   type FraudVerdict,
   type ProvisioningSnapshot,
+  type RateBook,
   type RoutedGateway,
   SIP_HEADERS,
   type VoipCarrier,
 } from '@ringwire/common';
 import { reasonHeader } from '@ringwire/common/sip/header-policy.js';
 import type { SipHeaders } from '@ringwire/common/sip/stack.js';
-import { withoutSeparators } from '@ringwire/common/sip/uri.js';
+import { unescaped, withoutSeparators } from '@ringwire/common/sip/uri.js';
 import { dialledNumber, numberOf } from './dialled-number.js';
 import type { OutboundCall } from './guard.js';
 
@@ -17,6 +18,12 @@ import type { OutboundCall } from './guard.js';
 const SHORTEST_NUMBER = 7;
 
 const withoutPlus = (number: string): string => number.replace(/^\+/, '');
+
+/** The number that the far end reads in a user part: without escapes, parameters and separators. Null when an escape cannot be read. */
+function dialledIn(user: string): string | null {
+  const text = unescaped(user);
+  return text === null ? null : withoutSeparators((text.split(/[;:]/, 1)[0] ?? '').trim());
+}
 
 /**
  * The number by which a call is judged, null when there is none. A SIP URI counts too when its user is a telephone number: its host may be a carrier that
@@ -26,27 +33,37 @@ export function judgedNumber({ routing, target }: OutboundCall): string | null {
   const user = target.user ?? '';
   if (user === '') return null;
   if (routing === 'phone') return withoutPlus(user);
-  const number = withoutPlus(withoutSeparators(user));
+  const number = withoutPlus(dialledIn(user) ?? '');
   return routing === 'sip' && number.length >= SHORTEST_NUMBER && /^\d+$/.test(number) ? number : null;
 }
 
-/** Asks the toll-fraud guard for a call. @param first - the gateway that would be tried first */
+/**
+ * Asks the toll-fraud guard for a call. What it costs is what the service provider's rate deck says: with a deck of its own an account could make
+ * everything cheap.
+ *
+ * @param rates - the prices as they are now
+ * @param first - the gateway that would be tried first
+ */
 export async function checkForFraud(
   guard: FraudGuard,
   snapshot: ProvisioningSnapshot,
+  rates: RateBook,
   call: OutboundCall,
   first: RoutedGateway | undefined,
 ): Promise<FraudVerdict> {
   const number = judgedNumber(call);
   if (number === null) return { ok: true };
   const { accountSid, serviceProviderSid } = call.account;
+  const policy = snapshot.fraudPolicies.of(accountSid, serviceProviderSid);
+  const deck = policy && first && rates.sharedDecksOf(serviceProviderSid).get(first.carrier.voipCarrierSid);
   return guard.check({
     callSid: call.callSid,
     accountSid,
     serviceProviderSid,
     number,
-    policy: snapshot.fraudPolicies.of(accountSid, serviceProviderSid),
-    price: first?.price?.rate ?? null,
+    policy,
+    price: deck?.trie.find(number, Math.floor(Date.now() / 1000)) ?? null,
+    usedPrice: first?.price?.rate ?? null,
   });
 }
 
@@ -58,8 +75,10 @@ export function redirectRefusal(
   carrier: VoipCarrier,
 ): string | null {
   const policy = snapshot.fraudPolicies.of(account.accountSid, account.serviceProviderSid);
-  const dialled = withoutSeparators(user.split(/[;:]/, 1)[0] ?? '');
-  if (policy === null || withoutPlus(dialled) === withoutPlus(dialledNumber(target.user ?? '', carrier))) return null;
+  const dialled = dialledIn(user);
+  if (policy === null) return null;
+  if (dialled === null) return 'it has an escape that cannot be read';
+  if (withoutPlus(dialled) === withoutPlus(dialledNumber(target.user ?? '', carrier))) return null;
   const number = withoutPlus(numberOf(dialled, carrier));
   const verdict = policy.verdict(number);
   return verdict.allowed ? null : `${number} may not be called: ${verdict.why}`;

@@ -27,15 +27,15 @@ export async function listSipGateways(
   );
 }
 
-/** Inbound gateways of the carriers that a service provider shares among its accounts. */
-export function sharedInboundGateways(
+/** Inbound gateways of all carriers that are not an account's own. */
+export function foreignInboundGateways(
   db: Queryable,
-  serviceProviderSid: string,
+  accountSid: string,
 ): Promise<{ ipv4: string; netmask: number }[]> {
   return db.query<{ ipv4: string; netmask: number }>(
     `SELECT g.ipv4, g.netmask FROM sip_gateways g JOIN voip_carriers c ON c.voip_carrier_sid = g.voip_carrier_sid
-     WHERE c.account_sid IS NULL AND c.service_provider_sid = ? AND g.inbound`,
-    [serviceProviderSid],
+     WHERE (c.account_sid IS NULL OR c.account_sid <> ?) AND g.inbound`,
+    [accountSid],
   );
 }
 

@@ -233,6 +233,34 @@ t.test('accounts have their own carriers; those that are shared belong to the se
   );
 });
 
+t.test(
+  "an account takes no calls from an address of another's carrier, unless the service provider lets it",
+  async (t) => {
+    const addCarrier = async (accountSid: string) =>
+      sidOf(await admin('POST', `/v1/Accounts/${accountSid}/VoipCarriers`, { name: 'telco' }));
+    const [theirs, ours] = [await addCarrier(SEED.siblingAccountSid), await addCarrier(SEED.accountSid)];
+    const inbound = { ipv4: '203.0.113.7', inbound: true, outbound: false };
+    t.equal((await admin('POST', gateways, { voip_carrier_sid: theirs, ...inbound })).status, 201);
+    const own = { voip_carrier_sid: ours, ...inbound };
+    for (const address of [{}, { ipv4: '203.0.113.0', netmask: 24 }]) {
+      const refused = await account('POST', gateways, { ...own, ...address });
+      t.match(refused, { status: 403, body: { msg: /^ipv4: belongs to a carrier of others/ } });
+    }
+    const other = await account('POST', gateways, { ...own, ipv4: '203.0.113.99', inbound: false, outbound: true });
+    t.equal(other.status, 201);
+    for (const change of [
+      { ipv4: '203.0.113.7', inbound: true },
+      { inbound: true, netmask: 24 },
+    ]) {
+      t.equal((await account('PUT', `${gateways}/${sidOf(other)}`, change)).status, 403);
+    }
+    const granted = await serviceProvider('POST', gateways, own);
+    t.equal(granted.status, 201);
+    t.equal((await account('PUT', `${gateways}/${sidOf(granted)}`, { ...own, port: 5070 })).status, 204);
+    t.equal((await account('PUT', `${gateways}/${sidOf(granted)}`, { netmask: 24 })).status, 403);
+  },
+);
+
 t.test('the call path knows of a new carrier and its gateway as soon as they are made', async (t) => {
   const provisioning = await loadProvisioning({ db, redis, logger, encryptionSecret: 'key material' });
   t.teardown(() => provisioning.close());

@@ -11,7 +11,7 @@ import { readColumns, requireUsable } from '../rows/columns-input.js';
 import { requireRoom } from '../rows/row-caps.js';
 import { deleteRow, findRow, insertRow, type Row, type Table, updateRow } from '../rows/rows-store.js';
 import { GATEWAY_COLUMNS } from './carrier-columns.js';
-import { listSipGateways, sharedInboundGateways } from './carrier-gateways-store.js';
+import { foreignInboundGateways, listSipGateways } from './carrier-gateways-store.js';
 import { requireOwnCarrier } from './carrier-owner.js';
 
 const GATEWAYS: Table = { name: 'sip_gateways', key: 'sip_gateway_sid' };
@@ -21,8 +21,13 @@ const HOST = /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?|\[?[0-9A-Fa-f:.]+\
 /** Wider networks would make strangers carriers: of an account's own, and of all others. */
 const SHORTEST_PREFIX = { account: { 4: 24, 6: 48 }, others: { 4: 8, 6: 32 } } as const;
 
-/** What a gateway must be beyond what the call path can read. @throws HttpError 400 or 403 that names the field */
-async function requireSound(db: Queryable, principal: Principal, gateway: SipGateway): Promise<void> {
+/**
+ * What a gateway must be beyond what the call path can read.
+ *
+ * @param isMoved - whether calls may come from addresses now from which they could not come before
+ * @throws HttpError 400 or 403 that names the field
+ */
+async function requireSound(db: Queryable, principal: Principal, gateway: SipGateway, isMoved: boolean): Promise<void> {
   const { address, netmask, inbound, outbound } = gateway;
   if (!HOST.test(address)) throw badField('ipv4', 'must be an IP address or a host name');
   if (!inbound && !outbound) throw badField('outbound', 'a gateway must be inbound, outbound or both');
@@ -34,15 +39,21 @@ async function requireSound(db: Queryable, principal: Principal, gateway: SipGat
   const shortest = SHORTEST_PREFIX[principal.scope === 'account' ? 'account' : 'others'][ip.family];
   if (netmask < shortest) throw badField('netmask', `is too wide: at least ${shortest}`);
   if (principal.scope !== 'account') return;
-  // Else an account could take the calls that a shared carrier brings for others.
-  for (const shared of await sharedInboundGateways(db, principal.serviceProviderSid)) {
-    const other = parseIp(shared.ipv4);
-    const bits = Math.min(netmask, shared.netmask);
+  // What the service provider has granted may be changed otherwise.
+  if (!isMoved) return;
+  // Else an account could take the calls that another's carrier, or one that is shared, brings for others.
+  for (const foreign of await foreignInboundGateways(db, principal.accountSid)) {
+    const other = parseIp(foreign.ipv4);
+    const bits = Math.min(netmask, foreign.netmask);
     if (other?.family === ip.family && networkOf(other, bits) === networkOf(ip, bits)) {
-      throw new HttpError(403, 'ipv4: belongs to a carrier that the service provider shares', { field: 'ipv4' });
+      throw new HttpError(403, 'ipv4: belongs to a carrier of others: only the service provider may let you share it', {
+        field: 'ipv4',
+      });
     }
   }
 }
+
+const usable = (row: Row): SipGateway => requireUsable(GATEWAYS, row, parseSipGateway);
 
 /** `/SipGateways`: seen by who may use the carrier, changed by its owner. */
 export function sipGatewayRoutes(router: Router, { db, provisioningChanged }: ApiContext): void {
@@ -51,10 +62,10 @@ export function sipGatewayRoutes(router: Router, { db, provisioningChanged }: Ap
     if (row === undefined) throw new HttpError(404, `there is no gateway ${sid}`);
     return row;
   };
-  const requireGood = async (tx: Queryable, principal: Principal, sid: string): Promise<void> => {
+  const stored = async (tx: Queryable, sid: string): Promise<Row> => {
     const row = await findRow(tx, GATEWAYS, sid);
     if (row === undefined) throw new HttpError(404, `there is no gateway ${sid}`);
-    await requireSound(tx, principal, requireUsable(GATEWAYS, row, parseSipGateway));
+    return row;
   };
   router.get('/SipGateways', async (req, res) => {
     const carrierSid = queryText(req, 'voip_carrier_sid');
@@ -73,7 +84,7 @@ export function sipGatewayRoutes(router: Router, { db, provisioningChanged }: Ap
     const sid = randomUUID();
     await db.transaction(async (tx) => {
       await insertRow(tx, GATEWAYS, { sip_gateway_sid: sid, voip_carrier_sid: carrierSid, ...columns });
-      await requireGood(tx, principal, sid);
+      await requireSound(tx, principal, usable(await stored(tx, sid)), true);
     });
     await provisioningChanged('sip_gateways');
     res.status(201).json({ sid });
@@ -90,8 +101,11 @@ export function sipGatewayRoutes(router: Router, { db, provisioningChanged }: Ap
     }
     const columns = readColumns(fields, GATEWAY_COLUMNS, { ignored: IGNORED });
     await db.transaction(async (tx) => {
+      const before = await stored(tx, sid);
       await updateRow(tx, GATEWAYS, sid, columns);
-      await requireGood(tx, principal, sid);
+      const after = await stored(tx, sid);
+      const isMoved = !before.inbound || ['ipv4', 'netmask'].some((column) => before[column] !== after[column]);
+      await requireSound(tx, principal, usable(after), isMoved);
     });
     await provisioningChanged('sip_gateways');
     res.sendStatus(204);

@@ -118,6 +118,25 @@ t.test(
   },
 );
 
+t.test("an account's own price makes a call expensive, and never cheap", async (t) => {
+  const { guard } = await startGuard(t);
+  const limits = { expensivePrefixesPerHour: 1, expensiveRateMicros: 500_000 };
+  const cheap = { rateMicros: 0, prefixLength: 2 };
+  const dear = { rateMicros: 500_000, prefixLength: 2 };
+  const check = async (number: string, price: GuardedCall['price'], usedPrice: GuardedCall['price']) =>
+    reasonOf(await guard.check({ ...call(number, limits, price), usedPrice }));
+  for (const [price, used, number] of [
+    [dear, cheap, '44123'],
+    [null, cheap, '25212'],
+    [cheap, dear, '44123'],
+  ] as const) {
+    await observer.flushall();
+    t.equal(await check('43123', dear, dear), 'ok');
+    t.equal(await check('25512', cheap, cheap), 'ok');
+    t.equal(await check(number, price, used), 'expensive-prefixes');
+  }
+});
+
 t.test('a denied destination is told of once, counts as a call, and is denied without limits as well', async (t) => {
   const { guard, count } = await startGuard(t);
   const first = await guard.check(call('3312', { callsPerMinute: 3 }));

@@ -11,6 +11,12 @@ import { findHighRisk } from './high-risk.js';
 import { LocalCounts } from './local-counts.js';
 import type { FraudPolicy } from './policy.js';
 
+/** What a call costs a minute, and how much of its number that is the price of. */
+export interface CallPrice {
+  rateMicros: number;
+  prefixLength: number;
+}
+
 /** A call out, before any carrier is tried. */
 export interface GuardedCall {
   /** Tells calls apart. */
@@ -21,8 +27,10 @@ export interface GuardedCall {
   number: string;
   /** What counts for the account; null: nothing does. */
   policy: FraudPolicy | null;
-  /** What the first carrier that would be tried takes; null: not known. */
-  price: { rateMicros: number; prefixLength: number } | null;
+  /** What the first carrier that would be tried takes by the service provider's word; null: not known. */
+  price: CallPrice | null;
+  /** What the call is reckoned with, maybe by a deck of the account itself: it can make a call expensive, and never cheap. */
+  usedPrice?: CallPrice | null;
 }
 
 /** Why a call is refused, in words that programs may look at. */
@@ -198,10 +206,16 @@ export function fraudGuard(options: {
   };
 }
 
-/** The prefix under which an expensive call counts: that of its price, else of the list of high risk; empty when it is not expensive. */
-function expensivePrefix({ number, price }: GuardedCall, { limits }: FraudPolicy): string {
-  if (price !== null && limits.expensiveRateMicros !== null) {
-    return price.rateMicros >= limits.expensiveRateMicros ? number.slice(0, price.prefixLength) : '';
+/**
+ * The prefix under which an expensive call counts: that of its price, else of the list of high risk where the service provider says none; empty when it
+ * is not expensive.
+ */
+function expensivePrefix({ number, price, usedPrice }: GuardedCall, { limits }: FraudPolicy): string {
+  const least = limits.expensiveRateMicros;
+  if (least !== null) {
+    const expensive = [price, usedPrice].find((known) => known && known.rateMicros >= least);
+    if (expensive) return number.slice(0, expensive.prefixLength);
+    if (price !== null) return '';
   }
   return findHighRisk(number)?.prefix ?? '';
 }

@@ -12,6 +12,7 @@ export type MessageStatus = 'queued' | 'received' | 'sent' | 'delivered' | 'fail
  * - `carrier-configuration`: the carrier refuses our credentials
  * - `rejected`: carriers refused the message itself
  * - `sender-not-allowed`: the carrier shows only numbers of the account, and `from` is none
+ * - `account-not-active`: the account has been deactivated
  * - `destination-denied`: the toll-fraud guard's lists do not allow the number
  * - `media-not-supported`: no carrier of the account takes media
  * - `expired`: no carrier accepted it in time
@@ -25,6 +26,7 @@ export type MessageFailure =
   | 'carrier-configuration'
   | 'rejected'
   | 'sender-not-allowed'
+  | 'account-not-active'
   | 'destination-denied'
   | 'media-not-supported'
   | 'expired'

@@ -205,6 +205,25 @@ export class ProvisioningSnapshot {
     return carrierSids === undefined ? [...entries] : entries.filter((row) => belongs(row, carrierSids));
   }
 
+  /**
+   * Whether an account may show a number as its own to a carrier. Anybody can put any number on a carrier of his own, so a carrier that a service
+   * provider shares is shown those only that the provider has given: on a shared carrier, or on none. What its own carriers are shown is up to
+   * the account. Not by pattern: `*` is no number that the account was given.
+   *
+   * @param over - who is to believe it; null: everybody, as an attestation asks it
+   */
+  isOwnNumber(number: string, accountSid: string, over: VoipCarrier | null): boolean {
+    const isUpToAccount = over !== null && over.accountSid === accountSid;
+    return this.findNumbers(number).some(
+      (row) => row.accountSid === accountSid && (isUpToAccount || this.#isGiven(row.voipCarrierSid)),
+    );
+  }
+
+  /** Numbers of shared carriers are given by the service provider only; those without a carrier no account's key can make. */
+  #isGiven(voipCarrierSid: string | null): boolean {
+    return voipCarrierSid === null || this.carriersBySid.get(voipCarrierSid)?.accountSid === null;
+  }
+
   /** The entry of the longest pattern that matches, all carriers or only the given ones. */
   findNumberPattern(dialled: string, carrierSids?: ReadonlySet<string>): PhoneNumber | undefined {
     const digits = stripPlus(dialled);

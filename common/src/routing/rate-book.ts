@@ -28,10 +28,15 @@ export class RateBook {
     }
   }
 
+  /** The decks of a service provider itself. */
+  sharedDecksOf(serviceProviderSid: string): DecksByCarrier {
+    return this.#byOwner.get(serviceProviderSid) ?? NO_DECKS;
+  }
+
   /** The decks that count for an account: its own, and for other carriers those of its service provider. */
   decksOf(accountSid: string, serviceProviderSid: string): DecksByCarrier {
     const own = this.#byOwner.get(accountSid);
-    const shared = this.#byOwner.get(serviceProviderSid) ?? NO_DECKS;
+    const shared = this.sharedDecksOf(serviceProviderSid);
     if (own === undefined) return shared;
     const known = this.#merged.get(accountSid);
     if (known !== undefined) return known;

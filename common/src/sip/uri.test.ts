@@ -1,6 +1,6 @@
 import t from 'tap';
 import { contains, inNetworks, ipv4Network, ipv4ToNumber, parseNetworks } from './networks.js';
-import { calledNumber, isIpv4, nameAddr, splitUri } from './uri.js';
+import { calledNumber, isIpv4, nameAddr, splitUri, unescaped } from './uri.js';
 
 t.test('URIs are taken apart, whatever their form', async (t) => {
   t.match(splitUri('sip:100@example.COM:5080;transport=tcp'), { user: '100', host: 'example.com', port: 5080 });
@@ -38,4 +38,12 @@ t.test('networks contain what is in them', async (t) => {
   for (const bad of ['10.0.0.0/33', '10.0.0/8', '10.0.0.0/', 'host', '10.0.0.0/8x'])
     t.equal(parseNetworks(bad), null, bad);
   t.same(parseNetworks(''), []);
+});
+
+t.test('escapes in a user part are read as what they stand for; what is none is not guessed at', async (t) => {
+  t.equal(unescaped('+49%33%30'), '+4930');
+  t.equal(unescaped('%2B49'), '+49');
+  t.equal(unescaped('%2533'), '%33', 'once');
+  t.equal(unescaped('%ff'), 'ÿ');
+  for (const wrong of ['4%', '4%3', '%zz']) t.equal(unescaped(wrong), null);
 });

@@ -48,6 +48,13 @@ export function withoutSeparators(user: string): string {
   return /^\+?\d+$/.test(digits) ? digits : user;
 }
 
+/** A user part with its escapes (`%32`) read as the octets that they stand for (RFC 3261 §19.1.2, §25.1). Null when a `%` begins none. */
+export function unescaped(user: string): string | null {
+  if (!user.includes('%')) return user;
+  if (/%(?![0-9a-f]{2})/i.test(user)) return null;
+  return user.replace(/%([0-9a-f]{2})/gi, (_, octet: string) => String.fromCharCode(Number.parseInt(octet, 16)));
+}
+
 /** Who a message says it is from or to. */
 export interface Party {
   /** Without quotes; null when there is none. */

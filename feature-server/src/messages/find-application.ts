@@ -32,7 +32,10 @@ export function findMessageOwner(
   const carrier = snapshot.carriersBySid.get(voipCarrierSid ?? '');
   const found = owner ?? (voipCarrierSid === null ? undefined : numberOf(snapshot, voipCarrierSid, to));
   const account = snapshot.accountsBySid.get(found?.accountSid ?? carrier?.accountSid ?? '');
-  const application = snapshot.applicationsBySid.get(found?.applicationSid ?? carrier?.applicationSid ?? '');
+  const chosen = snapshot.applicationsBySid.get(found?.applicationSid ?? carrier?.applicationSid ?? '');
+  // The default application of a shared carrier is that of one account: it never runs for another.
+  const isOurs = chosen?.accountSid === null || chosen?.accountSid === account?.accountSid;
+  const application = isOurs ? chosen : undefined;
   const trouble =
     account === undefined
       ? `number ${to} belongs to no account`

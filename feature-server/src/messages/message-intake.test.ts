@@ -62,7 +62,10 @@ test('messages for applications', async (t) => {
         ],
         webhooks: [],
         sipGateways: [],
-        phoneNumbers: [{ ...number, accountSid: OTHER, applicationSid: 'other' }],
+        phoneNumbers: [
+          { ...number, accountSid: OTHER, applicationSid: 'other' },
+          { ...number, phoneNumberSid: 'n3', number: '333', accountSid: OTHER, applicationSid: null },
+        ],
         voipCarriers: [carrier('c1', { accountSid: ACCOUNT_SID, applicationSid: APPLICATION_SID })],
       },
       [],
@@ -147,6 +150,15 @@ test('messages for applications', async (t) => {
     t.equal(asked, 2);
     await intake.close();
   });
+
+  await t.test(
+    "an application gets no messages of another account, also where it is its carrier's default",
+    async (t) => {
+      const { records } = start();
+      const sid = await receive({ to: '333' });
+      t.match(await final(records, sid), { status: 'failed', reason: 'no-application', accountSid: OTHER });
+    },
+  );
 
   await t.test('an application that hangs does not stop those of others', async (t) => {
     const { intake, records } = start();

@@ -16,7 +16,7 @@ import { startTestRedis } from '@ringwire/common/testing/services.js';
 import { until } from '@ringwire/common/testing/until.js';
 import t from 'tap';
 import { type InviteParts, inviteRequest } from '../testing/requests.js';
-import { account, carrier, gateway, number, snapshotOf } from '../testing/snapshots.js';
+import { account, application, carrier, gateway, number, snapshotOf } from '../testing/snapshots.js';
 import { type Admission, admit } from './admit.js';
 import { toE164 } from './e164.js';
 import { unlimited } from './may-they.js';
@@ -255,13 +255,13 @@ t.test('who: IPv6 networks count like IPv4 ones, and IPv4 in an IPv6 spelling is
   t.match(await outcome(ask({ source: '10.9.1.1', headers }, snapshot)), { account: 'one', carrier: 'own' });
 });
 
-/** Carriers at one address, each with an account and application of its own. */
+/** Carriers of an account at one address, each with an application of its own. */
 const neighbours = (rules: Record<string, Partial<InboundRules>>): Snapshot =>
   snapshotOf({
-    accounts: Object.keys(rules).map((name) => account(name)),
+    accounts: [account('owner')],
     carriers: Object.entries(rules).map(([name, marks], i) =>
       carrier(name, {
-        accountSid: name,
+        accountSid: 'owner',
         applicationSid: `app-${i + 1}`,
         inboundRules: { ...DEFAULT_INBOUND_RULES, ...marks },
       }),
@@ -300,6 +300,39 @@ t.test('who: carriers at one address are told apart by their trunk group (RFC 49
   t.match(await outcome(ask({ uri: 'sip:+15551234567;tgrp=tg-2;trunk-context=x@192.0.2.9' }, snapshot)), {
     carrier: 'two',
   });
+});
+
+t.test("who: no mark, and no username that it calls its own, gives a carrier another owner's calls", async (t) => {
+  const rules = { ...DEFAULT_INBOUND_RULES, header: 'P-Asserted-Identity' };
+  for (const claim of [
+    { inboundRules: rules },
+    { registerUsername: '15551234567' },
+    { registerUsername: '15551234567', requiresRegister: true },
+  ]) {
+    const snapshot = snapshotOf({
+      accounts: [account('one'), account('thief')],
+      carriers: [
+        carrier('own', { accountSid: 'one' }),
+        carrier('claimed', { accountSid: 'thief', applicationSid: 'app-3', ...claim }),
+      ],
+      gateways: [gateway('192.0.2.1', 'own'), gateway('192.0.2.1', 'claimed')],
+      numbers: [number('15551234567', 'own', 'one', 'app-1')],
+    });
+    const headers = { 'P-Asserted-Identity': '<sip:1@x>' };
+    t.match(await outcome(ask({ headers }, snapshot)), { account: 'one', application: 'app-1', carrier: 'own' });
+  }
+});
+
+t.test('what: the default application of a shared carrier runs for no other account than its own', async (t) => {
+  const snapshot = snapshotOf({
+    accounts: [account('one'), account('two')],
+    applications: [application('app-of-one', { accountSid: 'one' })],
+    carriers: [carrier('shared', { applicationSid: 'app-of-one' })],
+    gateways: [gateway('192.0.2.1', 'shared')],
+    numbers: [number('1111', 'shared', 'one', null), number('2222', 'shared', 'two', null)],
+  });
+  t.match(await outcome(ask({ uri: 'sip:1111@192.0.2.9' }, snapshot)), { account: 'one', application: 'app-of-one' });
+  t.match(await outcome(ask({ uri: 'sip:2222@192.0.2.9' }, snapshot)), { status: 404, metric: 'unknown-number' });
 });
 
 t.test('who: the address of a registrar is a gateway as long as the registration lasts', async (t) => {

@@ -36,23 +36,31 @@ function fit(carrier: VoipCarrier, request: SipRequest, groups: readonly TrunkGr
     if (!found) return null;
     isMarked = true;
   }
-  // Calls to where we registered name the username that we registered with.
-  const { registerUsername } = carrier;
-  if (registerUsername !== null && splitUri(request.uri)?.user === registerUsername) isMarked = true;
   return isMarked ? 1 : 0;
 }
+
+/** The account, else the service provider that shares the carrier. */
+const ownerOf = ({ accountSid, serviceProviderSid }: VoipCarrier): string | null => accountSid ?? serviceProviderSid;
 
 /**
  * Tells carriers with one address apart: by a header or trunk group (in Contact: where the call comes from; in the Request-URI: where it
  * goes) that a carrier is said to send, or by the username that we registered with. Who has a mark is only called by INVITEs that
- * carry it, and then nobody else is; the order stays.
+ * carry it, and then no other carrier of the same owner is; the order stays. Anybody can claim a mark for his carrier, so none takes calls
+ * from another owner's. A username that the registrar itself has let in is no claim: it counts among all who are registered there.
+ *
+ * @param isRegistered - whether the carriers are at this address because we are registered there
  */
-export function tellApart(carriers: readonly VoipCarrier[], request: SipRequest): VoipCarrier[] {
+export function tellApart(carriers: readonly VoipCarrier[], request: SipRequest, isRegistered: boolean): VoipCarrier[] {
   const groups = [request.get('Contact'), request.uri].flatMap((uri) => trunkGroupOf(uri) ?? []);
   const fitting = carriers.flatMap((carrier) => {
     const degree = fit(carrier, request, groups);
     return degree === null ? [] : [{ carrier, degree }];
   });
-  const best = Math.max(...fitting.map(({ degree }) => degree));
-  return fitting.filter(({ degree }) => degree === best).map(({ carrier }) => carrier);
+  const user = isRegistered ? splitUri(request.uri)?.user : null;
+  const named = user ? fitting.filter(({ carrier }) => carrier.registerUsername === user) : [];
+  const left = named.length > 0 ? named : fitting;
+  const marked = new Set(left.flatMap(({ carrier, degree }) => (degree === 1 ? [ownerOf(carrier)] : [])));
+  return left
+    .filter(({ carrier, degree }) => degree === 1 || !marked.has(ownerOf(carrier)))
+    .map(({ carrier }) => carrier);
 }

@@ -20,7 +20,10 @@ export function findDestination(invite: Invite, caller: CarrierCaller, snapshot:
   if (!account) return notProvisioned(invite, carrier, 'its account does not exist');
   if (applicationSid === null) return notProvisioned(invite, carrier, 'it has no application', account);
   const application = snapshot.applicationsBySid.get(applicationSid);
-  if (!application) return notProvisioned(invite, carrier, 'its application does not exist or cannot be used', account);
+  // The default application of a shared carrier is that of one account: it never runs for another.
+  const isOurs = application?.accountSid === null || application?.accountSid === accountSid;
+  if (!application || !isOurs)
+    return notProvisioned(invite, carrier, 'its application does not exist or cannot be used', account);
   return {
     ok: true,
     value: {

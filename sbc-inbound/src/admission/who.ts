@@ -82,7 +82,7 @@ export async function identifyCaller(
       headers: { 'Retry-After': '5' },
     });
   }
-  const carriers = tellApart(located.carriers, request);
+  const carriers = tellApart(located.carriers, request, located.gateway === null);
   if (located.carriers.length > 0 && carriers.length === 0) {
     return refuse({
       status: 403,

@@ -27,7 +27,8 @@ export const account = (accountSid: string, more: Partial<Account> = {}): Accoun
   ...more,
 });
 
-const application = (applicationSid: string): Application => ({
+/** An application of no account. */
+export const application = (applicationSid: string, more: Partial<Application> = {}): Application => ({
   applicationSid,
   name: applicationSid,
   accountSid: null,
@@ -42,6 +43,7 @@ const application = (applicationSid: string): Application => ({
   fallbackRecognizer: null,
   envVars: null,
   recordAllCalls: false,
+  ...more,
 });
 
 /** A carrier of the service provider `sp`. */
@@ -75,18 +77,19 @@ export const number = (
   serviceProviderSid: null,
 });
 
-/** A snapshot with the applications `app-1` to `app-3` and the given rows. */
+/** A snapshot with the applications `app-1` to `app-3`, of no account, and the given rows. */
 export function snapshotOf(rows: {
   accounts: Account[];
   carriers: VoipCarrier[];
   gateways: SipGateway[];
   numbers?: PhoneNumber[];
+  applications?: Application[];
 }): ProvisioningSnapshot {
   return new ProvisioningSnapshot(
     {
       serviceProviders: [],
       accounts: rows.accounts,
-      applications: ['app-1', 'app-2', 'app-3'].map(application),
+      applications: [...['app-1', 'app-2', 'app-3'].map((sid) => application(sid)), ...(rows.applications ?? [])],
       webhooks: [],
       voipCarriers: rows.carriers,
       sipGateways: rows.gateways,

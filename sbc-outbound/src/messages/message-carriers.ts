@@ -102,10 +102,12 @@ export class MessageCarriers {
   /** Whether a carrier lets this sender through: where its rules say so, only numbers of the account. */
   allowsSender({ carrier }: MessageCarrier, { accountSid, from }: OutboundMessage): boolean {
     if (carrier.outboundRules.callerIdPolicy === 'pass') return true;
-    return this.#options
-      .snapshot()
-      .findNumbers(from)
-      .some((row) => row.accountSid === accountSid);
+    return this.#options.snapshot().isOwnNumber(from, accountSid, carrier);
+  }
+
+  /** Whether a message's account may send; one that is not known any more may finish what it began. */
+  isAccountActive({ accountSid }: OutboundMessage): boolean {
+    return this.#options.snapshot().accountsBySid.get(accountSid)?.isActive !== false;
   }
 
   /** Why an account may not send to a number, by the toll-fraud guard's lists of destinations; undefined: it may. */

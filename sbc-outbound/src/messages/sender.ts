@@ -135,6 +135,9 @@ export class MessageSender {
   async #round(hold: ItemHold, state: { item: OutboundItem }): Promise<Verdict> {
     const { carriers } = this.#options;
     const { message, progress } = state.item;
+    if (!carriers.isAccountActive(message)) {
+      return { kind: 'failed', reason: 'account-not-active', detail: 'the account is not active' };
+    }
     const denial = carriers.denial(message);
     if (denial !== undefined) return { kind: 'failed', reason: 'destination-denied', detail: denial };
     const all = carriers.carriersFor(message);

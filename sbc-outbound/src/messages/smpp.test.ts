@@ -4,6 +4,7 @@ import { DEFAULT_OUTBOUND_RULES, outboundQueue, readUserData } from '@ringwire/c
 import { decodeGsm7 } from '@ringwire/common/messages/gsm7.js';
 import { makeStirAuthority } from '@ringwire/common/testing/stir-authority.js';
 import { until } from '@ringwire/common/testing/until.js';
+import { account } from '@ringwire/sbc-inbound/testing/snapshots.js';
 import { test } from 'tap';
 import { startMessagingRig } from '../testing/messaging-rig.js';
 import { acceptAll, startSmppCarrier } from '../testing/smpp-carrier.js';
@@ -141,6 +142,26 @@ test('messages over SMPP', async (t) => {
       });
     },
   );
+
+  await t.test("a sender that is an account's own word only is not let through by a shared carrier", async (t) => {
+    const gateway = await startSmppCarrier(t);
+    const rules = { ...DEFAULT_OUTBOUND_RULES, callerIdPolicy: 'own_numbers' as const };
+    const row = { accountSid: 'acc', applicationSid: null, serviceProviderSid: null };
+    const numbers = [
+      { ...row, phoneNumberSid: 'claimed', number: '15550008888', voipCarrierSid: 'c2' },
+      { ...row, phoneNumberSid: 'given', number: '15550009999', voipCarrierSid: 'c1' },
+    ];
+    await rig.start(t, [{ smpp: [gateway], carrier: { accountSid: null, outboundRules: rules } }, {}], { numbers });
+    t.match(await rig.outcome(await rig.submit({ from: '15550008888' })), { reason: 'sender-not-allowed' });
+    t.match(await rig.outcome(await rig.submit({ from: '15550009999' })), { status: 'sent', voipCarrierSid: 'c1' });
+  });
+
+  await t.test('an account that is not active sends nothing', async (t) => {
+    const gateway = await startSmppCarrier(t);
+    await rig.start(t, [{ smpp: [gateway] }], { accounts: [account('acc', { isActive: false })] });
+    t.match(await rig.outcome(await rig.submit()), { status: 'failed', reason: 'account-not-active' });
+    t.equal(gateway.submitted.length, 0);
+  });
 
   await t.test('destinations that the account may not call get no messages either', async (t) => {
     const gateway = await startSmppCarrier(t);

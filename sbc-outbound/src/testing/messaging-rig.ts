@@ -1,6 +1,7 @@
 /** Messaging over a real Redis, with carriers of a test in memory. */
 import { randomUUID } from 'node:crypto';
 import {
+  type Account,
   type ApplicationNotice,
   applicationQueue,
   closeRedis,
@@ -48,7 +49,11 @@ export interface MessagingRig {
   start(
     t: Teardown,
     carriers: readonly CarrierOf[],
-    options?: Partial<MessagingOptions> & { numbers?: PhoneNumber[]; fraudPolicies?: FraudPolicyRow[] },
+    options?: Partial<MessagingOptions> & {
+      numbers?: PhoneNumber[];
+      fraudPolicies?: FraudPolicyRow[];
+      accounts?: Account[];
+    },
   ): Promise<{ messaging: Messaging; change: (carriers: readonly CarrierOf[]) => void }>;
   /** Puts a message into the queue. */
   submit(more?: Partial<OutboundMessage>): Promise<OutboundMessage>;
@@ -68,12 +73,13 @@ function snapshotOf(
   carriers: readonly CarrierOf[],
   phoneNumbers: PhoneNumber[],
   fraudPolicies: FraudPolicyRow[],
+  accounts: Account[],
 ): ProvisioningSnapshot {
   const sidOf = ({ sid }: CarrierOf, index: number): string => sid ?? `c${index + 1}`;
   return new ProvisioningSnapshot(
     {
       serviceProviders: [],
-      accounts: [],
+      accounts,
       applications: [],
       webhooks: [],
       sipGateways: [],
@@ -141,8 +147,8 @@ export async function startMessagingRig(t: Teardown): Promise<MessagingRig> {
     queue,
     notices,
     events,
-    async start(t, carriers, { numbers = [], fraudPolicies = [], ...options } = {}) {
-      let snapshot = snapshotOf(carriers, numbers, fraudPolicies);
+    async start(t, carriers, { numbers = [], fraudPolicies = [], accounts = [], ...options } = {}) {
+      let snapshot = snapshotOf(carriers, numbers, fraudPolicies, accounts);
       const listeners: ((snapshot: ProvisioningSnapshot) => void)[] = [];
       const sink = createEventSink({ redis, source: 'sbc-outbound:test', logger });
       const messaging = startMessaging({
@@ -169,7 +175,7 @@ export async function startMessagingRig(t: Teardown): Promise<MessagingRig> {
       return {
         messaging,
         change(next) {
-          snapshot = snapshotOf(next, numbers, fraudPolicies);
+          snapshot = snapshotOf(next, numbers, fraudPolicies, accounts);
           for (const listener of listeners) listener(snapshot);
         },
       };

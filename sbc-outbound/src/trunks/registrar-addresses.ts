@@ -1,5 +1,6 @@
 import { lookup, resolveSrv } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import type { VoipCarrier } from '@ringwire/common';
 import { splitUri } from '@ringwire/common/sip/uri.js';
 
 /** More addresses than this no registrar has. */
@@ -20,6 +21,21 @@ export async function addressesOf(uri: string): Promise<string[]> {
   const hosts = targets.length > 0 ? targets : [parts.host];
   const found = await Promise.all(hosts.slice(0, MAX_ADDRESSES).map(hostAddresses));
   return [...new Set(found.flat())].slice(0, MAX_ADDRESSES);
+}
+
+/**
+ * The addresses from which a carrier may call because we are registered: that which has let us in, and, for carriers that a service provider shares,
+ * the others of the registrar. An account can make a name point anywhere, also at the carrier of another.
+ *
+ * @param answered - the address that answered; null when it is not known
+ * @param known - all addresses behind the registrar
+ */
+export function openTo(
+  carrier: Pick<VoipCarrier, 'accountSid'>,
+  answered: string | null,
+  known: readonly string[],
+): string[] {
+  return [...new Set([...(answered === null ? [] : [answered]), ...(carrier.accountSid === null ? known : [])])];
 }
 
 const targetsOf = (name: string): Promise<string[]> =>

@@ -3,7 +3,7 @@ import type { Edge } from '@ringwire/common/sip/edge.js';
 import type { TrunkRegistrationState } from '@ringwire/common/trunks/trunk-registrations.js';
 import type { TrunkConfig } from '../config.js';
 import { type RegisterOutcome, RegisterSession } from './register-session.js';
-import { addressesOf } from './registrar-addresses.js';
+import { addressesOf, openTo } from './registrar-addresses.js';
 import type { RegistrationBoard } from './registration-board.js';
 import { jittered, pause } from './repeat.js';
 import type { TrunkMember, WantedRegistration } from './wanted-registrations.js';
@@ -39,7 +39,10 @@ export class TrunkRegistration {
   #contact: string | null = null;
   #grantedSec: number | null = null;
   #expiresAtMs = 0;
-  #addresses: readonly string[] = [];
+  /** The address that let us in last. */
+  #answered: string | null = null;
+  /** All addresses behind the registrar. */
+  #known: readonly string[] = [];
 
   constructor(
     readonly wanted: WantedRegistration,
@@ -78,7 +81,7 @@ export class TrunkRegistration {
     if (!known) return;
     for (const member of members) {
       this.context.board.say(member, known);
-      if (this.#expiresAtMs > nowMs()) this.context.board.openAddresses(member, this.#addresses, this.#expiresAtMs);
+      if (this.#expiresAtMs > nowMs()) this.#openAddresses([member]);
     }
   }
 
@@ -124,16 +127,20 @@ export class TrunkRegistration {
     this.#grantedSec = grantedSec;
     this.#expiresAtMs = nowMs() + grantedSec * 1000;
     // Who answered may call at once; the other addresses of a name take their time.
-    this.#openAddresses([...(source === null ? [] : [source]), ...this.#addresses]);
-    void addressesOf(this.wanted.registrar).then((known) =>
-      this.#openAddresses([...(source === null ? [] : [source]), ...known]),
-    );
+    this.#answered = source;
+    this.#openAddresses(this.members);
+    void addressesOf(this.wanted.registrar).then((known) => {
+      this.#known = known;
+      this.#openAddresses(this.members);
+    });
   }
 
-  #openAddresses(addresses: readonly string[]): void {
+  #openAddresses(members: readonly TrunkMember[]): void {
     if (this.#stop.signal.aborted) return;
-    this.#addresses = [...new Set(addresses)];
-    for (const member of this.members) this.context.board.openAddresses(member, this.#addresses, this.#expiresAtMs);
+    for (const member of members) {
+      const addresses = openTo(member.carrier, this.#answered, this.#known);
+      this.context.board.openAddresses(member, addresses, this.#expiresAtMs);
+    }
   }
 
   #delayUntilNext(outcome: Exclude<RegisterOutcome, { kind: 'away' }>): number {
