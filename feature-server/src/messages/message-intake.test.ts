@@ -154,9 +154,10 @@ test('messages for applications', async (t) => {
   await t.test(
     "an application gets no messages of another account, also where it is its carrier's default",
     async (t) => {
-      const { records } = start();
+      const { intake, records } = start();
       const sid = await receive({ to: '333' });
       t.match(await final(records, sid), { status: 'failed', reason: 'no-application', accountSid: OTHER });
+      await intake.close();
     },
   );
 
