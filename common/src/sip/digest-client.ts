@@ -1,4 +1,5 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { digestResponse, hashName } from './digest/response.js';
 import type { SipHeaders, SipResponse } from './stack.js';
 
 /** Who we are to a server that challenges us. */
@@ -20,12 +21,8 @@ export interface DigestChallenge {
   isStale: boolean;
 }
 
-/** Node's name of each algorithm (RFC 7616, RFC 8760). */
-const HASHES: Readonly<Record<string, string>> = { MD5: 'md5', 'SHA-256': 'sha256', 'SHA-512-256': 'sha512-256' };
 /** Longer headers come from nobody who wants an answer. */
 const MAX_HEADER = 4_096;
-
-const hashName = (algorithm: string): string | undefined => HASHES[algorithm.toUpperCase().replace(/-SESS$/, '')];
 
 /** The digest challenges of a header in which several may be joined by commas. Other schemes are left out. Never throws. */
 export function parseChallenges(header: string): DigestChallenge[] {
@@ -86,18 +83,13 @@ export function digestAnswer(
   { count, cnonce }: { count: number; cnonce: string },
 ): string {
   const { realm, nonce, algorithm, opaque } = challenge;
-  const name = hashName(algorithm) ?? 'md5';
-  const hash = (text: string): string => createHash(name).update(text).digest('hex');
-  const qop = challenge.qop.includes('auth') ? 'auth' : challenge.qop[0];
+  const qop = (['auth', 'auth-int'] as const).find((word) => challenge.qop.includes(word));
   const nc = count.toString(16).padStart(8, '0');
-  const secret = hash(`${credentials.username}:${realm}:${credentials.password}`);
-  const a1 = /-sess$/i.test(algorithm) ? hash(`${secret}:${nonce}:${cnonce}`) : secret;
-  const what = `${request.method}:${request.uri}`;
-  const a2 = hash(qop === 'auth-int' ? `${what}:${hash(request.body ?? '')}` : what);
-  const response =
-    qop === undefined ? hash(`${a1}:${nonce}:${a2}`) : hash(`${a1}:${nonce}:${nc}:${cnonce}:${qop}:${a2}`);
+  const { username, password } = credentials;
+  const proof = { username, password, realm, nonce, algorithm, nc, cnonce, qop: qop ?? 'none' } as const;
+  const response = digestResponse({ ...proof, ...request });
   return [
-    `Digest username=${quote(credentials.username)}`,
+    `Digest username=${quote(username)}`,
     `realm=${quote(realm)}`,
     `nonce=${quote(nonce)}`,
     `uri=${quote(request.uri)}`,
