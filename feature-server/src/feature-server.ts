@@ -39,6 +39,7 @@ import { createSession, type SessionFactoryOptions } from './session/session-fac
 import { TransferredCalls } from './session/transferred-calls.js';
 import { EdgeDialler } from './sip/edge-dialler.js';
 import { InviteHandler, type RefusedCall } from './sip/invite-handler.js';
+import { watchWaysOut } from './sip/ways-out.js';
 import { EspeakSynthesizer } from './speech/espeak.js';
 import { SpeechService } from './speech/speech-service.js';
 import { TtsCache } from './speech/tts-cache.js';
@@ -104,10 +105,13 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
   const stack = asSipStack(srf as never);
   const edges = watchInstances<SbcInfo>({ redis, setKey: SBCS, keyOf: sbcKey, logger });
   let connection = new AbortController();
+  const waysOut = watchWaysOut(stack, edges);
   const dialler = new EdgeDialler({
     stack,
     logger,
     edges: () => edges.list(),
+    reachable: (address) => waysOut.reachable(address),
+    gone: (id) => waysOut.gone(id),
     lost: () => connection.signal,
   });
   const outbox = new Outbox({ redis, sink, queue: outboundQueue(redis) });
@@ -260,6 +264,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
       const over = Promise.all([live.idle(), transferred.idle()]);
       await Promise.race([over, new Promise((resolve) => setTimeout(resolve, CLOSE_GRACE_MS).unref())]);
       await announcement.close();
+      waysOut.close();
       edges.close();
       await ledger.close();
       await mediaServer.close();

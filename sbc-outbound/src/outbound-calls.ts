@@ -92,6 +92,8 @@ async function takeCall(
     return;
   }
   const { call } = checked;
+  // Tells the feature server that whatever is answered now is about its call: another edge would not answer otherwise.
+  response.set(SIP_HEADERS.callSid, call.callSid);
   const { accountSid, serviceProviderSid } = call.account;
   const applicationSid = request.get(SIP_HEADERS.applicationSid) ?? null;
   const user = call.routing === 'user' ? limitedUser(edge, call) : null;
@@ -207,7 +209,6 @@ async function placeCall(edge: Edge, wayOut: WayOut, guarded: GuardedCall & Inco
     callerTag: call.callerTag,
     ...destination.plan(journal),
     responseHeaders: (outer) => ({
-      [SIP_HEADERS.callSid]: call.callSid,
       [SIP_HEADERS.outerCallId]: outer.get('Call-ID') ?? '',
       ...(journal.call.voipCarrierSid === null ? {} : { [SIP_HEADERS.voipCarrierSid]: journal.call.voipCarrierSid }),
     }),

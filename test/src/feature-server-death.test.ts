@@ -1,11 +1,8 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { type AnsweringPhone, answerCalls, type PhoneCall } from '@ringwire/phone';
 import { tone } from '@ringwire/rtp';
 import { type ServerProcess, startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
 import t from 'tap';
+import { type AnotherProcess, startAnother } from './support/another-process.js';
 import { hearsTone } from './support/audio.js';
 import { eventually, within } from './support/eventually.js';
 import { openPlatform } from './support/platform.js';
@@ -21,34 +18,8 @@ const callee: AnsweringPhone = await answerCalls({ play: tone(1_500, 60_000) });
 t.teardown(() => callee.close());
 
 /** A second feature server with a core SIP server of its own, as one on another machine. */
-async function secondFeatureServer(core: ServerProcess, instanceId: string): Promise<{ kill(): Promise<void> }> {
-  const { pid } = platform.processes.get('feature-server') ?? {};
-  const first = readFileSync(`/proc/${pid}/environ`, 'utf8')
-    .split('\0')
-    .flatMap((line) => {
-      const at = line.indexOf('=');
-      return at > 0 ? [[line.slice(0, at), line.slice(at + 1)] as const] : [];
-    });
-  const env = {
-    ...Object.fromEntries(first),
-    INSTANCE_ID: instanceId,
-    HTTP_PORT: '0',
-    SIP_ADDRESS: `127.0.0.1:${core.sipPort}`,
-    DRACHTIO_PORT: `${core.controlPort}`,
-    DRACHTIO_SECRET: 'cymru',
-  };
-  const main = createRequire(import.meta.url).resolve('@ringwire/feature-server/main.js');
-  const child = fork(main, { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-  const kill = async (): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, 'exit');
-    child.kill('SIGKILL');
-    await gone;
-  };
-  t.teardown(kill);
-  await once(child, 'message');
-  return { kill };
-}
+const secondFeatureServer = (core: ServerProcess, instanceId: string): Promise<AnotherProcess> =>
+  startAnother(t, platform, 'feature-server', { instanceId, sipServer: core });
 
 interface LiveCall {
   line: Line;

@@ -2,14 +2,20 @@ import { setMaxListeners } from 'node:events';
 import type { FeatureServerInfo } from '../redis/keys.js';
 import type { Reachability } from './reachability.js';
 
-/** Notices when feature servers die. */
-export interface FeatureServerWatch {
+/** A process that has a SIP server, as it stands in Redis. */
+export interface Announced {
+  instanceId: string;
+  sipAddress: string;
+}
+
+/** Notices when feature servers (or edges) die. */
+export interface FeatureServerWatch<T extends Announced = FeatureServerInfo> {
   /** Whether the feature server's SIP server answers. */
   reachable(sipAddress: string): boolean;
   /** Aborts when the server has been missing from Redis for {@link GONE_AFTER_MS}, or its SIP server does not answer. */
   gone(instanceId: string): AbortSignal;
   /** The living feature server whose SIP server has this address, `ip:port`. */
-  at(sipAddress: string): FeatureServerInfo | undefined;
+  at(sipAddress: string): T | undefined;
   close(): void;
 }
 
@@ -23,10 +29,10 @@ interface Watched {
 }
 
 /** Watches what the feature servers say of themselves in Redis, and whether their SIP servers answer. */
-export function watchFeatureServers(
-  instances: { list(): FeatureServerInfo[] },
+export function watchFeatureServers<T extends Announced>(
+  instances: { list(): T[] },
   reachability: Reachability,
-): FeatureServerWatch {
+): FeatureServerWatch<T> {
   /** One for each server that has, or had, calls; it goes when the server does. */
   const watched = new Map<string, Watched>();
   const look = (): void => {

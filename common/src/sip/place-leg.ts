@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { FarMedia } from '../media-relay/media-profile.js';
 import { DigestClient, type DigestCredentials } from './digest-client.js';
 import { passableHeaders } from './header-policy.js';
+import { SIP_HEADERS } from './headers.js';
 import { hangUp, inheritProof, proveIn } from './in-dialog.js';
 import type { PendingDialog, SipDialog, SipHeaders, SipRequest, SipResponse, SipStack } from './stack.js';
 import { splitUri } from './uri.js';
@@ -40,6 +41,8 @@ export interface LegFailure {
   reason: string;
   /** Headers of the refusal that may go on. */
   headers: SipHeaders;
+  /** `X-Call-Sid` of the refusal: our edges say it once they have taken a call, whoever refuses it then. */
+  callSid?: string;
   /** Where a 3xx points to, best first. */
   contacts?: readonly string[];
 }
@@ -76,7 +79,11 @@ function failureOf(error: unknown): LegFailure {
     // drachtio-srf has acknowledged it: somebody took the call.
     if (res.status >= 200 && res.status < 300)
       return failure('unusable', 502, `no dialog in ${res.status} ${res.reason}`);
-    const refusal = failure('refused', status, res.reason, passableHeaders(res));
+    const callSid = res.get(SIP_HEADERS.callSid);
+    const refusal = {
+      ...failure('refused', status, res.reason, passableHeaders(res)),
+      ...(callSid !== undefined && { callSid }),
+    };
     return status >= 300 && status < 400 ? { ...refusal, contacts: contactsOf(res) } : refusal;
   }
   return failure('unsent', 500, error instanceof Error ? error.message : String(error));

@@ -1,7 +1,6 @@
-import type { FeatureServerInfo } from '../redis/keys.js';
 import type { SipLink } from './link.js';
 
-/** Which feature servers' SIP servers answer. */
+/** Which processes' SIP servers answer. */
 export interface Reachability {
   /** True until {@link MISSES} probes in a row went unanswered. */
   reachable(sipAddress: string): boolean;
@@ -43,10 +42,13 @@ function answers({ stack }: SipLink, sipAddress: string): Promise<boolean> {
 }
 
 /**
- * Asks every feature server's SIP server whether it is there: an INVITE to a dead one would wait 32 s (timer B) before the
+ * Asks the SIP server of every process of the list whether it is there: an INVITE to a dead one would wait 32 s (timer B) before the
  * next can be tried, and drachtio-srf does not tell of the 100 that a living one sends at once.
  */
-export function watchReachability(link: SipLink, instances: { list(): FeatureServerInfo[] }): Reachability {
+export function watchReachability(
+  link: SipLink,
+  instances: { list(): readonly { sipAddress: string }[] },
+): Reachability {
   const misses = new Map<string, number>();
   const ask = async (sipAddress: string): Promise<void> => {
     const answered = await answers(link, sipAddress);

@@ -48,6 +48,8 @@ export interface SipResponse extends SipMessageView {
   status: number;
   reason: string;
   readonly finalResponseSent: boolean;
+  /** Puts a header on every response that is sent from now on; one that is given to `send` as well is there twice, joined by a comma. */
+  set(name: string, value: string): unknown;
   send(
     status: number,
     reason?: string,

@@ -1,7 +1,14 @@
 import { type Logger, type SbcInfo, SIP_HEADERS } from '@ringwire/common';
 import { isInternalHeader, passableHeaders } from '@ringwire/common/sip/header-policy.js';
 import { hangUp } from '@ringwire/common/sip/in-dialog.js';
-import { discard, isPending, type LegTarget, placeLeg } from '@ringwire/common/sip/place-leg.js';
+import {
+  discard,
+  isPending,
+  type LegFailure,
+  type LegResult,
+  type LegTarget,
+  placeLeg,
+} from '@ringwire/common/sip/place-leg.js';
 import type { SipDialog, SipHeaders, SipStack } from '@ringwire/common/sip/stack.js';
 import { nameAddr, splitUri } from '@ringwire/common/sip/uri.js';
 import type { DialCaller, Dialler, DialOutcome, DialTarget, PlacedLeg, PlacedLegEnd } from '../session/dialler.js';
@@ -15,6 +22,10 @@ export interface EdgeDiallerOptions {
   logger: Logger;
   /** The edges that are alive. */
   edges(): readonly SbcInfo[];
+  /** Whether the SIP server of an edge, `ip:port`, answers. */
+  reachable(sipAddress: string): boolean;
+  /** Aborts when the edge of this instance id is found to be dead. */
+  gone(instanceId: string): AbortSignal;
   /** Aborts when the core SIP server is lost, and all its dialogs with it. */
   lost(): AbortSignal;
 }
@@ -32,25 +43,54 @@ const failed = (status: number, reason: string): PlacedLeg => ({
   end: async () => {},
 });
 
-/** Places legs at the edge with the fewest calls (docs/interfaces.md, core → edge). */
+type PlaceOptions = Parameters<Dialler['place']>[0];
+
+/**
+ * Statuses that a SIP server answers itself where the edge's process is missing (503, 480 as drachtio-server has it) or has not answered
+ * (408), and the 503 of an edge that drains or is full.
+ */
+const NOT_TAKEN: readonly number[] = [408, 480, 503];
+
+/** Places legs at the edge with the fewest calls, and at the next where that is dead or takes none (docs/interfaces.md, core → edge). */
 export class EdgeDialler implements Dialler {
   constructor(private readonly options: EdgeDiallerOptions) {}
 
-  place(options: Parameters<Dialler['place']>[0]): PlacedLeg {
-    const edges = this.options.edges().filter(({ role, accepting }) => role === 'outbound' && accepting);
-    const [edge] = [...edges].sort((a, b) => a.calls - b.calls);
-    if (!edge) return failed(503, 'no edge for calls out is alive');
-    const uri = uriOf(options.target, options.caller.realm, edge);
-    if (uri === null) return failed(400, 'the target is no number, SIP URI or user');
-    const { target, caller, callSid, callId } = options;
-    const leg: LegTarget = {
-      name: edge.instanceId,
-      uri,
-      headers: { ...headersOf(target, caller, callSid, uri), ...(callId !== undefined && { 'Call-ID': callId }) },
-      ...(isNumber(target) ? {} : { proxy: hopTo(edge) }),
-    };
-    return new EdgeLeg(this.options, leg, options);
+  place(options: PlaceOptions): PlacedLeg {
+    const edges = this.#edges();
+    const [first] = edges;
+    if (!first) return failed(503, 'no edge for calls out is alive');
+    if (uriOf(options.target, options.caller.realm, first) === null) {
+      return failed(400, 'the target is no number, SIP URI or user');
+    }
+    return new EdgeLeg(this.options, edges, options);
   }
+
+  /** In the order of trying: those that answer before those that do not, few calls before many. */
+  #edges(): SbcInfo[] {
+    const silence = ({ privateSipAddress }: SbcInfo): number => Number(!this.options.reachable(privateSipAddress));
+    return this.options
+      .edges()
+      .filter(({ role, accepting }) => role === 'outbound' && accepting)
+      .sort((a, b) => silence(a) - silence(b) || a.calls - b.calls);
+  }
+}
+
+/** The INVITE by way of an edge; null when the target is no address. The same call keeps its Call-ID at the next edge (RFC 3263 §4.3). */
+function legTo(edge: SbcInfo, { target, caller, callSid, callId }: PlaceOptions): LegTarget | null {
+  const uri = uriOf(target, caller.realm, edge);
+  if (uri === null) return null;
+  return {
+    name: edge.instanceId,
+    uri,
+    headers: { ...headersOf(target, caller, callSid, uri), ...(callId !== undefined && { 'Call-ID': callId }) },
+    ...(isNumber(target) ? {} : { proxy: hopTo(edge) }),
+  };
+}
+
+/** Whether another edge may take the call: this one is dead, or has not looked at it. What a callee answers carries `X-Call-Sid`. */
+function isNotTaken({ kind, status, callSid }: LegFailure): boolean {
+  if (kind === 'refused') return callSid === undefined && NOT_TAKEN.includes(status);
+  return kind === 'gone' || kind === 'unsent';
 }
 
 /**
@@ -120,10 +160,10 @@ class EdgeLeg implements PlacedLeg {
 
   constructor(
     private readonly options: EdgeDiallerOptions,
-    target: LegTarget,
-    call: Parameters<Dialler['place']>[0],
+    edges: readonly SbcInfo[],
+    call: PlaceOptions,
   ) {
-    this.outcome = this.#place(target, call);
+    this.outcome = this.#place(edges, call);
   }
 
   onModify(answer: (remoteSdp: string) => Promise<string>): void {
@@ -148,12 +188,32 @@ class EdgeLeg implements PlacedLeg {
     await hangUp(dialog, headers, this.options.lost());
   }
 
-  async #place(target: LegTarget, call: Parameters<Dialler['place']>[0]): Promise<DialOutcome> {
+  /** Tries the edges until one has taken the call. */
+  async #try(edges: readonly SbcInfo[], call: PlaceOptions, lost: AbortSignal): Promise<LegResult> {
+    const endsAt = performance.now() + call.answerMs;
+    let result: LegResult = { ok: false, failure: { kind: 'unsent', status: 503, reason: 'no edge', headers: {} } };
+    for (const [index, edge] of edges.entries()) {
+      const leg = legTo(edge, call);
+      if (!leg) break;
+      // The last one is waited for: it may be the probes that are lost.
+      const gone = index < edges.length - 1 && { gone: this.options.gone(edge.instanceId) };
+      const limits = { answerMs: Math.max(1, endsAt - performance.now()), abandoned: this.#ended.signal, lost };
+      let isRinging = false;
+      result = await placeLeg(this.options.stack, { ...leg, ...gone }, call.offer, limits, (response) => {
+        if (response.status <= 100) return;
+        isRinging = true;
+        call.onProgress(response.status, response.body ?? '');
+      });
+      if (result.ok || isRinging || !isNotTaken(result.failure)) break;
+      const { kind, status, reason } = result.failure;
+      this.options.logger.warn({ edge: leg.name, callSid: call.callSid, kind, status, reason }, 'an edge took no call');
+    }
+    return result;
+  }
+
+  async #place(edges: readonly SbcInfo[], call: PlaceOptions): Promise<DialOutcome> {
     const lost = this.options.lost();
-    const limits = { answerMs: call.answerMs, abandoned: this.#ended.signal, lost };
-    const placed = await placeLeg(this.options.stack, target, call.offer, limits, (response) => {
-      if (response.status > 100) call.onProgress(response.status, response.body ?? '');
-    });
+    const placed = await this.#try(edges, call, lost);
     if (!placed.ok) {
       const { kind, status, reason, headers } = placed.failure;
       // What rang too long was cancelled by us: jambonz tells it as 487.
