@@ -15,10 +15,10 @@ type Teardown = { teardown(fn: () => unknown): void };
 const authority = makeAuthority(t);
 const tls = { ...authority.issue('sip.ringwire.test'), ca: authority.ca };
 
-const options = (branch: string): string =>
+const options = (branch: string, transport = 'tcp'): string =>
   [
     'OPTIONS sip:x@127.0.0.1 SIP/2.0',
-    `Via: SIP/2.0/TCP 127.0.0.1:9;branch=${branch}`,
+    `Via: SIP/2.0/${transport.toUpperCase()} 127.0.0.1:9;branch=${branch}`,
     'From: <sip:a@h>;tag=a',
     'To: <sip:b@h>',
     'Call-ID: c',
@@ -80,7 +80,7 @@ for (const transport of ['tls', 'ws', 'wss'] as const) {
   t.test(`${transport} peers: one that says nothing valid is closed in time, one that did may stay`, async (t) => {
     const { layer, clock, open } = await start(t, transport, {});
     const [silent, useful] = [await open(), await open()];
-    useful.send(options('z9hG4bK1'));
+    useful.send(options('z9hG4bK1', transport));
     await useful.heard;
     await until(() => layer.connectionCount === 2);
     clock.advance(30_000);
@@ -101,12 +101,12 @@ for (const transport of ['tls', 'ws', 'wss'] as const) {
     t.same(layer.counters.connectionsClosed, { limit: 1 });
     await until(() => layer.counters.connectionsRefused === 1);
     const other = await open('127.0.0.2');
-    other.send(options('z9hG4bK2'));
+    other.send(options('z9hG4bK2', transport));
     await other.heard;
     first.end();
     await until(() => layer.connectionCount === 1);
     const again = await open();
-    again.send(options('z9hG4bK3'));
+    again.send(options('z9hG4bK3', transport));
     await again.heard;
     t.same(layer.counters.connectionsClosed, { limit: 1 });
     t.equal(layer.counters.connectionsRefused, 1);
@@ -128,7 +128,7 @@ for (const transport of ['tls', 'ws', 'wss'] as const) {
     const only = await open();
     await once(raw(), 'close');
     await until(() => layer.counters.connectionsClosed['too-many'] === 1);
-    only.send(options('z9hG4bK4'));
+    only.send(options('z9hG4bK4', transport));
     await only.heard;
     t.equal(layer.connectionCount, 1);
   });
@@ -175,7 +175,7 @@ for (const cut of ['inside a frame', 'between the pieces of a message'] as const
   t.test(`ws peers: a message must be complete 30 s after its first byte (it stops ${cut})`, async (t) => {
     const { layer, clock, raw } = await start(t, 'ws', {});
     const socket = await handMade(raw());
-    socket.write(textFrame(options('z9hG4bK6')));
+    socket.write(textFrame(options('z9hG4bK6', 'ws')));
     await once(socket, 'data');
     const half = cut === 'inside a frame' ? textFrame('INVITE sip:x').subarray(0, 9) : textFrame('INVITE sip:x', false);
     const before = clock.pending;
@@ -216,7 +216,7 @@ t.test(
 t.test('ws peers: when half of the places are taken, who was silent longest goes for a new one', async (t) => {
   const { layer, open } = await start(t, 'ws', { maxConnections: 6 });
   const useful = await open();
-  useful.send(options('z9hG4bK8'));
+  useful.send(options('z9hG4bK8', 'ws'));
   await useful.heard;
   const silent = [await open(), await open()];
   await until(() => layer.connectionCount === 3);
@@ -224,6 +224,6 @@ t.test('ws peers: when half of the places are taken, who was silent longest goes
   await silent[0]!.closed;
   t.equal(layer.connectionCount, 3);
   t.same(layer.counters.connectionsClosed, { 'no-message': 1 });
-  another.send(options('z9hG4bK9'));
+  another.send(options('z9hG4bK9', 'ws'));
   await another.heard;
 });
