@@ -4,8 +4,8 @@ export interface TickSender {
 }
 
 /**
- * How late a packet may be sent for the sake of sound that is just being opened or asked for. Longer than opening takes, so that who asks for sound just
- * before or after a tick hears it in that tick and not in the next; far shorter than what jitter buffers take.
+ * How late a packet may be sent for the sake of sound that is just being opened. Longer than opening takes, so that who asks for sound just before a tick
+ * hears it in that tick and not in the next; far shorter than what jitter buffers take.
  */
 export const MAX_LATE_MS = 5;
 

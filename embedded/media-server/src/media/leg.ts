@@ -161,13 +161,9 @@ export class Leg {
     exchange.push(heard);
   }
 
-  /**
-   * Whether its packet of this tick should wait for sound that is just being opened, or may be asked for in a moment: silence can be late without harm.
-   * Nobody waits who hears others.
-   */
+  /** Whether its packet of this tick should wait for sound that is just being opened. Nobody waits who hears others. */
   get awaitsSound(): boolean {
-    if (this.#exchange !== undefined || this.#tones.isBusy) return false;
-    return this.#players.isOpening || !this.#players.isBusy;
+    return this.#players.isOpening && this.#exchange === undefined;
   }
 
   /** Second half of a tick: makes and sends the 20 ms that go out. No await, no closures, no allocation while a list plays. */
