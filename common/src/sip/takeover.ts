@@ -72,7 +72,7 @@ async function takeOver(call: TakenCall, leg: TakingLeg): Promise<TakeOver> {
     const headers = { ...leg.headers, 'Content-Type': 'application/sdp' };
     const accepted = acceptCall({ stack, request, response, localTag }, localSdp, headers);
     const dialog = await unless(over, accepted).catch((error: unknown) => {
-      // It may still come.
+      // It may still come, and is hung up then; that it never does is no news: the caller of this function is told the first error.
       accepted.then((late) => hangUp(late, {}, lost)).catch(() => {});
       throw error;
     });
