@@ -42,6 +42,62 @@ t.test('hooks and credentials of an account are shown without their secrets', as
   });
 });
 
+t.test('an account is changed: who may say what, and what is sent back as it was read is let pass', async (t) => {
+  const refused = async (who: typeof account, body: object, status: number, msg: RegExp) =>
+    t.match(await who('PUT', own, body), { status, body: { msg } }, JSON.stringify(body));
+  await refused(account, { sip_realm: 'mine.example.com' }, 403, /sip_realm/);
+  await refused(account, { is_active: false }, 403, /is_active/);
+  await refused(account, { service_provider_sid: SEED.otherServiceProviderSid }, 400, /service_provider_sid/);
+  await refused(account, { realm: 'x' }, 400, /realm: unknown field/);
+  await refused(account, { name: '' }, 400, /name/);
+  await refused(account, { stir_policy: 'maybe' }, 400, /stir_policy.*enforce/);
+  await refused(account, { device_calling_application_sid: 'nobody' }, 400, /device_calling_application_sid/);
+  await refused(account, { registration_hook: { url: 'ftp://x/' } }, 400, /registration_hook\.url/);
+  await refused(serviceProvider, { sip_realm: '10.0.0.1' }, 400, /sip_realm.*host name/);
+  await refused(serviceProvider, { sip_realm: 'a b' }, 400, /sip_realm/);
+  await refused(stranger, { name: 'taken' }, 403, /privileges/);
+  t.equal((await admin('PUT', '/v1/Accounts/nobody', { name: 'x' })).status, 404);
+
+  const sibling = `/v1/Accounts/${SEED.siblingAccountSid}`;
+  t.equal((await serviceProvider('PUT', sibling, { sip_realm: 'Two.example.com' })).status, 204);
+  await refused(serviceProvider, { sip_realm: 'two.example.com' }, 422, /another account/);
+  const hook = { url: 'http://127.0.0.1:9/register', method: 'POST', username: 'u', password: 'p' };
+  const change = {
+    registration_hook: hook,
+    queue_event_hook: { url: 'http://127.0.0.1:9/queue', method: 'GET' },
+    device_calling_application_sid: SEED.applicationSid,
+    stir_policy: 'enforce',
+  };
+  t.equal((await account('PUT', own, change)).status, 204);
+  const read = (await account('GET', own)).body as Record<string, unknown>;
+  t.match(read, {
+    registration_hook: { ...hook, password: '******' },
+    queue_event_hook: { url: 'http://127.0.0.1:9/queue', method: 'GET', username: null, password: null },
+    device_calling_application_sid: SEED.applicationSid,
+    stir_policy: 'enforce',
+  });
+  t.equal((await account('PUT', own, { ...read, name: 'uno' })).status, 204, 'the whole account may be sent back');
+  const provisioning = await loadProvisioning({ db, redis, logger, encryptionSecret: 'key material' });
+  t.teardown(() => provisioning.close());
+  const snapshot = provisioning.snapshot();
+  t.match(snapshot.accountsBySid.get(SEED.accountSid), {
+    name: 'uno',
+    registrationHook: { url: hook.url, password: 'p' },
+    deviceCallingApplicationSid: SEED.applicationSid,
+    stirPolicy: 'enforce',
+  });
+  const application = snapshot.applicationsBySid.get(SEED.applicationSid);
+  t.equal(application?.callHook?.url, 'http://127.0.0.1:9/call', 'a hook that others share stays theirs');
+  t.equal(snapshot.accountsBySid.get(SEED.siblingAccountSid)?.sipRealm, 'two.example.com');
+
+  const none = { registration_hook: null, queue_event_hook: null, stir_policy: null, name: 'one' };
+  t.equal((await account('PUT', own, { ...none, device_calling_application_sid: null })).status, 204);
+  t.match((await account('GET', own)).body, { ...none, device_calling_application_sid: null });
+  const left = await db.query('SELECT 1 FROM webhooks WHERE url LIKE ?', ['%/queue']);
+  t.strictSame(left, [], 'hooks that nobody uses are gone');
+  t.equal((await db.query('SELECT 1 FROM webhooks WHERE webhook_sid = ?', [SEED.callHookSid])).length, 1);
+});
+
 t.test('a regenerated secret is encrypted at rest, announced, and what the call path signs with', async (t) => {
   const subscriber = redis.duplicate();
   t.teardown(() => subscriber.disconnect());

@@ -9,10 +9,13 @@ import {
 } from '@ringwire/common';
 import { PASSWORD_MASK } from '../applications/application-input.js';
 import { type Principal, tenantCondition } from '../auth/principal.js';
+import { deleteHooks, writeHooks } from '../rows/hooks-store.js';
+import { updateRow } from '../rows/rows-store.js';
+import { ACCOUNT_HOOKS, type AccountInput } from './account-input.js';
 
 type Row = Record<string, unknown>;
 
-const HOOKS = ['registration_hook', 'queue_event_hook'] as const;
+const HOOKS = Object.keys(ACCOUNT_HOOKS);
 const HOOK_SELECT = HOOKS.map((name) =>
   ['url', 'method', 'username', 'password'].map((column) => `${name}.${column} AS ${name}_${column}`).join(', '),
 ).join(', ');
@@ -68,6 +71,24 @@ export async function listAccounts(db: Database, principal: Principal, secret: S
     [...tenant.params, ...(sid === undefined ? [] : [sid])],
   );
   return rows.map((row) => toJson(row, secret));
+}
+
+/** Changes what the input names. @throws DuplicateKeyError when another account has the realm */
+export async function updateAccount(
+  db: Database,
+  accountSid: string,
+  { columns, hooks }: AccountInput,
+  secret: Secret,
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    const [current = {}] = await tx.query<Record<string, string | null>>(
+      `SELECT ${Object.values(ACCOUNT_HOOKS).join(', ')} FROM accounts WHERE account_sid = ? FOR UPDATE`,
+      [accountSid],
+    );
+    const written = await writeHooks(tx, hooks, current, secret);
+    await updateRow(tx, { name: 'accounts', key: 'account_sid' }, accountSid, { ...columns, ...written.columns });
+    await deleteHooks(tx, written.orphans);
+  });
 }
 
 /** Gives an account a new secret for the signatures of its webhooks. @returns the secret in plain text */

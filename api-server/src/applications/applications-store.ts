@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { type Database, encryptSecret, HttpError, type Queryable, type Secret, type SqlValue } from '@ringwire/common';
+import { type Database, HttpError, type Queryable, type Secret, type SqlValue } from '@ringwire/common';
 import { type Condition, type Principal, tenantCondition } from '../auth/principal.js';
 import { likeContains, type Page } from '../http/input.js';
+import { deleteHooks, writeHooks } from '../rows/hooks-store.js';
 import {
   type ApplicationInput,
   HOOK_COLUMNS,
@@ -96,17 +97,8 @@ export async function findApplication(db: Database, principal: Principal, sid: s
   return row === undefined ? undefined : toJson(row);
 }
 
-const encrypted = (password: string | null, secret: Secret): string | null =>
-  password === null ? null : encryptSecret(password, secret);
-
-async function insertHook(tx: Queryable, hook: HookInput, secret: Secret): Promise<string> {
-  const sid = randomUUID();
-  const password = hook.password === PASSWORD_MASK ? null : hook.password;
-  await tx.execute('INSERT INTO webhooks (webhook_sid, url, method, username, password) VALUES (?)', [
-    [sid, hook.url, hook.method, hook.username, encrypted(password, secret)],
-  ]);
-  return sid;
-}
+const byColumn = (hooks: ApplicationInput['hooks']): Record<string, HookInput | null | undefined> =>
+  Object.fromEntries(HOOK_FIELDS.map((field) => [HOOK_COLUMNS[field], hooks[field]]));
 
 /** Writes a new application with its hooks. @returns its sid @throws DuplicateKeyError, ForeignKeyError */
 export async function insertApplication(
@@ -117,24 +109,18 @@ export async function insertApplication(
 ): Promise<string> {
   const sid = randomUUID();
   await db.transaction(async (tx) => {
-    const columns: Record<string, SqlValue> = { application_sid: sid, account_sid: accountSid, ...input.columns };
-    for (const field of HOOK_FIELDS) {
-      const hook = input.hooks[field];
-      if (hook) columns[HOOK_COLUMNS[field]] = await insertHook(tx, hook, secret);
-    }
+    const hooks = await writeHooks(tx, byColumn(input.hooks), {}, secret);
+    const columns: Record<string, SqlValue> = {
+      application_sid: sid,
+      account_sid: accountSid,
+      ...input.columns,
+      ...hooks.columns,
+    };
     await tx.execute(`INSERT INTO applications (${Object.keys(columns).join(', ')}) VALUES (?)`, [
       Object.values(columns),
     ]);
   });
   return sid;
-}
-
-async function updateHook(tx: Queryable, sid: string, hook: HookInput, secret: Secret): Promise<void> {
-  const keepsPassword = hook.password === PASSWORD_MASK;
-  await tx.execute(
-    `UPDATE webhooks SET url = ?, method = ?, username = ?${keepsPassword ? '' : ', password = ?'} WHERE webhook_sid = ?`,
-    [hook.url, hook.method, hook.username, ...(keepsPassword ? [] : [encrypted(hook.password, secret)]), sid],
-  );
 }
 
 type HookSids = Record<(typeof HOOK_COLUMNS)[HookField], string | null>;
@@ -159,21 +145,8 @@ export async function updateApplication(
   return db.transaction(async (tx) => {
     const sids = await lockHookSids(tx, principal, sid);
     if (sids === undefined) return false;
-    const columns: Record<string, SqlValue> = { ...input.columns };
-    const orphans: string[] = [];
-    for (const field of HOOK_FIELDS) {
-      const hook = input.hooks[field];
-      const hookSid = sids[HOOK_COLUMNS[field]];
-      if (hook === undefined) continue;
-      if (hook === null) {
-        columns[HOOK_COLUMNS[field]] = null;
-        if (hookSid !== null) orphans.push(hookSid);
-      } else if (hookSid === null) {
-        columns[HOOK_COLUMNS[field]] = await insertHook(tx, hook, secret);
-      } else {
-        await updateHook(tx, hookSid, hook, secret);
-      }
-    }
+    const hooks = await writeHooks(tx, byColumn(input.hooks), sids, secret);
+    const columns: Record<string, SqlValue> = { ...input.columns, ...hooks.columns };
     const names = Object.keys(columns);
     if (names.length > 0) {
       await tx.execute(
@@ -181,20 +154,9 @@ export async function updateApplication(
         [...Object.values(columns), sid],
       );
     }
-    await deleteHooks(tx, orphans);
+    await deleteHooks(tx, hooks.orphans);
     return true;
   });
-}
-
-async function deleteHooks(tx: Queryable, sids: string[]): Promise<void> {
-  if (sids.length === 0) return;
-  // A hook may be shared by hand-written rows: only those that nobody refers to go.
-  const used = HOOK_FIELDS.map(
-    (field) => `SELECT 1 FROM applications WHERE ${HOOK_COLUMNS[field]} = webhooks.webhook_sid`,
-  );
-  await tx.execute(`DELETE FROM webhooks WHERE webhook_sid IN (?) AND NOT EXISTS (${used.join(' UNION ALL ')})`, [
-    sids,
-  ]);
 }
 
 /**
