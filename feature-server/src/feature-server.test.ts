@@ -57,7 +57,7 @@ t.test('digits pressed during the prompt reach the action hook', async (t) => {
       verb: 'gather',
       numDigits: 4,
       actionHook: '/menu',
-      say: { text: 'Please enter your four digit code now. This prompt is long enough to be interrupted by you.' },
+      say: { text: 'Please enter your four digit code now. '.repeat(12) },
     },
   ]);
   rig.app.on('/menu', [{ verb: 'hangup', headers: { 'X-Bye': 'thanks' } }]);
@@ -65,7 +65,7 @@ t.test('digits pressed during the prompt reach the action hook', async (t) => {
   const result = await call.finished;
   t.match(rig.app.seen('/menu')[0]?.json, { reason: 'dtmfDetected', digits: '1234', call_status: 'in-progress' });
   t.match(result.endHeaders, { 'x-bye': 'thanks' });
-  t.ok(result.endedAt - (result.answeredAt ?? 0) < 4000, 'the prompt was cut short');
+  t.ok(result.endedAt - (result.answeredAt ?? 0) < 15_000, 'the prompt of half a minute was cut short');
 });
 
 t.test('a caller who hangs up ends the call, one who gives up was never answered', async (t) => {

@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { createServer, type Server } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { findFreePort } from '@ringwire/common/testing/services.js';
 import { until } from '@ringwire/common/testing/until.js';
 import { metric, openSbc, type ServerProcess, startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
@@ -6,7 +8,8 @@ import { startFeatureServer, type TestFeatureServer } from '@ringwire/sbc-inboun
 import { startAudio, type TestAudio } from '@ringwire/sbc-inbound/testing/media.js';
 import { type Stores, startStores } from '@ringwire/sbc-inbound/testing/stores.js';
 import type { IncomingCall } from '@ringwire/sip';
-import t from 'tap';
+import { makeAuthority } from '@ringwire/sip/test-certificates.js';
+import t, { type Test } from 'tap';
 import { openSbcOutbound, type SbcOutbound } from './sbc-outbound.js';
 import {
   type Behaviour,
@@ -28,10 +31,15 @@ let rows: Provisioner;
 let audio: TestAudio;
 /** Always answers. */
 let good: TestGateway;
+const authority = makeAuthority(t);
+const own = authority.issue('edge.test');
 
 t.before(async () => {
   stores = await startStores(t);
-  server = await startServerProcess(t);
+  server = await startServerProcess(t, () => [
+    ...['--contact', 'sips:127.0.0.1:0;transport=tls'],
+    ...['--cert-file', own.certFile, '--key-file', own.keyFile, '--tls-ca-file', authority.caFile],
+  ]);
   fs = await startFeatureServer(t, stores, 'fs-one');
   const env = { GATEWAY_MAX_ATTEMPTS: '4' };
   sbc = await openSbc(t, openSbcOutbound, { name: 'sbc-outbound', stores, controlPort: server.controlPort, env });
@@ -87,7 +95,13 @@ t.test('after each of these answers the second gateway is tried and takes the ca
     await hangUp(call);
     t.equal(good.invites.length, 1, `${status}: the second one`);
     const failed = (await routing(call)).find(({ data }) => data.next !== undefined);
-    t.match(failed?.data, { status, next: true, ms: Number, gatewaySid: String }, `${status} is on the timeline`);
+    const text = new RegExp(`^127\\.0\\.0\\.1:${refusing.port} of .* failed: ${status} .*: the next is tried$`);
+    t.match(
+      failed,
+      { text, data: { status, next: true, ms: Number, gatewaySid: String } },
+      `${status} on the timeline`,
+    );
+    t.match((await stores.event('call.ended', await call.callId)).data, { answered: true, remoteHost: good.host });
   }
   t.equal(refusing.invites.length, LEADS_ON.length);
 });
@@ -158,20 +172,68 @@ t.test('a gateway that says nothing but 100 is cancelled and left; its answer th
   t.match((await routing(call)).map(({ text }) => text).join('\n'), /failed: 408 no response in 1500 ms/);
 });
 
-t.test('gateways that cannot be reached: refused connection, a name that is not there', async (t) => {
-  const port = await findFreePort();
-  const tcp = await twoGateways({ host: '127.0.0.1', port, columns: { protocol: 'tcp' } });
-  const refused = tcp.place();
-  await hangUp(refused);
-  t.equal(good.invites.length, 1);
-  const dns = await twoGateways({ host: 'gateway.invalid', port: null });
-  const nameless = dns.place();
-  await hangUp(nameless);
-  t.equal(good.invites.length, 1);
-  for (const call of [refused, nameless]) {
-    t.match((await routing(call)).find(({ data }) => data.next !== undefined)?.data, { next: true });
-  }
-});
+/** What a gateway over a connection is instead of one; its port. */
+async function listening(t: Test, peer: Server): Promise<number> {
+  peer.on('connection', (socket) => {
+    socket.on('error', () => socket.destroy());
+    t.teardown(() => socket.destroy());
+  });
+  peer.listen(0, '127.0.0.1');
+  await once(peer, 'listening');
+  t.teardown(() => peer.close());
+  const address = peer.address();
+  return typeof address === 'object' && address ? address.port : 0;
+}
+
+/** Gateways that cannot be reached, and what the timeline says of each. `peer`: what listens there; nothing: the port is closed. */
+const UNREACHABLE: { gateway: string; protocol: string; host?: string; peer?: () => Server; says: RegExp }[] = [
+  { gateway: 'refuses the connection', protocol: 'tcp', says: /503 .*\(ECONNREFUSED\).*the gateway fails/ },
+  { gateway: 'has a name that is not there', protocol: 'udp', host: 'gateway.invalid', says: /503 .*\(ENOTFOUND\)/ },
+  {
+    gateway: 'takes the INVITE and closes the connection',
+    protocol: 'tcp',
+    peer: () => createServer((socket) => socket.once('data', () => socket.destroy())),
+    // Its answer may still come over a connection of its own.
+    says: /408 no response in 1500 ms.*the gateway does not respond/,
+  },
+  { gateway: 'refuses the connection for TLS', protocol: 'tls', says: /503 .*\(ECONNREFUSED\)/ },
+  {
+    gateway: 'does not speak TLS',
+    protocol: 'tls',
+    peer: () => createServer((socket) => socket.once('data', () => socket.end('HTTP/1.1 400\r\n\r\n'))),
+    says: /503 .*\(EPROTO\)/,
+  },
+  {
+    gateway: 'has the certificate of somebody else',
+    protocol: 'tls',
+    peer: () => createTlsServer(authority.issue('other.test', '127.0.0.9'), (socket) => socket.on('error', () => {})),
+    says: /503 .*\(ERR_TLS_CERT_ALTNAME_INVALID\)/,
+  },
+  {
+    gateway: 'has a certificate of nobody we trust',
+    protocol: 'tls',
+    peer: () => createTlsServer(authority.selfSigned('own.test'), (socket) => socket.on('error', () => {})),
+    says: /503 .*\(DEPTH_ZERO_SELF_SIGNED_CERT\)/,
+  },
+  {
+    gateway: 'takes the connection and never speaks TLS',
+    protocol: 'tls',
+    peer: () => createServer(),
+    says: /408 no response in 1500 ms/,
+  },
+];
+for (const { gateway, protocol, host = '127.0.0.1', peer, says } of UNREACHABLE) {
+  t.test(`a gateway that ${gateway}: the second one takes the call`, async (t) => {
+    const port = host === '127.0.0.1' ? await (peer ? listening(t, peer()) : findFreePort()) : null;
+    const { place } = await twoGateways({ host, port, columns: { protocol } }, IMPATIENT);
+    const call = place();
+    await hangUp(call);
+    t.equal(good.invites.length, 1);
+    const failed = (await routing(call)).filter(({ data }) => data.next !== undefined);
+    t.match(failed, [{ text: says, data: { next: true } }]);
+    t.ok(failed[0]?.text.startsWith(port === null ? `${host} of ` : `${host}:${port} of `), failed[0]?.text ?? '');
+  });
+}
 
 t.test('once the callee rings, or early media was heard, a failure is final', async (t) => {
   const failing = await startGateway(t);

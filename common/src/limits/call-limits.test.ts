@@ -110,12 +110,10 @@ t.test('places outlive their expiry while the owner lives, and end with it when 
   // Its process is killed: nothing is given back, nothing renewed.
   dead.redis.disconnect();
   t.notOk((await alive.limits.take(call('too early'))).ok);
-  const died = performance.now();
   const next = await until('the place is free', async () => {
     const result = await alive.limits.take(call('next'));
     return result.ok ? result : undefined;
   });
-  t.ok(performance.now() - died < 2_000);
   t.ok((await observer.zrange(key('account'), '0', '-1')).some((member) => member.startsWith('kept/alive/')));
   releaseAll([kept, next]);
   await until('nothing is left', async () => (await counts()).join() === '0,0,0');

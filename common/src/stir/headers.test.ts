@@ -96,8 +96,9 @@ t.test('call parties: who has no number is a URI with the host in lower case', a
 
 t.test('call parties: a header full of escaped quotes costs no time', async (t) => {
   const startedAt = performance.now();
-  callParties(request({ assertedIdentity: '"\\'.repeat(30_000), from: '<'.repeat(60_000) }));
-  t.ok(performance.now() - startedAt < 500);
+  callParties(request({ assertedIdentity: '"\\'.repeat(150_000), from: '<'.repeat(300_000) }));
+  // Steps that grow with the square would take a minute.
+  t.ok(performance.now() - startedAt < 5_000);
 });
 
 t.test('signed request: the short name of Identity is read too', async (t) => {

@@ -34,9 +34,13 @@ function keep(channel: Channel, name: string, attachment: Running & Pick<LegAtta
   const running = runningOn(channel);
   running.get(name)?.detach();
   running.set(name, attachment);
-  void attachment.ended.then(() => {
-    if (running.get(name) === attachment) running.delete(name);
-  });
+  void attachment.ended.then(() => forget(channel, name, attachment));
+}
+
+/** Lets go of a detector that is over, unless another runs under its name by now. */
+function forget(channel: Channel, name: string, attachment: Running): void {
+  const running = RUNNING.get(channel);
+  if (running?.get(name) === attachment) running.delete(name);
 }
 
 /** Ends the detector of that name; false when there is none. */
@@ -197,6 +201,8 @@ function emitAvmd(channel: Channel, subclass: string, headers: [string, string][
 }
 
 const AMD = 'amd';
+/** Events after which it still listens. */
+const AMD_GOES_ON: ReadonlySet<AnsweringMachineEvent['type']> = new Set(['machine', 'greetingEnded']);
 const AMD_OPTIONS = Object.keys(DEFAULT_ANSWERING_MACHINE) as (keyof AnsweringMachineSpec)[];
 const MAX_TIMER_MS = 600_000;
 
@@ -215,7 +221,11 @@ export function startAnsweringMachineDetection(channel: Channel, options: readon
     spec[known] = number;
   }
   channel.setVariable('amd_result', undefined);
-  const attachment = channel.leg.attach({ kind: 'answeringMachine', ...spec }, (event) => tellAmd(channel, event));
+  const attachment = channel.leg.attach({ kind: 'answeringMachine', ...spec }, (event) => {
+    // Whoever hears the last event may at once ask to stop it, or start it anew: before the media thread has said that it is put away.
+    if (!AMD_GOES_ON.has(event.type)) forget(channel, AMD, attachment);
+    tellAmd(channel, event);
+  });
   keep(channel, AMD, attachment);
   return undefined;
 }
