@@ -24,6 +24,9 @@ import { takeOverCall } from './take-over-call.js';
 import type { UserContext } from './users/authenticate-user.js';
 import type { QuietAlerts } from './users/quiet-alerts.js';
 
+/** Outside of dialogs and within, RFC 3261 §20.5. */
+const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, INFO, UPDATE, REFER, NOTIFY, PRACK';
+
 /** What taking calls needs besides the edge. */
 export interface InboundOptions {
   edge: Edge;
@@ -42,6 +45,11 @@ export interface InboundOptions {
 export function takeInboundCalls(options: InboundOptions): void {
   const { stack, logger } = options.edge;
   stack.options((_request, response) => void respond(response, 200));
+  // Telephones subscribe to their voicemail unasked, and would take the SIP server's 503 for an edge that is down (RFC 3263 §4.3).
+  const refuseEvents = (_request: SipRequest, response: SipResponse): void =>
+    void respond(response, 405, undefined, { headers: { Allow: ALLOW } });
+  stack.subscribe(refuseEvents);
+  stack.publish(refuseEvents);
   stack.invite((request, response) => {
     // Must be first: a CANCEL may come before the next await returns.
     const abandoned = watchCancel(request, response);

@@ -114,6 +114,8 @@ export interface SipStack {
   options(handler: (request: SipRequest, response: SipResponse) => void): void;
   register(handler: (request: SipRequest, response: SipResponse) => void): void;
   message(handler: (request: SipRequest, response: SipResponse) => void): void;
+  subscribe(handler: (request: SipRequest, response: SipResponse) => void): void;
+  publish(handler: (request: SipRequest, response: SipResponse) => void): void;
   createUAC(
     uri: string,
     options: UacOptions,
