@@ -90,6 +90,7 @@ t.test('an account is changed: who may say what, and what is sent back as it was
   t.equal(application?.callHook?.url, 'http://127.0.0.1:9/call', 'a hook that others share stays theirs');
   t.equal(snapshot.accountsBySid.get(SEED.siblingAccountSid)?.sipRealm, 'two.example.com');
 
+  t.match(await account('DELETE', `/v1/Applications/${SEED.applicationSid}`), { status: 422 });
   const none = { registration_hook: null, queue_event_hook: null, stir_policy: null, name: 'one' };
   t.equal((await account('PUT', own, { ...none, device_calling_application_sid: null })).status, 204);
   t.match((await account('GET', own)).body, { ...none, device_calling_application_sid: null });

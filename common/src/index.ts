@@ -1,3 +1,4 @@
+export * from './calls/dialable-number.js';
 export * from './calls/place-call-order.js';
 export * from './config/read-config.js';
 export * from './config/secret.js';

@@ -26,6 +26,7 @@ const identify = ({ carrier: columns = {}, rules = {}, headers = {}, user = '155
   return callerIdentity(
     {
       accountSid: 'acc',
+      ownHost: 'edge.example.com',
       from: { displayName: 'Anna', user, tag: 't', uri: `sip:${user}@localhost` },
       request: { get: (name) => values.get(name.toLowerCase()) },
     },
@@ -58,7 +59,9 @@ t.test('a caller who is not to be shown is anonymous in From, and named only in 
   t.same(asked, { ...hidden, 'P-Asserted-Identity': '"Anna" <sip:15550001111@localhost>' });
   t.same(headersOf({ user: null }), { ...hidden, Privacy: 'id' });
   const rpid = headersOf({ headers: { Privacy: 'user;id' }, rules: { identityHeader: 'rpid' } });
-  t.match(rpid, { 'Remote-Party-ID': '"Anna" <sip:15550001111@localhost>;party=calling;screen=yes;privacy=full' });
+  t.match(rpid, {
+    'Remote-Party-ID': '"Anna" <sip:15550001111@edge.example.com>;party=calling;screen=yes;privacy=full',
+  });
   const none = headersOf({
     headers: { Privacy: 'id', 'P-Asserted-Identity': '<sip:1@x>' },
     rules: { identityHeader: 'none' },

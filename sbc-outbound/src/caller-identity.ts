@@ -9,6 +9,8 @@ export interface CallerFacts {
   from: Party;
   /** The INVITE of the feature server: X-Preferred-From-…, Privacy, P-Asserted-Identity. */
   request: Pick<SipMessageView, 'get'>;
+  /** Where we are heard: the host of identities that name none of their own. */
+  ownHost: string;
 }
 
 /** The headers by which a carrier learns who calls. */
@@ -65,7 +67,9 @@ export function callerIdentity(
     headers: {
       From: fromValue,
       Contact: `<sip:${contact}@localhost>`,
-      ...(asserted === undefined ? {} : identityHeader(asserted, rules.identityHeader, isPrivate)),
+      ...(asserted === undefined
+        ? {}
+        : identityHeader(asserted, rules.identityHeader, { isPrivate, ownHost: caller.ownHost })),
       ...(isPrivate && !request.get('Privacy') ? { Privacy: 'id' } : {}),
     },
     notes,
@@ -103,15 +107,21 @@ function givenIdentity(request: Pick<SipMessageView, 'get'>): string | undefined
   return undefined;
 }
 
-function identityHeader(value: string, kind: OutboundRules['identityHeader'], isPrivate: boolean): SipHeaders {
+function identityHeader(
+  value: string,
+  kind: OutboundRules['identityHeader'],
+  { isPrivate, ownHost }: { isPrivate: boolean; ownHost: string },
+): SipHeaders {
   const address = value.includes('<') ? value : `<${value}>`;
+  // The SIP server writes its address for localhost into From, Contact and P-Asserted-Identity only.
+  const located = address.replace('@localhost>', `@${ownHost}>`);
   switch (kind) {
     case 'pai':
       return { 'P-Asserted-Identity': address };
     case 'ppi':
-      return { 'P-Preferred-Identity': address };
+      return { 'P-Preferred-Identity': located };
     case 'rpid':
-      return { 'Remote-Party-ID': `${address};party=calling;screen=yes;privacy=${isPrivate ? 'full' : 'off'}` };
+      return { 'Remote-Party-ID': `${located};party=calling;screen=yes;privacy=${isPrivate ? 'full' : 'off'}` };
     case 'none':
       return {};
   }

@@ -17,6 +17,8 @@ export interface CarrierInviteOptions {
   request: SipRequest;
   call: OutboundCall;
   snapshot: ProvisioningSnapshot;
+  /** Where we are heard, see {@link CallerFacts.ownHost}. */
+  ownHost: string;
   /** How long gateways may stay silent whose carrier says nothing of it. */
   responseMs: number;
   /** Instead of the number's own URI: where a 3xx of this carrier pointed. */
@@ -35,7 +37,7 @@ export function carrierInvite({ carrier, gateway }: RoutedGateway, options: Carr
   const proxy = proxyOf(carrier, gateway);
   if (proxy === null) return { ok: false, why: `outbound_sip_proxy of ${carrier.name} is no SIP URI` };
   const identity = callerIdentity(
-    { accountSid: call.account.accountSid, from: call.from, request },
+    { accountSid: call.account.accountSid, from: call.from, request, ownHost: options.ownHost },
     carrier,
     options.snapshot,
   );

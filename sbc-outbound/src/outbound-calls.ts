@@ -327,6 +327,7 @@ function byNumber(
         metrics,
         gateways: decision.gateways,
         hasRelay: edge.bridging.relay.isRelaying,
+        ownHost: edge.sipAddress,
         responseMs: gateways.GATEWAY_RESPONSE_MS,
         maxAttempts: gateways.GATEWAY_MAX_ATTEMPTS,
       });

@@ -162,7 +162,7 @@ export async function updateApplication(
 /**
  * Removes an application and its hooks. @returns false when there is none or it is somebody else's
  *
- * @throws HttpError 422 while phone numbers use it; ForeignKeyError while carriers do
+ * @throws HttpError 422 while phone numbers or devices of an account use it; ForeignKeyError while carriers do
  */
 export async function deleteApplication(db: Database, principal: Principal, sid: string): Promise<boolean> {
   return db.transaction(async (tx) => {
@@ -174,6 +174,13 @@ export async function deleteApplication(db: Database, principal: Principal, sid:
     );
     if (Number(used?.numbers) > 0) {
       throw new HttpError(422, `application cannot be deleted: ${used?.numbers} phone number(s) use it`);
+    }
+    const [called] = await tx.query<{ accounts: number }>(
+      'SELECT COUNT(*) AS accounts FROM accounts WHERE device_calling_application_sid = ?',
+      [sid],
+    );
+    if (Number(called?.accounts) > 0) {
+      throw new HttpError(422, "application cannot be deleted: it is an account's device_calling_application_sid");
     }
     await tx.execute('DELETE FROM applications WHERE application_sid = ?', [sid]);
     await deleteHooks(

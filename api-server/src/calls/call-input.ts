@@ -1,4 +1,10 @@
-import type { OrderedHook, OrderedSpeech, OrderedTarget, PlaceCallOrder } from '@ringwire/common';
+import {
+  dialableNumber,
+  type OrderedHook,
+  type OrderedSpeech,
+  type OrderedTarget,
+  type PlaceCallOrder,
+} from '@ringwire/common';
 import { describeErrors, validate } from '@ringwire/verb-specs';
 import { parseDocument, parseHook } from '../applications/application-input.js';
 import { badField, type Fields, optionalTextField, rejectUnknown, textField } from '../http/input.js';
@@ -76,6 +82,8 @@ function targetOf(fields: Fields): { to: OrderedTarget; headers: Record<string, 
   const given = objectOf('to', fields.to);
   const result = validate([{ verb: 'dial', target: [given] }]);
   if (!result.ok) throw badField('to', describeErrors(result.errors));
+  if (typeof given.number === 'string' && dialableNumber(given.number) === null)
+    throw badField('to.number', 'must be a number: digits, with or without a plus');
   const { headers, ...to } = given as unknown as OrderedTarget & { headers?: unknown };
   const notAvailable = TARGET_NOT_AVAILABLE.filter((name) => given[name] !== undefined);
   return { to, headers: textsOf('to.headers', headers), notAvailable: notAvailable.map((name) => `to.${name}`) };
@@ -109,7 +117,10 @@ function textsOf(field: string, value: unknown): Record<string, string> {
     Object.entries(objectOf(field, value)).map(([name, text]) => {
       if (!/^[\w-]{1,64}$/.test(name)) throw badField(field, `${name} is no name of a header`);
       if (!['string', 'number', 'boolean'].includes(typeof text)) throw badField(`${field}.${name}`, 'must be a text');
-      return [name, String(text)];
+      const value = String(text);
+      if (/\p{Cc}/u.test(value))
+        throw badField(`${field}.${name}`, 'must not have line ends or other control characters');
+      return [name, value];
     }),
   );
 }

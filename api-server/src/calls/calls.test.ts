@@ -107,6 +107,20 @@ t.test('create call: what a feature server finds wrong is told, and nobody else 
   t.equal(other.orders.length, 0);
 });
 
+t.test('create call: what cannot be dialled or sent is refused by name', async (t) => {
+  const server = await featureServer(t, { status: 201 });
+  await announced(t, { instanceId: 'one', httpUrl: server.url, calls: 0 });
+  const refused = async (change: object, msg: RegExp) =>
+    t.match(await api.account('POST', PATH, { ...CALL, ...change }), { status: 400, body: { msg } });
+  for (const number of ['123\r\nX-Evil: 1', '"; drop', '1'.repeat(65), '']) {
+    await refused({ to: { type: 'phone', number } }, /^to/);
+  }
+  await refused({ headers: { 'X-Bad': 'a\r\nX-Injected: b' } }, /headers\.X-Bad.*control/);
+  await refused({ to: { ...CALL.to, headers: { 'X-Bad': 'a\nb' } } }, /to\.headers\.X-Bad.*control/);
+  t.equal(server.orders.length, 0);
+  t.equal((await api.account('POST', PATH, { ...CALL, to: { type: 'phone', number: '+49 (30) 12-34' } })).status, 201);
+});
+
 t.test('create call: only the account itself and the operator place its calls', async (t) => {
   const server = await featureServer(t, { status: 201 });
   await announced(t, { instanceId: 'one', httpUrl: server.url, calls: 0 });

@@ -1,4 +1,4 @@
-import { type Logger, type SbcInfo, SIP_HEADERS } from '@ringwire/common';
+import { dialableNumber, type Logger, type SbcInfo, SIP_HEADERS } from '@ringwire/common';
 import { isInternalHeader, passableHeaders } from '@ringwire/common/sip/header-policy.js';
 import { hangUp } from '@ringwire/common/sip/in-dialog.js';
 import {
@@ -32,8 +32,6 @@ export interface EdgeDiallerOptions {
 
 /** How the edge, and Teams, are told to call the voicemail. */
 const VOICEMAIL = ';opaque=app:voicemail';
-/** What may stand in the user part of a number's URI. */
-const NUMBER = /^\+?[\w*#.-]{1,64}$/;
 
 const failed = (status: number, reason: string): PlacedLeg => ({
   outcome: Promise.resolve({ ok: false, status, reason }),
@@ -113,8 +111,8 @@ function uriOf(target: DialTarget, realm: string | undefined, edge: SbcInfo): st
     const parts = splitUri(uri);
     return parts && parts.scheme !== 'tel' && parts.host !== '' && (routing === 'sip' || parts.user) ? uri : null;
   }
-  const number = address.replace(/[\s()]/g, '');
-  if (!NUMBER.test(number)) return null;
+  const number = dialableNumber(address);
+  if (number === null) return null;
   return `${hopTo(edge, `${number}@`)}${routing === 'teams' && target.vmail ? VOICEMAIL : ''}`;
 }
 
