@@ -17,10 +17,11 @@ export interface OutboundOptions {
 /** How to call it. */
 export const OUTBOUND_USAGE = `usage: npm run bench -- outbound [options]
 
-  sbc-outbound alone: sipp as feature server calls numbers, sipp as carrier answers at once. The first row is sipp calling sipp.
+  sbc-outbound alone: sipp as feature server calls numbers, sipp as carrier answers at once. The first row is sipp calling
+  sipp. Takes a minute.
 
-  --seconds <n>        seconds of load per rate (default 10)
-  --rates <list>       calls per second, comma-separated (default 25,50,100,150)
+  --seconds <n>        seconds of load per rate (default 4)
+  --rates <list>       calls per second, comma-separated (default 50,100,150)
   --rtpengine <which>  off, on or both (default both)
   --json <file>        where the results go (default .data/bench/outbound-<time>.json)
 `;
@@ -33,7 +34,7 @@ export function parseOutboundOptions(args: readonly string[]): OutboundOptions {
   const { values } = read(() =>
     parseArgs({ args: args.slice(1), options: { seconds: text, rates: text, rtpengine: text, json: text } }),
   );
-  const rates = (values.rates ?? '25,50,100,150').split(',').map(Number);
+  const rates = (values.rates ?? '50,100,150').split(',').map(Number);
   if (!rates.every((rate) => Number.isInteger(rate) && rate > 0)) {
     throw new BenchUsageError('--rates needs whole numbers from 1 on, separated by commas');
   }
@@ -41,7 +42,7 @@ export function parseOutboundOptions(args: readonly string[]): OutboundOptions {
   if (!relay) throw new BenchUsageError(`--rtpengine is one of ${RELAYS.join(', ')}`);
   return {
     benchmark: 'outbound',
-    seconds: wholeNumber('--seconds', values.seconds ?? '10', 1),
+    seconds: wholeNumber('--seconds', values.seconds ?? '4', 1),
     rates,
     relay,
     ...(values.json === undefined ? {} : { json: values.json }),

@@ -37,12 +37,14 @@ const PROCESSES = ['sbc-outbound', 'SIP server', 'rtpengine'];
 /** The report as text for people. */
 export function formatOutboundReport({ results, load, cores, cpu, node }: OutboundReport): string {
   const spread = ({ p50, p99, max }: Spread): string[] => [p50, p99, max].map((ms) => ms.toFixed(1));
-  const head = ['calls/s', 'calls', 'failed', 'INVITE p50 ms', 'p99', 'max', '200 p50 ms', 'p99', 'max'];
+  const head = ['calls/s', 'calls', 'failed', 'INVITE p50 ms', 'p99', 'max', '200 p50 ms', 'p99', 'max', '÷ sipp'];
+  const alone = results[0];
   const rows = results.map((one) => [
     one.name,
     ...[one.callsPerSecond, one.calls, one.failed].map(String),
     ...spread(one.inviteMs),
     ...spread(one.answerMs),
+    alone && alone.answerMs.p50 > 0 ? (one.answerMs.p50 / alone.answerMs.p50).toFixed(1) : '–',
     ...PROCESSES.map((name) => one.cpuMsPerCall[name]?.toFixed(2) ?? '–'),
   ]);
   return [

@@ -16,11 +16,17 @@ a=rtpmap:101 telephone-event/8000
 /** Carries the time at which the INVITE left the feature server, as seconds since the epoch. */
 const SENT = 'X-Sent';
 
-/** A feature server that calls a number and hangs up when it is answered. Response timer 1 is INVITE → 200. */
+/** Logs when the INVITE was sent that a message belongs to, and when the message came. */
+const LOG_TIMES = `<action>
+      <ereg regexp="[0-9]{9,}\\.[0-9]+" search_in="hdr" header="${SENT}:" assign_to="sent"/>
+      <log message="came [$sent] [timestamp]"/>
+    </action>`;
+
+/** A feature server that calls a number and hangs up when it is answered. Logs for each 200 when its INVITE was sent, and when it came. */
 export function featureServer(headers: Readonly<Record<string, string>>): string {
   const own = Object.entries(headers).map(([name, value]) => `${name}: ${value}\n`);
   return scenario(`
-  <send retrans="500" start_rtd="1"><![CDATA[
+  <send retrans="500"><![CDATA[
 INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
 From: <sip:15550002222@localhost>;tag=[pid]c[call_number]
@@ -34,7 +40,9 @@ ${SDP}
 ]]></send>
   <recv response="100" optional="true"/>
   <recv response="180" optional="true"/>
-  <recv response="200" rtd="1" rrs="true"/>
+  <recv response="200" rrs="true">
+    ${LOG_TIMES}
+  </recv>
   ${inside('ACK', 1, '')}
   ${inside('BYE', 2, 'retrans="500"')}
   <recv response="200"/>`);
@@ -58,10 +66,7 @@ Content-Length: 0
 /** A carrier that answers at once. Logs for each INVITE when it was sent by the feature server, and when it came. */
 export const CARRIER = scenario(`
   <recv request="INVITE" rrs="true">
-    <action>
-      <ereg regexp="[0-9]{9,}\\.[0-9]+" search_in="hdr" header="${SENT}:" assign_to="sent"/>
-      <log message="invite [$sent] [timestamp]"/>
-    </action>
+    ${LOG_TIMES}
   </recv>
   <send retrans="500"><![CDATA[
 SIP/2.0 200 OK
@@ -70,6 +75,7 @@ SIP/2.0 200 OK
 [last_To:];tag=[pid]u[call_number]
 [last_Call-ID:]
 [last_CSeq:]
+[last_${SENT}:]
 Contact: <sip:carrier@[local_ip]:[local_port]>
 ${SDP}
 ]]></send>
@@ -86,12 +92,12 @@ Content-Length: 0
 
 ]]></send>`);
 
-/** How long each INVITE was under way, ms, from the lines that {@link CARRIER} logs. */
-export function underWayMs(logged: readonly string[]): number[] {
+/** From INVITE to what came, ms, from the lines that the scenarios log. */
+export function sinceSentMs(logged: readonly string[]): number[] {
   return logged.flatMap((line) => {
     // sipp's time stamp is date, time and seconds since the epoch.
     const times = Array.from(line.matchAll(/\d{9,}\.\d+/g), ([seconds]) => Number(seconds));
     const [sent, came] = [times.at(0), times.at(-1)];
-    return line.startsWith('invite') && times.length >= 2 ? [(came! - sent!) * 1000] : [];
+    return line.startsWith('came') && times.length >= 2 ? [(came! - sent!) * 1000] : [];
   });
 }
