@@ -1,5 +1,7 @@
 import { once } from 'node:events';
-import { activeCallsKey, callKey, type TimelineEntry } from '@ringwire/common';
+import { activeCallsKey, callKey, connectSrf, type TimelineEntry } from '@ringwire/common';
+import { asSipStack } from '@ringwire/common/sip/stack.js';
+import { silentLogger } from '@ringwire/common/testing/logger.js';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import { until } from '@ringwire/common/testing/until.js';
 import type { Dialog, SipMessage } from '@ringwire/sip';
@@ -163,6 +165,39 @@ t.test('the caller gives up: the feature server gets CANCEL, the record says aba
   });
   await nothingLeft();
 });
+
+t.test(
+  'a proxy forks a call to two numbers: the one that loses does not take the media of the other along',
+  async (t) => {
+    const proxy = await startServerProcess(t);
+    const srf = await connectSrf({
+      ...{ host: '127.0.0.1', port: proxy.controlPort, secret: 'cymru' },
+      logger: silentLogger(),
+    });
+    t.teardown(() => srf.link.close());
+    const stack = asSipStack(srf);
+    const numbers = [NUMBER, `+${NUMBER}`].map((number) => `sip:${number}@127.0.0.1:${server.sipPort}`);
+    stack.invite(
+      (request) => void stack.proxyRequest(request, numbers, { forking: 'simultaneous', remainInDialog: true }),
+    );
+    for (const winner of [0, 1]) {
+      const ringing: (() => void)[] = [];
+      fs.onInvite = (request, response) => {
+        response.send(180, 'Ringing');
+        ringing.push(() => void fs.answer(request, response));
+        if (ringing.length === 2) ringing[winner]!();
+      };
+      const call = caller.call(proxy.sipPort, NUMBER);
+      const dialog = await call.answered;
+      const lost = await stores.event('call.ended', call.callId);
+      t.match(lost.data, { sipStatus: 487, terminationReason: 'caller abandoned' });
+      await until('one media session is left', () => sbc.edge.bridging.relay.sessions === 1);
+      await caller.audio.echoThrough(dialog.remoteSdp);
+      await dialog.bye();
+      await nothingLeft();
+    }
+  },
+);
 
 t.test('re-INVITEs go both ways through the relay', async (t) => {
   const { dialog, far } = await connected();

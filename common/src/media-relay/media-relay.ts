@@ -33,8 +33,8 @@ export interface MediaSession {
 export interface MediaRelay {
   /** Whether it can encrypt and transcode: false where media flows direct. */
   readonly isRelaying: boolean;
-  /** `callId` names the call at the relay: the Call-ID of side `a`. */
-  session(callId: string): MediaSession;
+  /** `name` is the session's at the relay (its `call-id`): no two that live at the same time may share one, whichever process has them. */
+  session(name: string): MediaSession;
   /** Resolves when the relay answers; throws when it does not. */
   ping(): Promise<void>;
   /** Sessions that were offered and not deleted yet. */
@@ -77,7 +77,7 @@ class RtpengineSession implements MediaSession {
 
   constructor(
     private readonly ng: NgClient,
-    private readonly callId: string,
+    private readonly name: string,
     private readonly options: { direction?: readonly [a: string, b: string]; logger: Logger; live: Set<MediaSession> },
   ) {}
 
@@ -115,7 +115,7 @@ class RtpengineSession implements MediaSession {
   mute(side: Side, isMuted: boolean): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#deleted) return;
-      const from = { 'call-id': this.callId, 'from-tag': this.#tags[side] ?? '' };
+      const from = { 'call-id': this.name, 'from-tag': this.#tags[side] ?? '' };
       await this.ng.send(isMuted ? 'blockMedia' : 'unblockMedia', from);
       await this.ng.send(isMuted ? 'blockDTMF' : 'unblockDTMF', from);
     });
@@ -125,11 +125,11 @@ class RtpengineSession implements MediaSession {
     if (this.#deleted || !this.options.live.has(this)) return 'alive';
     try {
       // Not in turn: it changes nothing, and an offer that hangs must not keep the answer back.
-      await this.ng.send('query', { 'call-id': this.callId });
+      await this.ng.send('query', { 'call-id': this.name });
       return 'alive';
     } catch (err) {
       const gone = err instanceof RelayRefusedError;
-      this.options.logger.debug({ err, sipCallId: this.callId }, 'rtpengine session was not found');
+      this.options.logger.debug({ err, session: this.name }, 'rtpengine session was not found');
       // Deleted while the question was under way: nobody misses it.
       if (this.#deleted) return 'alive';
       return gone ? 'gone' : 'silent';
@@ -142,10 +142,10 @@ class RtpengineSession implements MediaSession {
     await this.#inTurn(async () => {
       if (!this.options.live.has(this)) return;
       try {
-        await this.ng.send('delete', { 'call-id': this.callId, 'delete-delay': 0 });
+        await this.ng.send('delete', { 'call-id': this.name, 'delete-delay': 0 });
       } catch (err) {
         // A dead or restarted rtpengine has nothing left to delete; a living one ends sessions without media by itself.
-        this.options.logger.debug({ err, sipCallId: this.callId }, 'rtpengine session was not deleted');
+        this.options.logger.debug({ err, session: this.name }, 'rtpengine session was not deleted');
       } finally {
         this.options.live.delete(this);
       }
@@ -159,7 +159,7 @@ class RtpengineSession implements MediaSession {
 
   async #rewrite(command: 'offer' | 'answer', sdp: string, params: Record<string, NgValue>): Promise<string> {
     if (this.#deleted) throw new RelayRefusedError(`the call is over: no ${command}`, { command });
-    const answer = await this.ng.send(command, { 'call-id': this.callId, sdp, ...params });
+    const answer = await this.ng.send(command, { 'call-id': this.name, sdp, ...params });
     if (typeof answer.sdp !== 'string') throw new RelayRefusedError(`rtpengine's ${command} has no SDP`, { command });
     return answer.sdp;
   }
@@ -189,7 +189,7 @@ export function rtpengineRelay(options: {
   const live = new Set<MediaSession>();
   return {
     isRelaying: true,
-    session: (callId) => new RtpengineSession(options.ng, callId, { ...options, live }),
+    session: (name) => new RtpengineSession(options.ng, name, { ...options, live }),
     async ping() {
       await options.ng.send('ping');
     },

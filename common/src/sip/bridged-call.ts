@@ -96,8 +96,9 @@ export class BridgedCall {
     private readonly plan: BridgedCallPlan,
   ) {
     this.#lost = context.link.lost;
-    const callId = plan.request.get('Call-ID') ?? '';
-    this.#media = new BranchedMedia((branch) => context.relay.session(branch === 0 ? callId : `${callId};${branch}`));
+    // Not the Call-ID: a proxy that forks sends several INVITEs with one. The call sid is there for whoever looks it up at rtpengine.
+    const name = `${plan.journal.call.callSid};${this.#localTag}`;
+    this.#media = new BranchedMedia((branch) => context.relay.session(branch === 0 ? name : `${name};${branch}`));
   }
 
   get journal(): CallJournal {

@@ -1,6 +1,7 @@
 import Srf from 'drachtio-srf';
 import { RingwireError } from '../errors.js';
 import type { Logger } from '../log/logger.js';
+import { PendingInvites } from './pending-invites.js';
 
 export type { Srf };
 
@@ -36,7 +37,10 @@ interface SrfInternals {
   connect(options: object): unknown;
   app: {
     client?: {
-      mapServer: Map<{ destroy(): void }, unknown>;
+      mapServer: Map<
+        { destroy(): void },
+        { pendingNetworkInvites: ConstructorParameters<typeof PendingInvites>[0] | PendingInvites }
+      >;
       wp: { closing?: boolean; reconnectVars: { retryTimer: NodeJS.Timeout | null }; socket?: { destroy(): void } };
     };
   };
@@ -61,6 +65,14 @@ const disconnect = (srf: SrfInternals): void => {
   if (client.wp.reconnectVars.retryTimer !== null) clearTimeout(client.wp.reconnectVars.retryTimer);
   for (const socket of client.mapServer.keys()) socket.destroy();
   client.wp.socket?.destroy();
+};
+
+/** Each connection has a table of its own. */
+const tellForksApart = (srf: SrfInternals): void => {
+  for (const server of srf.app.client?.mapServer.values() ?? []) {
+    const pending = server.pendingNetworkInvites;
+    if (!(pending instanceof PendingInvites)) server.pendingNetworkInvites = new PendingInvites(pending);
+  }
 };
 
 /**
@@ -124,6 +136,7 @@ export function connectSrf({
         return logger.error({ err: refused }, 'SIP server refused to authenticate');
       }
       isConnected = true;
+      tellForksApart(inner);
       sipAddresses = parseHostPorts(hostPorts);
       signal?.removeEventListener('abort', onAbort);
       logger.info({ host, port, sipAddresses }, hasBeenConnected ? 'SIP server is back' : 'connected to SIP server');
