@@ -48,14 +48,17 @@ const contactsOf = (response: SipMessage): string[] =>
     .flatMap((line) => line.split(/,\s*/))
     .sort();
 
-t.test('SUBSCRIBE and PUBLISH are refused as methods that are not known here, not as if the edge were down', async (t) => {
-  const device = await phone(t);
-  for (const method of ['SUBSCRIBE', 'PUBLISH']) {
-    const response = await device.send(method, { headers: { Event: 'message-summary' } });
-    t.equal(response.status, 405, method);
-    t.match(response.get('Allow'), /REGISTER/);
-  }
-});
+t.test(
+  'SUBSCRIBE and PUBLISH are refused as methods that are not known here, not as if the edge were down',
+  async (t) => {
+    const device = await phone(t);
+    for (const method of ['SUBSCRIBE', 'PUBLISH']) {
+      const response = await device.send(method, { headers: { Event: 'message-summary' } });
+      t.equal(response.status, 405, method);
+      t.match(response.get('Allow'), /REGISTER/);
+    }
+  },
+);
 
 t.test(
   'a user registers with SHA-256 or MD5, is found where it was heard, and lives as long as it was told',
