@@ -96,6 +96,7 @@ export async function openSbcOutbound(
   });
   const messaging = startMessaging({
     ...edge,
+    fraud: fraud!,
     allowPrivate: messages.MESSAGE_ALLOW_PRIVATE,
     ...(messages.MESSAGE_CA_FILE !== undefined && { ca: readAuthorities(messages.MESSAGE_CA_FILE) }),
     retryForMs: messages.MESSAGE_RETRY_MINUTES * 60_000,

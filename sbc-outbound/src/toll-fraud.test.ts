@@ -41,6 +41,13 @@ t.beforeEach(async () => {
   gateway.behave = answer;
 });
 
+/** Takes back what {@link setPolicy} said. */
+const forgetPolicies = async (): Promise<void> => {
+  const db = openSeededDatabase(stores.env);
+  await db.execute('DELETE FROM fraud_policies');
+  await db.close();
+  for (const { sbc } of edges) await sbc.edge.provisioning.reload();
+};
 /** The operator's word about the seed's service provider. */
 const setPolicy = async (columns: Record<string, number | string>): Promise<void> => {
   const db = openSeededDatabase(stores.env);
@@ -71,18 +78,60 @@ const reach = async (edge: number, number: string): Promise<void> => {
 };
 
 t.test(
+  'while nobody has said anything satellite and premium numbers are refused, and everything else goes',
+  async (t) => {
+    await forgetPolicies();
+    await reach(0, '4930123456');
+    for (const [number, kind] of [
+      ['+881612345678', 'satellite'],
+      ['19005551234', 'premium'],
+    ] as const) {
+      const placed = call(1, number);
+      const refused = await placed.dialog.then(
+        () => undefined,
+        (error: Refused) => error,
+      );
+      t.match([refused?.status, refused?.res.get('X-Fraud-Guard')], [403, 'destination-denied']);
+      const callId = await placed.callId;
+      await stores.event('call.ended', callId);
+      const told = (await stores.events(callId)).flatMap((event) =>
+        event.type === 'call.timeline' ? [event.data.text] : [],
+      );
+      t.ok(
+        told.some((text) => text.includes(`of high risk (${kind}) and not allowed by name (built-in list)`)),
+        'the reason is on the timeline',
+      );
+    }
+    t.equal(gateway.invites.length, 1);
+  },
+);
+
+t.test(
+  'while nobody has said anything an account that calls into eleven ranges of pumped traffic is blocked',
+  async (t) => {
+    await forgetPolicies();
+    const ranges = ['252', '231', '232', '220', '224', '235', '245', '247', '257', '261'];
+    for (const [index, prefix] of ranges.entries()) await reach(index % 2, `${prefix}123456`);
+    t.equal((await refusal(0, '263123456')).res.get('X-Fraud-Guard'), 'expensive-prefixes');
+    t.match(await findFraudBlock(stores.redis, SEED.serviceProviderSid, SEED.accountSid), {
+      why: 'expensive-prefixes',
+    });
+  },
+);
+
+t.test(
   'a destination that is not allowed is refused with 403 and its reason, before any carrier hears of it',
   async (t) => {
     await setPolicy({ destinations: list('49') });
     await reach(0, '4930123456');
-    const placed = call(0, '+8816123456');
+    const placed = call(0, '+881612345678');
     const refused = await placed.dialog.then(
       () => undefined,
       (error: Refused) => error,
     );
     t.equal(refused?.status, 403);
     t.equal(refused?.res.get('X-Fraud-Guard'), 'destination-denied');
-    t.match(refused?.res.get('X-Reason'), /^8816123456 may not be called: 8816 is of high risk \(satellite\)/);
+    t.match(refused?.res.get('X-Reason'), /^881612345678 may not be called: 8816 is of high risk \(satellite\)/);
     t.equal((await refusal(1, '33123456')).res.get('X-Fraud-Guard'), 'destination-denied');
     t.equal(
       (await refusal(0, '33.12-34(5)6')).res.get('X-Fraud-Guard'),
@@ -138,7 +187,10 @@ t.test('too many calls, through both edges, block the account everywhere until t
   for (const edge of [0, 1, 0]) await reach(edge, '4930123456');
   const refused = await refusal(1, '4930123456');
   t.match([refused.status, refused.res.get('X-Fraud-Guard')], [403, 'calls-per-minute']);
-  t.match(refused.res.get('X-Reason'), /^calls out are blocked until .*: more than 3 calls out in a minute/);
+  t.match(
+    refused.res.get('X-Reason'),
+    /^calls and messages out are blocked until .*: more than 3 calls out in a minute/,
+  );
   t.match(refused.res.get('Retry-After'), /^\d+$/);
   t.equal((await refusal(0, '4930999')).res.get('X-Fraud-Guard'), 'calls-per-minute');
   t.equal(gateway.invites.length, 3);
@@ -218,7 +270,7 @@ t.test('a redirect to a number that may not be called is not followed', async (t
     const contact = `<sip:${redirect}@127.0.0.1:${gateway.port}>`;
     incoming.reject(302, undefined, { Contact: contact });
   };
-  for (const denied of ['8816123456', '%38816123456']) {
+  for (const denied of ['881612345678', '%3881612345678']) {
     redirect = denied;
     t.equal((await refusal(0, '4930123456')).status, 502, denied);
     t.equal(gateway.invites.length, 1);

@@ -21,22 +21,23 @@ const policy = async () => {
 };
 const may = async (...numbers: string[]) => {
   const found = await policy();
-  return numbers.map((number) => found?.verdict(number).allowed ?? true);
+  return numbers.map((number) => found.verdict(number).allowed);
 };
 
-t.test('nobody is guarded until the operator says so; then each may narrow what the others allow', async (t) => {
+t.test('the built-in word counts until the operator has one; then each may narrow what the others allow', async (t) => {
   const subscriber = redis.duplicate();
   t.teardown(() => subscriber.disconnect());
   const heard: string[] = [];
   subscriber.on('message', (_channel, table) => void heard.push(table));
   await subscriber.subscribe(PROVISIONING_CHANGED);
-  t.same((await account('GET', ofAccount)).body, {
-    is_guarded: false,
+  t.match((await account('GET', ofAccount)).body, {
+    limits: { expensive_prefixes_per_hour: 10, calls_per_hour: null },
+    built_in: { about: 'platform', default_action: 'allow', high_risk_action: 'deny', destinations: [] },
     operator: null,
     service_provider: null,
     account: null,
   });
-  t.same(await may('49301', '8816'), [true, true]);
+  t.same(await may('49301', '881612345678'), [true, false]);
   t.equal(
     (await admin('PUT', platform, { destinations: [{ country: 'de', action: 'allow' }, ...allow('33')] })).status,
     204,
@@ -51,8 +52,9 @@ t.test('nobody is guarded until the operator says so; then each may narrow what 
   t.same(await may('49301', '331', '44'), [true, false, false], 'an account cannot widen');
   t.equal((await account('PUT', ofAccount, { destinations: allow('4930'), calls_per_hour: 9 })).status, 204);
   t.same(await may('49301', '4989'), [true, false]);
-  t.match((await account('GET', ofAccount)).body, {
-    is_guarded: true,
+  const all = (await account('GET', ofAccount)).body;
+  t.notMatch(all, { built_in: {} });
+  t.match(all, {
     limits: { calls_per_hour: 9, calls_per_minute: null, block_minutes: 60 },
     operator: { about: 'platform', destinations: [{ country: 'DE', action: 'allow' }, { prefix: '33' }] },
     service_provider: { about: SEED.serviceProviderSid, calls_per_hour: 50 },
@@ -95,6 +97,9 @@ t.test('nobody speaks for others, and accounts do not lift their block', async (
 t.test('what is wrong is named', async (t) => {
   for (const [body, field] of [
     [{ default_action: 'refuse' }, 'default_action'],
+    [{ high_risk_action: 'refuse' }, 'high_risk_action'],
+    [{ messages_per_minute: -1 }, 'messages_per_minute'],
+    [{ messages_per_hour: 'many' }, 'messages_per_hour'],
     [
       {
         destinations: [
@@ -118,8 +123,28 @@ t.test('what is wrong is named', async (t) => {
   }
 });
 
+t.test('a policy of limits alone denies nothing but what is of high risk; one of destinations all else', async (t) => {
+  await serviceProvider('DELETE', ofAccount);
+  await serviceProvider('DELETE', ofServiceProvider);
+  t.equal((await admin('PUT', platform, { messages_per_minute: 60 })).status, 204);
+  t.same(await may('49301', '331', '881612345678'), [true, true, false]);
+  t.equal((await admin('PUT', platform, { destinations: allow('49') })).status, 204);
+  t.same(await may('49301', '331', '881612345678'), [true, false, false]);
+  t.equal((await admin('PUT', platform, { high_risk_action: 'allow' })).status, 204);
+  t.same(await may('49301', '331', '881612345678'), [true, true, true]);
+});
+
 t.test('a block that the edges made is shown, listed and lifted', async (t) => {
-  await admin('PUT', platform, { default_action: 'allow', calls_per_hour: 0, block_minutes: 30 });
+  const words = {
+    default_action: 'allow',
+    high_risk_action: 'allow',
+    calls_per_hour: 0,
+    messages_per_minute: 7,
+    messages_per_hour: 70,
+    block_minutes: 30,
+  };
+  await admin('PUT', platform, words);
+  t.match((await admin('GET', platform)).body, { operator: words });
   const metrics = createMetrics({ name: 'edge', instanceId: 'edge' });
   const guard = fraudGuard({ redis, logger, metrics, owner: 'edge', deadlineMs: 20_000 });
   t.teardown(() => guard.close());

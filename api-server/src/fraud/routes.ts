@@ -1,5 +1,4 @@
 import {
-  Destinations,
   type FraudBlock,
   FraudPolicies,
   FraudPolicy,
@@ -9,6 +8,7 @@ import {
   listFraudBlocks,
   PLATFORM,
   type PolicyAuthor,
+  type PolicySource,
   type Redis,
 } from '@ringwire/common';
 import type { Request, Response, Router } from 'express';
@@ -59,16 +59,14 @@ async function subjectOf({ db }: ApiContext, req: Request, res: Response, level:
 async function describe({ db }: ApiContext, { accountSid, serviceProviderSid }: Subject): Promise<object> {
   const owners = [PLATFORM, serviceProviderSid, accountSid].filter((sid) => sid !== null);
   const rows = new FraudPolicies(await findPolicies(db, owners)).layersOf(accountSid ?? '', serviceProviderSid ?? '');
-  const wordOf = (author: PolicyAuthor) => {
+  const wordOf = (author: PolicySource) => {
     const row = rows.find(({ setBy }) => setBy === author);
     return row === undefined ? null : { about: row.ownerSid, ...policyToJson(row) };
   };
-  const policy = new FraudPolicy(
-    rows.map((row) => ({ row, destinations: new Destinations(row.destinations, row.defaultAction) })),
-  );
+  const builtIn = wordOf('built_in');
   return {
-    is_guarded: rows.length > 0,
-    ...(rows.length > 0 ? { limits: limitsToJson(policy) } : {}),
+    limits: limitsToJson(new FraudPolicy(rows)),
+    ...(builtIn === null ? {} : { built_in: builtIn }),
     operator: wordOf('operator'),
     ...(serviceProviderSid === null ? {} : { service_provider: wordOf('service_provider') }),
     ...(accountSid === null ? {} : { account: wordOf('account') }),

@@ -24,10 +24,16 @@ t.test('what no line allows is denied, and the longest prefix decides', async (t
 
 t.test('satellite and premium numbers are denied unless a line as long as they are allows them', async (t) => {
   const open = new Destinations(allow('8'), 'allow');
-  t.same(may(open, '8821234', '870123', '19005551234', '4490912', '2521'), [false, false, false, false, true]);
-  t.match(open.verdict('88161234'), { allowed: false, why: /8816 is of high risk \(satellite\)/ });
+  t.same(may(open, '882161234567', '870123456789', '19005551234', '4490912', '2521'), [
+    false,
+    false,
+    false,
+    false,
+    true,
+  ]);
+  t.match(open.verdict('881612345678'), { allowed: false, why: /8816 is of high risk \(satellite\)/ });
   const named = new Destinations(allow('8816', '449'), 'deny');
-  t.same(may(named, '88161234', '88171234', '4490912', '448712'), [true, false, true, false]);
+  t.same(may(named, '881612345678', '881712345678', '4490912', '448712'), [true, false, true, false]);
 });
 
 t.test('a country is its own numbers, not those of others that share its code', async (t) => {
@@ -41,7 +47,7 @@ t.test('a country is its own numbers, not those of others that share its code', 
 
 t.test('a number with an international prefix is judged by what stands behind it, too', async (t) => {
   const open = new Destinations([], 'allow');
-  t.same(may(open, '0088161234', '01188161234', '001188161234', '00493012', '0301234'), [
+  t.same(may(open, '00881612345678', '011881612345678', '0011881612345678', '00493012', '0301234'), [
     false,
     false,
     false,
@@ -62,10 +68,13 @@ const row = (setBy: PolicyAuthor, ownerSid: string, rules: DestinationRule[], ca
     ownerSid,
     setBy,
     defaultAction: 'deny',
+    highRiskAction: 'deny',
     destinations: rules,
     limits: {
       callsPerMinute: null,
       callsPerHour,
+      messagesPerMinute: null,
+      messagesPerHour: null,
       expensivePrefixesPerHour: null,
       expensiveRateMicros: null,
       blockMinutes: 5,
@@ -81,7 +90,7 @@ t.test('each author narrows what those before allow; who has no word has that of
     row('account', 'acc-1', allow('4930', '44'), 500),
   ]);
   const allowed = (account: string, sp: string) =>
-    ['49301', '4989', '331', '441', '1212'].filter((number) => policies.of(account, sp)?.verdict(number).allowed);
+    ['49301', '4989', '331', '441', '1212'].filter((number) => policies.of(account, sp).verdict(number).allowed);
   t.same(
     allowed('acc-0', 'sp-1'),
     ['49301', '4989'],
@@ -91,11 +100,49 @@ t.test('each author narrows what those before allow; who has no word has that of
   t.same(allowed('acc-2', 'sp-1'), ['331'], "the service provider's word about it");
   t.same(allowed('acc-3', 'sp-2'), ['1212'], "the operator's word about its service provider");
   t.same(allowed('acc-4', 'sp-3'), ['49301', '4989', '331'], "the operator's default");
-  t.equal(policies.of('acc-1', 'sp-1')?.limits.callsPerHour, 100, 'the smaller limit counts');
-  t.match(policies.of('acc-1', 'sp-1')?.verdict('441'), { why: 'no entry allows it (list of the operator)' });
-  t.equal(new FraudPolicies([]).of('acc-1', 'sp-1'), null);
-  t.equal(new FraudPolicies([row('account', 'acc-1', [])]).of('acc-2', 'sp-1'), null);
+  t.equal(policies.of('acc-1', 'sp-1').limits.callsPerHour, 100, 'the smaller limit counts');
+  t.match(policies.of('acc-1', 'sp-1').verdict('441'), { why: 'no entry allows it (list of the operator)' });
 });
+
+const SATELLITE = '881612345678';
+
+t.test(
+  'while operator and service provider have no word the built-in one stands in: all but what is of high risk',
+  async (t) => {
+    const allowed = (rows: FraudPolicyRow[]) => {
+      const policy = new FraudPolicies(rows).of('acc-1', 'sp-1');
+      return ['4930123456', SATELLITE].filter((number) => policy.verdict(number).allowed);
+    };
+    const everything = [...allow('49'), ...allow('8816')];
+    t.same(allowed([]), ['4930123456']);
+    const none = new FraudPolicies([]).of('acc-1', 'sp-1');
+    t.match(none.verdict(SATELLITE), {
+      why: '8816 is of high risk (satellite) and not allowed by name (built-in list)',
+    });
+    t.match(none.limits, {
+      expensivePrefixesPerHour: 10,
+      callsPerMinute: null,
+      messagesPerHour: null,
+      blockMinutes: 60,
+    });
+    t.same(allowed([row('account', 'acc-1', everything)]), ['4930123456'], 'an account cannot take it away');
+    t.same(allowed([row('account', 'acc-2', [])]), ['4930123456']);
+    t.same(allowed([row('service_provider', 'acc-1', everything)]), ['4930123456', SATELLITE]);
+    t.same(allowed([row('service_provider', 'sp-1', everything)]), ['4930123456', SATELLITE]);
+    t.same(allowed([row('operator', 'platform', everything)]), ['4930123456', SATELLITE]);
+    const open = { ...row('operator', 'platform', []), defaultAction: 'allow', highRiskAction: 'allow' } as const;
+    t.same(allowed([open]), ['4930123456', SATELLITE], 'or by a word that leaves high risk alone');
+    t.notOk(new FraudPolicies([open]).of('acc-1', 'sp-1').hasLimits, 'what the operator does not limit is not');
+  },
+);
+
+t.test(
+  'what is too short for a service of high risk is none: a number at home, an extension, a short code',
+  async (t) => {
+    const open = new Destinations([], 'allow');
+    t.same(may(open, '8085551234', '8705551234', '44911', '8081', '45901'), [true, true, true, true, true]);
+  },
+);
 
 t.test('a faulty list is refused with the place of its fault', async (t) => {
   t.match(

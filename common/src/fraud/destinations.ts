@@ -38,6 +38,8 @@ export class Destinations {
   constructor(
     rules: readonly DestinationRule[],
     readonly defaultAction: DestinationAction,
+    /** What becomes of numbers of high risk that no line names. */
+    readonly highRiskAction: DestinationAction = 'deny',
   ) {
     const named = new Map<string, DestinationAction>();
     for (const rule of rules) {
@@ -68,7 +70,7 @@ export class Destinations {
     while (length > 0 && !this.#actions.has(number.slice(0, length))) length--;
     const found = length === 0 ? 'default' : (this.#actions.get(number.slice(0, length)) ?? 'default');
     const risk = findHighRisk(number);
-    const isRisky = risk !== undefined && risk.kind !== 'revenue-share';
+    const isRisky = risk !== undefined && risk.kind !== 'revenue-share' && this.highRiskAction === 'deny';
     if (isRisky && (found === 'default' || risk.prefix.length > length)) {
       return { allowed: false, why: `${risk.prefix} is of high risk (${risk.kind}) and not allowed by name` };
     }

@@ -2,7 +2,7 @@ import type { Redis } from '../redis/connection.js';
 import { fraudBlocksKey, fraudKey } from '../redis/keys.js';
 
 /** A limit of the toll-fraud guard. */
-export type FraudLimit = 'calls-per-minute' | 'calls-per-hour' | 'expensive-prefixes';
+export type FraudLimit = `${'calls' | 'messages'}-per-${'minute' | 'hour'}` | 'expensive-prefixes';
 
 /** An account that may not call out, since it went beyond a limit. */
 export interface FraudBlock {
@@ -16,7 +16,7 @@ export interface FraudBlock {
   number: string;
 }
 
-const BLOCK = /^(calls-per-minute|calls-per-hour|expensive-prefixes) (\d{1,15}) (\d{1,15}) (\S{0,64})$/;
+const BLOCK = /^((?:calls|messages)-per-(?:minute|hour)|expensive-prefixes) (\d{1,15}) (\d{1,15}) (\S{0,64})$/;
 
 /** Reads a block as it stands in Redis: why, since, until, number. Null when it is none. */
 export function readBlock(accountSid: string, text: string | null | undefined): FraudBlock | null {
@@ -46,11 +46,12 @@ export async function listFraudBlocks(redis: Redis, serviceProviderSid: string):
 
 /** Ends a block, and begins the counts anew, so that the next call does not bring it back. @returns whether there was one */
 export async function liftFraudBlock(redis: Redis, serviceProviderSid: string, accountSid: string): Promise<boolean> {
-  const key = (what: 'calls' | 'prefixes' | 'block' | 'told') => fraudKey(serviceProviderSid, accountSid, what);
+  const key = (what: 'calls' | 'messages' | 'prefixes' | 'block' | 'told') =>
+    fraudKey(serviceProviderSid, accountSid, what);
   const results = await redis
     .multi()
     .del(key('block'))
-    .del(key('calls'), key('prefixes'), key('told'))
+    .del(key('calls'), key('messages'), key('prefixes'), key('told'))
     .srem(fraudBlocksKey(serviceProviderSid), accountSid)
     .exec();
   return results?.[0]?.[1] === 1;

@@ -39,8 +39,9 @@ const policyOf = (limits: Partial<FraudLimits>) =>
   new FraudPolicies([
     {
       ownerSid: 'acc',
-      setBy: 'account',
+      setBy: 'service_provider',
       defaultAction: 'deny',
+      highRiskAction: 'deny',
       destinations: [
         { prefix: '4', action: 'allow' },
         { prefix: '2', action: 'allow' },
@@ -49,6 +50,8 @@ const policyOf = (limits: Partial<FraudLimits>) =>
       limits: {
         callsPerMinute: null,
         callsPerHour: null,
+        messagesPerMinute: null,
+        messagesPerHour: null,
         expensivePrefixesPerHour: null,
         expensiveRateMicros: null,
         blockMinutes: 10,
@@ -160,13 +163,38 @@ t.test('a denied destination is told of once, counts as a call, and is denied wi
   t.equal(await count('ringwire_fraud_checks_total', 'destination-denied'), 3);
 });
 
-t.test('emergency numbers are never refused, and who has no policy may call everything', async (t) => {
+t.test('emergency numbers are never refused', async (t) => {
   const { guard } = await startGuard(t);
   for (let i = 0; i < 3; i++) t.ok((await guard.check(call('112', { callsPerHour: 0 }))).ok);
   t.equal(reasonOf(await guard.check(call('491', { callsPerHour: 0 }))), 'calls-per-hour');
   t.ok((await guard.check(call('911', { callsPerHour: 0 }))).ok);
-  t.ok((await guard.check({ ...call('88161', {}), policy: null })).ok);
 });
+
+t.test(
+  'messages have counts of their own and share the block with calls; one that comes again counts once',
+  async (t) => {
+    const { guard } = await startGuard(t);
+    const limits = { messagesPerMinute: 2, callsPerMinute: 5 };
+    const send = async (messageSid: string, number = '491') => {
+      const { accountSid, serviceProviderSid, policy } = call(number, limits);
+      return guard.checkMessage({ messageSid, accountSid, serviceProviderSid, number, policy });
+    };
+    t.equal(reasonOf(await send('a', '3312')), 'destination-denied');
+    t.equal(reasonOf(await guard.check(call('491', limits))), 'ok');
+    t.equal(reasonOf(await send('b')), 'ok');
+    t.match(await send('c'), {
+      ok: false,
+      reason: 'messages-per-minute',
+      detail: /more than 2 messages in a minute/,
+      alert: { alertType: 'toll-fraud-block' },
+    });
+    t.equal(reasonOf(await guard.check(call('491', limits))), 'messages-per-minute', 'calls neither');
+    t.match(await findFraudBlock(observer, 'sp', 'acc'), { why: 'messages-per-minute' });
+    await liftFraudBlock(observer, 'sp', 'acc');
+    for (let i = 0; i < 2; i++) t.equal(reasonOf(await send('d')), 'ok');
+    t.equal(await observer.zcard('ringwire:fraud-messages:{sp}:acc'), 1);
+  },
+);
 
 t.test(
   'while Redis is away the process counts by itself, says so once, and keeps the blocks that it knows',

@@ -8,7 +8,7 @@ import { isEmergency } from './destinations.js';
 import { type FraudBlock, type FraudLimit, readBlock } from './fraud-blocks.js';
 import { CHECK_CALL } from './fraud-scripts.js';
 import { findHighRisk } from './high-risk.js';
-import { LocalCounts } from './local-counts.js';
+import { type CountedKind, LocalCounts, ratesOf } from './local-counts.js';
 import type { FraudPolicy } from './policy.js';
 
 /** What a call costs a minute, and how much of its number that is the price of. */
@@ -25,15 +25,21 @@ export interface GuardedCall {
   serviceProviderSid: string;
   /** Digits, as {@link dialledDigits} leaves them. */
   number: string;
-  /** What counts for the account; null: nothing does. */
-  policy: FraudPolicy | null;
+  /** What counts for the account. */
+  policy: FraudPolicy;
   /** What the first carrier that would be tried takes by the service provider's word; null: not known. */
   price: CallPrice | null;
   /** What the call is reckoned with, maybe by a deck of the account itself: it can make a call expensive, and never cheap. */
   usedPrice?: CallPrice | null;
 }
 
-/** Why a call is refused, in words that programs may look at. */
+/** A text message out, before any carrier is tried. */
+export interface GuardedMessage extends Pick<GuardedCall, 'accountSid' | 'serviceProviderSid' | 'number' | 'policy'> {
+  /** Tells messages of the account apart. */
+  messageSid: string;
+}
+
+/** Why a call or message is refused, in words that programs may look at. */
 export type FraudReason = 'destination-denied' | FraudLimit;
 
 /** The outcome of {@link FraudGuard.check}. */
@@ -54,11 +60,22 @@ export interface FraudRefusal {
 export interface FraudGuard {
   /** Judges a call and counts it over all processes. Never rejects, and answers within `deadlineMs`. */
   check(call: GuardedCall): Promise<FraudVerdict>;
+  /** The same for a message. It has no price that is known, and no expensive prefix. */
+  checkMessage(message: GuardedMessage): Promise<FraudVerdict>;
   close(): void;
 }
 
 /** One alert for refused destinations of an account in this time. */
 const ALERT_QUIET_MS = 600_000;
+
+/** A call or message, as it is counted. */
+interface Asked extends Pick<GuardedCall, 'accountSid' | 'serviceProviderSid' | 'number' | 'policy'> {
+  kind: CountedKind;
+  /** Tells it apart from others of its kind. */
+  member: string;
+  /** Empty: it is not expensive. */
+  prefix: string;
+}
 
 /** Makes the guard of one process. */
 export function fraudGuard(options: {
@@ -75,12 +92,12 @@ export function fraudGuard(options: {
   const { redis, logger, owner, deadlineMs, now = Date.now } = options;
   const checks = options.metrics.counter({
     name: 'ringwire_fraud_checks_total',
-    help: 'Calls out that the toll-fraud guard looked at, by what it said',
+    help: 'Calls and messages out that the toll-fraud guard looked at, by what it said',
     labelNames: ['outcome'],
   });
   const unshared = options.metrics.counter({
     name: 'ringwire_fraud_checks_unshared_total',
-    help: "Calls out that were judged by one process's own counts, because Redis did not answer",
+    help: "Calls and messages out that were judged by one process's own counts, because Redis did not answer",
   });
   const local = new LocalCounts(now);
   let taken = 0;
@@ -99,33 +116,28 @@ export function fraudGuard(options: {
   };
   redis.on('ready', onReady);
 
-  const ask = async (
-    call: GuardedCall,
-    policy: FraudPolicy,
-    prefix: string,
-    isDenied: boolean,
-  ): Promise<string[] | undefined> => {
+  const ask = async (asked: Asked, isDenied: boolean): Promise<string[] | undefined> => {
     if (redis.status !== 'ready' || isHung) return undefined;
-    const { serviceProviderSid, accountSid, number } = call;
-    const { limits } = policy;
+    const { serviceProviderSid, accountSid, number, prefix, member, kind } = asked;
+    const { limits } = asked.policy;
+    const [perMinute, perHour] = ratesOf(limits, kind);
     const answer = redis
       .eval(
         CHECK_CALL,
         5,
-        ...(['calls', 'prefixes', 'block', 'told'] as const).map((what) =>
-          fraudKey(serviceProviderSid, accountSid, what),
-        ),
+        ...([kind, 'prefixes', 'block', 'told'] as const).map((what) => fraudKey(serviceProviderSid, accountSid, what)),
         fraudBlocksKey(serviceProviderSid),
-        `${call.callSid}/${owner}/${++taken}`,
+        member,
         accountSid,
-        limits.callsPerMinute ?? -1,
-        limits.callsPerHour ?? -1,
+        perMinute ?? -1,
+        perHour ?? -1,
         limits.expensivePrefixesPerHour ?? -1,
         prefix,
         limits.blockMinutes * 60_000,
         isDenied ? '1' : '0',
         ALERT_QUIET_MS,
         number.slice(0, 64),
+        kind,
       )
       .then(
         (result) => result as string[],
@@ -146,62 +158,68 @@ export function fraudGuard(options: {
     const words = {
       'calls-per-minute': `more than ${policy.limits.callsPerMinute} calls out in a minute`,
       'calls-per-hour': `more than ${policy.limits.callsPerHour} calls out in an hour`,
+      'messages-per-minute': `more than ${policy.limits.messagesPerMinute} messages in a minute`,
+      'messages-per-hour': `more than ${policy.limits.messagesPerHour} messages in an hour`,
       'expensive-prefixes': `more than ${policy.limits.expensivePrefixesPerHour} expensive prefixes called in an hour`,
     }[why];
     const end = new Date(until).toISOString();
     if (isNews) logger.warn({ accountSid, why, until: end, number }, 'account may not call out: possible toll fraud');
     return {
       reason: why,
-      detail: `calls out are blocked until ${end}: ${words}`,
+      detail: `calls and messages out are blocked until ${end}: ${words}`,
       retryAfterSec: Math.max(1, Math.ceil((until - now()) / 1000)),
       alert: isNews
         ? {
             alertType: 'toll-fraud-block',
-            message: `calls out are blocked until ${end}: ${words}`,
+            message: `calls and messages out are blocked until ${end}: ${words}`,
             detail: `the last number called was ${number}`,
             targetSid: accountSid,
           }
         : null,
     };
   };
-  const denied = ({ accountSid, number }: GuardedCall, why: string, isNews: boolean): FraudRefusal => ({
-    reason: 'destination-denied',
-    detail: `${number} may not be called: ${why}`,
-    retryAfterSec: null,
-    alert: isNews
-      ? { alertType: 'toll-fraud-destination', message: `${number} may not be called: ${why}`, targetSid: accountSid }
-      : null,
-  });
+  const denied = ({ accountSid, number, kind }: Asked, why: string, isNews: boolean): FraudRefusal => {
+    const detail = `${number} may not be ${kind === 'calls' ? 'called' : 'written to'}: ${why}`;
+    const alert = isNews ? { alertType: 'toll-fraud-destination', message: detail, targetSid: accountSid } : null;
+    return { reason: 'destination-denied', detail, retryAfterSec: null, alert };
+  };
 
-  const judge = async (call: GuardedCall, policy: FraudPolicy): Promise<FraudRefusal | null> => {
-    const destination = policy.verdict(call.number);
+  const judge = async (asked: Asked): Promise<FraudRefusal | null> => {
+    const { policy, accountSid } = asked;
+    const destination = policy.verdict(asked.number);
     const isDenied = !destination.allowed;
     if (!isDenied && !policy.hasLimits) return null;
-    const prefix = expensivePrefix(call, policy);
-    const answer = await ask(call, policy, prefix, isDenied);
+    const answer = await ask(asked, isDenied);
     if (answer === undefined) {
       alone();
-      const { accountSid, number } = call;
-      const found = local.check({ accountSid, number, limits: policy.limits, prefix, isDenied });
+      const found = local.check({ ...asked, limits: policy.limits, isDenied });
       if (found !== null) return blocked(policy, found.block, found.isNews);
-      return destination.allowed ? null : denied(call, destination.why, false);
+      return destination.allowed ? null : denied(asked, destination.why, false);
     }
     isAlone = false;
     const [outcome, fact, news] = answer;
-    const block = outcome === 'blocked' ? readBlock(call.accountSid, fact) : null;
-    local.remember(call.accountSid, block);
+    const block = outcome === 'blocked' ? readBlock(accountSid, fact) : null;
+    local.remember(accountSid, block);
     if (block !== null) return blocked(policy, block, news === '1');
-    return destination.allowed ? null : denied(call, destination.why, fact === '1');
+    return destination.allowed ? null : denied(asked, destination.why, fact === '1');
+  };
+  const check = async (asked: Asked): Promise<FraudVerdict> => {
+    if (isEmergency(asked.number)) return { ok: true };
+    const refusal = await judge(asked);
+    checks.inc({ outcome: refusal?.reason ?? 'allowed' });
+    return refusal === null ? { ok: true } : { ok: false, ...refusal };
   };
 
   return {
-    async check(call) {
-      const { policy } = call;
-      if (policy === null || isEmergency(call.number)) return { ok: true };
-      const refusal = await judge(call, policy);
-      checks.inc({ outcome: refusal?.reason ?? 'allowed' });
-      return refusal === null ? { ok: true } : { ok: false, ...refusal };
+    check: (call) => {
+      const { accountSid, serviceProviderSid, number, policy } = call;
+      const member = `${call.callSid}/${owner}/${++taken}`;
+      const prefix = expensivePrefix(call);
+      return check({ accountSid, serviceProviderSid, number, policy, kind: 'calls', member, prefix });
     },
+    // One that is judged again, because the process that had it died, counts once.
+    checkMessage: ({ messageSid, ...message }) =>
+      check({ ...message, kind: 'messages', member: messageSid, prefix: '' }),
     close: () => void redis.off('ready', onReady),
   };
 }
@@ -210,8 +228,8 @@ export function fraudGuard(options: {
  * The prefix under which an expensive call counts: that of its price, else of the list of high risk where the service provider says none; empty when it
  * is not expensive.
  */
-function expensivePrefix({ number, price, usedPrice }: GuardedCall, { limits }: FraudPolicy): string {
-  const least = limits.expensiveRateMicros;
+function expensivePrefix({ number, price, usedPrice, policy }: GuardedCall): string {
+  const least = policy.limits.expensiveRateMicros;
   if (least !== null) {
     const expensive = [price, usedPrice].find((known) => known && known.rateMicros >= least);
     if (expensive) return number.slice(0, expensive.prefixLength);

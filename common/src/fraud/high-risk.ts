@@ -29,6 +29,12 @@ const BY_PREFIX = new Map<string, HighRiskKind>(
     text.split(/\s+/).map((prefix) => [prefix, kind] as const),
   ),
 );
+/**
+ * Shorter numbers are none of those services, but codes of a network, extensions, and what a country dials at home: 808 555 1234 is in Hawaii. Services of
+ * all the world have at least eight digits behind their code (ITU-T E.164.1, E.169), 12 or more in use.
+ */
+const SHORTEST = { worldwide: 11, national: 7 };
+const WORLDWIDE = /^(?:870|878|88[123]|979|808)/;
 const LONGEST = Math.max(...[...BY_PREFIX.keys()].map(({ length }) => length));
 
 /** The narrowest range of a number (digits in E.164, without plus) that is of high risk. */
@@ -36,7 +42,9 @@ export function findHighRisk(number: string): HighRisk | undefined {
   for (let length = Math.min(LONGEST, number.length); length > 0; length--) {
     const prefix = number.slice(0, length);
     const kind = BY_PREFIX.get(prefix);
-    if (kind !== undefined) return { prefix, kind };
+    if (kind === undefined) continue;
+    const shortest = WORLDWIDE.test(prefix) ? SHORTEST.worldwide : SHORTEST.national;
+    return kind !== 'revenue-share' && number.length < shortest ? undefined : { prefix, kind };
   }
   return undefined;
 }

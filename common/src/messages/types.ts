@@ -14,6 +14,7 @@ export type MessageStatus = 'queued' | 'received' | 'sent' | 'delivered' | 'fail
  * - `sender-not-allowed`: the carrier shows only numbers of the account, and `from` is none
  * - `account-not-active`: the account has been deactivated
  * - `destination-denied`: the toll-fraud guard's lists do not allow the number
+ * - `account-blocked`: the account has gone beyond a limit of the toll-fraud guard
  * - `media-not-supported`: no carrier of the account takes media
  * - `expired`: no carrier accepted it in time
  * - `unknown-outcome`: the carrier went away before it said whether it accepted; it is not sent again, since it might arrive twice
@@ -28,6 +29,7 @@ export type MessageFailure =
   | 'sender-not-allowed'
   | 'account-not-active'
   | 'destination-denied'
+  | 'account-blocked'
   | 'media-not-supported'
   | 'expired'
   | 'unknown-outcome'

@@ -471,10 +471,13 @@ export const parseFraudPolicy = (row: RawRow): FraudPolicyRow => {
     ownerSid: text(row, 'owner_sid'),
     setBy: word(row, 'set_by', ['operator', 'service_provider', 'account']),
     defaultAction: word(row, 'default_action', ['allow', 'deny']),
+    highRiskAction: word(row, 'high_risk_action', ['allow', 'deny']),
     destinations: list.rules,
     limits: {
       callsPerMinute: wholeOrNull(row, 'calls_per_minute', 0, MAX_INT),
       callsPerHour: wholeOrNull(row, 'calls_per_hour', 0, MAX_INT),
+      messagesPerMinute: wholeOrNull(row, 'messages_per_minute', 0, MAX_INT),
+      messagesPerHour: wholeOrNull(row, 'messages_per_hour', 0, MAX_INT),
       expensivePrefixesPerHour: wholeOrNull(row, 'expensive_prefixes_per_hour', 0, MAX_INT),
       expensiveRateMicros: wholeOrNull(row, 'expensive_rate_micros', 0, 2 ** 32 - 1),
       blockMinutes: whole(row, 'block_minutes', 1, 525_600),

@@ -30,14 +30,14 @@ export const callPlacesKey = (serviceProviderSid: string, direction: string, sco
 export const limitToldKey = (serviceProviderSid: string, scope: string, sid: string): string =>
   `ringwire:limit-told:{${serviceProviderSid}}:${scope}:${sid}`;
 /**
- * What the toll-fraud guard counts of an account: `calls` (sorted set of its calls out, by time), `prefixes` (of the expensive prefixes that it
+ * What the toll-fraud guard counts of an account: `calls` and `messages` (sorted sets of its calls and messages out, by time), `prefixes` (of the expensive prefixes that it
  * called), `block` (why it may not call out, since when, until when; expires with the block), `told` (exists while an alert is fresh). Those of
  * one service provider share a hash slot.
  */
 export const fraudKey = (
   serviceProviderSid: string,
   accountSid: string,
-  what: 'calls' | 'prefixes' | 'block' | 'told',
+  what: 'calls' | 'messages' | 'prefixes' | 'block' | 'told',
 ): string => `ringwire:fraud-${what}:{${serviceProviderSid}}:${accountSid}`;
 /** Set of accounts of a service provider that may be blocked; truth is in the block of {@link fraudKey}. */
 export const fraudBlocksKey = (serviceProviderSid: string): string => `ringwire:fraud-blocks:{${serviceProviderSid}}`;

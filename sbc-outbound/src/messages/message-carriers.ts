@@ -68,6 +68,11 @@ export class MessageCarriers {
     this.sync();
   }
 
+  /** Provisioning as it is now. */
+  snapshot(): ProvisioningSnapshot {
+    return this.#options.snapshot();
+  }
+
   /** Opens, closes and replaces links so that they are those of the newest snapshot. */
   sync(): void {
     const wanted = new Map(this.#wanted().map((entry) => [entry.gateway.smppGatewaySid, entry]));
@@ -108,13 +113,6 @@ export class MessageCarriers {
   /** Whether a message's account may send; one that is not known any more may finish what it began. */
   isAccountActive({ accountSid }: OutboundMessage): boolean {
     return this.#options.snapshot().accountsBySid.get(accountSid)?.isActive !== false;
-  }
-
-  /** Why an account may not send to a number, by the toll-fraud guard's lists of destinations; undefined: it may. */
-  denial({ accountSid, serviceProviderSid, to }: OutboundMessage): string | undefined {
-    const policy = this.#options.snapshot().fraudPolicies.of(accountSid, serviceProviderSid ?? '');
-    const verdict = policy?.verdict(to);
-    return verdict === undefined || verdict.allowed ? undefined : verdict.why;
   }
 
   /** The link over which a carrier is best reached: bound, primary before others, the emptiest; else any, which tells why not. */

@@ -2,6 +2,7 @@ import { rootCertificates } from 'node:tls';
 import {
   applicationQueue,
   type ClosableEventSink,
+  type FraudGuard,
   type Logger,
   type Metrics,
   outboundQueue,
@@ -24,6 +25,7 @@ export interface MessagingOptions {
   metrics: Metrics;
   /** Whether vendors' base URLs, and SMPP gateways of accounts' own carriers, may be private addresses. */
   allowPrivate: boolean;
+  fraud: FraudGuard;
   /** Authorities (PEM) for carriers' TLS, beside those that Node brings. */
   ca?: string;
   retryForMs: number;
@@ -74,6 +76,7 @@ export function startMessaging(options: MessagingOptions): Messaging {
     logger,
     metrics,
     guard,
+    fraud: options.fraud,
     retryForMs: options.retryForMs,
     concurrency: CONCURRENCY,
     ...(ca && { ca }),

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Alert } from '@ringwire/common';
 import { until } from '@ringwire/common/testing/until.js';
 import { test } from 'tap';
 import { startMessagingRig } from '../testing/messaging-rig.js';
@@ -30,6 +31,39 @@ test('sending messages', async (t) => {
     await until('the rest is sent when the carrier is back', async () => (await rig.queue.size()) === 0);
     t.equal(silent.submitted.length, 300);
   });
+
+  await t.test(
+    'premium numbers get no messages while nobody allows them; too many in a minute block the account',
+    async (t) => {
+      const gateway = await startSmppCarrier(t);
+      const limits = {
+        ...{ callsPerMinute: null, callsPerHour: null, messagesPerHour: null },
+        ...{ expensivePrefixesPerHour: null, expensiveRateMicros: null },
+      };
+      const policy = {
+        ownerSid: 'slow',
+        setBy: 'operator' as const,
+        defaultAction: 'allow' as const,
+        highRiskAction: 'deny' as const,
+        destinations: [],
+        limits: { ...limits, messagesPerMinute: 2, blockMinutes: 60 },
+      };
+      await rig.start(t, [{ smpp: [gateway] }], { fraudPolicies: [policy] });
+      t.match(await rig.outcome(await rig.submit({ to: '19005551234' })), {
+        status: 'failed',
+        reason: 'destination-denied',
+        detail: /premium.*built-in list/,
+      });
+      const send = async () => (await rig.outcome(await rig.submit({ serviceProviderSid: 'slow' }))).reason;
+      t.same(
+        [await send(), await send(), await send(), await send()],
+        [null, null, 'account-blocked', 'account-blocked'],
+      );
+      t.equal(gateway.submitted.length, 2);
+      const alerts = (await rig.events('alert')).map(({ data }) => (data as Alert).alertType);
+      t.same(alerts, ['toll-fraud-destination', 'toll-fraud-block']);
+    },
+  );
 
   await t.test('a link whose gateway is changed is kept for the answers that are to come', async (t) => {
     const gateway = await startSmppCarrier(t);

@@ -1,5 +1,6 @@
 import {
   type ClosableEventSink,
+  type FraudGuard,
   type ItemHold,
   type Logger,
   MESSAGE_VENDORS,
@@ -16,6 +17,7 @@ import {
 import type { AddressGuard } from '@ringwire/common/http/address-guard.js';
 import { submitOverHttp } from './http-submit.js';
 import type { MessageCarrier, MessageCarriers } from './message-carriers.js';
+import { findDenial } from './message-fraud.js';
 import { submitSegments } from './submit-segments.js';
 
 /** What {@link MessageSender} needs. */
@@ -27,6 +29,8 @@ export interface MessageSenderOptions {
   logger: Logger;
   metrics: Metrics;
   guard: AddressGuard;
+  /** Keeps accounts from sending where they should not, and too much. */
+  fraud: FraudGuard;
   /** Authorities (PEM) of HTTPS gateways, instead of those that Node brings. */
   ca?: readonly string[];
   /** After this long without a carrier that accepts it, a message has failed. */
@@ -138,8 +142,15 @@ export class MessageSender {
     if (!carriers.isAccountActive(message)) {
       return { kind: 'failed', reason: 'account-not-active', detail: 'the account is not active' };
     }
-    const denial = carriers.denial(message);
-    if (denial !== undefined) return { kind: 'failed', reason: 'destination-denied', detail: denial };
+    const denial = await findDenial(this.#options.fraud, carriers.snapshot(), state.item);
+    if (denial !== undefined) {
+      const { reason, detail, alert } = denial;
+      const { accountSid, serviceProviderSid } = message;
+      if (alert !== null) {
+        this.#options.sink.emit('alert', { ...alert, accountSid, serviceProviderSid }, { accountSid });
+      }
+      return { kind: 'failed', reason, detail };
+    }
     const all = carriers.carriersFor(message);
     if (all.length === 0) {
       const detail =

@@ -168,6 +168,8 @@ test('messages over SMPP', async (t) => {
     const limits = {
       callsPerMinute: null,
       callsPerHour: null,
+      messagesPerMinute: null,
+      messagesPerHour: null,
       expensivePrefixesPerHour: null,
       expensiveRateMicros: null,
     };
@@ -175,6 +177,7 @@ test('messages over SMPP', async (t) => {
       ownerSid: 'acc',
       setBy: 'service_provider' as const,
       defaultAction: 'deny' as const,
+      highRiskAction: 'deny' as const,
       destinations: [{ prefix: '1555', action: 'allow' as const }],
       limits: { ...limits, blockMinutes: 60 },
     };
@@ -184,6 +187,7 @@ test('messages over SMPP', async (t) => {
       reason: 'destination-denied',
       detail: /high risk/,
     });
+    t.match(await rig.outcome(await rig.submit({ to: '4930123456' })), { reason: 'destination-denied' });
     t.match(await rig.outcome(await rig.submit({ to: '15552223333' })), { status: 'sent' });
     t.equal(gateway.submitted.length, 1);
   });

@@ -9,6 +9,7 @@ import {
   createMetrics,
   EVENT_STREAM,
   type EventEnvelope,
+  fraudGuard,
   type HttpMessageGateway,
   type MessageRecord,
   type OutboundItem,
@@ -60,7 +61,7 @@ export interface MessagingRig {
   /** Waits for the message's final record. */
   outcome(message: OutboundMessage): Promise<MessageRecord>;
   /** Events of a kind, in order. */
-  events(type: 'message.changed' | 'message.receipt'): Promise<EventEnvelope[]>;
+  events(type: 'message.changed' | 'message.receipt' | 'alert'): Promise<EventEnvelope[]>;
   /** Waits until this many notices for applications are due, and takes them. */
   inbound(count: number): Promise<ApplicationNotice[]>;
   /** Forgets everything, between tests. */
@@ -151,11 +152,14 @@ export async function startMessagingRig(t: Teardown): Promise<MessagingRig> {
       let snapshot = snapshotOf(carriers, numbers, fraudPolicies, accounts);
       const listeners: ((snapshot: ProvisioningSnapshot) => void)[] = [];
       const sink = createEventSink({ redis, source: 'sbc-outbound:test', logger });
+      const metrics = createMetrics({ name: 'test', instanceId: 'test' });
+      const fraud = fraudGuard({ redis, logger, metrics, owner: 'test', deadlineMs: 20_000 });
       const messaging = startMessaging({
+        fraud,
         redis,
         sink,
         logger,
-        metrics: createMetrics({ name: 'test', instanceId: 'test' }),
+        metrics,
         provisioning: {
           snapshot: () => snapshot,
           reload: async () => snapshot,
@@ -170,6 +174,7 @@ export async function startMessagingRig(t: Teardown): Promise<MessagingRig> {
       });
       t.teardown(async () => {
         await messaging.close();
+        fraud.close();
         await sink.close();
       });
       return {
