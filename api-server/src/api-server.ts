@@ -44,6 +44,7 @@ import { fraudRoutes } from './fraud/routes.js';
 import { lcrRoutes } from './lcr/routes.js';
 import { limitRoutes } from './limits/routes.js';
 import { messageRoutes } from './messages/routes.js';
+import type { PublicAddress } from './messages/signed-request.js';
 import { vendorRoutes } from './messages/vendor-routes.js';
 import { messagingGatewayRoutes } from './messaging-gateways/routes.js';
 import { phoneNumberRoutes } from './phone-numbers/routes.js';
@@ -90,6 +91,8 @@ export interface ApiServerOptions {
   workers: boolean;
   /** SIP servers whose last messages go into timelines. @defaultValue none */
   sipCaptures?: readonly CaptureSource[];
+  /** By what signatures of vendors' webhooks are checked. @defaultValue as the requests say, without any proxy */
+  publicAddress?: PublicAddress;
   logger: Logger;
 }
 
@@ -145,7 +148,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     },
   };
   const v1 = Router();
-  vendorRoutes(v1, context);
+  vendorRoutes(v1, context, {
+    metrics,
+    logger,
+    address: options.publicAddress ?? { trustedProxies: [], baseUrl: undefined },
+  });
   v1.use(authenticate(db));
   accountRoutes(v1, context);
   applicationRoutes(v1, context);

@@ -7,6 +7,10 @@ export const API_SERVER_VARS = {
   ...httpVars,
   ...encryptionVars,
   WORKERS: flag({ default: true, doc: 'whether this process also runs the workers that write records' }),
+  API_BASE_URL: optionalText({ doc: "public URL of the API: what signatures of vendors' webhooks are checked with" }),
+  TRUSTED_PROXY_CIDR: optionalText({
+    doc: 'IPv4 networks of our own proxies, whose X-Forwarded-Proto and X-Forwarded-Host are believed',
+  }),
   SIP_CAPTURE_URLS: optionalText({
     doc: 'SIP servers whose last messages go into timelines: edge=http://host:port,core=http://host:port',
   }),

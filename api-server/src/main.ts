@@ -1,7 +1,16 @@
-import { mysqlConfig, readConfig, redisConfig, reportReady, runProcess } from '@ringwire/common';
+import { ConfigError, mysqlConfig, readConfig, redisConfig, reportReady, runProcess } from '@ringwire/common';
+import { type Ipv4Network, parseNetworks } from '@ringwire/common/sip/networks.js';
 import { startApiServer } from './api-server.js';
 import { parseCaptureUrls } from './call-history/sip-captures.js';
 import { API_SERVER_VARS } from './config.js';
+
+/** @throws ConfigError */
+function proxiesOf(list: string | undefined): Ipv4Network[] {
+  const networks = parseNetworks(list ?? '');
+  if (networks) return networks;
+  const expected = 'IPv4 networks such as 10.0.0.0/8,192.168.1.5';
+  throw new ConfigError([{ variable: 'TRUSTED_PROXY_CIDR', value: JSON.stringify(list), expected }]);
+}
 
 runProcess('api-server', async ({ instanceId, logger, env }) => {
   const config = readConfig(API_SERVER_VARS, env);
@@ -13,6 +22,7 @@ runProcess('api-server', async ({ instanceId, logger, env }) => {
     instanceId,
     workers: config.WORKERS,
     sipCaptures: parseCaptureUrls(config.SIP_CAPTURE_URLS),
+    publicAddress: { trustedProxies: proxiesOf(config.TRUSTED_PROXY_CIDR), baseUrl: config.API_BASE_URL },
     logger,
   });
   reportReady({ url: server.url, port: server.port });

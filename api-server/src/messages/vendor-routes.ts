@@ -1,18 +1,23 @@
-import { timingSafeEqual } from 'node:crypto';
 import {
   type Database,
   decryptSecret,
   HttpError,
   isEncrypted,
   isFlushed,
+  isSameText,
+  type Logger,
   MESSAGE_VENDORS,
+  type MessageVendor,
   type MessageVendorName,
+  type Metrics,
   sidFrom,
   takeInbound,
 } from '@ringwire/common';
+import { keepRawBody } from '@ringwire/common/http/server.js';
 import { type Router, urlencoded } from 'express';
 import type { ApiContext } from '../api-server.js';
 import { pathParam } from '../http/input.js';
+import { type PublicAddress, signedRequest } from './signed-request.js';
 
 /** Longest body of a vendor's form; messages are short. */
 const FORM_LIMIT = '64kb';
@@ -20,16 +25,12 @@ const FORM_LIMIT = '64kb';
 interface GatewayRow {
   vendor: MessageVendorName;
   inbound_token: string;
+  webhook_secret: string | null;
 }
-
-const isSame = (a: string, b: string): boolean => {
-  const [x, y] = [Buffer.from(a), Buffer.from(b)];
-  return x.length === y.length && timingSafeEqual(x, y);
-};
 
 async function findGateway(db: Database, carrierSid: string): Promise<GatewayRow | undefined> {
   const [row] = await db.query<GatewayRow>(
-    `SELECT g.vendor, g.inbound_token FROM http_message_gateways g JOIN voip_carriers c ON c.voip_carrier_sid = g.voip_carrier_sid
+    `SELECT g.vendor, g.inbound_token, g.webhook_secret FROM http_message_gateways g JOIN voip_carriers c ON c.voip_carrier_sid = g.voip_carrier_sid
      WHERE g.voip_carrier_sid = ? AND g.is_active = 1 AND c.is_active = 1`,
     [carrierSid],
   );
@@ -38,20 +39,36 @@ async function findGateway(db: Database, carrierSid: string): Promise<GatewayRow
 
 /**
  * `/messaging/{voip_carrier_sid}/{token}`: where HTTP vendors post messages and what became of ours. It needs no API key; the token in
- * the URL is the carrier's. A vendor that is answered with 5xx posts again.
+ * the URL is the carrier's, and where the carrier has a `webhook_secret` the vendor's signature is asked for too. A vendor that is answered with 5xx posts again.
  */
-export function vendorRoutes(router: Router, { db, encryptionSecret, messages }: ApiContext): void {
-  const form = urlencoded({ extended: false, limit: FORM_LIMIT });
+export function vendorRoutes(
+  router: Router,
+  { db, encryptionSecret, messages }: ApiContext,
+  { metrics, logger, address }: { metrics: Metrics; logger: Logger; address: PublicAddress },
+): void {
+  const form = urlencoded({ extended: false, limit: FORM_LIMIT, verify: keepRawBody });
+  const refused = metrics.counter({
+    name: 'ringwire_message_webhooks_refused_total',
+    help: 'Webhooks of messaging vendors without a valid signature',
+    labelNames: ['vendor'],
+  });
+  const open = (stored: string): string => (isEncrypted(stored) ? decryptSecret(stored, encryptionSecret) : stored);
   router.post('/messaging/:voip_carrier_sid/:token', form, async (req, res) => {
     const carrierSid = pathParam(req, 'voip_carrier_sid');
     const gateway = await findGateway(db, carrierSid);
     const token = gateway?.inbound_token ?? '';
-    const plain = isEncrypted(token) ? decryptSecret(token, encryptionSecret) : token;
+    const plain = open(token);
     // Nobody learns which carriers there are.
-    if (gateway === undefined || plain === '' || !isSame(plain, pathParam(req, 'token'))) {
+    if (gateway === undefined || plain === '' || !isSameText(plain, pathParam(req, 'token'))) {
       throw new HttpError(404, 'there is no such carrier, or the token is wrong');
     }
-    const vendor = MESSAGE_VENDORS[gateway.vendor];
+    const vendor: MessageVendor | undefined = MESSAGE_VENDORS[gateway.vendor];
+    const secret = gateway.webhook_secret === null ? '' : open(gateway.webhook_secret);
+    if (secret !== '' && !vendor?.isGenuine(signedRequest(req, address), secret, Date.now())) {
+      refused.inc({ vendor: gateway.vendor });
+      logger.warn({ voipCarrierSid: carrierSid, vendor: gateway.vendor }, 'webhook without a valid signature');
+      throw new HttpError(403, 'the signature is missing or wrong');
+    }
     const body: unknown = req.body;
     const isFields = typeof body === 'object' && body !== null && !Array.isArray(body);
     const event = vendor?.readEvent(isFields ? (body as Record<string, unknown>) : {});

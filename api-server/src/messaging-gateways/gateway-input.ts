@@ -1,9 +1,9 @@
-import { MESSAGE_VENDOR_NAMES } from '@ringwire/common';
+import { MESSAGE_VENDOR_NAMES, MESSAGE_VENDORS } from '@ringwire/common';
 import { badField, booleanField, type Fields, optionalTextField, rejectUnknown, textField } from '../http/input.js';
 
 const SMPP_FIELDS = ['voip_carrier_sid', 'ipv4', 'port', 'netmask', 'inbound', 'outbound', 'is_primary', 'use_tls'];
 const SMPP_OWN_FIELDS = ['max_per_second', 'window_size'];
-const HTTP_FIELDS = ['voip_carrier_sid', 'vendor', 'base_url', 'username', 'password', 'is_active'];
+const HTTP_FIELDS = ['voip_carrier_sid', 'vendor', 'base_url', 'username', 'password', 'webhook_secret', 'is_active'];
 
 /** An IP address or a host name. */
 const HOST = /^(?=.{1,128}$)[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$/;
@@ -38,7 +38,15 @@ export function smppColumns(fields: Fields): Record<string, string | number | bo
   return columns;
 }
 
-/** The same for HTTP gateways; `password` is in clear text. @throws HttpError 400 */
+/** Checks that the vendor's signatures can be checked with a secret. @throws HttpError 400 */
+export function requireWebhookSecret(vendor: unknown, secret: unknown): void {
+  const name = MESSAGE_VENDOR_NAMES.find((known) => known === vendor);
+  if (typeof secret !== 'string' || name === undefined) return;
+  const problem = MESSAGE_VENDORS[name].secretProblem(secret);
+  if (problem !== undefined) throw badField('webhook_secret', problem);
+}
+
+/** The same for HTTP gateways; secrets are in clear text. @throws HttpError 400 */
 export function httpColumns(fields: Fields): Record<string, string | boolean | null> {
   rejectUnknown(fields, HTTP_FIELDS);
   const columns: Record<string, string | boolean | null> = {};
@@ -56,6 +64,7 @@ export function httpColumns(fields: Fields): Record<string, string | boolean | n
   }
   if (fields.username !== undefined) columns.username = optionalTextField(fields, 'username', 255);
   if (fields.password !== undefined) columns.password = optionalTextField(fields, 'password', 512);
+  if (fields.webhook_secret !== undefined) columns.webhook_secret = optionalTextField(fields, 'webhook_secret', 512);
   if (fields.is_active !== undefined) columns.is_active = booleanField(fields, 'is_active');
   return columns;
 }

@@ -43,6 +43,7 @@ export const HTTP_GATEWAYS: GatewayTable = {
     'username',
     'password',
     'inbound_token',
+    'webhook_secret',
     'is_active',
   ],
 };
@@ -81,7 +82,11 @@ export async function listGateways(
      ORDER BY g.voip_carrier_sid, g.${sidColumn}`,
     params,
   );
-  return rows.map((row) => (row.password == null ? row : { ...row, password: PASSWORD_MASK }));
+  return rows.map((row) => ({
+    ...row,
+    ...(row.password != null && { password: PASSWORD_MASK }),
+    ...(row.webhook_secret != null && { webhook_secret: PASSWORD_MASK }),
+  }));
 }
 
 /** Adds a gateway; `columns` are checked. @throws DuplicateKeyError for a carrier's second HTTP gateway */

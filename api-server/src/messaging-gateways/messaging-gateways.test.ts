@@ -1,9 +1,15 @@
-import { decryptSecret, loadProvisioning } from '@ringwire/common';
+import { createHmac } from 'node:crypto';
+import { decryptSecret, loadProvisioning, Secret } from '@ringwire/common';
+import { parseNetworks } from '@ringwire/common/sip/networks.js';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import t from 'tap';
+import { startApiServer } from '../api-server.js';
 import { startTestApi } from '../testing/api.js';
 
-const api = await startTestApi({ workers: false });
+const api = await startTestApi({
+  workers: false,
+  publicAddress: { trustedProxies: parseNetworks('127.0.0.0/8') ?? [], baseUrl: 'https://public.example.com/' },
+});
 t.teardown(() => api.stop());
 const { admin, serviceProvider, account, stranger, db, redis, logger } = api;
 const own = { voip_carrier_sid: SEED.carrierSid };
@@ -94,6 +100,77 @@ t.test('an HTTP gateway has a token of its own and hides its password', async (t
   t.equal((await account('DELETE', path)).status, 204);
 });
 
+t.test(
+  'with a webhook secret only what the vendor has signed is taken, by the URL that our proxy was asked for',
+  async (t) => {
+    const made = await account('POST', '/v1/HttpMessageGateways', {
+      ...own,
+      vendor: 'twilio',
+      webhook_secret: '12345',
+    });
+    const path = `/v1/HttpMessageGateways/${sidOf(made)}`;
+    const { webhook_path: webhook, webhook_secret: shown } = (await account('GET', path)).body as Record<
+      string,
+      string
+    >;
+    t.equal(shown, '******');
+    const form = { MessageSid: 'SM1', From: '+1555', To: '+1666', Body: 'x' };
+    const post = async (signedUrl: string, more: Record<string, string> = {}, secret = '12345') => {
+      const words = Object.entries(form).sort().flat().join('');
+      const signature = createHmac('sha1', secret).update(`${signedUrl}${webhook}${words}`).digest('base64');
+      const headers = { 'X-Twilio-Signature': signature, ...more };
+      return (await fetch(api.server.url + webhook, { method: 'POST', headers, body: new URLSearchParams(form) }))
+        .status;
+    };
+    const forwarded = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'sms.example.com' };
+    t.equal(await post(api.server.url), 200);
+    t.equal(await post('https://sms.example.com', forwarded), 200, 'by way of our proxy');
+    t.equal(await post('https://public.example.com'), 200, 'by API_BASE_URL');
+    t.equal(await post('https://elsewhere.example.com'), 403);
+    t.equal(await post(api.server.url, {}, 'wrong'), 403);
+    t.equal(await post(api.server.url, { 'X-Twilio-Signature': '' }), 403);
+    t.match(
+      await (await fetch(`${api.server.url}/metrics`)).text(),
+      /ringwire_message_webhooks_refused_total{[^}]*vendor="twilio"[^}]*} 3/,
+    );
+    t.equal((await account('PUT', path, { webhook_secret: '******', username: 'AC1' })).status, 204);
+    t.equal(await post(api.server.url, {}, 'wrong'), 403, 'the mask changes nothing');
+    t.match(await account('PUT', path, { vendor: 'telnyx' }), { status: 400, body: { msg: /^webhook_secret/ } });
+    t.equal((await account('PUT', path, { webhook_secret: null })).status, 204);
+    t.equal(await post(api.server.url, {}, 'wrong'), 200, 'without a secret the token is enough');
+    t.equal((await account('DELETE', path)).status, 204);
+  },
+);
+
+t.test('forwarded headers of whoever is none of our proxies are not believed', async (t) => {
+  const direct = await startApiServer({
+    mysql: api.mariaDb,
+    redis: api.redisServer,
+    http: { host: '127.0.0.1', port: 0 },
+    encryptionSecret: new Secret('key material'),
+    instanceId: 'direct',
+    workers: false,
+    logger,
+  });
+  t.teardown(() => direct.close());
+  const made = await account('POST', '/v1/HttpMessageGateways', { ...own, vendor: 'twilio', webhook_secret: '12345' });
+  const path = `/v1/HttpMessageGateways/${sidOf(made)}`;
+  const { webhook_path: webhook } = (await account('GET', path)).body as Record<string, string>;
+  const status = async (signed: string) => {
+    const signature = createHmac('sha1', '12345').update(`${signed}${webhook}MessageSidSM2`).digest('base64');
+    const headers = {
+      'X-Twilio-Signature': signature,
+      'X-Forwarded-Proto': 'https',
+      'X-Forwarded-Host': 'sms.example.com',
+    };
+    const body = new URLSearchParams({ MessageSid: 'SM2' });
+    return (await fetch(direct.url + webhook, { method: 'POST', headers, body })).status;
+  };
+  t.equal(await status('https://sms.example.com'), 403);
+  t.equal(await status(direct.url), 200);
+  t.equal((await account('DELETE', path)).status, 204);
+});
+
 t.test('what cannot be is refused with the name of the field', async (t) => {
   const refused = async (path: string, body: object, field: string) => {
     t.match(
@@ -110,6 +187,7 @@ t.test('what cannot be is refused with the name of the field', async (t) => {
   await refused('/v1/SmppGateways', { ...smpp, use_tls: 'yes' }, 'use_tls');
   await refused('/v1/SmppGateways', { ...smpp, colour: 'red' }, 'colour');
   await refused('/v1/HttpMessageGateways', { ...own, vendor: 'nobody' }, 'vendor');
+  await refused('/v1/HttpMessageGateways', { ...own, vendor: 'telnyx', webhook_secret: 'x' }, 'webhook_secret');
   await refused('/v1/HttpMessageGateways', { ...own, vendor: 'twilio', base_url: 'file:///etc' }, 'base_url');
   const login = `/v1/VoipCarriers/${SEED.carrierSid}/SmppLogin`;
   t.match(await account('PUT', login, { smpp_system_id: 'x'.repeat(16) }), {

@@ -15,7 +15,7 @@ import {
   textField,
 } from '../http/input.js';
 import { type CappedRows, requireRoom } from '../rows/row-caps.js';
-import { httpColumns, integerField, smppColumns } from './gateway-input.js';
+import { httpColumns, integerField, requireWebhookSecret, smppColumns } from './gateway-input.js';
 import {
   deleteGateway,
   type GatewayTable,
@@ -34,7 +34,7 @@ interface Kind {
   table: GatewayTable;
   capped: CappedRows;
   required: readonly string[];
-  columns: (fields: Fields) => Record<string, SqlValue>;
+  columns: (fields: Fields, row?: Record<string, unknown>) => Record<string, SqlValue>;
   /** Columns that are made, not given. */
   made: () => Record<string, SqlValue>;
 }
@@ -49,9 +49,14 @@ export function messagingGatewayRoutes(router: Router, context: ApiContext): voi
     if (!(await ownsCarrier(db, principalOf(res), sid))) throw new HttpError(404, `there is no carrier ${sid}`);
   };
   const sealed = (columns: Record<string, SqlValue>): Record<string, SqlValue> => {
-    const { password, ...rest } = columns;
-    if (password === undefined || password === PASSWORD_MASK) return rest;
-    return { ...rest, password: password === null ? null : encryptSecret(String(password), encryptionSecret) };
+    const stored: Record<string, SqlValue> = {};
+    for (const [name, value] of Object.entries(columns)) {
+      const isSecret = name === 'password' || name === 'webhook_secret';
+      // What is read back and sent again leaves the secret as it is.
+      if (isSecret && value === PASSWORD_MASK) continue;
+      stored[name] = isSecret && value !== null ? encryptSecret(String(value), encryptionSecret) : (value ?? null);
+    }
+    return stored;
   };
   const kinds: Kind[] = [
     {
@@ -67,7 +72,16 @@ export function messagingGatewayRoutes(router: Router, context: ApiContext): voi
       table: HTTP_GATEWAYS,
       capped: 'HTTP gateways',
       required: ['vendor'],
-      columns: (fields) => sealed(httpColumns(fields)),
+      columns: (fields, row) => {
+        const given = httpColumns(fields);
+        const isKept = given.webhook_secret === undefined || given.webhook_secret === PASSWORD_MASK;
+        const isNewVendor = given.vendor !== undefined && given.vendor !== row?.vendor;
+        if (isKept && isNewVendor && row?.webhook_secret != null) {
+          throw badField('webhook_secret', 'must be given with another vendor');
+        }
+        if (!isKept) requireWebhookSecret(given.vendor ?? row?.vendor, given.webhook_secret);
+        return sealed(given);
+      },
       made: () => ({ inbound_token: encryptSecret(randomBytes(24).toString('base64url'), encryptionSecret) }),
     },
   ];
@@ -112,7 +126,7 @@ export function messagingGatewayRoutes(router: Router, context: ApiContext): voi
       if (fields.voip_carrier_sid !== undefined && fields.voip_carrier_sid !== row.voip_carrier_sid) {
         throw badField('voip_carrier_sid', 'cannot be changed');
       }
-      await updateGateway(db, table, sid, columns(fields));
+      await updateGateway(db, table, sid, columns(fields, row));
       await provisioningChanged(table.table);
       res.sendStatus(204);
     });

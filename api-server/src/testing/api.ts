@@ -9,6 +9,7 @@ import {
 } from '@ringwire/common/testing/services.js';
 import { type ApiServer, startApiServer } from '../api-server.js';
 import type { CaptureSource } from '../call-history/sip-captures.js';
+import type { PublicAddress } from '../messages/signed-request.js';
 import { apiClient } from './client.js';
 
 /** An API server over its own MariaDB and Redis, with the rows of `SEED`. */
@@ -30,9 +31,11 @@ export interface TestApi {
 export async function startTestApi({
   workers = true,
   sipCaptures = [],
+  publicAddress,
 }: {
   workers?: boolean;
   sipCaptures?: CaptureSource[];
+  publicAddress?: PublicAddress;
 } = {}): Promise<TestApi> {
   const logger = silentLogger();
   const [mariaDb, redisServer] = await Promise.all([startTestMariaDb(), startTestRedis()]);
@@ -48,6 +51,7 @@ export async function startTestApi({
     instanceId: 'test',
     workers,
     sipCaptures,
+    ...(publicAddress && { publicAddress }),
     logger,
   });
   return {

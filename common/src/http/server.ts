@@ -1,10 +1,19 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import { RingwireError } from '../errors.js';
 import type { Logger } from '../log/logger.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { HttpError } from './errors.js';
+
+/** Bodies as they came, for whoever has to check a signature. */
+const rawBodies = new WeakMap<IncomingMessage, Buffer>();
+
+/** Keeps a request's body as it came; the `verify` of a body parser. */
+export const keepRawBody = (req: IncomingMessage, _res: unknown, body: Buffer): void => void rawBodies.set(req, body);
+
+/** The body of a request as it came; empty when there is none, or nobody has parsed it. */
+export const rawBodyOf = (req: IncomingMessage): Buffer => rawBodies.get(req) ?? Buffer.alloc(0);
 
 /** Whether a process can do its work; `facts` are shown beside the verdict. */
 export interface HealthReport {
@@ -78,7 +87,7 @@ function buildApp(options: Omit<HttpServerOptions, 'host' | 'port'>): Express {
   app.get('/metrics', async (_req, res) => {
     res.type(metrics.registry.contentType).send(await metrics.registry.metrics());
   });
-  app.use(express.json({ limit: BODY_LIMIT, strict: false }));
+  app.use(express.json({ limit: BODY_LIMIT, strict: false, verify: keepRawBody }));
   routes?.(app);
   app.use((req, _res, next) => next(new HttpError(404, `there is no ${req.method} ${req.path}`)));
   app.use(handleErrors(logger));

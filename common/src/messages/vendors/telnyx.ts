@@ -1,4 +1,5 @@
 import type { DeliveryState } from '../delivery-receipt.js';
+import { isSignedByTelnyx, telnyxKey } from './telnyx-signature.js';
 import { jsonOf, type MessageVendor, objectOf, resultOfStatus, textOf, withPlus } from './vendor.js';
 
 /** "Invalid 'to' address", "not a mobile number": developers.telnyx.com/docs/overview/errors (40310, 40300 is opted out). */
@@ -76,5 +77,8 @@ export const telnyx: MessageVendor = {
         return undefined;
     }
   },
+  isGenuine: isSignedByTelnyx,
+  secretProblem: (secret) =>
+    telnyxKey(secret) === undefined ? "must be the account's public key, 32 octets in base64" : undefined,
   reply: { contentType: 'application/json', body: '{}' },
 };

@@ -1,4 +1,5 @@
 import type { DeliveryState } from '../delivery-receipt.js';
+import { isSignedByTwilio } from './twilio-signature.js';
 import { jsonOf, type MessageVendor, resultOfStatus, textOf, withPlus } from './vendor.js';
 
 /** Error codes that say that the number does not exist or is no mobile one: www.twilio.com/docs/api/errors (21211, 21214, 21217, 21614). */
@@ -65,5 +66,7 @@ export const twilio: MessageVendor = {
       media: media.filter((url) => url !== ''),
     };
   },
+  isGenuine: (request, secret) => isSignedByTwilio(request, secret),
+  secretProblem: () => undefined,
   reply: { contentType: 'text/xml', body: '<Response/>' },
 };

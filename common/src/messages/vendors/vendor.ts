@@ -1,3 +1,4 @@
+import { timingSafeEqual } from 'node:crypto';
 import type { DeliveryState } from '../delivery-receipt.js';
 import type { OutboundMessage } from '../types.js';
 
@@ -34,6 +35,23 @@ export type VendorEvent =
   | { kind: 'message'; id: string; from: string; to: string; text: string; media: readonly string[] }
   | { kind: 'receipt'; carrierMessageId: string; state: DeliveryState; detail: string };
 
+/** A webhook, as far as a signature covers it. */
+export interface SignedRequest {
+  /** By which the vendor may have asked for it. */
+  urls: readonly string[];
+  /** A header's value; empty when it is not there. */
+  header(name: string): string;
+  /** Whether the body is form fields. */
+  isForm: boolean;
+  rawBody: Buffer;
+}
+
+/** Whether two texts are the same; takes as long for a wrong one as for one that is nearly right. */
+export function isSameText(a: string, b: string): boolean {
+  const [x, y] = [Buffer.from(a), Buffer.from(b)];
+  return x.length === y.length && timingSafeEqual(x, y);
+}
+
 /** One vendor's HTTP protocol. Pure: requests are made and received elsewhere. */
 export interface MessageVendor {
   /** The request that sends a message. `callbackUrl` is where the vendor is to report what becomes of it. */
@@ -42,6 +60,10 @@ export interface MessageVendor {
   readAnswer(status: number, body: string): SubmitResult;
   /** Reads what the vendor posts to us, form fields or JSON; undefined when it is neither message nor receipt. */
   readEvent(body: Readonly<Record<string, unknown>>): VendorEvent | undefined;
+  /** Whether the vendor has signed a webhook. @param secret - what {@link secretProblem} finds nothing wrong with */
+  isGenuine(request: SignedRequest, secret: string, nowMs: number): boolean;
+  /** What is wrong with the secret (or key) by which signatures are checked; undefined: nothing. */
+  secretProblem(secret: string): string | undefined;
   /** What a webhook of the vendor is answered with. */
   readonly reply: { contentType: string; body: string };
 }
