@@ -1,4 +1,5 @@
-import { HttpError, type Redis } from '@ringwire/common';
+import { HttpError, nowMs, type Redis } from '@ringwire/common';
+import { type CircuitReport, readCircuitReports } from '@ringwire/common/gateway-health/circuit-reports.js';
 import { type GatewayPings, readPings } from '@ringwire/common/trunks/gateway-pings.js';
 import { readTrunkRegistrations } from '@ringwire/common/trunks/trunk-registrations.js';
 import type { Router } from 'express';
@@ -15,11 +16,16 @@ export function trunkRoutes(router: Router, { db }: ApiContext, redis: Redis): v
   const statusOf = async (gateways: readonly TrunkGateway[], principal: Principal) => {
     if (redis.status !== 'ready') throw new HttpError(503, 'the state of trunks is not known: redis is away');
     const sids = gateways.map((gateway) => gateway.sip_gateway_sid);
-    const [pings, registrations] = await Promise.all([readPings(redis, sids), readTrunkRegistrations(redis, sids)]);
+    const [pings, registrations, circuits] = await Promise.all([
+      readPings(redis, sids),
+      readTrunkRegistrations(redis, sids),
+      readCircuitReports(redis, nowMs()),
+    ]);
     const shown = gateways.map((gateway, index) => ({
       sip_gateway_sid: gateway.sip_gateway_sid,
       ipv4: gateway.ipv4,
       port: gateway.port,
+      calls: callsOf(circuits.get(gateway.sip_gateway_sid)),
       options_ping: pingOf(gateway, pings[index]!, principal),
       registration: registrationJson(registrations[index] ?? null, principal),
     }));
@@ -47,6 +53,14 @@ export function trunkRoutes(router: Router, { db }: ApiContext, redis: Redis): v
 }
 
 const timeOf = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
+
+/** Whether a gateway gets calls: `closed` all, `half-open` one of n, `open` none while another is left. */
+const callsOf = (report: CircuitReport | undefined): object => ({
+  state: report?.state ?? 'closed',
+  why: report?.why ?? null,
+  out_since: timeOf(report?.outSinceMs ?? null),
+  out_until: timeOf(report?.outUntilMs ?? null),
+});
 
 /** What OPTIONS say of a gateway; which edge says what is for operators. */
 function pingOf(gateway: TrunkGateway, { state, sinceMs, reports }: GatewayPings, { scope }: Principal): object {

@@ -1,4 +1,4 @@
-import { trunkRegistrationKey } from '@ringwire/common';
+import { CIRCUIT_REPORTS, trunkRegistrationKey } from '@ringwire/common';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import { type PingReport, reportPing } from '@ringwire/common/trunks/gateway-pings.js';
 import type { TrunkRegistrationState } from '@ringwire/common/trunks/trunk-registrations.js';
@@ -64,6 +64,29 @@ t.test('a gateway is down when no edge gets answers, and up when one does; opera
     ['192.0.2.1:5060 down', '192.0.2.2:5060 up'],
   );
   t.equal(edgesOf((await account('GET', gatewayPath)).body), undefined, 'addresses of edges are not for customers');
+});
+
+t.test('a gateway that an edge has taken out says so, why, and until when', async (t) => {
+  const closed = { state: 'closed', why: null, out_since: null, out_until: null };
+  t.match((await account('GET', gatewayPath)).body, { calls: closed });
+  const outSinceMs = Date.now();
+  const open = { state: 'open', why: '5 attempts in a row failed', outSinceMs, outUntilMs: outSinceMs + 30_000 };
+  const field = `${SEED.gatewaySid}:edge-1`;
+  await redis.hset(CIRCUIT_REPORTS, field, JSON.stringify({ ...open, untilMs: outSinceMs + 60_000 }));
+  t.match((await account('GET', gatewayPath)).body, {
+    calls: {
+      state: 'open',
+      why: '5 attempts in a row failed',
+      out_since: new Date(outSinceMs).toISOString(),
+      out_until: new Date(outSinceMs + 30_000).toISOString(),
+    },
+  });
+  await redis.hset(
+    CIRCUIT_REPORTS,
+    field,
+    JSON.stringify({ ...open, outSinceMs: 1e300, untilMs: outSinceMs + 60_000 }),
+  );
+  t.match((await account('GET', gatewayPath)).body, { calls: closed }, 'what cannot be read is left out');
 });
 
 t.test('reports that count no more are left out', async (t) => {

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import { openRedis } from '../redis/connection.js';
-import { gatewayHealthKey } from '../redis/keys.js';
+import { CIRCUIT_REPORTS, gatewayHealthKey } from '../redis/keys.js';
 import type { GatewayAttempt } from '../routing/types.js';
 import { recordingLogger } from '../testing/logger.js';
 import { carrier, gateway } from '../testing/routing-rows.js';
@@ -80,6 +80,33 @@ t.test('health: a gateway that fails for all processes together is out for each 
   for (const health of processes) await health.exchange();
   for (const health of processes) t.match(health.admit('shared', clock), { verdict: 'out', why: /9 of its last 12/ });
   t.ok(lines.find((line) => line.sipGatewaySid === 'shared' && line.msg === 'gateway was taken out'));
+});
+
+t.test('health: who only looks sees which gateways others have taken out, and when they are in again', async (t) => {
+  const [edge, viewer] = [open(t), open(t)];
+  for (let i = 0; i < 5; i++) edge.attempted(failure('elsewhere'));
+  await edge.exchange();
+  await viewer.exchange();
+  t.match(viewer.preview.admit('elsewhere', clock), { verdict: 'out', why: /5 attempts in a row failed/ });
+  t.match(viewer.condition('elsewhere'), { state: 'open', why: /5 attempts in a row/, counts: { failures: 5 } });
+  t.equal(viewer.admit('elsewhere', clock).verdict, 'in', 'calls are judged by what the process itself knows');
+  clock += 30_000;
+  await edge.exchange();
+  await viewer.exchange();
+  t.match(viewer.preview.admit('elsewhere', clock), { verdict: 'probe' });
+  edge.attempted(attempt('elsewhere'));
+  await edge.exchange();
+  await viewer.exchange();
+  t.match(viewer.preview.admit('elsewhere', clock), { verdict: 'in' });
+  t.notOk(await redis.hexists(CIRCUIT_REPORTS, 'elsewhere'), 'nothing is left in Redis');
+
+  for (let i = 0; i < 5; i++) edge.attempted(failure('dying'));
+  await edge.exchange();
+  await redis.hset(CIRCUIT_REPORTS, { 'odd:x': 'nonsense', 'odd:y': '{}' });
+  clock += 10_000_000;
+  await viewer.exchange();
+  t.equal(viewer.preview.admit('dying', clock).verdict, 'in', 'a process that died says nothing more');
+  t.same(await redis.hkeys(CIRCUIT_REPORTS), [], 'and what cannot be read goes with it');
 });
 
 t.test('health: a gateway that was tried again well is not taken out for what was before', async (t) => {

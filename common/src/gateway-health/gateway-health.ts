@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { nowMs } from '../events/clock.js';
 import type { Logger } from '../log/logger.js';
 import type { Metrics } from '../metrics/metrics.js';
@@ -15,6 +16,7 @@ import {
 import type { Admission, HealthView } from '../routing/ranked-routes.js';
 import { type GatewayCounts, type GatewayQuality, gatewayQuality, NO_COUNTS } from '../routing/score.js';
 import type { GatewayAttempt } from '../routing/types.js';
+import { CircuitExchange, type CircuitReports } from './circuit-reports.js';
 import { addCounts, BUCKET_MS, bucketAt, type CountsByGateway, HealthWindow, WINDOW_MS } from './health-window.js';
 
 /** What is known of a gateway, for people. */
@@ -31,8 +33,9 @@ export interface GatewayHealth extends HealthView {
   attempted(attempt: GatewayAttempt): void;
   /** Told of each OPTIONS once it was answered or given up. */
   pinged(sipGatewaySid: string, failed: boolean): void;
-  /** The same for looking only: nobody's turn is used up by asking. */
+  /** For looking only: nobody's turn is used up by asking, and what other processes have taken out is out here too. */
   readonly preview: HealthView;
+  /** As {@link preview} sees it. */
   condition(sipGatewaySid: string): GatewayCondition;
   /** Tells Redis what was counted and reads what others did; happens by itself every few seconds. Never rejects. */
   exchange(): Promise<void>;
@@ -41,6 +44,8 @@ export interface GatewayHealth extends HealthView {
 
 /** How often counts are exchanged. Larger and a failing gateway is seen later by other processes. */
 const EXCHANGE_MS = 3_000;
+/** Reports of gateways that are out count for so many exchanges after the last. */
+const REPORTS_COUNT_FOR = 4;
 /** Other processes tell of a bucket until this long after its end; later it is read no more. */
 const SETTLED_AFTER_MS = 15_000;
 const CLOSE_DEADLINE_MS = 1_000;
@@ -116,6 +121,9 @@ export function openGatewayHealth(options: GatewayHealthOptions): GatewayHealth 
   /** The number that a gateway refused last; forgotten with the next attempt that goes otherwise, or with its circuit. */
   const lastRefused = new Map<string, string>();
   const scores = new Map<string, number>();
+  const reports = new CircuitExchange(redis, randomUUID(), exchangeMs * REPORTS_COUNT_FOR);
+  /** Gateways that some process has taken out. */
+  let reported: CircuitReports = new Map();
   let isStale = false;
   let running: Promise<void> | undefined;
 
@@ -184,6 +192,7 @@ export function openGatewayHealth(options: GatewayHealthOptions): GatewayHealth 
       if (err) throw err;
       shared.set(bucket, parseBucket(hash as Record<string, string>));
     }
+    reported = await reports.exchange(circuits, atMs);
   };
   const exchange = (): Promise<void> => {
     running ??= tellAndRead()
@@ -208,6 +217,12 @@ export function openGatewayHealth(options: GatewayHealthOptions): GatewayHealth 
   const score = (sid: string): number => scores.get(sid) ?? 1;
   const admission = (circuit: Circuit): Admission =>
     admits(circuit, rules) ? { verdict: 'probe', why: circuit.why } : { verdict: 'out', why: circuit.why };
+  /** The gateway's circuit here, else what others say of it. */
+  const seen = (sid: string): Circuit => {
+    const circuit = circuits.get(sid) ?? HEALTHY;
+    const report = circuit.state === 'closed' ? reported.get(sid) : undefined;
+    return report ? { ...HEALTHY, ...report } : circuit;
+  };
   const asked = (atMs: number): CircuitEvent => ({ type: 'asked', atMs });
   const health: GatewayHealth = {
     score,
@@ -219,8 +234,8 @@ export function openGatewayHealth(options: GatewayHealthOptions): GatewayHealth 
     preview: {
       score,
       admit(sid, atMs) {
-        const circuit = circuits.get(sid);
-        if (circuit === undefined || circuit.state === 'closed') return IN;
+        const circuit = seen(sid);
+        if (circuit.state === 'closed') return IN;
         return admission(stepCircuit(circuit, asked(atMs), rules));
       },
     },
@@ -243,7 +258,7 @@ export function openGatewayHealth(options: GatewayHealthOptions): GatewayHealth 
     },
     condition(sid) {
       const counts = countsSince(sid, 0);
-      const { state, why } = circuits.get(sid) ?? HEALTHY;
+      const { state, why } = seen(sid);
       return { state, why, counts, quality: gatewayQuality(counts) };
     },
     exchange,

@@ -56,6 +56,8 @@ export const ledgerLockKey = (instanceId: string): string => `ringwire:fs-calls-
  * Expires when it is out of the window.
  */
 export const gatewayHealthKey = (bucket: number): string => `ringwire:gateway-health:${bucket}`;
+/** Hash of gateways that processes have taken out: `<sip_gateway_sid>:<process>` → JSON of a `CircuitReport`, which says until when it counts. */
+export const CIRCUIT_REPORTS = 'ringwire:gateway-circuits';
 /**
  * Set of banned source networks, addresses without prefix length; truth is in {@link banKey}, which expires. drachtio-server can drop what comes from
  * the addresses by itself (`--blacklist-redis-key`).

@@ -147,6 +147,30 @@ t.test('a suspect that misses its heartbeat is reported at once, one that has an
 });
 
 t.test(
+  'a suspect whose heartbeat has run out is reported with the second look: nobody else was there in time',
+  async (t) => {
+    const redis = await openTestRedis(t);
+    for (const owner of ['dead', 'slow']) new CallLedger(redis, owner, silentLogger).put(entry(`call-of-${owner}`));
+    const reported: string[] = [];
+    const sweep = new OrphanSweep({
+      redis,
+      instanceId: 'its-successor',
+      logger: silentLogger,
+      intervalMs: 60_000,
+      report: async ({ callSid }) => void reported.push(callSid),
+    });
+    t.teardown(() => sweep.close());
+    await redis.sadd(SUSPECTED_FEATURE_SERVERS, 'dead', 'slow');
+    await sweep.lookAtSuspects();
+    t.same(reported, [], 'one that only lost Redis may be back in a moment');
+    await redis.set(featureServerKey('slow'), '{}', 'PX', HEARTBEAT_TTL_MS);
+    await sweep.lookAtSuspects();
+    t.same(reported, ['call-of-dead']);
+    t.same(await redis.smembers(SUSPECTED_FEATURE_SERVERS), []);
+  },
+);
+
+t.test(
   'a hook that hangs delays no other account, and no report is doubled when the lock runs out meanwhile',
   async (t) => {
     const redis = await openTestRedis(t);

@@ -179,7 +179,7 @@ export class OrphanSweep {
 
   /**
    * Reports the calls of those whom an edge suspects and who have missed a heartbeat, without waiting until it runs out. Who has had another
-   * heartbeat since is suspected no more.
+   * heartbeat since is suspected no more; whom two looks find without any is dead, as where the only one there was has just been started anew.
    */
   async lookAtSuspects(): Promise<void> {
     await Promise.all((await this.#findDeadSuspects()).map((owner) => this.#bury(owner)));
@@ -210,14 +210,15 @@ export class OrphanSweep {
     for (const suspect of suspects) {
       const left = await redis.pttl(featureServerKey(suspect));
       const silentMs = HEARTBEAT_TTL_MS - left;
-      const isAlive = suspect === instanceId || silentMs < (this.#silentMs.get(suspect) ?? 0);
-      const isDead = !isAlive && silentMs > SUSPECT_SILENT_MS;
+      const before = this.#silentMs.get(suspect) ?? 0;
+      const isAlive = suspect === instanceId || silentMs < before;
+      // The heartbeat of one that merely lost Redis may be missing for a moment: it is looked at twice.
+      const isDead = !isAlive && (left > 0 ? silentMs > SUSPECT_SILENT_MS : before > HEARTBEAT_TTL_MS);
       this.#silentMs.set(suspect, silentMs);
-      if (isDead && left > 0) {
+      if (isDead) {
         await redis.del(featureServerKey(suspect));
         dead.push(suspect);
       }
-      // One without a heartbeat is the sweep's, which looks twice.
       if (isAlive || isDead) await redis.srem(SUSPECTED_FEATURE_SERVERS, suspect);
     }
     return dead;
