@@ -24,6 +24,7 @@ import {
   startHttpServer,
   type WorkQueue,
 } from '@ringwire/common';
+import { AddressGuard } from '@ringwire/common/http/address-guard.js';
 import { Router } from 'express';
 import { accountRoutes } from './accounts/routes.js';
 import { applicationRoutes } from './applications/routes.js';
@@ -60,6 +61,8 @@ import { startWorkers } from './workers/workers.js';
 export interface ApiContext {
   readonly db: Database;
   readonly encryptionSecret: Secret;
+  /** Where accounts may have SIP sent. */
+  readonly sipAddresses: AddressGuard;
   readonly timelineHub: TimelineHub;
   readonly sipCaptures: SipCaptures;
   readonly routePreview: RoutePreview;
@@ -89,6 +92,8 @@ export interface ApiServerOptions {
   instanceId: string;
   /** Whether the workers that write records run in this process. */
   workers: boolean;
+  /** Whether accounts may give gateways private addresses. @defaultValue false */
+  allowPrivateSip?: boolean;
   /** SIP servers whose last messages go into timelines. @defaultValue none */
   sipCaptures?: readonly CaptureSource[];
   /** By what signatures of vendors' webhooks are checked. @defaultValue as the requests say, without any proxy */
@@ -127,6 +132,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const context: ApiContext = {
     db,
     encryptionSecret,
+    sipAddresses: new AddressGuard({ allowPrivate: options.allowPrivateSip ?? false }),
     timelineHub,
     sipCaptures: createSipCaptures(options.sipCaptures ?? [], logger),
     routePreview: createRoutePreview({ db, redis, logger, encryptionSecret }),

@@ -11,6 +11,10 @@ export const API_SERVER_VARS = {
   TRUSTED_PROXY_CIDR: optionalText({
     doc: 'IPv4 networks of our own proxies, whose X-Forwarded-Proto and X-Forwarded-Host are believed',
   }),
+  SIP_ALLOW_PRIVATE: flag({
+    default: false,
+    doc: "whether an account's key may give gateways and SIP proxies private and loopback addresses",
+  }),
   SIP_CAPTURE_URLS: optionalText({
     doc: 'SIP servers whose last messages go into timelines: edge=http://host:port,core=http://host:port',
   }),

@@ -21,6 +21,7 @@ runProcess('api-server', async ({ instanceId, logger, env }) => {
     encryptionSecret: config.ENCRYPTION_SECRET,
     instanceId,
     workers: config.WORKERS,
+    allowPrivateSip: config.SIP_ALLOW_PRIVATE,
     sipCaptures: parseCaptureUrls(config.SIP_CAPTURE_URLS),
     publicAddress: { trustedProxies: proxiesOf(config.TRUSTED_PROXY_CIDR), baseUrl: config.API_BASE_URL },
     logger,

@@ -113,6 +113,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     reachable: (address) => waysOut.reachable(address),
     gone: (id) => waysOut.gone(id),
     lost: () => connection.signal,
+    encryptionSecret: config.ENCRYPTION_SECRET,
   });
   const outbox = new Outbox({ redis, sink, queue: outboundQueue(redis) });
   const ledger = new CallLedger(redis, instanceId, logger);

@@ -8,6 +8,10 @@ export const gatewayVars = {
     min: 100,
     doc: 'how long a gateway may leave an INVITE without a response (100 Trying is none) before the next is tried',
   }),
+  SIP_ALLOW_PRIVATE: flag({
+    default: false,
+    doc: 'whether calls to SIP URIs (and by way of X-SIP-Proxy) may go to private and loopback addresses',
+  }),
   GATEWAY_MAX_ATTEMPTS: integer({ default: 10, min: 1, max: 100, doc: 'gateways that are tried for one call' }),
 };
 

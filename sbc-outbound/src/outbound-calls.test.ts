@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { callKey } from '@ringwire/common';
+import { sealCredentials } from '@ringwire/common/sip/sealed-credentials.js';
 import type { SipDialog } from '@ringwire/common/sip/stack.js';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import { until } from '@ringwire/common/testing/until.js';
@@ -7,9 +8,10 @@ import { ended, startCaller, type TestCaller } from '@ringwire/sbc-inbound/testi
 import { metric, openSbc, type ServerProcess, startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
 import { startFeatureServer, type TestFeatureServer } from '@ringwire/sbc-inbound/testing/feature-server.js';
 import { type Stores, startStores } from '@ringwire/sbc-inbound/testing/stores.js';
-import type { Dialog, IncomingCall } from '@ringwire/sip';
+import type { Dialog, IncomingCall, SipMessage } from '@ringwire/sip';
 import t from 'tap';
 import { openSbcOutbound, type SbcOutbound } from './sbc-outbound.js';
+import { dial, proves, sha256, startGateway } from './testing/carriers.js';
 
 t.setTimeout(90_000);
 
@@ -176,6 +178,63 @@ t.test('INVITEs that are not of a feature server, or say too little, are refused
   t.equal(await metric(sbc.edge, 'ringwire_calls_rejected_total', { reason: 'unknown-tenant' }), 1);
   await nothingLeft();
 });
+
+t.test('a SIP URI that challenges us gets the proof of its own credentials, also in the BYE', async (t) => {
+  const ended: SipMessage[] = [];
+  const pbx = await startGateway(t, (call) => {
+    if (!call.request.has('Authorization')) {
+      const challenge = 'Digest realm="pbx", nonce="n", algorithm=SHA-256, qop="auth"';
+      return call.reject(401, undefined, { 'WWW-Authenticate': challenge });
+    }
+    if (!proves(call.request, 'Authorization', sha256, 'geheim')) return call.reject(403);
+    call.accept(callee.audio.sdp)!.once('ended', ({ request }) => void ended.push(request!));
+  });
+  const uri = `sip:bob@${pbx.host}:${pbx.port}`;
+  const call = (password: string) => {
+    const sealed = sealCredentials({ username: 'anna', password }, stores.env.ENCRYPTION_SECRET!);
+    return dial(fs, server, null, { uri, headers: { 'X-Jambonz-Routing': 'sip', 'X-Jambonz-Credentials': sealed } });
+  };
+  const dialog = await call('geheim').dialog;
+  t.match(pbx.invites[1]?.get('Authorization'), /username="anna"/);
+  t.notOk(pbx.invites.some(({ headers }) => headers.some(({ name }) => /^x-jambonz/i.test(name))));
+  dialog.destroy({}, () => {});
+  await until('BYE', () => ended.length === 1);
+  t.ok(proves(ended[0]!, 'Authorization', sha256, 'geheim'));
+  t.equal(await call('wrong').status(), 403);
+  const unreadable = { 'X-Jambonz-Routing': 'sip', 'X-Jambonz-Credentials': 'anna:geheim' };
+  t.equal(await dial(fs, server, null, { uri, headers: unreadable }).status(), 400);
+  await nothingLeft();
+});
+
+t.test(
+  'a SIP URI of our own network is not called, nor by way of a proxy there, unless a setting allows it',
+  async (t) => {
+    const routing = { 'X-Jambonz-Routing': 'sip' };
+    const core = dial(fs, server, null, {
+      uri: `sip:bob@${sbc.edge.featureServers.list()[0]!.sipAddress}`,
+      headers: routing,
+    });
+    t.equal(await core.status(), 403, 'never a feature server');
+    const other = await startServerProcess(t);
+    const env = { SIP_ALLOW_PRIVATE: 'false' };
+    const strict = await openSbc(t, openSbcOutbound, { name: 'strict', stores, controlPort: other.controlPort, env });
+    await strict.edge.featureServers.refresh();
+    const gateway = await startGateway(t);
+    const local = `127.0.0.1:${gateway.port}`;
+    for (const [uri, proxy] of [
+      [`sip:bob@${local}`],
+      ['sip:bob@169.254.169.254'],
+      [`sip:bob@localhost:${gateway.port}`],
+      ['sip:bob@8.8.8.8', local],
+    ] as const) {
+      const headers = proxy === undefined ? routing : { ...routing, 'X-SIP-Proxy': proxy };
+      const call = dial(fs, other, null, { uri, headers });
+      t.equal(await call.status(), 403, uri);
+    }
+    t.equal(gateway.invites.length, 0);
+    t.equal(await metric(strict.edge, 'ringwire_calls_rejected_total', { reason: 'private-address' }), 4);
+  },
+);
 
 t.test('the feature server dies: the callee gets a BYE', async (t) => {
   const { far, callId } = await connected();

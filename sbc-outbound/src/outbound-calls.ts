@@ -13,19 +13,22 @@ import {
   type Registrations,
   type RouteDecision,
   type RoutedGateway,
+  type Secret,
   SIP_HEADERS,
 } from '@ringwire/common';
+import type { AddressGuard } from '@ringwire/common/http/address-guard.js';
 import { BridgedCall, type BridgedCallPlan } from '@ringwire/common/sip/bridged-call.js';
 import { CallJournal } from '@ringwire/common/sip/call-journal.js';
 import type { Edge } from '@ringwire/common/sip/edge.js';
 import { reasonHeader } from '@ringwire/common/sip/header-policy.js';
 import { hasRoom } from '@ringwire/common/sip/incoming.js';
 import type { LegFailure } from '@ringwire/common/sip/place-leg.js';
+import { privateHop } from '@ringwire/common/sip/private-hop.js';
 import { relayToDevice } from '@ringwire/common/sip/relay-to-device.js';
 import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipHeaders, SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
 import { watchCancel } from '@ringwire/common/sip/two-leg-setup.js';
-import { calledNumber } from '@ringwire/common/sip/uri.js';
+import { calledNumber, splitUri } from '@ringwire/common/sip/uri.js';
 import type { GatewayConfig } from './config.js';
 import { GatewayAttempts } from './gateway-attempts.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
@@ -46,6 +49,10 @@ export interface WayOut {
   /** The prices as they are now. */
   rates: () => RateBook;
   registrations: Pick<Registrations, 'bindingsOf'>;
+  /** Where calls to SIP URIs may go. */
+  addresses: AddressGuard;
+  /** `ENCRYPTION_SECRET`. */
+  encryptionSecret: Secret | string;
   /** Where Microsoft Teams takes calls. */
   teamsHubs: readonly TeamsHub[];
 }
@@ -180,7 +187,7 @@ async function placeCall(edge: Edge, wayOut: WayOut, guarded: GuardedCall & Inco
         ? await toUser(edge, wayOut, request, call)
         : call.routing === 'teams'
           ? toTeams(edge, wayOut, request, call)
-          : byUri(request, call);
+          : await byUri(edge, wayOut, request, call);
   const first = destination.ok ? destination.first : undefined;
   const verdict = await checkForFraud(wayOut.fraud, edge.provisioning.snapshot(), wayOut.rates(), call, first);
   if (!verdict.ok) {
@@ -233,15 +240,29 @@ type Destination =
     }
   | { ok: false; refusal: Refusal };
 
-function byUri(request: SipRequest, call: OutboundCall): Destination {
-  const target = targetOf(request, call);
+async function byUri(
+  edge: Edge,
+  { addresses, encryptionSecret }: WayOut,
+  request: SipRequest,
+  call: OutboundCall,
+): Promise<Destination> {
+  const target = targetOf(request, call, encryptionSecret);
   if (!target.ok) return target;
+  const why = isCore(edge, target.hop) ? 'it is a SIP server of our own' : await privateHop(target.hop, addresses);
+  if (why !== null) return refuse(403, `the SIP URI may not be called: ${why}`, 'private-address');
   const targets = [target.leg];
   return {
     ok: true,
     carried: { voipCarrierSid: null, trunk: 'sipUri', remoteHost: target.host },
     plan: () => ({ nextTarget: () => targets.shift() ?? null, farEnd: 'far end' }),
   };
+}
+
+/** Whether it is the SIP server of a feature server: that takes calls from edges, as they have admitted them. */
+function isCore({ featureServers }: Edge, uri: string): boolean {
+  const hop = splitUri(uri);
+  const address = hop && `${hop.host.includes(':') ? `[${hop.host}]` : hop.host}:${hop.port ?? 5060}`;
+  return featureServers.list().some(({ sipAddress }) => sipAddress === address);
 }
 
 async function toUser(edge: Edge, wayOut: WayOut, request: SipRequest, call: OutboundCall): Promise<Destination> {

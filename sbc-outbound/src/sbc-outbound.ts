@@ -11,6 +11,7 @@ import {
   readConfig,
   registrations,
 } from '@ringwire/common';
+import { AddressGuard } from '@ringwire/common/http/address-guard.js';
 import { type Edge, openEdge } from '@ringwire/common/sip/edge.js';
 import type { EdgeConfig } from '@ringwire/common/sip/edge-config.js';
 import {
@@ -84,6 +85,8 @@ export async function openSbcOutbound(
         fraud,
         rates: routing?.decks.book ?? (() => EMPTY_RATE_BOOK),
         registrations: registrations(redis),
+        addresses: new AddressGuard({ allowPrivate: gateways.SIP_ALLOW_PRIVATE }),
+        encryptionSecret: config.ENCRYPTION_SECRET,
         teamsHubs,
       });
       trunks = openTrunks(open, routing?.health, gateways);

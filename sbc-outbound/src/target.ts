@@ -1,11 +1,13 @@
+import { type Secret, SIP_HEADERS } from '@ringwire/common';
 import { passableHeaders } from '@ringwire/common/sip/header-policy.js';
 import type { LegTarget } from '@ringwire/common/sip/place-leg.js';
+import { openCredentials } from '@ringwire/common/sip/sealed-credentials.js';
 import type { SipRequest } from '@ringwire/common/sip/stack.js';
 import { nameAddr, splitUri } from '@ringwire/common/sip/uri.js';
 import type { OutboundCall, Refusal } from './guard.js';
 
-/** Where the call goes, or why it does not. */
-export type TargetResult = { ok: true; leg: LegTarget; host: string } | { ok: false; refusal: Refusal };
+/** Where the call goes, with the URI of its next hop, or why it does not. */
+export type TargetResult = { ok: true; leg: LegTarget; host: string; hop: string } | { ok: false; refusal: Refusal };
 
 const refuse = (status: number, reason: string, metric: string): TargetResult => ({
   ok: false,
@@ -15,8 +17,10 @@ const refuse = (status: number, reason: string, metric: string): TargetResult =>
 /**
  * Routing `sip`: the Request-URI as it is, by way of X-SIP-Proxy where given. The INVITE carries none of the headers that our
  * processes tell each other by.
+ *
+ * @param secret - `ENCRYPTION_SECRET`, by which the target's credentials are read
  */
-export function targetOf(request: SipRequest, call: OutboundCall): TargetResult {
+export function targetOf(request: SipRequest, call: OutboundCall, secret: Secret | string): TargetResult {
   const { target, from } = call;
   if (target.scheme === 'tel' || target.host === '') return refuse(400, 'invalid request-uri', 'malformed');
   const proxy = request.get('X-SIP-Proxy');
@@ -26,14 +30,19 @@ export function targetOf(request: SipRequest, call: OutboundCall): TargetResult 
   const host = request.get('X-Preferred-From-Host') ?? 'localhost';
   const caller = splitUri(`sip:${user}@${host}`);
   if (!caller?.user) return refuse(400, 'invalid X-Preferred-From-User or X-Preferred-From-Host', 'malformed');
+  const sealed = request.get(SIP_HEADERS.credentials);
+  const credentials = sealed === undefined ? undefined : openCredentials(sealed, secret);
+  if (credentials === null) return refuse(400, `invalid ${SIP_HEADERS.credentials}`, 'malformed');
   const nextHop = `${hop.scheme}:${hop.host.includes(':') ? `[${hop.host}]` : hop.host}${hop.port === null ? '' : `:${hop.port}`}`;
   return {
     ok: true,
     host: hop.host,
+    hop: proxy === undefined ? request.uri : nextHop,
     leg: {
       name: hop.host,
       uri: request.uri,
       ...(proxy === undefined ? {} : { proxy: nextHop }),
+      ...(credentials ? { credentials } : {}),
       headers: {
         ...passableHeaders(request),
         From: nameAddr(from.displayName, `sip:${user}@${host}`),

@@ -1,6 +1,8 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createLogger, openDatabase } from '@ringwire/common';
 import { type AnswerCallsOptions, type AnsweringPhone, answerCalls } from '@ringwire/phone';
+import { offerAudio } from '@ringwire/rtp';
+import { createUserAgent } from '@ringwire/sip';
 import t from 'tap';
 import { eventually } from './support/eventually.js';
 import { openPlatform } from './support/platform.js';
@@ -165,6 +167,40 @@ for (const { what, phone: callee, options, statuses, sip } of FAILURES) {
     );
   });
 }
+
+t.test(
+  'SIP URIs that challenge us get the proof of the credentials of the order, and of the target of dial',
+  async (t) => {
+    const pbx = await createUserAgent({ listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }], user: 'pbx' });
+    t.teardown(() => pbx.stop());
+    const { host, port } = pbx.addresses[0]!;
+    const accepted: string[] = [];
+    pbx.onInvite((call) => {
+      const proof = call.request.get('Authorization') ?? '';
+      const field = (name: string): string => new RegExp(`\\b${name}="?([^",]*)"?`).exec(proof)?.[1] ?? '';
+      const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
+      const secrets = `${md5(`${field('username')}:pbx:geheim`)}:n:${field('nc')}:${field('cnonce')}:auth`;
+      if (field('response') !== md5(`${secrets}:${md5(`INVITE:${call.request.uri}`)}`)) {
+        return call.reject(401, undefined, { 'WWW-Authenticate': 'Digest realm="pbx", nonce="n", qop="auth"' });
+      }
+      accepted.push(field('username'));
+      const dialog = call.accept(offerAudio({ host, port: 9, sessionId: '1', sessionVersion: 1 }));
+      // The dialled one hangs up, which ends the call of whoever was called first.
+      if (field('username') === 'dialled') setTimeout(() => void dialog?.bye(), 100);
+    });
+    const target = (username: string) => ({
+      type: 'sip',
+      sipUri: `sip:bob@${host}:${port}`,
+      auth: { username, password: 'geheim' },
+    });
+    const { path, status, fields } = hooks([{ verb: 'dial', target: [target('dialled')] }]);
+    const { sid } = await create({ to: target('ordered'), ...fields });
+    await application.request(path);
+    t.same(await statusesOf(status), ['trying', 'in-progress', 'completed']);
+    t.same(accepted, ['ordered', 'dialled']);
+    t.notMatch(JSON.stringify(await ringwire.timeline(sid)), /geheim/);
+  },
+);
 
 t.test('a call is ended by its time limit', async (t) => {
   const { status, fields } = hooks([{ verb: 'pause', length: 60 }]);

@@ -36,7 +36,7 @@ const KNOWN = [
   ...NOT_AVAILABLE,
 ];
 /** Of `to`, what a target of `dial` may have besides. */
-const TARGET_NOT_AVAILABLE = ['confirmHook', 'method', 'from', 'auth'];
+const TARGET_NOT_AVAILABLE = ['confirmHook', 'method', 'from'];
 
 /** Checks what a request says of a call. @throws HttpError 400 that names the field */
 export function parseCallInput(fields: Fields): CallInput {
@@ -84,9 +84,15 @@ function targetOf(fields: Fields): { to: OrderedTarget; headers: Record<string, 
   if (!result.ok) throw badField('to', describeErrors(result.errors));
   if (typeof given.number === 'string' && dialableNumber(given.number) === null)
     throw badField('to.number', 'must be a number: digits, with or without a plus');
-  const { headers, ...to } = given as unknown as OrderedTarget & { headers?: unknown };
+  const { headers, auth, ...to } = given as unknown as OrderedTarget & { headers?: unknown };
   const notAvailable = TARGET_NOT_AVAILABLE.filter((name) => given[name] !== undefined);
-  return { to, headers: textsOf('to.headers', headers), notAvailable: notAvailable.map((name) => `to.${name}`) };
+  // Carriers and devices have credentials of their own.
+  if (auth !== undefined && to.type !== 'sip') notAvailable.push('auth');
+  return {
+    to: auth !== undefined && to.type === 'sip' ? { ...to, auth } : to,
+    headers: textsOf('to.headers', headers),
+    notAvailable: notAvailable.map((name) => `to.${name}`),
+  };
 }
 
 function hookOf(fields: Fields, field: string): OrderedHook | null {

@@ -80,6 +80,7 @@ t.test('create call: the feature server with the fewest calls gets the order', a
       notAvailable: ['to.auth', 'amd'],
     },
   ]);
+  t.notOk('auth' in (idle.orders[0]!.to as object), 'carriers have credentials of their own');
   t.same(body, { sid: idle.orders[0]?.callSid, callId: 'call-id' });
 });
 

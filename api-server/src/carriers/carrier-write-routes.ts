@@ -14,6 +14,7 @@ import { type Columns, deleteRow, findRow, insertRow, type Row, type Table, upda
 import { CARRIER_COLUMNS, CARRIER_READ_ONLY } from './carrier-columns.js';
 import { deleteGatewaysOf } from './carrier-gateways-store.js';
 import { ownerOf, requireApplication, requireOwnCarrier, requireSameOwner } from './carrier-owner.js';
+import { requirePublic } from './require-public.js';
 
 /** Carriers. */
 export const CARRIERS: Table = { name: 'voip_carriers', key: 'voip_carrier_sid' };
@@ -48,7 +49,10 @@ function requireNoInboundSmpp(fields: Fields, row: Row = {}): void {
 }
 
 /** `POST`, `PUT` and `DELETE /VoipCarriers`, and the same below accounts and service providers. */
-export function carrierWriteRoutes(router: Router, { db, encryptionSecret, provisioningChanged }: ApiContext): void {
+export function carrierWriteRoutes(
+  router: Router,
+  { db, encryptionSecret, sipAddresses, provisioningChanged }: ApiContext,
+): void {
   const columnsOf = (fields: Fields): Columns =>
     readColumns(fields, CARRIER_COLUMNS, { ignored: [...CARRIER_READ_ONLY, ...OWNER], secret: encryptionSecret });
   const requireGood = async (tx: Queryable, sid: string): Promise<void> => {
@@ -64,6 +68,7 @@ export function carrierWriteRoutes(router: Router, { db, encryptionSecret, provi
     const columns = columnsOf(fields);
     if (columns.name === undefined) throw badField('name', 'must be given');
     requireNoInboundSmpp(fields);
+    await requirePublic(sipAddresses, principal, 'outbound_sip_proxy', columns.outbound_sip_proxy);
     const owner = await ownerOf(db, principal, fields);
     await requireRoom(db, principal, 'carriers');
     const applicationSid = optionalTextField(fields, 'application_sid', 36);
@@ -88,6 +93,10 @@ export function carrierWriteRoutes(router: Router, { db, encryptionSecret, provi
     await requireOwnCarrier(db, principal, sid);
     const fields = bodyOf(req);
     const columns = columnsOf(fields);
+    const known = (await findRow(db, CARRIERS, sid))?.outbound_sip_proxy;
+    if (columns.outbound_sip_proxy !== known) {
+      await requirePublic(sipAddresses, principal, 'outbound_sip_proxy', columns.outbound_sip_proxy);
+    }
     await db.transaction(async (tx) => {
       const row = await findRow(tx, CARRIERS, sid);
       if (row === undefined) throw new HttpError(404, `there is no carrier ${sid}`);

@@ -1,8 +1,10 @@
-import { loadProvisioning, PROVISIONING_CHANGED } from '@ringwire/common';
+import { loadProvisioning, PROVISIONING_CHANGED, Secret } from '@ringwire/common';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import { until } from '@ringwire/common/testing/until.js';
 import t from 'tap';
+import { startApiServer } from '../api-server.js';
 import { startTestApi } from '../testing/api.js';
+import { apiClient } from '../testing/client.js';
 
 t.setTimeout(90_000);
 const api = await startTestApi({ workers: false });
@@ -272,4 +274,38 @@ t.test('the call path knows of a new carrier and its gateway as soon as they are
   await account('POST', gateways, { voip_carrier_sid: sidOf(made), ipv4: '192.0.2.40', inbound: true, outbound: true });
   // By itself it looks again after 30 s only, which is longer than this waits.
   await until('it knows', () => provisioning.snapshot().findInboundGateways('192.0.2.40')[0]?.carrier.name === 'new');
+});
+
+t.test("an account's key sends no SIP into our own network, others may; what stands there may stay", async (t) => {
+  const { mariaDb: mysql, redisServer: redis, logger } = api;
+  const strict = await startApiServer({
+    mysql,
+    redis,
+    http: { host: '127.0.0.1', port: 0 },
+    encryptionSecret: new Secret('key material'),
+    instanceId: 'strict',
+    workers: false,
+    logger,
+  });
+  t.teardown(() => strict.close());
+  const own = apiClient(strict.url, SEED.accountToken);
+  const operator = apiClient(strict.url, SEED.adminToken);
+  const made = await own('POST', '/v1/VoipCarriers', { name: 'inside', outbound_sip_proxy: 'sip:8.8.8.8' });
+  const carrier = `/v1/VoipCarriers/${sidOf(made)}`;
+  const out = { voip_carrier_sid: sidOf(made), inbound: false, outbound: true };
+  for (const ipv4 of ['127.0.0.1', '169.254.169.254', '::1', 'localhost', '10.0.0.1']) {
+    const refused = await own('POST', gateways, { ...out, ipv4 });
+    t.match(refused, { status: 403, body: { msg: /^ipv4: .*private address/ } }, ipv4);
+  }
+  for (const outbound_sip_proxy of ['127.0.0.1:5060', 'sip:[::1];transport=tcp']) {
+    const refusal = { status: 403, body: { msg: /^outbound_sip_proxy: .*private address/ } };
+    t.match(await own('PUT', carrier, { outbound_sip_proxy }), refusal);
+    t.match(await own('POST', '/v1/VoipCarriers', { name: 'other', outbound_sip_proxy }), refusal);
+  }
+  t.equal((await own('POST', gateways, { ...out, ipv4: '8.8.4.4' })).status, 201);
+  const allowed = await operator('POST', gateways, { ...out, ipv4: '127.0.0.1' });
+  t.equal(allowed.status, 201);
+  const gateway = `${gateways}/${sidOf(allowed)}`;
+  t.equal((await own('PUT', gateway, { ipv4: '127.0.0.1', port: 5080 })).status, 204);
+  t.equal((await own('PUT', gateway, { ipv4: '127.0.0.2' })).status, 403);
 });

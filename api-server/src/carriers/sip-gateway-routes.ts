@@ -13,6 +13,7 @@ import { deleteRow, findRow, insertRow, type Row, type Table, updateRow } from '
 import { GATEWAY_COLUMNS } from './carrier-columns.js';
 import { foreignInboundGateways, listSipGateways } from './carrier-gateways-store.js';
 import { requireOwnCarrier } from './carrier-owner.js';
+import { requirePublic } from './require-public.js';
 
 const GATEWAYS: Table = { name: 'sip_gateways', key: 'sip_gateway_sid' };
 const IGNORED = ['sip_gateway_sid', 'voip_carrier_sid'];
@@ -56,7 +57,7 @@ async function requireSound(db: Queryable, principal: Principal, gateway: SipGat
 const usable = (row: Row): SipGateway => requireUsable(GATEWAYS, row, parseSipGateway);
 
 /** `/SipGateways`: seen by who may use the carrier, changed by its owner. */
-export function sipGatewayRoutes(router: Router, { db, provisioningChanged }: ApiContext): void {
+export function sipGatewayRoutes(router: Router, { db, sipAddresses, provisioningChanged }: ApiContext): void {
   const find = async (res: Response, sid: string): Promise<Row> => {
     const [row] = await listSipGateways(db, principalOf(res), { sid });
     if (row === undefined) throw new HttpError(404, `there is no gateway ${sid}`);
@@ -81,6 +82,7 @@ export function sipGatewayRoutes(router: Router, { db, provisioningChanged }: Ap
     }
     await requireOwnCarrier(db, principal, carrierSid);
     await requireRoom(db, principal, 'gateways');
+    await requirePublic(sipAddresses, principal, 'ipv4', columns.ipv4);
     const sid = randomUUID();
     await db.transaction(async (tx) => {
       await insertRow(tx, GATEWAYS, { sip_gateway_sid: sid, voip_carrier_sid: carrierSid, ...columns });
@@ -100,6 +102,7 @@ export function sipGatewayRoutes(router: Router, { db, provisioningChanged }: Ap
       throw badField('voip_carrier_sid', 'cannot be changed');
     }
     const columns = readColumns(fields, GATEWAY_COLUMNS, { ignored: IGNORED });
+    if (columns.ipv4 !== row.ipv4) await requirePublic(sipAddresses, principal, 'ipv4', columns.ipv4);
     await db.transaction(async (tx) => {
       const before = await stored(tx, sid);
       await updateRow(tx, GATEWAYS, sid, columns);

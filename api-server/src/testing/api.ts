@@ -50,6 +50,8 @@ export async function startTestApi({
     encryptionSecret: new Secret('key material'),
     instanceId: 'test',
     workers,
+    // Addresses of examples (RFC 5737) are not on the public internet.
+    allowPrivateSip: true,
     sipCaptures,
     ...(publicAddress && { publicAddress }),
     logger,

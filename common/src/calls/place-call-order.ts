@@ -23,6 +23,8 @@ export interface OrderedTarget {
   tenant?: string;
   vmail?: boolean;
   proxy?: string;
+  /** For `sip`: who we are where it challenges us. */
+  auth?: { username: string; password: string };
   /** For `user`: user part of the Request-URI instead of the device's own. */
   overrideTo?: string;
 }

@@ -56,6 +56,11 @@ export class AddressGuard {
     for (const [address, prefix, family] of PRIVATE) this.#blocked.addSubnet(address, prefix, family);
   }
 
+  /** Whether every address is let through. */
+  get allowsAll(): boolean {
+    return this.options.allowPrivate;
+  }
+
   /** Whether a numeric address may be connected to. */
   allows(address: string): boolean {
     if (this.options.allowPrivate) return true;

@@ -28,6 +28,8 @@ export const SIP_HEADERS = {
   teamsTenant: 'X-MS-Teams-Tenant-FQDN',
   /** `phone`, `user`, `sip` or `teams`. */
   routing: 'X-Jambonz-Routing',
+  /** Who we are to a SIP URI that challenges us, see `sealCredentials`. */
+  credentials: 'X-Jambonz-Credentials',
 } as const;
 
 /** {@link SIP_HEADERS.reason} of a refusal by the application itself (`sip:decline`), as in jambonz: no other feature server is to be asked. */

@@ -156,7 +156,7 @@ export function platformPlans(
   return [
     // As the applications of a single machine are on that machine, so are its registration hooks, and HTTP carriers that one tries out.
     plan('sbc-inbound', ports.sbcInbound, { ...edge, HOOK_ALLOW_PRIVATE: 'true' }),
-    plan('sbc-outbound', ports.sbcOutbound, { ...edge, MESSAGE_ALLOW_PRIVATE: 'true' }),
+    plan('sbc-outbound', ports.sbcOutbound, { ...edge, ...SIP_ON_THIS_MACHINE, MESSAGE_ALLOW_PRIVATE: 'true' }),
     plan('feature-server', ports.featureServer, {
       ...drachtioEnv(services.core),
       FREESWITCH_HOST: services.freeswitch.host,
@@ -166,9 +166,15 @@ export function platformPlans(
       // The applications of a single machine are on that machine.
       HOOK_ALLOW_PRIVATE: 'true',
     }),
-    plan('api-server', ports.api, captureUrls.length === 0 ? {} : { SIP_CAPTURE_URLS: captureUrls.join(',') }),
+    plan('api-server', ports.api, {
+      ...SIP_ON_THIS_MACHINE,
+      ...(captureUrls.length === 0 ? {} : { SIP_CAPTURE_URLS: captureUrls.join(',') }),
+    }),
   ];
 }
+
+/** So are the telephones and gateways that are called. */
+const SIP_ON_THIS_MACHINE = { SIP_ALLOW_PRIVATE: 'true' };
 
 function storeEnv({ mysql, redis }: ServiceAddresses): Record<string, string> {
   return {

@@ -124,13 +124,14 @@ const blankApplication = ({ accountSid, serviceProviderSid }: Account): Applicat
 const webhookOf = (hook: OrderedHook): Webhook => ({ webhookSid: '', ...hook });
 
 function targetOf({ to, headers, fromHost }: PlaceCallOrder, account: Account): DialTarget {
-  const { type: routing, trunk, proxy, overrideTo, tenant, vmail } = to;
+  const { type: routing, trunk, proxy, auth, overrideTo, tenant, vmail } = to;
   return {
     routing,
     address: addressOf(to, account),
     headers,
     ...(trunk !== undefined && { trunk }),
     ...(proxy !== undefined && { proxy }),
+    ...(auth !== undefined && { auth }),
     ...(overrideTo !== undefined && { overrideTo }),
     ...(tenant !== undefined && { tenant }),
     ...(vmail !== undefined && { vmail }),

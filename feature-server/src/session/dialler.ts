@@ -8,6 +8,8 @@ export interface DialTarget {
   /** Instead of the caller in From. */
   from?: { user?: string; host?: string };
   proxy?: string;
+  /** For `sip`: who we are where the target challenges us. */
+  auth?: { username: string; password: string };
   /** For `user`: the user part of the Request-URI, instead of that of the device's contact. */
   overrideTo?: string;
   /** For `teams`: the tenant's domain, and whether the voicemail is called. */

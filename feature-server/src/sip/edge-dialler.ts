@@ -1,4 +1,4 @@
-import { dialableNumber, type Logger, type SbcInfo, SIP_HEADERS } from '@ringwire/common';
+import { dialableNumber, type Logger, type SbcInfo, type Secret, SIP_HEADERS } from '@ringwire/common';
 import { isInternalHeader, passableHeaders } from '@ringwire/common/sip/header-policy.js';
 import { hangUp } from '@ringwire/common/sip/in-dialog.js';
 import {
@@ -9,6 +9,7 @@ import {
   type LegTarget,
   placeLeg,
 } from '@ringwire/common/sip/place-leg.js';
+import { sealCredentials } from '@ringwire/common/sip/sealed-credentials.js';
 import type { SipDialog, SipHeaders, SipStack } from '@ringwire/common/sip/stack.js';
 import { nameAddr, splitUri } from '@ringwire/common/sip/uri.js';
 import type { DialCaller, Dialler, DialOutcome, DialTarget, PlacedLeg, PlacedLegEnd } from '../session/dialler.js';
@@ -28,6 +29,8 @@ export interface EdgeDiallerOptions {
   gone(instanceId: string): AbortSignal;
   /** Aborts when the core SIP server is lost, and all its dialogs with it. */
   lost(): AbortSignal;
+  /** `ENCRYPTION_SECRET`, which edges have too: for what nobody on the way is to read. */
+  encryptionSecret: Secret | string;
 }
 
 /** How the edge, and Teams, are told to call the voicemail. */
@@ -74,13 +77,21 @@ export class EdgeDialler implements Dialler {
 }
 
 /** The INVITE by way of an edge; null when the target is no address. The same call keeps its Call-ID at the next edge (RFC 3263 §4.3). */
-function legTo(edge: SbcInfo, { target, caller, callSid, callId }: PlaceOptions): LegTarget | null {
+function legTo(
+  edge: SbcInfo,
+  { target, caller, callSid, callId }: PlaceOptions,
+  secret: Secret | string,
+): LegTarget | null {
   const uri = uriOf(target, caller.realm, edge);
   if (uri === null) return null;
   return {
     name: edge.instanceId,
     uri,
-    headers: { ...headersOf(target, caller, callSid, uri), ...(callId !== undefined && { 'Call-ID': callId }) },
+    headers: {
+      ...headersOf(target, caller, callSid, uri),
+      ...(target.auth && { [SIP_HEADERS.credentials]: sealCredentials(target.auth, secret) }),
+      ...(callId !== undefined && { 'Call-ID': callId }),
+    },
     ...(isNumber(target) ? {} : { proxy: hopTo(edge) }),
   };
 }
@@ -191,7 +202,7 @@ class EdgeLeg implements PlacedLeg {
     const endsAt = performance.now() + call.answerMs;
     let result: LegResult = { ok: false, failure: { kind: 'unsent', status: 503, reason: 'no edge', headers: {} } };
     for (const [index, edge] of edges.entries()) {
-      const leg = legTo(edge, call);
+      const leg = legTo(edge, call, this.options.encryptionSecret);
       if (!leg) break;
       // The last one is waited for: it may be the probes that are lost.
       const gone = index < edges.length - 1 && { gone: this.options.gone(edge.instanceId) };

@@ -207,7 +207,9 @@ function targetsOf(ctx: VerbContext, spec: DialSpec): DialTarget[] {
       ctx.journal.timeline.warn('verb', `dial: targets of type ${one.type} are not available in this version`);
       continue;
     }
-    if (one.auth) ctx.journal.timeline.warn('verb', 'dial: auth of a target is not available in this version');
+    if (one.auth && one.type !== 'sip') {
+      ctx.journal.timeline.warn('verb', `dial: auth of a target is for SIP URIs, not for ${one.type}`);
+    }
     const proxy = one.proxy ?? spec.proxy;
     const { user, host } = one.from ?? {};
     targets.push({
@@ -216,6 +218,7 @@ function targetsOf(ctx: VerbContext, spec: DialSpec): DialTarget[] {
       headers: textHeaders({ ...spec.headers, ...one.headers }),
       ...(one.trunk !== undefined && { trunk: one.trunk }),
       ...(proxy !== undefined && { proxy }),
+      ...(one.auth && one.type === 'sip' && { auth: one.auth }),
       ...(one.overrideTo !== undefined && { overrideTo: one.overrideTo }),
       ...(one.tenant !== undefined && { tenant: one.tenant }),
       ...(one.vmail !== undefined && { vmail: one.vmail }),

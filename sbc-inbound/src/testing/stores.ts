@@ -95,6 +95,7 @@ export async function startStores(t: Teardown): Promise<Stores> {
       RTPENGINE_HOST: rtpengine.host,
       RTPENGINE_PORT: `${rtpengine.port}`,
       HTTP_PORT: '0',
+      SIP_ALLOW_PRIVATE: 'true',
     },
     redis,
     redisServer,

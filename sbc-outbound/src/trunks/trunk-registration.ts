@@ -1,9 +1,10 @@
 import { nowMs } from '@ringwire/common';
+import { addressesOf } from '@ringwire/common/sip/addresses-of.js';
 import type { Edge } from '@ringwire/common/sip/edge.js';
 import type { TrunkRegistrationState } from '@ringwire/common/trunks/trunk-registrations.js';
 import type { TrunkConfig } from '../config.js';
 import { type RegisterOutcome, RegisterSession } from './register-session.js';
-import { addressesOf, openTo } from './registrar-addresses.js';
+import { openTo } from './registrar-addresses.js';
 import type { RegistrationBoard } from './registration-board.js';
 import { jittered, pause } from './repeat.js';
 import type { TrunkMember, WantedRegistration } from './wanted-registrations.js';
