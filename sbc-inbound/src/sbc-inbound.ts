@@ -21,6 +21,7 @@ import { takeInboundCalls } from './inbound-calls.js';
 import { takeMessages } from './messages/take-messages.js';
 import { type RegistrarConfig, registrarVars } from './registrar/config.js';
 import { type KeptBindings, keptBindings } from './registrar/kept-bindings.js';
+import { watchLostFlows } from './registrar/lost-flows.js';
 import { takeRegisters } from './registrar/take-registers.js';
 import { serveRoute } from './route.js';
 import { callerChecks } from './stir/caller-check.js';
@@ -103,6 +104,7 @@ export async function openSbcInbound(
       const shared = { edge: opened, shield, users, registrations: bindings, alerts: quietAlerts(opened.sink) };
       takeInboundCalls({ ...shared, servers, digest, temporary: temporaryGateways(redis), callers, teams });
       takeRegisters({ ...shared, config: settings });
+      watchLostFlows(opened, bindings);
       takeMessages({ ...shared, queue: applicationQueue(redis, { ownerCapacity: WAITING_MESSAGES }) });
     },
   });

@@ -88,7 +88,7 @@ async function takeCall(
   { request, response, abandoned, counted }: IncomingInvite,
 ): Promise<void> {
   const attemptedAt = nowMs();
-  if (relayToDevice(edge, request, response) || !hasRoom(edge, request, response)) return;
+  if (relayToDevice({ edge, ...wayOut }, request, response) || !hasRoom(edge, request, response)) return;
   const checked = guard(request, edge.sources, edge.provisioning.snapshot());
   if (!checked.ok) {
     const { status, reason, metric } = checked.refusal;

@@ -1,7 +1,6 @@
 import {
   type AddressOfRecord,
   aorText,
-  type Binding,
   deviceRoute,
   type KeptBinding,
   type ProvisioningSnapshot,
@@ -68,7 +67,7 @@ export async function userTarget(
   }
   const reachable = bindings.filter(({ binding: { edge } }) => edge === sipAddress || isAlive(edge));
   const headers = headersOf(request, call, aor);
-  const [first, ...others] = reachable.map(({ binding }) => legTo(binding, request, headers, sipAddress));
+  const [first, ...others] = reachable.map((kept) => legTo(kept, request, headers, sipAddress));
   if (!first) return refuse(480, `user ${aorText(aor)} is not registered`, 'not-registered');
   const leg = others.length === 0 ? first : { ...first, alongside: others };
   return { ok: true, aor, leg, host: reachable[0]?.binding.address ?? '' };
@@ -89,8 +88,9 @@ function headersOf(request: SipRequest, call: OutboundCall, aor: AddressOfRecord
 }
 
 /** The INVITE to one device. */
-function legTo(binding: Binding, request: SipRequest, headers: SipHeaders, sipAddress: string): LegTarget {
-  const route = deviceRoute(binding, sipAddress);
+function legTo(kept: KeptBinding, request: SipRequest, headers: SipHeaders, sipAddress: string): LegTarget {
+  const { binding } = kept;
+  const route = deviceRoute(kept, sipAddress);
   return {
     name: `${binding.transport}/${binding.address}:${binding.port}`,
     uri: overridden(route.uri, request.get('X-Override-To')),

@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { type Binding, registrations } from '@ringwire/common';
+import { type Binding, flowToken, registrations } from '@ringwire/common';
 import type { SipDialog } from '@ringwire/common/sip/stack.js';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import { findFreePort } from '@ringwire/common/testing/services.js';
@@ -172,6 +172,7 @@ t.test('a device at another edge is called by way of that edge, which stays on t
   const arriving = nextCall(bob);
   const placed = callUser('bob', { edge: east });
   const call = await arriving;
+  t.notOk(call.request.has('Route') || call.request.headers.some(({ key }) => key.startsWith('x-jambonz')));
   const vias = call.request.getAll('Via').map((via) => /:(\d+)/.exec(via)?.[1]);
   t.same(vias, [`${west.server.sipPort}`, `${east.server.sipPort}`]);
   const far = call.accept(bob.audio.sdp)!;
@@ -184,6 +185,42 @@ t.test('a device at another edge is called by way of that edge, which stays on t
   await nothingLeft();
   await bob.register({ Contact: '*', Expires: '0' });
 });
+
+t.test(
+  'an edge sends nothing but to devices that are registered at it, whoever asks from the address of another',
+  async (t) => {
+    const bob = await phone(t, 'bob', west);
+    await bob.register();
+    const [kept] = await registrations(stores.redis).bindingsOf({ user: 'bob', realm: REALM });
+    const status = async (to: string, token: string): Promise<number> => {
+      const host = `127.0.0.1:${west.server.sipPort}`;
+      const headers = { To: to, Route: `<sip:${host};lr;flow=${token}>`, From: '<sip:a@b>' };
+      return await new Promise((resolve, reject) =>
+        east.outbound.edge.stack.request(
+          'sip:bob@192.168.77.7',
+          {
+            method: 'MESSAGE',
+            headers: { ...headers, 'Content-Type': 'text/plain' },
+            body: 'hi',
+            proxy: `sip:${host}`,
+          },
+          (error, request) => {
+            if (error || !request) return reject(error);
+            request.on('response', (response) => resolve(response.status));
+          },
+        ),
+      );
+    };
+    const got = inbox(bob);
+    const known = `<sip:bob@${REALM}>`;
+    t.equal(await status(known, flowToken('sip:somebody@else')), 480);
+    t.equal(await status(`<sip:alice@${REALM}>`, flowToken(kept!.id)), 480);
+    t.same(got, []);
+    t.equal(await status(known, flowToken(kept!.id)), 200);
+    t.equal(got.length, 1);
+    await bob.register({ Contact: '*', Expires: '0' });
+  },
+);
 
 t.test('the caller gives up: every device is cancelled', async (t) => {
   const devices = [await phone(t, 'bob'), await phone(t, 'bob', west)];
@@ -394,7 +431,9 @@ t.test('the way to an edge is no way in: strangers cannot send calls to devices'
   const bob = await phone(t, 'bob', west);
   await bob.register();
   const mallory = await phone(t, 'mallory');
-  const call = await mallory.call('bob', { 'X-Jambonz-Flow': `sip:127.0.0.2:${bob.agent.addresses[0]!.port}` });
+  const [kept] = await registrations(stores.redis).bindingsOf({ user: 'bob', realm: REALM });
+  const way = `<sip:127.0.0.1:${west.server.sipPort};lr;flow=${flowToken(kept!.id)}>`;
+  const call = await mallory.call('bob', { Route: way });
   const failure = await call.answered.then(
     () => ({ status: 200 }),
     (error: { status: number }) => error,

@@ -111,3 +111,15 @@ for i = 2, #ARGV, 2 do
 end
 finish(ARGV[1])
 return answer('ok')`;
+
+/** KEYS as above. ARGV: user, then ids and values. Removes those bindings that are as they were. */
+export const FORGET_BINDINGS = `${START}
+for i = 2, #ARGV, 2 do
+  local id = ARGV[i]
+  if held[id] and held[id].value == ARGV[i + 1] then
+    held[id] = nil
+    redis.call('HDEL', KEYS[1], id)
+  end
+end
+finish(ARGV[1])
+return answer('ok')`;

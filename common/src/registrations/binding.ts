@@ -34,6 +34,9 @@ export interface Binding {
   callStatusHook?: string;
 }
 
+/** How a device talks to an edge: over TCP, TLS and WebSocket that is one connection. */
+export type Flow = Pick<Binding, 'edge' | 'transport' | 'address' | 'port'>;
+
 /** A binding as it is kept. */
 export interface KeptBinding {
   /** Of the device where it says who it is (`+sip.instance`, RFC 5626), else the contact's URI. */

@@ -1,6 +1,6 @@
-import { SIP_HEADERS } from '../sip/headers.js';
+import { createHash } from 'node:crypto';
 import type { SipHeaders } from '../sip/stack.js';
-import { type Binding, flowUri } from './binding.js';
+import { type Binding, flowUri, type KeptBinding } from './binding.js';
 
 /** How a request gets to a device. */
 export interface DeviceRoute {
@@ -11,22 +11,28 @@ export interface DeviceRoute {
   headers: SipHeaders;
 }
 
+/** Names a binding to the edge that has its connection, and says nothing to anybody else (a flow token, RFC 5626 §5.1). */
+export const flowToken = (id: string): string => createHash('sha256').update(id).digest('hex').slice(0, 16);
+
+/** The URI that comes next on the way to a device from the edge that it talks to. */
+export function firstHop(binding: Binding): string {
+  const [path] = binding.path;
+  return path === undefined ? flowUri(binding) : (/<([^>]*)>/.exec(path)?.[1] ?? flowUri(binding));
+}
+
 /**
  * The way to a device: to where it was heard, by way of the proxies of its Path (RFC 3327 §5.3), and of the edge that has its connection
- * where that is another one.
+ * where that is another one. That edge stands in a Route, which its SIP server takes off.
  *
  * @param sipAddress - `ip:port` of our own SIP server
  */
-export function deviceRoute(binding: Binding, sipAddress: string): DeviceRoute {
-  const [path] = binding.path;
-  const flow = path === undefined ? flowUri(binding) : (/<([^>]*)>/.exec(path)?.[1] ?? flowUri(binding));
-  const isHere = binding.edge === sipAddress;
+export function deviceRoute({ id, binding }: Pick<KeptBinding, 'id' | 'binding'>, sipAddress: string): DeviceRoute {
+  const { edge, path, contact } = binding;
+  const isHere = edge === sipAddress;
+  const routes = isHere ? path : [`<sip:${edge};lr;flow=${flowToken(id)}>`, ...path];
   return {
-    uri: binding.contact,
-    proxy: isHere ? flow : `sip:${binding.edge};transport=udp`,
-    headers: {
-      ...(binding.path.length > 0 ? { Route: binding.path.join(', ') } : {}),
-      ...(isHere ? {} : { [SIP_HEADERS.flow]: flow }),
-    },
+    uri: contact,
+    proxy: isHere ? firstHop(binding) : `sip:${edge};transport=udp`,
+    headers: routes.length > 0 ? { Route: routes.join(', ') } : {},
   };
 }

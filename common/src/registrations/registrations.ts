@@ -2,8 +2,14 @@ import { createHash } from 'node:crypto';
 import { RingwireError } from '../errors.js';
 import type { Redis } from '../redis/connection.js';
 import { bindingsKey, registeredUsersKey } from '../redis/keys.js';
-import type { AddressOfRecord, Binding, KeptBinding } from './binding.js';
-import { CLEAR_BINDINGS, READ_BINDINGS, RESTORE_BINDINGS, UPDATE_BINDINGS } from './binding-scripts.js';
+import type { AddressOfRecord, Binding, Flow, KeptBinding } from './binding.js';
+import {
+  CLEAR_BINDINGS,
+  FORGET_BINDINGS,
+  READ_BINDINGS,
+  RESTORE_BINDINGS,
+  UPDATE_BINDINGS,
+} from './binding-scripts.js';
 
 /** What a REGISTER asks for. */
 export interface BindingChange {
@@ -51,6 +57,11 @@ export interface Registrations {
   bindingsOf(aor: AddressOfRecord): Promise<KeptBinding[]>;
   /** The users of a realm who are registered, in the order of their names; at most `limit`. @throws RegistrationsAwayError */
   usersOf(realm: string, limit?: number): Promise<string[]>;
+  /**
+   * A connection is gone, and with it the bindings of a user that were made over it (RFC 5626 §5.2); those with a Path are the proxy's. Gives
+   * how many. @throws RegistrationsAwayError
+   */
+  lose(aor: AddressOfRecord, flow: Flow): Promise<number>;
   /** Puts bindings of one user back that Redis has lost. @throws RegistrationsAwayError */
   restore(aor: AddressOfRecord, bindings: readonly StoredBinding[]): Promise<void>;
 }
@@ -98,6 +109,11 @@ export function registrations(redis: Redis, options: { deadlineMs?: number; onKe
     bindings.sort((a, b) => b.binding.q - a.binding.q || b.expiresAt - a.expiresAt);
     return { word, bindings };
   };
+  const tellKept = (aor: AddressOfRecord, bindings: readonly (KeptBinding & { value: string })[]): void =>
+    onKept?.(
+      aor,
+      bindings.map(({ id, value, expiresAt, binding }) => ({ aor, id, value, expiresAt, address: binding.address })),
+    );
   return {
     async register({ aor, callId, cseq, changes, maxUsers }) {
       const id = wordOf(callId);
@@ -111,13 +127,7 @@ export function registrations(redis: Redis, options: { deadlineMs?: number; onKe
               ...changes.flatMap((change) => [change.id, change.lifeMs, JSON.stringify(change.binding)]),
             ]);
       if (word === 'order' || word === 'full') return { ok: false, why: word };
-      onKept?.(
-        aor,
-        bindings.map(({ id: of, value, expiresAt, binding }) => ({
-          ...{ aor, id: of, value, expiresAt },
-          address: binding.address,
-        })),
-      );
+      tellKept(aor, bindings);
       return { ok: true, bindings: bindings.map(({ id: of, binding, expiresAt }) => ({ id: of, binding, expiresAt })) };
     },
     async bindingsOf(aor) {
@@ -128,11 +138,26 @@ export function registrations(redis: Redis, options: { deadlineMs?: number; onKe
       const users = await within(() => redis.zrange(key, Date.now(), '+inf', 'BYSCORE', 'LIMIT', 0, limit));
       return users.sort();
     },
+    async lose(aor, { edge, transport, address, port }) {
+      const { bindings } = await run(READ_BINDINGS, aor, []);
+      const lost = bindings.filter(
+        ({ binding: of }) =>
+          of.path.length === 0 &&
+          of.edge === edge &&
+          of.transport === transport &&
+          of.address === address &&
+          of.port === port,
+      );
+      if (lost.length === 0) return 0;
+      const left = await run(FORGET_BINDINGS, aor, [aor.user, ...lost.flatMap(({ id, value }) => [id, value])]);
+      tellKept(aor, left.bindings);
+      return lost.length;
+    },
     async restore(aor, bindings) {
       await run(RESTORE_BINDINGS, aor, [aor.user, ...bindings.flatMap(({ id, value }) => [id, value])]);
     },
   };
 }
 
-/** Is told of all bindings of a user whenever a REGISTER has been here. */
+/** Is told of all bindings of a user whenever they have changed. */
 export type OnKept = (aor: AddressOfRecord, bindings: readonly StoredBinding[]) => void;

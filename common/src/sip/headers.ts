@@ -14,8 +14,6 @@ export const SIP_HEADERS = {
   mayCallUsers: 'X-Jambonz-May-Call-Users',
   /** `bob@example.com`: the user whom a device calls directly; no application takes the call. */
   directUser: 'X-Jambonz-Direct-User',
-  /** Where the edge that gets this INVITE is to send it: it holds the connection of the device. */
-  flow: 'X-Jambonz-Flow',
   /** Ms since the epoch at which the INVITE came in at the edge. */
   callStarted: 'X-Call-Started',
   /** What STIR found of the caller, see `stirHeaderValue`. */

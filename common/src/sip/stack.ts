@@ -29,6 +29,8 @@ export interface SipRequest extends SipMessageView {
   source_address: string;
   source_port: number;
   protocol: string;
+  /** `application`: a request of the SIP server itself, which takes no answer. */
+  source: 'network' | 'application';
   /** `ip:port` of the listener it came in on; absent on older SIP servers. */
   receivedOn?: string;
   on(event: 'cancel', listener: (cancel: SipMessageView) => void): this;
@@ -116,6 +118,7 @@ export interface SipStack {
   message(handler: (request: SipRequest, response: SipResponse) => void): void;
   subscribe(handler: (request: SipRequest, response: SipResponse) => void): void;
   publish(handler: (request: SipRequest, response: SipResponse) => void): void;
+  notify(handler: (request: SipRequest, response: SipResponse) => void): void;
   createUAC(
     uri: string,
     options: UacOptions,

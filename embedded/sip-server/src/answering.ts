@@ -185,6 +185,7 @@ export class Answering {
     } else if (makesDialog) pending.dialog = this.openDialog(transaction, response, client!, false);
     const { dialog } = pending;
     settle(this.context, pending);
+    if (method === 'REGISTER') this.context.flows.registered(transaction);
     if (dialog) {
       noteResponseSent(dialog, request, response);
       this.sessions.agreeAsServer(dialog, request, response);

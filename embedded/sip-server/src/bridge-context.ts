@@ -16,6 +16,7 @@ import type { CallRecords } from './call-records.js';
 import type { ClientRegistry } from './control/client-registry.js';
 import type { ControlClient } from './control/control-client.js';
 import type { DialogStore, ServerDialog } from './dialog-store.js';
+import type { FlowWatch } from './flow-watch.js';
 import type { NatDetection } from './nat.js';
 import type { SipProxy } from './proxy/proxy.js';
 import type { RequestPolicy } from './request-policy.js';
@@ -62,6 +63,7 @@ export interface BridgeContext {
   records: CallRecords;
   policy: RequestPolicy;
   nat: NatDetection;
+  flows: FlowWatch;
   logger: Logger;
 }
 

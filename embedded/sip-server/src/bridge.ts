@@ -20,6 +20,7 @@ import type { OutboundConnections } from './control/outbound-connections.js';
 import { hangUp } from './dialog-requests.js';
 import { DialogStore } from './dialog-store.js';
 import { CommandError } from './errors.js';
+import { FlowWatch } from './flow-watch.js';
 import type { RequestHandler } from './http/request-handler.js';
 import { Incoming } from './incoming.js';
 import type { NatDetection } from './nat.js';
@@ -94,6 +95,7 @@ export class SipBridge implements ControlHandler {
       records: new CallRecords(registry),
       policy,
       nat,
+      flows: new FlowWatch(layer, registry),
       logger,
     };
     this.context = context;
@@ -131,6 +133,11 @@ export class SipBridge implements ControlHandler {
   /** Confirmed dialogs by who began them: a peer or an application. Looks at each. */
   get dialogsByOrigin(): { inbound: number; outbound: number } {
     return this.context.dialogs.countByOrigin();
+  }
+
+  /** Addresses of record that were registered over connections that are open. */
+  get watchedFlows(): number {
+    return this.context.flows.size;
   }
 
   /** Requests that wait for an application, and requests of applications that wait for the network. */

@@ -106,6 +106,51 @@ t.test('ws: the application calls a registered browser by the address its REGIST
 });
 
 t.test(
+  'the application hears when a connection has ended over which it registered somebody, and of no other (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    const server = await startServer(t, [...WS, '--contact', 'sip:127.0.0.1:0;transport=tcp']);
+    const heard: unknown[] = [];
+    await connectApp(t, server, (srf) => {
+      srf.options((_req, res) => res.send(200));
+      srf.register((req, res) => res.send(req.get('To')?.includes('mallory') ? 403 : 200));
+      srf.use('notify', (req) => {
+        const { source, source_port: port } = req as unknown as { source: string; source_port: number };
+        heard.push([source, req.get('Event'), req.get('To'), port, req.get('Via')?.split(' ')[0]]);
+      });
+    });
+    const url = server.contacts[0]!.replace('sip:', 'ws://').replace(/;.*/, '');
+    const phone = await browser(t, url);
+    phone.send(phone.request('REGISTER', { To: '<sip:mallory@ringwire.test>' }));
+    await phone.received((message) => message.status === 403);
+    for (const [index, user] of ['alice', 'bob', 'alice'].entries()) {
+      const ids = { 'Call-ID': `r${index}`, CSeq: `${index + 1} REGISTER` };
+      phone.send(phone.request('REGISTER', { To: `<sip:${user}@ringwire.test>`, ...ids }));
+      await phone.received((message) => message.status === 200 && message.get('Call-ID') === `r${index}`);
+    }
+    const { transport, host, port } = server.layer.addresses[1]!;
+    const agent = await createUserAgent({ listen: [{ transport, host: '127.0.0.1', port: 0 }] });
+    t.teardown(() => agent.stop());
+    const send = (method: string, to: string) =>
+      agent.request({ method, uri: 'sip:ringwire.test', to, from: to, destination: { transport, host, port } });
+    await send('OPTIONS', '<sip:carol@ringwire.test>');
+    t.same([server.bridge.watchedFlows, heard], [2, []]);
+    phone.socket.terminate();
+    await until(() => heard.length === 2);
+    const common = ['application', 'x-ringwire-flow'];
+    t.match(heard, [
+      [...common, '<sip:alice@ringwire.test>', Number, 'SIP/2.0/WS'],
+      [...common, '<sip:bob@ringwire.test>', Number, 'SIP/2.0/WS'],
+    ]);
+    await send('REGISTER', '<sip:carol@ringwire.test>');
+    await agent.stop();
+    await until(() => heard.length === 3);
+    t.match(heard[2], [...common, '<sip:carol@ringwire.test>', Number, 'SIP/2.0/TCP']);
+    t.equal(server.bridge.watchedFlows, 0);
+  },
+);
+
+t.test(
   'ws: a browser that connects anew is reached by its name once its REGISTER is accepted (not drachtio)',
   notDrachtio,
   async (t) => {

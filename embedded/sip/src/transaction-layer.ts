@@ -33,6 +33,8 @@ export interface TransactionLayerEvents {
   stray: [SipMessage, MessageSource];
   /** A request was not taken by the transport, or its connection is lost; it may go on at another address (counted too). */
   transportFailed: [Error, ClientTransaction];
+  /** A connection is over. */
+  connectionEnded: [connectionId: number];
   /** A listener above the layer threw: a bug there; the layer goes on. */
   listenerError: [unknown];
   /** Bytes that were no acceptable message (counted too). */
@@ -60,7 +62,10 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
         if (this.listenerCount('garbage') > 0) this.tell(() => this.emit('garbage', error, source));
       },
       isAwaited: (connectionId) => this.clients.isAwaited(connectionId),
-      connectionEnded: (connectionId, cause) => this.clients.connectionEnded(connectionId, cause),
+      connectionEnded: (connectionId, cause) => {
+        this.clients.connectionEnded(connectionId, cause);
+        if (this.listenerCount('connectionEnded') > 0) this.tell(() => this.emit('connectionEnded', connectionId));
+      },
     });
     const { wire } = this;
     const shared = { timers, clock, counters, wire, listenerFailed: (error: unknown) => this.listenerFailed(error) };
@@ -116,6 +121,11 @@ export class TransactionLayer extends EventEmitter<TransactionLayerEvents> {
     for (const { local, connectionCount } of transports)
       addTo(counts.connections, local.transport, connectionCount ?? 0);
     return counts;
+  }
+
+  /** Whether a connection is open. */
+  holds(connectionId: number): boolean {
+    return this.wire.points.transports.some((transport) => transport.holds?.(connectionId) === true);
   }
 
   /** Connections that are open. */

@@ -1,7 +1,7 @@
 import {
   type ApplicationNotice,
-  type Binding,
   deviceRoute,
+  type KeptBinding,
   parseAor,
   type Registrations,
   RegistrationsAwayError,
@@ -71,7 +71,7 @@ export function takeMessages(options: UserMessagesOptions): void {
     labelNames: ['outcome'],
   });
   edge.stack.message((request, response) => {
-    if (relayToDevice(edge, request, response)) return;
+    if (relayToDevice(options, request, response)) return;
     const source = sourceOf(request, edge.trustedProxies);
     const isHeard = hearsUs(request, edge.trustedProxies);
     if (!shield.admits(source, isHeard)) {
@@ -166,8 +166,8 @@ async function toDevices(
     To: `<sip:${calledUser}>`,
     ...(type ? { 'Content-Type': type } : {}),
   };
-  const sendTo = async (binding: Binding): Promise<number> => {
-    const route = deviceRoute(binding, edge.sipAddress);
+  const sendTo = async (kept: KeptBinding): Promise<number> => {
+    const route = deviceRoute(kept, edge.sipAddress);
     try {
       const sent = await sendOutside(
         edge.bridging.link,
@@ -186,8 +186,8 @@ async function toDevices(
   };
   const statuses: number[] = [];
   const isTaken = await new Promise<boolean>((resolve) => {
-    for (const { binding } of bindings) {
-      void sendTo(binding).then((status) => {
+    for (const kept of bindings) {
+      void sendTo(kept).then((status) => {
         statuses.push(status);
         if (status < 300) resolve(true);
         else if (statuses.length === bindings.length) resolve(false);

@@ -20,6 +20,12 @@ export const registrarVars = {
     max: 3_600,
     doc: 'what a device behind NAT over UDP is granted, in seconds, so that its REGISTERs keep the NAT open; 0: as long as others',
   }),
+  REGISTER_CONNECTION_EXPIRES: integer({
+    default: 600,
+    min: 0,
+    max: 86_400,
+    doc: 'what a device over TCP or TLS is granted at most, in seconds, so that its REGISTERs keep the connection open; 0: as long as others',
+  }),
 };
 
 /** How long registrations live. */

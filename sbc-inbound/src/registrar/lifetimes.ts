@@ -30,7 +30,11 @@ export function lifetimeOf(
   const asked = contact.expiresS ?? register.expiresS ?? config.REGISTER_MAX_EXPIRES;
   if (asked === 0) return { grantedS: 0, lifeMs: 0 };
   if (asked < config.REGISTER_MIN_EXPIRES) return null;
-  const wholeS = Math.min(hookS ?? asked, config.REGISTER_MAX_EXPIRES);
+  const connectionS = config.REGISTER_CONNECTION_EXPIRES;
+  // A SIP server, or a NAT, cuts a connection that is silent for long, and the registration goes with it. Those of browsers are pinged.
+  const isLimited = connectionS > 0 && register.path.length === 0 && /^(tcp|tls)$/.test(register.flow.transport);
+  const mostS = isLimited ? Math.min(connectionS, config.REGISTER_MAX_EXPIRES) : config.REGISTER_MAX_EXPIRES;
+  const wholeS = Math.min(hookS ?? asked, mostS);
   const natS = config.REGISTER_NAT_EXPIRES;
   if (natS === 0 || wholeS <= natS || !isBehindNat(register, contact))
     return { grantedS: wholeS, lifeMs: wholeS * 1000 };

@@ -24,6 +24,8 @@ export interface ReadRegister {
   expiresS: number | null;
   path: readonly string[];
   supportsPath: boolean;
+  /** It speaks outbound (RFC 5626) over a connection of its own, or a proxy that does, and names its device and connection. */
+  isOutbound: boolean;
   flow: { transport: FlowTransport; address: string; port: number };
 }
 
@@ -40,6 +42,10 @@ const UNREADABLE_EXPIRES_S = 3_600;
 
 const bad = (reason: string): RegisterReading => ({ ok: false, reason });
 
+/** An address of a peer as bindings name it. */
+export const withoutBrackets = (address: string): string =>
+  address.replace(/^\[(.*)\]$/, '$1').replace(/^::ffff:(?=\d+\.)/i, '');
+
 function seconds(text: string | undefined): number | null {
   if (text === undefined || text.trim() === '') return null;
   return /^\s*\d{1,10}\s*$/.test(text) ? Number(text) : UNREADABLE_EXPIRES_S;
@@ -49,7 +55,14 @@ function seconds(text: string | undefined): number | null {
 function idOf(uri: string, params: NameAddr['params']): string {
   const instance = params['+sip.instance']?.replace(/^"|"$/g, '');
   const regId = params['reg-id'];
-  return instance && instance.length <= 128 && regId && /^\d{1,10}$/.test(regId) ? `${instance};${regId}` : uri;
+  const isGood = instance && /^<[^<>\s"]{1,126}>$/.test(instance) && regId && /^\d{1,10}$/.test(regId);
+  return isGood ? `${instance};${regId}` : uri;
+}
+
+/** What {@link idOf} read, as parameters of a Contact; '' where the device did not say. */
+export function instanceParams(id: string): string {
+  const [, instance, regId] = /^(<[^<>]+>);(\d+)$/.exec(id) ?? [];
+  return instance === undefined ? '' : `;+sip.instance="${instance}";reg-id=${regId}`;
 }
 
 function contactsOf(request: SipRequest): readonly RegisterContact[] | 'all' | null {
@@ -111,6 +124,12 @@ export function readRegister(request: SipRequest): RegisterReading {
   if (contacts === 'all' && expiresS !== 0) return bad('Contact: * needs Expires: 0');
   const path = pathOf(request);
   if (path === null) return bad('invalid Path');
+  const last = path.at(-1);
+  const isOutbound =
+    lists(request.get('Supported'), 'outbound') &&
+    contacts !== 'all' &&
+    contacts.some(({ id }) => instanceParams(id) !== '') &&
+    (last === undefined || /;ob(?=[;>=])/i.test(last));
   const transport = flowTransport(request);
   if (transport === null) return bad('unknown transport');
   return {
@@ -124,9 +143,10 @@ export function readRegister(request: SipRequest): RegisterReading {
       expiresS,
       path,
       supportsPath: lists(request.get('Supported'), 'path') || lists(request.get('Require'), 'path'),
+      isOutbound,
       flow: {
         transport,
-        address: request.source_address.replace(/^\[(.*)\]$/, '$1').replace(/^::ffff:(?=\d+\.)/i, ''),
+        address: withoutBrackets(request.source_address),
         port: Number(request.source_port),
       },
     },

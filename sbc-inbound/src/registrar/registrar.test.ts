@@ -131,7 +131,7 @@ t.test('several devices of a user; each keeps its own, and * removes all', async
   await one.register();
   const both = await two.register({ Expires: '1200' });
   t.equal(contactsOf(both).length, 2);
-  t.match(contactsOf(both).join(), new RegExp(`<${two.contact}>;expires=1200`));
+  t.match(contactsOf(both).join(), new RegExp(`<${two.contact}>;expires=600`), 'a connection is kept open');
   const none = await one.send('REGISTER');
   t.same([none.status, contactsOf(none).length], [200, 2], 'without Contact: what is there');
   t.equal((await two.register({ Expires: '0' })).status, 200);
@@ -146,9 +146,40 @@ t.test('a device that says who it is keeps one binding when its address changes'
   const before = await phone(t);
   const after = await phone(t);
   const instance = ';+sip.instance="<urn:uuid:1>";reg-id=1';
-  await before.register({ Contact: `<${before.contact}>${instance}` });
+  const told = await before.register({ Contact: `<${before.contact}>${instance}` });
+  t.same(contactsOf(told), [`<${before.contact}>${instance};expires=3600`], 'it recognises itself');
   await after.register({ Contact: `<${after.contact}>${instance}` });
   t.match(await bindingsOf('alice'), [{ binding: { contact: after.contact } }]);
+  t.equal((await bindingsOf('alice')).length, 1);
+});
+
+t.test('a connection that ends takes what was registered over it along, and nothing else', async (t) => {
+  const { agent, ...before } = await phone(t, 'alice', { transport: 'tcp' });
+  const after = await phone(t, 'alice', { transport: 'tcp' });
+  const byUdp = await phone(t);
+  const outbound = { Supported: 'path, outbound' };
+  const instance = ';+sip.instance="<urn:uuid:1>";reg-id=1';
+  const told = await before.register({ Contact: `<${before.contact}>${instance}`, ...outbound });
+  t.same([told.get('Require'), told.get('Flow-Timer')], ['outbound', '120']);
+  await before.register({ Contact: '<sip:another-line@127.0.0.2:4000>' });
+  await before.register({ Contact: '<sip:by-proxy@192.168.1.9>', Path: '<sip:127.0.0.1:5099;lr>' });
+  t.notOk((await byUdp.register(outbound)).has('Require'), 'it does not say who it is');
+  await after.register({ Contact: `<${after.contact}>${instance}`, ...outbound });
+  await agent.stop();
+  await until('the binding is gone', async () => (await bindingsOf('alice')).length === 3);
+  t.same((await bindingsOf('alice')).map(({ binding }) => binding.contact).sort(), [
+    ...[byUdp.contact, after.contact].sort(),
+    'sip:by-proxy@192.168.1.9',
+  ]);
+  await after.agent.stop();
+  await until('nothing is left of it', async () => (await bindingsOf('alice')).length === 2);
+});
+
+t.test('nobody can say that a connection of others has ended', async (t) => {
+  const device = await phone(t, 'alice', { transport: 'tcp' });
+  await device.register();
+  const notice = { Event: 'x-ringwire-flow', 'Subscription-State': 'terminated' };
+  t.equal((await device.send('NOTIFY', { headers: notice })).status, 481);
   t.equal((await bindingsOf('alice')).length, 1);
 });
 

@@ -12,7 +12,7 @@ import type { QuietAlerts } from '../users/quiet-alerts.js';
 import type { User, UserRefusal } from '../users/types.js';
 import type { RegistrarConfig } from './config.js';
 import { type Lifetime, lifetimeOf } from './lifetimes.js';
-import { type ReadRegister, readRegister } from './read-register.js';
+import { instanceParams, type ReadRegister, readRegister } from './read-register.js';
 
 /** What the registrar needs besides the edge. */
 export interface RegistrarOptions {
@@ -36,6 +36,8 @@ interface Answer {
 }
 
 const RETRY_AFTER_S = 5;
+/** How often a device that speaks outbound shows that its connection lives (RFC 5626 §4.4): less than NATs commonly wait. */
+const FLOW_TIMER_S = 120;
 
 const refuse = ({ status, reason, metric, headers = {}, isHeard = false }: UserRefusal): Answer => ({
   status,
@@ -197,7 +199,7 @@ async function bind(
   const now = Date.now();
   const list = result.bindings.map(({ id, binding: { contact, q }, expiresAt }) => {
     const seconds = granted.get(id)?.grantedS ?? Math.max(1, Math.ceil((expiresAt - now) / 1000));
-    return `<${contact}>;expires=${seconds}${q === 1 ? '' : `;q=${q}`}`;
+    return `<${contact}>${instanceParams(id)};expires=${seconds}${q === 1 ? '' : `;q=${q}`}`;
   });
   edge.logger.debug({ aor: user.aor, bindings: list.length }, 'registered');
   return {
@@ -205,6 +207,7 @@ async function bind(
     headers: {
       ...(list.length > 0 ? { Contact: list.join(', ') } : {}),
       ...(register.path.length > 0 && register.supportsPath ? { Path: register.path.join(', ') } : {}),
+      ...(register.isOutbound ? { Require: 'outbound', 'Flow-Timer': `${FLOW_TIMER_S}` } : {}),
     },
     outcome:
       contacts === 'all' || [...granted.values()].every(({ grantedS }) => grantedS === 0) ? 'removed' : 'registered',
