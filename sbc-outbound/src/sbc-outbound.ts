@@ -26,6 +26,7 @@ import {
 } from './config.js';
 import { gatewayMetrics } from './gateway-metrics.js';
 import { startMessaging } from './messages/messaging.js';
+import { userMessages } from './messages/user-messages.js';
 import { takeOutboundCalls } from './outbound-calls.js';
 import { parseHubs } from './teams/hubs.js';
 import { pingHubs, type TenantPings } from './teams/tenant-pings.js';
@@ -100,6 +101,7 @@ export async function openSbcOutbound(
   const messaging = startMessaging({
     ...edge,
     fraud: fraud!,
+    toUser: userMessages(edge, registrations(edge.redis)),
     allowPrivate: messages.MESSAGE_ALLOW_PRIVATE,
     ...(messages.MESSAGE_CA_FILE !== undefined && { ca: readAuthorities(messages.MESSAGE_CA_FILE) }),
     retryForMs: messages.MESSAGE_RETRY_MINUTES * 60_000,

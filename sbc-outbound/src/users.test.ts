@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { type Binding, flowToken, registrations } from '@ringwire/common';
+import { type Binding, flowToken, outboundQueue, registrations, submitMessage } from '@ringwire/common';
 import type { SipDialog } from '@ringwire/common/sip/stack.js';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import { findFreePort } from '@ringwire/common/testing/services.js';
@@ -415,6 +415,39 @@ t.test('a message to an application waits for a feature server; strangers send n
   t.equal(html.status, 415);
   const mallory = await phone(t, 'mallory');
   t.equal((await sendText(mallory, 'bob')).status, 403);
+});
+
+t.test('a message of an application reaches the devices of a user, also of one who registers later', async (t) => {
+  const queue = outboundQueue(stores.redis);
+  const { sink } = east.outbound.edge;
+  const send = async (to: string, messageSid: string): Promise<void> => {
+    const facts = { accountSid: SEED.accountSid, serviceProviderSid: null, applicationSid: SEED.applicationSid };
+    const rest = { text: 'hello, Bob', media: [], carrier: null, statusHook: null, createdAt: Date.now() };
+    await submitMessage({ queue, sink }, { ...facts, ...rest, messageSid, from: `app-${SEED.applicationSid}`, to });
+  };
+  const final = (messageSid: string) =>
+    until(`${messageSid} is over`, async () =>
+      (await stores.events()).find(
+        ({ type, data }) => type === 'message.changed' && data.messageSid === messageSid && data.finishedAt !== null,
+      ),
+    );
+  const bob = await phone(t, 'bob', west, { transport: 'tcp' });
+  const got = inbox(bob);
+  await send(`bob@${REALM}`, 'to-bob');
+  await until(
+    'nobody is there',
+    async () => Number(await stores.redis.zcard('ringwire:{queue:messages-out}:due')) === 1,
+  );
+  await bob.register();
+  t.match((await final('to-bob')).data, { status: 'delivered', to: `bob@${REALM}` });
+  t.match(got[0]?.get('From'), new RegExp(`<sip:app-${SEED.applicationSid}@${REALM}>`));
+  t.same([got.length, got[0]?.bodyText, got[0]?.get('Content-Type')], [1, 'hello, Bob', 'text/plain']);
+  inbox(bob, 488);
+  await send(`bob@${REALM}`, 'unwanted');
+  t.match((await final('unwanted')).data, { status: 'failed', reason: 'rejected', detail: /488/ });
+  await send('bob@two.example.com', 'of-others');
+  t.match((await final('of-others')).data, { status: 'failed', reason: 'rejected', detail: /has no user/ });
+  await bob.register({ Contact: '*', Expires: '0' });
 });
 
 t.test('the messages of one account that wait fill no more than their share of the queue', async (t) => {

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { createLogger, type Database, openDatabase } from '@ringwire/common';
 import { type AnswerCallsOptions, type AnsweringPhone, answerCalls, type PhoneCall, placeCall } from '@ringwire/phone';
 import { tone } from '@ringwire/rtp';
+import { startDevice } from '@ringwire/sbc-inbound/testing/device.js';
+import type { SipMessage } from '@ringwire/sip';
 import t from 'tap';
 import { hearsTone } from './support/audio.js';
 import { eventually } from './support/eventually.js';
@@ -9,7 +11,7 @@ import { openPlatform } from './support/platform.js';
 
 t.setTimeout(300_000);
 const ringwire = await openPlatform(t);
-const { instance } = ringwire;
+const { application, instance } = ringwire;
 /** No address of a gateway: who calls from here has to say who he is. */
 const HOST = '127.0.0.2';
 const BOB_HZ = 1500;
@@ -21,7 +23,7 @@ t.teardown(() => db.close());
 const realm = 'users.example.com';
 await db.execute('UPDATE accounts SET sip_realm = ? WHERE account_sid = ?', [realm, instance.accountSid]);
 const account = (user: string) => ({ user, password: PASSWORD, realm });
-for (const username of ['alice', 'bob', 'carol']) {
+for (const username of ['alice', 'bob', 'carol', 'dana']) {
   await db.execute('INSERT INTO clients (client_sid, account_sid, username, password) VALUES (?)', [
     [randomUUID(), instance.accountSid, username, PASSWORD],
   ]);
@@ -97,4 +99,27 @@ t.test('a user dials a number: the device calling application takes the call and
   t.equal((await (await callAs('alice', '15557654321')).finished).status, 489);
   const { body } = await ringwire.application.request(line.call);
   t.match(body, { from: 'alice', to: '15557654321', sip: { headers: { 'X-Authenticated-User': `alice@${realm}` } } });
+});
+
+t.test('a user writes to an application, and reads its answer', async (t) => {
+  const dana = await startDevice(t, { user: 'dana', password: PASSWORD, realm, sipPort: instance.sip.port });
+  const received = new Promise<SipMessage>((resolve) =>
+    dana.agent.onRequest((transaction) => {
+      transaction.reply(200);
+      resolve(transaction.request);
+    }),
+  );
+  t.equal((await dana.register()).status, 200);
+  await ringwire.api('PUT', `/v1/Applications/${line.applicationSid}`, {
+    messaging_hook: { url: `${application.url}/messages`, method: 'POST' },
+  });
+  await ringwire.specialLine({});
+  const target = `sip:app-${line.applicationSid}@${realm}`;
+  application.answer('/messages', { status: 200, json: { text: 'hello, Dana' } });
+  const sent = await dana.send('MESSAGE', { uri: target, to: `<${target}>`, body: 'hello, application' });
+  t.equal(sent.status, 202);
+  t.match((await application.request('/messages')).body, { from: 'dana', text: 'hello, application' });
+  const answer = await received;
+  t.same([answer.bodyText, answer.get('To')], ['hello, Dana', `<sip:dana@${realm}>`]);
+  t.match(answer.get('From'), new RegExp(`<${target}>`));
 });

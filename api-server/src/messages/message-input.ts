@@ -5,8 +5,9 @@ import {
   MAX_CARRIER_NAME,
   MAX_MESSAGE_URL,
   type OutboundMessage,
-  readNumber,
+  readRecipient,
   readSender,
+  readUserPart,
 } from '@ringwire/common';
 import { badField, type Fields, optionalTextField, rejectUnknown, textField } from '../http/input.js';
 
@@ -31,10 +32,11 @@ function readMedia({ media }: Fields): string[] {
 /** Reads the body of `POST …/Messages`. @throws HttpError 400 that names the field */
 export function readMessageInput(fields: Fields, now: number = Date.now()): MessageInput {
   rejectUnknown(fields, FIELDS);
-  const from = readSender(textField(fields, 'from', 64));
+  const to = readRecipient(textField(fields, 'to', 255));
+  if (to === undefined) throw badField('to', 'must be a number, or user@realm of a user of the account');
+  const sender = textField(fields, 'from', 64);
+  const from = to.includes('@') ? readUserPart(sender) : readSender(sender);
   if (from === undefined) throw badField('from', 'must be a number, or a name of at most 11 letters and digits');
-  const to = readNumber(textField(fields, 'to', 64));
-  if (to === undefined) throw badField('to', 'must be a number');
   const text = readText(fields);
   const media = readMedia(fields);
   const carrier = optionalTextField(fields, 'carrier', MAX_CARRIER_NAME);

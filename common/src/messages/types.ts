@@ -45,6 +45,7 @@ export interface OutboundMessage {
   serviceProviderSid: string | null;
   applicationSid: string | null;
   from: string;
+  /** A number, or a user of the account (`alice@example.com`). */
   to: string;
   text: string;
   /** URLs. */

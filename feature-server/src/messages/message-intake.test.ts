@@ -55,7 +55,7 @@ test('messages for applications', async (t) => {
     return new ProvisioningSnapshot(
       {
         serviceProviders: [],
-        accounts: [account, { ...account, accountSid: OTHER }],
+        accounts: [account, { ...account, accountSid: OTHER, sipRealm: 'example.com' }],
         applications: [
           application,
           { ...application, applicationSid: 'other', accountSid: OTHER, messagingHook: webhookOf(`${app.url}/others`) },
@@ -190,7 +190,7 @@ test('messages for applications', async (t) => {
 
   await t.test('a message of a user goes to the application that it names', async (t) => {
     const { intake, records } = start();
-    app.on('/others', { text: 'to a number only' });
+    app.on('/others', { text: 'hello, Alice' });
     const messageSid = 'from-alice';
     const owner = { accountSid: OTHER, applicationSid: 'other' };
     await takeInbound(queue, {
@@ -204,6 +204,9 @@ test('messages for applications', async (t) => {
     });
     t.match(await final(records, messageSid), { status: 'delivered', voipCarrierSid: null, accountSid: OTHER });
     t.match(app.seen('/others').at(-1)?.json, { from: 'alice', to: 'app' });
+    await until('the answer is queued', async () => (await out.size()) === 1);
+    const [answer] = await out.take(1, 60_000);
+    t.match(answer?.item.message, { from: 'app', to: 'alice@example.com', text: 'hello, Alice', accountSid: OTHER });
     await intake.close();
   });
 
@@ -238,6 +241,8 @@ test('messages for applications', async (t) => {
       [{ carrier: 'x'.repeat(65) }, 'carrier'],
       [{ text: 'x'.repeat(4_000) }, 'text'],
       [{ text: '' }, 'text'],
+      [{ to: 'alice' }, 'to'],
+      [{ to: 'a b@example.com' }, 'to'],
     ] as const) {
       t.match(await send(more), { messageStatus: 'failure', messageFailureReason: new RegExp(`^${field}: `) });
     }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   type ApplicationNotice,
+  aorText,
   type EventSink,
   forgetParts,
   type ItemHold,
@@ -209,6 +210,9 @@ class Intake {
       serviceProviderSid: account.serviceProviderSid,
       applicationSid: application.applicationSid,
       sidOf: (count) => sidFrom(messageSid, String(count)),
+      ...(item.voipCarrierSid === null && account.sipRealm !== null
+        ? { user: { name: item.from, aor: aorText({ user: item.from, realm: account.sipRealm }) } }
+        : {}),
     });
     await runMessageVerbs({
       verbs: verbsOf(reply, item),

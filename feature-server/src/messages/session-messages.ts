@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { findBadContent, type OutboundMessage, readNumber, readSender } from '@ringwire/common';
+import { findBadContent, type OutboundMessage, readRecipient, readSender, readUserPart } from '@ringwire/common';
 import type { CallMessages, MessageResult } from '../verbs/verb.js';
 import type { Outbox, SendOutcome } from './outbox.js';
 
@@ -10,6 +10,8 @@ export interface MessageSender {
   applicationSid: string;
   /** The sid of the session's nth message that names none. @defaultValue made up */
   sidOf?: (count: number) => string;
+  /** The user whose message is answered: as the application knows the user, and the address of record. */
+  user?: { name: string; aor: string };
 }
 
 type MessageWords = Parameters<CallMessages['send']>[0];
@@ -40,10 +42,11 @@ export class SessionMessages implements CallMessages {
     const { accountSid, serviceProviderSid, applicationSid } = this.sender;
     if (words.accountSid !== undefined && words.accountSid !== accountSid)
       return 'account_sid: is not the account of the call';
-    const from = readSender(words.from);
+    // Users may have names that are numbers: an answer goes to who asked.
+    const to = words.to === this.sender.user?.name ? this.sender.user.aor : readRecipient(words.to);
+    if (to === undefined) return 'to: must be a number, or user@realm of a user of the account';
+    const from = to.includes('@') ? readUserPart(words.from) : readSender(words.from);
     if (from === undefined) return 'from: must be a number, or a name of at most 11 letters and digits';
-    const to = readNumber(words.to);
-    if (to === undefined) return 'to: must be a number';
     const text = words.text ?? '';
     const { media, carrier = null } = words;
     const bad = findBadContent({ text, media, carrier });

@@ -1,7 +1,5 @@
 import {
   type ApplicationNotice,
-  deviceRoute,
-  type KeptBinding,
   parseAor,
   type Registrations,
   RegistrationsAwayError,
@@ -12,7 +10,7 @@ import {
 import type { Shield } from '@ringwire/common/shield/shield.js';
 import type { Edge } from '@ringwire/common/sip/edge.js';
 import { passableHeaders, reasonHeader } from '@ringwire/common/sip/header-policy.js';
-import { sendOutside } from '@ringwire/common/sip/out-of-dialog.js';
+import { messageDevices } from '@ringwire/common/sip/message-devices.js';
 import { relayToDevice } from '@ringwire/common/sip/relay-to-device.js';
 import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipHeaders, SipRequest } from '@ringwire/common/sip/stack.js';
@@ -49,8 +47,6 @@ interface Answer {
 
 /** Longer ones are no text that a telephone shows. */
 const MAX_BODY_BYTES = 16_384;
-/** A device has less time than the sender waits (timer F, 32 s). */
-const DEADLINE_MS = 15_000;
 const RETRY_AFTER = { 'Retry-After': '5' };
 
 const refuse = (status: number, reason: string, outcome: string, headers: SipHeaders = {}): Answer => ({
@@ -147,59 +143,30 @@ async function deliver(
 
 /** To all devices of a user: the first that takes it is enough. */
 async function toDevices(
-  { edge, registrations }: UserMessagesOptions,
+  options: UserMessagesOptions,
   request: SipRequest,
   user: User,
   calledUser: string,
 ): Promise<Answer> {
   const aor = parseAor(calledUser);
-  const all = aor ? await registrations.bindingsOf(aor) : [];
-  // Nobody else has the connections of a dead edge.
-  const isAlive = (address: string): boolean =>
-    address === edge.sipAddress || edge.edges.list().some(({ privateSipAddress }) => privateSipAddress === address);
-  const bindings = all.filter(({ binding }) => isAlive(binding.edge));
-  if (bindings.length === 0) return refuse(480, `user ${calledUser} is not registered`, 'not-registered');
   const type = request.get('Content-Type');
   const headers: SipHeaders = {
     ...withoutIdentity(passableHeaders(request)),
     From: nameAddr(partyOf(request, 'from')?.displayName ?? null, `sip:${user.aor}`),
-    To: `<sip:${calledUser}>`,
     ...(type ? { 'Content-Type': type } : {}),
   };
-  const sendTo = async (kept: KeptBinding): Promise<number> => {
-    const route = deviceRoute(kept, edge.sipAddress);
-    try {
-      const sent = await sendOutside(
-        edge.bridging.link,
-        {
-          ...{ method: 'MESSAGE', uri: route.uri, proxy: route.proxy },
-          headers: { ...headers, ...route.headers },
-          ...(request.body ? { body: request.body } : {}),
-        },
-        { deadlineMs: DEADLINE_MS },
-      );
-      return sent.response.status;
-    } catch {
-      // Not sent, or not answered: the device cannot be reached now.
-      return 480;
-    }
-  };
-  const statuses: number[] = [];
-  const isTaken = await new Promise<boolean>((resolve) => {
-    for (const kept of bindings) {
-      void sendTo(kept).then((status) => {
-        statuses.push(status);
-        if (status < 300) resolve(true);
-        else if (statuses.length === bindings.length) resolve(false);
-      });
-    }
-  });
-  if (isTaken) return { status: 200, outcome: 'delivered' };
-  return refuse(statuses.find(saysWhy) ?? 480, 'no device took the message', 'not-taken');
+  const outcome = aor ? await messageDevices(options, aor, { headers, body: request.body ?? '' }) : null;
+  switch (outcome?.kind) {
+    case 'taken':
+      return { status: 200, outcome: 'delivered' };
+    case 'refused':
+      return refuse(outcome.status, 'no device took the message', 'not-taken');
+    case 'unanswered':
+      return refuse(480, 'no device answered', 'not-taken');
+    default:
+      return refuse(480, `user ${calledUser} is not registered`, 'not-registered');
+  }
 }
-
-/** Whether a device's status means something to the sender: a challenge and a redirection are between the device and us. */
-const saysWhy = (status: number): boolean => status >= 400 && ![401, 407, 408, 480, 503].includes(status);
 
 /** To an application, as text messages of carriers come to it; 202, as it is not there yet. */
 async function toApplication(

@@ -13,6 +13,7 @@ import {
 import { AddressGuard } from '@ringwire/common/http/address-guard.js';
 import { MessageCarriers } from './message-carriers.js';
 import { createReceiver } from './receiver.js';
+import type { MessageSenderOptions } from './sender.js';
 import { LEASE_MS, MessageSender } from './sender.js';
 import type { SmppTimings } from './smpp-link.js';
 
@@ -28,6 +29,7 @@ export interface MessagingOptions {
   fraud: FraudGuard;
   /** Authorities (PEM) for carriers' TLS, beside those that Node brings. */
   ca?: string;
+  toUser: MessageSenderOptions['toUser'];
   retryForMs: number;
   callbackBase?: string;
   backoffMs?: number;
@@ -77,6 +79,7 @@ export function startMessaging(options: MessagingOptions): Messaging {
     metrics,
     guard,
     fraud: options.fraud,
+    toUser: options.toUser,
     retryForMs: options.retryForMs,
     concurrency: CONCURRENCY,
     ...(ca && { ca }),

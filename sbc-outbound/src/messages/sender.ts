@@ -8,6 +8,7 @@ import {
   type Metrics,
   newRecord,
   type OutboundItem,
+  type OutboundMessage,
   type Redis,
   type SubmitResult,
   type TakenItem,
@@ -19,6 +20,7 @@ import { submitOverHttp } from './http-submit.js';
 import type { MessageCarrier, MessageCarriers } from './message-carriers.js';
 import { findDenial } from './message-fraud.js';
 import { submitSegments } from './submit-segments.js';
+import type { UserResult } from './user-messages.js';
 
 /** What {@link MessageSender} needs. */
 export interface MessageSenderOptions {
@@ -31,6 +33,8 @@ export interface MessageSenderOptions {
   guard: AddressGuard;
   /** Keeps accounts from sending where they should not, and too much. */
   fraud: FraudGuard;
+  /** Sends to the devices of a user (`alice@example.com`); see `userMessages`. */
+  toUser(message: OutboundMessage): Promise<UserResult>;
   /** Authorities (PEM) of HTTPS gateways, instead of those that Node brings. */
   ca?: readonly string[];
   /** After this long without a carrier that accepts it, a message has failed. */
@@ -55,6 +59,7 @@ const CROWDED_MS = 250;
 /** Where a round over the carriers has led. */
 type Verdict =
   | { kind: 'sent'; by: MessageCarrier; carrierMessageIds: readonly string[] }
+  | { kind: 'delivered' }
   | {
       kind: 'failed';
       reason: MessageFailure;
@@ -142,6 +147,7 @@ export class MessageSender {
     if (!carriers.isAccountActive(message)) {
       return { kind: 'failed', reason: 'account-not-active', detail: 'the account is not active' };
     }
+    if (message.to.includes('@')) return this.#toUser(hold, state);
     const denial = await findDenial(this.#options.fraud, carriers.snapshot(), state.item);
     if (denial !== undefined) {
       const { reason, detail, alert } = denial;
@@ -193,6 +199,18 @@ export class MessageSender {
     if (isBusy || progress !== null) return { kind: 'again', detail: trouble };
     const reason = isConfiguration && candidates.length > 0 ? 'carrier-configuration' : 'rejected';
     return { kind: 'failed', reason, detail: trouble };
+  }
+
+  /** Users are nobody's carrier's: what their devices take has arrived. */
+  async #toUser(hold: ItemHold, state: { item: OutboundItem }): Promise<Verdict> {
+    const { queue, toUser } = this.#options;
+    if (!(await queue.update(hold, { ...state.item, trying: { voipCarrierSid: '' } }, LEASE_MS)))
+      return { kind: 'given up' };
+    const result = await toUser(state.item.message);
+    if (result.kind === 'taken') return { kind: 'delivered' };
+    if (result.kind === 'absent') return { kind: 'again', detail: result.detail };
+    const reason = result.kind === 'unanswered' ? 'unknown-outcome' : 'rejected';
+    return { kind: 'failed', reason, detail: result.detail };
   }
 
   async #submit(hold: ItemHold, state: { item: OutboundItem }, by: MessageCarrier): Promise<SubmitResult | 'given up'> {
@@ -253,17 +271,18 @@ export class MessageSender {
   async #finish(
     hold: ItemHold,
     item: OutboundItem,
-    verdict: Extract<Verdict, { kind: 'sent' | 'failed' }>,
+    verdict: Extract<Verdict, { kind: 'sent' | 'delivered' | 'failed' }>,
   ): Promise<void> {
     const { sink, logger, redis } = this.#options;
     const { message } = item;
     const now = Date.now();
-    const isSent = verdict.kind === 'sent';
+    const isSent = verdict.kind !== 'failed';
+    const isDelivered = verdict.kind === 'delivered';
     const { accountSid, messageSid } = message;
-    const carrier = verdict.by?.carrier;
-    const carrierMessageIds = verdict.carrierMessageIds ?? [];
+    const { by, carrierMessageIds = [] } = isDelivered ? {} : verdict;
+    const carrier = by?.carrier;
     const told = {
-      status: verdict.kind,
+      status: isSent ? ('sent' as const) : ('failed' as const),
       reason: isSent ? null : verdict.reason,
       detail: isSent ? null : verdict.detail,
       carrier: carrier?.name ?? null,
@@ -279,9 +298,10 @@ export class MessageSender {
       {
         ...newRecord(message),
         ...told,
+        status: verdict.kind,
         voipCarrierSid: carrier?.voipCarrierSid ?? null,
         sentAt: isSent ? now : null,
-        finishedAt: isSent ? null : now,
+        finishedAt: isSent && !isDelivered ? null : now,
       },
       { accountSid },
     );

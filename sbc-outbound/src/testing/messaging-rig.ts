@@ -167,6 +167,7 @@ export async function startMessagingRig(t: Teardown): Promise<MessagingRig> {
           close: async () => {},
         },
         allowPrivate: true,
+        toUser: async () => ({ kind: 'refused', detail: 'no users here' }),
         retryForMs: 60_000,
         backoffMs: 50,
         ...options,
