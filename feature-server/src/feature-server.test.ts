@@ -50,6 +50,22 @@ t.test('what STIR found of the caller reaches the application, what cannot be re
   t.equal(rig.app.seen('/hook')[1]?.json.stir, undefined);
 });
 
+t.test('hooks that a registration hook names for a user take the place of those of the application', async (t) => {
+  const rig = await startPlatform(t);
+  for (const path of ['/hook', '/own']) rig.app.on(path, [{ verb: 'hangup' }]);
+  const hooks = {
+    'X-Jambonz-Call-Hook': `${rig.app.url}/own`,
+    'X-Jambonz-Call-Status-Hook': `${rig.app.url}/own-status`,
+  };
+  await (await rig.call({ headers: hooks })).finished;
+  t.match(rig.app.seen('/own')[0]?.json, { call_sid: 'call-1', application_sid: /.+/ });
+  t.equal((await rig.app.next('/own-status')).json.call_status, 'trying');
+  const without = { 'X-Application-Sid': 'none', 'X-Call-Sid': 'call-2', 'X-Jambonz-Call-Hook': `${rig.app.url}/own` };
+  await (await rig.call({ headers: without })).finished;
+  t.match(rig.app.seen('/own')[1]?.json, { call_sid: 'call-2' });
+  t.equal(rig.app.seen('/hook').length, 0);
+});
+
 t.test('digits pressed during the prompt reach the action hook', async (t) => {
   const rig = await startPlatform(t);
   rig.app.on('/hook', [

@@ -176,6 +176,30 @@ t.test(
     const erin = await phone(t, 'erin', { algorithm: 'MD5' });
     const direct = await accepted(await erin.call('dana'));
     t.equal(direct.get('X-Jambonz-Direct-User'), `dana@${REALM}`, 'a registered user of the hook is called directly');
+    hook.answer = { status: 'ok', call_hook: 'https://one.example.com/dana', call_status_hook: 'no URL' };
+    const hooked = await accepted(
+      await dana.call('15557654321', { 'X-Jambonz-Call-Hook': 'https://evil.example.com/' }),
+    );
+    t.equal(
+      hooked.get('X-Jambonz-Call-Hook'),
+      'https://one.example.com/dana',
+      'a hook of her own, without application',
+    );
+    t.notOk(hooked.has('X-Application-Sid') || hooked.has('X-Jambonz-Call-Status-Hook'));
+    hook.answer = {
+      status: 'ok',
+      call_hook: 'https://one.example.com/r',
+      call_status_hook: 'https://one.example.com/s',
+    };
+    t.equal((await dana.register()).status, 200);
+    hook.answer = { status: 'ok', application_sid: SEED.applicationSid };
+    const later = await accepted(await dana.call('15557654321'));
+    t.same(
+      ['X-Jambonz-Call-Hook', 'X-Jambonz-Call-Status-Hook', 'X-Application-Sid'].map((name) => later.get(name)),
+      ['https://one.example.com/r', 'https://one.example.com/s', SEED.applicationSid],
+      'as it was said when she registered',
+    );
+    t.notOk((await accepted(await dana.call('dana'))).has('X-Jambonz-Call-Hook'), 'not for direct calls');
     hook.answer = { status: 'fail', msg: 'no such user' };
     const failed = await erin.register();
     t.same([failed.status, failed.get('X-Reason')], [403, 'Invalid credentials']);

@@ -18,7 +18,7 @@ export function headersToFeatureServer(
   call: { invite: Invite; destination: Destination; callSid: string; attemptedAt: number; stir?: StirResult },
 ): SipHeaders {
   const { invite, destination } = call;
-  const { carrier, user, application, calledUser, tenant } = destination;
+  const { carrier, user, application, calledUser, tenant, hooks } = destination;
   // Whom a user calls directly sees who calls: the name that was proven, whatever From says.
   const from = user && calledUser !== null ? user.username : invite.from.user;
   return {
@@ -30,6 +30,8 @@ export function headersToFeatureServer(
     [SIP_HEADERS.accountSid]: destination.account.accountSid,
     ...(application ? { [SIP_HEADERS.applicationSid]: application.applicationSid } : {}),
     ...(calledUser === null ? {} : { [SIP_HEADERS.directUser]: calledUser }),
+    ...(hooks?.callHook ? { [SIP_HEADERS.callHook]: hooks.callHook } : {}),
+    ...(hooks?.callStatusHook ? { [SIP_HEADERS.callStatusHook]: hooks.callStatusHook } : {}),
     ...(user ? { [SIP_HEADERS.authenticatedUser]: user.aor } : {}),
     ...(user?.allowDirectUserCalling ? { [SIP_HEADERS.mayCallUsers]: 'yes' } : {}),
     [SIP_HEADERS.outerCallId]: invite.sipCallId,

@@ -14,6 +14,9 @@ export const SIP_HEADERS = {
   mayCallUsers: 'X-Jambonz-May-Call-Users',
   /** `bob@example.com`: the user whom a device calls directly; no application takes the call. */
   directUser: 'X-Jambonz-Direct-User',
+  /** URLs that a registration hook names for calls of a user, instead of those of the application. */
+  callHook: 'X-Jambonz-Call-Hook',
+  callStatusHook: 'X-Jambonz-Call-Status-Hook',
   /** Ms since the epoch at which the INVITE came in at the edge. */
   callStarted: 'X-Call-Started',
   /** What STIR found of the caller, see `stirHeaderValue`. */

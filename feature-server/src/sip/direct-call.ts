@@ -1,18 +1,18 @@
-import type { Account, Application } from '@ringwire/common';
+import type { Account, Application, Webhook } from '@ringwire/common';
 
 const SPEECH = { vendor: '', language: '', voice: null, label: null };
 
-/** What takes the call of a device to another user of its account: no customer's application, but a `dial` that lets it ring. */
-export function directCallTo(user: string, { accountSid, serviceProviderSid }: Account): Application {
+/** An application that no customer has made. */
+function unnamed(name: string, { accountSid, serviceProviderSid }: Account): Application {
   return {
     applicationSid: '',
-    name: `direct call to ${user}`,
+    name,
     accountSid,
     serviceProviderSid,
     callHook: null,
     callStatusHook: null,
     messagingHook: null,
-    appJson: JSON.stringify([{ verb: 'dial', answerOnBridge: true, target: [{ type: 'user', name: user }] }]),
+    appJson: null,
     synthesizer: SPEECH,
     recognizer: SPEECH,
     fallbackSynthesizer: null,
@@ -21,3 +21,30 @@ export function directCallTo(user: string, { accountSid, serviceProviderSid }: A
     recordAllCalls: false,
   };
 }
+
+/** What takes the call of a device to another user of its account: no customer's application, but a `dial` that lets it ring. */
+export function directCallTo(user: string, account: Account): Application {
+  const verbs = [{ verb: 'dial', answerOnBridge: true, target: [{ type: 'user', name: user }] }];
+  return { ...unnamed(`direct call to ${user}`, account), appJson: JSON.stringify(verbs) };
+}
+
+/**
+ * An application whose hooks are those that a registration hook names for its user; where there is no application, but a call hook, one that has
+ * nothing else.
+ */
+export function withUserHooks(
+  application: Application | undefined,
+  { callHook, callStatusHook }: { callHook: string | undefined; callStatusHook: string | undefined },
+  account: Account,
+): Application | undefined {
+  const base = application ?? (callHook === undefined ? undefined : unnamed('hook of a user', account));
+  return (
+    base && {
+      ...base,
+      ...(callHook === undefined ? {} : { callHook: hookAt(callHook), appJson: null }),
+      ...(callStatusHook === undefined ? {} : { callStatusHook: hookAt(callStatusHook) }),
+    }
+  );
+}
+
+const hookAt = (url: string): Webhook => ({ webhookSid: '', url, method: 'POST', username: null, password: null });

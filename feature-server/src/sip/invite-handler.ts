@@ -12,7 +12,7 @@ import type { SipRequest, SipResponse, SipStack } from '@ringwire/common/sip/sta
 import type { CallFacts } from '../session/call-info.js';
 
 import { type CallParties, partiesOf } from './call-parties.js';
-import { directCallTo } from './direct-call.js';
+import { directCallTo, withUserHooks } from './direct-call.js';
 import { headerValue } from './header-value.js';
 import { InboundLeg } from './inbound-leg.js';
 
@@ -170,10 +170,12 @@ export class InviteHandler {
     const account = snapshot.accountsBySid.get(accountSid);
     if (!account?.isActive) return refuse(503, account ? 'account is inactive' : 'unknown account');
     const user = headerOf(request, SIP_HEADERS.directUser);
-    const application =
-      user === undefined
-        ? snapshot.applicationsBySid.get(headerOf(request, SIP_HEADERS.applicationSid) ?? '')
-        : directCallTo(user, account);
+    const named = snapshot.applicationsBySid.get(headerOf(request, SIP_HEADERS.applicationSid) ?? '');
+    const hooks = {
+      callHook: headerOf(request, SIP_HEADERS.callHook),
+      callStatusHook: headerOf(request, SIP_HEADERS.callStatusHook),
+    };
+    const application = user === undefined ? withUserHooks(named, hooks, account) : directCallTo(user, account);
     const isOurs = application && servesAccount(application, account);
     if (!isOurs || (!application.callHook && application.appJson === null)) {
       return refuse(480, 'no configured application');

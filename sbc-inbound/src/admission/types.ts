@@ -10,7 +10,7 @@ import type {
   VoipCarrier,
 } from '@ringwire/common';
 import type { Party, UriParts } from '@ringwire/common/sip/uri.js';
-import type { User } from '../users/types.js';
+import type { User, UserHooks } from '../users/types.js';
 
 /** What an INVITE says, once it is known to be well-formed. */
 export interface Invite {
@@ -48,10 +48,12 @@ export interface Destination {
   /** The tenant for whom Microsoft Teams calls. */
   tenant?: TeamsTenant;
   account: Account;
-  /** Null where a user calls another one directly. */
+  /** Null where a user calls another one directly, or where there are but hooks of the user's own. */
   application: Application | null;
   /** The user who is called directly, as `bob@example.com`; null where an application takes the call. */
   calledUser: string | null;
+  /** What the registration hook of a user who calls names instead of the application's hooks. */
+  hooks?: UserHooks;
   /** What was called, as numbers are stored. */
   called: string;
   /** Null when the carrier's default application takes the call. */

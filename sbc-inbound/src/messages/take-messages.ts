@@ -138,7 +138,8 @@ async function deliver(
   }
   const { calledUser, application } = destination.value;
   if (calledUser !== null) return await toDevices(options, request, user, calledUser);
-  return await toApplication(options, request, user, application?.applicationSid ?? '');
+  if (!application) return refuse(404, 'there is no application for messages', 'unknown-application');
+  return await toApplication(options, request, user, application.applicationSid);
 }
 
 /** To all devices of a user: the first that takes it is enough. */

@@ -172,8 +172,7 @@ async function bind(
     allowDirectAppCalling: user.allowDirectAppCalling,
     allowDirectQueueCalling: user.allowDirectQueueCalling,
     allowDirectUserCalling: user.allowDirectUserCalling,
-    ...(user.callHook === undefined ? {} : { callHook: user.callHook }),
-    ...(user.callStatusHook === undefined ? {} : { callStatusHook: user.callStatusHook }),
+    ...user.hooks,
   });
   const result = await registrations.register({
     aor: { user: register.user, realm: register.realm },

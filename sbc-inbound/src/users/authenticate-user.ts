@@ -44,6 +44,7 @@ const userOf = (account: Account, realm: string, client: Client): User => ({
   applicationSid: null,
   expiresS: null,
   callLimit: client.callLimit,
+  hooks: {},
 });
 
 /**

@@ -22,6 +22,12 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' && value.length <= 1024 ? value : undefined;
+/** A URL as it may stand in a SIP header; what is none is passed over. */
+const urlOf = (value: unknown): string | undefined => {
+  const text = textOf(value);
+  return text && /^(https?|wss?):\/\/[\x21-\x7e]+$/i.test(text) && URL.canParse(text) ? text : undefined;
+};
+
 /** Absent: as users with a password of ours have it by default. */
 const allows = (value: unknown): boolean => value === undefined || value === null || value === true || value === 1;
 
@@ -114,8 +120,8 @@ export async function askRegistrationHook(options: {
     });
   }
   const expires = Number(said.expires);
-  const callHookUrl = textOf(said.call_hook);
-  const statusHookUrl = textOf(said.call_status_hook);
+  const callHookUrl = urlOf(said.call_hook);
+  const statusHookUrl = urlOf(said.call_status_hook);
   return {
     ok: true,
     user: {
@@ -128,8 +134,10 @@ export async function askRegistrationHook(options: {
       applicationSid: textOf(said.application_sid) ?? null,
       expiresS: Number.isInteger(expires) && expires > 0 ? Math.min(expires, MAX_EXPIRES_S) : null,
       callLimit: null,
-      ...(callHookUrl === undefined ? {} : { callHook: callHookUrl }),
-      ...(statusHookUrl === undefined ? {} : { callStatusHook: statusHookUrl }),
+      hooks: {
+        ...(callHookUrl === undefined ? {} : { callHook: callHookUrl }),
+        ...(statusHookUrl === undefined ? {} : { callStatusHook: statusHookUrl }),
+      },
     },
   };
 }

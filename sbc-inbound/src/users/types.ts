@@ -15,6 +15,12 @@ export interface User {
   expiresS: number | null;
   /** Calls at the same time, in each direction; null: any number. */
   callLimit: number | null;
+  /** What the registration hook named just now; it may have named others when the user registered. */
+  hooks: UserHooks;
+}
+
+/** URLs of a registration hook for the calls of a user, instead of those of an application. */
+export interface UserHooks {
   callHook?: string;
   callStatusHook?: string;
 }
