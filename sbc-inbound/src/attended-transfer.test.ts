@@ -10,7 +10,7 @@ import { openSbc, type ServerProcess, startServerProcess } from './testing/edge.
 import { startFeatureServer, type TestFeatureServer } from './testing/feature-server.js';
 import { openSeededDatabase, type Stores, startStores } from './testing/stores.js';
 
-t.setTimeout(120_000);
+t.setTimeout(200_000);
 
 const OTHER_REALM = 'two.example.com';
 let stores: Stores;

@@ -11,7 +11,7 @@ import { type ServerProcess, startServerProcess } from './testing/edge.js';
 import { startFeatureServer } from './testing/feature-server.js';
 import { openSeededDatabase, type Stores, startStores } from './testing/stores.js';
 
-t.setTimeout(120_000);
+t.setTimeout(200_000);
 
 const LIMIT = 50;
 /** Long enough that a process on a busy machine renews in time, short enough to wait for. */

@@ -12,7 +12,7 @@ import { metric, openSbc, type ServerProcess, startServerProcess } from './testi
 import { startFeatureServer, type TestFeatureServer } from './testing/feature-server.js';
 import { openSeededDatabase, type Stores, startStores } from './testing/stores.js';
 
-t.setTimeout(90_000);
+t.setTimeout(200_000);
 
 const REALM = 'one.example.com';
 const TRUNK = '00000000-0000-4000-8000-000000000071';

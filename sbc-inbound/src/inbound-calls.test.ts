@@ -12,7 +12,7 @@ import { metric, openSbc, type ServerProcess, startServerProcess } from './testi
 import { startFeatureServer, type TestFeatureServer } from './testing/feature-server.js';
 import { type Stores, startStores } from './testing/stores.js';
 
-t.setTimeout(90_000);
+t.setTimeout(200_000);
 
 let stores: Stores;
 let server: ServerProcess;

@@ -11,7 +11,7 @@ import { type ServerProcess, startServerProcess } from './testing/edge.js';
 import { startFeatureServer, type TestFeatureServer } from './testing/feature-server.js';
 import { type Stores, startStores } from './testing/stores.js';
 
-t.setTimeout(60_000);
+t.setTimeout(200_000);
 
 let stores: Stores;
 let server: ServerProcess;

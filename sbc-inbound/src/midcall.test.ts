@@ -14,7 +14,7 @@ import { startFeatureServer, type TestFeatureServer } from './testing/feature-se
 import { startAudio, startEcho, type TestAudio } from './testing/media.js';
 import { type Stores, startStores } from './testing/stores.js';
 
-t.setTimeout(90_000);
+t.setTimeout(200_000);
 
 let stores: Stores;
 let server: ServerProcess;

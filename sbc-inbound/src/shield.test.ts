@@ -12,7 +12,7 @@ import { startFeatureServer } from './testing/feature-server.js';
 import { openSeededDatabase, type Stores, startStores } from './testing/stores.js';
 import { statusOf, tcpStranger } from './testing/tcp-stranger.js';
 
-t.setTimeout(120_000);
+t.setTimeout(200_000);
 
 let stores: Stores;
 /** Two edges: the first asks its route for every INVITE, the second does not. */

@@ -11,7 +11,7 @@ import { startFeatureServer, type TestFeatureServer } from './testing/feature-se
 import { startAudio, type TestAudio } from './testing/media.js';
 import { openSeededDatabase, type Stores, startStores } from './testing/stores.js';
 
-t.setTimeout(90_000);
+t.setTimeout(200_000);
 
 const FQDN = 'one.teams.example.com';
 const WITHOUT_APPLICATION = 'two.teams.example.com';

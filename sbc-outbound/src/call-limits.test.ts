@@ -10,7 +10,7 @@ import type { Dialog } from '@ringwire/sip';
 import t from 'tap';
 import { openSbcOutbound } from './sbc-outbound.js';
 
-t.setTimeout(60_000);
+t.setTimeout(200_000);
 
 t.test(
   'a call out beyond the limit of its account is refused with 503, and a place is free again at the end',

@@ -21,7 +21,7 @@ import {
   type TestGateway,
 } from './testing/carriers.js';
 
-t.setTimeout(90_000);
+t.setTimeout(200_000);
 
 let stores: Stores;
 let server: ServerProcess;

@@ -10,7 +10,7 @@ import t from 'tap';
 import { openSbcOutbound, type SbcOutbound } from './sbc-outbound.js';
 import { dial, type PlacedCall, Provisioner, startGateway, type TestGateway } from './testing/carriers.js';
 
-t.setTimeout(90_000);
+t.setTimeout(200_000);
 
 let stores: Stores;
 let server: ServerProcess;

@@ -15,7 +15,7 @@ import t from 'tap';
 import { openSbcOutbound, type SbcOutbound } from './sbc-outbound.js';
 import { dial, Provisioner, startGateway, type TestGateway } from './testing/carriers.js';
 
-t.setTimeout(90_000);
+t.setTimeout(200_000);
 
 const authority = makeStirAuthority(t);
 const own = authority.issue({ spc: '1111' });

@@ -18,7 +18,7 @@ import t, { type Test } from 'tap';
 import { challenging, DYING, FORKING, GOOD, redirecting, refusing, SLOW, STUCK } from './support/carrier-scenarios.js';
 import { isOpen, runSipp } from './support/sipp.js';
 
-t.setTimeout(120_000);
+t.setTimeout(200_000);
 
 let stores: Stores;
 let server: ServerProcess;

@@ -16,7 +16,7 @@ import { findFreePort } from '@ringwire/common/testing/services.js';
 import t, { type Test } from 'tap';
 import { startTestApi, type TestApi } from '../testing/api.js';
 
-t.setTimeout(60_000);
+t.setTimeout(200_000);
 
 let api: TestApi;
 t.before(async () => {

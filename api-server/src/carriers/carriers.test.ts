@@ -6,7 +6,7 @@ import { startApiServer } from '../api-server.js';
 import { startTestApi } from '../testing/api.js';
 import { apiClient } from '../testing/client.js';
 
-t.setTimeout(90_000);
+t.setTimeout(200_000);
 const api = await startTestApi({ workers: false });
 t.teardown(() => api.stop());
 const { admin, serviceProvider, account, stranger, db, redis, logger } = api;

@@ -4,7 +4,7 @@ import { until } from '@ringwire/common/testing/until.js';
 import t from 'tap';
 import { startTestApi } from '../testing/api.js';
 
-t.setTimeout(90_000);
+t.setTimeout(200_000);
 const api = await startTestApi({ workers: false });
 t.teardown(() => api.stop());
 const { admin, serviceProvider, account, stranger, db, redis, logger } = api;

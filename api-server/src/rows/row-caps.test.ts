@@ -3,7 +3,7 @@ import { SEED } from '@ringwire/common/testing/provisioned.js';
 import t from 'tap';
 import { startTestApi } from '../testing/api.js';
 
-t.setTimeout(90_000);
+t.setTimeout(200_000);
 const api = await startTestApi({ workers: false });
 t.teardown(() => api.stop());
 const { admin, account, stranger, db } = api;

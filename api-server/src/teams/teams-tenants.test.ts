@@ -2,7 +2,7 @@ import { SEED } from '@ringwire/common/testing/provisioned.js';
 import t from 'tap';
 import { startTestApi, type TestApi } from '../testing/api.js';
 
-t.setTimeout(60_000);
+t.setTimeout(200_000);
 
 let api: TestApi;
 t.before(async () => {

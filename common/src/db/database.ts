@@ -73,14 +73,11 @@ const connectionOptions = (config: MysqlConfig) => ({
 /** The part of a pool or of a connection that runs statements. */
 type Runner = Pick<Pool, 'query'>;
 
-const queryable = (runner: Runner, retriesReads: boolean): Queryable => ({
+const queryable = (runner: Runner, statementTimeoutMs: number, retriesReads: boolean): Queryable => ({
   async query<T extends object>(sql: string, params: readonly SqlValue[] = []): Promise<T[]> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const [rows] = await runner.query<RowDataPacket[]>(
-          { sql, timeout: STATEMENT_TIMEOUT_MS },
-          params as SqlValue[],
-        );
+        const [rows] = await runner.query<RowDataPacket[]>({ sql, timeout: statementTimeoutMs }, params as SqlValue[]);
         return rows as unknown as T[];
       } catch (err) {
         // A pooled connection may have died while it was idle; reading once more is harmless.
@@ -91,10 +88,7 @@ const queryable = (runner: Runner, retriesReads: boolean): Queryable => ({
   },
   async execute(sql, params = []) {
     try {
-      const [result] = await runner.query<ResultSetHeader>(
-        { sql, timeout: STATEMENT_TIMEOUT_MS },
-        params as SqlValue[],
-      );
+      const [result] = await runner.query<ResultSetHeader>({ sql, timeout: statementTimeoutMs }, params as SqlValue[]);
       return { affectedRows: result.affectedRows };
     } catch (err) {
       throw toDatabaseError(err, sql);
@@ -102,7 +96,11 @@ const queryable = (runner: Runner, retriesReads: boolean): Queryable => ({
   },
 });
 
-async function inTransaction<T>(pool: Pool, body: (tx: Queryable) => Promise<T>): Promise<T> {
+async function inTransaction<T>(
+  pool: Pool,
+  statementTimeoutMs: number,
+  body: (tx: Queryable) => Promise<T>,
+): Promise<T> {
   let connection: PoolConnection;
   try {
     connection = await pool.getConnection();
@@ -111,7 +109,7 @@ async function inTransaction<T>(pool: Pool, body: (tx: Queryable) => Promise<T>)
   }
   let reusable = false;
   try {
-    const tx = queryable(connection, false);
+    const tx = queryable(connection, statementTimeoutMs, false);
     await tx.execute('START TRANSACTION');
     try {
       const result = await body(tx);
@@ -134,8 +132,13 @@ async function inTransaction<T>(pool: Pool, body: (tx: Queryable) => Promise<T>)
 
 /**
  * Opens a pool of connections. Nothing is connected until the first statement, so that a process can start while MySQL is away.
+ *
+ * @param options `statementTimeoutMs`: how long a statement may take before its connection is given up; 30 s
  */
-export function openDatabase(config: MysqlConfig, { logger }: { logger: Logger }): Database {
+export function openDatabase(
+  config: MysqlConfig,
+  { logger, statementTimeoutMs = STATEMENT_TIMEOUT_MS }: { logger: Logger; statementTimeoutMs?: number },
+): Database {
   const pool = createPool({
     ...connectionOptions(config),
     database: config.database,
@@ -156,8 +159,8 @@ export function openDatabase(config: MysqlConfig, { logger }: { logger: Logger }
   });
   return {
     name: config.database,
-    ...queryable(pool, true),
-    transaction: (body) => inTransaction(pool, body),
+    ...queryable(pool, statementTimeoutMs, true),
+    transaction: (body) => inTransaction(pool, statementTimeoutMs, body),
     async ping() {
       await this.query('SELECT 1');
     },

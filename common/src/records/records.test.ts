@@ -17,7 +17,8 @@ import { RECORDS_GROUP, startRecordsConsumer } from './records-consumer.js';
 const logger = silentLogger();
 const [mariaDb, redisServer] = await Promise.all([startTestMariaDb(), startTestRedis()]);
 t.teardown(() => Promise.all([mariaDb.stop(), redisServer.stop()]));
-const db = openDatabase(mariaDb, { logger });
+// The driver keeps the process for as long as a statement may take whose server was killed.
+const db = openDatabase(mariaDb, { logger, statementTimeoutMs: 5_000 });
 const redis = openRedis(redisServer, { logger, name: 'test' });
 t.teardown(async () => {
   redis.disconnect();

@@ -19,7 +19,7 @@ import { startFeatureServer, type TestFeatureServer } from '../testing/feature-s
 import { type Stores, startStores } from '../testing/stores.js';
 import { stirVerifier } from './config.js';
 
-t.setTimeout(90_000);
+t.setTimeout(200_000);
 
 const authority = makeStirAuthority(t);
 /** Who calls in these tests. */

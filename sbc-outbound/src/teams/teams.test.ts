@@ -14,7 +14,7 @@ import { openSbcOutbound, type SbcOutbound } from '../sbc-outbound.js';
 import { dial, type PlacedCall } from '../testing/carriers.js';
 import { parseHubs } from './hubs.js';
 
-t.setTimeout(90_000);
+t.setTimeout(200_000);
 
 const OWN = 'one.teams.example.com';
 const STRANGERS = 'three.teams.example.com';

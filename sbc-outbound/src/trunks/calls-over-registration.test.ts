@@ -14,7 +14,7 @@ import { dial } from '../testing/carriers.js';
 import { startRegistrar, withPassword } from '../testing/registrar.js';
 import { TRUNK_ENV as env, TestTrunks } from '../testing/trunks.js';
 
-t.setTimeout(90_000);
+t.setTimeout(200_000);
 
 t.test(
   'over a registration the carrier calls us, and we call it; once it is removed the carrier is a stranger',

@@ -10,7 +10,7 @@ import t from 'tap';
 import { openSbcOutbound, type SbcOutbound } from '../sbc-outbound.js';
 import { dial, Provisioner, startDeadPort, startGateway, type TestGateway } from '../testing/carriers.js';
 
-t.setTimeout(90_000);
+t.setTimeout(200_000);
 
 /** Short, so that several pings fit into a test; an answer may take much longer than an interval on a busy machine. */
 const env = { OPTIONS_PING_INTERVAL_MS: '400', OPTIONS_PING_TIMEOUT_MS: '1500' };

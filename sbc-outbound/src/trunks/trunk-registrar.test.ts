@@ -10,7 +10,7 @@ import { startDeadPort } from '../testing/carriers.js';
 import { isProven, startRegistrar, withPassword } from '../testing/registrar.js';
 import { TRUNK_ENV as env, TestTrunks } from '../testing/trunks.js';
 
-t.setTimeout(120_000);
+t.setTimeout(200_000);
 
 const RETRY_MS = Number(env.REGISTER_RETRY_MS);
 

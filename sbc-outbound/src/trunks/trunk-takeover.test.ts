@@ -10,7 +10,7 @@ import { openSbcOutbound, type SbcOutbound } from '../sbc-outbound.js';
 import { startRegistrar, type TestRegistrar, withPassword } from '../testing/registrar.js';
 import { TRUNK_ENV as env, TestTrunks } from '../testing/trunks.js';
 
-t.setTimeout(120_000);
+t.setTimeout(200_000);
 
 let stores: Stores;
 let server: ServerProcess;
