@@ -174,4 +174,43 @@ t.test('webrtc', { skip: noBrowser }, async (t) => {
     await call.hangup();
     t.match(await bob.event('ended'), { originator: 'remote' });
   });
+
+  t.test('the same with SIP.js: it registers, calls, is called, holds, sends keys and transfers', async (t) => {
+    await alice.change('sipjs');
+    const server = webrtc.wss;
+    t.match(await alice.connect({ server, uri: `sip:alice@${REALM}`, password: PASSWORD }), { status: 200 });
+
+    const call = await callDesk();
+    t.match(await alice.media(), { sent: 'audio/opus', received: 'audio/opus' });
+    await alice.hold();
+    t.match((await alice.sdp()).remote, /^a=(recvonly|inactive)/m);
+    await alice.hearsNothing();
+    await alice.unhold();
+    await alice.hears(TELEPHONE_HZ);
+    await bob.next();
+    const transfer = alice.refer(`sip:bob@${REALM}`);
+    await bob.event('ringing');
+    await bob.answer();
+    await bob.hears(TELEPHONE_HZ);
+    t.match(await transfer, { result: 'accepted' });
+    await call.hangup();
+    await bob.event('ended');
+
+    for (const transport of ['RFC2833', 'INFO'] as const) {
+      await alice.call(direct(keys));
+      await alice.event('confirmed');
+      await alice.sendDtmf('42#*', transport);
+      t.match((await application.request(keys.action, 30_000)).body, { digits: '42#*' }, transport);
+      await alice.event('ended');
+    }
+
+    await alice.next();
+    await bob.call(`sip:alice@${REALM}`);
+    t.match(await alice.event('ringing'), { from: 'bob' });
+    await alice.answer();
+    await alice.hears(BOB_HZ);
+    await bob.hears(ALICE_HZ);
+    await bob.hangup();
+    t.match(await alice.event('ended'), { originator: 'remote' });
+  });
 });

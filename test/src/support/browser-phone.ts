@@ -18,7 +18,11 @@ export const noBrowser: string | false =
     ? false
     : `needs ${CHROMIUM}: apt-get install --no-install-recommends chromium`;
 
-const SOURCE = fileURLToPath(new URL('../../softphone/softphone.js', import.meta.url));
+/** The telephones that there are for a page, by library. */
+const SOURCES = {
+  jssip: fileURLToPath(new URL('../../softphone/softphone.js', import.meta.url)),
+  sipjs: fileURLToPath(new URL('../../softphone/sipjs-softphone.js', import.meta.url)),
+};
 /** The voice of a fake microphone: a file that begins again at its end. */
 const VOICE = { rateHz: 48_000, ms: 20_000, levelDb: -10 };
 const WAIT_MS = 30_000;
@@ -56,11 +60,20 @@ export interface BrowserAccount {
   realm?: string;
 }
 
-/** A telephone in a headless browser: JsSIP and Chromium's own WebRTC, with a tone for a voice. */
+/** A telephone in a headless browser: JsSIP (or SIP.js) and Chromium's own WebRTC, with a tone for a voice. */
 export class BrowserPhone {
   #since = 0;
 
-  constructor(readonly page: Page) {}
+  constructor(
+    readonly page: Page,
+    private readonly url: string,
+  ) {}
+
+  /** Throws the telephone away, without a farewell, and takes a new one of this library. */
+  async change(library: keyof typeof SOURCES): Promise<void> {
+    this.#since = 0;
+    await this.page.goto(`${this.url}${library}`);
+  }
 
   /** Forgets what happened so far: {@link event} waits for what comes from now on. */
   async next(): Promise<void> {
@@ -134,25 +147,28 @@ export async function openBrowserPhone(t: Test, options: { voiceHz: number; spki
   });
   t.teardown(() => context.close());
   const page = await context.newPage();
-  await page.goto(await servePage(t));
-  return new BrowserPhone(page);
+  const phone = new BrowserPhone(page, await servePages(t));
+  await phone.change('jssip');
+  return phone;
 }
 
-/** Serves the page with the telephone on a free port of localhost, which browsers take for secure. */
-async function servePage(t: Test): Promise<string> {
+/** Serves the pages with the telephones on a free port of localhost, which browsers take for secure: each by the name of its library. */
+async function servePages(t: Test): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [SOURCE],
+    entryPoints: SOURCES,
+    outdir: '/',
     bundle: true,
     write: false,
     format: 'iife',
     define: { global: 'window' },
     logLevel: 'error',
   });
-  const script = outputFiles[0]?.text ?? '';
+  const scripts = new Map(outputFiles.map(({ path, text }) => [path, text]));
   const server = createServer((request, response) => {
-    const isScript = request.url === '/softphone.js';
-    response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
-    response.end(isScript ? script : '<!doctype html><title>softphone</title><script src="/softphone.js"></script>');
+    const path = request.url ?? '';
+    const script = scripts.get(path);
+    response.setHeader('content-type', script === undefined ? 'text/html' : 'text/javascript');
+    response.end(script ?? `<!doctype html><title>softphone</title><script src="${path}.js"></script>`);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
