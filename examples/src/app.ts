@@ -1,9 +1,11 @@
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import { callStatus } from './call-status.js';
+import { devices } from './devices.js';
 import { dialTime } from './dial-time.js';
 import { health } from './health.js';
 import { helloWorld } from './hello-world.js';
 import { menu } from './menu.js';
+import { softphone } from './softphone.js';
 
 /** What a hook may weigh. A hook carries the INVITE and the application's own data; larger is not from a platform. */
 const BODY_LIMIT = '1mb';
@@ -24,7 +26,7 @@ export function createExamples(): Express {
   const app = express();
   app.disable('x-powered-by');
   app.use(express.json({ limit: BODY_LIMIT }));
-  app.use(helloWorld, dialTime, menu, callStatus, health);
+  app.use(helloWorld, dialTime, menu, devices, callStatus, health, softphone);
   app.use((_request, response) => {
     response.status(404).json({ error: 'there is no such example' });
   });

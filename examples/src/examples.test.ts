@@ -88,6 +88,25 @@ t.test('menu branches on what was keyed', async (t) => {
   t.match((await answer([]))[0], { text: /Sorry/ });
 });
 
+t.test('devices leads a number to its example', async (t) => {
+  const { post } = await start(t);
+  t.match(await verbsOf(t, await post('/devices', { to: '15550102' })), [{ verb: 'redirect', actionHook: '/menu' }]);
+  t.match(await verbsOf(t, await post('/devices', { to: '+15550100' })), [{ actionHook: '/hello-world' }]);
+  for (const body of [{ to: '12' }, {}, []]) {
+    t.strictSame(names(await verbsOf(t, await post('/devices', body))), ['say', 'hangup']);
+  }
+});
+
+t.test('softphone: the page and its script, with JsSIP in it', async (t) => {
+  const { url } = await start(t);
+  const page = await fetch(`${url}/softphone/`);
+  t.match(page.headers.get('content-type'), 'text/html');
+  t.match(await page.text(), '<script src="softphone.js">');
+  const script = await fetch(`${url}/softphone/softphone.js`);
+  t.match(script.headers.get('content-type'), 'javascript');
+  t.match(await script.text(), 'WebSocketInterface');
+});
+
 t.test('call-status prints one line per status', async (t) => {
   const { post, lines } = await start(t);
   const printed = (async () => {

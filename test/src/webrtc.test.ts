@@ -6,6 +6,7 @@ import { tone } from '@ringwire/rtp';
 import t, { type Test } from 'tap';
 import { hearsTone } from './support/audio.js';
 import { noBrowser, openBrowserPhone } from './support/browser-phone.js';
+import { eventually } from './support/eventually.js';
 import { openPlatform } from './support/platform.js';
 import type { TestPlatform } from './support/test-platform.js';
 
@@ -54,12 +55,36 @@ t.test('webrtc', { skip: noBrowser }, async (t) => {
   const { application, instance } = ringwire;
   const { webrtc } = instance;
   if (webrtc === undefined) throw new Error('the SIP server of this platform takes no WebSockets');
-  await addUsers(ringwire, ['alice', 'bob']);
   const spki = publicKeyOf(webrtc.certificate);
   const [alice, bob] = await Promise.all([
     openBrowserPhone(t, { voiceHz: ALICE_HZ, spki }),
     openBrowserPhone(t, { voiceHz: BOB_HZ, spki }),
   ]);
+
+  // Awaited, because the users of the demo lose their realm to those of this test.
+  await t.test('the softphone of the examples calls the menu, and a key is heard there', async (t) => {
+    const user = instance.users.find(({ uri }) => uri.startsWith('sip:anna@'));
+    const page = await alice.page.context().newPage();
+    await page.goto(user?.softphone ?? '');
+    await page.getByText('registered as anna@demo.localhost').waitFor();
+    await page.getByRole('button', { name: '15550102' }).click();
+    await page.getByText('connected').waitFor();
+    await page.getByRole('button', { name: '1', exact: true }).click();
+    await page.getByText('the other side hung up').first().waitFor();
+    const record = await eventually(
+      'the record',
+      async () => (await ringwire.records()).find(({ from }) => from === 'anna'),
+      (found) => found !== undefined,
+    );
+    const timeline = await ringwire.timeline(record?.call_sid ?? '');
+    t.ok(
+      timeline.some(({ text }) => text === 'gather: digits "1"'),
+      'the key is on the timeline',
+    );
+    await page.close();
+  });
+
+  await addUsers(ringwire, ['alice', 'bob']);
   const desk = await telephone(t);
   const deskUri = `sip:desk@${desk.host}:${desk.port}`;
   // Making lines waits until they, and the users, are known on the call path.

@@ -16,6 +16,15 @@ export interface DemoNumber {
   description: string;
 }
 
+/** A user who may register. */
+export interface DemoUser {
+  /** `sip:anna@demo.localhost`. */
+  uri: string;
+  password: string;
+  /** The telephone in a web page with this account, where the examples and a SIP server of our own run. */
+  softphone?: string;
+}
+
 /** A running platform, as `.data/ringwire.json` describes it to tools. */
 export interface InstanceDescription {
   /** Pid of the launcher. */
@@ -38,6 +47,8 @@ export interface InstanceDescription {
   /** Application sid by name. */
   applications: Record<string, string>;
   numbers: DemoNumber[];
+  /** Users of the demo account; none where it has a realm of its own. */
+  users: DemoUser[];
   mysql: Address & { user: string; password: string; database: string };
   redis: Address;
   rtpengine?: Address;

@@ -24,6 +24,15 @@ t.test('the demo data is made once, and its hooks follow the examples', { skip }
   t.equal(first.webhookSecret, decryptSecret(account!.webhook_secret, encryptionSecret), 'and told to who started it');
   t.same(await db.query('SELECT voip_carrier_sid FROM voip_carriers'), [{ voip_carrier_sid: first.voipCarrierSid }]);
 
+  t.match(first.users, [
+    { uri: 'sip:anna@demo.localhost', password: /^.{12}$/ },
+    { uri: 'sip:ben@demo.localhost', password: /^.{12}$/ },
+  ]);
+  const [device] = await db.query<{ name: string }>(
+    'SELECT a.name FROM applications a JOIN accounts c ON a.application_sid = c.device_calling_application_sid',
+  );
+  t.equal(device?.name, 'devices');
+
   await db.execute("UPDATE webhooks SET url = 'http://127.0.0.1:9/mine' WHERE url LIKE '%/hello-world'");
   const second = await seedDemo(db, { examplesUrl: 'http://127.0.0.1:3200', encryptionSecret });
   t.same(second, first, 'sids and keys stay');
@@ -31,6 +40,7 @@ t.test('the demo data is made once, and its hooks follow the examples', { skip }
     'SELECT a.name, w.url FROM applications a JOIN webhooks w ON w.webhook_sid = a.call_hook_sid ORDER BY a.name',
   );
   t.same(hooks, [
+    { name: 'devices', url: 'http://127.0.0.1:3200/devices' },
     { name: 'dial-time', url: 'http://127.0.0.1:3200/dial-time' },
     { name: 'hello-world', url: 'http://127.0.0.1:9/mine' },
     { name: 'menu', url: 'http://127.0.0.1:3200/menu' },
@@ -40,4 +50,8 @@ t.test('the demo data is made once, and its hooks follow the examples', { skip }
   t.same(await db.query('SELECT ipv4, netmask, inbound, outbound FROM sip_gateways'), [
     { ipv4: '127.0.0.1', netmask: 32, inbound: true, outbound: false },
   ]);
+  await db.execute("UPDATE accounts SET sip_realm = 'mine.example.com'");
+  const third = await seedDemo(db, { examplesUrl: 'http://127.0.0.1:3200', encryptionSecret });
+  t.same(third.users, [], 'an account with a realm of its own is left alone');
+  t.same(await db.query('SELECT sip_realm FROM accounts'), [{ sip_realm: 'mine.example.com' }]);
 });

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { type Database, decryptSecret, encryptSecret, type Queryable } from '@ringwire/common';
-import type { DemoNumber } from './instance.js';
+import type { DemoNumber, DemoUser } from './instance.js';
 
 /** What the seed is made with. */
 export interface SeedOptions {
@@ -22,6 +22,8 @@ export interface Seeded {
   /** Bearer token that may do everything. */
   adminKey: string;
   applications: Record<string, string>;
+  /** Those whose passwords can be read. */
+  users: DemoUser[];
 }
 
 /** The numbers of the demo; each runs the example of the same name as its application. */
@@ -31,13 +33,18 @@ export const DEMO_NUMBERS: readonly DemoNumber[] = [
   { number: '15550102', application: 'menu', description: 'asks for a key and answers to it' },
 ];
 
+/** The application that telephones of users reach; not one of {@link DEMO_NUMBERS}. */
+const DEVICES = 'devices';
+const DEMO_REALM = 'demo.localhost';
+const DEMO_USERS = ['anna', 'ben'] as const;
+
 /** Address from which the demo carrier, that is anything on this machine, may call. */
 const CARRIER_ADDRESS = '127.0.0.1';
 /** A hook that the seed has written: on loopback, whatever port the examples had then. */
 const OWN_HOOK = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\]):\d+(\/.*)$/;
 
 /**
- * Puts the demo's service provider, account, keys, carrier, applications and numbers into the database. What is there
+ * Puts the demo's service provider, account, keys, carrier, applications, numbers and users into the database. What is there
  * already stays as it is, except that hooks to the examples follow the examples to another port.
  */
 export async function seedDemo(db: Database, options: SeedOptions): Promise<Seeded> {
@@ -61,6 +68,8 @@ export async function seedDemo(db: Database, options: SeedOptions): Promise<Seed
       const numberOwner = { ...owner, application_sid: applications[application] };
       await ensure(tx, 'phone_numbers', 'phone_number_sid', { number, voip_carrier_sid: carrier }, numberOwner);
     }
+    const devices = await ensureApplication(tx, DEVICES, accountSid, options.examplesUrl);
+    const users = await ensureUsers(tx, accountSid, devices, options.encryptionSecret);
     const webhookSecret = await readWebhookSecret(tx, accountSid, options.encryptionSecret);
     return {
       serviceProviderSid,
@@ -70,8 +79,40 @@ export async function seedDemo(db: Database, options: SeedOptions): Promise<Seed
       accountKey,
       adminKey,
       applications,
+      users,
     };
   });
+}
+
+/** Users who can register at once, where the account has no realm yet; and their account's device calling application. */
+async function ensureUsers(
+  tx: Queryable,
+  accountSid: string,
+  devices: string,
+  encryptionSecret: string,
+): Promise<DemoUser[]> {
+  await tx.execute(
+    `UPDATE accounts SET sip_realm = ?, device_calling_application_sid = COALESCE(device_calling_application_sid, ?)
+     WHERE account_sid = ? AND sip_realm IS NULL AND NOT EXISTS (SELECT 1 FROM clients WHERE account_sid = ?)`,
+    [DEMO_REALM, devices, accountSid, accountSid],
+  );
+  const [account] = await tx.query<{ sip_realm: string | null }>(
+    'SELECT sip_realm FROM accounts WHERE account_sid = ?',
+    [accountSid],
+  );
+  if (account?.sip_realm !== DEMO_REALM) return [];
+  const users: DemoUser[] = [];
+  for (const username of DEMO_USERS) {
+    const password = encryptSecret(randomBytes(9).toString('base64url'), encryptionSecret);
+    await ensure(tx, 'clients', 'client_sid', { account_sid: accountSid, username }, { password });
+    const [row] = await tx.query<{ password: string }>(
+      'SELECT password FROM clients WHERE account_sid = ? AND username = ?',
+      [accountSid, username],
+    );
+    const plain = readSecret(row?.password, encryptionSecret);
+    if (plain !== undefined) users.push({ uri: `sip:${username}@${DEMO_REALM}`, password: plain });
+  }
+  return users;
 }
 
 type Values = Record<string, string | number | boolean | null>;
@@ -110,11 +151,17 @@ async function readWebhookSecret(tx: Queryable, accountSid: string, secret: stri
     'SELECT webhook_secret FROM accounts WHERE account_sid = ?',
     [accountSid],
   );
-  if (row?.webhook_secret == null) return undefined;
+  // Written with another key: the API tells how to make a new one.
+  return readSecret(row?.webhook_secret, secret);
+}
+
+/** Undefined where there is none, or where it was written with another key. */
+function readSecret(encrypted: string | null | undefined, secret: string): string | undefined {
+  if (encrypted == null) return undefined;
   try {
-    return decryptSecret(row.webhook_secret, secret);
+    return decryptSecret(encrypted, secret);
   } catch {
-    return undefined; // Written with another key: the API tells how to make a new one.
+    return undefined;
   }
 }
 
@@ -179,7 +226,7 @@ async function moveHooks(tx: Queryable, applicationSid: string, examplesUrl: str
      ON w.webhook_sid IN (a.call_hook_sid, a.call_status_hook_sid) WHERE a.application_sid = ?`,
     [applicationSid],
   );
-  const paths = new Set(['/call-status', ...DEMO_NUMBERS.map(({ application }) => `/${application}`)]);
+  const paths = new Set(['/call-status', `/${DEVICES}`, ...DEMO_NUMBERS.map(({ application }) => `/${application}`)]);
   for (const { webhook_sid, url } of hooks) {
     const path = OWN_HOOK.exec(url)?.[2];
     if (path === undefined || !paths.has(path)) continue;

@@ -13,7 +13,14 @@ import {
 import { addressOfMachine, type BrowserEdge, certificateOf, readBrowserEdge } from './browser-edge.js';
 import { checkExistingServices } from './check-existing.js';
 import { type ExistingServices, readExistingServices } from './existing-services.js';
-import { type Address, type InstanceDescription, instanceFile, lockDataDir, writePrivately } from './instance.js';
+import {
+  type Address,
+  type DemoUser,
+  type InstanceDescription,
+  instanceFile,
+  lockDataDir,
+  writePrivately,
+} from './instance.js';
 import { type LauncherProgress, Parts } from './parts.js';
 import { choosePorts, type RtpSlot, takeRtpSlot, type WantedPort } from './port-book.js';
 import {
@@ -336,6 +343,7 @@ function describe(
   if (existing.edge === undefined) metrics['sip-server-edge'] = ports.edgeHttp;
   if (existing.core === undefined) metrics['sip-server-core'] = ports.coreHttp;
   if (existing.freeswitch === undefined) metrics['media-server'] = ports.mediaHttp;
+  const ws = `ws://${HOST}:${ports.edgeWs}`;
   const demo = DEMO_NUMBERS.find(({ application }) => application === 'menu') ?? DEMO_NUMBERS[0];
   return {
     pid: process.pid,
@@ -344,7 +352,7 @@ function describe(
     ...(existing.edge === undefined
       ? {
           webrtc: {
-            ws: `ws://${HOST}:${ports.edgeWs}`,
+            ws,
             wss: `wss://${browsers.host}:${ports.edgeWss}`,
             certificate: certificateOf(browsers, dataDir).certFile,
           },
@@ -358,6 +366,7 @@ function describe(
     voipCarrierSid: seed.voipCarrierSid,
     applications: seed.applications,
     numbers: [...DEMO_NUMBERS],
+    users: seed.users.map((user) => ({ ...user, ...softphoneOf(start, ws, user) })),
     mysql,
     redis: { host: redis.host, port: redis.port },
     ...(rtpengine === undefined ? {} : { rtpengine }),
@@ -371,4 +380,11 @@ function describe(
     processes: parts.pids(),
     logs: join(dataDir, 'logs'),
   };
+}
+
+/** Browsers give the microphone to pages of localhost; what stands behind the `#` they keep for the page. */
+function softphoneOf({ options, existing, ports }: Start, server: string, user: DemoUser): { softphone?: string } {
+  if (options.demoApps === false || existing.edge !== undefined) return {};
+  const account = new URLSearchParams({ server, uri: user.uri, password: user.password });
+  return { softphone: `http://localhost:${ports.examples}/softphone/#${account}` };
 }
