@@ -60,6 +60,11 @@ export const messageVars = {
   MESSAGE_CA_FILE: optionalText({
     doc: 'PEM file of authorities for the TLS of carriers with messaging, beside those of the web',
   }),
+  SMPP_HOST: text({ default: '0.0.0.0', doc: 'address on which carriers and clients may bind to us over SMPP' }),
+  SMPP_PORT: integer({ default: 0, min: 0, max: 65_535, doc: 'port of our SMPP server (2775 is usual); 0: none' }),
+  SMPP_TLS_PORT: integer({ default: 0, min: 0, max: 65_535, doc: 'the same with TLS (3550 is usual); 0: none' }),
+  SMPP_TLS_CERT_FILE: optionalText({ doc: 'PEM file of its certificate' }),
+  SMPP_TLS_KEY_FILE: optionalText({ doc: 'PEM file of its key' }),
   API_BASE_URL: optionalText({ doc: 'public URL of the API: base of the URLs that vendors report deliveries to' }),
 };
 

@@ -26,25 +26,39 @@ import {
 } from './config.js';
 import { gatewayMetrics } from './gateway-metrics.js';
 import { startMessaging } from './messages/messaging.js';
+import type { SmppListener } from './messages/smpp-server.js';
 import { userMessages } from './messages/user-messages.js';
 import { takeOutboundCalls } from './outbound-calls.js';
 import { parseHubs } from './teams/hubs.js';
 import { pingHubs, type TenantPings } from './teams/tenant-pings.js';
 import { openTrunks, type Trunks } from './trunks/trunks.js';
 
-/** The text of `MESSAGE_CA_FILE`. @throws ConfigError */
-function readAuthorities(path: string): string {
+/** The text of a file that a variable names. @throws ConfigError */
+function readNamedFile(variable: string, path: string | undefined): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readFileSync(path ?? '', 'utf8');
   } catch {
-    const value = JSON.stringify(path);
-    throw new ConfigError([{ variable: 'MESSAGE_CA_FILE', value, expected: 'a file that can be read' }]);
+    throw new ConfigError([{ variable, value: JSON.stringify(path), expected: 'a file that can be read' }]);
   }
+}
+
+/** Where carriers and clients may bind to us. @throws ConfigError */
+function smppListeners(config: MessageConfig): SmppListener[] {
+  const { SMPP_HOST: host, SMPP_PORT: port, SMPP_TLS_PORT: tlsPort } = config;
+  const plain = port === 0 ? [] : [{ host, port }];
+  if (tlsPort === 0) return plain;
+  const tls = {
+    cert: readNamedFile('SMPP_TLS_CERT_FILE', config.SMPP_TLS_CERT_FILE),
+    key: readNamedFile('SMPP_TLS_KEY_FILE', config.SMPP_TLS_KEY_FILE),
+  };
+  return [...plain, { host, port: tlsPort, tls }];
 }
 
 /** A running sbc-outbound. */
 export interface SbcOutbound {
   readonly edge: Edge;
+  /** Ports of our SMPP server. */
+  readonly smppPorts: readonly number[];
   drain(): Promise<void>;
   close(): Promise<void>;
 }
@@ -98,27 +112,35 @@ export async function openSbcOutbound(
       });
     },
   });
-  const messaging = startMessaging({
+  const closeRest = async (): Promise<void> => {
+    await tenantPings?.close();
+    await trunks?.close();
+    fraud?.close();
+    await routing?.close();
+    await edge.close();
+  };
+  const messaging = await startMessaging({
     ...edge,
     fraud: fraud!,
     toUser: userMessages(edge, registrations(edge.redis)),
+    smppListeners: smppListeners(messages),
     allowPrivate: messages.MESSAGE_ALLOW_PRIVATE,
-    ...(messages.MESSAGE_CA_FILE !== undefined && { ca: readAuthorities(messages.MESSAGE_CA_FILE) }),
+    ...(messages.MESSAGE_CA_FILE !== undefined && { ca: readNamedFile('MESSAGE_CA_FILE', messages.MESSAGE_CA_FILE) }),
     retryForMs: messages.MESSAGE_RETRY_MINUTES * 60_000,
     ...(messages.API_BASE_URL !== undefined && { callbackBase: messages.API_BASE_URL }),
+  }).catch(async (err: unknown) => {
+    await closeRest();
+    throw err;
   });
   return {
     edge,
+    smppPorts: messaging.smppPorts,
     async drain() {
       await Promise.all([messaging.drain(), trunks?.drain(), edge.drain()]);
     },
     async close() {
       await messaging.close();
-      await tenantPings?.close();
-      await trunks?.close();
-      fraud?.close();
-      await routing?.close();
-      await edge.close();
+      await closeRest();
     },
   };
 }

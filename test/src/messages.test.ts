@@ -3,13 +3,16 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { readUserData } from '@ringwire/common';
+import { findFreePort } from '@ringwire/common/testing/services.js';
 import { startSmppCarrier } from '@ringwire/sbc-outbound/testing/smpp-carrier.js';
+import { connectSmppClient } from '@ringwire/sbc-outbound/testing/smpp-client.js';
 import t from 'tap';
 import { eventually } from './support/eventually.js';
 import { openPlatform } from './support/platform.js';
 
 const WAIT = { timeoutMs: 30_000 };
-const ringwire = await openPlatform(t);
+const smppPort = await findFreePort();
+const ringwire = await openPlatform(t, { SMPP_HOST: '127.0.0.1', SMPP_PORT: `${smppPort}` });
 const { application, instance } = ringwire;
 const { accountSid } = instance;
 const smsc = await startSmppCarrier(t);
@@ -42,6 +45,10 @@ const { adminKey } = instance.api;
 const asOwner = <T = unknown>(method: string, path: string, body?: unknown) =>
   ringwire.api<T>(method, path, body, adminKey);
 await asOwner('PUT', `/v1/VoipCarriers/${carrierSid}/SmppLogin`, { smpp_system_id: 'ringwire', smpp_password: 'pass' });
+await asOwner('PUT', `/v1/VoipCarriers/${carrierSid}`, {
+  smpp_inbound_system_id: 'them',
+  smpp_inbound_password: 'geheim',
+});
 await asOwner('POST', '/v1/SmppGateways', {
   voip_carrier_sid: carrierSid,
   ipv4: '127.0.0.1',
@@ -210,6 +217,35 @@ t.test('inbound: a number that nobody has told us about is recorded as failed', 
     WAIT,
   );
   t.match(data, [{ reason: 'no-application', text: 'anybody?' }]);
+});
+
+t.test('a client that binds to us brings a message, and hears that the application has it', async (t) => {
+  const client = await connectSmppClient(t, smppPort);
+  const bound = await client.ask('bind_transceiver', { system_id: 'them', password: 'geheim' });
+  t.equal(bound.command_status, 0);
+  application.answer(messagingPath, []);
+  const answer = await client.ask('submit_sm', {
+    source_addr: '15557770005',
+    destination_addr: line.number,
+    registered_delivery: 1,
+    short_message: Buffer.from('through our server'),
+  });
+  t.equal(answer.command_status, 0);
+  const sid = String(answer.message_id);
+  t.match(await becomes(sid, 'delivered'), { direction: 'inbound', text: 'through our server', from: '15557770005' });
+  const [receipt] = await eventually(
+    'the receipt',
+    () => client.received,
+    (received) => received.length > 0,
+    WAIT,
+  );
+  t.match(receipt, {
+    command: 'deliver_sm',
+    receipted_message_id: sid,
+    message_state: 2,
+    destination_addr: '15557770005',
+  });
+  t.equal((await client.ask('unbind')).command_status, 0);
 });
 
 t.test('verb: message on a call tells its action hook what the carrier said', async (t) => {

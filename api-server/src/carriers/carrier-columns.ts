@@ -47,16 +47,12 @@ export const CARRIER_COLUMNS: ColumnRules = {
   smpp_system_id: text(15),
   smpp_password: { kind: 'secret', max: 8 },
   smpp_enquire_link_interval: { kind: 'integer', min: 0, max: 86_400 },
+  smpp_inbound_system_id: text(15),
+  smpp_inbound_password: { kind: 'secret', max: 8 },
 };
 
-/** Columns that are read only, or not used: clients that write what they have read send them back. */
-export const CARRIER_READ_ONLY = [
-  'voip_carrier_sid',
-  'created_at',
-  'register_status',
-  'smpp_inbound_system_id',
-  'smpp_inbound_password',
-];
+/** Columns that are read only: clients that write what they have read send them back. */
+export const CARRIER_READ_ONLY = ['voip_carrier_sid', 'created_at', 'register_status'];
 
 /** Columns of `sip_gateways` that are written over the REST API. */
 export const GATEWAY_COLUMNS: ColumnRules = {

@@ -4,7 +4,6 @@ import { parseVoipCarrier } from '@ringwire/common/provisioning/parse-rows.js';
 import { isHostPort } from '@ringwire/common/sip/host-port.js';
 import type { Request, Response, Router } from 'express';
 import type { ApiContext } from '../api-server.js';
-import { PASSWORD_MASK } from '../applications/application-input.js';
 import { principalOf, requireAccount } from '../auth/authenticate.js';
 import { requireServiceProvider } from '../auth/require-service-provider.js';
 import { badField, bodyOf, type Fields, optionalTextField, pathParam } from '../http/input.js';
@@ -40,12 +39,18 @@ function requireComplete(row: Row): void {
   }
 }
 
-/** Clients send back what they have read; a login with which carriers would bind to us has no use yet. @throws HttpError 400 */
-function requireNoInboundSmpp(fields: Fields, row: Row = {}): void {
-  for (const [field, value] of Object.entries(fields)) {
-    const isSame = value === (row[field] ?? null) || value === PASSWORD_MASK || value === null;
-    if (field.startsWith('smpp_inbound_') && !isSame) throw badField(field, 'carriers cannot bind to us yet');
+/** Whoever binds to us must be known by his login alone. @throws HttpError 400, 422 */
+async function requireSmppLogin(tx: Queryable, row: Row): Promise<void> {
+  const systemId = row.smpp_inbound_system_id;
+  if (!systemId) return;
+  if (!row.smpp_inbound_password) {
+    throw badField('smpp_inbound_password', 'must be given where smpp_inbound_system_id is');
   }
+  const others = await tx.query(
+    'SELECT 1 FROM voip_carriers WHERE smpp_inbound_system_id = ? AND voip_carrier_sid <> ? LIMIT 1',
+    [String(systemId), String(row.voip_carrier_sid)],
+  );
+  if (others.length > 0) throw new HttpError(422, 'smpp_inbound_system_id: another carrier binds with this name');
 }
 
 /** `POST`, `PUT` and `DELETE /VoipCarriers`, and the same below accounts and service providers. */
@@ -59,6 +64,7 @@ export function carrierWriteRoutes(
     const row = await findRow(tx, CARRIERS, sid);
     if (row === undefined) throw new HttpError(404, `there is no carrier ${sid}`);
     requireComplete(row);
+    await requireSmppLogin(tx, row);
     requireUsable(CARRIERS, row, (raw) => parseVoipCarrier(raw, (stored) => decryptSecret(stored, encryptionSecret)));
   };
 
@@ -67,7 +73,6 @@ export function carrierWriteRoutes(
     const fields = { ...bodyOf(req), ...named };
     const columns = columnsOf(fields);
     if (columns.name === undefined) throw badField('name', 'must be given');
-    requireNoInboundSmpp(fields);
     await requirePublic(sipAddresses, principal, 'outbound_sip_proxy', columns.outbound_sip_proxy);
     const owner = await ownerOf(db, principal, fields);
     await requireRoom(db, principal, 'carriers');
@@ -101,7 +106,6 @@ export function carrierWriteRoutes(
       const row = await findRow(tx, CARRIERS, sid);
       if (row === undefined) throw new HttpError(404, `there is no carrier ${sid}`);
       requireSameOwner(fields, row);
-      requireNoInboundSmpp(fields, row);
       if (fields.application_sid !== undefined) {
         const applicationSid = optionalTextField(fields, 'application_sid', 36);
         if (applicationSid !== null) {

@@ -71,6 +71,27 @@ t.test('an SMPP gateway is made, changed, read by the edge, and removed', async 
   t.equal((await provisioning.reload()).smppGatewaysByCarrierSid.size, 0);
 });
 
+t.test('a login with which clients bind to us is one of a single carrier, and the edge reads it', async (t) => {
+  const path = `/v1/VoipCarriers/${SEED.carrierSid}`;
+  const login = { smpp_inbound_system_id: 'them', smpp_inbound_password: 'geheim' };
+  t.equal((await account('PUT', path, login)).status, 204);
+  t.match((await account('GET', path)).body, { smpp_inbound_system_id: 'them', smpp_inbound_password: '******' });
+  const read = async () => (await provisioning.reload()).carriersBySid.get(SEED.carrierSid)?.smppInbound;
+  t.match(await read(), { systemId: 'them', password: 'geheim' });
+  t.match(await serviceProvider('PUT', `/v1/VoipCarriers/${SEED.sharedCarrierSid}`, login), {
+    status: 422,
+    body: { msg: /^smpp_inbound_system_id/ },
+  });
+  t.match(await account('PUT', path, { smpp_inbound_password: null }), {
+    status: 400,
+    body: { msg: /^smpp_inbound_password/ },
+  });
+  t.equal((await account('PUT', path, { ...login, smpp_inbound_password: '******' })).status, 204);
+  t.match(await read(), { password: 'geheim' });
+  t.equal((await account('PUT', path, { smpp_inbound_system_id: null, smpp_inbound_password: null })).status, 204);
+  t.equal(await read(), null);
+});
+
 t.test('an HTTP gateway has a token of its own and hides its password', async (t) => {
   const made = await account('POST', '/v1/HttpMessageGateways', { ...own, vendor: 'telnyx', password: 'KEY' });
   const path = `/v1/HttpMessageGateways/${sidOf(made)}`;

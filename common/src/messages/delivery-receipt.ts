@@ -43,3 +43,36 @@ export function readDeliveryReceipt(
   const error = field('err');
   return { carrierMessageId: id, state: known[2], detail: error === undefined ? known[0] : `${known[0]} ${error}` };
 }
+
+/** A moment as receipts have it: `YYMMDDhhmm`, in UTC. */
+const shortTime = (atMs: number): string =>
+  new Date(atMs)
+    .toISOString()
+    .replace(/^..|[-T:]/g, '')
+    .slice(0, 10);
+
+/** The text of a receipt in the usual form (SMPP 3.4 appendix B), which {@link readDeliveryReceipt} reads. */
+export function deliveryReceiptText(receipt: {
+  messageId: string;
+  state: 'delivered' | 'failed';
+  /** Ms since the epoch. */
+  receivedAt: number;
+  doneAt: number;
+  /** Of the message; its beginning is repeated. */
+  text: string;
+}): string {
+  const { messageId, state, receivedAt, doneAt, text } = receipt;
+  const isDelivered = state === 'delivered';
+  // Characters that are the same in ASCII and in the GSM alphabet, whichever the client reads it by.
+  const start = text.replace(/[^A-Za-z0-9 !"#%&'()*+,./:;<=>?-]/g, '?').slice(0, 20);
+  return [
+    `id:${messageId}`,
+    'sub:001',
+    `dlvrd:${isDelivered ? '001' : '000'}`,
+    `submit date:${shortTime(receivedAt)}`,
+    `done date:${shortTime(doneAt)}`,
+    `stat:${isDelivered ? 'DELIVRD' : 'UNDELIV'}`,
+    `err:${isDelivered ? '000' : '001'}`,
+    `text:${start}`,
+  ].join(' ');
+}

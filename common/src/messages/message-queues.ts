@@ -4,13 +4,24 @@ import type { Redis } from '../redis/connection.js';
 import { messageOutcomeKey } from '../redis/keys.js';
 import { type PutOutcome, WorkQueue } from '../redis/work-queue.js';
 import { segmentText } from './segment.js';
-import type { ApplicationNotice, MessageFailure, MessageRecord, OutboundItem, OutboundMessage } from './types.js';
+import type {
+  ApplicationNotice,
+  ClientReceipt,
+  MessageFailure,
+  MessageRecord,
+  OutboundItem,
+  OutboundMessage,
+} from './types.js';
 
 /** Messages that wait for a carrier; worked on by sbc-outbound. */
 export const outboundQueue = (redis: Redis): WorkQueue<OutboundItem> => new WorkQueue({ redis, name: 'messages-out' });
 /** What applications are to be told; worked on by feature servers. With a capacity of its own for each owner where anybody's device may fill it. */
 export const applicationQueue = (redis: Redis, limits: { ownerCapacity?: number } = {}): WorkQueue<ApplicationNotice> =>
   new WorkQueue({ redis, name: 'messages-in', ...limits });
+
+/** Receipts for clients of our SMPP server; worked on by the sbc-outbound to which they are bound. A client that is away has so many kept for it. */
+export const clientReceiptQueue = (redis: Redis): WorkQueue<ClientReceipt> =>
+  new WorkQueue({ redis, name: 'smpp-receipts', ownerCapacity: 5_000, rememberMs: 0 });
 
 /** How long the outcome of a message is kept for whoever waits for it. */
 const OUTCOME_TTL_SEC = 300;

@@ -1,5 +1,5 @@
 import type { PutOutcome, WorkQueue } from '../redis/work-queue.js';
-import type { ApplicationNotice, MessageOwnerSids } from './types.js';
+import type { ApplicationNotice, MessageOwnerSids, ReceiptRequest } from './types.js';
 
 /** A message that a carrier, or a user, brought. */
 export interface IncomingMessage {
@@ -11,6 +11,8 @@ export interface IncomingMessage {
   to: string;
   text: string;
   media: readonly string[];
+  /** What the sender wants to be told. */
+  receipt?: ReceiptRequest;
   /** How long its sid is known, where the message cannot come again under it for as long as others can. */
   rememberMs?: number;
 }

@@ -85,6 +85,30 @@ export interface MessageReceipt {
   detail: string;
 }
 
+/** A sender's wish to be told what becomes of a message that it brought over SMPP. */
+export interface ReceiptRequest {
+  /** Of which outcomes. */
+  of: 'any' | 'failure';
+  /** By which it knows the message, one for each part. */
+  messageIds: readonly string[];
+}
+
+/** A receipt on its way to a client that is bound to our SMPP server. */
+export interface ClientReceipt {
+  voipCarrierSid: string;
+  messageIds: readonly string[];
+  /** Of the message. */
+  from: string;
+  to: string;
+  text: string;
+  state: 'delivered' | 'failed';
+  /** Ms since the epoch. */
+  receivedAt: number;
+  doneAt: number;
+  /** How often nobody was there to take it. */
+  attempts: number;
+}
+
 /** The account and application that a message is for. */
 export interface MessageOwnerSids {
   accountSid: string;
@@ -104,6 +128,8 @@ export type ApplicationNotice =
       to: string;
       text: string;
       media: readonly string[];
+      /** Absent: the sender does not want to be told. */
+      receipt?: ReceiptRequest;
       receivedAt: number;
       /** How often the application was asked already. */
       attempts: number;

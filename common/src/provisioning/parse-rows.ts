@@ -317,18 +317,26 @@ const carrierOf = (row: RawRow, decrypt: Decrypt): VoipCarrier => ({
   inboundRules: inboundRules(row),
   stirPolicy: stirPolicy(row),
   smpp: smppLogin(row, decrypt),
+  smppInbound: smppInboundLogin(row, decrypt),
 });
 
 /** 0 and null say nothing: jambonz's default. */
 const smppLogin = (row: RawRow, decrypt: Decrypt): SmppLogin | null => {
   const systemId = optionalText(row, 'smpp_system_id');
   if (!systemId) return null;
+  return { systemId, password: secret(row, 'smpp_password', decrypt), enquireLinkMs: enquireLinkMs(row) };
+};
+
+const enquireLinkMs = (row: RawRow): number | null => {
   const seconds = whole(row, 'smpp_enquire_link_interval', 0, 86_400);
-  return {
-    systemId,
-    password: secret(row, 'smpp_password', decrypt),
-    enquireLinkMs: seconds === 0 ? null : seconds * 1000,
-  };
+  return seconds === 0 ? null : seconds * 1000;
+};
+
+/** Without a password nobody binds. */
+const smppInboundLogin = (row: RawRow, decrypt: Decrypt): VoipCarrier['smppInbound'] => {
+  const systemId = optionalText(row, 'smpp_inbound_system_id');
+  const password = secret(row, 'smpp_inbound_password', decrypt);
+  return systemId && password ? { systemId, password, enquireLinkMs: enquireLinkMs(row) } : null;
 };
 
 /** Reads a row of its table; throws on a column that cannot be used. */
@@ -336,6 +344,7 @@ export const parseSmppGateway = (row: RawRow): SmppGateway => ({
   smppGatewaySid: text(row, 'smpp_gateway_sid'),
   voipCarrierSid: text(row, 'voip_carrier_sid'),
   address: text(row, 'ipv4').replace(/^\[(.*)\]$/, '$1'),
+  netmask: whole(row, 'netmask', 1, 128),
   port: whole(row, 'port', 1, 65_535),
   outbound: bool(row, 'outbound'),
   inbound: bool(row, 'inbound'),

@@ -206,6 +206,8 @@ export interface VoipCarrier {
   stirPolicy?: StirPolicy | null;
   /** How we log in at its SMPP gateways; null or absent: it has none. */
   smpp?: SmppLogin | null;
+  /** With what the carrier's clients bind to our SMPP server; null: they do not. */
+  smppInbound?: (SmppLogin & { password: string }) | null;
 }
 
 /** Credentials at a carrier's SMPP gateways. */
@@ -216,12 +218,14 @@ export interface SmppLogin {
   enquireLinkMs: number | null;
 }
 
-/** Where a carrier takes text messages over SMPP. */
+/** Where a carrier takes text messages over SMPP, and from where its clients bind to us. */
 export interface SmppGateway {
   smppGatewaySid: string;
   voipCarrierSid: string;
   /** IP address or host name. */
   address: string;
+  /** Prefix length of the network from which the carrier's clients bind to us. @defaultValue 32 */
+  netmask?: number;
   port: number;
   /** Whether messages are sent there. */
   outbound: boolean;

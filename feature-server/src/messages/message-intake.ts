@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import {
   type ApplicationNotice,
   aorText,
+  type ClientReceipt,
+  clientReceiptQueue,
   type EventSink,
   forgetParts,
   type ItemHold,
@@ -102,6 +104,7 @@ class Intake {
   readonly #closing = new AbortController();
   readonly #active = new Map<string, number>();
   readonly #counted;
+  readonly #receipts: WorkQueue<ClientReceipt>;
 
   constructor(private readonly options: MessageIntakeOptions) {
     this.#counted = options.counters.counter({
@@ -109,6 +112,7 @@ class Intake {
       help: 'Inbound messages by what became of them',
       labelNames: ['outcome'],
     });
+    this.#receipts = clientReceiptQueue(options.redis);
   }
 
   stop(): void {
@@ -174,6 +178,7 @@ class Intake {
     if (trouble !== undefined || !account || !application || !hook) {
       this.#record(item, owner, { status: 'failed', reason: 'no-application', detail: trouble ?? null });
       await queue.done(hold);
+      await this.#tellSender(item, 'failed');
       return;
     }
     const { messageSid } = item;
@@ -200,11 +205,13 @@ class Intake {
       if (await this.#again(hold, item, err)) return;
       this.#record(item, owner, { status: 'failed', reason: 'application-failed', detail: textOf(err) });
       await queue.done(hold);
+      await this.#tellSender(item, 'failed');
       return;
     }
     // From here on the application has it: whatever becomes of its answer, it is not asked a second time.
     await queue.done(hold);
     this.#record(item, owner, { status: 'delivered' });
+    await this.#tellSender(item, 'delivered');
     const messages = new SessionMessages(this.options.outbox, {
       accountSid: account.accountSid,
       serviceProviderSid: account.serviceProviderSid,
@@ -224,6 +231,21 @@ class Intake {
       journal,
       signal: this.#closing.signal,
     });
+  }
+
+  /** Leaves a receipt for a client of our SMPP server that asked for one. Never rejects: the message is done with. */
+  async #tellSender(item: Inbound, state: 'delivered' | 'failed'): Promise<void> {
+    const { messageSid, voipCarrierSid, receipt, from, to, text, receivedAt } = item;
+    if (receipt === undefined || voipCarrierSid === null) return;
+    if (receipt.of === 'failure' && state === 'delivered') return;
+    const { messageIds } = receipt;
+    const facts = { voipCarrierSid, messageIds, from, to, text, state, receivedAt, doneAt: Date.now(), attempts: 0 };
+    try {
+      const outcome = await this.#receipts.put(messageSid, voipCarrierSid, facts);
+      if (outcome === 'full') this.options.logger.warn({ messageSid, voipCarrierSid }, 'no room for a receipt');
+    } catch (err) {
+      this.options.logger.warn({ err, messageSid, voipCarrierSid }, 'a receipt was not left for its client');
+    }
   }
 
   async #status(hold: ItemHold, item: Status): Promise<void> {

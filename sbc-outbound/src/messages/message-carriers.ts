@@ -10,7 +10,7 @@ import type {
 } from '@ringwire/common';
 import type { AddressGuard } from '@ringwire/common/http/address-guard.js';
 import type { Receive } from './receiver.js';
-import { SmppLink, type SmppTimings } from './smpp-link.js';
+import { type MessageLink, SmppLink, type SmppTimings } from './smpp-link.js';
 
 /** A carrier that takes messages. */
 export interface MessageCarrier {
@@ -30,6 +30,8 @@ export interface MessageCarriersOptions {
   ca?: readonly string[];
   /** Where the gateways of accounts' own carriers may be; those of a service provider may be in the operator's network. */
   guard: AddressGuard;
+  /** Connections of a carrier's clients that are bound to our SMPP server. */
+  clientsOf?: (carrierSid: string) => readonly MessageLink[];
 }
 
 interface Link {
@@ -115,9 +117,18 @@ export class MessageCarriers {
     return this.#options.snapshot().accountsBySid.get(accountSid)?.isActive !== false;
   }
 
-  /** The link over which a carrier is best reached: bound, primary before others, the emptiest; else any, which tells why not. */
-  linkOf(carrierSid: string): SmppLink | undefined {
-    const links = [...this.#links.values()].filter((entry) => entry.carrierSid === carrierSid && entry.canSend);
+  /**
+   * The link over which a carrier is best reached: bound, primary before others, the emptiest; else any, which tells why not. Clients of the carrier that
+   * are bound to us count as primary.
+   */
+  linkOf(carrierSid: string): MessageLink | undefined {
+    const links: { link: MessageLink; isPrimary: boolean }[] = [...this.#links.values()].filter(
+      (entry) => entry.carrierSid === carrierSid && entry.canSend,
+    );
+    const gateways = this.#options.snapshot().smppGatewaysByCarrierSid.get(carrierSid) ?? [];
+    if (gateways.some(({ outbound }) => outbound)) {
+      for (const link of this.#options.clientsOf?.(carrierSid) ?? []) links.push({ link, isPrimary: true });
+    }
     links.sort(
       (a, b) =>
         Number(b.link.isBound) - Number(a.link.isBound) ||
@@ -168,7 +179,7 @@ export class MessageCarriers {
       ...(timings && { timings }),
       ...(ca && { ca }),
       ...(isAccounts && { guard }),
-      onDeliver: (pdu) => receive(gateway, pdu),
+      onDeliver: async (pdu) => (await receive({ ...gateway, name: gateway.smppGatewaySid }, pdu, null)).answer,
       onEnd: () => this.#leaving.delete(link),
     });
     const { voipCarrierSid: carrierSid, isPrimary, outbound: canSend } = gateway;

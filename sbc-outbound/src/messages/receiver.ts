@@ -11,10 +11,10 @@ import {
   PARTS_SID_MS,
   PARTS_WAIT_MS,
   partsKeyOf,
+  type ReceiptRequest,
   type Redis,
   readDeliveryReceipt,
   readUserData,
-  type SmppGateway,
   takeInbound,
   type WorkQueue,
 } from '@ringwire/common';
@@ -36,8 +36,29 @@ export interface ReceiverOptions {
   metrics: Metrics;
 }
 
-/** Takes what carriers deliver over SMPP. */
-export type Receive = (gateway: SmppGateway, pdu: PDU) => Promise<DeliverAnswer>;
+/** By whom something is delivered. */
+export interface MessageSource {
+  voipCarrierSid: string;
+  /** For logs. */
+  name: string;
+  /** Whether messages are taken, not only receipts. */
+  inbound: boolean;
+}
+
+/** Of which outcomes the sender wants to be told. */
+export type WantedReceipt = ReceiptRequest['of'];
+
+/** What became of something that was delivered. */
+export interface Received {
+  answer: DeliverAnswer;
+  /** Ours, by which a receipt will name it; empty when it has none. */
+  messageId: string;
+}
+
+/** Takes what carriers deliver over SMPP, whoever has connected to whom. */
+export type Receive = (source: MessageSource, pdu: PDU, wanted: WantedReceipt | null) => Promise<Received>;
+
+const without = (answer: DeliverAnswer): Received => ({ answer, messageId: '' });
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 const number = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
@@ -70,7 +91,7 @@ export function createReceiver(options: ReceiverOptions): Receive {
     labelNames: ['kind'],
   });
 
-  const takeReceipt = async (gateway: SmppGateway, pdu: PDU): Promise<DeliverAnswer> => {
+  const takeReceipt = async (source: MessageSource, pdu: PDU): Promise<DeliverAnswer> => {
     const { text: words } = readUserData(octetsOf(pdu), number(pdu.data_coding) ?? 0, false);
     const receipt = readDeliveryReceipt(words, {
       receiptedMessageId: text(pdu.receipted_message_id) || undefined,
@@ -78,34 +99,43 @@ export function createReceiver(options: ReceiverOptions): Receive {
     });
     if (receipt === undefined) {
       counted.inc({ kind: 'broken receipt' });
-      logger.warn({ smppGatewaySid: gateway.smppGatewaySid, words: words.slice(0, 200) }, 'receipt cannot be read');
+      logger.warn({ source: source.name, words: words.slice(0, 200) }, 'receipt cannot be read');
       return 'taken';
     }
     counted.inc({ kind: 'receipt' });
     if (receipt.state === 'pending') return 'taken';
-    sink.emit('message.receipt', { ...receipt, state: receipt.state, voipCarrierSid: gateway.voipCarrierSid });
+    sink.emit('message.receipt', { ...receipt, state: receipt.state, voipCarrierSid: source.voipCarrierSid });
     return (await isFlushed(sink)) ? 'taken' : 'later';
   };
 
   const takeWhole = async (
-    gateway: SmppGateway,
-    message: { from: string; to: string; text: string; messageSid: string; rememberMs: number },
+    { voipCarrierSid }: MessageSource,
+    message: {
+      from: string;
+      to: string;
+      text: string;
+      messageSid: string;
+      rememberMs: number;
+      receipt?: ReceiptRequest;
+    },
   ): Promise<DeliverAnswer> => {
-    const { voipCarrierSid } = gateway;
     const outcome = await takeInbound(queue, { ...message, voipCarrierSid, media: [] });
     if (outcome === 'full') counted.inc({ kind: 'refused' });
     return outcome === 'full' ? 'later' : 'taken';
   };
 
   const takePart = async (
-    gateway: SmppGateway,
+    source: MessageSource,
     { from, to, text: words }: { from: string; to: string; text: string },
     place: Concatenation,
-  ): Promise<DeliverAnswer> => {
-    const { voipCarrierSid } = gateway;
+    wanted: WantedReceipt | null,
+  ): Promise<Received> => {
+    const { voipCarrierSid } = source;
     const key = partsKeyOf(voipCarrierSid, from, to, place);
     const parts = await addPart(redis, key, place, words);
-    if (parts.isHandedOn) return 'taken';
+    const idOf = (part: number): string => `${parts.messageSid}.${part}`;
+    const as = (answer: DeliverAnswer): Received => ({ answer, messageId: idOf(place.part) });
+    if (parts.isHandedOn) return as('taken');
     if (!parts.isComplete) {
       // Somebody looks after what is missing, from the first part on; put again with each part, in case that failed.
       const notice: ApplicationNotice = { kind: 'parts', voipCarrierSid, from, to, partsKey: key };
@@ -113,24 +143,29 @@ export function createReceiver(options: ReceiverOptions): Receive {
         delayMs: PARTS_WAIT_MS,
         rememberMs: PARTS_SID_MS,
       });
-      return outcome === 'full' ? 'later' : 'taken';
+      return as(outcome === 'full' ? 'later' : 'taken');
     }
     const { text: whole, messageSid } = parts;
-    const answer = await takeWhole(gateway, { from, to, text: whole, messageSid, rememberMs: PARTS_SID_MS });
+    // Clients ask the same of all parts of a message.
+    const messageIds = Array.from({ length: place.total }, (_, index) => idOf(index + 1));
+    const answer = await takeWhole(source, {
+      ...{ from, to, text: whole, messageSid, rememberMs: PARTS_SID_MS },
+      ...(wanted !== null && { receipt: { of: wanted, messageIds } }),
+    });
     if (answer === 'taken') {
       await forgetParts(redis, key, messageSid);
       await queue.remove(`parts/${messageSid}`);
     }
-    return answer;
+    return as(answer);
   };
 
-  return async (gateway, pdu) => {
+  return async (source, pdu, wanted) => {
     const esmClass = number(pdu.esm_class) ?? 0;
     const type = esmClass & TYPE_MASK;
     if (type === TYPE_RECEIPT || type === TYPE_INTERMEDIATE || text(pdu.receipted_message_id) !== '') {
-      return takeReceipt(gateway, pdu);
+      return without(await takeReceipt(source, pdu));
     }
-    if (!gateway.inbound) return 'never';
+    if (!source.inbound) return without('never');
     const { text: words, concatenation } = readUserData(
       octetsOf(pdu),
       number(pdu.data_coding) ?? 0,
@@ -139,8 +174,13 @@ export function createReceiver(options: ReceiverOptions): Receive {
     const parties = { from: text(pdu.source_addr), to: text(pdu.destination_addr) };
     const place = concatenation ?? placeByTlv(pdu);
     counted.inc({ kind: place === null ? 'message' : 'part' });
-    if (place !== null) return takePart(gateway, { ...parties, text: words }, place);
+    if (place !== null) return takePart(source, { ...parties, text: words }, place, wanted);
     // Nothing else will ever come under a sid that is made up here.
-    return takeWhole(gateway, { ...parties, text: words, messageSid: randomUUID(), rememberMs: 0 });
+    const messageSid = randomUUID();
+    const answer = await takeWhole(source, {
+      ...{ ...parties, text: words, messageSid, rememberMs: 0 },
+      ...(wanted !== null && { receipt: { of: wanted, messageIds: [messageSid] } }),
+    });
+    return { answer, messageId: messageSid };
   };
 }

@@ -60,11 +60,30 @@ const DELIVER_STATUS: Record<DeliverAnswer, number> = {
   never: SMPP_STATUS.permanentError,
 };
 
+/** A way by which messages go out over SMPP. */
+export interface MessageLink {
+  /** Whether messages can be sent. */
+  readonly isBound: boolean;
+  /** Why it is not bound. */
+  readonly trouble: string;
+  /** Whether the carrier does not know us, so that waiting does not help. */
+  readonly isLoginRefused: boolean;
+  /** Messages on this link and those that wait for it. */
+  readonly load: number;
+  /**
+   * Sends the fields of one `submit_sm`. Never rejects.
+   *
+   * @param waitMs - how long it may wait for a place in the window
+   * @param beforeSend - called once there is a place; false gives it up
+   */
+  submit(fields: PduFields, waitMs: number, beforeSend: () => Promise<boolean>): Promise<SubmitResult | 'given up'>;
+}
+
 /**
  * A connection to a carrier's SMPP gateway (SMPP 3.4), bound as transceiver, or as receiver where nothing is sent. It comes back by itself
  * with growing pauses, asks after silent carriers, and keeps to the carrier's window and rate.
  */
-export class SmppLink {
+export class SmppLink implements MessageLink {
   readonly #options: SmppLinkOptions;
   readonly #timings: SmppTimings;
   readonly #window: SubmitWindow;
@@ -108,12 +127,6 @@ export class SmppLink {
     return this.#window.load;
   }
 
-  /**
-   * Sends one `submit_sm`. Never rejects.
-   *
-   * @param waitMs - how long it may wait for a place in the window
-   * @param beforeSend - called once there is a place; false gives it up
-   */
   async submit(
     fields: PduFields,
     waitMs: number,

@@ -4,11 +4,14 @@ import type { SubmitResult } from '@ringwire/common';
 export const SMPP_STATUS = {
   ok: 0x00,
   invalidCommand: 0x03,
+  invalidBindStatus: 0x04,
+  alreadyBound: 0x05,
   systemError: 0x08,
   bindFailed: 0x0d,
   invalidPassword: 0x0e,
   invalidSystemId: 0x0f,
   queueFull: 0x14,
+  submitFailed: 0x45,
   throttled: 0x58,
   /** Ours to answer: not now. */
   temporaryError: 0x64,

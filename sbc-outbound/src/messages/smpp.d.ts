@@ -29,7 +29,7 @@ declare module 'smpp' {
     /** Length of the PDU that is being read; null or false between PDUs. */
     readonly _command_length: number | false | null;
     /** False when the socket takes no more; nothing is sent then. */
-    send(pdu: PDU): boolean;
+    send(pdu: PDU, onResponse?: (response: PDU) => void): boolean;
     bind_transceiver: Send;
     bind_receiver: Send;
     submit_sm: Send;

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { concatenationHeader, type OutboundMessage, type SubmitResult, segmentText } from '@ringwire/common';
 import type { PduFields } from './smpp-library.js';
-import type { SmppLink } from './smpp-link.js';
+import type { MessageLink } from './smpp-link.js';
 
 /** How far a message is at its carrier. */
 export interface SegmentProgress {
@@ -58,7 +58,7 @@ function fieldsOf(
 export async function submitSegments(options: {
   message: OutboundMessage;
   withPlus: boolean;
-  link: () => SmppLink | undefined;
+  link: () => MessageLink | undefined;
   progress: SegmentProgress | null;
   before: (progress: SegmentProgress) => Promise<boolean>;
 }): Promise<{ result: SubmitResult | 'given up'; progress: SegmentProgress }> {

@@ -154,7 +154,7 @@ export async function startMessagingRig(t: Teardown): Promise<MessagingRig> {
       const sink = createEventSink({ redis, source: 'sbc-outbound:test', logger });
       const metrics = createMetrics({ name: 'test', instanceId: 'test' });
       const fraud = fraudGuard({ redis, logger, metrics, owner: 'test', deadlineMs: 20_000 });
-      const messaging = startMessaging({
+      const messaging = await startMessaging({
         fraud,
         redis,
         sink,

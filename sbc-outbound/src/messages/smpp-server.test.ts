@@ -1,0 +1,248 @@
+import { clientReceiptQueue, readDeliveryReceipt } from '@ringwire/common';
+import { makeStirAuthority } from '@ringwire/common/testing/stir-authority.js';
+import { until } from '@ringwire/common/testing/until.js';
+import { account } from '@ringwire/sbc-inbound/testing/snapshots.js';
+import { type Test, test } from 'tap';
+import { type CarrierOf, startMessagingRig } from '../testing/messaging-rig.js';
+import { connectSmppClient } from '../testing/smpp-client.js';
+import { SMPP_STATUS } from './smpp-status.js';
+
+const LISTENER = [{ host: '127.0.0.1', port: 0 }];
+const LOGIN = { system_id: 'them', password: 'geheim', interface_version: 0x34 };
+const smppInbound = { systemId: 'them', password: 'geheim', enquireLinkMs: null };
+const CARRIER: CarrierOf = { carrier: { smpp: null, smppInbound } };
+const octets = (text: string) => ({ short_message: Buffer.from(text) });
+const SMS = { source_addr: '4915112345678', destination_addr: '15550001111', ...octets('hallo') };
+
+test('clients that bind to our SMPP server', async (t) => {
+  const rig = await startMessagingRig(t);
+  t.beforeEach(() => rig.clear());
+  /** Starts messaging with carriers, and connects. */
+  const serve = async (t: Test, carriers: CarrierOf[] = [CARRIER], options: Parameters<typeof rig.start>[2] = {}) => {
+    const { messaging, change } = await rig.start(t, carriers, { smppListeners: LISTENER, ...options });
+    const client = () => connectSmppClient(t, messaging.smppPorts[0] ?? 0);
+    const bound = async (command = 'bind_transceiver') => {
+      const made = await client();
+      t.equal((await made.ask(command, LOGIN)).command_status, SMPP_STATUS.ok);
+      return made;
+    };
+    return { messaging, change, client, bound };
+  };
+
+  await t.test(
+    'what a client submits goes to the application of its number; it gets our id, and a receipt by it',
+    async (t) => {
+      const { bound } = await serve(t);
+      const client = await bound();
+      const answer = await client.ask('submit_sm', { ...SMS, registered_delivery: 1 });
+      t.equal(answer.command_status, SMPP_STATUS.ok);
+      const messageId = String(answer.message_id);
+      const [notice] = await rig.inbound(1);
+      t.match(notice, {
+        kind: 'inbound',
+        voipCarrierSid: 'c1',
+        messageSid: messageId,
+        from: '4915112345678',
+        to: '15550001111',
+        text: 'hallo',
+        receipt: { of: 'any', messageIds: [messageId] },
+      });
+      const facts = { from: '4915112345678', to: '15550001111', text: 'hallo', receivedAt: 0, doneAt: Date.now() };
+      await clientReceiptQueue(rig.redis).put(messageId, 'c1', {
+        ...{ voipCarrierSid: 'c1', messageIds: [messageId], state: 'delivered', attempts: 0 },
+        ...facts,
+      });
+      const receipt = await until('the receipt', () => client.received[0]);
+      t.match(receipt, {
+        command: 'deliver_sm',
+        esm_class: 4,
+        source_addr: '15550001111',
+        destination_addr: '4915112345678',
+        receipted_message_id: messageId,
+        message_state: 2,
+      });
+      const words = String(receipt.short_message);
+      t.match(
+        words,
+        /^id:\S+ sub:001 dlvrd:001 submit date:7001010000 done date:\d{10} stat:DELIVRD err:000 text:hallo$/,
+      );
+      t.match(readDeliveryReceipt(words), { carrierMessageId: messageId, state: 'delivered' });
+      await until('it is told', async () => (await clientReceiptQueue(rig.redis).size()) === 0);
+    },
+  );
+
+  await t.test(
+    'each part of a long message gets an id and a receipt of its own; who asks for none gets none',
+    async (t) => {
+      const { bound } = await serve(t);
+      const client = await bound('bind_transmitter');
+      const part = (index: number) => ({
+        ...{ ...SMS, esm_class: 0x40, registered_delivery: 1 },
+        short_message: Buffer.concat([Buffer.from([5, 0, 3, 9, 2, index]), Buffer.from(`part ${index} `)]),
+      });
+      const ids = [];
+      for (const index of [1, 2]) ids.push((await client.ask('submit_sm', part(index))).message_id);
+      await client.ask('submit_sm', SMS);
+      const notices = await rig.inbound(2);
+      t.match(notices[0], { text: 'part 1 part 2 ', receipt: { messageIds: ids } });
+      t.equal(new Set(ids).size, 2);
+      t.notMatch(notices[1], { receipt: {} });
+    },
+  );
+
+  await t.test('a receipt waits for the client that is away, one link may take it when it is back', async (t) => {
+    const { bound } = await serve(t);
+    await clientReceiptQueue(rig.redis).put('m', 'c1', {
+      ...{ voipCarrierSid: 'c1', messageIds: ['m.1', 'm.2'], from: 'Name', to: '1555', text: 'ж'.repeat(30) },
+      ...{ state: 'failed', receivedAt: 0, doneAt: Date.now(), attempts: 0 },
+    });
+    await bound('bind_transmitter');
+    const client = await bound('bind_receiver');
+    await until('both parts are told', () => client.received.length === 2);
+    t.match(
+      client.received.map((pdu) => [pdu.receipted_message_id, String(pdu.short_message)]),
+      [
+        ['m.1', /stat:UNDELIV err:001 text:\?{20}$/],
+        ['m.2', /stat:UNDELIV/],
+      ],
+    );
+  });
+
+  await t.test(
+    'our messages go to a client that is bound to receive, where a gateway of its carrier is outbound',
+    async (t) => {
+      const smpp = [{ port: 2775, address: '127.0.0.1', inbound: true, outbound: true }];
+      const { bound } = await serve(t, [{ ...CARRIER, smpp }]);
+      await bound('bind_transmitter');
+      const client = await bound('bind_receiver');
+      client.onDeliver = () => ({ message_id: 'theirs' });
+      t.match(await rig.outcome(await rig.submit({ text: 'hi' })), { status: 'sent', carrierMessageIds: ['theirs'] });
+      t.match(client.received[0], { command: 'deliver_sm', destination_addr: '15552223333', registered_delivery: 0 });
+      t.equal(String(client.received[0]?.short_message), 'hi');
+    },
+  );
+
+  await t.test(
+    'a wrong login is refused, by whom it is does not show, and who goes on guessing hears nothing',
+    async (t) => {
+      const { client } = await serve(t);
+      const guess = async (login: object) =>
+        (await (await client()).ask('bind_transceiver', { ...LOGIN, ...login })).command_status;
+      const guesses = [
+        { password: 'falsch' },
+        { system_id: 'nobody' },
+        { password: '' },
+        { system_id: '' },
+        { password: 'x' },
+      ];
+      t.same(
+        await Promise.all(guesses.map(guess)),
+        guesses.map(() => SMPP_STATUS.bindFailed),
+      );
+      await (await client()).gone();
+    },
+  );
+
+  await t.test(
+    'a client comes from the networks of its inbound gateways, and its account must be active',
+    async (t) => {
+      const at = (address: string, netmask: number) => [
+        { port: 2775, address, netmask, inbound: true, outbound: false },
+      ];
+      const of = (systemId: string, more: object = {}) => ({
+        smpp: null,
+        smppInbound: { ...smppInbound, systemId },
+        ...more,
+      });
+      const carriers = [
+        { carrier: of('far'), smpp: at('192.0.2.0', 24) },
+        { carrier: of('near'), smpp: at('127.0.0.0', 8) },
+        { carrier: of('off', { isActive: false }) },
+        { carrier: of('asleep', { accountSid: 'gone' }) },
+        { carrier: of('twice') },
+        { carrier: of('twice') },
+      ];
+      const accounts = [account('gone', { isActive: false })];
+      const { client } = await serve(t, carriers, { accounts });
+      const status = async (system_id: string) =>
+        (await (await client()).ask('bind_transceiver', { ...LOGIN, system_id })).command_status;
+      t.same(await Promise.all(['far', 'near', 'off', 'asleep', 'twice'].map(status)), [13, 0, 13, 13, 13]);
+    },
+  );
+
+  await t.test('commands that do not fit are answered as SMPP says', async (t) => {
+    const { client, bound } = await serve(t);
+    const stranger = await client();
+    t.equal((await stranger.ask('submit_sm', SMS)).command_status, SMPP_STATUS.invalidBindStatus);
+    t.equal((await stranger.ask('enquire_link')).command_status, SMPP_STATUS.ok);
+    const receiver = await bound('bind_receiver');
+    t.equal((await receiver.ask('submit_sm', SMS)).command_status, SMPP_STATUS.invalidBindStatus);
+    t.equal((await receiver.ask('bind_receiver', LOGIN)).command_status, SMPP_STATUS.alreadyBound);
+    t.match(await receiver.ask('query_sm', { message_id: 'x' }), { command: 'generic_nack', command_status: 3 });
+    t.equal((await receiver.ask('unbind')).command_status, SMPP_STATUS.ok);
+    await receiver.gone();
+    t.equal(await rig.notices.size(), 0);
+  });
+
+  await t.test('what is no SMPP ends its connection only', async (t) => {
+    const { client, bound } = await serve(t);
+    const good = await bound();
+    for (const junk of ['GET / HTTP/1.1\r\n\r\n', '\0\0\0\x08\0\0\0\x09', '\xff\xff\xff\xff', '\0\0\0\0']) {
+      const bad = await client();
+      bad.socket.write(Buffer.from(junk, 'latin1'));
+      await bad.gone();
+    }
+    const broken = await bound();
+    broken.socket.write(Buffer.from('0000001200000004000000000000000a4141', 'hex'));
+    broken.socket.write(Buffer.from('0000000f', 'hex'));
+    await broken.gone();
+    t.equal((await good.ask('submit_sm', SMS)).command_status, SMPP_STATUS.ok);
+  });
+
+  await t.test('who does not bind, or is silent, is left', async (t) => {
+    const { client, bound, messaging } = await serve(t, [CARRIER], {
+      timings: { responseMs: 300, enquireLinkMs: 200 },
+    });
+    const idle = await client();
+    const dead = await bound();
+    dead.answersEnquiries = false;
+    const alive = await bound();
+    await idle.gone();
+    await dead.gone();
+    await until('it is asked again and again', () => alive.enquiries() >= 3);
+    t.equal((await alive.ask('submit_sm', SMS)).command_status, SMPP_STATUS.ok);
+    const closing = messaging.close();
+    await until('it is said goodbye to', () => alive.received.some(({ command }) => command === 'unbind'));
+    await closing;
+  });
+
+  await t.test('a flood is told that our queue is full; what was taken is there', async (t) => {
+    const { bound } = await serve(t);
+    const client = await bound();
+    client.socket.cork();
+    const answers = Array.from({ length: 400 }, () => client.ask('submit_sm', SMS));
+    client.socket.uncork();
+    const statuses = (await Promise.all(answers)).map(({ command_status: status }) => status);
+    const taken = statuses.filter((status) => status === SMPP_STATUS.ok).length;
+    t.ok(taken >= 100 && statuses.every((status) => status === SMPP_STATUS.ok || status === SMPP_STATUS.queueFull));
+    t.equal(await rig.notices.size(), taken);
+  });
+
+  await t.test('a client whose login changes is unbound when what it sent is answered', async (t) => {
+    const { bound, change } = await serve(t);
+    const client = await bound();
+    change([{ carrier: { smpp: null, smppInbound: { ...smppInbound, password: 'neu' } } }]);
+    await client.gone();
+    t.equal(client.received.at(-1)?.command, 'unbind');
+  });
+
+  await t.test('over TLS', async (t) => {
+    const authority = makeStirAuthority(t);
+    const { key, cert } = authority.webServer();
+    const tls = { key, cert };
+    const { messaging } = await rig.start(t, [CARRIER], { smppListeners: [{ host: '127.0.0.1', port: 0, tls }] });
+    const client = await connectSmppClient(t, messaging.smppPorts[0] ?? 0, authority.rootPem);
+    t.equal((await client.ask('bind_transceiver', LOGIN)).command_status, SMPP_STATUS.ok);
+    t.equal((await client.ask('submit_sm', SMS)).command_status, SMPP_STATUS.ok);
+  });
+});
