@@ -113,6 +113,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     reachable: (address) => waysOut.reachable(address),
     gone: (id) => waysOut.gone(id),
     lost: () => connection.signal,
+    wantsInfo: (sid) => provisioning.snapshot().carriersBySid.get(sid)?.dtmfType === 'info',
     encryptionSecret: config.ENCRYPTION_SECRET,
   });
   const outbox = new Outbox({ redis, sink, queue: outboundQueue(redis) });

@@ -69,8 +69,8 @@ export function carrierInvite({ carrier, gateway }: RoutedGateway, options: Carr
 }
 
 /** Whether media to the gateway is encrypted, or its codecs chosen: both want a media relay. */
-export function needsRelay(carrier: VoipCarrier, gateway: SipGateway): boolean {
-  return mediaOf(carrier, gateway) !== undefined;
+export function needsRelay({ outboundRules }: VoipCarrier, { protocol }: SipGateway): boolean {
+  return protocol === 'tls/srtp' || outboundRules.codecs.length > 0;
 }
 
 /** The URI of a redirect with the gateway's own address, when its user part may stand in one. */
@@ -89,11 +89,16 @@ function applicationHeaders(request: SipRequest, carrier: VoipCarrier): SipHeade
   return headers;
 }
 
-function mediaOf({ outboundRules }: VoipCarrier, gateway: SipGateway): FarMedia | undefined {
-  const isEncrypted = gateway.protocol === 'tls/srtp';
-  if (!isEncrypted && outboundRules.codecs.length === 0) return undefined;
+function mediaOf(carrier: VoipCarrier, gateway: SipGateway): FarMedia | undefined {
+  const { outboundRules, dtmfType } = carrier;
+  const tones = dtmfType === 'tones';
+  if (!needsRelay(carrier, gateway) && !tones) return undefined;
   const { padCrypto, removeIce, dtlsOff } = gateway;
-  return { profile: isEncrypted ? 'srtp' : 'plain', padCrypto, removeIce, dtlsOff, codecs: outboundRules.codecs };
+  return {
+    profile: gateway.protocol === 'tls/srtp' ? 'srtp' : 'plain',
+    ...{ padCrypto, removeIce, dtlsOff, codecs: outboundRules.codecs },
+    ...(tones && { keys: 'tones' as const }),
+  };
 }
 
 /** draft-levy-sip-diversion, as jambonz writes it. */

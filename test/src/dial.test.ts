@@ -1,5 +1,6 @@
 import { type AnswerCallsOptions, type AnsweringPhone, answerCalls } from '@ringwire/phone';
-import { tone } from '@ringwire/rtp';
+import { offerAudio, RtpSocket, rms, tone, toneShare } from '@ringwire/rtp';
+import { createUserAgent, type Dialog } from '@ringwire/sip';
 import t from 'tap';
 import { hearsTone } from './support/audio.js';
 import { eventually } from './support/eventually.js';
@@ -23,9 +24,14 @@ async function phone(options: AnswerCallsOptions = {}): Promise<AnsweringPhone> 
 }
 
 /** A carrier whose gateways are these telephones, in order, made over the REST API. */
-async function carrier(name: string, gateways: readonly AnsweringPhone[]): Promise<void> {
+async function carrier(
+  name: string,
+  gateways: readonly { host: string; port: number }[],
+  columns: Record<string, unknown> = {},
+): Promise<void> {
   const { accountSid } = ringwire.instance;
-  const { sid } = await ringwire.api<{ sid: string }>('POST', '/v1/VoipCarriers', { name, account_sid: accountSid });
+  const row = { name, account_sid: accountSid, ...columns };
+  const { sid } = await ringwire.api<{ sid: string }>('POST', '/v1/VoipCarriers', row);
   for (const [priority, { host, port }] of gateways.entries()) {
     const columns = { voip_carrier_sid: sid, ipv4: host, port, inbound: false, outbound: true, priority };
     await ringwire.api('POST', '/v1/SipGateways', columns);
@@ -43,6 +49,15 @@ await carrier('second answers', [failing, good]);
 await carrier('busy', [busy, good]);
 await carrier('silent', [silent]);
 await carrier('slow', [slow]);
+const KEY_5_HZ = [770, 1336];
+/** Presses 5 again and again, for who hears tones. */
+const toneDialler = await phone({
+  play: Int16Array.from(Array.from({ length: 12 }, () => [...new Int16Array(2_400), ...tone(KEY_5_HZ, 200)]).flat()),
+});
+await carrier('tones', [toneDialler], { dtmf_type: 'tones' });
+const informed = await createUserAgent({ listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }], user: 'gateway' });
+t.teardown(() => informed.stop());
+await carrier('info', [informed.addresses[0]!], { dtmf_type: 'info' });
 
 const number = (trunk: string) => [{ type: 'phone', number: '+4930123456', trunk }];
 
@@ -200,3 +215,83 @@ t.test('dial: a SIP URI; of several targets the first to answer has the call', a
   t.match((await application.request(action)).body, { dial_call_status: 'completed' });
   await caller.finished;
 });
+
+t.test(
+  'dial: with a carrier of dtmf_type tones the callee hears keys as tones, and the caller gets keys for tones',
+  async () => {
+    const { number: line } = await ringwire.lineWith(() => [{ verb: 'dial', target: number('tones') }]);
+    const caller = await ringwire.call(line);
+    const callee = await toneDialler.nextCall();
+    // He presses all the time: what came before both were joined is nobody's.
+    await eventually(
+      'a key from the callee',
+      () => caller.digits,
+      (keys) => keys.includes('5'),
+    );
+    await caller.sendDtmf('9');
+    await eventually(
+      'a tone of the key 9',
+      () => longestKeyMs(callee.heardSoFar(), 852, 1477),
+      (ms) => ms >= 60,
+    );
+    await callee.hangup();
+    await caller.finished;
+  },
+);
+
+/** The longest stretch, ms, in which only these two frequencies sound. */
+function longestKeyMs(heard: Int16Array, lowHz: number, highHz: number): number {
+  let [longest, now] = [0, 0];
+  for (let at = 0; at + 160 <= heard.length; at += 80) {
+    const share = toneShare(heard, lowHz, 8_000, at, at + 160) + toneShare(heard, highHz, 8_000, at, at + 160);
+    now = rms(heard, at, at + 160) > 300 && share > 0.8 ? now + 10 : 0;
+    longest = Math.max(longest, now);
+  }
+  return longest;
+}
+
+t.test(
+  'dial: with a carrier of dtmf_type info the callee gets keys by INFO, in order, and none in the media',
+  async (t) => {
+    const media = await RtpSocket.bind();
+    t.teardown(() => media.close());
+    const events: number[] = [];
+    const keys: string[] = [];
+    const answered = new Promise<Dialog>((resolve) => {
+      informed.onInvite((call) => {
+        const dialog = call.accept(
+          offerAudio({ host: '127.0.0.1', port: media.port, sessionId: '1', sessionVersion: 1 }),
+        );
+        dialog?.on('info', (request, transaction) => {
+          t.match(request.get('Content-Type'), /^application\/dtmf-relay/);
+          keys.push(/^Signal=(.)/m.exec(request.bodyText)?.[1] ?? '');
+          transaction.respond(transaction.makeResponse(200));
+        });
+        if (dialog) resolve(dialog);
+      });
+    });
+    let heard = 0;
+    media.onPacket = ({ payloadType }) => {
+      heard += 1;
+      if (payloadType === 101) events.push(payloadType);
+    };
+    const { number: line } = await ringwire.lineWith(() => [{ verb: 'dial', target: number('info') }]);
+    const caller = await ringwire.call(line, { play: tone(CALLER_HZ, 10_000) });
+    const dialog = await answered;
+    await eventually(
+      'the callee hears',
+      () => heard,
+      (packets) => packets > 25,
+    );
+    await caller.sendDtmf('159#');
+    await eventually(
+      'all keys',
+      () => keys.join(''),
+      (all) => all.length >= 4,
+    );
+    t.same(keys.join(''), '159#');
+    t.same(events, []);
+    await dialog.bye();
+    await caller.finished;
+  },
+);

@@ -52,3 +52,20 @@ t.test('a browser that is called is offered ICE, DTLS and one port', async (t) =
     'rtcp-mux': ['require'],
   });
 });
+
+t.test('who hears keys as tones is offered no telephone events; who calls him from there has them', async (t) => {
+  const carrier: FarMedia = { ...BROWSER, profile: 'plain', keys: 'tones' };
+  t.same(codecParams(G711, 'plain', carrier).codec, { consume: ['telephone-event'] });
+  t.same(codecParams(OPUS, 'webrtc', carrier).codec, {
+    strip: ['all'],
+    consume: ['opus', 'telephone-event'],
+    transcode: ['PCMU', 'PCMA'],
+  });
+  t.same(codecParams(G711, 'plain', { ...carrier, codecs: ['PCMA'] }).codec, {
+    strip: ['all'],
+    offer: ['PCMA'],
+    consume: ['telephone-event'],
+    transcode: ['PCMA'],
+  });
+  t.same(codecParams(G711, carrier, 'plain').codec, { transcode: ['telephone-event'] }, 'his re-INVITE');
+});

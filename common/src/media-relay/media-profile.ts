@@ -16,6 +16,8 @@ export interface FarMedia {
   dtlsOff: boolean;
   /** Codec names in order of preference, others are not offered; empty: what our side offers. */
   codecs: readonly string[];
+  /** `tones`: keys are heard there, as DTMF in the sound, and never telephone events (RFC 4733). Missing: as the two sides agree. */
+  keys?: 'tones';
 }
 
 /** The profile that an offer asks for, from its media lines. An SDP without audio counts as plain. */
@@ -81,17 +83,41 @@ export function codecParams(
   from: MediaProfile | FarMedia,
   to: MediaProfile | FarMedia,
 ): Record<string, NgValue> {
+  if (hearsTones(to)) return { codec: withoutEvents(codecsFor(sdp, from, to)) };
+  const codec = codecsFor(sdp, from, to);
+  // Who is to get telephone events is offered them, though the other side has none.
+  if (hearsTones(from)) return { codec: { ...codec, transcode: listOf(codec.transcode, 'telephone-event') } };
+  return Object.keys(codec).length === 0 ? {} : { codec };
+}
+
+type Codecs = Partial<Record<'strip' | 'mask' | 'offer' | 'consume' | 'transcode', string[]>>;
+
+const hearsTones = (leg: MediaProfile | FarMedia): boolean => typeof leg !== 'string' && leg.keys === 'tones';
+
+const listOf = (known: readonly string[] | undefined, one: string): string[] => [
+  ...(known ?? []).filter((name) => name !== one),
+  one,
+];
+
+/** rtpengine takes the events itself then: it makes tones of them, and events of the tones that come. */
+function withoutEvents(codec: Codecs): Codecs {
+  const isOther = (name: string): boolean => name !== 'telephone-event';
+  const rest = Object.entries(codec).map(([what, names]) => [what, names.filter(isOther)] as const);
+  return { ...Object.fromEntries(rest), consume: listOf(codec.consume, 'telephone-event') };
+}
+
+function codecsFor(sdp: string, from: MediaProfile | FarMedia, to: MediaProfile | FarMedia): Codecs {
   if (typeof to !== 'string' && to.codecs.length > 0) {
-    return { codec: { strip: ['all'], offer: [...to.codecs, 'telephone-event'], transcode: [...to.codecs] } };
+    return { strip: ['all'], offer: [...to.codecs, 'telephone-event'], transcode: [...to.codecs] };
   }
   const [isFromBrowser, isToBrowser] = [from, to].map((leg) => nameOf(leg) === 'webrtc');
   if (isFromBrowser === isToBrowser) return {};
   // Every browser has Opus (RFC 7874 §3); offered G.711 beside it, rtpengine 10.5 would send that.
   const opus = ['opus', 'telephone-event'];
-  if (isToBrowser) return { codec: { strip: ['all'], consume: ['PCMU', 'PCMA'], transcode: opus } };
+  if (isToBrowser) return { strip: ['all'], consume: ['PCMU', 'PCMA'], transcode: opus };
   // With G.711 still in the browser's offer rtpengine 10.5 would answer that, as it needs no transcoding.
-  if (/^a=rtpmap:\d+ opus\//im.test(sdp)) return { codec: { strip: ['all'], consume: ['opus'], transcode: TELEPHONY } };
-  return { codec: { mask: ['all'], transcode: TELEPHONY } };
+  if (/^a=rtpmap:\d+ opus\//im.test(sdp)) return { strip: ['all'], consume: ['opus'], transcode: [...TELEPHONY] };
+  return { mask: ['all'], transcode: [...TELEPHONY] };
 }
 
 const nameOf = (leg: MediaProfile | FarMedia): MediaProfile => (typeof leg === 'string' ? leg : leg.profile);

@@ -2,6 +2,7 @@
 declare module 'drachtio-fsmrf' {
   import type { EventEmitter } from 'node:events';
   import type { Server, Socket } from 'node:net';
+  import type { SipDialog } from '@ringwire/common/sip/stack.js';
 
   namespace Mrf {
     interface ConnectOptions {
@@ -20,6 +21,8 @@ declare module 'drachtio-fsmrf' {
       readonly uuid: string;
       readonly connected: boolean;
       readonly local: { sdp: string };
+      /** The dialog with the media server. */
+      readonly dialog: SipDialog;
       play(files: string[]): Promise<PlaybackFacts>;
       set(variable: string, value: string): Promise<unknown>;
       api(command: string, args: string | string[]): Promise<unknown>;

@@ -1,6 +1,7 @@
 import type { Logger } from '@ringwire/common';
 import type Mrf from 'drachtio-fsmrf';
 import { MediaServerError, PlaybackNotFoundError } from '../errors.js';
+import { parseDtmfInfo } from '../sip/dtmf-info.js';
 import { within } from './deadline.js';
 import type { Digit, MediaEndpoint, PlayOptions, PlayResult } from './media.js';
 
@@ -82,6 +83,21 @@ export class FsmrfEndpoint implements MediaEndpoint {
     await within(
       BRIDGE_DEADLINE_MS,
       this.endpoint.set('park_after_bridge', 'true'),
+      () => this.#gone('set'),
+      this.#lost.signal,
+    );
+  }
+
+  async divertKeys(listener: (digit: Digit) => void): Promise<void> {
+    // The media server sends them as INFO in its dialog with us.
+    this.endpoint.dialog.on('info', (request, response) => {
+      response.send(200);
+      const digit = parseDtmfInfo(request.get('Content-Type') ?? '', request.body ?? '');
+      if (digit) listener(digit);
+    });
+    await within(
+      BRIDGE_DEADLINE_MS,
+      this.endpoint.set('dtmf_type', 'info'),
       () => this.#gone('set'),
       this.#lost.signal,
     );

@@ -43,6 +43,11 @@ export interface MediaEndpoint {
   bridge(other: MediaEndpoint): Promise<void>;
   /** Has it live on when an endpoint ends that it is joined with. */
   outlive(): Promise<void>;
+  /**
+   * Gives the listener the keys that it would send to the far end, in place of sending them: those of who it is joined with. To be asked before {@link modify}.
+   * @throws MediaServerError
+   */
+  divertKeys(listener: (digit: Digit) => void): Promise<void>;
   /** New SDP of the far end (re-INVITE); resolves to the SDP of the answer. */
   modify(remoteSdp: string): Promise<string>;
   /** Releases it; never rejects and never hangs. */

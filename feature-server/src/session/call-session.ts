@@ -20,7 +20,7 @@ import type { Journal } from './journal.js';
 import type { OutboundLeg } from './outbound-leg.js';
 import { SessionApplication } from './session-application.js';
 import type { SessionDefaults } from './session-defaults.js';
-import { SessionDial } from './session-dial.js';
+import { SessionDial, takeUp } from './session-dial.js';
 import { SessionMedia } from './session-media.js';
 import { StatusNotifier } from './status-notifier.js';
 import { transferOf } from './transfer-target.js';
@@ -308,7 +308,7 @@ export class CallSession implements CallControl {
       const reason = 'the call reached its time limit';
       this.#timeLimit = setTimeout(() => this.execute({ command: 'hangup', reason }), timeLimitMs);
     }
-    await this.#untilOver(endpoint.modify(outcome.sdp));
+    await this.#untilOver(takeUp(endpoint, outcome));
     return true;
   }
 

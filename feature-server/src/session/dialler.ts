@@ -38,7 +38,13 @@ export interface DialCaller {
 
 /** What became of an INVITE. */
 export type DialOutcome =
-  | { ok: true; sdp: string; outerCallId: string | undefined }
+  | {
+      ok: true;
+      sdp: string;
+      outerCallId: string | undefined;
+      /** Sends a key by SIP, where the far end wants keys so; absent: they go with the media. */
+      sendKey?(key: string, durationMs: number | undefined): void;
+    }
   | { ok: false; status: number; reason: string };
 
 /** How an answered leg ended. */

@@ -134,9 +134,18 @@ class Party implements DialledParty {
       this.#hasHungUp = true;
       void this.end();
     });
-    await Promise.race([endpoint.modify(outcome.sdp), this.ended]);
+    await Promise.race([takeUp(endpoint, outcome), this.ended]);
     // Who hangs up at once has answered all the same; otherwise the media server lost the leg, or nobody waits for it.
     if (this.isEnded && !this.#hasHungUp) return { ok: false, status: 503, reason: 'the leg was lost' };
     return outcome;
   }
+}
+
+/** Gives the media of a leg what its far end answered. */
+export async function takeUp(
+  endpoint: MediaEndpoint,
+  { sdp, sendKey }: Extract<DialOutcome, { ok: true }>,
+): Promise<void> {
+  if (sendKey) await endpoint.divertKeys(({ key, durationMs }) => sendKey(key, durationMs));
+  await endpoint.modify(sdp);
 }

@@ -13,6 +13,13 @@ export function parseDtmfInfo(contentType: string, body: string): { key: string;
   return Number.isFinite(duration) && duration > 0 ? { key, durationMs: duration } : { key };
 }
 
+/** jambonz's, where nobody says how long a key was held. */
+const DEFAULT_MS = 250;
+
+/** The body of an `application/dtmf-relay`. */
+export const dtmfInfoBody = (key: string, durationMs = DEFAULT_MS): string =>
+  `Signal=${key}\r\nDuration=${durationMs}\r\n`;
+
 /** Some gateways send `10` and `11` for star and pound (the RFC 4733 event codes). */
 function toKey(text: string): string | undefined {
   if (text === '10') return '*';

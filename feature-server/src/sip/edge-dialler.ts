@@ -1,6 +1,6 @@
 import { dialableNumber, type Logger, type SbcInfo, type Secret, SIP_HEADERS } from '@ringwire/common';
 import { isInternalHeader, passableHeaders } from '@ringwire/common/sip/header-policy.js';
-import { hangUp } from '@ringwire/common/sip/in-dialog.js';
+import { hangUp, sendInDialog } from '@ringwire/common/sip/in-dialog.js';
 import {
   discard,
   isPending,
@@ -14,7 +14,7 @@ import type { SipDialog, SipHeaders, SipStack } from '@ringwire/common/sip/stack
 import { nameAddr, splitUri } from '@ringwire/common/sip/uri.js';
 import type { DialCaller, Dialler, DialOutcome, DialTarget, PlacedLeg, PlacedLegEnd } from '../session/dialler.js';
 import { customHeaders } from './custom-headers.js';
-import { parseDtmfInfo } from './dtmf-info.js';
+import { dtmfInfoBody, parseDtmfInfo } from './dtmf-info.js';
 import { headerValue } from './header-value.js';
 
 /** What an {@link EdgeDialler} is made of. */
@@ -29,12 +29,17 @@ export interface EdgeDiallerOptions {
   gone(instanceId: string): AbortSignal;
   /** Aborts when the core SIP server is lost, and all its dialogs with it. */
   lost(): AbortSignal;
+  /** Whether a carrier, by its sid, gets keys by SIP INFO (`dtmf_type` `info`). */
+  wantsInfo(carrierSid: string): boolean;
   /** `ENCRYPTION_SECRET`, which edges have too: for what nobody on the way is to read. */
   encryptionSecret: Secret | string;
 }
 
 /** How the edge, and Teams, are told to call the voicemail. */
 const VOICEMAIL = ';opaque=app:voicemail';
+
+/** Keys that wait for a far end that is slow to take them; more than anybody dials ahead. */
+const MAX_WAITING_KEYS = 100;
 
 const failed = (status: number, reason: string): PlacedLeg => ({
   outcome: Promise.resolve({ ok: false, status, reason }),
@@ -236,7 +241,31 @@ class EdgeLeg implements PlacedLeg {
     }
     this.#dialog = leg;
     this.#watch(leg, lost);
-    return { ok: true, sdp: leg.res.body, outerCallId: leg.res.get(SIP_HEADERS.outerCallId) };
+    const carrierSid = leg.res.get(SIP_HEADERS.voipCarrierSid);
+    return {
+      ok: true,
+      sdp: leg.res.body,
+      outerCallId: leg.res.get(SIP_HEADERS.outerCallId),
+      ...(carrierSid && this.options.wantsInfo(carrierSid) && { sendKey: this.#keySender(leg, lost) }),
+    };
+  }
+
+  /** Keys by INFO, one after the other: two that are under way at once could arrive in the other order. */
+  #keySender(dialog: SipDialog, lost: AbortSignal): (key: string, durationMs: number | undefined) => void {
+    let last: Promise<unknown> = Promise.resolve();
+    let waiting = 0;
+    return (key, durationMs) => {
+      if (waiting >= MAX_WAITING_KEYS) return;
+      waiting++;
+      const headers = { 'Content-Type': 'application/dtmf-relay' };
+      const body = dtmfInfoBody(key, durationMs);
+      last = last
+        .then(async () => {
+          if (!this.#ended.signal.aborted) await sendInDialog(dialog, { method: 'INFO', headers, body }, { lost });
+        })
+        .catch((err: unknown) => this.options.logger.debug({ err }, 'a key was not taken by the far end'))
+        .finally(() => waiting--);
+    };
   }
 
   #watch(dialog: SipDialog, lost: AbortSignal): void {

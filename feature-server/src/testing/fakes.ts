@@ -138,6 +138,10 @@ export class FakeEndpoint implements MediaEndpoint {
 
   async outlive(): Promise<void> {}
 
+  async divertKeys(listener: (digit: Digit) => void): Promise<void> {
+    this.onDigit(listener);
+  }
+
   async modify(remoteSdp: string): Promise<string> {
     return `answer to ${remoteSdp}`;
   }

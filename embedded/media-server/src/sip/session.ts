@@ -219,6 +219,8 @@ export class MediaSession {
     };
     if (this.#flows) channel.leg.configure(media);
     else this.#waiting = media;
+    const keys = channel.getVariable('dtmf_type');
+    const isChosen = keys === 'info' || keys === 'inband';
     const variables: Record<string, string | undefined> = {
       rtp_remote_audio_rtcp_port: agreement.rtcp && !agreement.rtcp.mux ? String(agreement.rtcp.port) : undefined,
       rtp_has_crypto: agreement.srtp?.receive.suite,
@@ -233,7 +235,8 @@ export class MediaSession {
       read_rate: String(rateHz),
       write_codec: name,
       write_rate: String(rateHz),
-      dtmf_type: telephoneEventPayloadType === undefined ? 'none' : 'rfc2833',
+      // What somebody has set stays through offers and answers.
+      dtmf_type: isChosen ? keys : telephoneEventPayloadType === undefined ? 'none' : 'rfc2833',
       rtp_2833_recv_payload: telephoneEventPayloadType === undefined ? undefined : String(telephoneEventPayloadType),
       rtp_2833_send_payload: telephoneEventPayloadType === undefined ? undefined : String(telephoneEventPayloadType),
     };
