@@ -80,6 +80,11 @@ export class GatewayAttempts {
         timeline.warn('routing', `${this.#attempts} gateways were tried: no more are`);
         return null;
       }
+      if (candidate.isTrial && this.options.routes.takeTrial?.(candidate.gateway) === false) {
+        // As one that is out: when nothing else is left.
+        this.#waiting.push({ ...candidate, isTrial: false, why: `${candidate.why}; another call tries it` });
+        continue;
+      }
       const target = this.#targetOf(candidate, timeline);
       if (target) return target;
     }

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
-import { importRates } from '@ringwire/common';
+import { EMPTY_RATE_BOOK, importRates, openGatewayHealth, rankedRoutes } from '@ringwire/common';
+import { CIRCUIT_RULES } from '@ringwire/common/routing/circuit.js';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import { until } from '@ringwire/common/testing/until.js';
 import { openSbc, type ServerProcess, startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
@@ -106,5 +107,45 @@ t.test(
     t.equal(await carriersCalled('4930123456'), 'a,b', 'nothing else was left');
     gateways.a!.behave = other;
     t.equal(await carriersCalled('4930123456'), 'b', 'it was tried although it was out, did well, and is in again');
+  },
+);
+
+t.test(
+  'a backup gateway that failed is tried again when a call comes to it, not when the first takes all',
+  async (t) => {
+    const { redis, logger } = sbc.edge;
+    const health = openGatewayHealth({ redis, logger, rules: { ...CIRCUIT_RULES, firstOutMs: 50 } });
+    t.teardown(() => health.close());
+    const other = await startServerProcess(t);
+    const routes = rankedRoutes({ rates: () => EMPTY_RATE_BOOK, health });
+    const own = await openSbc(t, (ctx, config) => openSbcOutbound(ctx, config, undefined, routes), {
+      name: 'backup',
+      stores,
+      controlPort: other.controlPort,
+    });
+    await own.edge.featureServers.refresh();
+    const [first, backup, last] = [await startGateway(t), await startGateway(t), await startGateway(t)];
+    const carrierSid = await new Provisioner(t, stores, () => own).add({ gateways: [first, backup, last] });
+    const backupSid = own.edge.provisioning.snapshot().gatewaysByCarrierSid.get(carrierSid)![1]!.sipGatewaySid;
+    const answers = gateways.a!.behave;
+    const fails = (call: Parameters<typeof answers>[0]): void => call.reject(503);
+    const knowsNoNumber = (call: Parameters<typeof answers>[0]): void => call.reject(404);
+    const callTimes = async (times: number): Promise<void> => {
+      for (let call = 0; call < times; call++) {
+        (await dial(fs, other, carrierSid, { number: `49301234${call}` }).dialog).destroy({}, () => {});
+        await until('calls are gone', () => own.edge.calls.size === 0);
+      }
+    };
+    [first.behave, backup.behave, last.behave] = [knowsNoNumber, fails, answers];
+    await callTimes(5);
+    t.equal(last.invites.length, 5);
+    await until('it may be tried again', () => health.preview.admit(backupSid, Date.now()).verdict === 'probe');
+    first.behave = answers;
+    await callTimes(CIRCUIT_RULES.oneCallOf + 2);
+    [first.behave, backup.behave] = [knowsNoNumber, answers];
+    backup.invites.length = 0;
+    await callTimes(2);
+    t.equal(backup.invites.length, 2, 'it is tried, does well, and is in again');
+    t.equal(last.invites.length, 5);
   },
 );

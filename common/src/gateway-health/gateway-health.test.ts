@@ -117,7 +117,12 @@ t.test('health: a gateway that was tried again well is not taken out for what wa
   t.equal(health.preview.admit('back', clock).verdict, 'probe');
   t.equal(health.preview.admit('back', clock).verdict, 'probe', 'looking uses up no turn');
   t.equal(health.admit('back', clock).verdict, 'probe');
+  t.equal(health.admit('back', clock).verdict, 'probe', 'nor does a call that another gateway takes');
+  t.ok(health.takeTrial?.('back'));
+  t.notOk(health.takeTrial?.('back'), 'one at a time');
   t.equal(health.admit('back', clock).verdict, 'out');
+  health.attempted({ ...attempt('back'), outcome: 'abandoned', status: 487, postDialDelayMs: 500 });
+  t.equal(health.condition('back').state, 'half-open', 'a caller who hung up while it rang says nothing of it');
   health.attempted(attempt('back'));
   await health.exchange();
   t.equal(health.admit('back', clock).verdict, 'in');

@@ -231,6 +231,13 @@ export function openGatewayHealth(options: GatewayHealthOptions): GatewayHealth 
       if (circuit === undefined || circuit.state === 'closed') return IN;
       return admission(step(sid, asked(atMs)));
     },
+    takeTrial(sid) {
+      const circuit = circuits.get(sid) ?? HEALTHY;
+      if (circuit.state === 'closed') return true;
+      if (!admits(circuit, rules)) return false;
+      step(sid, { type: 'trial' });
+      return true;
+    },
     preview: {
       score,
       admit(sid, atMs) {
@@ -250,6 +257,8 @@ export function openGatewayHealth(options: GatewayHealthOptions): GatewayHealth 
       if (failed && outcome === 'refused') lastRefused.set(sid, called);
       else lastRefused.delete(sid);
       own.add(bucketAt(now()), sid, countsOf(attempt, failed));
+      // It rang, and nobody knows what would have come of it: no reason to let a gateway in again that was taken out.
+      if (outcome === 'abandoned') return;
       step(sid, { type: 'attempt', failed, startedAtMs: attempt.startedAtMs, atMs: now() });
     },
     pinged(sid, failed) {

@@ -44,10 +44,20 @@ t.test('circuit: nothing goes to it while it is out; then one call of n, beginni
   const admitted: number[] = [];
   for (let call = 0; call < 2 * oneCallOf + 1; call++) {
     circuit = stepCircuit(circuit, asked(firstOutMs));
-    if (admits(circuit)) admitted.push(call);
+    if (!admits(circuit)) continue;
+    admitted.push(call);
+    circuit = stepCircuit(circuit, { type: 'trial' });
   }
   t.equal(circuit.state, 'half-open');
   t.strictSame(admitted, [0, oneCallOf, 2 * oneCallOf]);
+});
+
+t.test('circuit: calls that others take use up no turn: the next that comes to it is tried', async (t) => {
+  let circuit = play(HEALTHY, ...fiveFailures);
+  for (let call = 0; call < 3 * oneCallOf; call++) circuit = stepCircuit(circuit, asked(firstOutMs));
+  t.ok(admits(circuit));
+  circuit = stepCircuit(circuit, { type: 'trial' });
+  t.notOk(admits(circuit), 'a second one that comes at the same time is not');
 });
 
 t.test(

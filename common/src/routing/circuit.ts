@@ -44,7 +44,7 @@ export interface Circuit {
   readonly countsFromMs: number;
   readonly failuresInRow: number;
   readonly pingFailuresInRow: number;
-  /** Calls that were decided while it was half-open; the first of each n goes to it. */
+  /** While it is half-open: calls that were decided since one was tried over it, n at most; then the next that comes to it may be. */
   readonly asked: number;
   readonly isOutByPing: boolean;
 }
@@ -72,6 +72,8 @@ export type CircuitEvent =
   | { type: 'window'; attempts: number; failures: number; atMs: number }
   /** A call is being decided that could go to it. */
   | { type: 'asked'; atMs: number }
+  /** A call is tried over it because {@link admits} allowed it. */
+  | { type: 'trial' }
   /** Time went by. */
   | { type: 'tick'; atMs: number };
 
@@ -95,7 +97,11 @@ const closed = (atMs: number): Circuit => ({ ...HEALTHY, countsFromMs: atMs });
 /** A call that began before the gateway was taken out and ends well says nothing of how new ones fare. */
 const closedByNewCall = (circuit: Circuit, startedAtMs: number, atMs: number): Circuit =>
   startedAtMs < circuit.outSinceMs ? circuit : closed(atMs);
-const halfOpened = (circuit: Circuit): Circuit => ({ ...circuit, state: 'half-open', asked: 0 });
+const halfOpened = (circuit: Circuit, { oneCallOf }: CircuitRules): Circuit => ({
+  ...circuit,
+  state: 'half-open',
+  asked: oneCallOf,
+});
 
 /** A cell is one transition; a missing one means that the event changes nothing. */
 const TABLE: Record<CircuitState, { [K in CircuitEvent['type']]?: Cell<K> }> = {
@@ -118,16 +124,18 @@ const TABLE: Record<CircuitState, { [K in CircuitEvent['type']]?: Cell<K> }> = {
     },
   },
   open: {
-    tick: (circuit, { atMs }) => (atMs < circuit.outUntilMs ? circuit : halfOpened(circuit)),
-    asked: (circuit, { atMs }) => (atMs < circuit.outUntilMs ? circuit : { ...halfOpened(circuit), asked: 1 }),
+    tick: (circuit, { atMs }, rules) => (atMs < circuit.outUntilMs ? circuit : halfOpened(circuit, rules)),
+    asked: (circuit, { atMs }, rules) => (atMs < circuit.outUntilMs ? circuit : halfOpened(circuit, rules)),
     // It was tried because nothing else was left, and did well.
     attempt: (circuit, { failed, startedAtMs, atMs }) =>
       failed ? circuit : closedByNewCall(circuit, startedAtMs, atMs),
     // Answered OPTIONS say nothing of calls that failed; only what OPTIONS took out do they bring back.
-    ping: (circuit, { failed }) => (failed || !circuit.isOutByPing ? circuit : halfOpened(circuit)),
+    ping: (circuit, { failed }, rules) => (failed || !circuit.isOutByPing ? circuit : halfOpened(circuit, rules)),
   },
   'half-open': {
-    asked: (circuit) => ({ ...circuit, asked: circuit.asked + 1 }),
+    asked: (circuit, _event, { oneCallOf }) =>
+      circuit.asked >= oneCallOf ? circuit : { ...circuit, asked: circuit.asked + 1 },
+    trial: (circuit) => ({ ...circuit, asked: 0 }),
     attempt: (circuit, { failed, startedAtMs, atMs }, rules) =>
       failed
         ? opened(circuit, 'it was tried again and failed', atMs, rules)
@@ -143,6 +151,6 @@ export function stepCircuit(circuit: Circuit, event: CircuitEvent, rules: Circui
   return cell?.(circuit, event, rules) ?? circuit;
 }
 
-/** Whether the call that was just `asked` for may go to the gateway. */
+/** Whether a call that comes to the gateway may be tried over it; of a half-open one tell it of the `trial` then. */
 export const admits = (circuit: Circuit, rules: CircuitRules = CIRCUIT_RULES): boolean =>
-  circuit.state === 'closed' || (circuit.state === 'half-open' && (circuit.asked - 1) % rules.oneCallOf === 0);
+  circuit.state === 'closed' || (circuit.state === 'half-open' && circuit.asked >= rules.oneCallOf);

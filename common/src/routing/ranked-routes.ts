@@ -42,6 +42,8 @@ export interface HealthView {
   score(sipGatewaySid: string): number;
   /** Asked once for each gateway that a call could go to. */
   admit(sipGatewaySid: string, atMs: number): Admission;
+  /** Asked when a call comes to a gateway that was to be tried again with it: false when another call is the trial meanwhile. */
+  takeTrial?(sipGatewaySid: string): boolean;
   attempted?(attempt: GatewayAttempt): void;
 }
 
@@ -97,6 +99,7 @@ export function rankedRoutes({ rates, health, random = Math.random }: RankingOpt
       };
       return { gateways: admitted(ranking, gatewaysFor(ranking)), passedOver: ranking.passedOver };
     },
+    takeTrial: ({ sipGatewaySid }) => health.takeTrial?.(sipGatewaySid) ?? true,
     attempted: (attempt) => health.attempted?.(attempt),
   };
 }
@@ -263,7 +266,7 @@ function admitted({ health, request }: Ranking, gateways: RankedGateway[]): Rank
   for (const gateway of gateways) {
     const { verdict, why } = health.admit(gateway.gateway.sipGatewaySid, request.atMs);
     if (verdict === 'in') ins.push(gateway);
-    else if (verdict === 'probe') ins.push({ ...gateway, why: `${gateway.why}; tried again: ${why}` });
+    else if (verdict === 'probe') ins.push({ ...gateway, isTrial: true, why: `${gateway.why}; tried again: ${why}` });
     else outs.push({ ...gateway, why: `${gateway.why}; taken out: ${why}; only when nothing else is left` });
   }
   return [...ins, ...outs];

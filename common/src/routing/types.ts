@@ -25,6 +25,8 @@ export interface RoutedGateway {
   gateway: SipGateway;
   /** Why it stands at this place, for people: `requested by the application; priority 0, weight 2 of 5`. */
   why: string;
+  /** It had failed and is tried again with few calls: whether this one is, {@link OutboundRoutes.takeTrial} says when it comes to it. */
+  readonly isTrial?: boolean;
   /** What the carrier takes; null or absent when no rate deck prices the number. */
   readonly price?: { readonly rate: Rate } | null;
 }
@@ -72,6 +74,8 @@ export interface OutboundRoutes {
    * size of the tables). Never throws.
    */
   decide(snapshot: ProvisioningSnapshot, request: OutboundRequest): RouteDecision;
+  /** Asked when a call comes to a gateway with {@link RoutedGateway.isTrial}: false when it is to be tried last, since another call is the trial. */
+  takeTrial?(gateway: SipGateway): boolean;
   /** Told of each attempt once, when it is over or answered; must return at once. For live scores. */
   attempted?(attempt: GatewayAttempt): void;
 }
