@@ -1,0 +1,70 @@
+import { LinkLostError, NoResponseError } from './errors.js';
+import { sendInDialog } from './in-dialog.js';
+import type { SipDialog } from './stack.js';
+
+/** What {@link watchFarEnd} needs. */
+export interface FarEndWatchOptions {
+  /** The far end's dialog as it is now: another may take its place. */
+  dialog(): SipDialog;
+  /** Sends a re-INVITE that changes nothing; resolves to its final status, or to null where another change is under way. @throws NoResponseError */
+  refresh(): Promise<number | null>;
+  /** How often it is asked. */
+  intervalMs: number;
+  lost: AbortSignal;
+  onDead(why: string): void;
+}
+
+/** How long an OPTIONS may stay unanswered. */
+const ANSWER_DEADLINE_MS = 10_000;
+/** Telephones and carriers need not answer OPTIONS: after so many without an answer a re-INVITE asks, which they must answer. */
+const SILENT_ALLOWED = 1;
+/** 481: the dialog is not known there; 408: our SIP server has waited in vain. */
+const isNoAnswer = (status: number): boolean => status === 481 || status === 408;
+
+/**
+ * Watches that the far end of an answered call is still there: a telephone whose power was cut sends no BYE, and without media of its own an edge
+ * would keep the call, and count it, for ever. Asks by OPTIONS; who answers two of them not at all, or with 481, is asked by a re-INVITE, and is
+ * dead when that gets no answer either (RFC 3261 §12.2.1.2, RFC 4028 §10).
+ *
+ * @returns what ends the watch
+ */
+export function watchFarEnd({ dialog, refresh, intervalMs, lost, onDead }: FarEndWatchOptions): () => void {
+  let stopped = false;
+  let silent = 0;
+  let timer: NodeJS.Timeout | undefined;
+
+  const stop = (): void => {
+    stopped = true;
+    clearTimeout(timer);
+  };
+  const schedule = (): void => {
+    if (!stopped) timer = setTimeout(() => void look(), intervalMs);
+  };
+  const answers = async (request: () => Promise<number | null>): Promise<boolean> => {
+    try {
+      const status = await request();
+      return status === null || !isNoAnswer(status);
+    } catch (error) {
+      if (error instanceof NoResponseError) return false;
+      // Whoever watches the connection to the SIP server ends its dialogs; any other error says nothing of the far end.
+      if (error instanceof LinkLostError) stop();
+      return true;
+    }
+  };
+  const byOptions = async (): Promise<number> =>
+    (await sendInDialog(dialog(), { method: 'OPTIONS' }, { lost, deadlineMs: ANSWER_DEADLINE_MS })).status;
+  const look = async (): Promise<void> => {
+    silent = (await answers(byOptions)) ? 0 : silent + 1;
+    if (stopped) return;
+    if (silent > SILENT_ALLOWED) {
+      if (await answers(refresh)) silent = 0;
+      else if (!stopped) {
+        stop();
+        onDead('neither OPTIONS nor a re-INVITE were answered');
+      }
+    }
+    schedule();
+  };
+  schedule();
+  return stop;
+}
