@@ -1,9 +1,11 @@
+import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FEATURE_SERVERS, type FeatureServerInfo, featureServerKey } from '@ringwire/common';
 import { correlate, readWavAt, rms } from '@ringwire/rtp';
+import { createUserAgent, type Dialog } from '@ringwire/sip';
 import t from 'tap';
-import { startPlatform, webhookOf } from './testing/platform-rig.js';
+import { ACCOUNT_SID, APPLICATION_SID, startPlatform, webhookOf } from './testing/platform-rig.js';
 
 t.test('a call hears what the application says, and the application hears of the call', async (t) => {
   const rig = await startPlatform(t);
@@ -101,6 +103,33 @@ t.test('a caller who hangs up ends the call, one who gives up was never answered
   t.match((await rig.app.next('/status')).json, { call_status: 'no-answer', call_sid: 'call-2', sip_status: 487 });
   await rig.server.drain();
   await until(async () => rig.media.channels.size === 0);
+});
+
+t.test('a re-INVITE that is refused leaves the call as it was, and the next one is answered', async (t) => {
+  const rig = await startPlatform(t);
+  rig.app.on('/hook', [{ verb: 'play', url: 'silence_stream://60000' }]);
+  const agent = await createUserAgent({ listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }], user: 'edge' });
+  t.teardown(() => agent.stop());
+  const offer = (payloads: string, direction = 'sendrecv'): string =>
+    [
+      ...['v=0', 'o=- 1 1 IN IP4 127.0.0.1', 's=-', 'c=IN IP4 127.0.0.1', 't=0 0'],
+      ...[`m=audio 40000 RTP/AVP ${payloads}`, `a=${direction}`, ''],
+    ].join('\r\n');
+  const call = agent.invite({
+    uri: `sip:15550100@${rig.sip.contacts[0]?.slice(4)}`,
+    sdp: offer('0'),
+    headers: { 'X-Account-Sid': ACCOUNT_SID, 'X-Application-Sid': APPLICATION_SID, 'X-Call-Sid': 'call-1' },
+  });
+  const [dialog] = (await once(call, 'answered')) as [Dialog];
+  const before = dialog.remoteSdp;
+  for (let i = 0; i < 2; i++)
+    t.match(await dialog.reinvite(offer('18')).catch((err: unknown) => err), { status: 488 });
+  t.equal(dialog.remoteSdp, before);
+  t.equal((await dialog.reinvite(offer('0', 'sendonly'))).status, 200, 'hold');
+  t.match(dialog.remoteSdp, /a=recvonly|a=inactive/);
+  t.equal((await dialog.reinvite(offer('0'))).status, 200, 'unhold');
+  t.match(dialog.remoteSdp, /m=audio \d+ RTP\/AVP 0/);
+  await dialog.bye();
 });
 
 t.test('INVITEs that cannot be served are refused with the reason', async (t) => {

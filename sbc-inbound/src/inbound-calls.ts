@@ -12,7 +12,7 @@ import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipHeaders, SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
 import { watchCancel } from '@ringwire/common/sip/two-leg-setup.js';
 import { type Admission, type AdmissionContext, admit, identify, type NotAdmitted } from './admission/admit.js';
-import { hearsUs, sourceOf } from './admission/shield.js';
+import { hearsUs, isScanner, sourceOf } from './admission/shield.js';
 import type { TemporaryGateways } from './admission/temporary-gateways.js';
 import type { Destination, Invite, Rejection } from './admission/types.js';
 import type { TeamsSources } from './admission/who.js';
@@ -44,7 +44,7 @@ export interface InboundOptions {
 /** Takes INVITEs from outside until the process ends; answers OPTIONS, by which carriers check that we live. */
 export function takeInboundCalls(options: InboundOptions): void {
   const { stack, logger } = options.edge;
-  stack.options((_request, response) => void respond(response, 200));
+  stack.options((request, response) => void respond(response, isUnwelcome(options, request) ? 403 : 200));
   // Telephones subscribe to their voicemail unasked, and would take the SIP server's 503 for an edge that is down (RFC 3263 §4.3).
   const refuseEvents = (_request: SipRequest, response: SipResponse): void =>
     void respond(response, 405, undefined, { headers: { Allow: ALLOW } });
@@ -62,6 +62,14 @@ export function takeInboundCalls(options: InboundOptions): void {
       })
       .finally(counted);
   });
+}
+
+/** Whether who asks if we live is banned, or says that it is an attack tool. */
+function isUnwelcome({ edge: { trustedProxies }, shield }: InboundOptions, request: SipRequest): boolean {
+  const source = sourceOf(request, trustedProxies);
+  if (!isScanner(request)) return shield.isBanned(source);
+  shield.offended(source, 'scanner', hearsUs(request, trustedProxies));
+  return true;
 }
 
 /** An INVITE as it comes in. */

@@ -38,20 +38,24 @@ export interface SbcInbound {
   close(): Promise<void>;
 }
 
+/** Our proxies, our networks and feature servers. */
+function ownSources({ privateNetworks, trustedProxies, featureServers }: Edge): (address: string) => boolean {
+  return (address) =>
+    inNetworks(privateNetworks, address) ||
+    inNetworks(trustedProxies, address) ||
+    featureServers.list().some(({ sipAddress }) => parseHostPort(sipAddress)?.host === address);
+}
+
 /**
  * Gateways of carriers, our proxies, our networks and feature servers; Microsoft Teams where it is sure that it is Teams. Who authenticates or
  * registers is known to the shield itself: such a source may do more, but not everything.
  */
-function knownSources(
-  { provisioning, privateNetworks, trustedProxies, featureServers }: Edge,
-  teams: TeamsSources,
-): (address: string, isHeard: boolean) => boolean {
+function knownSources(edge: Edge, teams: TeamsSources): (address: string, isHeard: boolean) => boolean {
+  const isOurs = ownSources(edge);
   return (address, isHeard) =>
-    provisioning.snapshot().findInboundGateways(address).length > 0 ||
-    inNetworks(privateNetworks, address) ||
-    inNetworks(trustedProxies, address) ||
-    ((isHeard || !teams.requireTls) && inNetworks(teams.networks, address)) ||
-    featureServers.list().some(({ sipAddress }) => parseHostPort(sipAddress)?.host === address);
+    edge.provisioning.snapshot().findInboundGateways(address).length > 0 ||
+    isOurs(address) ||
+    ((isHeard || !teams.requireTls) && inNetworks(teams.networks, address));
 }
 
 function networksOf(list: string): Ipv4Network[] {
@@ -91,6 +95,7 @@ export async function openSbcInbound(
         metrics,
         instanceId,
         isKnown: knownSources(opened, teams),
+        isOurs: ownSources(opened),
         banMs: settings.SHIELD_BAN_MINUTES * 60_000,
       });
       const algorithms: readonly [DigestAlgorithm, ...DigestAlgorithm[]] = DIGEST_ALGORITHMS[settings.SIP_DIGEST];

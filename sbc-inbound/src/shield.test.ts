@@ -131,6 +131,16 @@ t.test('where a device is registered nobody is banned, but who floods or guesses
   t.notOk((await listBans(stores.redis)).some(({ network }) => network === host));
 });
 
+t.test('a scanner that asks by OPTIONS whether we live is refused and banned; others hear that we do', async (t) => {
+  const [, two] = edges as [(typeof edges)[0], (typeof edges)[0]];
+  const ask = async (address: string, userAgent: string): Promise<number> =>
+    statusOf(await tcpStranger(address).options(two.server.sipPort, { 'User-Agent': userAgent }));
+  t.equal(await ask('127.0.0.66', 'a telephone'), 200);
+  t.equal(await ask('127.0.0.66', 'sipvicious'), 403);
+  await until('it is banned', async () => (await ask('127.0.0.66', 'a telephone')) === 403);
+  t.equal(await ask('127.0.0.65', 'a telephone'), 200);
+});
+
 t.test('a scanner that says its name is banned at once', async (t) => {
   const [, two] = edges as [(typeof edges)[0], (typeof edges)[0]];
   const scanner = tcpStranger('127.0.0.67');

@@ -1,4 +1,4 @@
-import { type Ban, HttpError, liftBan, listBans, putBan, type Redis } from '@ringwire/common';
+import { type Ban, HttpError, liftBan, listBans, OPERATOR, putBan, type Redis } from '@ringwire/common';
 import { type IpNetwork, parseIpNetwork } from '@ringwire/common/sip/ip-address.js';
 import type { Response, Router } from 'express';
 import { principalOf } from '../auth/authenticate.js';
@@ -54,7 +54,7 @@ export function bannedSourceRoutes(router: Router, redis: Redis): void {
     }
     requireRedis();
     const since = Date.now();
-    const ban = { network: network.text, reason, by: 'operator', since, until: since + minutes * 60_000 };
+    const ban = { network: network.text, reason, by: OPERATOR, since, until: since + minutes * 60_000 };
     await putBan(redis, ban);
     res.status(201).json(toJson(ban));
   });

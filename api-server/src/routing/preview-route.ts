@@ -98,10 +98,15 @@ export function routePreviewRoutes(router: Router, { db, routePreview }: ApiCont
       inboundCarrierSid: optionalTextField(fields, 'inbound_voip_carrier_sid', 36),
       atMs: timeField(fields, 'at'),
     };
-    const { decision, health } = await routePreview.decide(request);
+    const { decision, health, refusal } = await routePreview.decide(request);
     res.json({
       to: request.called,
       at: new Date(request.atMs).toISOString(),
+      refused: refusal && {
+        reason: refusal.reason,
+        detail: refusal.detail,
+        ...(refusal.until !== undefined && { until: new Date(refusal.until).toISOString() }),
+      },
       gateways: decision.gateways.map((routed) => gatewayOf(routed, principal, health)),
       passed_over: decision.passedOver,
     });

@@ -1,5 +1,7 @@
 import {
   type Database,
+  type FraudReason,
+  findFraudBlock,
   type GatewayHealth,
   type Logger,
   loadProvisioning,
@@ -14,7 +16,12 @@ import {
 
 /** Says what a call out would try, as the edges decide it. */
 export interface RoutePreview {
-  decide(request: OutboundRequest): Promise<{ decision: RankedDecision; health: GatewayHealth }>;
+  decide(request: OutboundRequest): Promise<{
+    decision: RankedDecision;
+    health: GatewayHealth;
+    /** Why the toll-fraud guard would refuse it before any gateway is tried. */
+    refusal: { reason: FraudReason; detail: string /** Ms since the epoch. */; until?: number } | null;
+  }>;
   close(): Promise<void>;
 }
 
@@ -45,7 +52,21 @@ export function createRoutePreview(options: {
         throw err;
       });
       const { provisioning, routing } = await loaded;
-      return { decision: routing.preview.decide(provisioning.snapshot(), request), health: routing.health };
+      const snapshot = provisioning.snapshot();
+      const { accountSid, serviceProviderSid, called } = request;
+      const verdict = snapshot.fraudPolicies.of(accountSid, serviceProviderSid).verdict(called);
+      const { redis } = options;
+      const block =
+        verdict.allowed && redis.status === 'ready'
+          ? await findFraudBlock(redis, serviceProviderSid, accountSid)
+          : null;
+      return {
+        decision: routing.preview.decide(snapshot, request),
+        health: routing.health,
+        refusal: !verdict.allowed
+          ? { reason: 'destination-denied', detail: verdict.why }
+          : block && { reason: block.why, detail: 'the account is blocked', until: block.until },
+      };
     },
     async close() {
       const known = await loaded?.catch(() => undefined);

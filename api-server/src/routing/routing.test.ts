@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import { openGatewayHealth } from '@ringwire/common';
+import { fraudKey, openGatewayHealth } from '@ringwire/common';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import { carrier, gateway } from '@ringwire/common/testing/routing-rows.js';
 import { until } from '@ringwire/common/testing/until.js';
@@ -27,6 +27,20 @@ await db.execute(
   'INSERT INTO sip_gateways (sip_gateway_sid, ipv4, port, inbound, outbound, voip_carrier_sid) VALUES (?)',
   [['shared-gateway', '127.0.0.2', 5070, false, true, SEED.sharedCarrierSid]],
 );
+
+t.test('the preview tells what the toll-fraud guard would refuse', async (t) => {
+  t.match(await previewOf(account, { to: '+4930123456' }), { refused: null });
+  t.match(await previewOf(account, { to: '+881612345678' }), {
+    refused: { reason: 'destination-denied', detail: /satellite/ },
+  });
+  const key = fraudKey(SEED.serviceProviderSid, SEED.accountSid, 'block');
+  const until = Date.now() + 60_000;
+  await redis.set(key, `calls-per-minute ${Date.now()} ${until} 4930`);
+  t.match(await previewOf(account, { to: '+4930123456' }), {
+    refused: { reason: 'calls-per-minute', detail: /blocked/, until: new Date(until).toISOString() },
+  });
+  await redis.del(key);
+});
 
 t.test('a deck is imported as CSV, listed, and decides from then on; the preview tells why', async (t) => {
   t.match(await previewOf(account, { to: '+4930123456' }), {

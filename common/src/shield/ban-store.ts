@@ -8,13 +8,16 @@ export interface Ban {
   network: string;
   /** For people. */
   reason: string;
-  /** `operator`, or the instance id of the edge that saw it. */
+  /** {@link OPERATOR}, or the instance id of the edge that saw it. */
   by: string;
   /** Ms since the epoch. */
   since: number;
   /** Ms since the epoch. */
   until: number;
 }
+
+/** {@link Ban.by} of bans that people make. */
+export const OPERATOR = 'operator';
 
 /** What the channel {@link BANS_CHANGED} carries, as JSON. */
 export type BanChange = { banned: Ban } | { lifted: string };

@@ -4,7 +4,7 @@ import { openRedis } from '../redis/connection.js';
 import { silentLogger } from '../testing/logger.js';
 import { startTestRedis } from '../testing/services.js';
 import { until } from '../testing/until.js';
-import { liftBan, listBans, putBan } from './ban-store.js';
+import { liftBan, listBans, OPERATOR, putBan } from './ban-store.js';
 import { OFFENDER_RULES, type OffenderRules, offenders } from './offenders.js';
 import { type Shield, shieldOf } from './shield.js';
 
@@ -17,6 +17,7 @@ t.beforeEach(() => redis.flushall());
 
 const RULES: OffenderRules = { ...OFFENDER_RULES, points: 3, invitesPerSecond: 2 };
 const CARRIER = '192.0.2.1';
+const OURS = '192.0.2.3';
 const STRANGER = '203.0.113.9';
 
 /** The shield of one edge process. */
@@ -27,8 +28,9 @@ async function startEdge(
 ): Promise<{ shield: Shield; own: typeof redis; count(name: string): Promise<number> }> {
   const own = openRedis(server, { logger, name: instanceId });
   const metrics = createMetrics({ name: instanceId, instanceId });
-  const isKnown = (address: string) => address === CARRIER;
-  const shield = shieldOf({ redis: own, logger, metrics, instanceId, isKnown, banMs, rules: RULES });
+  const isKnown = (address: string) => address === CARRIER || address === OURS;
+  const isOurs = (address: string) => address === OURS;
+  const shield = shieldOf({ redis: own, logger, metrics, instanceId, isKnown, isOurs, banMs, rules: RULES });
   t.teardown(async () => {
     // Bans that are on their way must not come after the next test has emptied Redis.
     if (own.status === 'ready') await own.ping();
@@ -47,6 +49,21 @@ const subscribers = (wanted: number) =>
     const [, count] = (await redis.pubsub('NUMSUB', 'ringwire:bans-changed')) as [string, number];
     return count >= wanted;
   });
+
+t.test(
+  "shield: the operator's ban of an address holds for a carrier's gateway too, but never for ourselves",
+  async (t) => {
+    const { shield } = await startEdge(t, 'edge');
+    const since = Date.now();
+    const ban = { reason: 'test', since, until: since + 60_000 };
+    for (const network of [CARRIER, OURS]) shield.bans.add({ ...ban, network, by: 'another-edge' });
+    t.notOk(shield.isBanned(CARRIER), 'what an edge has seen bans no gateway');
+    for (const network of [CARRIER, OURS]) shield.bans.add({ ...ban, network, by: OPERATOR });
+    t.ok(shield.isBanned(CARRIER));
+    t.notOk(shield.admits(CARRIER, true));
+    t.notOk(shield.isBanned(OURS));
+  },
+);
 
 t.test('who goes too far in a row is banned at every edge, until the ban ends or is lifted', async (t) => {
   const one = await startEdge(t, 'one');

@@ -2,13 +2,14 @@ import type { Logger } from '../log/logger.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { Redis } from '../redis/connection.js';
 import { type BanList, banList } from './ban-list.js';
+import { OPERATOR } from './ban-store.js';
 import { knownSources } from './known-sources.js';
 import { OFFENDER_RULES, type Offence, type OffenderRules, offenders } from './offenders.js';
 import { isPrivate, sourceNetwork } from './source-network.js';
 
 /** Keeps those out who only harm. */
 export interface Shield {
-  /** Whether the source is banned; never for somebody we know. Reads memory only. */
+  /** Whether the source is banned; somebody we know only where the operator names the very address, ourselves never. Reads memory only. */
   isBanned(address: string): boolean;
   /**
    * Looks at an INVITE before anything else does: false when it is of a banned source, or one too many.
@@ -47,13 +48,15 @@ export function shieldOf(options: {
    * @param isHeard - whether it is proven that the source hears us
    */
   isKnown: (address: string, isHeard: boolean) => boolean;
+  /** Whether it is one of ourselves, whom not even the operator bans: a slip of the finger would end all calls. */
+  isOurs: (address: string) => boolean;
   /** How long a source is banned that went too far; 0: never. */
   banMs: number;
   rules?: OffenderRules;
   /** Whether addresses of private networks are never banned: all the world may come through a NAT or load balancer of ours. @defaultValue isPrivate */
   isPrivate?: (address: string) => boolean;
 }): Shield {
-  const { redis, logger, metrics, instanceId, isKnown, banMs, rules = OFFENDER_RULES } = options;
+  const { redis, logger, metrics, instanceId, isKnown, isOurs, banMs, rules = OFFENDER_RULES } = options;
   const bans = banList({ redis, logger });
   const seen = offenders(rules);
   const known = knownSources({ redis, logger });
@@ -92,7 +95,13 @@ export function shieldOf(options: {
     budget -= 1;
     return true;
   };
-  const isBanned = (address: string): boolean => bans.find(address) !== undefined && !isKnown(address, true);
+  const isBanned = (address: string): boolean => {
+    const ban = bans.find(address);
+    if (ban === undefined) return false;
+    // A network may hold a carrier's gateway by a slip of the finger; an address by itself is meant.
+    const isMeant = ban.by === OPERATOR && !ban.network.includes('/');
+    return isMeant ? !isOurs(address) : !isKnown(address, true);
+  };
   const ban = async (address: string, network: string, what: Offence): Promise<void> => {
     const why = (options.isPrivate ?? isPrivate)(address)
       ? 'private'

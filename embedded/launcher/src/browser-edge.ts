@@ -11,6 +11,8 @@ export interface BrowserEdge {
   host: string;
   /** The operator's certificate; a self-made one of the data directory without. */
   certificate?: CertificateFiles;
+  /** Authorities of the certificates of carriers and others who are connected to over TLS. */
+  caFile?: string;
 }
 
 const VARIABLES = {
@@ -19,14 +21,19 @@ const VARIABLES = {
   }),
   WEBRTC_CERT_FILE: optionalText({ doc: 'certificate of WSS with its chain (PEM)' }),
   WEBRTC_KEY_FILE: optionalText({ doc: 'its key (PEM)' }),
+  SIP_TLS_CA_FILE: optionalText({
+    doc: "authorities of carriers' certificates (PEM), instead of those that Node.js knows",
+  }),
 };
 
 /**
- * Reads `WEBRTC_ADDRESS`, `WEBRTC_CERT_FILE` and `WEBRTC_KEY_FILE`.
+ * Reads `WEBRTC_ADDRESS`, `WEBRTC_CERT_FILE`, `WEBRTC_KEY_FILE` and `SIP_TLS_CA_FILE`.
  * @throws {ConfigError} naming what is wrong.
  */
 export function readBrowserEdge(env: NodeJS.ProcessEnv): BrowserEdge {
-  const { WEBRTC_ADDRESS: host, WEBRTC_CERT_FILE: certFile, WEBRTC_KEY_FILE: keyFile } = readConfig(VARIABLES, env);
+  const variables = readConfig(VARIABLES, env);
+  const { WEBRTC_ADDRESS: host, WEBRTC_CERT_FILE: certFile, WEBRTC_KEY_FILE: keyFile } = variables;
+  const { SIP_TLS_CA_FILE: caFile } = variables;
   const problems: ConfigError['problems'][number][] = [];
   const wrong = (variable: string, value: string | undefined, expected: string): void =>
     void problems.push({ variable, value: value === undefined ? '(not set)' : JSON.stringify(value), expected });
@@ -39,9 +46,11 @@ export function readBrowserEdge(env: NodeJS.ProcessEnv): BrowserEdge {
       wrong(variable, file, `a PEM file, as ${other} is set`);
     if (file !== undefined && !existsSync(file)) wrong(variable, file, 'a PEM file that is there');
   }
+  if (caFile !== undefined && !existsSync(caFile)) wrong('SIP_TLS_CA_FILE', caFile, 'a PEM file that is there');
   if (problems.length > 0) throw new ConfigError(problems);
   return {
     host: host ?? HOST,
+    ...(caFile === undefined ? {} : { caFile }),
     ...(certFile === undefined || keyFile === undefined ? {} : { certificate: { certFile, keyFile } }),
   };
 }

@@ -32,6 +32,8 @@ export interface InstanceDescription {
   /** ISO 8601. */
   startedAt: string;
   sip: Address & { transports: string[] };
+  /** Where SIP is taken over TLS, when the SIP server is ours. */
+  sipTls?: Address;
   /** Where browsers take part (RFC 7118), when the SIP server is ours; `certificate` is the file (PEM) that WSS proves itself by. */
   webrtc?: { ws: string; wss: string; certificate: string };
   /** What to dial for the demo. */

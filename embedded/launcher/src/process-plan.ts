@@ -13,6 +13,7 @@ export const WANTED_PORTS = {
   redis: { kind: 'tcp' },
   rtpengine: { kind: 'udp' },
   edgeSip: { kind: 'both', prefer: 5060 },
+  edgeTls: { kind: 'tcp', prefer: 5061 },
   edgeWs: { kind: 'tcp', prefer: 5066 },
   edgeWss: { kind: 'tcp', prefer: 7443 },
   edgeControl: { kind: 'tcp' },
@@ -56,20 +57,26 @@ export interface ServiceAddresses {
   freeswitch: Address & { password: string };
 }
 
-/** Where the edge takes SIP from browsers (RFC 7118): in clear from this machine, encrypted from elsewhere too. */
-export interface BrowserListeners {
+/** Where the edge takes SIP besides UDP and TCP: over TLS, and from browsers (RFC 7118) in clear from this machine, encrypted from elsewhere too. */
+export interface EdgeListeners {
+  /** Without it no gateway can be called over TLS. */
+  tls: Address;
   ws: Address;
   wss: Address;
   /** PEM files. */
   certFile: string;
   keyFile: string;
+  /** Authorities of peers' certificates, instead of those that Node.js knows (PEM). */
+  caFile?: string;
 }
 
-function browserArguments({ ws, wss, certFile, keyFile }: BrowserListeners): string[] {
+function edgeArguments({ tls, ws, wss, certFile, keyFile, caFile }: EdgeListeners): string[] {
   return [
+    ...['--contact', `sip:${tls.host}:${tls.port};transport=tls`],
     ...['--contact', `sip:${ws.host}:${ws.port};transport=ws`],
     ...['--contact', `sip:${wss.host}:${wss.port};transport=wss`],
     ...['--cert-file', certFile, '--key-file', keyFile],
+    ...(caFile === undefined ? [] : ['--tls-ca-file', caFile]),
   ];
 }
 
@@ -82,16 +89,16 @@ export function sipServerPlan(
     secret: string;
     httpPort: number;
     handlerUrl?: string;
-    browsers?: BrowserListeners;
+    more?: EdgeListeners;
   },
 ): ProgramPlan {
-  const { sip, control, secret, httpPort, handlerUrl, browsers } = addresses;
+  const { sip, control, secret, httpPort, handlerUrl, more } = addresses;
   return {
     name: `sip-server-${side}`,
     script: 'embedded/sip-server/dist/main.js',
     args: [
       ...['--contact', `sip:${sip.host}:${sip.port};transport=udp,tcp`],
-      ...(browsers === undefined ? [] : browserArguments(browsers)),
+      ...(more === undefined ? [] : edgeArguments(more)),
       ...['--address', control.host, '--port', String(control.port)],
       // As one argument: a secret may begin with a dash.
       `--secret=${secret}`,

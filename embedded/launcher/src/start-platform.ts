@@ -273,7 +273,7 @@ function engineAddresses({ existing, ports, secrets }: Start): Pick<ServiceAddre
 }
 
 /** What only the SIP server of the edge does. */
-type EdgeOnly = Pick<Parameters<typeof sipServerPlan>[1], 'handlerUrl' | 'browsers'>;
+type EdgeOnly = Pick<Parameters<typeof sipServerPlan>[1], 'handlerUrl' | 'more'>;
 
 async function startEngines(start: Start): Promise<void> {
   const { existing, ports, parts, slot, browsers, dataDir } = start;
@@ -300,9 +300,11 @@ async function startEngines(start: Start): Promise<void> {
     );
   const edgeOnly = (): EdgeOnly => ({
     handlerUrl: `http://${HOST}:${ports.sbcInbound}/route`,
-    browsers: {
+    more: {
+      tls: { host: HOST, port: ports.edgeTls },
       ws: { host: HOST, port: ports.edgeWs },
       wss: { host: browsers.host, port: ports.edgeWss },
+      ...(browsers.caFile === undefined ? {} : { caFile: browsers.caFile }),
       ...certificateOf(browsers, dataDir),
     },
   });
@@ -351,6 +353,7 @@ function describe(
     sip: { ...edge.sip, transports: ['udp', 'tcp'] },
     ...(existing.edge === undefined
       ? {
+          sipTls: { host: HOST, port: ports.edgeTls },
           webrtc: {
             ws,
             wss: `wss://${browsers.host}:${ports.edgeWss}`,

@@ -27,7 +27,6 @@ declare module 'drachtio-fsmrf' {
       set(variable: string, value: string): Promise<unknown>;
       api(command: string, args: string | string[]): Promise<unknown>;
       bridge(otherUuid: string): Promise<void>;
-      modify(sdp: string): Promise<string>;
       destroy(): Promise<void>;
       on(event: 'dtmf', listener: (event: { dtmf: string; duration?: string }) => void): this;
       on(event: 'destroy', listener: (event?: { reason?: string }) => void): this;

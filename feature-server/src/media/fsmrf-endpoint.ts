@@ -1,4 +1,5 @@
 import type { Logger } from '@ringwire/common';
+import { sendInDialog } from '@ringwire/common/sip/in-dialog.js';
 import type Mrf from 'drachtio-fsmrf';
 import { MediaServerError, PlaybackNotFoundError } from '../errors.js';
 import { parseDtmfInfo } from '../sip/dtmf-info.js';
@@ -20,6 +21,8 @@ const BRIDGE_DEADLINE_MS = 5_000;
 /** A media endpoint over drachtio-fsmrf. */
 export class FsmrfEndpoint implements MediaEndpoint {
   readonly #lost = new AbortController();
+  /** Re-INVITEs of one dialog go one after the other (RFC 3261 §14.1). */
+  #modified: Promise<void> = Promise.resolve();
   readonly #lostListeners: ((reason: string) => void)[] = [];
   #isDestroyed = false;
   #localSdp: string;
@@ -103,10 +106,24 @@ export class FsmrfEndpoint implements MediaEndpoint {
     );
   }
 
-  async modify(remoteSdp: string): Promise<string> {
-    await within(MODIFY_DEADLINE_MS, this.endpoint.modify(remoteSdp), () => this.#gone('re-INVITE'), this.#lost.signal);
-    // fsmrf reads the new SDP out of the channel's variables; a media server without that variable keeps its SDP.
-    this.#localSdp = this.endpoint.local.sdp || this.#localSdp;
+  modify(remoteSdp: string): Promise<string> {
+    const modified = this.#modified.then(() => this.#modify(remoteSdp));
+    this.#modified = modified.then(
+      () => undefined,
+      () => undefined,
+    );
+    return modified;
+  }
+
+  /** Not by fsmrf's `modify`: after a refusal drachtio-srf's, which it uses, never sends another re-INVITE. */
+  async #modify(remoteSdp: string): Promise<string> {
+    const { dialog } = this.endpoint;
+    const headers = { Contact: dialog.local.contact, 'Content-Type': 'application/sdp' };
+    const limits = { lost: this.#lost.signal, deadlineMs: MODIFY_DEADLINE_MS };
+    const sent = sendInDialog(dialog, { method: 'INVITE', headers, body: remoteSdp }, limits);
+    const { status, reason, body } = await within(MODIFY_DEADLINE_MS, sent, () => this.#gone('re-INVITE'), limits.lost);
+    if (status >= 300) throw new MediaServerError(`media server refused an offer: ${status} ${reason}`);
+    this.#localSdp = body || this.#localSdp;
     return this.#localSdp;
   }
 
