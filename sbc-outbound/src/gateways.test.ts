@@ -3,7 +3,13 @@ import { createServer, type Server } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { findFreePort } from '@ringwire/common/testing/services.js';
 import { until } from '@ringwire/common/testing/until.js';
-import { metric, openSbc, type ServerProcess, startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
+import {
+  DRACHTIO,
+  metric,
+  openSbc,
+  type ServerProcess,
+  startServerProcess,
+} from '@ringwire/sbc-inbound/testing/edge.js';
 import { startFeatureServer, type TestFeatureServer } from '@ringwire/sbc-inbound/testing/feature-server.js';
 import { startAudio, type TestAudio } from '@ringwire/sbc-inbound/testing/media.js';
 import { type Stores, startStores } from '@ringwire/sbc-inbound/testing/stores.js';
@@ -230,7 +236,8 @@ for (const { gateway, protocol, host = '127.0.0.1', peer, says } of UNREACHABLE)
     await hangUp(call);
     t.equal(good.invites.length, 1);
     const failed = (await routing(call)).filter(({ data }) => data.next !== undefined);
-    t.match(failed, [{ text: says, data: { next: true } }]);
+    // drachtio-server does not say why, and verifies no certificates: a peer that speaks TLS is silent only.
+    t.match(failed, [{ text: DRACHTIO ? /failed: (408|503) / : says, data: { next: true } }]);
     t.ok(failed[0]?.text.startsWith(port === null ? `${host} of ` : `${host}:${port} of `), failed[0]?.text ?? '');
   });
 }
@@ -361,13 +368,15 @@ t.test('a 3xx to a gateway of the carrier is followed, to anybody else it is not
   const carrierSid = await rows.add({ gateways: [redirecting, good] });
   const { agent } = redirecting;
   t.ok(agent);
+  // drachtio-server sends no request to a user with parameters.
+  const user = DRACHTIO ? '4930777' : '4930777;npdi';
   redirecting.behave = (call) =>
     call.reject(302, undefined, {
-      Contact: `<sip:4930777;npdi@127.0.0.1:${good.port}>;q=0.5, <sip:1@127.0.0.1:${stranger.port}>;q=0.9`,
+      Contact: `<sip:${user}@127.0.0.1:${good.port}>;q=0.5, <sip:1@127.0.0.1:${stranger.port}>;q=0.9`,
     });
   const call = dial(fs, server, carrierSid);
   await hangUp(call);
-  t.equal(good.invites[0]?.uri, `sip:4930777;npdi@127.0.0.1:${good.port};transport=udp`);
+  t.equal(good.invites[0]?.uri, `sip:${user}@127.0.0.1:${good.port};transport=udp`);
   t.equal(stranger.invites.length, 0);
   redirecting.behave = (leg) => leg.reject(302, undefined, { Contact: `<sip:1@127.0.0.1:${stranger.port}>` });
   const alone = await rows.add({ gateways: [redirecting] });

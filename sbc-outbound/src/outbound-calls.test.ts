@@ -5,7 +5,13 @@ import type { SipDialog } from '@ringwire/common/sip/stack.js';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import { until } from '@ringwire/common/testing/until.js';
 import { ended, startCaller, type TestCaller } from '@ringwire/sbc-inbound/testing/caller.js';
-import { metric, openSbc, type ServerProcess, startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
+import {
+  DRACHTIO,
+  metric,
+  openSbc,
+  type ServerProcess,
+  startServerProcess,
+} from '@ringwire/sbc-inbound/testing/edge.js';
 import { startFeatureServer, type TestFeatureServer } from '@ringwire/sbc-inbound/testing/feature-server.js';
 import { type Stores, startStores } from '@ringwire/sbc-inbound/testing/stores.js';
 import type { Dialog, IncomingCall, SipMessage } from '@ringwire/sip';
@@ -214,7 +220,8 @@ t.test(
       uri: `sip:bob@${sbc.edge.featureServers.list()[0]!.sipAddress}`,
       headers: routing,
     });
-    t.equal(await core.status(), 403, 'never a feature server');
+    // drachtio-server refuses to send a request to itself before an edge can.
+    t.equal(await core.status(), DRACHTIO ? 0 : 403, 'never a feature server');
     const other = await startServerProcess(t);
     const env = { SIP_ALLOW_PRIVATE: 'false' };
     const strict = await openSbc(t, openSbcOutbound, { name: 'strict', stores, controlPort: other.controlPort, env });

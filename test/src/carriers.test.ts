@@ -2,7 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '@ringwire/common/testing/until.js';
-import { openSbc, type ServerProcess, startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
+import {
+  DRACHTIO,
+  openSbc,
+  type ServerProcess,
+  startServerProcess,
+  withoutDrachtio,
+} from '@ringwire/sbc-inbound/testing/edge.js';
 import { startFeatureServer, type TestFeatureServer } from '@ringwire/sbc-inbound/testing/feature-server.js';
 import { type Stores, startStores } from '@ringwire/sbc-inbound/testing/stores.js';
 import { openSbcOutbound, type SbcOutbound } from '@ringwire/sbc-outbound/sbc-outbound.js';
@@ -154,7 +160,8 @@ t.test('sipp: a carrier that dies of the INVITE: the next one takes the call', a
   await hangUp(placed);
   await dying.wentWell();
   await good.wentWell();
-  t.match(await failures(placed), [{ status: 408, port: dying.port, next: true }]);
+  // drachtio-server hears from the kernel that the port is closed (ICMP).
+  t.match(await failures(placed), [{ status: DRACHTIO ? 503 : 408, port: dying.port, next: true }]);
 });
 
 t.test('sipp: carriers that fail are passed one after the other, the third takes the call', async (t) => {
@@ -200,6 +207,7 @@ for (const { kind, status, scenario, why } of FINAL) {
 
 t.test(
   'sipp: a forking carrier: two ring and both answer; the first has the call, the other gets ACK and BYE',
+  withoutDrachtio('leaves the second 2xx of a fork unacknowledged'),
   async (t) => {
     const forking = await sipp(t, FORKING);
     const other = await nobody(t);

@@ -20,8 +20,8 @@ const SHARED_FLAGS = new Set(
 );
 /** Flags of ours that are elements of drachtio's configuration file. */
 const CONFIGURED_FLAGS = new Set(['--http-handler', '--http-method']);
-/** Flags of ours that change nothing there: drachtio verifies the certificate of no server that it connects to. */
-const NEEDLESS_FLAGS = new Set(['--tls-ca-file']);
+/** Trusted authorities. drachtio verifies the certificate of no server that it connects to, yet has no TLS without a list of them. */
+const AUTHORITIES_FLAG = '--tls-ca-file';
 
 const START_ATTEMPTS = 3;
 
@@ -35,17 +35,19 @@ export class NotInDrachtioError extends Error {
 
 /**
  * Starts the real drachtio-server on free ports of loopback, with the same meaning of the flags and timers as our own. What
- * can be looked at of it is where it listens; everything else throws {@link NotInDrachtioError}.
+ * can be looked at of it is where it listens; everything else throws {@link NotInDrachtioError}. Its control port is a free one
+ * unless given.
  */
 export async function startDrachtio(
   program: string,
   flags: readonly string[],
   timers: Partial<SipTimers>,
   secret: string,
+  controlPort?: number,
 ): Promise<SipServer> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await startOnce(program, flags, timers, secret);
+      return await startOnce(program, flags, timers, secret, controlPort ?? (await findFreePort()));
     } catch (err) {
       // Another test may have taken a port between its being found free and its use.
       if (err instanceof NotInDrachtioError || attempt === START_ATTEMPTS) throw err;
@@ -58,10 +60,10 @@ async function startOnce(
   flags: readonly string[],
   timers: Partial<SipTimers>,
   secret: string,
+  controlPort: number,
 ): Promise<SipServer> {
   const { passed, configured } = sortFlags(flags);
   const args = await withRealPorts(passed);
-  const controlPort = await findFreePort();
   const folder = mkdtempSync(join(tmpdir(), 'drachtio-'));
   const file = join(folder, 'drachtio.conf.xml');
   writeFileSync(file, configuration({ controlPort, secret, timers: makeTimers(timers), configured }));
@@ -124,7 +126,8 @@ function sortFlags(flags: readonly string[]): { passed: string[]; configured: Ma
     const [flag = '', value = ''] = flags.slice(i, i + 2);
     if (SHARED_FLAGS.has(flag)) passed.push(flag, value);
     else if (CONFIGURED_FLAGS.has(flag)) configured.set(flag, value);
-    else if (!NEEDLESS_FLAGS.has(flag)) throw new NotInDrachtioError(flag);
+    else if (flag !== AUTHORITIES_FLAG) throw new NotInDrachtioError(flag);
+    else if (!flags.includes('--chain-file')) passed.push('--chain-file', value);
   }
   return { passed, configured };
 }

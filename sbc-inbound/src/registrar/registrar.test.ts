@@ -5,7 +5,7 @@ import type { SipMessage } from '@ringwire/sip';
 import t from 'tap';
 import { openSbcInbound, type SbcInbound } from '../sbc-inbound.js';
 import { addClients, authorize, REALM, startDevice } from '../testing/device.js';
-import { openSbc, type ServerProcess, startServerProcess } from '../testing/edge.js';
+import { DRACHTIO, openSbc, type ServerProcess, startServerProcess, withoutDrachtio } from '../testing/edge.js';
 import { openSeededDatabase, type Stores, startStores } from '../testing/stores.js';
 
 t.setTimeout(180_000);
@@ -153,7 +153,8 @@ t.test('a device that says who it is keeps one binding when its address changes'
   t.equal((await bindingsOf('alice')).length, 1);
 });
 
-t.test('a connection that ends takes what was registered over it along, and nothing else', async (t) => {
+const noFlows = withoutDrachtio('tells nobody of connections that end');
+t.test('a connection that ends takes what was registered over it along, and nothing else', noFlows, async (t) => {
   const { agent, ...before } = await phone(t, 'alice', { transport: 'tcp' });
   const after = await phone(t, 'alice', { transport: 'tcp' });
   const byUdp = await phone(t);
@@ -214,7 +215,8 @@ t.test('too short is 423 with Min-Expires, too long is cut, nonsense is an hour'
   const short = await device.register({ Expires: '1' });
   t.same([short.status, short.get('Min-Expires')], [423, '2']);
   t.match(contactsOf(await device.register({ Expires: '99999' })).join(), /;expires=3600$/);
-  t.match(contactsOf(await device.register({ Expires: 'soon' })).join(), /;expires=3600$/);
+  // drachtio-server answers what it cannot read itself.
+  if (!DRACHTIO) t.match(contactsOf(await device.register({ Expires: 'soon' })).join(), /;expires=3600$/);
   t.match(
     contactsOf(await device.register({ Contact: `<${device.contact}>;expires=77`, Expires: '5000' })).join(),
     /;expires=77$/,
@@ -238,7 +240,8 @@ t.test('behind NAT over UDP the device is told to come back soon, and lives twic
   t.ok(left > 40_000 && left <= 61_000, `${left} ms`);
 });
 
-t.test('Path is kept and sent back, where it names the proxy that the request came from', async (t) => {
+const onePath = withoutDrachtio('sends the first of several Path headers only');
+t.test('Path is kept and sent back, where it names the proxy that the request came from', onePath, async (t) => {
   const device = await phone(t);
   const path = '<sip:127.0.0.2:5099;lr;ob>';
   const response = await device.register({ Path: `${path}, <sip:p2.example.com;lr>`, Supported: 'path' });

@@ -6,7 +6,13 @@ import type { Edge } from '@ringwire/common/sip/edge.js';
 import { type EdgeConfig, edgeVars } from '@ringwire/common/sip/edge-config.js';
 import { silentLogger } from '@ringwire/common/testing/logger.js';
 import { findFreePort } from '@ringwire/common/testing/services.js';
+import { DRACHTIO, startDrachtio } from '@ringwire/sip-server/test-drachtio.js';
 import type { Stores, Teardown } from './stores.js';
+
+export { DRACHTIO };
+
+/** Options of a test whose promise the real drachtio-server does not keep (docs/compatibility.md). */
+export const withoutDrachtio = (why: string): { skip?: string } => (DRACHTIO ? { skip: `drachtio-server ${why}` } : {});
 
 /** A SIP server in a process of its own, so that it can be killed. */
 export interface ServerProcess {
@@ -20,14 +26,22 @@ export interface ServerProcess {
 
 const START_ATTEMPTS = 40;
 
-/** Starts the embedded SIP server as a process, on free ports. */
-export async function startServerProcess(t: Teardown, flags: () => string[] = () => []): Promise<ServerProcess> {
+/** Where the feature servers of tests are: drachtio-server tells its request-handler the address of who calls, not the port. */
+export const FEATURE_SERVER_HOST = DRACHTIO ? '127.0.0.9' : '127.0.0.1';
+
+/** Starts the embedded SIP server as a process, on free ports; drachtio-server where `DRACHTIO_SERVER` names one. */
+export async function startServerProcess(
+  t: Teardown,
+  flags: () => string[] = () => [],
+  host = '127.0.0.1',
+): Promise<ServerProcess> {
+  if (DRACHTIO) return startDrachtioProcess(t, DRACHTIO, flags, host);
   const main = createRequire(import.meta.url).resolve('@ringwire/sip-server/main.js');
   const sipPort = await findFreePort();
   const controlPort = await findFreePort();
   let child: ReturnType<typeof fork> | undefined;
   const start = async (attempt = 1): Promise<void> => {
-    const contact = `sip:127.0.0.1:${sipPort};transport=udp,tcp`;
+    const contact = `sip:${host}:${sipPort};transport=udp,tcp`;
     const args = ['--contact', contact, '--port', `${controlPort}`, '--loglevel', 'warn', ...flags()];
     const started = fork(main, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     child = started;
@@ -53,6 +67,28 @@ export async function startServerProcess(t: Teardown, flags: () => string[] = ()
   return { sipPort, controlPort, kill, start: () => start() };
 }
 
+async function startDrachtioProcess(
+  t: Teardown,
+  program: string,
+  flags: () => string[],
+  host: string,
+): Promise<ServerProcess> {
+  const sipPort = await findFreePort();
+  const controlPort = await findFreePort();
+  const contact = ['--contact', `sip:${host}:${sipPort};transport=udp,tcp`];
+  let running: { stop(): Promise<void> } | undefined;
+  const start = async (): Promise<void> => {
+    running = await startDrachtio(program, [...contact, ...flags()], {}, 'cymru', controlPort);
+  };
+  const kill = async (): Promise<void> => {
+    await running?.stop();
+    running = undefined;
+  };
+  await start();
+  t.teardown(kill);
+  return { sipPort, controlPort, kill, start };
+}
+
 /** A running edge process under test. */
 export interface RunningSbc {
   readonly edge: Edge;
@@ -73,6 +109,7 @@ export async function openSbc<T extends RunningSbc>(
     DRACHTIO_PORT: `${controlPort}`,
     KEEPALIVE_MS: '500',
     MAX_EVENT_LOOP_LAG_MS: '0',
+    ...(DRACHTIO ? { PRIVATE_NETWORK_CIDR: `${FEATURE_SERVER_HOST}/32` } : {}),
     ...options.env,
   };
   const ctx: ProcessContext = {

@@ -7,7 +7,7 @@ import {
   type SipStack,
 } from '@ringwire/common/sip/stack.js';
 import { silentLogger } from '@ringwire/common/testing/logger.js';
-import { type ServerProcess, startServerProcess } from './edge.js';
+import { FEATURE_SERVER_HOST, type ServerProcess, startServerProcess } from './edge.js';
 import { startEcho } from './media.js';
 import type { Stores, Teardown } from './stores.js';
 
@@ -40,13 +40,13 @@ export interface TestFeatureServer {
 /** Starts one; it goes away with the test. */
 export async function startFeatureServer(t: Teardown, stores: Stores, instanceId: string): Promise<TestFeatureServer> {
   const logger = silentLogger();
-  const server = await startServerProcess(t);
+  const server = await startServerProcess(t, undefined, FEATURE_SERVER_HOST);
   const srf = await connectSrf({ host: '127.0.0.1', port: server.controlPort, secret: 'cymru', logger });
   t.teardown(() => srf.link.close());
   const stack = asSipStack(srf);
   const info: FeatureServerInfo = {
     instanceId,
-    sipAddress: `127.0.0.1:${server.sipPort}`,
+    sipAddress: `${FEATURE_SERVER_HOST}:${server.sipPort}`,
     httpUrl: 'http://127.0.0.1:9',
     calls: 0,
     accepting: true,
