@@ -37,6 +37,7 @@ import { timelineRoutes } from './call-history/timeline-routes.js';
 import { type CallOrders, callOrders } from './calls/call-orders.js';
 import { callRoutes } from './calls/routes.js';
 import { carrierWriteRoutes } from './carriers/carrier-write-routes.js';
+import { predefinedCarrierList, predefinedCarrierRoutes } from './carriers/predefined-carrier-routes.js';
 import { carrierRoutes } from './carriers/routes.js';
 import { sipGatewayRoutes } from './carriers/sip-gateway-routes.js';
 import { registeredUserRoutes } from './clients/registered-users.js';
@@ -159,11 +160,13 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     logger,
     address: options.publicAddress ?? { trustedProxies: [], baseUrl: undefined },
   });
+  predefinedCarrierList(v1);
   v1.use(authenticate(db));
   accountRoutes(v1, context);
   applicationRoutes(v1, context);
   carrierRoutes(v1, context, redis);
   carrierWriteRoutes(v1, context);
+  predefinedCarrierRoutes(v1, context);
   sipGatewayRoutes(v1, context);
   lcrRoutes(v1, context);
   clientRoutes(v1, context);

@@ -3,6 +3,7 @@ import type { Router } from 'express';
 import type { ApiContext } from '../api-server.js';
 import { principalOf, requireAccount } from '../auth/authenticate.js';
 import { badField, bodyOf, pathParam, queryPage, queryText } from '../http/input.js';
+import { requireRoom } from '../rows/row-caps.js';
 import { parseApplicationInput } from './application-input.js';
 import {
   deleteApplication,
@@ -44,6 +45,7 @@ export function applicationRoutes(router: Router, { db, encryptionSecret, provis
     const accountSid = input.accountSid ?? (principal.scope === 'account' ? principal.accountSid : undefined);
     if (accountSid === undefined) throw badField('account_sid', 'is required');
     await requireAccount(db, principal, accountSid);
+    await requireRoom(db, principal, 'applications');
     const sid = await insertApplication(db, accountSid, input, encryptionSecret).catch(explain);
     await provisioningChanged('applications');
     res.status(201).json({ sid });

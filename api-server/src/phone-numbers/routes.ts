@@ -17,6 +17,7 @@ import {
   rejectUnknown,
   textField,
 } from '../http/input.js';
+import { requireRoom } from '../rows/row-caps.js';
 import {
   deletePhoneNumber,
   findPhoneNumber,
@@ -109,6 +110,7 @@ async function create(context: ApiContext, req: Request, res: Response): Promise
     optionalTextField(fields, 'account_sid', 36) ?? (principal.scope === 'account' ? principal.accountSid : null);
   const applicationSid = optionalTextField(fields, 'application_sid', 36);
   if (accountSid !== null) await requireAccount(db, principal, accountSid);
+  await requireRoom(db, principal, 'phone numbers');
   const voipCarrierSid = await carrierFor(context, principal, fields, accountSid);
   if (applicationSid !== null) await requireApplication(context, principal, applicationSid, accountSid);
   const ownSp = principal.scope === 'service_provider' ? principal.serviceProviderSid : null;

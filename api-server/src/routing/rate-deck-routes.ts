@@ -20,6 +20,9 @@ import { badField, pathParam, queryText, queryWord } from '../http/input.js';
 /** Larger than a deck of two million rows; more is a mistake, and would take as long as it takes to send. */
 const MAX_UPLOAD_BYTES = 256 * 1024 * 1024;
 
+/** Prices that an account may have in all its decks; every edge holds them in memory. */
+const MAX_PRICES = 3_000_000;
+
 /** Whose decks a request is about: an account's, or with no account sid a service provider's own. */
 interface Owner {
   accountSid?: string;
@@ -47,6 +50,16 @@ const isOwn = (principal: Principal, deck: RateDeckRow): boolean =>
   (principal.scope === 'account'
     ? deck.account_sid === principal.accountSid
     : deck.service_provider_sid === principal.serviceProviderSid);
+
+/** How many prices an account's deck for a carrier may have, beside those of its other decks. */
+async function roomForPrices({ db }: ApiContext, accountSid: string, voipCarrierSid: string): Promise<number> {
+  const [row] = await db.query<{ count: number | string | null }>(
+    `SELECT SUM(v.entry_count) AS count FROM rate_decks d JOIN rate_deck_versions v ON v.version = d.active_version
+     WHERE d.account_sid = ? AND d.voip_carrier_sid <> ?`,
+    [accountSid, voipCarrierSid],
+  );
+  return Math.max(0, MAX_PRICES - Number(row?.count ?? 0));
+}
 
 /** An import that reads a request's body: cut off when it is too large, or when the client is gone. */
 function uploadLimit(req: Request, res: Response): { signal: AbortSignal; onBytes: (bytes: number) => void } {
@@ -113,12 +126,15 @@ export function rateDeckRoutes(router: Router, context: ApiContext): void {
     };
     const { accountSid: account, serviceProviderSid } = owner;
     const found = await findOwner(db, { carrier, ...(account === undefined ? {} : { account }), serviceProviderSid });
+    const isAccounts = principalOf(res).scope === 'account' && account !== undefined;
+    const maxPrices = isAccounts ? await roomForPrices(context, account, found.voipCarrierSid) : undefined;
     const { signal, onBytes } = uploadLimit(req, res);
     if (isImporting) throw new HttpError(503, 'another rate deck is being imported, try again');
     isImporting = true;
     try {
       const result = await importRates({
         ...options,
+        ...(maxPrices !== undefined && { maxPrices }),
         db,
         source: req,
         owner: found,

@@ -42,6 +42,38 @@ t.test('its gateways are counted over all its carriers', async (t) => {
   t.match(await account('POST', '/v1/SmppGateways', smpp), FULL);
 });
 
+t.test('applications and phone numbers have a bound', async (t) => {
+  await fill('applications', 'application_sid, name, account_sid', 1_000, (n) => [randomUUID(), `a${n}`, accountSid]);
+  const call_hook = { url: 'https://example.com/', method: 'POST' };
+  const application = { name: 'late', account_sid: accountSid, call_hook, call_status_hook: call_hook };
+  t.match(await account('POST', '/v1/Applications', application), FULL);
+  t.equal((await admin('POST', '/v1/Applications', application)).status, 201);
+  await fill('phone_numbers', 'phone_number_sid, number, voip_carrier_sid, account_sid', 10_000, (n) => [
+    ...[randomUUID(), `1999${n}`, carrierSid, accountSid],
+  ]);
+  const number = { number: '15558887777', voip_carrier_sid: carrierSid };
+  t.match(await account('POST', '/v1/PhoneNumbers', number), FULL);
+  t.equal((await admin('POST', '/v1/PhoneNumbers', { ...number, account_sid: accountSid })).status, 201);
+});
+
+t.test('the prices of all decks of an account have a bound; one that takes their place counts once', async (t) => {
+  const csv = 'prefix,rate\n49,0.01\n33,0.01\n';
+  const post = async (token: string, carrier: string) => {
+    const path = `/v1/Accounts/${accountSid}/RateDecks?voip_carrier_sid=${carrier}`;
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'text/csv' };
+    const answer = await fetch(api.server.url + path, { method: 'POST', headers, body: csv });
+    return { status: answer.status, body: await answer.json() };
+  };
+  t.equal((await post(SEED.accountToken, carrierSid)).status, 201);
+  await db.execute('UPDATE rate_deck_versions SET entry_count = 2999999');
+  t.match(await post(SEED.accountToken, SEED.sharedCarrierSid), {
+    status: 422,
+    body: { msg: 'there is room for 1 prices, and the file has 2; nothing was changed' },
+  });
+  t.equal((await post(SEED.adminToken, SEED.sharedCarrierSid)).status, 201, 'by grace');
+  t.equal((await post(SEED.accountToken, carrierSid)).status, 201);
+});
+
 t.test('clients have a bound', async (t) => {
   await fill('clients', 'client_sid, account_sid, username, password', 10_000, (n) => [
     ...[randomUUID(), accountSid, `u${n}`, 'x'],

@@ -3,6 +3,8 @@ import type { Principal } from '../auth/principal.js';
 
 /** Rows of which an account's key may make so many. */
 export type CappedRows =
+  | 'applications'
+  | 'phone numbers'
   | 'carriers'
   | 'gateways'
   | 'SMPP gateways'
@@ -18,6 +20,8 @@ const OF_CARRIERS = 'JOIN voip_carriers USING (voip_carrier_sid) WHERE voip_carr
  * connection to each SMPP gateway.
  */
 const CAPS: Readonly<Record<CappedRows, { most: number; from: string }>> = {
+  applications: { most: 1_000, from: 'applications WHERE account_sid = ?' },
+  'phone numbers': { most: 10_000, from: 'phone_numbers WHERE account_sid = ?' },
   carriers: { most: 100, from: 'voip_carriers WHERE account_sid = ?' },
   gateways: { most: 1_000, from: `sip_gateways ${OF_CARRIERS}` },
   'SMPP gateways': { most: 100, from: `smpp_gateways ${OF_CARRIERS}` },

@@ -37,6 +37,8 @@ export interface ImportOptions {
   delimiter?: string;
   /** Whether good rows count although others are bad; else a single bad row leaves everything as it was. @defaultValue false */
   skipBadRows?: boolean;
+  /** Prices that the owner has room for; a file with more changes nothing. @defaultValue as many as the file has */
+  maxPrices?: number;
   onProgress?: (progress: ImportProgress) => void;
   /** Told when the new version counts; here the edges are told to load it. */
   onActive?: () => Promise<void>;
@@ -77,7 +79,11 @@ export async function importRates(options: ImportOptions): Promise<ImportResult>
     return { ok: false, reason: `${badRowCount} rows are bad; nothing was changed`, ...bad };
   }
   if (builder.size === 0) return { ok: false, reason: 'the file has no good row; nothing was changed', ...bad };
-  const { name, currency, owner } = options;
+  const { name, currency, owner, maxPrices = Number.POSITIVE_INFINITY } = options;
+  if (builder.size > maxPrices) {
+    const room = `there is room for ${maxPrices} prices, and the file has ${builder.size}`;
+    return { ok: false, reason: `${room}; nothing was changed`, ...bad };
+  }
   const rateDeckSid = await findOrMakeDeck(db, owner, { name, currency });
   const version = await store(options, rateDeckSid, builder, badRowCount);
   await options.onActive?.();
