@@ -30,12 +30,15 @@ import { startMessageIntake } from './messages/message-intake.js';
 import { Outbox } from './messages/outbox.js';
 import { createFeatureServerMetrics } from './metrics.js';
 import { createCallRoute } from './rest/create-call-route.js';
+import { findTalkRoute, talkFinder } from './rest/find-talk.js';
 import { orderedCall } from './rest/ordered-call.js';
 import { CallLedger, OrphanSweep } from './session/call-ledger.js';
+import { admitGuest } from './session/guest.js';
 import { createJournal } from './session/journal.js';
 import { LiveCalls } from './session/live-calls.js';
 import { reportOrphan } from './session/orphan-report.js';
 import { createSession, type SessionFactoryOptions } from './session/session-factory.js';
+import { Talks } from './session/talks.js';
 import { TransferredCalls } from './session/transferred-calls.js';
 import { EdgeDialler } from './sip/edge-dialler.js';
 import { InviteHandler, type RefusedCall } from './sip/invite-handler.js';
@@ -115,7 +118,9 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     lost: () => connection.signal,
     wantsInfo: (sid) => provisioning.snapshot().carriersBySid.get(sid)?.dtmfType === 'info',
     encryptionSecret: config.ENCRYPTION_SECRET,
+    whereIs: talkFinder({ redis, logger, instanceId, encryptionSecret: config.ENCRYPTION_SECRET }),
   });
+  const talks = new Talks();
   const outbox = new Outbox({ redis, sink, queue: outboundQueue(redis) });
   const ledger = new CallLedger(redis, instanceId, logger);
   const transferred = new TransferredCalls(config.MAX_CALL_DURATION_MINUTES * 60_000);
@@ -128,6 +133,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     speech,
     dialler,
     transferred,
+    talks,
     outbox,
     ledger,
     metrics,
@@ -154,6 +160,17 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
         live.released(released);
       });
       live.run(session);
+    },
+    onGuest: (leg, named, callSid) => {
+      const onReleased = (): void => invites.forget(leg);
+      const talk = talks.find(named);
+      if (!talk) {
+        leg.reject(481, undefined, {});
+        onReleased();
+        return;
+      }
+      const handOver = transferred.add.bind(transferred);
+      void admitGuest(leg, talk, { mediaServer, logger, callSid, handOver, onReleased });
     },
     onRefused: (refused) => {
       metrics.refused(refused.status);
@@ -201,8 +218,11 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     metrics: options.metrics,
     health,
     logger,
-    routes: (app) =>
-      createCallRoute(app, { encryptionSecret: config.ENCRYPTION_SECRET, refusal, place: (order) => placeCall(order) }),
+    routes: (app) => {
+      const encryptionSecret = config.ENCRYPTION_SECRET;
+      createCallRoute(app, { encryptionSecret, refusal, place: (order) => placeCall(order) });
+      findTalkRoute(app, { encryptionSecret, has: (talk) => talks.find(talk) !== undefined });
+    },
   });
   const info = (): FeatureServerInfo => ({
     instanceId,

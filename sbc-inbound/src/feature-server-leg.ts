@@ -1,5 +1,6 @@
 import { type FeatureServerInfo, SIP_HEADERS, type StirResult, stirHeaderValue } from '@ringwire/common';
 import { passableHeaders } from '@ringwire/common/sip/header-policy.js';
+import { tagsText } from '@ringwire/common/sip/replaces.js';
 import type { SipHeaders, SipMessageView } from '@ringwire/common/sip/stack.js';
 import { isIpv4, nameAddr } from '@ringwire/common/sip/uri.js';
 import type { Destination, Invite } from './admission/types.js';
@@ -15,7 +16,15 @@ export const TEAMS_TRUNK = 'Microsoft Teams';
 /** Headers of the INVITE to a feature server: ours, and those of the caller that may go on. */
 export function headersToFeatureServer(
   request: SipMessageView,
-  call: { invite: Invite; destination: Destination; callSid: string; attemptedAt: number; stir?: StirResult },
+  call: {
+    invite: Invite;
+    destination: Destination;
+    callSid: string;
+    /** Ours in the caller's dialog. */
+    localTag: string;
+    attemptedAt: number;
+    stir?: StirResult;
+  },
 ): SipHeaders {
   const { invite, destination } = call;
   const { carrier, user, application, calledUser, tenant, hooks } = destination;
@@ -35,6 +44,7 @@ export function headersToFeatureServer(
     ...(user ? { [SIP_HEADERS.authenticatedUser]: user.aor } : {}),
     ...(user?.allowDirectUserCalling ? { [SIP_HEADERS.mayCallUsers]: 'yes' } : {}),
     [SIP_HEADERS.outerCallId]: invite.sipCallId,
+    [SIP_HEADERS.outerTags]: tagsText({ toTag: call.localTag, fromTag: invite.from.tag }),
     [SIP_HEADERS.forwardedFor]: invite.sourceAddress,
     ...(carrier
       ? {

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { type CallStarted, nowMs, type Registrations, type StirResult } from '@ringwire/common';
 import type { Shield } from '@ringwire/common/shield/shield.js';
 import { BridgedCall } from '@ringwire/common/sip/bridged-call.js';
@@ -251,10 +251,12 @@ async function connect(
   destination: Destination,
 ): Promise<void> {
   const { callSid, attemptedAt } = leg.journal.call;
+  const localTag = randomBytes(8).toString('hex');
   const headers = headersToFeatureServer(leg.request, {
     invite,
     destination,
     callSid,
+    localTag,
     attemptedAt,
     ...(stir ? { stir } : {}),
   });
@@ -282,6 +284,7 @@ async function connect(
     ...leg,
     offer: invite.sdp,
     callerTag: invite.from.tag,
+    localTag,
     nextTarget,
     watchedSide: 'b',
     watched: ({ name, gone }) => gone && { instanceId: name, gone },

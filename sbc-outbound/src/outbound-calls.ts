@@ -25,6 +25,7 @@ import { hasRoom } from '@ringwire/common/sip/incoming.js';
 import type { LegFailure } from '@ringwire/common/sip/place-leg.js';
 import { privateHop } from '@ringwire/common/sip/private-hop.js';
 import { relayToDevice } from '@ringwire/common/sip/relay-to-device.js';
+import { tagsText } from '@ringwire/common/sip/replaces.js';
 import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipHeaders, SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
 import { watchCancel } from '@ringwire/common/sip/two-leg-setup.js';
@@ -217,6 +218,8 @@ async function placeCall(edge: Edge, wayOut: WayOut, guarded: GuardedCall & Inco
     ...destination.plan(journal),
     responseHeaders: (outer) => ({
       [SIP_HEADERS.outerCallId]: outer.get('Call-ID') ?? '',
+      ...outerTags(outer),
+      ...destination.answerHeaders,
       ...(journal.call.voipCarrierSid === null ? {} : { [SIP_HEADERS.voipCarrierSid]: journal.call.voipCarrierSid }),
     }),
     watchedSide: 'a',
@@ -228,6 +231,13 @@ async function placeCall(edge: Edge, wayOut: WayOut, guarded: GuardedCall & Inco
   }).run();
 }
 
+/** The dialog with the far end as its own telephone would name it in a Replaces; nothing where a proxy's answer makes none. */
+function outerTags(response: SipResponse): SipHeaders {
+  const toTag = response.getParsedHeader('from').params.tag;
+  const fromTag = response.getParsedHeader('to').params.tag;
+  return toTag && fromTag ? { [SIP_HEADERS.outerTags]: tagsText({ toTag, fromTag }) } : {};
+}
+
 /** Where the call goes, or why it does not. */
 type Destination =
   | {
@@ -236,6 +246,8 @@ type Destination =
       first?: RoutedGateway;
       /** What the record says before the first attempt. */
       carried: Pick<CallStarted, 'voipCarrierSid' | 'trunk' | 'remoteHost'>;
+      /** What the feature server hears of who is called. */
+      answerHeaders?: SipHeaders;
       plan(journal: CallJournal): Pick<BridgedCallPlan, 'nextTarget' | 'observer' | 'farEnd' | 'outwardStatus'>;
     }
   | { ok: false; refusal: Refusal };
@@ -277,6 +289,10 @@ async function toUser(edge: Edge, wayOut: WayOut, request: SipRequest, call: Out
   return {
     ok: true,
     carried: { voipCarrierSid: null, trunk: 'user', remoteHost: target.host },
+    answerHeaders: {
+      [SIP_HEADERS.authenticatedUser]: aorText(target.aor),
+      ...(target.mayCallUsers ? { [SIP_HEADERS.mayCallUsers]: 'yes' } : {}),
+    },
     plan: () => ({ nextTarget: () => targets.shift() ?? null, farEnd: 'user', outwardStatus: userStatus }),
   };
 }

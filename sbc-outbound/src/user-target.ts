@@ -16,7 +16,7 @@ import type { OutboundCall, Refusal } from './guard.js';
 
 /** Where a user's devices are, or why the user cannot be called. */
 export type UserTarget =
-  | { ok: true; aor: AddressOfRecord; leg: LegTarget; host: string }
+  | { ok: true; aor: AddressOfRecord; mayCallUsers: boolean; leg: LegTarget; host: string }
   | { ok: false; refusal: Refusal };
 
 /** What finding a user looks at. */
@@ -55,8 +55,8 @@ export async function userTarget(
   if (owner?.accountSid !== call.account.accountSid) return refuse(404, `no user ${aorText(aor)}`, 'unknown-user');
   // Without a hook the table knows: who was deleted or deactivated meanwhile has devices that are registered still.
   const hasHook = snapshot.registrationHookOf(owner) !== null;
-  if (!hasHook && !snapshot.findClient(owner.accountSid, user))
-    return refuse(404, `no user ${aorText(aor)}`, 'unknown-user');
+  const client = snapshot.findClient(owner.accountSid, user);
+  if (!hasHook && !client) return refuse(404, `no user ${aorText(aor)}`, 'unknown-user');
   let bindings: KeptBinding[];
   try {
     bindings = await registrations.bindingsOf(aor);
@@ -70,7 +70,9 @@ export async function userTarget(
   const [first, ...others] = reachable.map((kept) => legTo(kept, request, headers, sipAddress));
   if (!first) return refuse(480, `user ${aorText(aor)} is not registered`, 'not-registered');
   const leg = others.length === 0 ? first : { ...first, alongside: others };
-  return { ok: true, aor, leg, host: reachable[0]?.binding.address ?? '' };
+  const binding = reachable[0]?.binding;
+  const mayCallUsers = (hasHook ? binding?.allowDirectUserCalling : client?.allowDirectUserCalling) ?? false;
+  return { ok: true, aor, mayCallUsers, leg, host: binding?.address ?? '' };
 }
 
 /** The caller is shown in the user's own realm: there the user can call back. */

@@ -3,8 +3,10 @@ import { createLogger, type Database, openDatabase } from '@ringwire/common';
 import { type AnswerCallsOptions, type AnsweringPhone, answerCalls, type PhoneCall } from '@ringwire/phone';
 import { tone } from '@ringwire/rtp';
 import { addClients, REALM, startDevice, type TestDevice } from '@ringwire/sbc-inbound/testing/device.js';
+import { startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
 import type { Dialog } from '@ringwire/sip';
 import t, { type Test } from 'tap';
+import { startAnother } from './support/another-process.js';
 import { hearsTone } from './support/audio.js';
 import { eventually } from './support/eventually.js';
 import { openPlatform } from './support/platform.js';
@@ -16,6 +18,7 @@ const { application, instance } = ringwire;
 
 const CALLEE_HZ = 1_500;
 const THIRD_HZ = 700;
+const CUSTOMER_HZ = 2_200;
 
 async function phone(options: AnswerCallsOptions): Promise<AnsweringPhone> {
   const made = await answerCalls(options);
@@ -66,23 +69,74 @@ interface Talk {
   line: Line;
 }
 
+const telephone = (t: Test, user = 'alice'): Promise<TestDevice> =>
+  startDevice(t, { user, sipPort: instance.sip.port });
+
 /** Alice, a user of the account, talks to the callee; where the application asks for transfers they may lead anywhere. */
-async function talking(t: Test, { referHook = '/refer' as string | null } = {}): Promise<Talk> {
-  const alice = await startDevice(t, { user: 'alice', sipPort: instance.sip.port });
+async function talking(
+  t: Test,
+  {
+    by,
+    to = callee,
+    referHook = '/refer' as string | null,
+  }: { by?: TestDevice; to?: AnsweringPhone; referHook?: string | null } = {},
+): Promise<Talk> {
+  const alice = by ?? (await telephone(t));
   const line = await ringwire.lineWith(({ action }) => [
     {
       verb: 'dial',
-      target: [{ type: 'sip', sipUri: callee.uri }],
+      target: [{ type: 'sip', sipUri: to.uri }],
       answerOnBridge: true,
       actionHook: action,
       ...(referHook && { referHook }),
     },
   ]);
   const dialog = await (await alice.call(`app-${line.applicationSid}`)).answered;
-  const called = await callee.nextCall();
+  const called = await to.nextCall();
   await called.answered();
   return { alice, dialog, called, line };
 }
+
+/** A customer who called a number that rings at a user's telephone; `dialog` is the telephone's. */
+interface Answered {
+  customer: PhoneCall;
+  dialog: Dialog;
+  line: Line;
+}
+
+/** A customer calls, and the user answers at a telephone that is registered. */
+async function answered(
+  alice: TestDevice,
+  { referHook = '/refer' as string | null, hz = CUSTOMER_HZ }: { referHook?: string | null; hz?: number } = {},
+): Promise<Answered> {
+  const line = await ringwire.lineWith(({ action }) => [
+    {
+      verb: 'dial',
+      target: [{ type: 'user', name: 'alice' }],
+      answerOnBridge: true,
+      actionHook: action,
+      ...(referHook && { referHook }),
+    },
+    { verb: 'hangup' },
+  ]);
+  const answer = alice.answerNext();
+  const customer = await ringwire.call(line.number, { play: tone(hz, 30_000) });
+  const { dialog } = await answer;
+  await customer.answered();
+  return { customer, dialog, line };
+}
+
+async function registered(t: Test): Promise<TestDevice> {
+  const alice = await telephone(t);
+  t.equal((await alice.register()).status, 200);
+  return alice;
+}
+
+/** Refer-To of an attended transfer, as a telephone with two calls writes it. */
+const intoCall = (callId: string, { remoteTag, localTag }: Pick<Dialog['state'], 'remoteTag' | 'localTag'>): string =>
+  `<sip:third@${REALM}?Replaces=${encodeURIComponent(`${callId};to-tag=${remoteTag};from-tag=${localTag}`)}>`;
+
+const refer = (dialog: Dialog, to: string) => dialog.request('REFER', undefined, { 'Refer-To': to });
 
 /** The record of the call out to a number. */
 const recordTo = async (number: string): Promise<CallRecord | undefined> => {
@@ -144,8 +198,8 @@ t.test('a transfer that fails is told to the user, who keeps the callee', async 
   t.equal((await dialog.request('REFER', undefined, { 'Refer-To': `<${busy.uri}>` }))?.status, 202);
   t.equal((await progress).at(-1), 486);
   t.notOk(dialog.isEnded);
-  const again = await dialog.request('REFER', undefined, { 'Refer-To': '<sip:bob@x?Replaces=a%3Bto-tag%3Db>' });
-  t.equal(again?.status, 501, 'attended transfers are not taken here');
+  const unreadable = await dialog.request('REFER', undefined, { 'Refer-To': '<sip:bob@x?Replaces=a%3Bto-tag%3Db>' });
+  t.equal(unreadable?.status, 400, 'Replaces without a tag');
   await dialog.bye();
   t.equal((await called.finished).endedBy, 'them');
   t.match((await application.request(line.action)).body, { dial_call_status: 'completed', call_status: 'completed' });
@@ -176,4 +230,253 @@ t.test('a caller of a carrier may not transfer at the cost of the account', asyn
   t.equal((await dialog.request('REFER', undefined, { 'Refer-To': '<sip:4930999@x>' }))?.status, 403);
   await dialog.bye();
   await called.finished;
+});
+
+t.test('a user with two calls joins those with whom he talks, and is released from both', async (t) => {
+  const first = await talking(t, { referHook: null });
+  const second = await talking(t, { by: first.alice, to: third, referHook: null });
+  const progress = progressOf(first.dialog);
+  const over = Promise.all([ended(first.dialog), ended(second.dialog)]);
+  t.equal((await refer(first.dialog, intoCall(second.dialog.callId, second.dialog.state)))?.status, 202);
+  t.same(await progress, [100, 200]);
+  await over;
+  await hearsTone(first.called, THIRD_HZ);
+  await hearsTone(second.called, CALLEE_HZ);
+  for (const { line, dialog } of [first, second]) {
+    t.match((await application.request(line.action)).body, { dial_call_status: 'completed', dial_sip_status: 200 });
+    t.match(await ringwire.record(dialog.callId), { answered: true, termination_reason: 'called party hungup' });
+  }
+  await first.called.hangup();
+  t.equal((await second.called.finished).endedBy, 'them', 'who is left is released');
+});
+
+t.test('a user who hangs up both calls as soon as his attended transfer is accepted does not end it', async (t) => {
+  const first = await talking(t);
+  const second = await talking(t, { by: first.alice, to: third });
+  t.equal((await refer(first.dialog, intoCall(second.dialog.callId, second.dialog.state)))?.status, 202);
+  await Promise.all([first.dialog.bye(), second.dialog.bye()]);
+  await hearsTone(first.called, THIRD_HZ);
+  await hearsTone(second.called, CALLEE_HZ);
+  await second.called.hangup();
+  t.equal((await first.called.finished).endedBy, 'them');
+});
+
+t.test("a user may not join with another user's call, one that is over, or one whose tags are others", async (t) => {
+  const own = await talking(t);
+  const second = await talking(t, { by: own.alice, to: third });
+  const others = await talking(t, { by: await telephone(t, 'bob'), to: third });
+  const { remoteTag, localTag } = second.dialog.state;
+  const swapped = { ...second.dialog.state, remoteTag: localTag, localTag: remoteTag };
+  const wrong = [
+    [others.dialog.callId, others.dialog.state],
+    ['gone@nowhere', second.dialog.state],
+    [second.dialog.callId, swapped],
+  ] as const;
+  for (const [callId, state] of wrong) {
+    const progress = progressOf(own.dialog);
+    t.equal((await refer(own.dialog, intoCall(callId, state)))?.status, 202);
+    t.equal((await progress).at(-1), 481);
+    own.dialog.removeAllListeners('request');
+  }
+  for (const { dialog } of [own, second, others]) t.notOk(dialog.isEnded);
+  await Promise.all([own.dialog.bye(), second.dialog.bye(), others.dialog.bye()]);
+  await Promise.all([own.called.finished, second.called.finished, others.called.finished]);
+});
+
+t.test('a user who was called transfers the caller to a number: the two talk, and he is released', async (t) => {
+  const alice = await registered(t);
+  const { customer, dialog, line } = await answered(alice);
+  const progress = progressOf(dialog);
+  const over = ended(dialog);
+  t.equal((await refer(dialog, '<tel:+4930555>'))?.status, 202);
+  const other = await third.nextCall();
+  const seen = await progress;
+  t.equal(seen[0], 100);
+  t.equal(seen.at(-1), 200);
+  await over;
+  await hearsTone(customer, THIRD_HZ);
+  await hearsTone(other, CUSTOMER_HZ);
+  await other.hangup();
+  t.match((await application.request(line.action)).body, { dial_call_status: 'completed', call_status: 'in-progress' });
+  t.equal((await customer.finished).endedBy, 'them', 'the application goes on: it hangs up');
+  t.match(await ringwire.record(customer.sipCallId), { answered: true, termination_reason: 'called party hungup' });
+  t.match(await recordTo('+4930555'), { direction: 'outbound', trunk: 'transfers', answered: true });
+  t.match(await recordTo('alice'), { trunk: 'user', answered: true, termination_reason: 'caller hungup' });
+});
+
+t.test(
+  'a user who was called hangs up as soon as his transfer is accepted: the caller waits for the other',
+  async (t) => {
+    const alice = await registered(t);
+    const { customer, dialog } = await answered(alice);
+    t.equal((await refer(dialog, '<tel:+4930666>'))?.status, 202);
+    await dialog.bye();
+    const other = await third.nextCall();
+    await hearsTone(customer, THIRD_HZ);
+    await hearsTone(other, CUSTOMER_HZ);
+    await customer.hangup();
+    t.equal((await other.finished).endedBy, 'them');
+  },
+);
+
+t.test(
+  'a transfer by a user who was called fails: he keeps the caller, or the call goes on without both',
+  async (t) => {
+    const alice = await registered(t);
+    const { customer, dialog, line } = await answered(alice);
+    const progress = progressOf(dialog);
+    t.equal((await refer(dialog, `<${busy.uri}>`))?.status, 202);
+    t.equal((await progress).at(-1), 486);
+    t.notOk(dialog.isEnded);
+    t.equal((await refer(dialog, `<${busy.uri}>`))?.status, 202);
+    await dialog.bye();
+    t.match((await application.request(line.action)).body, {
+      dial_call_status: 'completed',
+      call_status: 'in-progress',
+    });
+    t.equal((await customer.finished).endedBy, 'them');
+  },
+);
+
+t.test('who was called transfers under the rules of who calls: users only, unless the application asks', async (t) => {
+  const alice = await registered(t);
+  const { customer, dialog } = await answered(alice, { referHook: null });
+  for (const to of ['tel:+4930999', 'sip:4930999@198.51.100.1', third.uri])
+    t.equal((await refer(dialog, `<${to}>`))?.status, 403, to);
+  const progress = progressOf(dialog);
+  t.equal((await refer(dialog, `<sip:bob@${REALM}>`))?.status, 202);
+  t.equal((await progress).at(-1), 480, 'bob is not registered');
+  await customer.hangup();
+  await ended(dialog);
+  // Somebody whom the application calls by his address is nobody's user.
+  const stranger = await telephone(t, 'stranger');
+  const talk = await ringwire.lineWith(() => [
+    { verb: 'dial', target: [{ type: 'sip', sipUri: stranger.contact }], answerOnBridge: true, referHook: '/refer' },
+  ]);
+  const answer = stranger.answerNext();
+  const other = await ringwire.call(talk.number);
+  const { dialog: strangers } = await answer;
+  await other.answered();
+  t.equal((await refer(strangers, `<${third.uri}>`))?.status, 403);
+  await other.hangup();
+});
+
+for (const named of ['the call that he made', 'the call that he answered'] as const) {
+  t.test(`a user joins who called him with whom he called, and names ${named}`, async (t) => {
+    const alice = await registered(t);
+    const { customer, dialog, line } = await answered(alice, { referHook: null });
+    const second = await talking(t, { by: alice, to: third, referHook: null });
+    const [from, into] = named === 'the call that he made' ? [dialog, second.dialog] : [second.dialog, dialog];
+    const progress = progressOf(from);
+    const over = Promise.all([ended(dialog), ended(second.dialog)]);
+    t.equal((await refer(from, intoCall(into.callId, into.state)))?.status, 202);
+    t.same(await progress, [100, 200]);
+    await over;
+    await hearsTone(customer, THIRD_HZ);
+    await hearsTone(second.called, CUSTOMER_HZ);
+    t.match((await application.request(second.line.action)).body, { dial_call_status: 'completed' });
+    await second.called.hangup();
+    t.match((await application.request(line.action)).body, {
+      dial_call_status: 'completed',
+      call_status: 'in-progress',
+    });
+    t.equal((await customer.finished).endedBy, 'them');
+  });
+}
+
+t.test('a user joins two who called him; when one leaves, the application goes on with the other', async (t) => {
+  const alice = await registered(t);
+  const one = await answered(alice);
+  const other = await answered(alice, { hz: THIRD_HZ });
+  const progress = progressOf(one.dialog);
+  const over = Promise.all([ended(one.dialog), ended(other.dialog)]);
+  t.equal((await refer(one.dialog, intoCall(other.dialog.callId, other.dialog.state)))?.status, 202);
+  t.same(await progress, [100, 200]);
+  await over;
+  await hearsTone(one.customer, THIRD_HZ);
+  await hearsTone(other.customer, CUSTOMER_HZ);
+  await one.customer.hangup();
+  t.match((await application.request(one.line.action)).body, {
+    dial_call_status: 'completed',
+    call_status: 'completed',
+  });
+  t.match((await application.request(other.line.action)).body, {
+    ...{ dial_call_status: 'completed', call_status: 'in-progress' },
+  });
+  t.equal((await other.customer.finished).endedBy, 'them');
+});
+
+t.test('calls at different feature servers', async (t) => {
+  const core = await startServerProcess(t);
+  const second = await startAnother(t, ringwire.platform, 'feature-server', { instanceId: 'second', sipServer: core });
+  const alice = await registered(t);
+
+  /** A call of a user to a telephone with a tone of its own. */
+  interface Placed extends Talk {
+    hz: number;
+  }
+  const talks: Record<'first' | 'second', Placed[]> = { first: [], second: [] };
+  const whereIs = async (line: Line): Promise<'first' | 'second'> => {
+    const { local_sip_address: address } = (await application.request(line.call)).body;
+    return String(address).endsWith(`:${core.sipPort}`) ? 'second' : 'first';
+  };
+  // New calls go to the one with the fewest as soon as the edge knows of both.
+  for (let hz = 500; Math.min(talks.first.length, talks.second.length) < 3; hz += 100) {
+    if (hz > 3_500) throw new Error('one of the feature servers gets no calls');
+    const to = await phone({ play: tone(hz, 60_000) });
+    const talk = await talking(t, { by: alice, to, referHook: null });
+    talks[await whereIs(talk.line)].push({ ...talk, hz });
+  }
+  const next = (where: 'first' | 'second'): Placed => talks[where].shift() as Placed;
+
+  for (const [from, into] of [
+    ['first', 'second'],
+    ['second', 'first'],
+  ] as const) {
+    await t.test(
+      `a user joins those whom he called: REFER at the ${from}, the other call at the ${into}`,
+      async (t) => {
+        const referred = next(from);
+        const named = next(into);
+        const progress = progressOf(referred.dialog);
+        const over = Promise.all([ended(referred.dialog), ended(named.dialog)]);
+        t.equal((await refer(referred.dialog, intoCall(named.dialog.callId, named.dialog.state)))?.status, 202);
+        t.same(await progress, [100, 200]);
+        await over;
+        await hearsTone(referred.called, named.hz);
+        await hearsTone(named.called, referred.hz);
+        for (const { line } of [referred, named]) {
+          t.match((await application.request(line.action)).body, { dial_call_status: 'completed' });
+        }
+        await named.called.hangup();
+        t.equal((await referred.called.finished).endedBy, 'them');
+      },
+    );
+  }
+
+  await t.test(
+    'a user joins who called him with whom he called; a feature server dies: both are released',
+    async (t) => {
+      const { customer, dialog, line } = await answered(alice, { referHook: null });
+      const made = next((await whereIs(line)) === 'first' ? 'second' : 'first');
+      const { remoteTag, localTag } = made.dialog.state;
+      const wrong = progressOf(dialog);
+      t.equal(
+        (await refer(dialog, intoCall(made.dialog.callId, { remoteTag, localTag: `${localTag}x` })))?.status,
+        202,
+      );
+      t.equal((await wrong).at(-1), 481, 'no feature server knows such a call');
+      dialog.removeAllListeners('request');
+      const progress = progressOf(dialog);
+      const over = Promise.all([ended(dialog), ended(made.dialog)]);
+      t.equal((await refer(dialog, intoCall(made.dialog.callId, made.dialog.state)))?.status, 202);
+      t.equal((await progress).at(-1), 200);
+      await over;
+      await hearsTone(customer, made.hz);
+      await hearsTone(made.called, CUSTOMER_HZ);
+      await second.kill();
+      t.equal((await customer.finished).endedBy, 'them');
+      t.equal((await made.called.finished).endedBy, 'them');
+    },
+  );
 });

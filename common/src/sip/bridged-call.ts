@@ -53,6 +53,8 @@ export interface BridgedCallPlan {
   /** The caller's SDP; empty without one. */
   offer: string;
   callerTag: string;
+  /** Our tag in the caller's dialog, where somebody must know it before the answer; made up without it. */
+  localTag?: string;
   nextTarget(failure?: LegFailure): LegTarget | null;
   /** What responses to the caller carry besides what the far end sent in this one. */
   responseHeaders?(response: SipResponse): SipHeaders;
@@ -89,13 +91,14 @@ export class BridgedCall {
   readonly #over = new AbortController();
   /** Aborts when the call ends, before its legs are released. */
   readonly #ended = new AbortController();
-  readonly #localTag = randomBytes(8).toString('hex');
+  readonly #localTag: string;
 
   constructor(
     private readonly context: BridgedCallContext,
     private readonly plan: BridgedCallPlan,
   ) {
     this.#lost = context.link.lost;
+    this.#localTag = plan.localTag ?? randomBytes(8).toString('hex');
     // Not the Call-ID: a proxy that forks sends several INVITEs with one. The call sid is there for whoever looks it up at rtpengine.
     const name = `${plan.journal.call.callSid};${this.#localTag}`;
     this.#media = new BranchedMedia((branch) => context.relay.session(branch === 0 ? name : `${name};${branch}`));

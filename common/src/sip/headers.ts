@@ -5,6 +5,8 @@ export const SIP_HEADERS = {
   applicationSid: 'X-Application-Sid',
   /** Call-ID of the outer leg. */
   outerCallId: 'X-CID',
+  /** Tags of the outer leg's dialog, as a Replaces that names it has them (RFC 3891): `to-tag=…;from-tag=…`, the edge's and the far end's. */
+  outerTags: 'X-Jambonz-Outer-Tags',
   /** Source IP of the outer leg. */
   forwardedFor: 'X-Forwarded-For',
   originatingCarrier: 'X-Originating-Carrier',

@@ -9,6 +9,22 @@ export interface Replaces {
   earlyOnly: boolean;
 }
 
+/** The tags of a dialog as Replaces has them. */
+export type DialogTags = Pick<Replaces, 'toTag' | 'fromTag'>;
+
+/** `to-tag=…;from-tag=…` */
+export const tagsText = ({ toTag, fromTag }: DialogTags): string => `to-tag=${toTag};from-tag=${fromTag}`;
+
+/** Reads what {@link tagsText} wrote; undefined when it is not that. */
+export function parseTags(text: string | undefined): DialogTags | undefined {
+  const [, toTag, fromTag] = /^to-tag=([^;\s]+);from-tag=([^;\s]+)$/.exec(text ?? '') ?? [];
+  return toTag === undefined || fromTag === undefined ? undefined : { toTag, fromTag };
+}
+
+/** The value of a Replaces header. */
+export const replacesText = ({ callId, earlyOnly, ...tags }: Replaces): string =>
+  `${callId};${tagsText(tags)}${earlyOnly ? ';early-only' : ''}`;
+
 /** Reads a Replaces header; null for what is none, and for several (drachtio-srf joins them by commas). */
 export function parseReplaces(value: string | undefined): Replaces | null {
   if (value === undefined || value.includes(',')) return null;

@@ -6,7 +6,7 @@ import { SessionApplication } from '../session/session-application.js';
 import type { SessionDefaults } from '../session/session-defaults.js';
 import { VerbRunner } from '../session/verb-runner.js';
 import type { VerbRegistry } from '../verbs/registry.js';
-import type { CallMessages, VerbContext } from '../verbs/verb.js';
+import type { CallDial, CallMessages, VerbContext } from '../verbs/verb.js';
 
 /** What {@link runMessageVerbs} needs. */
 export interface MessageSessionOptions {
@@ -29,6 +29,11 @@ const noCall = (): never => {
   throw new InvalidApplicationError('a message has no call that this verb could run on');
 };
 
+const noDial: CallDial = {
+  ...{ call: noCall, bridge: noCall, owns: noCall, giveAway: noCall, adopt: noCall, end: noCall, handOver: noCall },
+  ...{ telephone: undefined, asParty: noCall, publish: noCall, findTalk: noCall },
+};
+
 /**
  * Runs the verbs that an application answered a message with. Those that need a call are reported and passed over; `message`, `alert`,
  * `redirect`, `tag` and `pause` do what they always do. Never rejects.
@@ -46,6 +51,7 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
   });
   const ctx: VerbContext = {
     call: {
+      callSid: '',
       // Whatever wants an unanswered call is passed over.
       isAnswered: true,
       isOver: false,
@@ -62,7 +68,7 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
     },
     media: { play: async () => noCall(), onDigit: () => () => {}, resolveSource: async () => noCall() },
     speech: { prepare: async () => {}, sources: async () => noCall() },
-    dial: { call: noCall, handOver: noCall },
+    dial: noDial,
     app,
     defaults,
     journal,

@@ -1,5 +1,7 @@
 import type { StirResult } from '@ringwire/common';
+import type { DialogTags } from '@ringwire/common/sip/replaces.js';
 import { type CallEvent, type CallProgress, INITIAL_PROGRESS, isFinal, step } from './call-status.js';
+import type { DialledUser } from './dialler.js';
 
 /** What is known about a call from its INVITE on; of one that we place, `sbcCallid` only from its answer on. */
 export interface CallFacts {
@@ -27,7 +29,9 @@ export interface CallFacts {
   sipRealm?: string;
   /** P-Asserted-Identity and Privacy of the caller, for legs that the call places. */
   identity?: Readonly<Record<string, string>>;
-  /** `name@realm` of the user who calls; absent for callers of carriers. */
+  /** Tags of the dialog towards the outside. */
+  outerTags?: DialogTags;
+  /** `name@realm` of the user at the far end; absent for callers of carriers. */
   authenticatedUser?: string;
   /** Whether this user may call other users without an application. */
   mayCallUsers?: boolean;
@@ -61,9 +65,14 @@ export class CallInfo {
     return this.#facts;
   }
 
-  /** A call that we placed is answered: only now its Call-ID towards the outside is known. */
-  connected(sbcCallid: string | undefined): void {
-    if (sbcCallid !== undefined) this.#facts = { ...this.#facts, sbcCallid };
+  /** A call that we placed is answered: only now it is known who is at the other end of which dialog. */
+  connected({ outerCallId, outerTags, user, mayCallUsers }: DialledUser & { outerCallId: string | undefined }): void {
+    this.#facts = {
+      ...this.#facts,
+      ...(outerCallId !== undefined && { sbcCallid: outerCallId }),
+      ...(outerTags && { outerTags }),
+      ...(user !== undefined && { authenticatedUser: user, mayCallUsers: mayCallUsers === true }),
+    };
   }
 
   get progress(): CallProgress {

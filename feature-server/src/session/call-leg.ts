@@ -1,3 +1,5 @@
+import type { Replaces } from '@ringwire/common/sip/replaces.js';
+
 /** How the far end, or the SIP server, ended a leg. */
 export type LegEnd =
   /** The caller gave up before an answer. */
@@ -11,8 +13,8 @@ export type LegEnd =
 export interface ReferRequest {
   /** Refer-To, without its headers. */
   uri: string;
-  /** Whether a call that exists is to be taken over: an attended transfer (RFC 3891). */
-  hasReplaces: boolean;
+  /** The call with him whom the far end's partner is to talk with: an attended transfer (RFC 3891, RFC 5589 §7). */
+  replaces?: Replaces;
   referredBy: string | undefined;
   /** Tells how the new call goes; a final status ends that. Never rejects. */
   notify(status: number, reason: string): Promise<void>;

@@ -103,6 +103,7 @@ t.test('a callee of ours whose BYE overtakes the news of his answer completes th
     ),
     onModify: () => {},
     onDigit: () => {},
+    onRefer: () => {},
     onEnd: (listener) => {
       hangUp = listener;
     },

@@ -7,7 +7,15 @@ import type { MediaServer } from '../media/media.js';
 import { headerValue, reasonPhrase } from '../sip/header-value.js';
 import type { SpeechService } from '../speech/speech-service.js';
 import type { VerbRegistry } from '../verbs/registry.js';
-import type { CallControl, CallMessages, CallTransfer, DialledParty, VerbContext, VerbNeed } from '../verbs/verb.js';
+import type {
+  CallControl,
+  CallMessages,
+  DialledParty,
+  TransferHandler,
+  TransferOptions,
+  VerbContext,
+  VerbNeed,
+} from '../verbs/verb.js';
 import type { CallInfo } from './call-info.js';
 import type { CallLedger } from './call-ledger.js';
 import type { CallLeg, LegEnd } from './call-leg.js';
@@ -20,9 +28,10 @@ import type { Journal } from './journal.js';
 import type { OutboundLeg } from './outbound-leg.js';
 import { SessionApplication } from './session-application.js';
 import type { SessionDefaults } from './session-defaults.js';
-import { SessionDial, takeUp } from './session-dial.js';
+import { SessionDial, takeUp, telephoneOf } from './session-dial.js';
 import { SessionMedia } from './session-media.js';
 import { StatusNotifier } from './status-notifier.js';
+import type { Talks } from './talks.js';
 import { transferOf } from './transfer-target.js';
 import { VerbRunner } from './verb-runner.js';
 
@@ -56,6 +65,8 @@ export interface CallSessionOptions {
   mediaServer: MediaServer;
   speech: SpeechService;
   dialler: Dialler;
+  /** Of all sessions of the process. */
+  talks: Talks;
   /** Whether the account has a user of this name; missing: it has none. */
   isUser?: (name: string) => boolean;
   messages: CallMessages;
@@ -136,6 +147,15 @@ export class CallSession implements CallControl {
       journal,
       caller: () => this.#asCaller(),
       bridge: (other) => this.#media.bridge(other),
+      endpoint: () => this.#media.endpoint,
+      callSid: this.callSid,
+      talks: options.talks,
+      telephone: () => {
+        const { accountSid, authenticatedUser: user, sbcCallid, outerTags } = info.facts;
+        const dialog = { outerCallId: sbcCallid, ...(outerTags && { outerTags }) };
+        return telephoneOf(accountSid, { ...(user !== undefined && { user }), ...dialog });
+      },
+      isUser: (name) => options.isUser?.(name) ?? false,
       onHandedOver: (one, other) => options.onHandedOver?.(one, other),
     });
     const ctx: VerbContext = {
@@ -166,7 +186,7 @@ export class CallSession implements CallControl {
     return this.options.info.isOver;
   }
 
-  onTransfer(handler: ((transfer: CallTransfer) => boolean) | undefined, { toAnybody = false } = {}): void {
+  onTransfer(handler: TransferHandler | undefined, { toAnybody = false }: TransferOptions = {}): void {
     const { leg, info, journal, isUser = () => false } = this.options;
     const { authenticatedUser: user, mayCallUsers = false } = info.facts;
     leg.onRefer(
@@ -301,7 +321,7 @@ export class CallSession implements CallControl {
       this.#onRefused(outcome);
       return false;
     }
-    info.connected(outcome.outerCallId);
+    info.connected(outcome);
     journal.timeline.info('sip', '200 OK: the callee answered');
     this.#apply({ type: 'answered' });
     if (timeLimitMs !== undefined) {

@@ -1,8 +1,13 @@
+import type { DialogTags, Replaces } from '@ringwire/common/sip/replaces.js';
+import type { ReferHandler } from './call-leg.js';
+
 /** Somebody to call. */
 export interface DialTarget {
-  routing: 'phone' | 'sip' | 'user' | 'teams';
-  /** A number (`phone`, `teams`), a SIP URI, or a user as `name@realm`. */
+  routing: 'phone' | 'sip' | 'user' | 'teams' | 'talk';
+  /** A number (`phone`, `teams`), a SIP URI, or a user as `name@realm`; of a talk what people call it. */
   address: string;
+  /** For `talk`: the dialog of a user's telephone whose place is to be taken, with whoever he talks to by it. */
+  talk?: { replaces: Replaces; user: string };
   /** The carrier to use, by sid or name. */
   trunk?: string;
   /** Instead of the caller in From. */
@@ -36,15 +41,25 @@ export interface DialCaller {
   identity: Readonly<Record<string, string>>;
 }
 
+/** What the edge tells of the far end that answered. */
+export interface DialledUser {
+  /** Tags of the dialog with it, beside `outerCallId`. */
+  outerTags?: DialogTags;
+  /** `name@realm` where it is a telephone of a user of the account. */
+  user?: string;
+  /** Whether this user may call other users without an application. */
+  mayCallUsers?: boolean;
+}
+
 /** What became of an INVITE. */
 export type DialOutcome =
-  | {
+  | ({
       ok: true;
       sdp: string;
       outerCallId: string | undefined;
       /** Sends a key by SIP, where the far end wants keys so; absent: they go with the media. */
       sendKey?(key: string, durationMs: number | undefined): void;
-    }
+    } & DialledUser)
   | { ok: false; status: number; reason: string };
 
 /** How an answered leg ended. */
@@ -58,6 +73,8 @@ export interface PlacedLeg {
   onModify(answer: (remoteSdp: string) => Promise<string>): void;
   /** Digits that come by SIP INFO. */
   onDigit(listener: (key: string, durationMs: number | undefined) => void): void;
+  /** Who takes its transfers; nobody until this is called, or with undefined. */
+  onRefer(handler: ReferHandler | undefined): void;
   /** Called once when the answered leg ends other than by {@link end}: by BYE with its custom headers, or with the SIP server. */
   onEnd(listener: (end: PlacedLegEnd) => void): void;
   /** CANCEL or BYE, whatever it needs; never rejects and never hangs. */

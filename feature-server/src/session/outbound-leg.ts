@@ -1,4 +1,4 @@
-import type { CallLeg, LegEnd } from './call-leg.js';
+import type { CallLeg, LegEnd, ReferHandler } from './call-leg.js';
 import type { DialOutcome, PlacedLeg } from './dialler.js';
 
 /** Sends the INVITE of a call that we place. */
@@ -61,8 +61,9 @@ export class OutboundLeg implements CallLeg {
     this.#answerModify = answer;
   }
 
-  /** Whom we have called may not send himself elsewhere at the cost of whoever ordered the call. */
-  onRefer(): void {}
+  onRefer(handler: ReferHandler | undefined): void {
+    this.#leg?.onRefer(handler);
+  }
 
   #end(end: LegEnd): void {
     if (this.#isOver) return;

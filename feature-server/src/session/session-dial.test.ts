@@ -89,6 +89,8 @@ class Callee implements PlacedLeg {
 
   onDigit(): void {}
 
+  onRefer(): void {}
+
   onEnd(listener: (end: PlacedLegEnd) => void): void {
     this.#onEnd = listener;
   }

@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { MediaEndpoint, MediaServer } from '../media/media.js';
-import type { CallDial, DialledParty, DialOptions } from '../verbs/verb.js';
-import type { DialCaller, Dialler, DialOutcome, DialTarget, PlacedLeg } from './dialler.js';
+import type { CallDial, DialledParty, DialOptions, TransferHandler, TransferOptions } from '../verbs/verb.js';
+import { CallerAsParty, joinMedia } from './caller-as-party.js';
+import type { DialCaller, DialledUser, Dialler, DialOutcome, DialTarget, PlacedLeg } from './dialler.js';
 import type { Journal } from './journal.js';
+import type { Talk, Talks, Telephone } from './talks.js';
+import { transferOf } from './transfer-target.js';
 
 /** What {@link SessionDial} is made of. */
 export interface SessionDialOptions {
@@ -13,12 +16,21 @@ export interface SessionDialOptions {
   caller(): DialCaller;
   /** Joins the call's own media with that of a party. */
   bridge(other: MediaEndpoint): Promise<void>;
+  /** The call's own media, once there is some. */
+  endpoint(): MediaEndpoint | undefined;
+  callSid: string;
+  /** Talks of this process. */
+  talks: Talks;
+  /** The caller's telephone, where he is a user. */
+  telephone(): Telephone | undefined;
+  /** Whether the account has a user of this name. */
+  isUser(name: string): boolean;
   onHandedOver(one: DialledParty, other: DialledParty): void;
 }
 
 /** The legs that a call has placed, from their INVITE to their end. */
 export class SessionDial implements CallDial {
-  readonly #parties = new Set<Party>();
+  readonly #parties = new Set<DialledParty>();
 
   constructor(private readonly options: SessionDialOptions) {}
 
@@ -28,13 +40,51 @@ export class SessionDial implements CallDial {
     return party;
   }
 
+  async bridge(party: DialledParty): Promise<void> {
+    if (!party.endpoint) throw new Error('the dialled leg has no media');
+    // The caller may transfer it and hang up: the media server would end it together with him.
+    await party.endpoint.outlive();
+    await this.options.bridge(party.endpoint);
+  }
+
+  owns(party: DialledParty): boolean {
+    return this.#parties.has(party);
+  }
+
+  giveAway(party: DialledParty): void {
+    this.#parties.delete(party);
+  }
+
+  adopt(party: DialledParty): void {
+    this.#parties.add(party);
+    void party.ended.then(() => this.#parties.delete(party));
+  }
+
+  async end(party: DialledParty): Promise<void> {
+    if (this.#parties.has(party)) await party.end();
+  }
+
   handOver(one: DialledParty, other: DialledParty): void {
-    for (const party of [...this.#parties]) {
-      if (party !== one && party !== other) continue;
-      party.isHandedOver = true;
-      this.#parties.delete(party);
-    }
+    this.giveAway(one);
+    this.giveAway(other);
     this.options.onHandedOver(one, other);
+  }
+
+  get telephone(): Telephone | undefined {
+    return this.options.telephone();
+  }
+
+  asParty(life: { ended: Promise<void>; end(): void }): DialledParty {
+    return new CallerAsParty(this.options.callSid, this.options.endpoint(), life);
+  }
+
+  publish(talk: Talk): () => void {
+    return this.options.talks.add(talk);
+  }
+
+  findTalk({ talk }: DialTarget): Talk | undefined {
+    const { accountSid } = this.options.caller();
+    return talk && this.options.talks.find({ accountSid, ...talk });
   }
 
   /** Ends what is left; never rejects. */
@@ -47,8 +97,8 @@ class Party implements DialledParty {
   readonly callSid = randomUUID();
   readonly outcome: Promise<DialOutcome>;
   readonly ended: Promise<void>;
-  isHandedOver = false;
   #endpoint: MediaEndpoint | undefined;
+  #user: (DialledUser & { outerCallId: string | undefined }) | undefined;
   #leg: PlacedLeg | undefined;
   #ending: Promise<void> | undefined;
   #hasHungUp = false;
@@ -75,17 +125,31 @@ class Party implements DialledParty {
     return this.#ending !== undefined;
   }
 
-  async bridge(): Promise<void> {
-    if (!this.#endpoint) throw new Error('the dialled leg has no media');
-    // The caller may transfer it and hang up: the media server would end it together with him.
-    await this.#endpoint.outlive();
-    await this.options.bridge(this.#endpoint);
+  get endpoint(): MediaEndpoint | undefined {
+    return this.#endpoint;
+  }
+
+  get telephone(): Telephone | undefined {
+    const { accountSid } = this.options.caller();
+    return this.#user && telephoneOf(accountSid, this.#user);
+  }
+
+  onTransfer(handler: TransferHandler | undefined, { toAnybody = false }: TransferOptions = {}): void {
+    const { isUser, journal } = this.options;
+    const { user, mayCallUsers = false } = this.#user ?? {};
+    this.#leg?.onRefer(
+      handler &&
+        ((refer) => {
+          const asked = transferOf(refer, { user, mayCallUsers, mayCallAnybody: toAnybody, isUser });
+          const status = !asked.ok ? asked.status : handler({ target: asked.target, notify: refer.notify }) ? 202 : 491;
+          journal.timeline.info('sip', `REFER of the callee to ${refer.uri}: ${status}`, { callSid: this.callSid });
+          return status;
+        }),
+    );
   }
 
   async join(other: DialledParty): Promise<void> {
-    const theirs = other instanceof Party ? other.#endpoint : undefined;
-    if (!this.#endpoint || !theirs) throw new Error('the dialled leg has no media');
-    await this.#endpoint.bridge(theirs);
+    await joinMedia(this, other);
   }
 
   end(): Promise<void> {
@@ -129,6 +193,7 @@ class Party implements DialledParty {
       await this.end();
       return outcome;
     }
+    this.#user = outcome;
     leg.onModify((sdp) => (sdp === '' ? Promise.resolve(endpoint.localSdp) : endpoint.modify(sdp)));
     leg.onEnd(() => {
       this.#hasHungUp = true;
@@ -148,4 +213,13 @@ export async function takeUp(
 ): Promise<void> {
   if (sendKey) await endpoint.divertKeys(({ key, durationMs }) => sendKey(key, durationMs));
   await endpoint.modify(sdp);
+}
+
+/** The telephone of a user whose dialog the edge has told of; undefined where it has not, or it is nobody's. */
+export function telephoneOf(
+  accountSid: string,
+  { user, outerCallId: callId, outerTags }: DialledUser & { outerCallId: string | undefined },
+): Telephone | undefined {
+  if (user === undefined || callId === undefined || !outerTags) return undefined;
+  return { accountSid, user, dialog: { callId, ...outerTags } };
 }

@@ -17,6 +17,7 @@ import { CallSession, type CallSessionOptions, type SessionPolicy } from './call
 import type { Dialler } from './dialler.js';
 import { createJournal, type Journal } from './journal.js';
 import { type ApplicationSpeech, SessionDefaults } from './session-defaults.js';
+import type { Talks } from './talks.js';
 import type { TransferredCalls } from './transferred-calls.js';
 
 /** What all sessions of a process share. */
@@ -29,6 +30,7 @@ export interface SessionFactoryOptions {
   speech: SpeechService;
   dialler: Dialler;
   transferred: TransferredCalls;
+  talks: Talks;
   outbox: Outbox;
   registry: VerbRegistry;
   ledger: CallLedger;
@@ -94,6 +96,7 @@ export function createSession(
     mediaServer: options.mediaServer,
     speech: options.speech,
     dialler: options.dialler,
+    talks: options.talks,
     messages: new SessionMessages(options.outbox, facts),
     registry: options.registry,
     guard: options.guard,

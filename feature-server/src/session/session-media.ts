@@ -48,6 +48,11 @@ export class SessionMedia implements CallMedia {
     return this.#endpoint.play(sources, options);
   }
 
+  /** Undefined until it is made. */
+  get endpoint(): MediaEndpoint | undefined {
+    return this.#endpoint;
+  }
+
   /**
    * Joins the call's sound with another endpoint's.
    * @throws MediaServerError

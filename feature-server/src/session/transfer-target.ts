@@ -5,9 +5,9 @@ import type { DialTarget } from './dialler.js';
 /** Who is to be called for a transfer, or the status that refuses it. */
 export type Transfer = { ok: true; target: DialTarget } | { ok: false; status: number };
 
-/** What is known of a caller who wants to transfer. */
+/** What is known of who wants to transfer, the caller or somebody who was dialled. */
 export interface Transferor {
-  /** `name@realm` of a user of the account; undefined for callers of carriers. */
+  /** `name@realm` of a user of the account; undefined for everybody else. */
   user: string | undefined;
   /** Whether this user may call other users without an application. */
   mayCallUsers: boolean;
@@ -20,15 +20,18 @@ export interface Transferor {
 const NUMBER = /^\+?[\d*#.-]{1,64}$/;
 
 /**
- * Whom a caller may have called in his place. Only a user of the account may, whoever else comes in over a carrier would telephone at the
- * account's cost; and without the application's consent only to those whom he may call without it: users of his realm. The new call is routed,
+ * Whom somebody may have called in his place. Only a user of the account may, whoever else comes in over a carrier, or was called, would telephone
+ * at the account's cost; and without the application's consent only to those whom he may call without it: users of his realm. The new call is routed,
  * limited and guarded like any other of the account.
  */
-export function transferOf({ uri, hasReplaces, referredBy }: ReferRequest, transferor: Transferor): Transfer {
+export function transferOf({ uri, replaces, referredBy }: ReferRequest, transferor: Transferor): Transfer {
   const { user, mayCallUsers, mayCallAnybody } = transferor;
   if (user === undefined) return { ok: false, status: 403 };
-  // Who takes over a call that exists is found by no verb yet.
-  if (hasReplaces) return { ok: false, status: 501 };
+  // Who joins those with whom he talks in two calls calls nobody.
+  if (replaces) {
+    const address = `call ${replaces.callId}`;
+    return { ok: true, target: { routing: 'talk', address, talk: { replaces, user }, headers: {} } };
+  }
   const parts = splitUri(uri);
   if (!parts?.user) return { ok: false, status: 400 };
   const headers: Record<string, string> = referredBy === undefined ? {} : { 'Referred-By': referredBy };

@@ -1,6 +1,7 @@
 import { dialableNumber, type Logger, type SbcInfo, type Secret, SIP_HEADERS } from '@ringwire/common';
 import { isInternalHeader, passableHeaders } from '@ringwire/common/sip/header-policy.js';
 import { hangUp, sendInDialog } from '@ringwire/common/sip/in-dialog.js';
+import { keepAlive } from '@ringwire/common/sip/keepalive.js';
 import {
   discard,
   isPending,
@@ -9,13 +10,17 @@ import {
   type LegTarget,
   placeLeg,
 } from '@ringwire/common/sip/place-leg.js';
+import { parseTags, replacesText } from '@ringwire/common/sip/replaces.js';
 import { sealCredentials } from '@ringwire/common/sip/sealed-credentials.js';
 import type { SipDialog, SipHeaders, SipStack } from '@ringwire/common/sip/stack.js';
 import { nameAddr, splitUri } from '@ringwire/common/sip/uri.js';
+import type { ReferHandler } from '../session/call-leg.js';
 import type { DialCaller, Dialler, DialOutcome, DialTarget, PlacedLeg, PlacedLegEnd } from '../session/dialler.js';
+import type { NamedTalk } from '../session/talks.js';
 import { customHeaders } from './custom-headers.js';
 import { dtmfInfoBody, parseDtmfInfo } from './dtmf-info.js';
 import { headerValue } from './header-value.js';
+import { notifyOfTransfer, readRefer } from './refer.js';
 
 /** What an {@link EdgeDialler} is made of. */
 export interface EdgeDiallerOptions {
@@ -33,10 +38,14 @@ export interface EdgeDiallerOptions {
   wantsInfo(carrierSid: string): boolean;
   /** `ENCRYPTION_SECRET`, which edges have too: for what nobody on the way is to read. */
   encryptionSecret: Secret | string;
+  /** `ip:port` of the SIP server of the feature server that holds a talk; undefined where none does. */
+  whereIs(talk: NamedTalk): Promise<string | undefined>;
 }
 
 /** How the edge, and Teams, are told to call the voicemail. */
 const VOICEMAIL = ';opaque=app:voicemail';
+/** How often the far end of a leg between feature servers is asked whether it lives: it has no edge that would find out. */
+export const KEEPALIVE_MS = 2_000;
 
 /** Keys that wait for a far end that is slow to take them; more than anybody dials ahead. */
 const MAX_WAITING_KEYS = 100;
@@ -45,6 +54,7 @@ const failed = (status: number, reason: string): PlacedLeg => ({
   outcome: Promise.resolve({ ok: false, status, reason }),
   onModify: () => {},
   onDigit: () => {},
+  onRefer: () => {},
   onEnd: () => {},
   end: async () => {},
 });
@@ -62,13 +72,24 @@ export class EdgeDialler implements Dialler {
   constructor(private readonly options: EdgeDiallerOptions) {}
 
   place(options: PlaceOptions): PlacedLeg {
+    if (options.target.talk) return new EdgeLeg(this.options, this.#wayToTalk(options), options);
     const edges = this.#edges();
     const [first] = edges;
     if (!first) return failed(503, 'no edge for calls out is alive');
     if (uriOf(options.target, options.caller.realm, first) === null) {
       return failed(400, 'the target is no number, SIP URI or user');
     }
-    return new EdgeLeg(this.options, edges, options);
+    return new EdgeLeg(
+      this.options,
+      edges.flatMap((edge) => legTo(edge, options, this.options.encryptionSecret) ?? []),
+      options,
+    );
+  }
+
+  async #wayToTalk({ target, caller, callSid }: PlaceOptions): Promise<Way[]> {
+    const { replaces, user } = target.talk!;
+    const address = await this.options.whereIs({ accountSid: caller.accountSid, user, replaces });
+    return address === undefined ? [] : [legToTalk(address, { ...caller, callSid, user, replaces })];
   }
 
   /** In the order of trying: those that answer before those that do not, few calls before many. */
@@ -81,12 +102,36 @@ export class EdgeDialler implements Dialler {
   }
 }
 
+/** Where a leg may go, and how. */
+interface Way extends LegTarget {
+  /** Nobody else finds out when its far end dies. */
+  keepsAlive?: boolean;
+}
+
+/** The INVITE to another feature server, which takes the place of a user's telephone there (RFC 3891). */
+function legToTalk(
+  address: string,
+  { from, displayName, callSid, accountSid, user, replaces }: DialCaller & NamedTalk & { callSid: string },
+): Way {
+  const uri = `sip:${address}`;
+  return {
+    name: `feature server at ${address}`,
+    uri,
+    keepsAlive: true,
+    headers: {
+      From: nameAddr(displayName || null, `sip:${fromUser(from)}@localhost`),
+      To: `<${uri}>`,
+      'Content-Type': 'application/sdp',
+      Replaces: replacesText(replaces),
+      [SIP_HEADERS.accountSid]: accountSid,
+      [SIP_HEADERS.callSid]: callSid,
+      [SIP_HEADERS.authenticatedUser]: user,
+    },
+  };
+}
+
 /** The INVITE by way of an edge; null when the target is no address. The same call keeps its Call-ID at the next edge (RFC 3263 §4.3). */
-function legTo(
-  edge: SbcInfo,
-  { target, caller, callSid, callId }: PlaceOptions,
-  secret: Secret | string,
-): LegTarget | null {
+function legTo(edge: SbcInfo, { target, caller, callSid, callId }: PlaceOptions, secret: Secret | string): Way | null {
   const uri = uriOf(target, caller.realm, edge);
   if (uri === null) return null;
   return {
@@ -171,13 +216,14 @@ class EdgeLeg implements PlacedLeg {
   #onEnd: (end: PlacedLegEnd) => void = () => {};
   #onDigit: (key: string, durationMs: number | undefined) => void = () => {};
   #answerModify: (remoteSdp: string) => Promise<string> = () => Promise.reject(new Error('no media'));
+  #takeRefer: ReferHandler | undefined;
 
   constructor(
     private readonly options: EdgeDiallerOptions,
-    edges: readonly SbcInfo[],
+    ways: readonly Way[] | Promise<readonly Way[]>,
     call: PlaceOptions,
   ) {
-    this.outcome = this.#place(edges, call);
+    this.outcome = this.#place(ways, call);
   }
 
   onModify(answer: (remoteSdp: string) => Promise<string>): void {
@@ -186,6 +232,10 @@ class EdgeLeg implements PlacedLeg {
 
   onDigit(listener: (key: string, durationMs: number | undefined) => void): void {
     this.#onDigit = listener;
+  }
+
+  onRefer(handler: ReferHandler | undefined): void {
+    this.#takeRefer = handler;
   }
 
   onEnd(listener: (end: PlacedLegEnd) => void): void {
@@ -202,15 +252,14 @@ class EdgeLeg implements PlacedLeg {
     await hangUp(dialog, headers, this.options.lost());
   }
 
-  /** Tries the edges until one has taken the call. */
-  async #try(edges: readonly SbcInfo[], call: PlaceOptions, lost: AbortSignal): Promise<LegResult> {
+  /** Tries one way after the other until somebody has taken the call. */
+  async #try(ways: readonly Way[], call: PlaceOptions, lost: AbortSignal): Promise<LegResult> {
     const endsAt = performance.now() + call.answerMs;
-    let result: LegResult = { ok: false, failure: { kind: 'unsent', status: 503, reason: 'no edge', headers: {} } };
-    for (const [index, edge] of edges.entries()) {
-      const leg = legTo(edge, call, this.options.encryptionSecret);
-      if (!leg) break;
+    const none = { kind: 'unsent', status: 481, reason: 'Call/Transaction Does Not Exist', headers: {} } as const;
+    let result: LegResult = { ok: false, failure: none };
+    for (const [index, leg] of ways.entries()) {
       // The last one is waited for: it may be the probes that are lost.
-      const gone = index < edges.length - 1 && { gone: this.options.gone(edge.instanceId) };
+      const gone = index < ways.length - 1 && { gone: this.options.gone(leg.name) };
       const limits = { answerMs: Math.max(1, endsAt - performance.now()), abandoned: this.#ended.signal, lost };
       let isRinging = false;
       result = await placeLeg(this.options.stack, { ...leg, ...gone }, call.offer, limits, (response) => {
@@ -225,9 +274,10 @@ class EdgeLeg implements PlacedLeg {
     return result;
   }
 
-  async #place(edges: readonly SbcInfo[], call: PlaceOptions): Promise<DialOutcome> {
+  async #place(waysOrNot: readonly Way[] | Promise<readonly Way[]>, call: PlaceOptions): Promise<DialOutcome> {
     const lost = this.options.lost();
-    const placed = await this.#try(edges, call, lost);
+    const ways = await waysOrNot;
+    const placed = await this.#try(ways, call, lost);
     if (!placed.ok) {
       const { kind, status, reason, headers } = placed.failure;
       // What rang too long was cancelled by us: jambonz tells it as 487.
@@ -240,12 +290,17 @@ class EdgeLeg implements PlacedLeg {
       return { ok: false, status: 487, reason: 'Request Terminated' };
     }
     this.#dialog = leg;
-    this.#watch(leg, lost);
+    const isAlone = ways.some(({ keepsAlive }) => keepsAlive);
+    this.#watch(leg, lost, isAlone);
+    const outerTags = parseTags(leg.res.get(SIP_HEADERS.outerTags));
+    const user = leg.res.get(SIP_HEADERS.authenticatedUser);
     const carrierSid = leg.res.get(SIP_HEADERS.voipCarrierSid);
     return {
       ok: true,
       sdp: leg.res.body,
       outerCallId: leg.res.get(SIP_HEADERS.outerCallId),
+      ...(outerTags && { outerTags }),
+      ...(user && { user, mayCallUsers: leg.res.get(SIP_HEADERS.mayCallUsers) === 'yes' }),
       ...(carrierSid && this.options.wantsInfo(carrierSid) && { sendKey: this.#keySender(leg, lost) }),
     };
   }
@@ -268,7 +323,7 @@ class EdgeLeg implements PlacedLeg {
     };
   }
 
-  #watch(dialog: SipDialog, lost: AbortSignal): void {
+  #watch(dialog: SipDialog, lost: AbortSignal, isAlone: boolean): void {
     const over = (end: PlacedLegEnd): void => {
       if (this.#ended.signal.aborted) return;
       this.#ended.abort({});
@@ -293,8 +348,21 @@ class EdgeLeg implements PlacedLeg {
       response.send(200);
       if (digit) this.#onDigit(digit.key, digit.durationMs);
     });
-    // Without a referHook nobody can take the call over.
-    dialog.on('refer', (_request, response) => response.send(501));
+    dialog.on('refer', (request, response) => {
+      const refer = readRefer(request, (status, reason) => notifyOfTransfer(dialog, status, reason));
+      response.send(refer ? (this.#takeRefer?.(refer) ?? 501) : 400);
+    });
+    if (isAlone) {
+      const keepalive = keepAlive(dialog, {
+        intervalMs: KEEPALIVE_MS,
+        lost,
+        onDead: (why) => {
+          void hangUp(dialog, {}, lost);
+          over({ how: 'lost', reason: why });
+        },
+      });
+      this.#ended.signal.addEventListener('abort', () => keepalive.stop(), { once: true });
+    }
     // A BYE that came together with the 200 found nobody who listened.
     if (!dialog.connected) over({ how: 'bye', headers: {} });
   }

@@ -1,4 +1,5 @@
 import type { Logger } from '@ringwire/common';
+import { keepAlive } from '@ringwire/common/sip/keepalive.js';
 import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipDialog, SipRequest, SipResponse, SipStack } from '@ringwire/common/sip/stack.js';
 import { CallGoneError } from '../errors.js';
@@ -29,6 +30,8 @@ export class InboundLeg implements CallLeg {
       /** Go out with every response. */
       headers: Record<string, string>;
       logger: Logger;
+      /** How often its far end is asked whether it lives; never without it, an edge finds out by itself. */
+      keepAliveMs?: number;
     },
   ) {
     options.request.on('cancel', () => this.#end({ how: 'cancelled' }));
@@ -153,6 +156,15 @@ export class InboundLeg implements CallLeg {
       // Without a verb that can do it nobody takes the call over.
       response.send(refer ? (this.#takeRefer?.(refer) ?? 501) : 400);
     });
+    const { keepAliveMs: intervalMs } = this.options;
+    if (intervalMs !== undefined) {
+      const onDead = (reason: string): void => {
+        this.#end({ how: 'lost', reason });
+        dialog.destroy({}, () => dialog.removeAllListeners());
+      };
+      const { stop } = keepAlive(dialog, { intervalMs, lost: this.#over.signal, onDead });
+      this.#over.signal.addEventListener('abort', stop, { once: true });
+    }
     // A BYE that came together with the ACK found nobody who listened.
     if (!dialog.connected) queueMicrotask(() => this.#end({ how: 'bye', headers: {} }));
   }

@@ -8,11 +8,14 @@ import {
   SIP_HEADERS,
   servesAccount,
 } from '@ringwire/common';
+import { parseReplaces, parseTags } from '@ringwire/common/sip/replaces.js';
 import type { SipRequest, SipResponse, SipStack } from '@ringwire/common/sip/stack.js';
 import type { CallFacts } from '../session/call-info.js';
+import type { NamedTalk } from '../session/talks.js';
 
 import { type CallParties, partiesOf } from './call-parties.js';
 import { directCallTo, withUserHooks } from './direct-call.js';
+import { KEEPALIVE_MS } from './edge-dialler.js';
 import { headerValue } from './header-value.js';
 import { InboundLeg } from './inbound-leg.js';
 
@@ -40,6 +43,8 @@ export interface InviteHandlerOptions {
   sipAddress(): string;
   apiBaseUrl?: string;
   onAdmitted(call: AdmittedCall): void;
+  /** Another feature server sends somebody who is to take the place of a user's telephone. */
+  onGuest(leg: InboundLeg, talk: NamedTalk, callSid: string): void;
   /** A call was refused before it had a session. */
   onRefused(refused: RefusedCall): void;
 }
@@ -96,9 +101,30 @@ export class InviteHandler {
 
   #admit(request: SipRequest, response: SipResponse): void {
     const callSid = headerOf(request, SIP_HEADERS.callSid) ?? randomUUID();
+    if (request.has('Replaces')) {
+      this.#guest(request, response, callSid);
+      return;
+    }
     const found = this.#lookUp(request, callSid);
     if (found.ok) this.#accept(request, response, callSid, found);
     else this.#refuse(request, response, callSid, found);
+  }
+
+  /** Changes a call that there is: that goes on while we drain. */
+  #guest(request: SipRequest, response: SipResponse, callSid: string): void {
+    const replaces = parseReplaces(headerOf(request, 'Replaces'));
+    const accountSid = headerOf(request, SIP_HEADERS.accountSid);
+    const user = headerOf(request, SIP_HEADERS.authenticatedUser);
+    if (!replaces || accountSid === undefined || user === undefined) {
+      response.send(400, undefined, { headers: { 'X-Reason': 'Replaces without a dialog, account or user' } });
+      return;
+    }
+    const { stack } = this.options;
+    const logger = this.options.logger.child({ callSid });
+    const headers = { [SIP_HEADERS.callSid]: callSid };
+    const leg = new InboundLeg({ stack, request, response, headers, logger, keepAliveMs: KEEPALIVE_MS });
+    this.#legs.add(leg);
+    this.options.onGuest(leg, { accountSid, user, replaces }, callSid);
   }
 
   #accept(request: SipRequest, response: SipResponse, callSid: string, found: Found): void {
@@ -116,6 +142,7 @@ export class InviteHandler {
     this.#legs.add(leg);
     const header = (name: string) => headerOf(request, name);
     const sbcCallid = header(SIP_HEADERS.outerCallId);
+    const outerTags = parseTags(header(SIP_HEADERS.outerTags));
     const originatingSipIp = header(SIP_HEADERS.forwardedFor);
     const originatingSipTrunkName = header(SIP_HEADERS.originatingCarrier);
     const stir = parseStirHeader(header(SIP_HEADERS.stir) ?? '');
@@ -145,6 +172,7 @@ export class InviteHandler {
         traceId: randomBytes(16).toString('hex'),
         fsSipAddress: this.options.sipAddress(),
         ...(sbcCallid !== undefined && { sbcCallid }),
+        ...(outerTags && { outerTags }),
         ...(originatingSipIp !== undefined && { originatingSipIp }),
         ...(originatingSipTrunkName !== undefined && { originatingSipTrunkName }),
         identity,

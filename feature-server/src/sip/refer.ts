@@ -1,3 +1,4 @@
+import { parseReplaces } from '@ringwire/common/sip/replaces.js';
 import type { SipDialog, SipRequest } from '@ringwire/common/sip/stack.js';
 import type { ReferRequest } from '../session/call-leg.js';
 
@@ -11,7 +12,20 @@ export function readRefer(
 ): ReferRequest | null {
   const [, uri, headers = ''] = REFER_TO.exec(request.get('Refer-To')?.trim() ?? '') ?? [];
   if (uri === undefined) return null;
-  return { uri, hasReplaces: /[?&]replaces=/i.test(headers), referredBy: request.get('Referred-By'), notify };
+  const refer = { uri, referredBy: request.get('Referred-By'), notify };
+  const [, escaped] = /[?&]replaces=([^&]*)/i.exec(headers) ?? [];
+  if (escaped === undefined) return refer;
+  const replaces = parseReplaces(unescaped(escaped));
+  return replaces && { ...refer, replaces };
+}
+
+/** A header as it stands in a URI; undefined when it is not escaped as URIs ask for (RFC 3261 §19.1.1). */
+function unescaped(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whoever does not answer a NOTIFY is waited for no longer than this, he would be kept in the call meanwhile. */

@@ -10,6 +10,7 @@ import { CallInfo } from '../session/call-info.js';
 import type { LedgerEntry } from '../session/call-ledger.js';
 import { CallSession, type CallSessionOptions, type SessionPolicy } from '../session/call-session.js';
 import { SessionDefaults } from '../session/session-defaults.js';
+import { Talks } from '../session/talks.js';
 import { SpeechService } from '../speech/speech-service.js';
 import { TtsCache } from '../speech/tts-cache.js';
 import { VERBS } from '../verbs/registry.js';
@@ -91,10 +92,12 @@ export async function makeSession(
         outcome: Promise.resolve({ ok: false, status: 503, reason: 'nobody is called in these tests' }),
         onModify: () => {},
         onDigit: () => {},
+        onRefer: () => {},
         onEnd: () => {},
         end: async () => {},
       }),
     },
+    talks: new Talks(),
     messages: { send: async () => ({ messageSid: 'message-1', messageStatus: 'system error' }) },
     registry: VERBS,
     ledger: {

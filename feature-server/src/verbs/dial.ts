@@ -1,7 +1,7 @@
 import type { DialSpec } from '@ringwire/verb-specs';
 import { MediaServerError } from '../errors.js';
 import type { DialTarget } from '../session/dialler.js';
-import { takeTransfers } from './dial-transfer.js';
+import { Conversation } from './conversation.js';
 import { secondsToMs } from './quantities.js';
 import type { DialledParty, Verb, VerbContext } from './verb.js';
 
@@ -72,13 +72,13 @@ async function dialTargets(
     for (const party of parties) if (party !== winner) void party.end();
     music.abort();
     await playing;
-    if (winner && !signal.aborted && !(await talkAndTransfer(ctx, spec, winner, signal))) {
+    if (winner && !signal.aborted && !(await talk(ctx, spec, winner, signal))) {
       return { ...result, dialCallStatus: 'failed', dialSipStatus: 503 };
     }
     return result;
   } finally {
     music.abort();
-    await Promise.all(parties.map((party) => party.isHandedOver || party.end()));
+    await Promise.all(parties.map((party) => ctx.dial.end(party)));
   }
 }
 
@@ -123,41 +123,31 @@ function statusWord(status: number): DialResult['dialCallStatus'] {
   return status === 480 || status === 487 || status === 408 ? 'no-answer' : 'failed';
 }
 
-/** {@link talk}, and meanwhile the caller may transfer the party. */
-async function talkAndTransfer(
-  ctx: VerbContext,
-  spec: DialSpec,
-  party: DialledParty,
-  signal: AbortSignal,
-): Promise<boolean> {
-  let tellBridged = (): void => {};
-  const bridged = new Promise<void>((resolve) => {
-    tellBridged = resolve;
-  });
-  // Before the caller is answered: his telephone may be quick.
-  takeTransfers(ctx, party, bridged, signal, { toAnybody: spec.referHook !== undefined });
+/**
+ * Bridges until nobody is left to talk with, the time is over, or the verb is ended. False when the media server would not bridge
+ * them; a party that is gone already was talked to as long as it wished.
+ */
+async function talk(ctx: VerbContext, spec: DialSpec, party: DialledParty, signal: AbortSignal): Promise<boolean> {
+  // Before the caller is answered: his telephone may be quick to transfer.
+  const conversation = new Conversation(ctx, party, signal, { toAnybody: spec.referHook !== undefined });
   try {
-    return await talk(ctx, spec, party, signal, tellBridged);
+    return await converse(ctx, spec, conversation, signal);
   } finally {
-    ctx.call.onTransfer(undefined);
-    tellBridged();
+    conversation.close();
+    await ctx.dial.end(conversation.party);
   }
 }
 
-/**
- * Bridges until the party hangs up, the time is over, or the verb is ended. False when the media server would not bridge
- * them; a party that is gone already was talked to as long as it wished.
- */
-async function talk(
+async function converse(
   ctx: VerbContext,
   spec: DialSpec,
-  party: DialledParty,
+  conversation: Conversation,
   signal: AbortSignal,
-  onBridged: () => void,
 ): Promise<boolean> {
-  if (!party.isEnded) await ctx.call.answer();
+  const { party } = conversation;
+  if (!conversation.isOver) await ctx.call.answer();
   try {
-    if (!party.isEnded) await party.bridge();
+    if (!party.isEnded) await ctx.dial.bridge(party);
   } catch (error) {
     // The loss of the caller's own media ends the call, and the signal tells it; another's is no reason to.
     if (signal.aborted || !(error instanceof MediaServerError)) throw error;
@@ -166,20 +156,18 @@ async function talk(
       return false;
     }
   }
-  if (party.isEnded) {
-    ctx.journal.timeline.info('media', 'the callee was gone before the bridge', { callSid: party.callSid });
-    return true;
-  }
-  ctx.journal.timeline.info('media', 'caller and callee are bridged', { callSid: party.callSid });
+  const { callSid } = party;
+  const how = party.isEnded ? 'the callee was gone before the bridge' : 'caller and callee are bridged';
+  ctx.journal.timeline.info('media', how, { callSid });
   const limitMs = secondsToMs(spec.timeLimit);
-  onBridged();
+  conversation.tellBridged();
   await new Promise<void>((resolve) => {
     const limit = limitMs ? setTimeout(resolve, limitMs) : undefined;
     const over = (): void => {
       clearTimeout(limit);
       resolve();
     };
-    void party.ended.then(over);
+    void conversation.over.then(over);
     if (signal.aborted) over();
     else signal.addEventListener('abort', over, { once: true });
   });

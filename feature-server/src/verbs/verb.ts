@@ -1,9 +1,10 @@
 import type { HookSpec, SaySpec } from '@ringwire/verb-specs';
 import type { Hook } from '../app-client/application.js';
-import type { Digit, PlayOptions, PlayResult } from '../media/media.js';
+import type { Digit, MediaEndpoint, PlayOptions, PlayResult } from '../media/media.js';
 import type { DialOutcome, DialTarget } from '../session/dialler.js';
 import type { Journal } from '../session/journal.js';
 import type { SessionDefaults } from '../session/session-defaults.js';
+import type { Talk, Telephone } from '../session/talks.js';
 
 /**
  * What must be true of the call before a verb runs. `media`: answered, with a media endpoint (the session answers).
@@ -33,16 +34,12 @@ export interface Verb<S> {
 
 /** What a verb may do to the call itself. */
 export interface CallControl {
+  readonly callSid: string;
   readonly isAnswered: boolean;
   /** The call has ended, whoever ended it. */
   readonly isOver: boolean;
   /** Lets the caller, where he is a user of the account, transfer what he is connected with, until undefined is given. */
-  onTransfer(
-    /** Whether the transfer is begun; false while another one is under way. */
-    handler: ((transfer: CallTransfer) => boolean) | undefined,
-    /** `toAnybody`: not only to users whom he may call without an application. */
-    options?: { toAnybody?: boolean },
-  ): void;
+  onTransfer(handler: TransferHandler | undefined, options?: TransferOptions): void;
   /** 180 to a caller who has heard nothing yet; does nothing later. */
   ring(): void;
   /**
@@ -62,8 +59,18 @@ export interface CallControl {
   setStatusHook(hook: Hook): void;
 }
 
-/** A caller wants somebody else to be called in his place. */
+/** Takes a transfer in hand: whether it is begun, false while another one is under way. */
+export type TransferHandler = (transfer: CallTransfer) => boolean;
+
+/** Where transfers may lead. */
+export interface TransferOptions {
+  /** Not only to users whom the user may call without an application. */
+  toAnybody?: boolean;
+}
+
+/** A user wants somebody else in his place. */
 export interface CallTransfer {
+  /** Who is to be called; with routing `talk` he with whom the user talks in another call. */
   readonly target: DialTarget;
   /** Tells him how the new call goes; a final status is the last. */
   notify(status: number, reason: string): Promise<void>;
@@ -136,15 +143,14 @@ export interface DialledParty {
   readonly ended: Promise<void>;
   /** Whether {@link ended} has resolved, or is about to. An answered party may be gone before anybody heard of its answer. */
   readonly isEnded: boolean;
+  /** Its own media; undefined until there is some. */
+  readonly endpoint: MediaEndpoint | undefined;
+  /** The telephone of a user of the account, once it has answered. */
+  readonly telephone: Telephone | undefined;
+  /** Lets the party, where it is a user of the account, transfer the caller, until undefined is given. */
+  onTransfer(handler: TransferHandler | undefined, options?: TransferOptions): void;
   /**
-   * Lets caller and party hear each other; both must be answered.
-   * @throws MediaServerError
-   */
-  bridge(): Promise<void>;
-  /** Another call's business by now: {@link CallDial.handOver}. */
-  readonly isHandedOver: boolean;
-  /**
-   * Takes it from the caller and lets it hear another party instead.
+   * Takes it from whom it hears and lets it hear another party instead.
    * @throws MediaServerError
    */
   join(other: DialledParty): Promise<void>;
@@ -155,8 +161,29 @@ export interface DialledParty {
 /** The call's way to others. */
 export interface CallDial {
   call(target: DialTarget, options: DialOptions): DialledParty;
-  /** Two parties that hear each other go on without this call, until one of them hangs up. */
+  /**
+   * Lets caller and party hear each other; both must be answered.
+   * @throws MediaServerError
+   */
+  bridge(party: DialledParty): Promise<void>;
+  /** Whether a party is this call's business: it was called, or adopted, and not given away since. */
+  owns(party: DialledParty): boolean;
+  /** Another call ends this party from now on, not this one. */
+  giveAway(party: DialledParty): void;
+  /** This call ends a party from now on that another one gave away. */
+  adopt(party: DialledParty): void;
+  /** Ends a party that is this call's business; never rejects. */
+  end(party: DialledParty): Promise<void>;
+  /** Two parties that hear each other, or will, go on without this call, until one of them hangs up. */
   handOver(one: DialledParty, other: DialledParty): void;
+  /** The caller's telephone where he is a user of the account. */
+  readonly telephone: Telephone | undefined;
+  /** The caller as a party of another call, which ends with the promise and may be ended. */
+  asParty(life: { ended: Promise<void>; end(): void }): DialledParty;
+  /** Lets other calls of this process find a talk. @returns what ends that */
+  publish(talk: Talk): () => void;
+  /** The talk in a call of this process that a target names; undefined where there is none. */
+  findTalk(target: DialTarget): Talk | undefined;
 }
 
 /** What became of a text message, in the words of its action hook (compat 1.3.22). */

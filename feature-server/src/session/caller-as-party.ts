@@ -1,0 +1,43 @@
+import type { MediaEndpoint } from '../media/media.js';
+import type { DialledParty } from '../verbs/verb.js';
+
+/** A caller, as another call's party: he stays with his own session, whose verb goes on when the other call ends him. */
+export class CallerAsParty implements DialledParty {
+  readonly outcome = Promise.resolve({ ok: true, sdp: '', outerCallId: undefined } as const);
+  readonly ended: Promise<void>;
+  /** His own session takes his transfers. */
+  readonly telephone = undefined;
+  #isEnded = false;
+
+  constructor(
+    readonly callSid: string,
+    readonly endpoint: MediaEndpoint | undefined,
+    private readonly life: { ended: Promise<void>; end(): void },
+  ) {
+    this.ended = life.ended;
+    void life.ended.then(() => {
+      this.#isEnded = true;
+    });
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  onTransfer(): void {}
+
+  async join(other: DialledParty): Promise<void> {
+    await joinMedia(this, other);
+  }
+
+  async end(): Promise<void> {
+    this.#isEnded = true;
+    this.life.end();
+  }
+}
+
+/** Lets two parties hear each other. @throws MediaServerError */
+export async function joinMedia(one: DialledParty, other: DialledParty): Promise<void> {
+  if (!one.endpoint || !other.endpoint) throw new Error('a party has no media');
+  await one.endpoint.bridge(other.endpoint);
+}

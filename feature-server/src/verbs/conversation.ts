@@ -1,0 +1,229 @@
+import { MediaServerError } from '../errors.js';
+import { joinTalks, type Talk } from '../session/talks.js';
+import type { CallTransfer, DialledParty, TransferOptions, VerbContext } from './verb.js';
+
+/** How long whom a user names may ring. */
+const RING_MS = 60_000;
+
+/**
+ * What the caller of a `dial` and the party that answered have with each other until one of them leaves. Where they are users of the account both may
+ * transfer the other (REFER), one transfer at a time: to somebody who is called then, or to whom they talk with in another call. When the callee does,
+ * another party takes his place here.
+ */
+export class Conversation {
+  /** Resolves when there is nobody left for the caller to talk with. */
+  readonly over: Promise<void>;
+  /** Resolves when the two hear each other, or will not any more: after {@link tellBridged}. */
+  readonly bridged: Promise<void>;
+  tellBridged: () => void = () => {};
+  #tellOver: () => void = () => {};
+  #party: DialledParty;
+  #isTransferring = false;
+  readonly #caller: Talk;
+  #callee: Talk;
+  readonly #unpublishCaller: () => void;
+  #unpublishCallee: () => void;
+
+  constructor(
+    private readonly ctx: VerbContext,
+    party: DialledParty,
+    private readonly signal: AbortSignal,
+    private readonly options: TransferOptions,
+  ) {
+    this.over = new Promise((resolve) => {
+      this.#tellOver = resolve;
+    });
+    this.bridged = new Promise((resolve) => {
+      this.tellBridged = resolve;
+    });
+    this.#party = party;
+    this.#caller = this.#talkOfCaller();
+    this.#unpublishCaller = ctx.dial.publish(this.#caller);
+    ctx.call.onTransfer((asked) => this.#take(this.#caller, asked), options);
+    this.#callee = this.#talkOfCallee(party);
+    this.#unpublishCallee = ctx.dial.publish(this.#callee);
+    this.#follow(party);
+  }
+
+  /** Whom the caller talks with now. */
+  get party(): DialledParty {
+    return this.#party;
+  }
+
+  /** Whether it is {@link over}, or about to be. */
+  get isOver(): boolean {
+    return this.#party.isEnded && !this.#isTransferring;
+  }
+
+  /** Takes no transfers any more. */
+  close(): void {
+    this.ctx.call.onTransfer(undefined);
+    this.#unpublishCaller();
+    this.#unpublishCallee();
+    if (this.ctx.dial.owns(this.#party)) this.#party.onTransfer(undefined);
+    this.tellBridged();
+    this.#tellOver();
+  }
+
+  #talkOfCaller(): Talk {
+    const { ctx } = this;
+    return {
+      telephone: ctx.dial.telephone,
+      goesOn: false,
+      ...this.#both(),
+      leave: () => {
+        ctx.dial.giveAway(this.#party);
+        return this.#party;
+      },
+      admit: () => {},
+      release: () => ctx.call.hangup('the call was transferred'),
+    };
+  }
+
+  #talkOfCallee(party: DialledParty): Talk {
+    const { ctx } = this;
+    return {
+      telephone: party.telephone,
+      goesOn: true,
+      ...this.#both(),
+      leave: () => ctx.dial.asParty({ ended: this.over, end: () => this.#tellOver() }),
+      admit: (other) => {
+        ctx.dial.adopt(other);
+        this.#replace(other);
+      },
+      release: () => void party.end(),
+    };
+  }
+
+  #both(): Pick<Talk, 'callSid' | 'bridged' | 'reserve' | 'note'> {
+    const { call, journal } = this.ctx;
+    return {
+      callSid: call.callSid,
+      bridged: this.bridged,
+      reserve: () => this.#reserve(),
+      note: (text) => journal.timeline.info('call', text),
+    };
+  }
+
+  #reserve(): (() => void) | undefined {
+    const isHere = !this.signal.aborted && !this.#party.isEnded && this.ctx.dial.owns(this.#party);
+    if (this.#isTransferring || !isHere) return undefined;
+    this.#isTransferring = true;
+    return () => {
+      this.#isTransferring = false;
+      if (this.isOver) this.#tellOver();
+    };
+  }
+
+  /** Another party takes the callee's place, who is left alone. */
+  #replace(party: DialledParty): void {
+    this.#unpublishCallee();
+    this.#party.onTransfer(undefined);
+    this.#party = party;
+    this.#callee = this.#talkOfCallee(party);
+    this.#unpublishCallee = this.ctx.dial.publish(this.#callee);
+    this.#follow(party);
+  }
+
+  #follow(party: DialledParty): void {
+    party.onTransfer((asked) => this.#take(this.#callee, asked), this.options);
+    void party.ended.then(() => {
+      // A callee who transfers may hang up before it is done: many telephones do so as soon as their REFER is accepted.
+      if (party === this.#party && this.isOver) this.#tellOver();
+    });
+  }
+
+  #take(talk: Talk, asked: CallTransfer): boolean {
+    const done = this.#reserve();
+    if (!done) return false;
+    void asked.notify(100, 'Trying');
+    const other = this.ctx.dial.findTalk(asked.target);
+    // What this process does not know, another may.
+    const transferred = other ? this.#join(talk, other, asked) : this.#call(talk, asked);
+    transferred
+      .catch((err: unknown) => {
+        this.ctx.journal.log.error({ err }, 'transfer failed');
+        void asked.notify(500, 'Server Internal Error');
+      })
+      .finally(done);
+    return true;
+  }
+
+  /** Lets those talk with each other with whom a user talks here and in another call. */
+  async #join(own: Talk, other: Talk, { target, notify }: CallTransfer): Promise<void> {
+    const { timeline } = this.ctx.journal;
+    const done = other.reserve();
+    if (!done) {
+      timeline.warn('call', `transfer into ${target.address} failed: it is being transferred itself`);
+      void notify(491, 'Request Pending');
+      return;
+    }
+    try {
+      await joinTalks(own, other, (one, two) => this.ctx.dial.handOver(one, two));
+      await notify(200, 'OK');
+    } catch (error) {
+      if (!(error instanceof MediaServerError)) throw error;
+      timeline.error('media', `transfer into ${target.address} failed: ${error.message}`);
+      await notify(503, 'Service Unavailable');
+    } finally {
+      own.release();
+      other.release();
+      done();
+    }
+  }
+
+  /** Calls whom a user names, and lets the other talk with him instead; then the user is released. Until then, and where it fails, he stays. */
+  async #call(user: Talk, { target, notify }: CallTransfer): Promise<void> {
+    const { ctx } = this;
+    const { timeline } = ctx.journal;
+    const party = this.#party;
+    const third = ctx.dial.call(target, {
+      forwardsIdentity: false,
+      answerMs: RING_MS,
+      onProgress: (status) => {
+        if (status === 180 || status === 183) void notify(status, status === 180 ? 'Ringing' : 'Session Progress');
+      },
+    });
+    const outcome = await Promise.race([third.outcome, this.#otherGone(user, third)]);
+    if (outcome === 'gone' || !outcome.ok) {
+      void third.end();
+      const [status, reason] = outcome === 'gone' ? [487, 'Request Terminated'] : [outcome.status, outcome.reason];
+      timeline.warn('call', `transfer to ${target.address} failed: ${status} ${reason}`, { status });
+      void notify(status, reason);
+      return;
+    }
+    try {
+      await this.bridged;
+      await (user.goesOn ? ctx.dial.bridge(third) : party.join(third));
+    } catch (error) {
+      if (!(error instanceof MediaServerError)) throw error;
+      void third.end();
+      timeline.error('media', `transfer to ${target.address} failed: ${error.message}`);
+      void notify(503, 'Service Unavailable');
+      return;
+    }
+    const who = user.goesOn ? 'caller' : 'callee';
+    timeline.info('call', `the ${who} is transferred to ${target.address}`, { callSid: third.callSid });
+    if (user.goesOn) this.#replace(third);
+    else if (ctx.dial.owns(party)) ctx.dial.handOver(party, third);
+    await notify(200, 'OK');
+    user.release();
+  }
+
+  /** Resolves when he is gone who is to be transferred. */
+  #otherGone(user: Talk, third: DialledParty): Promise<'gone'> {
+    const { ctx, signal } = this;
+    const party = this.#party;
+    return new Promise((resolve) => {
+      const gone = (): void => resolve('gone');
+      if (!user.goesOn) void party.ended.then(gone);
+      const onOver = (): void => {
+        // A caller who hangs up as soon as his REFER is accepted leaves the callee waiting for the other alone.
+        if (!user.goesOn && ctx.call.isOver && !party.isEnded) ctx.dial.handOver(party, third);
+        else gone();
+      };
+      if (signal.aborted) onOver();
+      else signal.addEventListener('abort', onOver, { once: true });
+    });
+  }
+}
