@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import { closeRedis, createLogger, openRedis, SBCS, type SbcInfo, sbcKey } from '@ringwire/common';
 import { findFreePort } from '@ringwire/common/testing/services.js';
 import { type AnsweringPhone, answerCalls, type PhoneCall } from '@ringwire/phone';
+import { offerAudio } from '@ringwire/rtp';
 import { startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
+import { createUserAgent, type IncomingCall } from '@ringwire/sip';
 import t from 'tap';
 import { type AnotherProcess, startAnother } from './support/another-process.js';
 import { eventually, within } from './support/eventually.js';
@@ -77,15 +79,38 @@ async function talkVia(edge: string): Promise<LiveCall> {
 const { via: first } = await talk();
 await talk();
 
-t.test('an edge that is killed with its SIP server is passed over', async (t) => {
-  const second = await startEdge('edge-b');
-  await hangUp(await talkVia('edge-b'));
-  await Promise.all([server.kill(), second.kill()]);
-  const call = await talk();
-  t.equal(call.via, first);
-  await hangUp(call);
-  await server.start();
-});
+t.test(
+  'an edge that is killed with its SIP server is passed over, also by a call that rings by way of it',
+  async (t) => {
+    const second = await startEdge('edge-b');
+    await hangUp(await talkVia('edge-b'));
+    const slow = await createUserAgent({ listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }], user: 'slow' });
+    t.teardown(() => slow.stop());
+    const invites = new Map<number, (call: IncomingCall) => void>();
+    const [rings, answers] = [1, 2].map((nth) => new Promise<IncomingCall>((resolve) => invites.set(nth, resolve)));
+    let count = 0;
+    slow.onInvite((call) => invites.get(++count)?.(call));
+    const { host, port } = slow.addresses[0]!;
+    const name = newName();
+    const target = [{ type: 'sip', sipUri: `sip:${name}@${host}:${port}` }];
+    application.answer(line.call, [{ verb: 'dial', target, timeout: RING_S }]);
+    const caller = await ringwire.call(line.number);
+    (await within(CALLED_MS, 'the callee is called', rings!, () => caller.responses)).ring(180);
+    t.equal(await edgeOf(name), 'edge-b');
+    await Promise.all([server.kill(), second.kill()]);
+    const placedAgain = await within(CALLED_MS, 'the callee is called again', answers!, () => caller.responses);
+    const dialog = placedAgain.accept(offerAudio({ host, port: 9, sessionId: '1', sessionVersion: 1 }))!;
+    const over = once(dialog, 'ended');
+    t.equal(await edgeOf(name), first);
+    await caller.hangup();
+    await over;
+    t.equal(count, 2);
+    const call = await talk();
+    t.equal(call.via, first);
+    await hangUp(call);
+    await server.start();
+  },
+);
 
 t.test('an edge whose process is killed is passed over, also for a REST call, which keeps its Call-ID', async (t) => {
   const second = await startEdge('edge-c');

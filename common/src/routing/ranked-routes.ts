@@ -1,9 +1,9 @@
 import type { LcrCarrierSetEntry, VoipCarrier } from '../provisioning/rows.js';
 import type { ProvisioningSnapshot } from '../provisioning/snapshot.js';
-import { carrierGateways, eachGateway } from './carrier-gateways.js';
+import { type CarrierGateways, carrierGateways, eachGateway } from './carrier-gateways.js';
 import { type CarrierChoice, carriersFor, isWayOut, mayUse } from './carrier-routes.js';
 import type { CompiledRoute } from './lcr.js';
-import type { LoadedDeck, RateBook } from './rate-book.js';
+import type { DecksByCarrier, LoadedDeck, RateBook } from './rate-book.js';
 import type { Rate } from './rate-trie.js';
 import type {
   GatewayAttempt,
@@ -58,13 +58,22 @@ export interface RankingOptions {
 
 interface RankedChoice extends CarrierChoice {
   price: KnownPrice | null;
+  /** Its ways out, where they are at hand. */
+  ways?: CarrierGateways;
+}
+
+/** A carrier that can be called over, with the deck that says what it takes. */
+interface PricedCarrier {
+  readonly carrier: VoipCarrier;
+  readonly deck: LoadedDeck;
+  readonly ways: CarrierGateways;
 }
 
 interface Ranking {
   readonly snapshot: ProvisioningSnapshot;
   readonly request: OutboundRequest;
   readonly atSec: number;
-  readonly decks: ReadonlyMap<string, LoadedDeck>;
+  readonly decks: DecksByCarrier;
   readonly health: HealthView;
   readonly random: () => number;
   readonly passedOver: PassedOver[];
@@ -113,7 +122,7 @@ function gatewaysFor(ranking: Ranking): RankedGateway[] {
       passedOver.push({ name: carrier.name, why: 'carrier is not active' });
       continue;
     }
-    const ways = carrierGateways(snapshot, carrier);
+    const ways = choice.ways ?? carrierGateways(snapshot, carrier);
     passedOver.push(...ways.passedOver);
     eachGateway(ways, random, ({ gateway, place }) => {
       gateways.push({ carrier, gateway, why: why + place, price, score: health.score(gateway.sipGatewaySid) });
@@ -202,41 +211,70 @@ function byShare(ranking: Ranking, candidates: Candidate[], name: string): Ranke
 }
 
 function byPrice(ranking: Ranking, candidates: Candidate[], name: string): RankedChoice[] {
-  const carriers = candidates.map(({ carrier }) => carrier);
-  const cheapest = cheapestFirst(ranking, carriers, `${name}, least cost`);
-  const known = new Set(cheapest.map(({ carrier }) => carrier));
-  // The operator has put them into the set: they come, after those that say what they take.
-  const others = candidates.filter(({ carrier }) => !known.has(carrier) && !ranking.decks.has(carrier.voipCarrierSid));
-  const why = `${name}, price not known`;
-  return [...cheapest, ...others.map(({ carrier }) => ({ carrier, why, price: null }))];
+  const { snapshot, decks } = ranking;
+  const priced: PricedCarrier[] = [];
+  const others: RankedChoice[] = [];
+  for (const { carrier } of candidates) {
+    const deck = decks.get(carrier.voipCarrierSid);
+    if (deck !== undefined) priced.push({ carrier, deck, ways: carrierGateways(snapshot, carrier) });
+    // The operator has put them into the set: they come, after those that say what they take.
+    else others.push({ carrier, why: `${name}, price not known`, price: null });
+  }
+  return [...cheapestFirst(ranking, priced, `${name}, least cost`), ...others];
 }
 
+/** Snapshots and decks are immutable: what is worked out for a pair of them, by account, stays right, and goes with them. */
+const pricedCarriers = new WeakMap<ProvisioningSnapshot, WeakMap<DecksByCarrier, Map<string, PricedCarrier[]>>>();
+
 /** The carriers with a rate deck that this account may call over. */
-function deckCarriers({ snapshot, request, decks }: Ranking): VoipCarrier[] {
-  const carriers: VoipCarrier[] = [];
-  for (const carrierSid of decks.keys()) {
-    const carrier = snapshot.carriersBySid.get(carrierSid);
-    if (carrier !== undefined && mayUse(carrier, request) && isWayOut(snapshot, carrier)) carriers.push(carrier);
+function deckCarriers({ snapshot, request, decks }: Ranking): PricedCarrier[] {
+  let ofSnapshot = pricedCarriers.get(snapshot);
+  if (ofSnapshot === undefined) {
+    ofSnapshot = new WeakMap();
+    pricedCarriers.set(snapshot, ofSnapshot);
+  }
+  let byAccount = ofSnapshot.get(decks);
+  if (byAccount === undefined) {
+    byAccount = new Map();
+    ofSnapshot.set(decks, byAccount);
+  }
+  let carriers = byAccount.get(request.accountSid);
+  if (carriers === undefined) {
+    carriers = [];
+    for (const [carrierSid, deck] of decks) {
+      const carrier = snapshot.carriersBySid.get(carrierSid);
+      if (carrier === undefined || !mayUse(carrier, request) || !isWayOut(snapshot, carrier)) continue;
+      carriers.push({ carrier, deck, ways: carrierGateways(snapshot, carrier) });
+    }
+    byAccount.set(request.accountSid, carriers);
   }
   return carriers;
 }
 
+interface Offer extends RankedChoice {
+  price: KnownPrice;
+  score: number;
+  lot: number;
+}
+
 /** Those that price the number, the cheapest first; of equals the one that does better, then by chance. */
-function cheapestFirst(ranking: Ranking, carriers: readonly VoipCarrier[], name: string): RankedChoice[] {
-  const offers: { carrier: VoipCarrier; price: KnownPrice; score: number; lot: number }[] = [];
-  for (const carrier of carriers) {
-    const price = priceOf(ranking, carrier);
-    if (price !== null) {
-      offers.push({ carrier, price, score: scoreOf(ranking, carrier), lot: ranking.random() });
-    } else if (ranking.decks.has(carrier.voipCarrierSid)) {
+function cheapestFirst(ranking: Ranking, carriers: readonly PricedCarrier[], name: string): RankedChoice[] {
+  const { request, atSec, health } = ranking;
+  const offers: Offer[] = [];
+  for (const { carrier, deck, ways } of carriers) {
+    const rate = deck.trie.find(request.called, atSec);
+    if (rate === undefined) {
       ranking.passedOver.push({ name: carrier.name, why: 'its rate deck has no price for the number' });
+      continue;
     }
+    offers.push({ carrier, ways, price: { rate, deck }, score: scoreOf(ways, health), lot: ranking.random(), why: '' });
   }
   offers.sort((a, b) => a.price.rate.rateMicros - b.price.rate.rateMicros || b.score - a.score || a.lot - b.lot);
-  return offers.map(({ carrier, price, score }, index) => {
-    const prefix = ranking.request.called.slice(0, price.rate.prefixLength);
-    return { carrier, price, why: `${name}: ${index + 1} of ${offers.length}, prefix ${prefix}, quality ${score}` };
-  });
+  for (const [index, offer] of offers.entries()) {
+    const prefix = request.called.slice(0, offer.price.rate.prefixLength);
+    offer.why = `${name}: ${index + 1} of ${offers.length}, prefix ${prefix}, quality ${offer.score}`;
+  }
+  return offers;
 }
 
 function priceOf({ decks, request, atSec }: Ranking, carrier: VoipCarrier): KnownPrice | null {
@@ -251,9 +289,9 @@ const priced = (ranking: Ranking, choice: CarrierChoice): RankedChoice => ({
 });
 
 /** A carrier does as well as its best gateway. */
-function scoreOf({ snapshot, health }: Ranking, carrier: VoipCarrier): number {
+function scoreOf({ groups }: CarrierGateways, health: HealthView): number {
   let best = 0;
-  for (const group of carrierGateways(snapshot, carrier).groups) {
+  for (const group of groups) {
     for (const { gateway } of group) best = Math.max(best, health.score(gateway.sipGatewaySid));
   }
   return best;

@@ -10,6 +10,8 @@ export interface SignedRequest {
   assertedIdentity: string | undefined;
   to: string | undefined;
   uri: string;
+  /** Call-ID. */
+  callId?: string | undefined;
 }
 
 /** Who calls, by which header, and who is called: canonical numbers, or URIs of those who have none. */
@@ -32,6 +34,7 @@ export function signedRequestOf(message: { uri: string; get(name: string): strin
     assertedIdentity: message.get('P-Asserted-Identity'),
     to: message.get('To'),
     uri: message.uri,
+    callId: message.get('Call-ID'),
   };
 }
 

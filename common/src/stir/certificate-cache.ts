@@ -18,6 +18,8 @@ export interface CertificateCacheOptions {
   maxEntries?: number;
   /** Fetches at the same time. */
   maxFetches?: number;
+  /** Fetches at the same time for the calls of one sender: one whose repositories are slow leaves room for the others. */
+  maxFetchesForOne?: number;
 }
 
 /** Names nobody a reason to keep a certificate for longer than it may be wrong. */
@@ -28,6 +30,7 @@ const DEFAULT_AGE_MS = 3_600_000;
 const FAILURE_AGE_MS = 30_000;
 const MAX_ENTRIES = 1_000;
 const MAX_FETCHES = 32;
+const MAX_FETCHES_FOR_ONE = 8;
 /** Longer URLs are not worth remembering. */
 const MAX_URL_CHARS = 512;
 
@@ -44,6 +47,8 @@ export class CertificateCache {
   readonly #entries = new Map<string, Entry>();
   readonly #now: () => number;
   #fetching = 0;
+  /** Fetches under way, by who sent the call; those that have none are not in it. */
+  readonly #fetchingFor = new Map<string, number>();
 
   constructor(private readonly options: CertificateCacheOptions) {
     this.#now = options.now ?? Date.now;
@@ -56,14 +61,16 @@ export class CertificateCache {
   /**
    * The certificate of a URL. A fetch that takes longer than `waitMs` goes on without the caller, whose answer is `unavailable`;
    * the next call finds what it brought. Never rejects.
+   *
+   * @param sender - whose call it is for
    */
-  async get(url: string, waitMs: number): Promise<CertificateResult> {
-    const entry = this.#find(url);
+  async get(url: string, waitMs: number, sender = ''): Promise<CertificateResult> {
+    const entry = this.#find(url, sender);
     if (!('pending' in entry)) return entry;
     return entry.result ?? inTime(entry.pending, waitMs);
   }
 
-  #find(url: string): Entry | CertificateResult {
+  #find(url: string, sender: string): Entry | CertificateResult {
     if (url.length > MAX_URL_CHARS) return unavailable('the URL of the certificate is too long');
     const known = this.#entries.get(url);
     if (known) this.#entries.delete(url);
@@ -74,14 +81,21 @@ export class CertificateCache {
     if (this.#fetching >= (this.options.maxFetches ?? MAX_FETCHES)) {
       return unavailable('too many certificates are being fetched');
     }
-    return this.#start(url);
+    if ((this.#fetchingFor.get(sender) ?? 0) >= (this.options.maxFetchesForOne ?? MAX_FETCHES_FOR_ONE)) {
+      return unavailable('too many certificates are being fetched for this carrier');
+    }
+    return this.#start(url, sender);
   }
 
-  #start(url: string): Entry {
+  #start(url: string, sender: string): Entry {
     this.#fetching++;
+    this.#fetchingFor.set(sender, (this.#fetchingFor.get(sender) ?? 0) + 1);
     const entry: Entry = { result: null, pending: Promise.resolve(unavailable('')), expiresAt: 0 };
     entry.pending = this.#load(url, entry).finally(() => {
       this.#fetching--;
+      const left = (this.#fetchingFor.get(sender) ?? 1) - 1;
+      if (left === 0) this.#fetchingFor.delete(sender);
+      else this.#fetchingFor.set(sender, left);
       // What may not be kept has served those who waited for it.
       if (entry.expiresAt <= this.#now() && this.#entries.get(url) === entry) this.#entries.delete(url);
     });

@@ -216,3 +216,15 @@ t.test('cache: holds so many certificates and fetches so many at once', async (t
   repository.release();
   t.ok((await Promise.all(held)).every(({ ok }) => ok));
 });
+
+t.test('cache: the certificates of one sender leave room for those of others', async (t) => {
+  const repository = fakeRepository();
+  const cache = new CertificateCache({ fetch: repository.fetch, maxFetches: 4, maxFetchesForOne: 2 });
+  repository.hold();
+  const held = [cache.get('a', 5_000, 'one'), cache.get('b', 5_000, 'one'), cache.get('a', 5_000, 'one')];
+  t.match(await cache.get('c', 5_000, 'one'), { ok: false, reason: /for this carrier/ });
+  held.push(cache.get('c', 5_000, 'another'));
+  repository.release();
+  t.ok((await Promise.all(held)).every(({ ok }) => ok));
+  t.notMatch(await cache.get('d', 0, 'one'), { reason: /for this carrier/ }, 'there is room again');
+});

@@ -5,6 +5,7 @@ import { certificatesOfPem } from './certificate.js';
 import { CertificateCache } from './certificate-cache.js';
 import { identityHeader } from './identity-header.js';
 import { type PassportClaims, type PassportHeader, signPassport } from './passport.js';
+import { SeenSignatures } from './seen-signatures.js';
 import { signCall } from './signer.js';
 import { StirVerifier, type StirVerifierOptions } from './verifier.js';
 
@@ -55,6 +56,39 @@ t.test('verify: a call that a trusted signer signed is valid', async (t) => {
     spc: ['1234'],
   });
 });
+
+t.test('verify: a PASSporT that somebody overheard is good for few other calls', async (t) => {
+  const judge = verifier({ a: signer });
+  const identity = signed();
+  const statusOf = async (callId: string): Promise<string> =>
+    (await judge.verify(request(identity, { callId }))).status;
+  t.equal(await statusOf('first'), 'valid');
+  for (let again = 0; again < 5; again++) t.equal(await statusOf('first'), 'valid', 'the same call');
+  t.equal(await statusOf('route advance'), 'valid', 'a carrier may try again');
+  t.equal(await statusOf('route advance 2'), 'valid');
+  t.match(await judge.verify(request(identity, { callId: 'captured' })), {
+    status: 'invalid',
+    code: 438,
+    reason: /came with other calls/,
+    claimedAttest: 'A',
+  });
+  t.match(
+    await judge.verify(request(signed(), { callId: 'captured' })),
+    { status: 'valid' },
+    'each call is signed anew',
+  );
+});
+
+t.test(
+  'signatures that have been seen are forgotten when they are stale, and are never more than so many',
+  async (t) => {
+    const seen = new SeenSignatures(100);
+    for (let i = 0; i < 1_000; i++) seen.note(`s${i}`, 'call', { nowMs: 0, untilMs: 60_000 });
+    t.equal(seen.size, 100);
+    seen.note('new', 'call', { nowMs: 60_001, untilMs: 120_000 });
+    t.equal(seen.size, 1);
+  },
+);
 
 t.test('verify: without Identity, or with one of an unknown type only, the code is 428', async (t) => {
   const none = { status: 'none', verstat: 'No-TN-Validation', code: 428 };

@@ -13,6 +13,7 @@ import {
   parsePassport,
 } from './passport.js';
 import { type StirDiversion, type StirRefusalCode, type StirResult, type StirStatus, stirResult } from './result.js';
+import { SeenSignatures } from './seen-signatures.js';
 import { coversNumber } from './tn-auth-list.js';
 
 /** What a {@link StirVerifier} judges by. */
@@ -52,6 +53,7 @@ interface Signature {
 /** Verifies who calls (RFC 8224 §6.2): PASSporTs of type `shaken`, `div` and without one, ES256, certificates from their URL. */
 export class StirVerifier {
   readonly #now: () => number;
+  readonly #seen = new SeenSignatures();
   readonly #judged = new WeakMap<CertificateChain, { problem: string | null; atMs: number }>();
 
   constructor(private readonly options: StirVerifierOptions) {
@@ -62,8 +64,9 @@ export class StirVerifier {
    * Takes at most as long as the options let it wait; never rejects.
    *
    * @param toE164 - how who sent the request writes numbers, see {@link canonicalNumber}
+   * @param sender - who sent it, for whom no more than so many certificates are fetched at once: a carrier's sid
    */
-  async verify(request: SignedRequest, toE164?: ToE164): Promise<StirResult> {
+  async verify(request: SignedRequest, toE164?: ToE164, sender = ''): Promise<StirResult> {
     if (!request.identity?.trim()) return stirResult('none', { code: 428, reason: 'no Identity header' });
     const { headers, unreadable } = parseIdentityHeaders(request.identity);
     const main = headers.find(({ ppt }) => ppt === 'shaken') ?? headers.find(({ ppt }) => ppt === undefined);
@@ -85,11 +88,20 @@ export class StirVerifier {
     if (hopeless) return this.#result(passport, hopeless, undefined, []);
     // Side by side: each may have to wait for its certificate, all for no longer than one.
     const [signature, div] = await Promise.all([
-      this.#check(main, passport, passport.claims.orig),
-      Promise.all(diversions.map((diversion) => this.#diversion(diversion))),
+      this.#check(main, passport, passport.claims.orig, sender),
+      Promise.all(diversions.map((diversion) => this.#diversion(diversion, sender))),
     ]);
     const mismatch = this.#mismatch(passport, parties, div);
-    return this.#result(passport, mismatch ?? signature.problem, signature.chain, div);
+    const problem = mismatch ?? signature.problem ?? this.#replayed(passport, request);
+    return this.#result(passport, problem, signature.chain, div);
+  }
+
+  /** Whether the signature, which is right, has been used for other calls. */
+  #replayed({ signature, claims }: Passport, { callId }: SignedRequest): Problem | null {
+    if (callId === undefined) return null;
+    const lives = { nowMs: this.#now(), untilMs: claims.iat * 1000 + FRESH_MS };
+    if (this.#seen.note(signature.toString('base64'), callId, lives)) return null;
+    return invalid(438, 'the same PASSporT came with other calls');
   }
 
   #parse(header: IdentityHeader, request: SignedRequest, parties: CallParties): ParsedPassport {
@@ -111,12 +123,12 @@ export class StirVerifier {
   }
 
   /** What the header and its certificate say of the signature; `signer` is whose number it speaks for. */
-  async #check(header: IdentityHeader, passport: Passport, signer: PassportParty): Promise<Signature> {
+  async #check(header: IdentityHeader, passport: Passport, signer: PassportParty, sender: string): Promise<Signature> {
     const problem = this.#headerProblem(header, passport);
     if (problem) return { problem };
     const { roots, certificates, waitMs } = this.options;
     if (roots.length === 0) return { problem: unverified(437, 'no trusted roots are configured') };
-    const fetched = await certificates.get(passport.header.x5u, waitMs);
+    const fetched = await certificates.get(passport.header.x5u, waitMs, sender);
     if (!fetched.ok) {
       const isMissing = fetched.kind === 'unavailable';
       return { problem: isMissing ? unverified(436, fetched.reason) : invalid(437, fetched.reason) };
@@ -151,8 +163,8 @@ export class StirVerifier {
     return null;
   }
 
-  async #diversion({ header, passport, from, to, isValid }: ReadDiversion): Promise<StirDiversion> {
-    const { problem } = await this.#check(header, passport, { tn: from });
+  async #diversion({ header, passport, from, to, isValid }: ReadDiversion, sender: string): Promise<StirDiversion> {
+    const { problem } = await this.#check(header, passport, { tn: from }, sender);
     return { from, to, isValid: isValid && problem === null };
   }
 

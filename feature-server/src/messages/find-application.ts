@@ -1,10 +1,11 @@
-import type {
-  Account,
-  Application,
-  MessageOwnerSids,
-  PhoneNumber,
-  ProvisioningSnapshot,
-  VoipCarrier,
+import {
+  type Account,
+  type Application,
+  type MessageOwnerSids,
+  type PhoneNumber,
+  type ProvisioningSnapshot,
+  servesAccount,
+  type VoipCarrier,
 } from '@ringwire/common';
 
 /** Whose message it is, as far as that is known. */
@@ -34,8 +35,7 @@ export function findMessageOwner(
   const account = snapshot.accountsBySid.get(found?.accountSid ?? carrier?.accountSid ?? '');
   const chosen = snapshot.applicationsBySid.get(found?.applicationSid ?? carrier?.applicationSid ?? '');
   // The default application of a shared carrier is that of one account: it never runs for another.
-  const isOurs = chosen?.accountSid === null || chosen?.accountSid === account?.accountSid;
-  const application = isOurs ? chosen : undefined;
+  const application = chosen && account && servesAccount(chosen, account) ? chosen : undefined;
   const trouble =
     account === undefined
       ? `number ${to} belongs to no account`

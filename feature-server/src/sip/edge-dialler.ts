@@ -262,14 +262,22 @@ class EdgeLeg implements PlacedLeg {
       const gone = index < ways.length - 1 && { gone: this.options.gone(leg.name) };
       const limits = { answerMs: Math.max(1, endsAt - performance.now()), abandoned: this.#ended.signal, lost };
       let isRinging = false;
+      let hasEarlyMedia = false;
       result = await placeLeg(this.options.stack, { ...leg, ...gone }, call.offer, limits, (response) => {
         if (response.status <= 100) return;
         isRinging = true;
+        hasEarlyMedia ||= Boolean(response.body);
         call.onProgress(response.status, response.body ?? '');
       });
-      if (result.ok || isRinging || !isNotTaken(result.failure)) break;
+      if (result.ok) break;
+      // What rang by way of an edge that is dead can be answered by nobody any more: an answer that comes all the same is hung up. Who has heard it has its SDP.
+      const mayGoOn = isRinging ? result.failure.kind === 'gone' && !hasEarlyMedia : isNotTaken(result.failure);
+      if (!mayGoOn) break;
       const { kind, status, reason } = result.failure;
-      this.options.logger.warn({ edge: leg.name, callSid: call.callSid, kind, status, reason }, 'an edge took no call');
+      this.options.logger.warn(
+        { edge: leg.name, callSid: call.callSid, kind, status, reason },
+        'an edge took no call, or died with it',
+      );
     }
     return result;
   }

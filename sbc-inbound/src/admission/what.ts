@@ -1,4 +1,4 @@
-import type { Account, PhoneNumber, VoipCarrier } from '@ringwire/common';
+import { type Account, type PhoneNumber, servesAccount, type VoipCarrier } from '@ringwire/common';
 import { toE164 } from './e164.js';
 import { type CarrierCaller, type Destination, type Invite, refuse, type Snapshot, type StepResult } from './types.js';
 
@@ -21,8 +21,7 @@ export function findDestination(invite: Invite, caller: CarrierCaller, snapshot:
   if (applicationSid === null) return notProvisioned(invite, carrier, 'it has no application', account);
   const application = snapshot.applicationsBySid.get(applicationSid);
   // The default application of a shared carrier is that of one account: it never runs for another.
-  const isOurs = application?.accountSid === null || application?.accountSid === accountSid;
-  if (!application || !isOurs)
+  if (!application || !servesAccount(application, account))
     return notProvisioned(invite, carrier, 'its application does not exist or cannot be used', account);
   return {
     ok: true,

@@ -51,9 +51,9 @@ export function callerChecks(verifier: StirVerifier, metrics: Metrics): CallerCh
     async check(request, destination, timeline) {
       const policy = stirPolicyOf(destination);
       if (policy === 'off') return { ok: true };
-      const stir = await verifier.verify(signedRequestOf(request), (number) =>
-        toE164(number, destination.carrier.inboundRules),
-      );
+      const { voipCarrierSid, inboundRules } = destination.carrier;
+      const toCanonical = (number: string): string => toE164(number, inboundRules);
+      const stir = await verifier.verify(signedRequestOf(request), toCanonical, voipCarrierSid);
       results.inc({ status: stir.status });
       tell(timeline, stir);
       return { ok: stir.status === 'valid' || policy === 'tag', stir };
