@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { decryptSecret, HttpError, type Queryable, type Secret } from '@ringwire/common';
-import { parseVoipCarrier } from '@ringwire/common/provisioning/parse-rows.js';
+import { parseVoipCarrier } from '@ringwire/common/provisioning/parse-carriers.js';
 import { isHostPort } from '@ringwire/common/sip/host-port.js';
 import type { ApiContext } from '../api-server.js';
 import type { Principal } from '../auth/principal.js';

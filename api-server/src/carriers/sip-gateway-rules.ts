@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { HttpError, type Queryable, type SipGateway } from '@ringwire/common';
-import { parseSipGateway } from '@ringwire/common/provisioning/parse-rows.js';
+import { parseSipGateway } from '@ringwire/common/provisioning/parse-carriers.js';
 import { ADDRESS_BITS, networkOf, parseIp } from '@ringwire/common/sip/ip-address.js';
 import type { Principal } from '../auth/principal.js';
 import { badField } from '../http/input.js';

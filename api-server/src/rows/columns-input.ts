@@ -1,6 +1,6 @@
 import type { SkippedRow } from '@ringwire/common';
 import { encryptSecret, type Secret } from '@ringwire/common';
-import { parseTable, type RawRow } from '@ringwire/common/provisioning/parse-rows.js';
+import { parseTable, type RawRow } from '@ringwire/common/provisioning/columns.js';
 import { PASSWORD_MASK } from '../applications/application-input.js';
 import { badField, booleanField, type Fields, optionalTextField, rejectUnknown, textField } from '../http/input.js';
 import type { Columns, Row, Table } from './rows-store.js';

@@ -1,105 +1,38 @@
 import type { FraudPolicyRow } from '../fraud/policy.js';
 import { readDestinations } from '../fraud/read-destinations.js';
-import { MESSAGE_VENDOR_NAMES } from '../messages/vendors/registry.js';
-import { isEncrypted } from '../secrets/encryption.js';
-import { ADDRESS_BITS, type IpAddress, parseIp } from '../sip/ip-address.js';
 import { readSigningKey, type StirCredential } from '../stir/signer.js';
+import {
+  BadColumn,
+  bool,
+  type Decrypt,
+  json,
+  MAX_INT,
+  optionalText,
+  type RawRow,
+  secret,
+  stirPolicy,
+  text,
+  whole,
+  wholeOrNull,
+  word,
+} from './columns.js';
 import type {
   Account,
   Application,
   CallLimitRow,
   Client,
   DeviceLimitRow,
-  HttpMessageGateway,
-  InboundRules,
   Lcr,
   LcrCarrierSetEntry,
   LcrRoute,
   LimitScope,
-  OutboundRules,
   PhoneNumber,
   RateDeck,
   ServiceProvider,
-  SipGateway,
-  SmppGateway,
-  SmppLogin,
   SpeechChoice,
-  StirPolicy,
   TeamsTenant,
-  VoipCarrier,
   Webhook,
 } from './rows.js';
-import type { SkippedRow } from './snapshot.js';
-
-/** Largest value of an `INT` column. */
-const MAX_INT = 2 ** 31 - 1;
-
-/** A row as MySQL gives it. */
-export type RawRow = Readonly<Record<string, unknown>>;
-
-/** Thrown by a reader and caught by {@link parseTable}: it never leaves this file. */
-class BadColumn extends Error {
-  constructor(
-    readonly column: string,
-    reason: string,
-  ) {
-    super(reason);
-  }
-}
-
-const optionalText = (row: RawRow, column: string): string | null => {
-  const value = row[column];
-  if (value === null || value === undefined) return null;
-  if (typeof value !== 'string') throw new BadColumn(column, `is a ${typeof value}, not a text`);
-  return value;
-};
-const text = (row: RawRow, column: string): string => {
-  const value = optionalText(row, column);
-  if (value === null || value === '') throw new BadColumn(column, 'is empty');
-  return value;
-};
-const bool = (row: RawRow, column: string): boolean => {
-  const value = row[column];
-  if (value === null || value === undefined) return false;
-  if (typeof value !== 'boolean' && value !== 0 && value !== 1) throw new BadColumn(column, 'is not a boolean');
-  return Boolean(value);
-};
-const whole = (row: RawRow, column: string, min: number, max: number): number => {
-  const value = row[column];
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
-    throw new BadColumn(column, `is not a whole number from ${min} to ${max}`);
-  }
-  return value;
-};
-const word = <const W extends string>(row: RawRow, column: string, words: readonly W[]): W => {
-  const value = words.find((candidate) => candidate === row[column]);
-  if (value === undefined) throw new BadColumn(column, `is not one of ${words.join(', ')}`);
-  return value;
-};
-const json = (row: RawRow, column: string): string | null => {
-  const value = optionalText(row, column);
-  if (value === null || value === '') return null;
-  try {
-    JSON.parse(value);
-  } catch (err) {
-    throw new BadColumn(column, err instanceof Error ? err.message : 'is not JSON');
-  }
-  return value;
-};
-
-/** Turns a stored secret into its plain text, or throws. */
-export type Decrypt = (stored: string) => string;
-
-/** Values that were imported in clear text stay as they are. */
-const secret = (row: RawRow, column: string, decrypt: Decrypt): string | null => {
-  const value = optionalText(row, column);
-  if (value === null || !isEncrypted(value)) return value;
-  try {
-    return decrypt(value);
-  } catch (err) {
-    throw new BadColumn(column, err instanceof Error ? err.message : 'cannot be decrypted');
-  }
-};
 
 /** Hooks by sid, for the tables that refer to them. */
 export type Hooks = ReadonlyMap<string, Webhook>;
@@ -135,11 +68,6 @@ export const parseServiceProvider = (row: RawRow, hooks: Hooks): ServiceProvider
   rootDomain: optionalText(row, 'root_domain'),
   registrationHook: hook(row, 'registration_hook_sid', hooks),
 });
-
-const stirPolicy = (row: RawRow): StirPolicy | null =>
-  row.stir_policy === null || row.stir_policy === undefined
-    ? null
-    : word(row, 'stir_policy', ['off', 'tag', 'enforce']);
 
 /** Reads a row of its table; throws on a column that cannot be used. */
 export const parseAccount = (row: RawRow, hooks: Hooks, decrypt: Decrypt): Account => ({
@@ -207,195 +135,6 @@ export const parseApplication = (row: RawRow, hooks: Hooks): Application => {
     fallbackRecognizer: has('fallback_speech_recognizer_vendor') ? recognizer(row, 'fallback_') : null,
     envVars: optionalText(row, 'env_vars'),
     recordAllCalls: bool(row, 'record_all_calls'),
-  };
-};
-
-/** The entries of a comma-separated list. */
-const list = (row: RawRow, column: string, entry: RegExp, expected: string): string[] => {
-  const entries = (optionalText(row, column) ?? '').split(',').map((part) => part.trim());
-  const used = entries.filter((part) => part !== '');
-  const bad = used.find((part) => !entry.test(part));
-  if (bad !== undefined) throw new BadColumn(column, `"${bad.slice(0, 32)}" is not ${expected}`);
-  return used;
-};
-
-const digits = (row: RawRow, column: string): string | null => {
-  const value = optionalText(row, column) || null;
-  if (value !== null && !/^\d+$/.test(value)) throw new BadColumn(column, 'is not a number');
-  return value;
-};
-
-const outboundRules = (row: RawRow): OutboundRules => {
-  const failover = list(row, 'failover_statuses', /^[3-6](\d\d|xx)$/i, 'a status such as 404 or 5xx');
-  return {
-    callerIdPolicy: word(row, 'caller_id_policy', ['pass', 'own_numbers']),
-    callerId: optionalText(row, 'outbound_caller_id') || null,
-    identityHeader: word(row, 'identity_header', ['pai', 'ppi', 'rpid', 'none']),
-    fromRegisterUsername: bool(row, 'from_register_username'),
-    countryCode: digits(row, 'national_country_code'),
-    nationalPrefix: digits(row, 'national_prefix') ?? '',
-    internationalPrefix: digits(row, 'international_prefix') ?? '',
-    responseMs: row.response_timeout_ms === null ? null : whole(row, 'response_timeout_ms', 100, 120_000),
-    failoverStatuses: failover.length === 0 ? null : failover.map((status) => status.toLowerCase()),
-    codecs: list(row, 'outbound_codecs', /^[\w.-]+(\/\d+)*$/, 'a codec name'),
-  };
-};
-
-/** Other headers tell nobody apart: those of every call, and ours, which are removed. */
-const MATCH_HEADER = /^(?:X-|P-)[A-Za-z0-9-]{1,60}$/i;
-
-const inboundRules = (row: RawRow): InboundRules => {
-  const header = optionalText(row, 'inbound_match_header') || null;
-  if (header !== null && !MATCH_HEADER.test(header)) {
-    throw new BadColumn('inbound_match_header', 'is not the name of an X- or P- header');
-  }
-  const digits = (column: string): string => {
-    const value = optionalText(row, column) ?? '';
-    if (!/^\d*$/.test(value)) throw new BadColumn(column, 'is not digits');
-    return value;
-  };
-  const length = row.inbound_national_length ?? null;
-  return {
-    header,
-    headerValue: optionalText(row, 'inbound_match_value') || null,
-    trunkGroup: optionalText(row, 'inbound_trunk_group') || null,
-    trunkContext: optionalText(row, 'inbound_trunk_context') || null,
-    countryCode: digits('inbound_country_code') || null,
-    nationalPrefix: digits('inbound_national_prefix'),
-    internationalPrefix: digits('inbound_international_prefix'),
-    nationalLength: length === null ? null : whole(row, 'inbound_national_length', 3, 15),
-  };
-};
-
-/**
- * The prefix length of a gateway. 32 is what the column holds when nobody said anything: an IPv6 address that is more than a /32
- * is a single host then, not its provider's whole network.
- */
-const prefixLength = (row: RawRow, ip: IpAddress | null): number => {
-  const bits = whole(row, 'netmask', 1, ADDRESS_BITS[ip?.family ?? 4]);
-  const isHost = ip?.family === 6 && BigInt.asUintN(96, ip.value) !== 0n;
-  return bits === 32 && isHost ? 128 : bits;
-};
-
-/** What carriers' columns say goes into SIP headers and SMPP PDUs, where a line end would begin a header of its own. */
-const refuseControls = (row: RawRow): void => {
-  for (const [column, value] of Object.entries(row)) {
-    if (typeof value !== 'string' || column === 'description') continue;
-    if (/\p{Cc}/u.test(value)) throw new BadColumn(column, 'has line ends or other control characters');
-  }
-};
-
-/** Reads a row of its table; throws on a column that cannot be used. */
-export const parseVoipCarrier = (row: RawRow, decrypt: Decrypt): VoipCarrier => {
-  refuseControls(row);
-  return carrierOf(row, decrypt);
-};
-
-const carrierOf = (row: RawRow, decrypt: Decrypt): VoipCarrier => ({
-  voipCarrierSid: text(row, 'voip_carrier_sid'),
-  name: text(row, 'name'),
-  accountSid: optionalText(row, 'account_sid'),
-  serviceProviderSid: optionalText(row, 'service_provider_sid'),
-  applicationSid: optionalText(row, 'application_sid'),
-  isActive: bool(row, 'is_active'),
-  e164LeadingPlus: bool(row, 'e164_leading_plus'),
-  techPrefix: optionalText(row, 'tech_prefix'),
-  diversion: optionalText(row, 'diversion'),
-  trunkType: word(row, 'trunk_type', ['static_ip', 'auth', 'reg']),
-  dtmfType: word(row, 'dtmf_type', ['rfc2833', 'tones', 'info']),
-  inboundAuthUsername: optionalText(row, 'inbound_auth_username'),
-  inboundAuthPassword: secret(row, 'inbound_auth_password', decrypt),
-  requiresRegister: bool(row, 'requires_register'),
-  registerUsername: optionalText(row, 'register_username'),
-  registerPassword: secret(row, 'register_password', decrypt),
-  registerSipRealm: optionalText(row, 'register_sip_realm'),
-  registerFromUser: optionalText(row, 'register_from_user'),
-  registerFromDomain: optionalText(row, 'register_from_domain'),
-  registerPublicIpInContact: bool(row, 'register_public_ip_in_contact'),
-  outboundSipProxy: optionalText(row, 'outbound_sip_proxy'),
-  outboundRules: outboundRules(row),
-  inboundRules: inboundRules(row),
-  stirPolicy: stirPolicy(row),
-  smpp: smppLogin(row, decrypt),
-  smppInbound: smppInboundLogin(row, decrypt),
-});
-
-/** 0 and null say nothing: jambonz's default. */
-const smppLogin = (row: RawRow, decrypt: Decrypt): SmppLogin | null => {
-  const systemId = optionalText(row, 'smpp_system_id');
-  if (!systemId) return null;
-  return { systemId, password: secret(row, 'smpp_password', decrypt), enquireLinkMs: enquireLinkMs(row) };
-};
-
-const enquireLinkMs = (row: RawRow): number | null => {
-  const seconds = whole(row, 'smpp_enquire_link_interval', 0, 86_400);
-  return seconds === 0 ? null : seconds * 1000;
-};
-
-/** Without a password nobody binds. */
-const smppInboundLogin = (row: RawRow, decrypt: Decrypt): VoipCarrier['smppInbound'] => {
-  const systemId = optionalText(row, 'smpp_inbound_system_id');
-  const password = secret(row, 'smpp_inbound_password', decrypt);
-  return systemId && password ? { systemId, password, enquireLinkMs: enquireLinkMs(row) } : null;
-};
-
-/** Reads a row of its table; throws on a column that cannot be used. */
-export const parseSmppGateway = (row: RawRow): SmppGateway => ({
-  smppGatewaySid: text(row, 'smpp_gateway_sid'),
-  voipCarrierSid: text(row, 'voip_carrier_sid'),
-  address: text(row, 'ipv4').replace(/^\[(.*)\]$/, '$1'),
-  netmask: whole(row, 'netmask', 1, 128),
-  port: whole(row, 'port', 1, 65_535),
-  outbound: bool(row, 'outbound'),
-  inbound: bool(row, 'inbound'),
-  isPrimary: bool(row, 'is_primary'),
-  useTls: bool(row, 'use_tls'),
-  maxPerSecond: row.max_per_second === null ? null : whole(row, 'max_per_second', 1, 100_000),
-  windowSize: whole(row, 'window_size', 1, 1_000),
-});
-
-/** Reads a row of its table; throws on a column that cannot be used. */
-export const parseHttpMessageGateway = (row: RawRow, decrypt: Decrypt): HttpMessageGateway => {
-  const baseUrl = optionalText(row, 'base_url') || null;
-  if (baseUrl !== null && !/^https?:\/\/[^\s/]/i.test(baseUrl))
-    throw new BadColumn('base_url', 'is not an http or https URL');
-  const inboundToken = secret(row, 'inbound_token', decrypt);
-  if (!inboundToken) throw new BadColumn('inbound_token', 'is empty');
-  return {
-    httpMessageGatewaySid: text(row, 'http_message_gateway_sid'),
-    voipCarrierSid: text(row, 'voip_carrier_sid'),
-    vendor: word(row, 'vendor', MESSAGE_VENDOR_NAMES),
-    baseUrl: baseUrl?.replace(/\/+$/, '') ?? null,
-    username: optionalText(row, 'username'),
-    password: secret(row, 'password', decrypt),
-    inboundToken,
-    isActive: bool(row, 'is_active'),
-  };
-};
-
-/** Reads a row of its table; throws on a column that cannot be used. */
-export const parseSipGateway = (row: RawRow): SipGateway => {
-  const address = text(row, 'ipv4').replace(/^\[(.*)\]$/, '$1');
-  const inbound = bool(row, 'inbound');
-  const ip = parseIp(address);
-  if (inbound && ip === null) throw new BadColumn('ipv4', 'is not an IP address, which an inbound gateway needs');
-  return {
-    sipGatewaySid: text(row, 'sip_gateway_sid'),
-    voipCarrierSid: text(row, 'voip_carrier_sid'),
-    address,
-    netmask: prefixLength(row, ip),
-    port: row.port === null ? null : whole(row, 'port', 0, 65535) || null,
-    inbound,
-    outbound: bool(row, 'outbound'),
-    isActive: bool(row, 'is_active'),
-    protocol: row.protocol === null ? 'udp' : word(row, 'protocol', ['udp', 'tcp', 'tls', 'tls/srtp']),
-    sendOptionsPing: bool(row, 'send_options_ping'),
-    useSipsScheme: bool(row, 'use_sips_scheme'),
-    priority: whole(row, 'priority', -1_000_000, 1_000_000),
-    weight: whole(row, 'weight', 0, 1_000_000),
-    padCrypto: bool(row, 'pad_crypto'),
-    removeIce: bool(row, 'remove_ice'),
-    dtlsOff: bool(row, 'dtls_off'),
   };
 };
 
@@ -469,9 +208,6 @@ export const parseCallLimit = (row: RawRow, scope: LimitScope): CallLimitRow => 
   quantity: whole(row, 'quantity', 0, 2 ** 31),
 });
 
-const wholeOrNull = (row: RawRow, column: string, min: number, max: number): number | null =>
-  row[column] === null || row[column] === undefined ? null : whole(row, column, min, max);
-
 /** Reads a row of its table; throws on a column that cannot be used. */
 export const parseFraudPolicy = (row: RawRow): FraudPolicyRow => {
   const list = readDestinations(JSON.parse(json(row, 'destinations') ?? '[]'));
@@ -520,22 +256,3 @@ const signingKey = (pem: string | null): StirCredential['key'] => {
     throw new BadColumn('private_key', err instanceof Error ? err.message : 'cannot be read');
   }
 };
-
-/** Parses the rows of a table; one that cannot be used is left out and reported in `skipped`, with the column. */
-export function parseTable<T>(
-  table: string,
-  sidColumn: string,
-  rows: readonly RawRow[],
-  parse: (row: RawRow) => T,
-  skipped: SkippedRow[],
-): T[] {
-  return rows.flatMap((row) => {
-    try {
-      return [parse(row)];
-    } catch (err) {
-      if (!(err instanceof BadColumn)) throw err;
-      skipped.push({ table, sid: String(row[sidColumn]), column: err.column, reason: err.message });
-      return [];
-    }
-  });
-}

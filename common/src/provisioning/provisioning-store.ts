@@ -1,29 +1,24 @@
 import type { Secret } from '../config/secret.js';
 import type { Database } from '../db/database.js';
 import { DecryptionError, decryptSecret } from '../secrets/encryption.js';
+import { type Decrypt, parseTable, type RawRow } from './columns.js';
+import { parseHttpMessageGateway, parseSipGateway, parseSmppGateway, parseVoipCarrier } from './parse-carriers.js';
 import {
-  type Decrypt,
   parseAccount,
   parseApplication,
   parseCallLimit,
   parseClient,
   parseDeviceLimit,
   parseFraudPolicy,
-  parseHttpMessageGateway,
   parseLcr,
   parseLcrCarrierSetEntry,
   parseLcrRoute,
   parsePhoneNumber,
   parseRateDeck,
   parseServiceProvider,
-  parseSipGateway,
-  parseSmppGateway,
   parseStirCredential,
-  parseTable,
   parseTeamsTenant,
-  parseVoipCarrier,
   parseWebhook,
-  type RawRow,
 } from './parse-rows.js';
 import type { CallLimitRow, LimitScope } from './rows.js';
 import { ProvisioningSnapshot, type SkippedRow } from './snapshot.js';
