@@ -58,6 +58,19 @@ export function carrierWriteRoutes(router: Router, context: ApiContext): void {
     await create(req, res, { account_sid: null, service_provider_sid: serviceProviderSid });
   });
   router.put('/VoipCarriers/:sid', update);
+  for (const [owners, column] of [
+    ['Accounts', 'account_sid'],
+    ['ServiceProviders', 'service_provider_sid'],
+  ] as const) {
+    router.put(`/${owners}/:owner_sid/VoipCarriers/:sid`, async (req, res) => {
+      const sid = pathParam(req, 'sid');
+      const row = await findRow(db, CARRIERS, sid);
+      if (row === undefined || row[column] !== pathParam(req, 'owner_sid')) {
+        throw new HttpError(404, `there is no carrier ${sid}`);
+      }
+      await update(req, res);
+    });
+  }
   router.delete('/VoipCarriers/:sid', async (req, res) => {
     const sid = pathParam(req, 'sid');
     await requireOwnCarrier(db, principalOf(res), sid);

@@ -22,6 +22,8 @@ export interface CarrierFilter {
   sid?: string;
   /** Carriers of this account, and those that its service provider shares. */
   accountSid?: string;
+  /** Carriers of this service provider and of its accounts. */
+  serviceProviderSid?: string;
   /** Part of the name. */
   name?: string;
 }
@@ -44,6 +46,10 @@ export async function listCarriers(
     parts.push(`(voip_carriers.account_sid = ? OR (voip_carriers.account_sid IS NULL AND voip_carriers.service_provider_sid =
       (SELECT service_provider_sid FROM accounts WHERE accounts.account_sid = ?)))`);
     params.push(filter.accountSid, filter.accountSid);
+  }
+  if (filter.serviceProviderSid !== undefined) {
+    parts.push('voip_carriers.service_provider_sid = ?');
+    params.push(filter.serviceProviderSid);
   }
   if (filter.name !== undefined) {
     parts.push('voip_carriers.name LIKE ?');

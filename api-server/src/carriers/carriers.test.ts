@@ -278,6 +278,27 @@ t.test('the call path knows of a new carrier and its gateway as soon as they are
   await until('it knows', () => provisioning.snapshot().findInboundGateways('192.0.2.40')[0]?.carrier.name === 'new');
 });
 
+t.test('carriers are listed and changed below their owners too', async (t) => {
+  const { serviceProviderSid, accountSid, carrierSid, sharedCarrierSid } = SEED;
+  const below = `/v1/ServiceProviders/${serviceProviderSid}/VoipCarriers`;
+  const sids = (rows: unknown) => (rows as { voip_carrier_sid: string }[]).map((row) => row.voip_carrier_sid);
+  const all = sids((await serviceProvider('GET', below)).body);
+  t.ok(all.includes(carrierSid) && all.includes(sharedCarrierSid));
+  t.match((await serviceProvider('GET', `${below}?page=1&page_size=1&account_sid=${accountSid}`)).body, {
+    page_size: 1,
+    data: [{ voip_carrier_sid: /./ }],
+  });
+  t.equal((await account('GET', below)).status, 403);
+  t.equal((await stranger('GET', below)).status, 403);
+  const description = 'said below';
+  t.equal((await account('PUT', `/v1/Accounts/${accountSid}/VoipCarriers/${carrierSid}`, { description })).status, 204);
+  t.equal((await serviceProvider('PUT', `${below}/${sharedCarrierSid}`, { description })).status, 204);
+  t.match((await serviceProvider('GET', `${carriers}/${sharedCarrierSid}`)).body, { description });
+  t.equal((await admin('PUT', `/v1/Accounts/${accountSid}/VoipCarriers/${sharedCarrierSid}`, {})).status, 404);
+  t.equal((await account('PUT', `${below}/${sharedCarrierSid}`, { description })).status, 403);
+  t.equal((await stranger('PUT', `/v1/Accounts/${accountSid}/VoipCarriers/${carrierSid}`, {})).status, 404);
+});
+
 t.test("an account's key sends no SIP into our own network, others may; what stands there may stay", async (t) => {
   const { mariaDb: mysql, redisServer: redis, logger } = api;
   const strict = await startApiServer({

@@ -38,7 +38,8 @@ export function messageRoutes(router: Router, { db, messages }: ApiContext): voi
       throw badField('application_sid', 'is no application of the account');
     }
     const serviceProviderSid = (await serviceProviderOf(db, accountSid)) ?? null;
-    const outcome = await submitMessage(messages, { ...input, accountSid, serviceProviderSid }).catch(
+    const isMadeUp = (bodyOf(req).message_sid ?? null) === null;
+    const outcome = await submitMessage(messages, { ...input, accountSid, serviceProviderSid }, { isMadeUp }).catch(
       (err: unknown) => {
         throw new HttpError(503, 'messages cannot be taken: redis is away', { err });
       },

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { decryptSecret, loadProvisioning, Secret } from '@ringwire/common';
+import { decryptSecret, loadProvisioning, outboundQueue, Secret } from '@ringwire/common';
 import { parseNetworks } from '@ringwire/common/sip/networks.js';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import t from 'tap';
@@ -191,6 +191,41 @@ t.test('forwarded headers of whoever is none of our proxies are not believed', a
   t.equal(await status(direct.url), 200);
   t.equal((await account('DELETE', path)).status, 204);
 });
+
+t.test(
+  'POST of a message_sid that has a row is answered as before and queues nothing; other sids are known for as long as they must',
+  async (t) => {
+    const path = `/v1/Accounts/${SEED.accountSid}/Messages`;
+    const queue = outboundQueue(redis);
+    const body = { from: '15551110000', to: '15552220000', text: 'x' };
+    for (const [sid, direction] of [
+      ['order-1', 'outbound'],
+      ['came-in', 'inbound'],
+    ]) {
+      await db.execute(
+        `INSERT INTO messages (account_sid, message_sid, direction, message_from, message_to, text, media, segments, carrier_message_ids, status, created_at)
+       VALUES (?, ?, ?, '1', '2', 'x', '[]', 1, '[]', 'failed', NOW(3))`,
+        [SEED.accountSid, sid ?? '', direction ?? ''],
+      );
+    }
+    t.same(await account('POST', path, { ...body, message_sid: 'order-1' }), { status: 201, body: { sid: 'order-1' } });
+    t.equal(await queue.size(), 0, 'its row is enough');
+    t.match(await account('POST', path, { ...body, message_sid: 'came-in' }), {
+      status: 400,
+      body: { msg: /^message_sid/ },
+    });
+    t.equal(await queue.size(), 0);
+
+    const made = sidOf(await account('POST', path, body));
+    t.equal((await account('POST', path, { ...body, message_sid: 'ORDER-1' })).status, 201, 'another sid');
+    const known = (sid: string) => redis.pttl(`ringwire:{queue:messages-out}:known:${SEED.accountSid}/${sid}`);
+    t.same([await known(made), await known('ORDER-1')], [-1, -1], 'known while they wait');
+    for (const taken of await queue.take(10, 60_000)) t.ok(await queue.done(taken));
+    t.equal(await known(made), -2, 'nobody can come with it again');
+    const keptMs = await known('ORDER-1');
+    t.ok(keptMs > 23 * 3_600_000 && keptMs <= 24 * 3_600_000, 'a day');
+  },
+);
 
 t.test('what cannot be is refused with the name of the field', async (t) => {
   const refused = async (path: string, body: object, field: string) => {

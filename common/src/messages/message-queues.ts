@@ -13,8 +13,12 @@ import type {
   OutboundMessage,
 } from './types.js';
 
+/** How long a sid that a tenant has chosen is known in Redis after its message is done with. */
+const SID_MS = 24 * 3_600_000;
+
 /** Messages that wait for a carrier; worked on by sbc-outbound. */
-export const outboundQueue = (redis: Redis): WorkQueue<OutboundItem> => new WorkQueue({ redis, name: 'messages-out' });
+export const outboundQueue = (redis: Redis): WorkQueue<OutboundItem> =>
+  new WorkQueue({ redis, name: 'messages-out', rememberMs: SID_MS });
 /** What applications are to be told; worked on by feature servers. With a capacity of its own for each owner where anybody's device may fill it. */
 export const applicationQueue = (redis: Redis, limits: { ownerCapacity?: number } = {}): WorkQueue<ApplicationNotice> =>
   new WorkQueue({ redis, name: 'messages-in', ...limits });
@@ -62,13 +66,16 @@ export const queueId = ({ accountSid, messageSid }: Pick<OutboundMessage, 'accou
 /**
  * Hands a message to whoever sends it, and reports it as queued. The same sid of the same account is taken once, so that a request that is
  * made again sends nothing twice. Rejects while Redis is away.
+ *
+ * @param isMadeUp - whether nobody can come with this sid again, so that it need not be known when the message is done with
  */
 export async function submitMessage(
   { queue, sink }: { queue: WorkQueue<OutboundItem>; sink: EventSink },
   message: OutboundMessage,
+  { isMadeUp = false }: { isMadeUp?: boolean } = {},
 ): Promise<PutOutcome> {
   const item: OutboundItem = { message, rounds: 0, refusedBy: [], trying: null, progress: null, lastTrouble: null };
-  const outcome = await queue.put(queueId(message), message.accountSid, item);
+  const outcome = await queue.put(queueId(message), message.accountSid, item, isMadeUp ? { rememberMs: 0 } : {});
   if (outcome === 'queued') {
     sink.emit('message.changed', newRecord(message), { accountSid: message.accountSid, at: message.createdAt });
   }

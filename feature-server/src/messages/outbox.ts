@@ -26,10 +26,13 @@ const MAX_LOOK_MS = 500;
 export class Outbox {
   constructor(private readonly stores: { redis: Redis; queue: WorkQueue<OutboundItem>; sink: EventSink }) {}
 
-  /** Hands a message over. Nothing is sent twice for one sid of one account. Never rejects. */
-  async submit(message: OutboundMessage): Promise<{ status: 'queued' } | { status: 'refused'; detail: string }> {
+  /** Hands a message over, as {@link submitMessage} does. Nothing is sent twice for one sid of one account. Never rejects. */
+  async submit(
+    message: OutboundMessage,
+    options: { isMadeUp?: boolean } = {},
+  ): Promise<{ status: 'queued' } | { status: 'refused'; detail: string }> {
     try {
-      const outcome = await submitMessage(this.stores, message);
+      const outcome = await submitMessage(this.stores, message, options);
       return outcome === 'full' ? { status: 'refused', detail: 'too many messages wait' } : { status: 'queued' };
     } catch (err) {
       return { status: 'refused', detail: err instanceof Error ? err.message : String(err) };

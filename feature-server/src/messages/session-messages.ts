@@ -27,10 +27,11 @@ export class SessionMessages implements CallMessages {
 
   async send(words: MessageWords, waitMs: number, signal: AbortSignal): Promise<MessageResult> {
     this.#count += 1;
-    const messageSid = words.messageSid ?? this.sender.sidOf?.(this.#count) ?? randomUUID();
+    const knownSid = words.messageSid ?? this.sender.sidOf?.(this.#count);
+    const messageSid = knownSid ?? randomUUID();
     const checked = this.#check(words, messageSid);
     if (typeof checked === 'string') return { messageSid, messageStatus: 'failure', messageFailureReason: checked };
-    const taken = await this.outbox.submit(checked);
+    const taken = await this.outbox.submit(checked, { isMadeUp: knownSid === undefined });
     if (taken.status === 'refused') {
       return { messageSid, messageStatus: 'system error', messageFailureReason: taken.detail };
     }
