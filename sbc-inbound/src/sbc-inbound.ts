@@ -109,7 +109,7 @@ export async function openSbcInbound(
       const shared = { edge: opened, shield, users, registrations: bindings, alerts: quietAlerts(opened.sink) };
       takeInboundCalls({ ...shared, servers, digest, temporary: temporaryGateways(redis), callers, teams });
       takeRegisters({ ...shared, config: settings });
-      watchLostFlows(opened, bindings);
+      watchLostFlows(opened, bindings, kept);
       takeMessages({ ...shared, queue: applicationQueue(redis, { ownerCapacity: WAITING_MESSAGES }) });
     },
   });

@@ -37,6 +37,17 @@ export interface Binding {
 /** How a device talks to an edge: over TCP, TLS and WebSocket that is one connection. */
 export type Flow = Pick<Binding, 'edge' | 'transport' | 'address' | 'port'>;
 
+/** The connection or address over which a device is reached; null where proxies know the way (RFC 3327). */
+export const flowOf = ({ path, edge, transport, address, port }: Binding): Flow | null =>
+  path.length > 0 ? null : { edge, transport, address, port };
+
+/** Whether both are one connection. */
+export const isSameFlow = (one: Flow, other: Flow): boolean =>
+  one.edge === other.edge &&
+  one.transport === other.transport &&
+  one.address === other.address &&
+  one.port === other.port;
+
 /** A binding as it is kept. */
 export interface KeptBinding {
   /** Of the device where it says who it is (`+sip.instance`, RFC 5626), else the contact's URI. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { RingwireError } from '../errors.js';
 import type { Redis } from '../redis/connection.js';
 import { bindingsKey, registeredUsersKey } from '../redis/keys.js';
-import type { AddressOfRecord, Binding, Flow, KeptBinding } from './binding.js';
+import { type AddressOfRecord, type Binding, type Flow, flowOf, isSameFlow, type KeptBinding } from './binding.js';
 import {
   CLEAR_BINDINGS,
   FORGET_BINDINGS,
@@ -45,8 +45,8 @@ export interface StoredBinding {
   id: string;
   value: string;
   expiresAt: number;
-  /** Where the device was heard. */
-  address: string;
+  /** Over which the device is reached; null: by way of proxies. */
+  flow: Flow | null;
 }
 
 /** Where users can be reached, in Redis. */
@@ -112,7 +112,7 @@ export function registrations(redis: Redis, options: { deadlineMs?: number; onKe
   const tellKept = (aor: AddressOfRecord, bindings: readonly (KeptBinding & { value: string })[]): void =>
     onKept?.(
       aor,
-      bindings.map(({ id, value, expiresAt, binding }) => ({ aor, id, value, expiresAt, address: binding.address })),
+      bindings.map(({ id, value, expiresAt, binding }) => ({ aor, id, value, expiresAt, flow: flowOf(binding) })),
     );
   return {
     async register({ aor, callId, cseq, changes, maxUsers }) {
@@ -138,16 +138,12 @@ export function registrations(redis: Redis, options: { deadlineMs?: number; onKe
       const users = await within(() => redis.zrange(key, Date.now(), '+inf', 'BYSCORE', 'LIMIT', 0, limit));
       return users.sort();
     },
-    async lose(aor, { edge, transport, address, port }) {
+    async lose(aor, lostFlow) {
       const { bindings } = await run(READ_BINDINGS, aor, []);
-      const lost = bindings.filter(
-        ({ binding: of }) =>
-          of.path.length === 0 &&
-          of.edge === edge &&
-          of.transport === transport &&
-          of.address === address &&
-          of.port === port,
-      );
+      const lost = bindings.filter(({ binding }) => {
+        const flow = flowOf(binding);
+        return flow !== null && isSameFlow(flow, lostFlow);
+      });
       if (lost.length === 0) return 0;
       const left = await run(FORGET_BINDINGS, aor, [aor.user, ...lost.flatMap(({ id, value }) => [id, value])]);
       tellKept(aor, left.bindings);

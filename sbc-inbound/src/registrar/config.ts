@@ -26,6 +26,12 @@ export const registrarVars = {
     max: 86_400,
     doc: 'what a device over TCP or TLS is granted at most, in seconds, so that its REGISTERs keep the connection open; 0: as long as others',
   }),
+  REGISTER_PER_MINUTE: integer({
+    default: 120,
+    min: 0,
+    max: 100_000,
+    doc: 'REGISTERs with credentials of one user from one address, in a minute; more get 503 with Retry-After; 0: as many as come',
+  }),
 };
 
 /** How long registrations live. */

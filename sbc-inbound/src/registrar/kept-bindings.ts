@@ -1,15 +1,14 @@
 import {
   type AddressOfRecord,
-  aorText,
+  type Flow,
   type Logger,
   type Redis,
   type Registrations,
   registrarKey,
   type StoredBinding,
 } from '@ringwire/common';
+import { bindingMemory } from './binding-memory.js';
 
-/** Users that are remembered: those beyond find their way back with their next REGISTER. */
-const MAX_USERS = 100_000;
 const PRUNE_MS = 30_000;
 /** How long the mark in Redis outlives the process. */
 const MARK_S = 86_400;
@@ -21,6 +20,8 @@ const MARK_S = 86_400;
 export interface KeptBindings {
   /** All bindings of a user, after a REGISTER of his. */
   keep(aor: AddressOfRecord, bindings: readonly StoredBinding[]): void;
+  /** A connection is gone: what was registered over it is not put back, whatever Redis says of it. */
+  forget(aor: AddressOfRecord, flow: Flow): void;
   readonly size: number;
   close(): Promise<void>;
 }
@@ -33,29 +34,35 @@ export function keptBindings(options: {
   logger: Logger;
 }): KeptBindings {
   const { redis, registrations, instanceId, logger } = options;
-  const users = new Map<string, readonly StoredBinding[]>();
+  const memory = bindingMemory();
   const mark = registrarKey(instanceId);
   let closed = false;
-
+  let isRestoring = false;
   const restore = async (): Promise<void> => {
-    if ((await redis.exists(mark)) === 0 && users.size > 0) {
-      logger.warn({ users: users.size }, 'redis has lost the registrations: they are put back');
-      for (const [key, bindings] of [...users]) {
-        const aor = bindings[0]?.aor;
-        if (closed || aor === undefined || users.get(key) !== bindings) continue;
+    if ((await redis.exists(mark)) === 0 && memory.size > 0) {
+      logger.warn({ users: memory.size }, 'redis has lost the registrations: they are put back');
+      for (const { aor, bindings } of memory.all()) {
+        // What has changed since is in Redis already.
+        if (closed || memory.get(aor) !== bindings) continue;
         await registrations.restore(aor, bindings);
       }
     }
     if (!closed) await redis.set(mark, '1', 'EX', MARK_S);
   };
   const onReady = (): void => {
-    restore().catch((err: unknown) => {
-      if (!closed) logger.warn({ err }, 'registrations were not put back');
-    });
+    if (isRestoring) return;
+    isRestoring = true;
+    restore()
+      .catch((err: unknown) => {
+        if (!closed) logger.warn({ err }, 'registrations were not put back');
+      })
+      .finally(() => {
+        isRestoring = false;
+      });
   };
   const prune = (): void => {
-    const now = Date.now();
-    for (const [key, bindings] of users) if (bindings.every(({ expiresAt }) => expiresAt <= now)) users.delete(key);
+    memory.prune(Date.now());
+    // Also when Redis was away again in the middle: without its mark it is asked once more.
     if (redis.status === 'ready') onReady();
   };
   redis.on('ready', onReady);
@@ -63,16 +70,10 @@ export function keptBindings(options: {
   const timer = setInterval(prune, PRUNE_MS);
   timer.unref();
   return {
-    keep(aor, bindings) {
-      const key = aorText(aor);
-      users.delete(key);
-      if (bindings.length === 0) return;
-      const oldest = users.size >= MAX_USERS ? users.keys().next().value : undefined;
-      if (oldest !== undefined) users.delete(oldest);
-      users.set(key, bindings);
-    },
+    keep: (aor, bindings) => memory.set(aor, bindings),
+    forget: (aor, flow) => memory.forgetFlow(aor, flow),
     get size() {
-      return users.size;
+      return memory.size;
     },
     async close() {
       closed = true;

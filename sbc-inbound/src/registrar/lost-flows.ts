@@ -1,4 +1,4 @@
-import type { Registrations } from '@ringwire/common';
+import type { AddressOfRecord, Flow, Registrations } from '@ringwire/common';
 import type { Edge } from '@ringwire/common/sip/edge.js';
 import { flowTransport } from '@ringwire/common/sip/flow-transport.js';
 import { respond } from '@ringwire/common/sip/respond.js';
@@ -14,7 +14,11 @@ const EVENT = 'x-ringwire-flow';
  * that cannot be reached. The SIP server says so by a NOTIFY of its own; drachtio-server says nothing, its bindings stay until they
  * expire.
  */
-export function watchLostFlows(edge: Edge, registrations: Pick<Registrations, 'lose'>): void {
+export function watchLostFlows(
+  edge: Edge,
+  registrations: Pick<Registrations, 'lose'>,
+  kept: { forget(aor: AddressOfRecord, flow: Flow): void },
+): void {
   const lost = edge.metrics.counter({
     name: 'ringwire_lost_flows_total',
     help: 'bindings that went with the connection over which they were made',
@@ -32,17 +36,13 @@ export function watchLostFlows(edge: Edge, registrations: Pick<Registrations, 'l
   });
 
   async function lose(request: SipRequest): Promise<number> {
-    const aor = splitUri(partyOf(request, 'to')?.uri ?? '');
+    const to = splitUri(partyOf(request, 'to')?.uri ?? '');
     const transport = flowTransport(request);
-    if (!aor?.user || transport === null) return 0;
-    return await registrations.lose(
-      { user: aor.user, realm: aor.host },
-      {
-        edge: edge.sipAddress,
-        transport,
-        address: withoutBrackets(request.source_address),
-        port: Number(request.source_port),
-      },
-    );
+    if (!to?.user || transport === null) return 0;
+    const aor = { user: to.user, realm: to.host };
+    const address = withoutBrackets(request.source_address);
+    const flow = { edge: edge.sipAddress, transport, address, port: Number(request.source_port) };
+    kept.forget(aor, flow);
+    return await registrations.lose(aor, flow);
   }
 }

@@ -22,6 +22,7 @@ t.before(async () => {
     { username: 'alice' },
     { username: 'bob' },
     { username: 'carol12' },
+    { username: 'eager123' },
     { username: 'gone', is_active: 0 },
     { username: 'cross99', account_sid: SEED.siblingAccountSid },
   ]);
@@ -30,7 +31,7 @@ t.before(async () => {
     name: 'sbc-inbound',
     stores,
     controlPort: server.controlPort,
-    env: { REGISTER_MIN_EXPIRES: '2' },
+    env: { REGISTER_MIN_EXPIRES: '2', REGISTER_PER_MINUTE: '60' },
   });
 });
 
@@ -251,6 +252,15 @@ t.test('Path is kept and sent back, where it names the proxy that the request ca
   t.equal((await device.register({ Path: 'nonsense', Supported: 'path' })).status, 400);
 });
 
+t.test('who registers again and again is told to wait, and keeps nobody else out', async (t) => {
+  const device = await phone(t, 'eager123');
+  let response = await device.register();
+  for (let n = 0; n < 150 && response.status === 200; n++) response = await device.register();
+  t.same([response.status, response.get('Retry-After')], [503, '30']);
+  t.equal((await (await phone(t, 'bob')).register()).status, 200);
+  t.equal((await bindingsOf('eager123')).length, 1);
+});
+
 t.test('malformed REGISTERs get a clear answer', async (t) => {
   const device = await phone(t);
   for (const request of [
@@ -302,6 +312,7 @@ t.test(
     await stores.redisServer.restart();
     await until('redis is back', () => stores.redis.status === 'ready');
     t.same(await until('the binding is back', async () => (await bindingsOf('alice'))[0]), before);
-    t.equal((await device.register({ Expires: '0' })).status, 200);
+    const after = await device.register({ Expires: '0' });
+    t.same([after.status, after.get('X-Reason')], [200, undefined]);
   },
 );

@@ -13,6 +13,7 @@ import type { User, UserRefusal } from '../users/types.js';
 import type { RegistrarConfig } from './config.js';
 import { type Lifetime, lifetimeOf } from './lifetimes.js';
 import { instanceParams, type ReadRegister, readRegister } from './read-register.js';
+import { type RegisterRates, registerRates } from './register-rates.js';
 
 /** What the registrar needs besides the edge. */
 export interface RegistrarOptions {
@@ -36,6 +37,8 @@ interface Answer {
 }
 
 const RETRY_AFTER_S = 5;
+/** Until a user who registered too often may again. */
+const RATE_RETRY_S = 30;
 /** How often a device that speaks outbound shows that its connection lives (RFC 5626 §4.4): less than NATs commonly wait. */
 const FLOW_TIMER_S = 120;
 
@@ -49,6 +52,7 @@ const refuse = ({ status, reason, metric, headers = {}, isHeard = false }: UserR
 /** Takes REGISTERs until the process ends (RFC 3261 §10.3). */
 export function takeRegisters(options: RegistrarOptions): void {
   const { edge, shield } = options;
+  const rates = registerRates(options.config.REGISTER_PER_MINUTE);
   const registers = edge.metrics.counter({
     name: 'ringwire_registers_total',
     help: 'REGISTERs that were answered, by what came of them',
@@ -61,7 +65,7 @@ export function takeRegisters(options: RegistrarOptions): void {
       respond(response, 403);
       return;
     }
-    answerTo(options, request, source)
+    answerTo(options, rates, request, source)
       .catch((err: unknown): Answer => {
         if (err instanceof RegistrationsAwayError) {
           edge.logger.warn({ err }, 'REGISTER was refused: redis does not answer');
@@ -85,7 +89,12 @@ export function takeRegisters(options: RegistrarOptions): void {
   });
 }
 
-async function answerTo(options: RegistrarOptions, request: SipRequest, source: string): Promise<Answer> {
+async function answerTo(
+  options: RegistrarOptions,
+  rates: RegisterRates,
+  request: SipRequest,
+  source: string,
+): Promise<Answer> {
   const { edge, users, config } = options;
   if (isScanner(request)) return refuse({ status: 403, reason: 'Forbidden', metric: 'scanner' });
   if (!edge.accepting) {
@@ -105,6 +114,15 @@ async function answerTo(options: RegistrarOptions, request: SipRequest, source: 
   const read = readRegister(request);
   if (!read.ok) return refuse({ status: 400, reason: read.reason, metric: 'malformed' });
   const { register } = read;
+  // A request without credentials costs nobody else anything: it gets its challenge.
+  if (request.has('Authorization') && !rates.admits(source, `${register.user}@${register.realm}`)) {
+    return refuse({
+      status: 503,
+      reason: 'too many REGISTERs of this user',
+      metric: 'register-rate',
+      headers: { 'Retry-After': `${RATE_RETRY_S}` },
+    });
+  }
   const proven = await authenticateUser(
     request,
     {
