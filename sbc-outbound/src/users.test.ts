@@ -1,7 +1,9 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type Binding, flowToken, outboundQueue, registrations, submitMessage } from '@ringwire/common';
-import type { SipDialog } from '@ringwire/common/sip/stack.js';
+import { connectSrf } from '@ringwire/common/sip/connect-srf.js';
+import { asSipStack, type SipDialog, type SipRequest } from '@ringwire/common/sip/stack.js';
+import { silentLogger } from '@ringwire/common/testing/logger.js';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import { findFreePort } from '@ringwire/common/testing/services.js';
 import { until } from '@ringwire/common/testing/until.js';
@@ -12,7 +14,7 @@ import { openSbc, type ServerProcess, startServerProcess } from '@ringwire/sbc-i
 import { startFeatureServer, type TestFeatureServer } from '@ringwire/sbc-inbound/testing/feature-server.js';
 import { openSeededDatabase, type Stores, startStores } from '@ringwire/sbc-inbound/testing/stores.js';
 import type { IncomingCall, SipMessage } from '@ringwire/sip';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { openSbcOutbound, type SbcOutbound } from './sbc-outbound.js';
 import { dial, type PlacedCall } from './testing/carriers.js';
 
@@ -219,6 +221,63 @@ t.test(
     t.equal(await status(known, flowToken(kept!.id)), 200);
     t.equal(got.length, 1);
     await bob.register({ Contact: '*', Expires: '0' });
+  },
+);
+
+/** A proxy before the edges, as an operator writes one with drachtio-srf: it stays on the way of registrations and of calls. */
+async function startProxy(t: Test, registrar: TestEdge): Promise<{ sipPort: number; seen: string[] }> {
+  const server = await startServerProcess(t);
+  const srf = await connectSrf({
+    ...{ host: '127.0.0.1', port: server.controlPort, secret: 'cymru', logger: silentLogger() },
+  });
+  t.teardown(() => srf.link.close());
+  const stack = asSipStack(srf);
+  const seen: string[] = [];
+  const proxy = (request: SipRequest, to: string): void => {
+    seen.push(request.method);
+    stack.proxyRequest(request, [to], { remainInDialog: true }).catch((error: unknown) => seen.push(String(error)));
+  };
+  stack.register((request) => proxy(request, `sip:127.0.0.1:${registrar.server.sipPort}`));
+  stack.invite((request) => proxy(request, request.uri));
+  stack.message((request) => proxy(request, request.uri));
+  return { sipPort: server.sipPort, seen };
+}
+
+t.test(
+  'a device behind a proxy registers with its Path, and is called, hung up on and written to by way of it',
+  async (t) => {
+    const proxy = await startProxy(t, east);
+    for (const transport of ['udp', 'tcp'] as const) {
+      const bob = await startDevice(t, { user: 'bob', sipPort: proxy.sipPort, transport });
+      // Not where it is heard: what the edge knows is the proxy.
+      const registered = await bob.register({ Supported: 'path' });
+      t.equal(registered.status, 200);
+      t.match(registered.get('Path'), `<sip:127.0.0.1:${proxy.sipPort}`);
+      for (const [edge, who] of [
+        [east, 'device'],
+        [west, 'caller'],
+      ] as const) {
+        const arriving = nextCall(bob);
+        const placed = callUser('bob', { edge });
+        const call = await arriving;
+        t.equal(call.request.uri, bob.contact);
+        t.notOk(call.request.has('Route'));
+        t.match(call.request.getAll('Via')[0], `127.0.0.1:${proxy.sipPort}`);
+        const far = call.accept(bob.audio.sdp)!;
+        const own = await placed.dialog;
+        await bob.audio.echoThrough(call.sdp);
+        const over = who === 'device' ? new Promise((resolve) => void own.on('destroy', resolve)) : ended(far);
+        if (who === 'device') await far.bye();
+        else own.destroy({}, () => {});
+        await over;
+      }
+      const got = inbox(bob);
+      t.equal((await sendText(await phone(t, 'alice', west), 'bob')).status, 200);
+      t.equal(got.length, 1);
+      await bob.register({ Contact: '*', Expires: '0' });
+    }
+    t.same([...new Set(proxy.seen)].sort(), ['INVITE', 'MESSAGE', 'REGISTER']);
+    await nothingLeft();
   },
 );
 
