@@ -135,7 +135,8 @@ export function registrations(redis: Redis, options: { deadlineMs?: number; onKe
     },
     async usersOf(realm, limit = 10_000) {
       const key = registeredUsersKey(realm);
-      const users = await within(() => redis.zrange(key, Date.now(), '+inf', 'BYSCORE', 'LIMIT', 0, limit));
+      // Whose last binding ends this very millisecond is gone, as the scripts see it.
+      const users = await within(() => redis.zrange(key, `(${Date.now()}`, '+inf', 'BYSCORE', 'LIMIT', 0, limit));
       return users.sort();
     },
     async lose(aor, lostFlow) {
