@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { SIP_HEADERS } from '../sip/headers.js';
 import type { SipHeaders } from '../sip/stack.js';
 import { type Binding, flowUri, type KeptBinding } from './binding.js';
 
@@ -21,18 +22,20 @@ export function firstHop(binding: Binding): string {
 }
 
 /**
- * The way to a device: to where it was heard, by way of the proxies of its Path (RFC 3327 §5.3), and of the edge that has its connection
- * where that is another one. That edge stands in a Route, which its SIP server takes off.
+ * The way to a device: to where it was heard, by way of the proxies of its Path (RFC 3327 §5.3; drachtio-server drops a Route that an application
+ * gives), and of the edge that has its connection where that is another one.
  *
  * @param sipAddress - `ip:port` of our own SIP server
  */
 export function deviceRoute({ id, binding }: Pick<KeptBinding, 'id' | 'binding'>, sipAddress: string): DeviceRoute {
   const { edge, path, contact } = binding;
   const isHere = edge === sipAddress;
-  const routes = isHere ? path : [`<sip:${edge};lr;flow=${flowToken(id)}>`, ...path];
   return {
     uri: contact,
     proxy: isHere ? firstHop(binding) : `sip:${edge};transport=udp`,
-    headers: routes.length > 0 ? { Route: routes.join(', ') } : {},
+    headers: {
+      ...(path.length > 0 ? { Route: path.join(', ') } : {}),
+      ...(isHere ? {} : { [SIP_HEADERS.flow]: flowToken(id) }),
+    },
   };
 }

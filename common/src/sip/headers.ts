@@ -16,6 +16,8 @@ export const SIP_HEADERS = {
   mayCallUsers: 'X-Jambonz-May-Call-Users',
   /** `bob@example.com`: the user whom a device calls directly; no application takes the call. */
   directUser: 'X-Jambonz-Direct-User',
+  /** Which of its bindings the edge that gets this request is to send it to: see `flowToken`. */
+  flow: 'X-Jambonz-Flow',
   /** URLs that a registration hook names for calls of a user, instead of those of the application. */
   callHook: 'X-Jambonz-Call-Hook',
   callStatusHook: 'X-Jambonz-Call-Status-Hook',

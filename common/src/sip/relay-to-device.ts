@@ -2,6 +2,7 @@ import { firstHop, flowToken } from '../registrations/device-route.js';
 import { type Registrations, RegistrationsAwayError } from '../registrations/registrations.js';
 import type { Edge } from './edge.js';
 import { reasonHeader } from './header-policy.js';
+import { SIP_HEADERS } from './headers.js';
 import { respond } from './respond.js';
 import type { SipRequest, SipResponse } from './stack.js';
 import { partyOf, splitUri } from './uri.js';
@@ -12,18 +13,16 @@ export interface RelayContext {
   registrations: Pick<Registrations, 'bindingsOf'>;
 }
 
-/** The token of a Route that names this edge; see `deviceRoute`. */
-const TOKEN = /^\s*<sip:[^<>;]+;lr;flow=([0-9a-f]{16})>/;
-
 /**
  * A request of another edge for a device that talks to this one: our SIP server passes it on over the device's own connection and stays on
  * the way of a call (Record-Route). The call, its media and its record are the other edge's. The request names a binding, not an address: whoever
- * sends from an edge's address reaches nothing but devices that are registered here.
+ * sends from an edge's address reaches nothing but devices that are registered here. The device gets the token, which says nothing to it: drachtio's proxy
+ * takes no header off.
  *
  * @returns whether the request was one of these
  */
 export function relayToDevice(context: RelayContext, request: SipRequest, response: SipResponse): boolean {
-  const [, token] = TOKEN.exec(request.get('Route') ?? '') ?? [];
+  const token = request.get(SIP_HEADERS.flow);
   const { sources, logger } = context.edge;
   if (token === undefined || !sources.isEdge(request.source_address, Number(request.source_port) || null)) return false;
   relay(context, token, request, response).catch((err: unknown) => {
