@@ -27,12 +27,12 @@ export const account = (accountSid: string, more: Partial<Account> = {}): Accoun
   ...more,
 });
 
-/** An application of no account. */
+/** An application of the service provider, for all its accounts. */
 export const application = (applicationSid: string, more: Partial<Application> = {}): Application => ({
   applicationSid,
   name: applicationSid,
   accountSid: null,
-  serviceProviderSid: null,
+  serviceProviderSid: 'sp',
   callHook: null,
   callStatusHook: null,
   messagingHook: null,
