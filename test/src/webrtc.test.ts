@@ -4,6 +4,7 @@ import { createLogger, openDatabase } from '@ringwire/common';
 import { type AnsweringPhone, answerCalls, type PhoneCall } from '@ringwire/phone';
 import { tone } from '@ringwire/rtp';
 import t, { type Test } from 'tap';
+import { startAnotherEdge } from './support/another-process.js';
 import { hearsTone } from './support/audio.js';
 import { noBrowser, openBrowserPhone } from './support/browser-phone.js';
 import { eventually } from './support/eventually.js';
@@ -199,6 +200,49 @@ t.test('webrtc', { skip: noBrowser }, async (t) => {
     await call.hangup();
     t.match(await bob.event('ended'), { originator: 'remote' });
   });
+
+  t.test(
+    'browsers at two edges: both ring, the first that answers has the call; one that is closed is not called',
+    async (t) => {
+      const { ws } = await startAnotherEdge(t, ringwire.platform, 'edge-two');
+      await alice.change('jssip');
+      await alice.connect({ server: ws, uri: `sip:bob@${REALM}`, password: PASSWORD });
+      /** Rings at both; again until the edges know of one another. */
+      const ring = async (): Promise<PhoneCall> => {
+        for (;;) {
+          await Promise.all([alice.next(), bob.next()]);
+          const caller = await ringwire.call(toBob.number, { play: tone(TELEPHONE_HZ, 20_000) });
+          await bob.event('ringing');
+          const rings = await alice.event('ringing', 5_000).catch(() => undefined);
+          if (rings) return caller;
+          await caller.hangup();
+          await bob.outcome();
+        }
+      };
+      for (const [quick, slow, hz] of [
+        [bob, alice, BOB_HZ],
+        [alice, bob, ALICE_HZ],
+      ] as const) {
+        const caller = await ring();
+        await quick.answer();
+        t.match(await slow.outcome(), { type: 'failed', originator: 'remote', cause: 'Canceled' });
+        await quick.hears(TELEPHONE_HZ);
+        await hearsTone(caller, hz, 30_000);
+        await caller.hangup();
+        await quick.event('ended');
+      }
+      await alice.connect({ server: ws, uri: `sip:alice@${REALM}`, password: PASSWORD });
+      await alice.change('sipjs');
+      const registered = `/v1/Accounts/${instance.accountSid}/RegisteredSipUsers`;
+      await eventually(
+        'a browser whose page is gone is not registered any more',
+        () => ringwire.api<string[]>('GET', registered),
+        (users) => !users.includes(`alice@${REALM}`),
+      );
+      await bob.call(`sip:alice@${REALM}`);
+      t.match(await bob.outcome(), { type: 'failed', status: 480 });
+    },
+  );
 
   t.test('the same with SIP.js: it registers, calls, is called, holds, sends keys and transfers', async (t) => {
     await alice.change('sipjs');

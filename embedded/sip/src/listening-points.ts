@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { ListenOptions } from './listeners.js';
-import type { Endpoint, Transport, TransportName } from './transport.js';
+import { type Endpoint, isInvalidName, type Transport, type TransportName } from './transport.js';
 
 /** A network in CIDR notation, `10.0.0.0/8`; undefined when it is none. */
 export function parseNetwork(text: string): { address: string; prefix: number; family: 'ipv4' | 'ipv6' } | undefined {
@@ -96,7 +96,15 @@ export class ListeningPoints {
     return point.far;
   }
 
+  /** Browsers write `transport=ws` into their Contact over WSS too (RFC 7118 §5.2): where the made-up name is known says more. */
+  private holderOf(host: string): ListeningPoint | undefined {
+    if (!isInvalidName(host)) return undefined;
+    return this.points.find(({ transport }) => transport.names?.find(host) !== undefined);
+  }
+
   private pointFor(transport: TransportName, peerHost = '', local?: Endpoint): ListeningPoint | undefined {
+    const named = transport === 'ws' || transport === 'wss' ? this.holderOf(peerHost) : undefined;
+    if (named) return named;
     const family = isIP(peerHost);
     const fitting = this.points.filter(
       (point) => point.transport.local.transport === transport && (family === 0 || point.family === family),

@@ -119,8 +119,8 @@ export class Wire {
 
   /** Our Via for a request to this destination. */
   viaFor(destination: Endpoint | undefined, branch: string): string {
-    const transport = destination?.transport ?? 'udp';
     const socket = destination && this.points.choose(destination);
+    const transport = socket?.local.transport ?? destination?.transport ?? 'udp';
     const { host, port } = socket
       ? this.points.advertised(socket, destination.host)
       : this.addressFor(transport, destination?.host, destination?.from);

@@ -2,8 +2,9 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { findFreePort } from '@ringwire/common/testing/services.js';
 import type { Platform } from '@ringwire/launcher';
-import type { ServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
+import { type ServerProcess, startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
 import type { Test } from 'tap';
 
 /** A process that a test has started beside those of its platform. */
@@ -30,7 +31,7 @@ function environmentOf(pid: number | undefined): Record<string, string> {
 export async function startAnother(
   t: Test,
   platform: Platform,
-  name: 'feature-server' | 'sbc-outbound',
+  name: 'feature-server' | 'sbc-inbound' | 'sbc-outbound',
   { instanceId, sipServer, env = {} }: { instanceId: string; sipServer: ServerProcess; env?: Record<string, string> },
 ): Promise<AnotherProcess> {
   const main = createRequire(import.meta.url).resolve(`@ringwire/${name}/main.js`);
@@ -55,4 +56,22 @@ export async function startAnother(
   t.teardown(kill);
   await once(child, 'message');
   return { child, kill };
+}
+
+/**
+ * Starts another whole edge: a SIP server that takes WebSockets too, sbc-inbound and sbc-outbound.
+ * @returns where browsers come in
+ */
+export async function startAnotherEdge(t: Test, platform: Platform, name: string): Promise<{ ws: string }> {
+  const [wsPort, httpPort] = [await findFreePort(), await findFreePort()];
+  const sipServer = await startServerProcess(t, () => [
+    ...['--contact', `sip:127.0.0.1:${wsPort};transport=ws`],
+    ...['--http-handler', `INVITE=http://127.0.0.1:${httpPort}/route`],
+  ]);
+  const inbound = { HTTP_PORT: `${httpPort}` };
+  await Promise.all([
+    startAnother(t, platform, 'sbc-inbound', { instanceId: `${name}-in`, sipServer, env: inbound }),
+    startAnother(t, platform, 'sbc-outbound', { instanceId: `${name}-out`, sipServer }),
+  ]);
+  return { ws: `ws://127.0.0.1:${wsPort}` };
 }

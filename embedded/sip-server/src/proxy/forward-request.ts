@@ -112,6 +112,10 @@ function addToPath(request: SipMessage, values: readonly string[]): void {
 /** The destination over a transport that we listen on; one that the URI leaves open may be another than UDP. */
 function reachable(to: Endpoint, layer: TransactionLayer): Endpoint | undefined {
   const { host } = to;
+  const isWebSocket = (transport: Endpoint['transport']): boolean => transport === 'ws' || transport === 'wss';
+  const { transport: found } = layer.addressFor(to.transport, host);
+  // A browser's name may be at the other one than its Contact says.
+  if (isWebSocket(to.transport) && isWebSocket(found)) return { ...to, transport: found };
   const speaks = (transport: Endpoint['transport']): boolean =>
     layer.addressFor(transport, host).transport === transport;
   if (speaks(to.transport)) return to;

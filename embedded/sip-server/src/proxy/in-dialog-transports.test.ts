@@ -7,29 +7,41 @@ import { notDrachtio, sdp, startPhone, until } from '../test-rig.js';
 import { startProxying } from './test-targets.js';
 
 t.test(
-  'proxy: Record-Route: a browser calls a telephone over UDP, whose BYE comes over its WebSocket (not drachtio)',
+  'proxy: Record-Route: a browser calls a telephone over UDP, whose BYE comes over its WebSocket, WS or WSS (not drachtio)',
   notDrachtio,
   async (t) => {
     const callee = await startPhone(t);
     const dialogs: Dialog[] = [];
     callee.onInvite((call) => dialogs.push(call.accept(sdp(9))!));
-    const flags = ['--contact', 'sip:127.0.0.1:0;transport=udp', '--contact', 'sip:127.0.0.1:0;transport=ws'];
+    const authority = makeAuthority(t);
+    const { certFile, keyFile } = authority.issue('sip.ringwire.test');
+    const flags = ['udp', 'ws', 'wss'].flatMap((transport) => ['--contact', `sip:127.0.0.1:0;transport=${transport}`]);
+    flags.push('--cert-file', certFile, '--key-file', keyFile);
     const { server } = await startProxying(t, callee.contactUri(), { remainInDialog: true }, { flags });
-    const phone = await browser(t, server.contacts.at(-1)!.replace('sip:', 'ws://').replace(/;.*/, ''));
-    phone.send(phone.request('INVITE', {}, sdp(1)));
-    const ok = await phone.received((message) => message.status === 200);
-    const recorded = ok.getList('Record-Route');
-    t.match(recorded[1], /;transport=ws;lr/);
-    const ack = phone.request('ACK', { To: ok.get('To')! });
-    ack.uri = callee.contactUri();
-    for (const route of recorded.reverse()) ack.add('Route', route);
-    const acknowledged = once(dialogs[0]!, 'ack');
-    phone.send(ack);
-    t.equal(((await acknowledged) as [SipMessage])[0].getList('Via').length, 2);
-    void dialogs[0]!.bye();
-    const bye = await phone.received((message) => message.method === 'BYE');
-    t.match(bye.uri, /\.invalid;transport=ws$/);
-    t.equal(bye.getList('Via').length, 2);
+    for (const transport of ['ws', 'wss'] as const) {
+      const { port } = server.layer.addressFor(transport);
+      const ca = transport === 'wss' ? authority.ca : undefined;
+      const phone = await browser(t, `${transport}://127.0.0.1:${port}`, ca);
+      const call = { 'Call-ID': `over-${transport}` };
+      phone.send(phone.request('INVITE', call, sdp(1)));
+      const ok = await phone.received((message) => message.status === 200);
+      const recorded = ok.getList('Record-Route');
+      t.match(recorded[1], new RegExp(`;transport=${transport};lr`));
+      const ack = phone.request('ACK', { ...call, To: ok.get('To')! });
+      ack.uri = callee.contactUri();
+      for (const route of recorded.reverse()) ack.add('Route', route);
+      const dialog = dialogs.shift()!;
+      const acknowledged = once(dialog, 'ack');
+      phone.send(ack);
+      t.equal(((await acknowledged) as [SipMessage])[0].getList('Via').length, 2);
+      void dialog.bye();
+      const bye = await phone.received((message) => message.method === 'BYE');
+      // RFC 7118: over WSS, too, browsers write ws.
+      t.match(bye.uri, /\.invalid;transport=ws$/);
+      t.match(bye.topVia?.transport, transport.toUpperCase());
+      t.equal(bye.getList('Via').length, 2);
+      phone.socket.terminate();
+    }
   },
 );
 
