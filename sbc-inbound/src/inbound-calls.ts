@@ -287,7 +287,7 @@ async function connect(
     localTag,
     nextTarget,
     watchedSide: 'b',
-    watched: ({ name, gone }) => gone && { instanceId: name, gone },
+    watched: ({ name }) => name,
     farEnd: 'feature server',
     refer: { referTo: (uri) => referToOf(uri, leg.request, calledBy, edge.provisioning.snapshot()) },
     ...(destination.tenant ? { responseHeaders: teamsHeaders(leg.request) } : {}),

@@ -223,11 +223,7 @@ async function placeCall(edge: Edge, wayOut: WayOut, guarded: GuardedCall & Inco
       ...(journal.call.voipCarrierSid === null ? {} : { [SIP_HEADERS.voipCarrierSid]: journal.call.voipCarrierSid }),
     }),
     watchedSide: 'a',
-    watched: () => {
-      const { featureServerWatch: watch } = edge;
-      const server = watch.at(`${request.source_address}:${request.source_port}`);
-      return server && { instanceId: server.instanceId, gone: watch.gone(server.instanceId) };
-    },
+    watched: () => edge.featureServerWatch.at(`${request.source_address}:${request.source_port}`)?.instanceId,
   }).run();
 }
 

@@ -6,6 +6,7 @@ import type { MediaRelay, Side } from '../media-relay/media-relay.js';
 import { Bridge, type BridgeEnd } from './bridge.js';
 import type { CallJournal } from './call-journal.js';
 import { failureOf } from './failure-reason.js';
+import type { FeatureServerWatch } from './feature-server-watch.js';
 import { reasonHeader } from './header-policy.js';
 import { type Keepalive, keepAlive } from './keepalive.js';
 import type { SipLink } from './link.js';
@@ -37,6 +38,8 @@ export interface BridgedCallContext {
   calls: LiveCalls<BridgedCall>;
   keepaliveMs: number;
   answerMs: number;
+  /** From the {@link FeatureServerWatch}. */
+  onGone: FeatureServerWatch['onGone'];
   /** Tells the other feature servers that this one may have died. */
   suspect(featureServer: string): void;
 }
@@ -62,8 +65,8 @@ export interface BridgedCallPlan {
   observer?: SetupObserver;
   /** The side on which a feature server is: it may die without a BYE, and what it says of a failure is believed. */
   watchedSide: Side;
-  /** That feature server, and the signal of its death; asked once the call is answered. */
-  watched?(target: LegTarget): { instanceId: string; gone: AbortSignal } | undefined;
+  /** The instance id of that feature server; asked once the call is answered. */
+  watched?(target: LegTarget): string | undefined;
   /** The status that the caller gets for a failure, where it is not the usual one. */
   outwardStatus?(failure: LegFailure): number | undefined;
   /** What the far end is called on the timeline. */
@@ -83,7 +86,8 @@ export class BridgedCall {
   #keepalive: Keepalive | undefined;
   #relayWatch: RelayWatch | undefined;
   #target: LegTarget | undefined;
-  #watched: { instanceId: string; gone: AbortSignal } | undefined;
+  #watched: string | undefined;
+  #unwatch: (() => void) | undefined;
   #drain: (() => void) | undefined;
   #stopping = false;
   #relayedRequests = 0;
@@ -157,6 +161,7 @@ export class BridgedCall {
       this.#end(500, 'Server Internal Error', 'failed', textOf(error));
     } finally {
       this.#over.abort();
+      this.#unwatch?.();
       await this.#media.delete();
       context.calls.remove(this);
     }
@@ -316,13 +321,11 @@ export class BridgedCall {
       onDead: (why) => this.#relayLost(bridge, why),
     });
     this.#watched = this.#target && plan.watched?.(this.#target);
-    const gone = this.#watched?.gone;
     const keepalive = this.#keepalive;
-    // Missing from Redis is no proof: Redis may have lost it. The dialog itself is asked.
-    if (gone?.aborted) keepalive.probe();
-    // The signals outlive the call: what listens to them goes with it.
+    // Missing from Redis is no proof: Redis may have lost it. The dialog itself is asked, each time.
+    if (this.#watched !== undefined) this.#unwatch = context.onGone(this.#watched, () => keepalive.probe());
+    // The signal outlives the call: what listens to it goes with it.
     const options = { once: true, signal: this.#over.signal };
-    gone?.addEventListener('abort', () => keepalive.probe(), options);
     const onLost = (): void => {
       void bridge.abandon('connection to the SIP server lost');
       context.orphans.add(orphanBye(bridge.leg('a'), PLATFORM_FAILURE));
@@ -333,7 +336,7 @@ export class BridgedCall {
   }
 
   #suspect(): void {
-    if (this.#watched) this.context.suspect(this.#watched.instanceId);
+    if (this.#watched !== undefined) this.context.suspect(this.#watched);
   }
 
   #relayLost(bridge: Bridge, why: string): void {

@@ -254,6 +254,7 @@ export async function openEdge(options: {
       calls,
       keepaliveMs: config.KEEPALIVE_MS,
       answerMs: config.ANSWER_TIMEOUT_MS,
+      onGone: featureServerWatch.onGone,
       suspect(featureServer) {
         // Who is wrongly named here answers whoever looks.
         stores.redis

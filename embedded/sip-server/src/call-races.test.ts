@@ -62,6 +62,30 @@ t.test(
   },
 );
 
+t.test(
+  'CANCEL race: where the peer challenged, the application ends the call with proof; one that does not is helped (not drachtio)',
+  notDrachtio,
+  async (t) => {
+    for (const ends of [true, false]) {
+      const headers = { Authorization: 'Digest username="u"' };
+      const { server, callee, invite, outcome, sent, provisional } = await calling(t, { headers });
+      callee.answer(invite, 180);
+      await until(() => provisional.length > 0);
+      sent.cancel();
+      await once(invite, 'cancel');
+      callee.answer(invite, 200, { port: 6000 });
+      const dialog = await outcome;
+      t.equal((await callee.acks.take()).method, 'ACK');
+      if (ends) dialog.destroy({ headers });
+      const bye = await callee.request('BYE');
+      t.equal(bye.request.get('Authorization'), ends ? headers.Authorization : undefined);
+      callee.answer(bye, 200);
+      await nothingHeld(server);
+      t.equal(callee.requests.length, 0);
+    }
+  },
+);
+
 t.test('CANCEL race: before any response it waits for one (RFC 3261 §9.1)', async (t) => {
   const server = await startServer(t, [], { T1: 100 });
   const srf = await connectApp(t, server);
@@ -255,6 +279,15 @@ t.test('a 2xx without Contact is acknowledged and ended: nobody else would (not 
   const { server, callee, invite, outcome } = await calling(t);
   invite.respond(invite.makeResponse(200).setBody(sdp(6000), 'application/sdp'));
   t.match(await outcome.catch((err: unknown) => err), { status: 500 });
+  t.equal((await callee.acks.take()).method, 'ACK');
+  callee.answer(await callee.request('BYE'), 200);
+  await nothingHeld(server);
+});
+
+t.test('a 202 to an INVITE is acknowledged and ended: nobody else would (not drachtio)', notDrachtio, async (t) => {
+  const { server, callee, invite, outcome } = await calling(t);
+  callee.answer(invite, 202, { port: 6000 });
+  t.match(await outcome.catch((err: unknown) => err), { status: 202 });
   t.equal((await callee.acks.take()).method, 'ACK');
   callee.answer(await callee.request('BYE'), 200);
   await nothingHeld(server);

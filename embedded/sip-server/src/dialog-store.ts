@@ -37,8 +37,8 @@ export interface ServerDialog {
   reliable: ReliableProvisionals | undefined;
   /** RSeq of the peer's last reliable provisional response to our INVITE. */
   rseq: number | undefined;
-  /** The 2xx came for an INVITE that was cancelled, or cannot be used: BYE follows the ACK, with this reason. */
-  byeAfterAck: string | undefined;
+  /** The 2xx came for an INVITE that was cancelled, or cannot be used: BYE follows the ACK, unless the application ends the dialog before. */
+  byeAfterAck: { reason: string; waitMs: number } | undefined;
   /** Refreshes the session, or waits for the peer's refresh (RFC 4028). */
   session: SessionTimer | undefined;
   /** A BYE of ours is on its way. */

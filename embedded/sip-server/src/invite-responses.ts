@@ -8,10 +8,26 @@ import type { SessionTimers } from './session-timer.js';
 
 /** Early dialogs of one forked INVITE; further branches are heard but have none. */
 const MAX_EARLY = 32;
+/** An application that has credentials hangs up what it cancelled at once. */
+const OWN_BYE_WITHIN_MS = 2_000;
 /** Reason of a BYE after the 2xx of an INVITE that was cancelled, as drachtio-server words it. */
 const CANCELLED = 'SIP ;cause=200 ;text="ACK-BYE due to cancel race condition"';
-/** drachtio-srf acknowledges a 2xx without Contact and forgets it: nobody else would end that call. */
+/** drachtio-srf acknowledges a 2xx without Contact, or another than 200, and forgets it: nobody else would end that call. */
 const NO_CONTACT = 'SIP ;cause=400 ;text="no Contact in the answer"';
+const NOT_OK = 'SIP ;cause=400 ;text="only 200 makes a call"';
+
+/**
+ * Whether the dialog of a first 2xx is of no use, and why. A peer that challenged the INVITE may challenge the BYE too, and only the application can answer: what it
+ * cancelled is left to it for a moment.
+ */
+function byeAfterAck({ cancelled, transaction }: PendingClient, response: SipMessage): ServerDialog['byeAfterAck'] {
+  if (!response.has('Contact')) return { reason: NO_CONTACT, waitMs: 0 };
+  if (response.status !== 200) return { reason: NOT_OK, waitMs: 0 };
+  if (!cancelled) return undefined;
+  const { request } = transaction;
+  const isProved = request.has('Authorization') || request.has('Proxy-Authorization');
+  return { reason: CANCELLED, waitMs: isProved ? OWN_BYE_WITHIN_MS : 0 };
+}
 
 /** What becomes of the responses to INVITEs of applications: early dialogs, reliable provisional responses, forks, repetitions. */
 export class InviteResponses {
@@ -82,8 +98,7 @@ export class InviteResponses {
     let { dialog } = pending;
     if (!dialog) {
       dialog = this.confirm(pending, response, baseId);
-      if (pending.cancelled) dialog.byeAfterAck = CANCELLED;
-      else if (!response.has('Contact')) dialog.byeAfterAck = NO_CONTACT;
+      dialog.byeAfterAck = byeAfterAck(pending, response);
     } else if (tagOf(response.get('To')) !== dialog.state.remoteTag) {
       const forked = this.makeDialog(pending, response, baseId);
       forked.ack = { seq, message: undefined };

@@ -111,7 +111,18 @@ export class Outgoing {
     if (dialog.session && ack.body.length > 0) dialog.session.localBody = ack.body;
     this.context.layer.sendAck(ack, destination);
     this.confirm(client, messageId, ack, destination, '');
-    if (dialog.byeAfterAck !== undefined) endByServer(this.context, dialog, dialog.byeAfterAck);
+    this.endAfterAck(dialog);
+  }
+
+  private endAfterAck(dialog: ServerDialog): void {
+    if (!dialog.byeAfterAck) return;
+    const { reason, waitMs } = dialog.byeAfterAck;
+    const end = (): void => {
+      if (dialog.ending || this.context.dialogs.get(dialog.id) !== dialog) return;
+      endByServer(this.context, dialog, reason);
+    };
+    if (waitMs === 0) end();
+    else setTimeout(end, waitMs).unref();
   }
 
   /** BYE of an application; it waits for the ACK of our 2xx, which the callee must not overtake (RFC 3261 §15). */
