@@ -10,6 +10,7 @@ import { hasRoom } from '@ringwire/common/sip/incoming.js';
 import type { LegFailure, LegTarget } from '@ringwire/common/sip/place-leg.js';
 import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipHeaders, SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
+import { takePlaceForEdge } from '@ringwire/common/sip/take-place.js';
 import { watchCancel } from '@ringwire/common/sip/two-leg-setup.js';
 import { type Admission, type AdmissionContext, admit, identify, type NotAdmitted } from './admission/admit.js';
 import { hearsUs, isScanner, sourceOf } from './admission/shield.js';
@@ -86,6 +87,9 @@ async function takeCall(
   { request, response, abandoned, counted }: IncomingInvite,
 ): Promise<void> {
   const { edge, shield } = options;
+  // Another process of ours has looked at it and sends it here.
+  const replacing = takePlaceForEdge(edge, { request, response, abandoned });
+  if (replacing) return replacing;
   const attemptedAt = nowMs();
   const source = sourceOf(request, edge.trustedProxies);
   const isHeard = hearsUs(request, edge.trustedProxies);

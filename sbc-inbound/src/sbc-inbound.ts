@@ -83,7 +83,7 @@ export async function openSbcInbound(
     ctx,
     config,
     role: 'inbound',
-    routes: (app, { sources }) => serveRoute(app, sources, (address) => shield?.isBanned(address) ?? false),
+    routes: (app, opened) => serveRoute(app, opened, (address) => shield?.isBanned(address) ?? false),
     takeCalls(opened) {
       const servers = featureServers(opened.featureServers, opened.featureServerWatch);
       const { redis, logger, metrics, instanceId } = opened;

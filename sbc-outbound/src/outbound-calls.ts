@@ -28,6 +28,7 @@ import { relayToDevice } from '@ringwire/common/sip/relay-to-device.js';
 import { tagsText } from '@ringwire/common/sip/replaces.js';
 import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipHeaders, SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
+import { takePlaceForEdge } from '@ringwire/common/sip/take-place.js';
 import { watchCancel } from '@ringwire/common/sip/two-leg-setup.js';
 import { calledNumber, splitUri } from '@ringwire/common/sip/uri.js';
 import type { GatewayConfig } from './config.js';
@@ -89,7 +90,10 @@ async function takeCall(
   { request, response, abandoned, counted }: IncomingInvite,
 ): Promise<void> {
   const attemptedAt = nowMs();
-  if (relayToDevice({ edge, ...wayOut }, request, response) || !hasRoom(edge, request, response)) return;
+  if (relayToDevice({ edge, ...wayOut }, request, response)) return;
+  const replacing = takePlaceForEdge(edge, { request, response, abandoned });
+  if (replacing) return replacing;
+  if (!hasRoom(edge, request, response)) return;
   const checked = guard(request, edge.sources, edge.provisioning.snapshot());
   if (!checked.ok) {
     const { status, reason, metric } = checked.refusal;
@@ -244,7 +248,9 @@ type Destination =
       carried: Pick<CallStarted, 'voipCarrierSid' | 'trunk' | 'remoteHost'>;
       /** What the feature server hears of who is called. */
       answerHeaders?: SipHeaders;
-      plan(journal: CallJournal): Pick<BridgedCallPlan, 'nextTarget' | 'observer' | 'farEnd' | 'outwardStatus'>;
+      plan(
+        journal: CallJournal,
+      ): Pick<BridgedCallPlan, 'nextTarget' | 'observer' | 'farEnd' | 'outwardStatus' | 'mayBePickedUp'>;
     }
   | { ok: false; refusal: Refusal };
 
@@ -289,7 +295,12 @@ async function toUser(edge: Edge, wayOut: WayOut, request: SipRequest, call: Out
       [SIP_HEADERS.authenticatedUser]: aorText(target.aor),
       ...(target.mayCallUsers ? { [SIP_HEADERS.mayCallUsers]: 'yes' } : {}),
     },
-    plan: () => ({ nextTarget: () => targets.shift() ?? null, farEnd: 'user', outwardStatus: userStatus }),
+    plan: () => ({
+      nextTarget: () => targets.shift() ?? null,
+      farEnd: 'user',
+      outwardStatus: userStatus,
+      mayBePickedUp: true,
+    }),
   };
 }
 

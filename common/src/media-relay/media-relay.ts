@@ -69,7 +69,7 @@ export function directRelay(): MediaRelay {
 
 class RtpengineSession implements MediaSession {
   readonly #tags: Partial<Record<Side, string>> = {};
-  /** Side `a` gets the profile that it offered, side `b` the one that was asked for. */
+  /** Side `a`, and who makes the first offer, gets the profile that it offered, side `b` the one that was asked for. */
   readonly #profiles: Record<Side, MediaProfile | FarMedia> = { a: 'plain', b: 'plain' };
   #deleted = false;
   /** Commands of one session go one after the other, so that a delete never overtakes an offer. */
@@ -84,7 +84,7 @@ class RtpengineSession implements MediaSession {
   offer(from: Side, sdp: string, tag: string, far?: FarMedia, flags: readonly string[] = []): Promise<string> {
     return this.#inTurn(async () => {
       if (!this.#deleted) this.options.live.add(this);
-      if (from === 'a') this.#profiles.a = profileOf(sdp);
+      if (from === 'a' || this.#tags.a === undefined) this.#profiles[from] = profileOf(sdp);
       if (far) this.#profiles[other(from)] = far;
       this.#tags[from] = tag;
       const direction = this.options.direction;

@@ -15,6 +15,14 @@ export const sbcKey = (instanceId: string): string => `ringwire:sbc:${instanceId
 
 /** Hash of one live call (fields of jambonz's call info in camelCase, `owner`, `featureServer`); removed at its end. */
 export const callKey = (callSid: string): string => `ringwire:call:${callSid}`;
+/** JSON {@link DialogHolder}: who has the dialog with the outside of that name (`dialogName`); expires and is removed with its call. */
+export const dialogHolderKey = (name: string): string => `ringwire:dialog:${name}`;
+/**
+ * Tag of the process that is to take the INVITE with Replaces which the SIP server at `from` passes on, of that user to that Request-URI; removed when it is
+ * read, or after seconds.
+ */
+export const takeoverRouteKey = ({ from, user, uri }: { from: string; user: string; uri: string }): string =>
+  `ringwire:takeover-route:${from} ${user} ${uri}`;
 /**
  * Sorted set of live call sids of an account; score = ms since the epoch at which the member stops counting unless its
  * owner refreshes it, so that a crashed owner never leaks a count.

@@ -22,7 +22,7 @@ export interface BridgeObserver {
   /** A re-INVITE, INFO or other request was passed on (or not); `status` is what its sender got. */
   relayed?(from: Side, method: string, status: number, detail: Record<string, unknown>): void;
   /** Another dialog has taken the place of a side's. */
-  replaced?(side: Side, by: string): void;
+  replaced?(side: Side, by: SipDialog): void;
 }
 
 /** What a bridge is made of besides its legs. */
@@ -108,7 +108,7 @@ export class Bridge {
     this.#changes.replaced(side, sdp);
     this.#join(side);
     void hangUp(old, {}, this.options.lost);
-    this.options.observer.replaced?.(side, dialog.sip.callId);
+    this.options.observer.replaced?.(side, dialog);
     if (!dialog.connected) queueMicrotask(() => this.#ended || this.#byeFrom(side, undefined));
   }
 

@@ -12,13 +12,16 @@ import { type Keepalive, keepAlive } from './keepalive.js';
 import type { SipLink } from './link.js';
 import type { LiveCalls } from './live-calls.js';
 import { acceptedBye, type Orphans, orphanBye } from './orphans.js';
+import { nameOf, RingingDialogs } from './outer-dialogs.js';
+import { ELSEWHERE } from './place-fork.js';
 import type { LegFailure, LegTarget } from './place-leg.js';
 import type { ReferRules } from './refer.js';
 import { type RelayWatch, watchRelay } from './relay-watch.js';
-import type { Replaces } from './replaces.js';
+import { dialogName, type Replaces } from './replaces.js';
 import { respond } from './respond.js';
-import type { SipHeaders, SipRequest, SipResponse } from './stack.js';
-import { type TakeOver, type TakingLeg, takeOverCaller } from './takeover.js';
+import { otherSide } from './session-changes.js';
+import type { SipHeaders, SipMessageView, SipRequest, SipResponse } from './stack.js';
+import { pickUp, type TakeOver, type TakingLeg, takeOverSide } from './takeover.js';
 import { type SetupObserver, type SetupResult, setUpTwoLegs, type TwoLegs } from './two-leg-setup.js';
 
 /** Reason header of a BYE after a failure of ours (RFC 3326). */
@@ -59,8 +62,8 @@ export interface BridgedCallPlan {
   /** Our tag in the caller's dialog, where somebody must know it before the answer; made up without it. */
   localTag?: string;
   nextTarget(failure?: LegFailure): LegTarget | null;
-  /** What responses to the caller carry besides what the far end sent in this one. */
-  responseHeaders?(response: SipResponse): SipHeaders;
+  /** What responses to the caller carry besides what the far end sent in this one (or in the INVITE with which it picked the call up). */
+  responseHeaders?(message: SipMessageView): SipHeaders;
   /** Is told of the set-up too, and tells of failed attempts itself. */
   observer?: SetupObserver;
   /** The side on which a feature server is: it may die without a BYE, and what it says of a failure is believed. */
@@ -71,6 +74,8 @@ export interface BridgedCallPlan {
   outwardStatus?(failure: LegFailure): number | undefined;
   /** What the far end is called on the timeline. */
   farEnd: string;
+  /** Whether another telephone may take the call while it rings. */
+  mayBePickedUp?: boolean;
   /** How transfers by the feature server are done. */
   refer?: ReferRules;
 }
@@ -90,6 +95,10 @@ export class BridgedCall {
   #unwatch: (() => void) | undefined;
   #drain: (() => void) | undefined;
   #stopping = false;
+  readonly #ringing = new RingingDialogs();
+  readonly #pickedUp = new AbortController();
+  /** Another telephone's INVITE that takes the call while it rings. */
+  #picking: { leg: TakingLeg; done(result: TakeOver): void } | undefined;
   #relayedRequests = 0;
   readonly #abort = new AbortController();
   readonly #over = new AbortController();
@@ -112,24 +121,69 @@ export class BridgedCall {
     return this.plan.journal;
   }
 
-  /** Whether this is the caller's dialog, once the call is answered; both tags must be right (RFC 3891 §3). */
-  isCallers({ callId, toTag, fromTag }: Replaces): boolean {
-    const dialog = this.#bridge?.leg('a').sip;
-    return dialog?.callId === callId && dialog.localTag === toTag && dialog.remoteTag === fromTag;
+  /**
+   * Whether this is the dialog with the outside; both tags must be right (RFC 3891 §3). `ringing`: one of those that we called and that has not
+   * answered; a caller who is not answered yet is not to be replaced.
+   */
+  holds(replaces: Replaces): 'answered' | 'ringing' | null {
+    const bridge = this.#bridge;
+    if (!bridge) return this.#ringing.has(replaces) ? 'ringing' : null;
+    return nameOf(bridge.leg(this.#outer)) === dialogName(replaces) ? 'answered' : null;
   }
 
-  /** Puts another leg in the place of the caller's, see {@link takeOverCaller}; the record goes on. Never rejects. */
+  /**
+   * Puts another leg in the place of the one with the outside, see {@link takeOverSide}, or has it take the call that rings, see {@link pickUp}; the record goes
+   * on. Never rejects.
+   */
   async takeOver(leg: TakingLeg): Promise<TakeOver> {
     const bridge = this.#bridge;
-    if (!bridge) return { status: respond(leg.response, 481), why: 'the call is not answered' };
-    const { link, orphans } = this.context;
+    if (!bridge) {
+      if (this.#picking || this.#ringing.names.length === 0)
+        return { status: respond(leg.response, 481), why: 'the call does not ring' };
+      return new Promise((resolve) => {
+        this.#picking = { leg, done: resolve };
+        this.#pickedUp.abort(ELSEWHERE);
+      });
+    }
+    const over = this.#ended.signal;
+    const call = { ...this.#joined(), bridge, side: this.#outer, over };
+    return this.#orphaned(leg, call.localTag, await takeOverSide(call, leg));
+  }
+
+  get #outer(): Side {
+    return otherSide(this.plan.watchedSide);
+  }
+
+  #joined() {
     const localTag = randomBytes(8).toString('hex');
-    const lost = this.#lost;
-    const call = { stack: link.stack, bridge, media: this.#media, over: this.#ended.signal, lost, localTag };
-    const result = await takeOverCaller(call, leg);
-    // Its 200 may have left before the SIP server died, and the bridge knows nothing of the dialog.
-    if (result.status !== 200 && lost.aborted) orphans.add(acceptedBye(leg.request, localTag, PLATFORM_FAILURE));
+    return { stack: this.context.link.stack, media: this.#media, lost: this.#lost, localTag };
+  }
+
+  /** The 200 of a leg may have left before the SIP server died, and the bridge knows nothing of the dialog. */
+  #orphaned(leg: TakingLeg, localTag: string, result: TakeOver): TakeOver {
+    if (result.status !== 200 && this.#lost.aborted)
+      this.context.orphans.add(acceptedBye(leg.request, localTag, PLATFORM_FAILURE));
     return result;
+  }
+
+  async #pickUp({ leg, done }: { leg: TakingLeg; done(result: TakeOver): void }): Promise<void> {
+    const { plan } = this;
+    const { request, response, offer } = plan;
+    const joined = this.#joined();
+    const headers = plan.responseHeaders?.(leg.request) ?? {};
+    const picked = await pickUp({ ...joined, request, response, offer, callersTag: this.#localTag, headers }, leg);
+    if (picked.ok) {
+      done({ status: 200 });
+      await this.#live(picked.legs, picked.callersSdp);
+      return;
+    }
+    done(this.#orphaned(leg, joined.localTag, picked.result));
+    const why = `the call was picked up and lost: ${picked.result.why ?? ''}`;
+    if (!picked.isAnswered && !this.#lost.aborted) this.#refuse(480, 'Temporarily Unavailable', why);
+    else {
+      if (this.#lost.aborted) this.context.orphans.add(acceptedBye(request, this.#localTag, PLATFORM_FAILURE));
+      this.#end(500, 'Server Internal Error', this.#lost.aborted ? 'platform failure' : 'failed', why);
+    }
   }
 
   async run(): Promise<void> {
@@ -149,12 +203,18 @@ export class BridgedCall {
         nextTarget: (failure) => plan.nextTarget(failure),
         responseHeaders: (response) => plan.responseHeaders?.(response) ?? {},
         abandoned: plan.abandoned.aborted ? plan.abandoned : this.#abort.signal,
+        pickedUp: this.#pickedUp.signal,
         lost: this.#lost,
         answerMs: context.answerMs,
         observer: this.#observer(),
       });
+      const picking = this.#picking;
       if (result.ok) await this.#live(result.legs);
-      else this.#failed(result);
+      else if (result.kind === 'picked-up' && picking) await this.#pickUp(picking);
+      else {
+        picking?.done({ status: respond(picking.leg.response, 603), why: 'the call has ended' });
+        this.#failed(result);
+      }
     } catch (error) {
       this.journal.logger.error({ err: error }, 'call failed');
       respond(plan.response, 500);
@@ -201,9 +261,13 @@ export class BridgedCall {
         const { status, reason, body } = response;
         own?.progress?.(target, response);
         timeline.info('sip', `${status} ${reason} from ${this.plan.farEnd}`, { status, earlyMedia: Boolean(body) });
+        // Without the caller's offer there is nothing to offer anybody else.
+        if (!this.plan.mayBePickedUp || !this.plan.offer) return;
+        if (this.#ringing.add(response)) this.journal.dialogs(this.#ringing.names);
       },
       answered: (target: LegTarget, response: SipResponse) => {
         this.#target = target;
+        if (!this.#pickedUp.signal.aborted) this.#ringing.clear();
         own?.answered?.(target, response);
       },
       failed: (target: LegTarget, failure: LegFailure) => {
@@ -239,8 +303,9 @@ export class BridgedCall {
       case 'media':
         this.#mediaFailed(result.error);
         break;
+      case 'picked-up':
       case 'caller':
-        this.#refuse(500, 'Server Internal Error', textOf(result.error));
+        this.#refuse(500, 'Server Internal Error', 'error' in result ? textOf(result.error) : 'picked up by nobody');
         break;
       case 'target':
         this.#targetFailed(result.failure);
@@ -277,9 +342,10 @@ export class BridgedCall {
     this.#end(status, reason, 'failed', why);
   }
 
-  async #live(legs: TwoLegs): Promise<void> {
+  /** @param callersSdp - what the caller gave last, where that is not what came with the INVITE */
+  async #live(legs: TwoLegs, callersSdp?: string): Promise<void> {
     const { journal, context, plan } = this;
-    journal.answeredNow();
+    journal.answeredNow(nameOf(this.#outer === 'a' ? legs.caller : legs.callee));
     journal.timeline.info('sip', `200 OK from ${plan.farEnd}: call connected`, { relay: context.relay.description });
     await new Promise<void>((resolve) => {
       const bridge = new Bridge(legs, {
@@ -287,8 +353,11 @@ export class BridgedCall {
         lost: this.#lost,
         observer: {
           relayed: (from, method, status, detail) => this.#relayed(from, method, status, detail),
-          replaced: (side, by) =>
-            journal.timeline.info('sip', `another leg takes the place of the ${partyAt(side)}'s`, { sipCallId: by }),
+          replaced: (side, dialog) => {
+            const sipCallId = dialog.sip.callId;
+            journal.timeline.info('sip', `another leg takes the place of the ${partyAt(side)}'s`, { sipCallId });
+            journal.dialogs([nameOf(dialog)]);
+          },
         },
         inner: plan.watchedSide,
         refer: plan.refer ?? {},
@@ -299,6 +368,10 @@ export class BridgedCall {
         },
       });
       this.#bridge = bridge;
+      if (callersSdp !== undefined) {
+        bridge.changes.replaced('a', callersSdp);
+        legs.callee.queueRequests = false;
+      }
       this.#drain = () => void bridge.end('the edge was shut down', { Reason: DRAINED });
       this.#watch(bridge, legs);
       if (this.#stopping) this.#drain();

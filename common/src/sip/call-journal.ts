@@ -75,13 +75,19 @@ export class CallJournal {
     this.options.registry.update(this.#call.callSid, fields);
   }
 
-  answeredNow(): void {
+  /** @param dialog - name of the dialog with the outside, see `dialogName` */
+  answeredNow(dialog: string): void {
     const answeredAt = nowMs();
     this.#answeredAt = answeredAt;
     const { callSid, attemptedAt } = this.call;
-    this.options.registry.answered(callSid, answeredAt);
+    this.options.registry.answered(callSid, answeredAt, [dialog]);
     this.options.sink.emit('call.answered', { callSid, answeredAt }, this.#about(answeredAt));
     this.options.metrics.setUp(answeredAt - attemptedAt);
+  }
+
+  /** Names the dialogs with the outside, by which others may take this end of the call. */
+  dialogs(names: readonly string[]): void {
+    this.options.registry.dialogs(this.call.callSid, names);
   }
 
   /** Writes the call's end; later ones are ignored. */

@@ -40,6 +40,7 @@ import { watchReachability } from './reachability.js';
 import { type Refusals, refusals } from './refusals.js';
 import { relayHealth } from './relay-health.js';
 import { asSipStack, type SipStack } from './stack.js';
+import { processTag } from './takeover-routing.js';
 
 /** An edge process's parts, connected and running. */
 export interface Edge {
@@ -170,7 +171,7 @@ function connect(ctx: ProcessContext, config: EdgeConfig, role: CallDirection): 
     host: config.DRACHTIO_HOST,
     port: config.DRACHTIO_PORT,
     secret: config.DRACHTIO_SECRET.reveal(),
-    tags: [role],
+    tags: [role, processTag(ctx.instanceId)],
     logger: ctx.logger,
   });
 }
@@ -183,7 +184,7 @@ export async function openEdge(options: {
   ctx: ProcessContext;
   config: EdgeConfig;
   role: CallDirection;
-  routes?: (app: Express, edge: Pick<Edge, 'sources'>) => void;
+  routes?: (app: Express, edge: Pick<Edge, 'sources' | 'redis' | 'logger'>) => void;
   takeCalls: (edge: Edge) => void | Promise<void>;
 }): Promise<Edge> {
   const { ctx, config, role } = options;
@@ -225,7 +226,7 @@ export async function openEdge(options: {
         },
       };
     },
-    routes: (app) => options.routes?.(app, { sources }),
+    routes: (app) => options.routes?.(app, { sources, redis: stores.redis, logger }),
   });
   let announcement: Announcement | undefined;
   let closing: Promise<void> | undefined;

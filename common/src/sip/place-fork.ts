@@ -5,7 +5,7 @@ import type { SipHeaders, SipResponse, SipStack } from './stack.js';
 export type ForkResult = { target: LegTarget; result: LegResult };
 
 /** Reason of the CANCEL to those who ring on when somebody has answered (RFC 3326): a telephone shows no missed call then. */
-const ELSEWHERE: SipHeaders = { Reason: 'SIP;cause=200;text="Call completed elsewhere"' };
+export const ELSEWHERE: SipHeaders = { Reason: 'SIP;cause=200;text="Call completed elsewhere"' };
 
 /** A 6xx is the user's word for all his devices; else what the callee or his device said comes before what the network says (RFC 3261 §16.7). */
 function weight({ kind, status }: LegFailure): number {

@@ -25,6 +25,11 @@ export function parseTags(text: string | undefined): DialogTags | undefined {
 export const replacesText = ({ callId, earlyOnly, ...tags }: Replaces): string =>
   `${callId};${tagsText(tags)}${earlyOnly ? ';early-only' : ''}`;
 
+/** What a dialog is called where other processes look for it: exactly what its replacement must say. */
+export function dialogName({ callId, toTag, fromTag }: Omit<Replaces, 'earlyOnly'>): string {
+  return `${callId};to-tag=${toTag};from-tag=${fromTag}`;
+}
+
 /** Reads a Replaces header; null for what is none, and for several (drachtio-srf joins them by commas). */
 export function parseReplaces(value: string | undefined): Replaces | null {
   if (value === undefined || value.includes(',')) return null;

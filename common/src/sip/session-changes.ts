@@ -26,6 +26,23 @@ const FIXED_ENDPOINT = ['asymmetric'];
 /** Times that a re-INVITE of ours is sent again after 491. */
 const GLARE_RETRIES = 3;
 
+/**
+ * Sends a re-INVITE of our own, again after 491 (RFC 3261 §14.1); resolves to its final response.
+ *
+ * @throws NoResponseError, LinkLostError, RequestFailedError
+ */
+export async function reinvite(leg: SipDialog, sdp: string, limits: { lost: AbortSignal }): Promise<SipResponse> {
+  const headers = { Contact: leg.local.contact, 'Content-Type': 'application/sdp' };
+  for (let attempt = 0; ; attempt++) {
+    const answer = await sendInDialog(leg, { method: 'INVITE', body: sdp, headers }, limits);
+    if (answer.status < 300) leg.local.sdp = sdp;
+    if (answer.status !== 491 || attempt >= GLARE_RETRIES) return answer;
+    // Whoever made the Call-ID waits longer, so that the two do not cross again.
+    const waitMs = leg.type === 'uac' ? randomInt(2_100, 4_001) : randomInt(0, 2_001);
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
+  }
+}
+
 export const otherSide = (side: Side): Side => (side === 'a' ? 'b' : 'a');
 
 /**
@@ -47,7 +64,7 @@ export class SessionChanges {
     return this.#agreed[side];
   }
 
-  /** Another dialog has taken the place of a side's. */
+  /** Another dialog has taken the place of a side's, or a change of which this does not know: `sdp` is what that side gave. */
   replaced(side: Side, sdp: string): void {
     this.#agreed[side] = sdp;
   }
@@ -71,19 +88,9 @@ export class SessionChanges {
    * @throws NoResponseError, LinkLostError, RequestFailedError
    */
   async reinvite(side: Side, sdp: string): Promise<SipResponse> {
-    const leg = this.options.legs[side];
-    const headers = { Contact: leg.local.contact, 'Content-Type': 'application/sdp' };
-    for (let attempt = 0; ; attempt++) {
-      const answer = await sendInDialog(leg, { method: 'INVITE', body: sdp, headers }, this.options);
-      if (answer.status < 300) {
-        leg.local.sdp = sdp;
-        this.#agreed[side] = answer.body;
-      }
-      if (answer.status !== 491 || attempt >= GLARE_RETRIES) return answer;
-      // Whoever made the Call-ID waits longer, so that the two do not cross again.
-      const waitMs = leg.type === 'uac' ? randomInt(2_100, 4_001) : randomInt(0, 2_001);
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
-    }
+    const answer = await reinvite(this.options.legs[side], sdp, this.options);
+    if (answer.status < 300) this.#agreed[side] = answer.body;
+    return answer;
   }
 
   /** Runs a change of our own while no other is under way; null when one is. */

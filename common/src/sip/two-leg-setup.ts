@@ -6,7 +6,7 @@ import { LinkLostError, NoResponseError } from './errors.js';
 import { passableHeaders } from './header-policy.js';
 import { hangUp, inheritProof } from './in-dialog.js';
 import { placeFork } from './place-fork.js';
-import { discard, isPending, type LegFailure, type LegTarget, placeLeg } from './place-leg.js';
+import { discard, isPending, type LegFailure, type LegLimits, type LegTarget, placeLeg } from './place-leg.js';
 import { respond } from './respond.js';
 import type { PendingDialog, SipDialog, SipHeaders, SipRequest, SipResponse, SipStack } from './stack.js';
 
@@ -22,6 +22,8 @@ export type SetupResult =
   | { ok: false; kind: 'target'; failure: LegFailure; target: LegTarget | null }
   | { ok: false; kind: 'media'; error: unknown }
   | { ok: false; kind: 'abandoned' }
+  /** Nobody rings any more, the caller waits for what {@link Setup.pickedUp} brings. */
+  | { ok: false; kind: 'picked-up' }
   /** `callee` was answered, `accepted` says that the 200 to the caller may be on the wire: both still want a BYE. */
   | { ok: false; kind: 'lost'; callee?: SipDialog; accepted?: boolean }
   | { ok: false; kind: 'caller'; error: unknown };
@@ -54,6 +56,8 @@ export interface Setup {
   /** Headers of responses to the caller besides those that the far end sent in this one. */
   responseHeaders?(response: SipResponse): SipHeaders;
   abandoned: AbortSignal;
+  /** Aborts when another telephone takes the call that rings; its reason may be the headers of the CANCEL to those who ring. */
+  pickedUp?: AbortSignal;
   lost: AbortSignal;
   answerMs: number;
   observer: SetupObserver;
@@ -62,7 +66,7 @@ export interface Setup {
 /** Media to a target that says nothing of it, after one that did. */
 const PLAIN: FarMedia = { profile: 'plain', padCrypto: false, removeIce: false, dtlsOff: false, codecs: [] };
 /** How long the caller has for its ACK with SDP; then our own SIP server ends the call as well (RFC 3261 §13.3.1.4). */
-const ACK_DEADLINE_MS = 32_000;
+export const ACK_DEADLINE_MS = 32_000;
 
 /**
  * Follows the caller's CANCEL: answers the INVITE with 487 at once and aborts; the signal's reason holds the headers that go
@@ -84,7 +88,7 @@ const sdpHeaders = (body: string): SipHeaders => (body ? { 'Content-Type': 'appl
 const toTag = (message: SipResponse): string => message.getParsedHeader('to').params.tag ?? '';
 
 /** Rejects when the control connection is lost or the time is over before the work is done. */
-function whileConnected<T>(work: Promise<T>, lost: AbortSignal, deadlineMs: number): Promise<T> {
+export function whileConnected<T>(work: Promise<T>, lost: AbortSignal, deadlineMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const onLost = (): void => reject(new LinkLostError('connection to the SIP server lost'));
     const timer = setTimeout(() => reject(new NoResponseError('no ACK', { elapsedMs: deadlineMs })), deadlineMs);
@@ -175,10 +179,15 @@ export async function setUpTwoLegs(setup: Setup): Promise<SetupResult> {
   }
 }
 
-/** Whether the caller or the SIP server has gone. */
+function legLimits({ answerMs, lost, abandoned, pickedUp }: Setup): LegLimits {
+  return { answerMs, lost, abandoned: pickedUp ? AbortSignal.any([abandoned, pickedUp]) : abandoned };
+}
+
+/** Whether the caller or the SIP server has gone, or nobody is to ring any more. */
 function over(setup: Setup): SetupResult | null {
   if (setup.lost.aborted) return { ok: false, kind: 'lost' };
   if (setup.abandoned.aborted) return { ok: false, kind: 'abandoned' };
+  if (setup.pickedUp?.aborted) return { ok: false, kind: 'picked-up' };
   return null;
 }
 
@@ -246,7 +255,7 @@ async function tryFork(
     else observer.failed?.(target, NO_MEDIA);
   }
   const told = new Set<number>();
-  const { target, result } = await placeFork(setup.stack, reachable, offers.offerOf, setup, {
+  const { target, result } = await placeFork(setup.stack, reachable, offers.offerOf, legLimits(setup), {
     onProvisional(from, response) {
       if (response.status <= 100) return;
       observer.progress?.(from, response);
@@ -281,7 +290,7 @@ async function tryTarget(
 ): Promise<{ result: SetupResult } | { failure: LegFailure }> {
   setup.observer.trying?.(target);
   const provisionals = new ProvisionalRelay(setup);
-  const placed = await placeLeg(setup.stack, target, offer, setup, (provisional) => {
+  const placed = await placeLeg(setup.stack, target, offer, legLimits(setup), (provisional) => {
     if (provisional.status <= 100) return;
     setup.observer.progress?.(target, provisional);
     provisionals.pass(provisional);

@@ -76,8 +76,8 @@ export interface TestDevice {
   send(method: string, request?: DeviceRequest): Promise<SipMessage>;
   /** Registers its contact. */
   register(headers?: Record<string, string>): Promise<SipMessage>;
-  /** Calls a user of its realm, or a whole URI. */
-  call(target: string, headers?: Record<string, string>): Promise<OutgoingCall>;
+  /** Calls a user of its realm, or a whole URI; with or without an offer. */
+  call(target: string, headers?: Record<string, string>, offers?: boolean): Promise<OutgoingCall>;
   /** Answers the next call. */
   answerNext(): Promise<{ call: IncomingCall; dialog: Dialog }>;
 }
@@ -140,11 +140,12 @@ export async function startDevice(t: Teardown, options: DeviceOptions): Promise<
       return proof === undefined ? first : await once({ Authorization: proof });
     },
     register: (headers = {}) => device.send('REGISTER', { headers: { Contact: `<${device.contact}>`, ...headers } }),
-    async call(target, headers = {}) {
+    async call(target, headers = {}, offers = true) {
+      const media = offers ? { sdp: audio.sdp } : { onOffer: () => audio.sdp };
       const uri = target.startsWith('sip:') ? target : `sip:${target}@${realm}`;
       const invite = (more: Record<string, string>, number: number, id?: string): OutgoingCall =>
         agent.invite({
-          ...{ uri, from: me, sdp: audio.sdp, destination, ...(id === undefined ? {} : { callId: id }) },
+          ...{ uri, from: me, ...media, destination, ...(id === undefined ? {} : { callId: id }) },
           headers: { CSeq: `${number} INVITE`, ...headers, ...more },
         });
       const first = invite({}, 1);
