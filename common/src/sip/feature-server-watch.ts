@@ -83,7 +83,11 @@ export function watchFeatureServers<T extends Announced>(
   timer.unref();
   return {
     reachable: (sipAddress) => reachability.reachable(sipAddress),
-    gone: (instanceId) => entryOf(instanceId).controller.signal,
+    gone(instanceId) {
+      // It may have come back since the last look.
+      if (entryOf(instanceId).isGone) look();
+      return entryOf(instanceId).controller.signal;
+    },
     onGone(instanceId, listener) {
       const entry = entryOf(instanceId);
       entry.listeners.add(listener);
