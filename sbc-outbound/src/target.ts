@@ -19,8 +19,14 @@ const refuse = (status: number, reason: string, metric: string): TargetResult =>
  * processes tell each other by.
  *
  * @param secret - `ENCRYPTION_SECRET`, by which the target's credentials are read
+ * @param uri - where a redirect led, instead of the Request-URI
  */
-export function targetOf(request: SipRequest, call: OutboundCall, secret: Secret | string): TargetResult {
+export function targetOf(
+  request: SipRequest,
+  call: OutboundCall,
+  secret: Secret | string,
+  uri = request.uri,
+): TargetResult {
   const { target, from } = call;
   if (target.scheme === 'tel' || target.host === '') return refuse(400, 'invalid request-uri', 'malformed');
   const proxy = request.get('X-SIP-Proxy');
@@ -37,16 +43,17 @@ export function targetOf(request: SipRequest, call: OutboundCall, secret: Secret
   return {
     ok: true,
     host: hop.host,
-    hop: proxy === undefined ? request.uri : nextHop,
+    hop: proxy === undefined ? uri : nextHop,
     leg: {
       name: hop.host,
-      uri: request.uri,
+      uri,
       ...(proxy === undefined ? {} : { proxy: nextHop }),
-      ...(credentials ? { credentials } : {}),
+      // They are for the host that the application named, and nobody else to whom that one sends us.
+      ...(credentials && splitUri(request.uri)?.host === target.host ? { credentials } : {}),
       headers: {
         ...passableHeaders(request),
         From: nameAddr(from.displayName, `sip:${user}@${host}`),
-        To: `<${request.uri}>`,
+        To: `<${uri}>`,
         ...(call.sdp ? { 'Content-Type': 'application/sdp' } : {}),
       },
     },

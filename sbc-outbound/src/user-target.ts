@@ -27,6 +27,8 @@ export interface UserTargetContext {
   sipAddress: string;
   /** Whether another edge lives: nobody else has the connections of its devices. */
   isAlive(edge: string): boolean;
+  /** X-Override-To is not for this user: another one sent the call on to him. */
+  isForwarded?: boolean;
 }
 
 const refuse = (status: number, reason: string, metric: string): UserTarget => ({
@@ -44,7 +46,7 @@ const USER = /^[\w\-.!~*'()&=+$,;?/%]{1,64}$/;
 export async function userTarget(
   request: SipRequest,
   call: OutboundCall,
-  { snapshot, registrations, sipAddress, isAlive }: UserTargetContext,
+  { snapshot, registrations, sipAddress, isAlive, isForwarded = false }: UserTargetContext,
 ): Promise<UserTarget> {
   const { user, host } = call.target;
   if (call.target.scheme === 'tel' || user === null || host === '')
@@ -67,7 +69,8 @@ export async function userTarget(
   }
   const reachable = bindings.filter(({ binding: { edge } }) => edge === sipAddress || isAlive(edge));
   const headers = headersOf(request, call, aor);
-  const [first, ...others] = reachable.map((kept) => legTo(kept, request, headers, sipAddress));
+  const overrideTo = isForwarded ? undefined : request.get('X-Override-To');
+  const [first, ...others] = reachable.map((kept) => legTo(kept, overrideTo, headers, sipAddress));
   if (!first) return refuse(480, `user ${aorText(aor)} is not registered`, 'not-registered');
   const leg = others.length === 0 ? first : { ...first, alongside: others };
   const binding = reachable[0]?.binding;
@@ -90,12 +93,12 @@ function headersOf(request: SipRequest, call: OutboundCall, aor: AddressOfRecord
 }
 
 /** The INVITE to one device. */
-function legTo(kept: KeptBinding, request: SipRequest, headers: SipHeaders, sipAddress: string): LegTarget {
+function legTo(kept: KeptBinding, overrideTo: string | undefined, headers: SipHeaders, sipAddress: string): LegTarget {
   const { binding } = kept;
   const route = deviceRoute(kept, sipAddress);
   return {
     name: `${binding.transport}/${binding.address}:${binding.port}`,
-    uri: overridden(route.uri, request.get('X-Override-To')),
+    uri: overridden(route.uri, overrideTo),
     proxy: route.proxy,
     // Only browsers speak SIP over WebSocket (RFC 7118), and only WebRTC over that.
     ...(/^wss?$/.test(binding.transport) ? { media: BROWSER } : {}),

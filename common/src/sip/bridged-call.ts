@@ -61,7 +61,7 @@ export interface BridgedCallPlan {
   callerTag: string;
   /** Our tag in the caller's dialog, where somebody must know it before the answer; made up without it. */
   localTag?: string;
-  nextTarget(failure?: LegFailure): LegTarget | null;
+  nextTarget(failure?: LegFailure): LegTarget | null | Promise<LegTarget | null>;
   /** What responses to the caller carry besides what the far end sent in this one (or in the INVITE with which it picked the call up). */
   responseHeaders?(message: SipMessageView): SipHeaders;
   /** Is told of the set-up too, and tells of failed attempts itself. */

@@ -52,7 +52,7 @@ export interface Setup {
   localTag: string;
   media: BranchedMedia;
   /** The next place to try, given the last failure; null when there is none. Asked first without a failure. */
-  nextTarget(failure?: LegFailure): LegTarget | null;
+  nextTarget(failure?: LegFailure): LegTarget | null | Promise<LegTarget | null>;
   /** Headers of responses to the caller besides those that the far end sent in this one. */
   responseHeaders?(response: SipResponse): SipHeaders;
   abandoned: AbortSignal;
@@ -148,7 +148,9 @@ export async function setUpTwoLegs(setup: Setup): Promise<SetupResult> {
   for (;;) {
     const ended = over(setup);
     if (ended) return ended;
-    const target = setup.nextTarget(failure);
+    const target = await setup.nextTarget(failure);
+    const endedByNow = over(setup);
+    if (endedByNow) return endedByNow;
     if (!target) {
       const none: LegFailure = { kind: 'gone', status: 480, reason: 'Temporarily Unavailable', headers: {} };
       return { ok: false, kind: 'target', failure: failure ?? none, target: last };
