@@ -26,12 +26,12 @@ export async function followFromUser(sent: RedirectedCall, { target }: Redirect)
   const { edge, wayOut, request, call, atMs } = sent;
   const { account } = call;
   const realm = account.sipRealm?.toLowerCase();
-  const isOurs = target.host === realm || edge.sipAddress.startsWith(`${target.host}:`);
+  const isOurs = target.host === realm || edge.sipAddress === `${target.host}:${target.port ?? 5060}`;
   if (!isOurs || realm === undefined) return 'it is not in the realm of the account';
   const user = unescaped(target.user ?? '') ?? '';
   const snapshot = edge.provisioning.snapshot();
   const number = withoutSeparators(user);
-  const isNumber = /^\+?\d+$/.test(number) && snapshot.findClient(account.accountSid, user) === null;
+  const isNumber = /^\+?\d+$/.test(number) && !snapshot.findClient(account.accountSid, user);
   const next: OutboundCall = {
     ...call,
     routing: isNumber ? 'phone' : 'user',
