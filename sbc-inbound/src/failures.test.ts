@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { callKey, type TimelineEntry } from '@ringwire/common';
 import { findFreePort } from '@ringwire/common/testing/services.js';
@@ -150,6 +150,9 @@ t.test('the media relay does not answer: 480, and an alert names it', async (t) 
   t.equal(fs.invites.length, 0);
   t.match((await stores.event('alert', call.callId)).data, { alertType: 'media-relay-unavailable' });
   t.match((await stores.event('call.ended', call.callId)).data, { sipStatus: 480, terminationReason: 'failed' });
+  const uri = `sip:${NUMBER}@127.0.0.1:${server.sipPort}`;
+  const browser = await refusal(caller.agent.invite({ uri, sdp: browserOffer() }));
+  t.match([browser.status, browser.get('X-Reason')], [480, 'media relay not available'], 'a browser is told the same');
   await fs.leave();
   await nothingLeft(sbc);
 });
@@ -180,11 +183,29 @@ t.test('a caller cannot make its BYE a failure of the platform', async (t) => {
   await nothingLeft(sbc);
 });
 
+/** What Chromium offers where it has IPv6 and hides its IPv4 address behind a name (mDNS). */
+function browserOffer(): string {
+  const lines = [
+    ...['v=0', 'o=- 1 2 IN IP6 ::1', 's=-', 't=0 0', 'a=group:BUNDLE 0'],
+    ...['m=audio 50000 UDP/TLS/RTP/SAVPF 111 0 126', 'c=IN IP6 2001:db8::5', 'a=mid:0', 'a=rtcp-mux', 'a=sendrecv'],
+    'a=candidate:1 1 udp 2122260223 2001:db8::5 50000 typ host generation 0 network-id 1',
+    'a=candidate:2 1 udp 2122194687 3f1c0d0a-1d5f-4e9c-9e41-0a5b5d6f7a80.local 50001 typ host generation 0',
+    'a=candidate:3 1 tcp 1518280447 2001:db8::5 9 typ host tcptype active generation 0',
+    ...['a=ice-ufrag:abcd', 'a=ice-pwd:abcdefghijklmnopqrstuvwx', 'a=ice-options:trickle', 'a=setup:actpass'],
+    `a=fingerprint:sha-256 ${Array.from({ length: 32 }, () => '3A').join(':')}`,
+    ...['a=rtpmap:111 opus/48000/2', 'a=rtpmap:0 PCMU/8000', 'a=rtpmap:126 telephone-event/8000', ''],
+  ];
+  return lines.join('\r\n');
+}
+
 /** A media relay of its own, to be killed. */
-async function startRelay(t: Teardown): Promise<{ relay: RtpengineService; env: Record<string, string> }> {
+async function startRelay(
+  t: Teardown,
+  addresses: readonly string[] = ['127.0.0.1'],
+): Promise<{ relay: RtpengineService; env: Record<string, string> }> {
   const dataDir = mkdtempSync(join(tmpdir(), 'ringwire-relay-'));
   const first = 40_000 + (process.pid % 100) * 100;
-  const relay = await startRtpengine({ dataDir, ports: { first, last: first + 98 } });
+  const relay = await startRtpengine({ dataDir, ports: { first, last: first + 98 }, addresses });
   t.teardown(async () => {
     await relay.stop();
     rmSync(dataDir, { recursive: true, force: true });
@@ -231,6 +252,25 @@ t.test('rtpengine dies for good during a call: both legs get BYE', async (t) => 
   await fs.leave();
   await nothingLeft(sbc);
 });
+
+const hasIpv6 = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1'));
+
+t.test(
+  'a browser offers IPv6 and mDNS: the feature server gets IPv4, the browser what the relay has',
+  { skip: hasIpv6 ? false : 'this machine has no ::1' },
+  async (t) => {
+    const { env } = await startRelay(t, ['127.0.0.1', '::1']);
+    const { server, sbc, fs } = await startEdge(t, env);
+    const uri = `sip:${NUMBER}@127.0.0.1:${server.sipPort}`;
+    const dialog = await caller.agent.invite({ uri, sdp: browserOffer() }).answered;
+    t.match(fs.invites[0]?.body, /^c=IN IP4 127\.0\.0\.1\r$/m);
+    t.match(dialog.remoteSdp, /^a=candidate:\S+ 1 UDP \d+ ::1 \d+ typ host\r$/m);
+    t.match(dialog.remoteSdp, /^a=candidate:\S+ 1 UDP \d+ 127\.0\.0\.1 \d+ typ host\r$/m);
+    await dialog.bye();
+    await fs.leave();
+    await nothingLeft(sbc);
+  },
+);
 
 t.test('without a media relay media flows direct', async (t) => {
   const { server, sbc, fs } = await startEdge(t, { RTPENGINE_HOST: '' });

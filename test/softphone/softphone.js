@@ -18,6 +18,8 @@ import {
 
 let ua;
 let session;
+/** The call that waits while another one is made. */
+let aside;
 
 function follow(next) {
   session = next;
@@ -92,10 +94,19 @@ window.softphone = {
   unhold: () => done(({ done, failed }) => session.unhold({}, done) || failed(new Error('cannot unhold now'))),
   renegotiate: (options = {}) =>
     done(({ done, failed }) => session.renegotiate(options, done) || failed(new Error('cannot renegotiate now'))),
-  /** Blind transfer: resolves with what became of it. */
-  refer(target) {
+  /** Puts the call aside for the next one; {@link join} connects those who are in the two. */
+  consult() {
+    aside = session;
+  },
+  /** Attended transfer (REFER with Replaces), as {@link refer}. */
+  join() {
+    return this.refer(session.remote_identity.uri.toString(), aside, { replaces: session });
+  },
+  /** Transfer, blind unless there are options: resolves with what became of it. */
+  refer(target, of = session, options = {}) {
     return new Promise((resolve) => {
-      session.refer(target, {
+      of.refer(target, {
+        ...options,
         eventHandlers: {
           requestFailed: ({ response }) => resolve({ result: 'refused', status: response?.status_code }),
           accepted: () => resolve({ result: 'accepted' }),

@@ -202,6 +202,26 @@ t.test('webrtc', { skip: noBrowser }, async (t) => {
   });
 
   t.test(
+    'a browser consults another one before it connects the telephone with it: those two hear each other',
+    async (t) => {
+      const call = await callDesk();
+      await alice.hold();
+      await alice.consult();
+      await bob.next();
+      await alice.call(`sip:bob@${REALM}`);
+      await bob.event('ringing');
+      await bob.answer();
+      await alice.hears(BOB_HZ);
+      await bob.hears(ALICE_HZ);
+      t.match(await alice.join(), { result: 'accepted' });
+      await bob.hears(TELEPHONE_HZ);
+      await hearsTone(call, BOB_HZ, 30_000);
+      await call.hangup();
+      t.match(await bob.event('ended'), { originator: 'remote' });
+    },
+  );
+
+  t.test(
     'browsers at two edges: both ring, the first that answers has the call; one that is closed is not called',
     async (t) => {
       const { ws } = await startAnotherEdge(t, ringwire.platform, 'edge-two');

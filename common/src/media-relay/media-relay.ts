@@ -96,6 +96,8 @@ class RtpengineSession implements MediaSession {
         flags: [...((params.flags as string[] | undefined) ?? []), ...flags],
         ...codecParams(sdp, this.#profiles[from], this.#profiles[other(from)]),
         ...(direction ? { direction: from === 'a' ? [...direction] : [...direction].reverse() } : {}),
+        // An offer over IPv6 does not say that the other side has it; once that has spoken, rtpengine keeps to its family.
+        ...(this.#tags[other(from)] === undefined ? { 'address-family': 'IP4' } : {}),
       });
     });
   }

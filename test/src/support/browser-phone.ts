@@ -109,6 +109,10 @@ export class BrowserPhone {
   /** Blind transfer; resolves when it was refused, or the other end has told how it went. */
   refer = (target: string): Promise<{ result: 'accepted' | 'failed' | 'refused'; status?: unknown }> =>
     this.#ask('refer', target);
+  /** Puts the call aside for the next one. JsSIP only. */
+  consult = (): Promise<void> => this.#ask('consult');
+  /** Attended transfer: connects who is in the call with who is in the one that was put aside; resolves as {@link refer}. JsSIP only. */
+  join = (): ReturnType<BrowserPhone['refer']> => this.#ask('join');
   sendDtmf = (tones: string, transport: 'RFC2833' | 'INFO'): Promise<void> => this.#ask('sendDtmf', tones, transport);
   /** Waits until this tone is the loudest that is heard. */
   hears = (hz: number, timeoutMs = WAIT_MS): Promise<{ hz: number; db: number }> => this.#ask('hears', hz, timeoutMs);
