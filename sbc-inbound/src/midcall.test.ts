@@ -98,6 +98,38 @@ t.test('UPDATE with an offer: the feature server is re-invited, and media follow
   await dialog.bye();
 });
 
+t.test('a caller who vanishes without a BYE is found, and the feature server gets one', async (t) => {
+  const watching = await startServerProcess(t);
+  const { controlPort } = watching;
+  const env = { FAR_KEEPALIVE_MS: '200' };
+  const edge = await openSbc(t, openSbcInbound, { name: 'sbc-watching', stores, controlPort, env });
+  await edge.edge.featureServers.refresh();
+  const vanishing = await startCaller(t);
+  const present = await startCaller(t);
+  const callFrom = async ({ agent, audio }: TestCaller): Promise<{ dialog: Dialog; far: SipDialog }> => {
+    const far = fs.nextDialog();
+    const call = agent.invite({ uri: `sip:${NUMBER}@127.0.0.1:${watching.sipPort}`, sdp: audio.sdp });
+    return { dialog: await call.answered, far: await far };
+  };
+  const staying = await callFrom(present);
+  let asked = 0;
+  staying.dialog.on('request', (transaction) => {
+    asked++;
+    // Who does not know OPTIONS is there all the same.
+    transaction.reply(405);
+  });
+  const gone = await callFrom(vanishing);
+  const bye = new Promise<void>((resolve) => void gone.far.on('destroy', () => resolve()));
+  await vanishing.agent.stop();
+  await bye;
+  await until('it is not counted any more', () => edge.edge.calls.size === 1);
+  const soFar = asked;
+  await until('the other is asked on', () => asked > soFar + 2);
+  t.ok(staying.far.connected);
+  await staying.dialog.bye();
+  await until('calls are gone', () => edge.edge.calls.size === 0);
+});
+
 t.test('UPDATE without an offer refreshes the session and goes no further', async (t) => {
   const { dialog, far } = await connected();
   const offered = answersReinvites(far);

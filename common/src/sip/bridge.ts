@@ -95,6 +95,11 @@ export class Bridge {
     return this.#finish({ by: 'platform', why }, headers, ['a', 'b']);
   }
 
+  /** Ends it since a side is not there any more; both get a BYE all the same. Does nothing on an ended bridge. */
+  endGone(side: Side, why: string): void {
+    void this.#finish({ by: side, why }, {}, ['a', 'b']);
+  }
+
   /** Ends without a BYE: the SIP server that knew the dialogs is gone. */
   abandon(why: string): Promise<void> {
     return this.#finish({ by: 'platform', why }, {}, []);
@@ -148,13 +153,9 @@ export class Bridge {
       const status = await this.#changes.modify(from, request, response);
       // RFC 3261 §12.2.1.2: the other side does not know the dialog any more.
       if (status === 481 || status === 408)
-        this.#gone(otherSide(from), `${request.method} was answered with ${status}`);
+        this.endGone(otherSide(from), `${request.method} was answered with ${status}`);
       return status;
     });
-  }
-
-  #gone(side: Side, why: string): void {
-    void this.#finish({ by: side, why }, {}, ['a', 'b']);
   }
 
   #take(from: Side, request: SipRequest, response: SipResponse): Promise<void> {

@@ -6,6 +6,7 @@ import type { MediaRelay, Side } from '../media-relay/media-relay.js';
 import { Bridge, type BridgeEnd } from './bridge.js';
 import type { CallJournal } from './call-journal.js';
 import { failureOf } from './failure-reason.js';
+import { watchFarEnd } from './far-end-watch.js';
 import type { FeatureServerWatch } from './feature-server-watch.js';
 import { reasonHeader } from './header-policy.js';
 import { type Keepalive, keepAlive } from './keepalive.js';
@@ -40,6 +41,8 @@ export interface BridgedCallContext {
   orphans: Orphans;
   calls: LiveCalls<BridgedCall>;
   keepaliveMs: number;
+  /** How often the far end of a call is asked whether it is there; 0: never. */
+  farKeepaliveMs: number;
   answerMs: number;
   /** From the {@link FeatureServerWatch}. */
   onGone: FeatureServerWatch['onGone'];
@@ -89,6 +92,7 @@ export class BridgedCall {
   readonly #lost: AbortSignal;
   #bridge: Bridge | undefined;
   #keepalive: Keepalive | undefined;
+  #unwatchFarEnd: (() => void) | undefined;
   #relayWatch: RelayWatch | undefined;
   #target: LegTarget | undefined;
   #watched: string | undefined;
@@ -389,6 +393,16 @@ export class BridgedCall {
         void bridge.end(`${partyAt(plan.watchedSide)} is gone: ${why}`, { Reason: PLATFORM_FAILURE });
       },
     });
+    const outer = this.#outer;
+    if (context.farKeepaliveMs > 0) {
+      this.#unwatchFarEnd = watchFarEnd({
+        dialog: () => bridge.leg(outer),
+        refresh: () => bridge.changes.refresh(outer),
+        intervalMs: context.farKeepaliveMs,
+        lost: this.#lost,
+        onDead: (why) => bridge.endGone(outer, why),
+      });
+    }
     this.#relayWatch = watchRelay(this.#media, {
       intervalMs: context.keepaliveMs,
       onDead: (why) => this.#relayLost(bridge, why),
@@ -431,6 +445,7 @@ export class BridgedCall {
   #bridgeEnded(end: BridgeEnd): void {
     this.#ended.abort();
     this.#keepalive?.stop();
+    this.#unwatchFarEnd?.();
     this.#relayWatch?.stop();
     const untold = this.#relayedRequests - MAX_RELAYED_ENTRIES;
     if (untold > 0) this.journal.timeline.info('sip', `${untold} more requests were passed on`, { count: untold });

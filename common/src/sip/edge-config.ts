@@ -43,6 +43,11 @@ export const edgeVars = {
     min: 100,
     doc: 'how often the feature server side of a call is asked whether it lives',
   }),
+  FAR_KEEPALIVE_MS: integer({
+    default: 60_000,
+    min: 0,
+    doc: 'how often the far end of a call is asked whether it is there, 0: never; a telephone that lost its power says no BYE',
+  }),
   ANSWER_TIMEOUT_MS: integer({ default: 180_000, min: 1_000, doc: 'how long a call may ring' }),
 };
 

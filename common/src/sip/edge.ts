@@ -254,6 +254,7 @@ export async function openEdge(options: {
       orphans: releaseOrphans(link, logger),
       calls,
       keepaliveMs: config.KEEPALIVE_MS,
+      farKeepaliveMs: config.FAR_KEEPALIVE_MS,
       answerMs: config.ANSWER_TIMEOUT_MS,
       onGone: featureServerWatch.onGone,
       suspect(featureServer) {

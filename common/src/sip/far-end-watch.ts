@@ -1,4 +1,4 @@
-import { LinkLostError, NoResponseError } from './errors.js';
+import { LinkLostError } from './errors.js';
 import { sendInDialog } from './in-dialog.js';
 import type { SipDialog } from './stack.js';
 
@@ -6,7 +6,7 @@ import type { SipDialog } from './stack.js';
 export interface FarEndWatchOptions {
   /** The far end's dialog as it is now: another may take its place. */
   dialog(): SipDialog;
-  /** Sends a re-INVITE that changes nothing; resolves to its final status, or to null where another change is under way. @throws NoResponseError */
+  /** Sends a re-INVITE that changes nothing; resolves to its final status, or to null where another change is under way; rejects without one. */
   refresh(): Promise<number | null>;
   /** How often it is asked. */
   intervalMs: number;
@@ -45,10 +45,10 @@ export function watchFarEnd({ dialog, refresh, intervalMs, lost, onDead }: FarEn
       const status = await request();
       return status === null || !isNoAnswer(status);
     } catch (error) {
-      if (error instanceof NoResponseError) return false;
-      // Whoever watches the connection to the SIP server ends its dialogs; any other error says nothing of the far end.
+      // Whoever watches the connection to the SIP server ends its dialogs.
       if (error instanceof LinkLostError) stop();
-      return true;
+      // What cannot be sent, as over a WebSocket that was closed, is not answered either.
+      return false;
     }
   };
   const byOptions = async (): Promise<number> =>

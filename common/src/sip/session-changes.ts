@@ -93,6 +93,20 @@ export class SessionChanges {
     return answer;
   }
 
+  /**
+   * Asks a side by a re-INVITE that offers what it has whether it is there; resolves to the final status, or to null while another change is under way.
+   *
+   * @throws NoResponseError, LinkLostError, RequestFailedError
+   */
+  refresh(side: Side): Promise<number | null> {
+    return this.exclusively(async () => {
+      const before = this.#agreed[side];
+      const { status } = await this.reinvite(side, this.options.legs[side].local.sdp);
+      if (this.#agreed[side] !== before) await this.restore(otherSide(side));
+      return status;
+    });
+  }
+
   /** Runs a change of our own while no other is under way; null when one is. */
   async exclusively<T>(work: () => Promise<T>): Promise<T | null> {
     return this.#busy === undefined ? this.#alone('us', work) : null;
