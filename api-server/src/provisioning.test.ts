@@ -237,6 +237,26 @@ t.test('an account gives itself no number or pattern on a carrier that its servi
   }
 });
 
+t.test('an account takes no number that another has at an address which both carriers share', async (t) => {
+  const { db } = api;
+  const carrier = 'a-neighbour';
+  await db.execute('INSERT INTO voip_carriers (voip_carrier_sid, name, account_sid, service_provider_sid) VALUES (?)', [
+    [carrier, 'neighbour', SEED.strangerAccountSid, SEED.otherServiceProviderSid],
+  ]);
+  await db.execute(
+    'INSERT INTO sip_gateways (sip_gateway_sid, ipv4, netmask, port, inbound, outbound, voip_carrier_sid) VALUES (?)',
+    [['a-neighbours', '127.0.0.1', 32, 5060, true, true, carrier]],
+  );
+  t.match(await stranger('POST', '/v1/PhoneNumbers', { number: SEED.number, voip_carrier_sid: carrier }), {
+    status: 422,
+    body: { msg: /^number: another account has it/ },
+  });
+  t.equal((await stranger('POST', '/v1/PhoneNumbers', { number: '15558888', voip_carrier_sid: carrier })).status, 201);
+  await db.execute('DELETE FROM phone_numbers WHERE voip_carrier_sid = ?', [carrier]);
+  await db.execute('DELETE FROM sip_gateways WHERE voip_carrier_sid = ?', [carrier]);
+  await db.execute('DELETE FROM voip_carriers WHERE voip_carrier_sid = ?', [carrier]);
+});
+
 t.test('a wrong or double phone number is refused with the name of the field', async (t) => {
   const carrier = { voip_carrier_sid: SEED.carrierSid };
   const cases: [object, number, RegExp][] = [
