@@ -239,19 +239,71 @@ t.test('an account gives itself no number or pattern on a carrier that its servi
 
 t.test('an account takes no number that another has at an address which both carriers share', async (t) => {
   const { db } = api;
-  const carrier = 'a-neighbour';
+  const [carrier, gateway] = ['a-neighbour', 'a-neighbours'];
   await db.execute('INSERT INTO voip_carriers (voip_carrier_sid, name, account_sid, service_provider_sid) VALUES (?)', [
     [carrier, 'neighbour', SEED.strangerAccountSid, SEED.otherServiceProviderSid],
   ]);
   await db.execute(
     'INSERT INTO sip_gateways (sip_gateway_sid, ipv4, netmask, port, inbound, outbound, voip_carrier_sid) VALUES (?)',
-    [['a-neighbours', '127.0.0.1', 32, 5060, true, true, carrier]],
+    [[gateway, '127.0.0.1', 32, 5060, true, true, carrier]],
   );
-  t.match(await stranger('POST', '/v1/PhoneNumbers', { number: SEED.number, voip_carrier_sid: carrier }), {
-    status: 422,
-    body: { msg: /^number: another account has it/ },
-  });
-  t.equal((await stranger('POST', '/v1/PhoneNumbers', { number: '15558888', voip_carrier_sid: carrier })).status, 201);
+  const theirs = { number: '4930123*', account_sid: SEED.accountSid, voip_carrier_sid: SEED.carrierSid };
+  const pattern = await admin('POST', '/v1/PhoneNumbers', theirs);
+  t.equal(pattern.status, 201);
+  const add = (number: string) => stranger('POST', '/v1/PhoneNumbers', { number, voip_carrier_sid: carrier });
+  const taken = { status: 422, body: { msg: /^number: another has / } };
+  const sharing = async (ipv4: string, netmask: number) =>
+    db.execute('UPDATE sip_gateways SET ipv4 = ?, netmask = ? WHERE sip_gateway_sid = ?', [ipv4, netmask, gateway]);
+  for (const [ipv4, netmask] of [
+    ['127.0.0.1', 32],
+    ['127.0.0.0', 24],
+  ] as const) {
+    await sharing(ipv4, netmask);
+    for (const number of [SEED.number, '49301234', '4930123*', '49301234*', '49*', `${SEED.number}*`, '^4', '*']) {
+      t.match(await add(number), taken, `${number} in /${netmask}`);
+    }
+  }
+  for (const number of ['15558888', '4930124*']) t.equal((await add(number)).status, 201);
+  await sharing('127.0.1.0', 24);
+  t.equal((await add('49301234')).status, 201, 'elsewhere it is no one else’s');
+
+  const { serviceProviderSid } = SEED;
+  const made = await serviceProvider('POST', `/v1/ServiceProviders/${serviceProviderSid}/VoipCarriers`, { name: 'n' });
+  const own = { voip_carrier_sid: sidOf(made.body) };
+  const inside = { ...own, netmask: 32, inbound: true, outbound: false };
+  const number = { ...own, account_sid: SEED.accountSid };
+  t.equal((await serviceProvider('POST', '/v1/PhoneNumbers', { ...number, number: '49301234' })).status, 201);
+  t.match(
+    await serviceProvider('POST', '/v1/SipGateways', { ...inside, ipv4: '127.0.1.7' }),
+    { status: 422, body: { msg: /^ipv4: another has 49301234/ } },
+    'numbers are not brought along to an address either',
+  );
+  t.equal((await serviceProvider('POST', '/v1/SipGateways', { ...inside, ipv4: '127.0.0.9' })).status, 201);
+  await sharing('127.0.0.0', 24);
+  t.match(await serviceProvider('POST', '/v1/PhoneNumbers', { ...number, number: '4930124' }), taken);
+  t.equal((await serviceProvider('POST', '/v1/PhoneNumbers', { ...number, number: '4930125' })).status, 201);
+
+  const change = (columns: object) => stranger('PUT', `/v1/VoipCarriers/${carrier}`, columns);
+  const application = await stranger('POST', '/v1/Applications', { name: 'all', ...hooks });
+  for (const columns of [
+    { application_sid: sidOf(application.body) },
+    { inbound_country_code: '49' },
+    { inbound_national_prefix: '0' },
+    { inbound_national_length: 10 },
+  ]) {
+    const [field] = Object.keys(columns);
+    const refused = await change(columns);
+    t.match([refused.status, (refused.body as { msg: string }).msg.split(':')[0]], [422, field]);
+  }
+  t.equal((await change({ tech_prefix: '9', inbound_country_code: null })).status, 204);
+  await sharing('127.0.1.0', 24);
+  t.equal((await change({ application_sid: sidOf(application.body), inbound_country_code: '49' })).status, 204);
+  await sharing('127.0.0.0', 24);
+  t.equal((await change({ inbound_country_code: '49', name: 'as before' })).status, 204, 'what stands may stay');
+
+  t.equal((await admin('DELETE', `/v1/PhoneNumbers/${sidOf(pattern.body)}`)).status, 204);
+  await db.execute('DELETE FROM phone_numbers WHERE voip_carrier_sid = ?', [own.voip_carrier_sid]);
+  t.equal((await serviceProvider('DELETE', `/v1/VoipCarriers/${own.voip_carrier_sid}`)).status, 204);
   await db.execute('DELETE FROM phone_numbers WHERE voip_carrier_sid = ?', [carrier]);
   await db.execute('DELETE FROM sip_gateways WHERE voip_carrier_sid = ?', [carrier]);
   await db.execute('DELETE FROM voip_carriers WHERE voip_carrier_sid = ?', [carrier]);

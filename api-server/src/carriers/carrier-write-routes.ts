@@ -4,6 +4,7 @@ import type { ApiContext } from '../api-server.js';
 import { principalOf, requireAccount } from '../auth/authenticate.js';
 import { requireServiceProvider } from '../auth/require-service-provider.js';
 import { bodyOf, type Fields, optionalTextField, pathParam } from '../http/input.js';
+import { requireNoSay } from '../phone-numbers/shared-addresses.js';
 import { deleteRow, findRow, updateRow } from '../rows/rows-store.js';
 import { deleteGatewaysOf } from './carrier-gateways-store.js';
 import { requireApplication, requireOwnCarrier, requireSameOwner } from './carrier-owner.js';
@@ -39,6 +40,7 @@ export function carrierWriteRoutes(router: Router, context: ApiContext): void {
         }
         columns.application_sid = applicationSid;
       }
+      await requireNoSay(tx, principal, sid, row, columns);
       await updateRow(tx, CARRIERS, sid, columns);
       await requireGoodCarrier(tx, sid, encryptionSecret);
     });

@@ -4,6 +4,7 @@ import { parseSipGateway } from '@ringwire/common/provisioning/parse-carriers.js
 import { ADDRESS_BITS, networkOf, parseIp } from '@ringwire/common/sip/ip-address.js';
 import type { Principal } from '../auth/principal.js';
 import { badField } from '../http/input.js';
+import { requireOwnNumbers } from '../phone-numbers/shared-addresses.js';
 import { requireUsable } from '../rows/columns-input.js';
 import { type Columns, findRow, insertRow, type Row, type Table } from '../rows/rows-store.js';
 import { foreignInboundGateways } from './carrier-gateways-store.js';
@@ -27,7 +28,7 @@ export async function requireSound(
   gateway: SipGateway,
   isMoved: boolean,
 ): Promise<void> {
-  const { address, netmask, inbound, outbound } = gateway;
+  const { address, netmask, inbound, outbound, voipCarrierSid: carrierSid } = gateway;
   if (!HOST.test(address)) throw badField('ipv4', 'must be an IP address or a host name');
   if (!inbound && !outbound) throw badField('outbound', 'a gateway must be inbound, outbound or both');
   const ip = parseIp(address);
@@ -37,9 +38,22 @@ export async function requireSound(
   if (!inbound || ip === null) return;
   const shortest = SHORTEST_PREFIX[principal.scope === 'account' ? 'account' : 'others'][ip.family];
   if (netmask < shortest) throw badField('netmask', `is too wide: at least ${shortest}`);
-  if (principal.scope !== 'account') return;
   // What the service provider has granted may be changed otherwise.
-  if (!isMoved) return;
+  if (principal.scope === 'admin' || !isMoved) return;
+  if (principal.scope === 'service_provider') {
+    // Else it could bring numbers to an address at which another's accounts have them.
+    const numbers = await db.query<{ number: string }>('SELECT number FROM phone_numbers WHERE voip_carrier_sid = ?', [
+      carrierSid,
+    ]);
+    await requireOwnNumbers(
+      db,
+      principal,
+      carrierSid,
+      numbers.map(({ number }) => number),
+      'ipv4',
+    );
+    return;
+  }
   // Else an account could take the calls that another's carrier, or one that is shared, brings for others.
   for (const foreign of await foreignInboundGateways(db, principal.accountSid)) {
     const other = parseIp(foreign.ipv4);

@@ -69,23 +69,6 @@ export async function findPhoneNumber(db: Database, principal: Principal, sid: s
   return row;
 }
 
-/**
- * Whether another account has the number at a carrier that calls from an address which this carrier calls from too: then nobody could tell whose call it is.
- */
-export async function isTakenAtSharedAddress(
-  db: Database,
-  { number, voipCarrierSid, accountSid }: Pick<NewPhoneNumber, 'number' | 'voipCarrierSid' | 'accountSid'>,
-): Promise<boolean> {
-  const rows = await db.query(
-    `SELECT 1 FROM phone_numbers
-     JOIN sip_gateways theirs ON theirs.voip_carrier_sid = phone_numbers.voip_carrier_sid AND theirs.inbound
-     JOIN sip_gateways ours ON ours.ipv4 = theirs.ipv4 AND ours.inbound
-     WHERE phone_numbers.number = ? AND NOT phone_numbers.account_sid <=> ? AND ours.voip_carrier_sid = ? LIMIT 1`,
-    [number, accountSid, voipCarrierSid],
-  );
-  return rows.length > 0;
-}
-
 /** Writes a new number. @returns its sid @throws DuplicateKeyError */
 export async function insertPhoneNumber(db: Database, number: NewPhoneNumber): Promise<string> {
   const sid = randomUUID();

@@ -22,12 +22,12 @@ import {
   deletePhoneNumber,
   findPhoneNumber,
   insertPhoneNumber,
-  isTakenAtSharedAddress,
   listPhoneNumbers,
   type NumberChange,
   type PhoneNumberFilter,
   updatePhoneNumber,
 } from './phone-numbers-store.js';
+import { requireOwnNumbers } from './shared-addresses.js';
 
 const FIELDS = [
   'phone_number_sid',
@@ -117,15 +117,7 @@ async function create(context: ApiContext, req: Request, res: Response): Promise
   const ownSp = principal.scope === 'service_provider' ? principal.serviceProviderSid : null;
   const serviceProviderSid = accountSid === null ? ownSp : await serviceProviderOf(db, accountSid);
   const row = { number, voipCarrierSid, accountSid, applicationSid, serviceProviderSid };
-  if (principal.scope === 'account' && (await isTakenAtSharedAddress(db, row))) {
-    throw new HttpError(
-      422,
-      'number: another account has it at a carrier with the same address; only the operator may tell the two apart',
-      {
-        field: 'number',
-      },
-    );
-  }
+  await requireOwnNumbers(db, principal, voipCarrierSid, [number], 'number');
   const sid = await insertPhoneNumber(db, row).catch((err: unknown) => {
     if (err instanceof DuplicateKeyError) throw new HttpError(422, 'number: exists already on this carrier');
     throw err;
