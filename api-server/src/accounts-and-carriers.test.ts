@@ -99,6 +99,60 @@ t.test('an account is changed: who may say what, and what is sent back as it was
   t.equal((await db.query('SELECT 1 FROM webhooks WHERE webhook_sid = ?', [SEED.callHookSid])).length, 1);
 });
 
+t.test("a hook's stored password never goes where its owner did not send it", async (t) => {
+  const stored = async (sid: string | undefined) =>
+    (
+      await db.query<{ url: string; password: string }>('SELECT url, password FROM webhooks WHERE webhook_sid = ?', [
+        sid ?? '',
+      ])
+    )[0];
+  const hookSid = async () =>
+    (
+      await db.query<{ sid: string }>('SELECT registration_hook_sid AS sid FROM accounts WHERE account_sid = ?', [
+        SEED.accountSid,
+      ])
+    )[0]?.sid;
+  const hook = { url: 'https://sp.example.com/register', method: 'POST', username: 'u', password: 'theirs' };
+  const masked = { ...hook, password: '******' };
+  const put = (registration_hook: object | null) => account('PUT', own, { registration_hook });
+  t.equal((await serviceProvider('PUT', own, { registration_hook: hook })).status, 204);
+  const before = await stored(await hookSid());
+  t.match(await put({ ...masked, url: 'https://thief.example/' }), {
+    status: 400,
+    body: { msg: /^registration_hook.password: must be given with another URL/ },
+  });
+  t.same(await stored(await hookSid()), before);
+  t.equal((await put({ ...masked, url: 'https://sp.example.com/other' })).status, 204, 'the same server');
+  t.equal((await stored(await hookSid()))?.password, before?.password);
+  t.equal(
+    (await put({ ...hook, url: 'https://mine.example/', password: 'mine' })).status,
+    204,
+    'a password of its own',
+  );
+  t.equal((await put(null)).status, 204);
+
+  const shared = '00000000-0000-4000-8000-00000000aaaa';
+  await db.execute('INSERT INTO webhooks (webhook_sid, url, method, username, password) VALUES (?)', [
+    [shared, hook.url, 'POST', 'u', 'theirs'],
+  ]);
+  const refer = (table: string, sid: string | null, key: string) =>
+    db.execute(`UPDATE ${table} SET registration_hook_sid = ? WHERE ${table.slice(0, -1)}_sid = ?`, [sid, key]);
+  await refer('accounts', shared, SEED.accountSid);
+  await refer('service_providers', shared, SEED.serviceProviderSid);
+  t.match(await put({ ...masked, url: 'https://sp.example.com/other' }), {
+    status: 400,
+    body: { msg: /^registration_hook.password: must be given: others use this hook/ },
+  });
+  const { method, username, password, url } = masked;
+  t.equal((await put({ password, username, method, url })).status, 204, 'what was read may be sent back');
+  t.equal(await hookSid(), shared);
+  t.equal((await put({ ...hook, password: 'mine' })).status, 204);
+  t.not(await hookSid(), shared, 'a hook of its own');
+  t.equal((await stored(shared))?.password, 'theirs');
+  await refer('service_providers', null, SEED.serviceProviderSid);
+  t.equal((await put(null)).status, 204);
+});
+
 t.test('a regenerated secret is encrypted at rest, announced, and what the call path signs with', async (t) => {
   const subscriber = redis.duplicate();
   t.teardown(() => subscriber.disconnect());

@@ -75,6 +75,10 @@ t.test(
         ?.password,
       before,
     );
+    for (const url of ['https://example.org/2', 'http://example.com/2', 'https://example.com:8443/2']) {
+      const refused = await account('PUT', path, { call_hook: { ...change.call_hook, url } });
+      t.match(refused, { status: 400, body: { msg: /^call_hook.password: must be given with another URL/ } }, url);
+    }
     t.equal((await account('PUT', path, { messaging_hook: null })).status, 204);
     t.equal((await account('DELETE', path)).status, 204);
     t.equal((await account('GET', path)).status, 404);

@@ -85,7 +85,7 @@ export async function updateAccount(
       `SELECT ${Object.values(ACCOUNT_HOOKS).join(', ')} FROM accounts WHERE account_sid = ? FOR UPDATE`,
       [accountSid],
     );
-    const written = await writeHooks(tx, hooks, current, secret);
+    const written = await writeHooks(tx, hooks, current, accountSid, secret);
     await updateRow(tx, { name: 'accounts', key: 'account_sid' }, accountSid, { ...columns, ...written.columns });
     await deleteHooks(tx, written.orphans);
   });

@@ -109,7 +109,7 @@ export async function insertApplication(
 ): Promise<string> {
   const sid = randomUUID();
   await db.transaction(async (tx) => {
-    const hooks = await writeHooks(tx, byColumn(input.hooks), {}, secret);
+    const hooks = await writeHooks(tx, byColumn(input.hooks), {}, accountSid, secret);
     const columns: Record<string, SqlValue> = {
       application_sid: sid,
       account_sid: accountSid,
@@ -125,13 +125,20 @@ export async function insertApplication(
 
 type HookSids = Record<(typeof HOOK_COLUMNS)[HookField], string | null>;
 
-const lockHookSids = async (tx: Queryable, principal: Principal, sid: string): Promise<HookSids | undefined> => {
+/** @returns what the application's hooks are, and whose it is */
+const lockHookSids = async (
+  tx: Queryable,
+  principal: Principal,
+  sid: string,
+): Promise<{ sids: HookSids; owner: string } | undefined> => {
   const tenant = tenantCondition(principal, 'applications');
-  const [row] = await tx.query<HookSids>(
-    `SELECT ${Object.values(HOOK_COLUMNS).join(', ')} FROM applications WHERE application_sid = ? AND ${tenant.sql} FOR UPDATE`,
+  const [row] = await tx.query<HookSids & { account_sid: string | null }>(
+    `SELECT account_sid, ${Object.values(HOOK_COLUMNS).join(', ')} FROM applications WHERE application_sid = ? AND ${tenant.sql} FOR UPDATE`,
     [sid, ...tenant.params],
   );
-  return row;
+  if (row === undefined) return undefined;
+  const { account_sid: accountSid, ...sids } = row;
+  return { sids, owner: accountSid ?? sid };
 };
 
 /** Changes what the input names. @returns false when there is none or it is somebody else's @throws DuplicateKeyError */
@@ -143,9 +150,9 @@ export async function updateApplication(
   secret: Secret,
 ): Promise<boolean> {
   return db.transaction(async (tx) => {
-    const sids = await lockHookSids(tx, principal, sid);
-    if (sids === undefined) return false;
-    const hooks = await writeHooks(tx, byColumn(input.hooks), sids, secret);
+    const current = await lockHookSids(tx, principal, sid);
+    if (current === undefined) return false;
+    const hooks = await writeHooks(tx, byColumn(input.hooks), current.sids, current.owner, secret);
     const columns: Record<string, SqlValue> = { ...input.columns, ...hooks.columns };
     const names = Object.keys(columns);
     if (names.length > 0) {
@@ -166,8 +173,8 @@ export async function updateApplication(
  */
 export async function deleteApplication(db: Database, principal: Principal, sid: string): Promise<boolean> {
   return db.transaction(async (tx) => {
-    const sids = await lockHookSids(tx, principal, sid);
-    if (sids === undefined) return false;
+    const current = await lockHookSids(tx, principal, sid);
+    if (current === undefined) return false;
     const [used] = await tx.query<{ numbers: number }>(
       'SELECT COUNT(*) AS numbers FROM phone_numbers WHERE application_sid = ?',
       [sid],
@@ -185,7 +192,7 @@ export async function deleteApplication(db: Database, principal: Principal, sid:
     await tx.execute('DELETE FROM applications WHERE application_sid = ?', [sid]);
     await deleteHooks(
       tx,
-      Object.values(sids).filter((hookSid) => hookSid !== null),
+      Object.values(current.sids).filter((hookSid) => hookSid !== null),
     );
     return true;
   });

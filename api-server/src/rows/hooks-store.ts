@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { encryptSecret, type Queryable, type Secret } from '@ringwire/common';
 import { type HookInput, PASSWORD_MASK } from '../applications/application-input.js';
+import { badField } from '../http/input.js';
 
 /** Every column that refers to a webhook. */
 const REFERENCES: Readonly<Record<string, readonly string[]>> = {
@@ -10,17 +11,38 @@ const REFERENCES: Readonly<Record<string, readonly string[]>> = {
   service_providers: ['registration_hook_sid'],
 };
 
+/** Whose a row is that refers to webhooks. */
+const OWNERS: Readonly<Record<string, string>> = {
+  applications: 'COALESCE(account_sid, application_sid)',
+  accounts: 'account_sid',
+  service_providers: 'service_provider_sid',
+};
+
 const encrypted = (password: string | null, secret: Secret): string | null =>
   password === null ? null : encryptSecret(password, secret);
 
-/** How many columns of all rows refer to a hook. */
-async function countUses(tx: Queryable, sid: string): Promise<number> {
-  const uses = Object.entries(REFERENCES).flatMap(([table, columns]) =>
-    columns.map((column) => `(SELECT COUNT(*) FROM ${table} WHERE ${column} = ?)`),
+/** How many columns of all rows refer to a hook, and how many of them are in rows of others than the owner. */
+async function countUses(tx: Queryable, sid: string, owner: string): Promise<{ uses: number; others: number }> {
+  const columns = Object.entries(REFERENCES).flatMap(([table, names]) => names.map((column) => ({ table, column })));
+  const rows = columns.map(
+    ({ table, column }) =>
+      `SELECT COUNT(*) AS uses, COALESCE(SUM(${OWNERS[table]} <> ?), 0) AS others FROM ${table} WHERE ${column} = ?`,
   );
-  const [row] = await tx.query<{ uses: number }>(`SELECT ${uses.join(' + ')} AS uses`, Array(uses.length).fill(sid));
-  return Number(row?.uses ?? 0);
+  const [row] = await tx.query<{ uses: number; others: number }>(
+    `SELECT SUM(uses) AS uses, SUM(others) AS others FROM (${rows.join(' UNION ALL ')}) AS counts`,
+    columns.flatMap(() => [owner, sid]),
+  );
+  return { uses: Number(row?.uses ?? 0), others: Number(row?.others ?? 0) };
 }
+
+interface StoredHook {
+  url: string;
+  method: string;
+  username: string | null;
+}
+
+const isSameOrigin = (one: string, other: string): boolean =>
+  URL.canParse(one) && URL.canParse(other) && new URL(one).origin === new URL(other).origin;
 
 /** @param copied - the hook whose password stays, where the new one says no more than that there is one */
 async function insertHook(tx: Queryable, hook: HookInput, secret: Secret, copied?: string): Promise<string> {
@@ -52,12 +74,15 @@ async function updateHook(tx: Queryable, sid: string, hook: HookInput, secret: S
  *
  * @param hooks - by the column that refers to them
  * @param current - what the row refers to now; empty for a new row
+ * @param owner - the account whose row it is, or the row itself where it is no account's
  * @returns the columns to write into the row, and hooks for {@link deleteHooks} once that is done
+ * @throws HttpError 400 where a password is to stay that must not: it would go to another origin, or is one that others set
  */
 export async function writeHooks(
   tx: Queryable,
   hooks: Readonly<Record<string, HookInput | null | undefined>>,
   current: Readonly<Record<string, string | null>>,
+  owner: string,
   secret: Secret,
 ): Promise<{ columns: Record<string, string | null>; orphans: string[] }> {
   const columns: Record<string, string | null> = {};
@@ -65,12 +90,25 @@ export async function writeHooks(
   for (const [column, hook] of Object.entries(hooks)) {
     const sid = current[column] ?? null;
     if (hook === undefined) continue;
+    const keepsPassword = hook !== null && sid !== null && hook.password === PASSWORD_MASK;
+    const [stored] = keepsPassword
+      ? await tx.query<StoredHook>('SELECT url, method, username FROM webhooks WHERE webhook_sid = ?', [sid])
+      : [];
+    const { uses, others } = hook === null || sid === null ? { uses: 0, others: 0 } : await countUses(tx, sid, owner);
+    if (keepsPassword && stored !== undefined) {
+      // What was read is sent back.
+      if (stored.url === hook.url && stored.method === hook.method && stored.username === hook.username) continue;
+      const field = `${column.replace(/_sid$/, '')}.password`;
+      // Whoever changes a hook may not know its password, and must not be sent it.
+      if (!isSameOrigin(stored.url, hook.url)) throw badField(field, 'must be given with another URL');
+      if (others > 0) throw badField(field, 'must be given: others use this hook too');
+    }
     if (hook === null) {
       columns[column] = null;
       if (sid !== null) orphans.push(sid);
     } else if (sid === null) {
       columns[column] = await insertHook(tx, hook, secret);
-    } else if ((await countUses(tx, sid)) > 1) {
+    } else if (uses > 1) {
       // Rows that were written by hand may share a hook: the others keep theirs as it is.
       columns[column] = await insertHook(tx, hook, secret, sid);
     } else {
