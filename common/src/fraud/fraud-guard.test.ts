@@ -193,6 +193,11 @@ t.test(
     await liftFraudBlock(observer, 'sp', 'acc');
     for (let i = 0; i < 2; i++) t.equal(reasonOf(await send('d')), 'ok');
     t.equal(await observer.zcard('ringwire:fraud-messages:{sp}:acc'), 1);
+    t.equal(reasonOf(await send('e')), 'ok');
+    const score = await observer.zscore('ringwire:fraud-messages:{sp}:acc', 'e');
+    t.equal(reasonOf(await send('e')), 'ok', 'the last that may go does not block its account when it comes again');
+    t.equal(await observer.zscore('ringwire:fraud-messages:{sp}:acc', 'e'), score);
+    t.equal(reasonOf(await send('f')), 'messages-per-minute');
   },
 );
 
