@@ -31,6 +31,7 @@ export async function admitGuest(leg: CallLeg, talk: Talk, options: GuestOptions
   const guest = new Guest(leg, options);
   try {
     await guest.answer();
+    if (talk.isClosed()) throw new CallGoneError('whom he is to talk with is gone');
     await joinTalks(guest.asTalk(), talk, options.handOver);
     talk.release();
   } catch (err) {
@@ -97,6 +98,7 @@ class Guest implements DialledParty {
       callSid: this.callSid,
       goesOn: false,
       bridged: Promise.resolve(),
+      isClosed: () => this.isEnded,
       reserve: () => () => {},
       leave: () => {
         this.hasLeft = true;

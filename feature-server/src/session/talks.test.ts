@@ -1,6 +1,9 @@
+import { createLogger } from '@ringwire/common';
 import t from 'tap';
 import { MediaServerError } from '../errors.js';
+import { FakeEndpoint, FakeLeg } from '../testing/fakes.js';
 import type { DialledParty } from '../verbs/verb.js';
+import { admitGuest } from './guest.js';
 import { joinTalks, type Talk, Talks } from './talks.js';
 
 const replaces = { callId: 'a@phone', toTag: 'edge', fromTag: 'phone', earlyOnly: false };
@@ -59,4 +62,56 @@ t.test('parties that the media server does not join are both ended', async (t) =
   );
   t.same(ended, ['one', 'other']);
   t.equal(handed.length, 1);
+});
+
+t.test('a party that is gone when the others are bridged is not joined: the other is ended', async (t) => {
+  const ended: string[] = [];
+  const talk = (name: string, isEnded: boolean): Talk => {
+    const party = { isEnded, join: () => t.fail('nobody is joined'), end: async () => void ended.push(name) };
+    const leave = () => party as unknown as DialledParty;
+    return {
+      callSid: name,
+      goesOn: false,
+      bridged: Promise.resolve(),
+      leave,
+      admit: () => {},
+    } as Partial<Talk> as Talk;
+  };
+  await t.rejects(
+    joinTalks(talk('one', true), talk('other', false), () => {}),
+    MediaServerError,
+  );
+  t.same(ended, ['one', 'other']);
+});
+
+t.test('a guest whose talk ends while he is answered is hung up, and the talk left alone', async (t) => {
+  const leg = new FakeLeg();
+  const endpoint = new FakeEndpoint();
+  let isClosed = false;
+  leg.answer = async () => {
+    leg.isAnswered = true;
+    isClosed = true;
+  };
+  let reserved = 0;
+  const talk = {
+    ...{ callSid: 'one', goesOn: true, bridged: Promise.resolve(), isClosed: () => isClosed },
+    reserve: () => {
+      reserved++;
+      return () => void reserved--;
+    },
+    leave: () => t.fail('nobody is given away'),
+    admit: () => t.fail('nobody is let in'),
+    release: () => t.fail('nobody is released'),
+  } as unknown as Talk;
+  let released = 0;
+  await admitGuest(leg, talk, {
+    mediaServer: { available: true, createEndpoint: async () => endpoint },
+    logger: createLogger({ name: 'test', level: 'silent' }),
+    callSid: 'guest',
+    handOver: () => t.fail('nobody is handed over'),
+    onReleased: () => released++,
+  });
+  t.match(await leg.actions.take('BYE'), { sent: 'BYE' });
+  t.ok(endpoint.isDestroyed);
+  t.same([reserved, released], [0, 1]);
 });

@@ -1,4 +1,5 @@
 import type { DialogTags, Replaces } from '@ringwire/common/sip/replaces.js';
+import { MediaServerError } from '../errors.js';
 import type { DialledParty } from '../verbs/verb.js';
 
 /** A user's telephone in a call: who he is, and its dialog with the edge. */
@@ -25,6 +26,8 @@ export interface Talk {
   readonly goesOn: boolean;
   /** Resolves when the two hear each other, or will not any more. */
   readonly bridged: Promise<void>;
+  /** Whether whom the user talks with is not to be had any more: their `dial` is over. */
+  isClosed(): boolean;
   /** Keeps other transfers away until what it returns is called; undefined while there is one, or nobody to be transferred. */
   reserve(): (() => void) | undefined;
   /** Gives away whom the user talks with. He himself stays, alone, until {@link release}. */
@@ -84,6 +87,8 @@ export async function joinTalks(
   other.admit(first);
   try {
     await Promise.all([one.bridged, other.bridged]);
+    // `dial` may have ended meanwhile: nobody is to hear what the caller does next.
+    if (parties.some(({ isEnded }) => isEnded)) throw new MediaServerError('one of the two is gone');
     await first.join(second);
   } catch (error) {
     for (const party of parties) void party.end();

@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { Talk } from '../session/talks.js';
 import { Conversation } from './conversation.js';
 import type { DialledParty, TransferHandler, VerbContext } from './verb.js';
 
@@ -63,4 +64,115 @@ t.test('after the conversation nobody transfers', (t) => {
   t.equal(transfer('callee', 'bob@example.com'), undefined);
   t.same(called, []);
   t.end();
+});
+
+/** A party that the test lets answer, and whose end it sees. */
+function aParty() {
+  let answer = (): void => {};
+  let tellEnd = (): void => {};
+  const outcome = new Promise<object>((resolve) => {
+    answer = () => resolve({ ok: true, sdp: '', outerCallId: undefined });
+  });
+  const ended = new Promise<void>((resolve) => {
+    tellEnd = resolve;
+  });
+  const party = {
+    ...{ callSid: 'party', isEnded: false, telephone: undefined, outcome, ended, onTransfer: () => {} },
+    end: async () => {
+      party.isEnded = true;
+      tellEnd();
+    },
+  };
+  return { party: party as unknown as DialledParty, answer, ended };
+}
+
+/** A conversation whose callee has a third party called in his place; `grantBridge` lets the media server bridge him with the caller. */
+function transferring(first: DialledParty = aParty().party) {
+  const third = aParty();
+  const published = new Set<Talk>();
+  const told: number[] = [];
+  let takeTransfer: TransferHandler | undefined;
+  let grantBridge = (): void => {};
+  let tellAsked = (): void => {};
+  const bridgeAsked = new Promise<void>((resolve) => {
+    tellAsked = resolve;
+  });
+  first.onTransfer = (handler) => {
+    takeTransfer = handler;
+  };
+  const ctx = {
+    call: { callSid: 'call-1', isOver: false, onTransfer: () => {} },
+    dial: {
+      telephone: undefined,
+      publish: (talk: Talk) => {
+        published.add(talk);
+        return () => published.delete(talk);
+      },
+      owns: () => true,
+      adopt: () => {},
+      findTalk: () => undefined,
+      call: () => third.party,
+      bridge: () => {
+        tellAsked();
+        return new Promise<void>((resolve) => {
+          grantBridge = resolve;
+        });
+      },
+    },
+    journal: { timeline: { info: () => {}, warn: () => {} }, log: {} },
+  } as unknown as VerbContext;
+  const conversation = new Conversation(ctx, first, new AbortController().signal, { toAnybody: false });
+  conversation.tellBridged();
+  return {
+    ...{ conversation, third, published, told, bridgeAsked },
+    grantBridge: () => grantBridge(),
+    /** Resolves when the callee has been told how it ended. */
+    transfer: () =>
+      new Promise<number>((resolve) => {
+        takeTransfer?.({
+          target: { routing: 'user', address: 'carol@example.com', headers: {} },
+          notify: async (status) => {
+            if (status >= 200) resolve(status);
+          },
+        });
+      }),
+  };
+}
+
+t.test('a transfer by the callee does not survive the dial: whom he has called rings no more', async (t) => {
+  const { conversation, third, published, transfer } = transferring();
+  const told = transfer();
+  conversation.close();
+  t.equal(await told, 487);
+  await third.ended;
+  t.equal(published.size, 0);
+});
+
+t.test('who answers in the place of the callee when the dial ends is hung up', async (t) => {
+  for (const when of ['before he is bridged', 'while he is bridged'] as const) {
+    const { conversation, third, published, transfer, bridgeAsked, grantBridge } = transferring();
+    const told = transfer();
+    third.answer();
+    if (when === 'while he is bridged') await bridgeAsked;
+    conversation.close();
+    grantBridge();
+    t.equal(await told, 487, when);
+    await third.ended;
+    t.not(conversation.party, third.party);
+    t.equal(published.size, 0, 'his talk is not left behind');
+  }
+});
+
+t.test('a talk whose dial is over is joined with nobody; who comes all the same is hung up', async (t) => {
+  const { conversation, published } = transferring();
+  const [, callees] = [...published] as [Talk, Talk];
+  t.type(callees.reserve()?.(), 'undefined', 'until then it may be');
+  t.notOk(callees.isClosed());
+  conversation.close();
+  t.ok(callees.isClosed());
+  t.equal(callees.reserve(), undefined);
+  const guest = aParty();
+  callees.admit(guest.party);
+  await guest.ended;
+  t.equal(published.size, 0);
 });

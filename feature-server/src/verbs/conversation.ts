@@ -19,6 +19,7 @@ export class Conversation {
   #tellOver: () => void = () => {};
   #party: DialledParty;
   #isTransferring = false;
+  #isClosed = false;
   readonly #caller: Talk;
   #callee: Talk;
   readonly #unpublishCaller: () => void;
@@ -55,8 +56,9 @@ export class Conversation {
     return this.#party.isEnded && !this.#isTransferring;
   }
 
-  /** Takes no transfers any more. */
+  /** Takes no transfers any more, and gives up that which is under way; a callee whose caller has left him to another goes on waiting for him. */
   close(): void {
+    this.#isClosed = true;
     this.ctx.call.onTransfer(undefined);
     this.#unpublishCaller();
     this.#unpublishCallee();
@@ -88,6 +90,10 @@ export class Conversation {
       ...this.#both(),
       leave: () => ctx.dial.asParty({ ended: this.over, end: () => this.#tellOver() }),
       admit: (other) => {
+        if (this.#isClosed) {
+          void other.end();
+          return;
+        }
         ctx.dial.adopt(other);
         this.#replace(other);
       },
@@ -95,11 +101,12 @@ export class Conversation {
     };
   }
 
-  #both(): Pick<Talk, 'callSid' | 'bridged' | 'reserve' | 'note'> {
+  #both(): Pick<Talk, 'callSid' | 'bridged' | 'isClosed' | 'reserve' | 'note'> {
     const { call, journal } = this.ctx;
     return {
       callSid: call.callSid,
       bridged: this.bridged,
+      isClosed: () => this.#isClosed,
       reserve: () => this.#reserve(),
       note: (text) => journal.timeline.info('call', text),
     };
@@ -107,7 +114,7 @@ export class Conversation {
 
   #reserve(): (() => void) | undefined {
     const isHere = !this.signal.aborted && !this.#party.isEnded && this.ctx.dial.owns(this.#party);
-    if (this.#isTransferring || !isHere) return undefined;
+    if (this.#isTransferring || this.#isClosed || !isHere) return undefined;
     this.#isTransferring = true;
     return () => {
       this.#isTransferring = false;
@@ -184,16 +191,19 @@ export class Conversation {
         if (status === 180 || status === 183) void notify(status, status === 180 ? 'Ringing' : 'Session Progress');
       },
     });
-    const outcome = await Promise.race([third.outcome, this.#otherGone(user, third)]);
-    if (outcome === 'gone' || !outcome.ok) {
+    const fail = (status: number, reason: string): void => {
       void third.end();
-      const [status, reason] = outcome === 'gone' ? [487, 'Request Terminated'] : [outcome.status, outcome.reason];
       timeline.warn('call', `transfer to ${target.address} failed: ${status} ${reason}`, { status });
       void notify(status, reason);
-      return;
-    }
+    };
+    // Who is to be transferred: a caller whose `dial` is over is with his next verb.
+    const isGone = (): boolean => (user.goesOn ? this.#isClosed : party.isEnded);
+    const outcome = await Promise.race([third.outcome, this.#otherGone(user, third)]);
+    if (outcome !== 'gone' && !outcome.ok) return fail(outcome.status, outcome.reason);
+    if (outcome === 'gone' || isGone()) return fail(487, 'Request Terminated');
     try {
       await this.bridged;
+      if (isGone()) return fail(487, 'Request Terminated');
       await (user.goesOn ? ctx.dial.bridge(third) : party.join(third));
     } catch (error) {
       if (!(error instanceof MediaServerError)) throw error;
@@ -202,6 +212,7 @@ export class Conversation {
       void notify(503, 'Service Unavailable');
       return;
     }
+    if (isGone()) return fail(487, 'Request Terminated');
     const who = user.goesOn ? 'caller' : 'callee';
     timeline.info('call', `the ${who} is transferred to ${target.address}`, { callSid: third.callSid });
     if (user.goesOn) this.#replace(third);
@@ -216,7 +227,7 @@ export class Conversation {
     const party = this.#party;
     return new Promise((resolve) => {
       const gone = (): void => resolve('gone');
-      if (!user.goesOn) void party.ended.then(gone);
+      void (user.goesOn ? this.over : party.ended).then(gone);
       const onOver = (): void => {
         // A caller who hangs up as soon as his REFER is accepted leaves the callee waiting for the other alone.
         if (!user.goesOn && ctx.call.isOver && !party.isEnded) ctx.dial.handOver(party, third);
