@@ -1,4 +1,5 @@
 import t from 'tap';
+import { CallerAsParty } from '../session/caller-as-party.js';
 import type { Talk } from '../session/talks.js';
 import { Conversation } from './conversation.js';
 import type { DialledParty, TransferHandler, VerbContext } from './verb.js';
@@ -175,4 +176,11 @@ t.test('a talk whose dial is over is joined with nobody; who comes all the same 
   callees.admit(guest.party);
   await guest.ended;
   t.equal(published.size, 0);
+});
+
+t.test('whom a callee has left with a caller of another call is not transferred again: both stay', (t) => {
+  const life = { ended: new Promise<never>(() => {}), end: () => t.fail('nobody is ended') };
+  const { published } = transferring(new CallerAsParty('call-2', undefined, life));
+  for (const talk of published) t.equal(talk.reserve(), undefined);
+  t.end();
 });

@@ -1,4 +1,5 @@
 import { MediaServerError } from '../errors.js';
+import { CallerAsParty } from '../session/caller-as-party.js';
 import { joinTalks, type Talk } from '../session/talks.js';
 import type { CallTransfer, DialledParty, TransferOptions, VerbContext } from './verb.js';
 
@@ -114,7 +115,9 @@ export class Conversation {
 
   #reserve(): (() => void) | undefined {
     const isHere = !this.signal.aborted && !this.#party.isEnded && this.ctx.dial.owns(this.#party);
-    if (this.#isTransferring || this.#isClosed || !isHere) return undefined;
+    // A caller of another call lives as long as that one's talk with ours: neither can be given away.
+    const isShared = this.#party instanceof CallerAsParty;
+    if (this.#isTransferring || this.#isClosed || isShared || !isHere) return undefined;
     this.#isTransferring = true;
     return () => {
       this.#isTransferring = false;
