@@ -307,6 +307,21 @@ t.test('nobody answers: the caller hears what says most; a device that declines 
   t.equal(await outcome(480, 486), 486);
   t.equal(await outcome(486, 500), 486);
   t.equal(await outcome(404, 603), 603);
+  t.equal(await outcome(302, 603), 603);
+  // Whoever is first: the other waits until the first is acknowledged, with which a transaction over TCP ends.
+  for (const [first, later] of [
+    [302, 486],
+    [404, 302],
+  ] as const) {
+    const arriving = devices.map(nextCall);
+    const placed = callUser('bob');
+    const [overUdp, overTcp] = (await Promise.all(arriving)) as [IncomingCall, IncomingCall];
+    const acked = once(overTcp.transaction, 'terminated');
+    overTcp.reject(first);
+    await acked;
+    overUdp.reject(later);
+    t.equal(await placed.status(), 302, `${first}, then ${later}`);
+  }
   const ringing = nextCall(devices[0]!);
   devices[1]!.behave = () => {};
   const declining = nextCall(devices[1]!);

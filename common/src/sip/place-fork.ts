@@ -7,10 +7,11 @@ export type ForkResult = { target: LegTarget; result: LegResult };
 /** Reason of the CANCEL to those who ring on when somebody has answered (RFC 3326): a telephone shows no missed call then. */
 export const ELSEWHERE: SipHeaders = { Reason: 'SIP;cause=200;text="Call completed elsewhere"' };
 
-/** A 6xx is the user's word for all his devices; else what the callee or his device said comes before what the network says (RFC 3261 §16.7). */
+/** A 6xx is the user's word for all his devices; then comes where a device sends the call (3xx), whoever of the others declines first; else what the callee or his device said comes before what the network says (RFC 3261 §16.7). */
 function weight({ kind, status }: LegFailure): number {
   if (kind !== 'refused') return 0;
-  if (status >= 600) return 5;
+  if (status >= 600) return 6;
+  if (status < 400) return 5;
   if (status === 408 || status === 503 || status === 430) return 1;
   if (status >= 500) return 2;
   return status === 480 ? 3 : 4;
