@@ -14,7 +14,7 @@ import type { AddressGuard } from '@ringwire/common/http/address-guard.js';
 import type { CallJournal } from '@ringwire/common/sip/call-journal.js';
 import type { Edge } from '@ringwire/common/sip/edge.js';
 import type { LegFailure } from '@ringwire/common/sip/place-leg.js';
-import { privateHop } from '@ringwire/common/sip/private-hop.js';
+import { hiddenHop, privateHop } from '@ringwire/common/sip/private-hop.js';
 import type { SipRequest } from '@ringwire/common/sip/stack.js';
 import { calledNumber, splitUri } from '@ringwire/common/sip/uri.js';
 import type { GatewayConfig } from './config.js';
@@ -93,7 +93,9 @@ export async function byUri(
 ): Promise<Destination> {
   const target = targetOf(request, call, encryptionSecret, uri);
   if (!target.ok) return target;
-  const why = isCore(edge, target.hop) ? 'it is a SIP server of our own' : await privateHop(target.hop, addresses);
+  const why =
+    hiddenHop(target.hop) ??
+    (isCore(edge, target.hop) ? 'it is a SIP server of our own' : await privateHop(target.hop, addresses));
   if (why !== null) return refuse(403, `the SIP URI may not be called: ${why}`, 'private-address');
   const targets = [target.leg];
   return {

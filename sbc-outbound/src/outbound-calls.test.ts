@@ -232,6 +232,7 @@ t.test(
       [`sip:bob@${local}`],
       ['sip:bob@169.254.169.254'],
       [`sip:bob@localhost:${gateway.port}`],
+      [`sip:bob@8.8.8.8:${gateway.port};maddr=127.0.0.1`],
       ['sip:bob@8.8.8.8', local],
     ] as const) {
       const headers = proxy === undefined ? routing : { ...routing, 'X-SIP-Proxy': proxy };
@@ -239,7 +240,7 @@ t.test(
       t.equal(await call.status(), 403, uri);
     }
     t.equal(gateway.invites.length, 0);
-    t.equal(await metric(strict.edge, 'ringwire_calls_rejected_total', { reason: 'private-address' }), 4);
+    t.equal(await metric(strict.edge, 'ringwire_calls_rejected_total', { reason: 'private-address' }), 5);
   },
 );
 
