@@ -5,7 +5,7 @@ import { silentLogger } from '@ringwire/common/testing/logger.js';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import { until } from '@ringwire/common/testing/until.js';
 import type { Dialog, SipMessage } from '@ringwire/sip';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { openSbcInbound, type SbcInbound } from './sbc-inbound.js';
 import { ended, NUMBER, refusal, startCaller, type TestCaller } from './testing/caller.js';
 import { metric, openSbc, type ServerProcess, startServerProcess } from './testing/edge.js';
@@ -166,20 +166,26 @@ t.test('the caller gives up: the feature server gets CANCEL, the record says aba
   await nothingLeft();
 });
 
+/** A proxy that forks calls to two of our numbers: they come as two INVITEs with one Call-ID. */
+async function startForkingProxy(t: Test): Promise<ServerProcess> {
+  const proxy = await startServerProcess(t);
+  const srf = await connectSrf({
+    ...{ host: '127.0.0.1', port: proxy.controlPort, secret: 'cymru' },
+    logger: silentLogger(),
+  });
+  t.teardown(() => srf.link.close());
+  const stack = asSipStack(srf);
+  const numbers = [NUMBER, `+${NUMBER}`].map((number) => `sip:${number}@127.0.0.1:${server.sipPort}`);
+  stack.invite(
+    (request) => void stack.proxyRequest(request, numbers, { forking: 'simultaneous', remainInDialog: true }),
+  );
+  return proxy;
+}
+
 t.test(
   'a proxy forks a call to two numbers: the one that loses does not take the media of the other along',
   async (t) => {
-    const proxy = await startServerProcess(t);
-    const srf = await connectSrf({
-      ...{ host: '127.0.0.1', port: proxy.controlPort, secret: 'cymru' },
-      logger: silentLogger(),
-    });
-    t.teardown(() => srf.link.close());
-    const stack = asSipStack(srf);
-    const numbers = [NUMBER, `+${NUMBER}`].map((number) => `sip:${number}@127.0.0.1:${server.sipPort}`);
-    stack.invite(
-      (request) => void stack.proxyRequest(request, numbers, { forking: 'simultaneous', remainInDialog: true }),
-    );
+    const proxy = await startForkingProxy(t);
     for (const winner of [0, 1]) {
       const ringing: (() => void)[] = [];
       fs.onInvite = (request, response) => {
@@ -198,6 +204,21 @@ t.test(
     }
   },
 );
+
+t.test('a proxy forks a call to two numbers, and the caller gives up: neither rings on', async (t) => {
+  const proxy = await startForkingProxy(t);
+  let cancelled = 0;
+  fs.onInvite = (request, response) => {
+    response.send(180, 'Ringing');
+    request.on('cancel', () => void cancelled++);
+  };
+  const call = caller.call(proxy.sipPort, NUMBER);
+  await until('both ring', () => sbc.edge.calls.size === 2 && fs.invites.length === 2);
+  call.cancel();
+  t.equal((await refusal(call)).status, 487);
+  await until('both are cancelled', () => cancelled === 2);
+  await nothingLeft();
+});
 
 t.test('re-INVITEs go both ways through the relay', async (t) => {
   const { dialog, far } = await connected();
