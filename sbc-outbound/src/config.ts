@@ -10,7 +10,7 @@ export const gatewayVars = {
   }),
   SIP_ALLOW_PRIVATE: flag({
     default: false,
-    doc: 'whether calls to SIP URIs (and by way of X-SIP-Proxy) may go to private and loopback addresses',
+    doc: "whether calls to SIP URIs (and by way of X-SIP-Proxy), and to names of accounts' own gateways, may go to private and loopback addresses",
   }),
   GATEWAY_MAX_ATTEMPTS: integer({ default: 10, min: 1, max: 100, doc: 'gateways that are tried for one call' }),
 };

@@ -16,7 +16,8 @@ import type { Edge } from '@ringwire/common/sip/edge.js';
 import type { LegFailure } from '@ringwire/common/sip/place-leg.js';
 import { hiddenHop, privateHop } from '@ringwire/common/sip/private-hop.js';
 import type { SipRequest } from '@ringwire/common/sip/stack.js';
-import { calledNumber, splitUri } from '@ringwire/common/sip/uri.js';
+import { calledNumber } from '@ringwire/common/sip/uri.js';
+import { type CarrierHops, isCore } from './carrier-hops.js';
 import type { GatewayConfig } from './config.js';
 import { followFromUri, followFromUser } from './follow-redirect.js';
 import { GatewayAttempts } from './gateway-attempts.js';
@@ -40,6 +41,8 @@ export interface WayOut {
   registrations: Pick<Registrations, 'bindingsOf'>;
   /** Where calls to SIP URIs may go. */
   addresses: AddressGuard;
+  /** Where calls to accounts' own carriers may go. */
+  hops: CarrierHops;
   /** `ENCRYPTION_SECRET`. */
   encryptionSecret: Secret | string;
   /** Where Microsoft Teams takes calls. */
@@ -103,13 +106,6 @@ export async function byUri(
     carried: { voipCarrierSid: null, trunk: 'sipUri', remoteHost: target.host },
     plan: () => ({ nextTarget: () => targets.shift() ?? null, farEnd: 'far end' }),
   };
-}
-
-/** Whether it is the SIP server of a feature server: that takes calls from edges, as they have admitted them. */
-function isCore({ featureServers }: Edge, uri: string): boolean {
-  const hop = splitUri(uri);
-  const address = hop && `${hop.host.includes(':') ? `[${hop.host}]` : hop.host}:${hop.port ?? 5060}`;
-  return featureServers.list().some(({ sipAddress }) => sipAddress === address);
 }
 
 /** @param isForwarded - another user was called, and sent the call on: what the application says of his devices is not for these */
@@ -176,7 +172,7 @@ function toTeams(edge: Edge, { gateways, teamsHubs }: WayOut, request: SipReques
 
 export function byNumber(
   edge: Edge,
-  { gateways, routes, metrics }: WayOut,
+  { gateways, routes, metrics, hops }: WayOut,
   request: SipRequest,
   call: OutboundCall,
   atMs: number,
@@ -210,6 +206,7 @@ export function byNumber(
         routes,
         journal,
         metrics,
+        hops,
         gateways: decision.gateways,
         hasRelay: edge.bridging.relay.isRelaying,
         ownHost: edge.sipAddress,

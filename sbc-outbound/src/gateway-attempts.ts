@@ -11,6 +11,7 @@ import type { LegFailure, LegTarget } from '@ringwire/common/sip/place-leg.js';
 import type { SipResponse } from '@ringwire/common/sip/stack.js';
 import type { SetupObserver } from '@ringwire/common/sip/two-leg-setup.js';
 import { splitUri } from '@ringwire/common/sip/uri.js';
+import type { CarrierHops } from './carrier-hops.js';
 import { type CarrierInviteOptions, carrierInvite, needsRelay, redirectUri } from './carrier-invite.js';
 import { judge } from './failover.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
@@ -22,6 +23,7 @@ export interface GatewayAttemptsOptions extends CarrierInviteOptions {
   routes: OutboundRoutes;
   journal: CallJournal;
   metrics: GatewayMetrics;
+  hops: CarrierHops;
   /** Whether media can be encrypted and transcoded. */
   hasRelay: boolean;
   /** Attempts in all, redirects included. */
@@ -54,6 +56,7 @@ export class GatewayAttempts {
   #current: Current | undefined;
   #attempts = 0;
   #decided = false;
+  #isAbandoned = false;
 
   constructor(private readonly options: GatewayAttemptsOptions) {
     this.#waiting = [...options.gateways];
@@ -71,7 +74,7 @@ export class GatewayAttempts {
   };
 
   /** The next gateway's INVITE; null when nobody is left, or the last failure decides. */
-  next(): LegTarget | null {
+  async next(): Promise<LegTarget | null> {
     while (!this.#decided) {
       const candidate = this.#waiting.shift();
       if (!candidate) return null;
@@ -79,6 +82,12 @@ export class GatewayAttempts {
       if (this.#attempts >= this.options.maxAttempts) {
         timeline.warn('routing', `${this.#attempts} gateways were tried: no more are`);
         return null;
+      }
+      const why = await this.options.hops.refusal(candidate.carrier, candidate.gateway);
+      if (this.#isAbandoned) return null;
+      if (why !== null) {
+        this.#passOver(candidate, why);
+        continue;
       }
       if (candidate.isTrial && this.options.routes.takeTrial?.(candidate.gateway) === false) {
         // As one that is out: when nothing else is left.
@@ -98,10 +107,7 @@ export class GatewayAttempts {
       ? ({ ok: false, why: 'its media needs rtpengine, and there is none' } as const)
       : carrierInvite(candidate, { ...this.options, ...(redirectedTo === undefined ? {} : { redirectedTo }) });
     if (!invite.ok) {
-      timeline.warn('routing', `${gateway.address} of ${carrier.name} is passed over: ${invite.why}`, {
-        gatewaySid: gateway.sipGatewaySid,
-        voipCarrierSid: carrier.voipCarrierSid,
-      });
+      this.#passOver(candidate, invite.why);
       return null;
     }
     for (const note of invite.notes) timeline.info('routing', note);
@@ -122,6 +128,13 @@ export class GatewayAttempts {
     return invite.leg;
   }
 
+  #passOver({ carrier, gateway }: Candidate, why: string): void {
+    this.options.journal.timeline.warn('routing', `${gateway.address} of ${carrier.name} is passed over: ${why}`, {
+      gatewaySid: gateway.sipGatewaySid,
+      voipCarrierSid: carrier.voipCarrierSid,
+    });
+  }
+
   #progress({ status, body }: SipResponse): void {
     const current = this.#current;
     if (!current) return;
@@ -138,6 +151,7 @@ export class GatewayAttempts {
   }
 
   #abandoned(): void {
+    this.#isAbandoned = true;
     if (this.#current) this.#tell(this.#current, { outcome: 'abandoned', status: 487, isGatewayFailure: false });
   }
 

@@ -17,7 +17,7 @@ import { type Stores, startStores } from '@ringwire/sbc-inbound/testing/stores.j
 import type { Dialog, IncomingCall, SipMessage } from '@ringwire/sip';
 import t from 'tap';
 import { openSbcOutbound, type SbcOutbound } from './sbc-outbound.js';
-import { dial, proves, sha256, startGateway } from './testing/carriers.js';
+import { dial, Provisioner, proves, sha256, startGateway } from './testing/carriers.js';
 
 t.setTimeout(200_000);
 
@@ -241,6 +241,27 @@ t.test(
     }
     t.equal(gateway.invites.length, 0);
     t.equal(await metric(strict.edge, 'ringwire_calls_rejected_total', { reason: 'private-address' }), 5);
+
+    const rows = new Provisioner(t, stores, () => strict);
+    const named = { host: 'localhost', port: gateway.port };
+    const refused = dial(fs, other, await rows.add({ gateways: [named] }));
+    t.equal(await refused.status(), 480, "nor the name of a gateway of an account's own carrier");
+    const { data } = await until('that is told', async () =>
+      (await stores.events(await refused.callId)).find(
+        (event) => event.type === 'call.timeline' && /passed over/.test(event.data.text),
+      ),
+    );
+    t.match(data, { text: /^localhost of .* is passed over: localhost has the private address 127\.0\.0\.1$/ });
+    t.equal(gateway.invites.length, 0);
+    gateway.behave = (call) => call.reject(486);
+    for (const [why, carrier] of [
+      ['what stands there as an address', { gateways: [named, gateway] }],
+      ["a service provider's", { carrier: { account_sid: null }, gateways: [named] }],
+    ] as const) {
+      gateway.invites.length = 0;
+      t.equal(await dial(fs, other, await rows.add(carrier)).status(), 486, `${why} is called`);
+      t.equal(gateway.invites.length, 1);
+    }
   },
 );
 

@@ -14,6 +14,7 @@ import {
 import { AddressGuard } from '@ringwire/common/http/address-guard.js';
 import { type Edge, openEdge } from '@ringwire/common/sip/edge.js';
 import type { EdgeConfig } from '@ringwire/common/sip/edge-config.js';
+import { CarrierHops } from './carrier-hops.js';
 import {
   type GatewayConfig,
   gatewayVars,
@@ -93,6 +94,8 @@ export async function openSbcOutbound(
       const deadlineMs = config.CALL_LIMIT_TIMEOUT_MS;
       fraud = fraudGuard({ redis, logger, metrics: open.metrics, owner, deadlineMs });
       if (routes === undefined) routing = await openRouting(open);
+      const addresses = new AddressGuard({ allowPrivate: gateways.SIP_ALLOW_PRIVATE });
+      const hops = new CarrierHops(open, addresses);
       takeOutboundCalls(open, {
         gateways,
         routes: routes ?? routing!.routes,
@@ -100,11 +103,12 @@ export async function openSbcOutbound(
         fraud,
         rates: routing?.decks.book ?? (() => EMPTY_RATE_BOOK),
         registrations: registrations(redis),
-        addresses: new AddressGuard({ allowPrivate: gateways.SIP_ALLOW_PRIVATE }),
+        addresses,
+        hops,
         encryptionSecret: config.ENCRYPTION_SECRET,
         teamsHubs,
       });
-      trunks = openTrunks(open, routing?.health, gateways);
+      trunks = openTrunks(open, routing?.health, hops, gateways);
       tenantPings = pingHubs(open, {
         hubs: teamsHubs,
         intervalMs: gateways.TEAMS_PING_INTERVAL_MS,

@@ -10,6 +10,7 @@ import {
   reportPing,
   withdrawPing,
 } from '@ringwire/common/trunks/gateway-pings.js';
+import type { CarrierHops } from '../carrier-hops.js';
 import type { TrunkConfig } from '../config.js';
 import { type PingTarget, pingTargets } from './ping-targets.js';
 import { jittered, pause } from './repeat.js';
@@ -59,6 +60,7 @@ type PingOutcome = Pick<PingReport, 'status' | 'reason' | 'roundTripMs'> & { isW
 export function gatewayPinger(
   edge: PingerEdge,
   health: Pick<GatewayHealth, 'pinged'> | undefined,
+  hops: CarrierHops,
   config: TrunkConfig,
 ): GatewayPinger {
   const running = new Map<string, Pinged>();
@@ -104,7 +106,7 @@ export function gatewayPinger(
     let failures = 0;
     await pause(delayMs, signal);
     while (!signal.aborted) {
-      const outcome = await ping(edge, pinged.target, proof, config.OPTIONS_PING_TIMEOUT_MS);
+      const outcome = await ping(edge, hops, pinged.target, proof, config.OPTIONS_PING_TIMEOUT_MS);
       if (signal.aborted) return;
       if (outcome === null) {
         await pause(jittered(config.OPTIONS_PING_INTERVAL_MS / SOONER), signal);
@@ -171,10 +173,13 @@ export function gatewayPinger(
 
 async function ping(
   { bridging }: PingerEdge,
-  { uri, proxy }: PingTarget,
+  hops: CarrierHops,
+  { uri, proxy, carrier, gateway }: PingTarget,
   proof: DigestClient | undefined,
   deadlineMs: number,
 ): Promise<PingOutcome | null> {
+  const refusal = await hops.refusal(carrier, gateway);
+  if (refusal !== null) return { isWell: false, status: null, reason: refusal, roundTripMs: null };
   const headers = { From: '<sip:ping@localhost>', To: `<${uri}>`, Accept: 'application/sdp' };
   const request = { method: 'OPTIONS', uri, headers, ...(proxy === undefined ? {} : { proxy }) };
   try {

@@ -10,6 +10,7 @@ import {
 } from '@ringwire/common';
 import { withinDeadline } from '@ringwire/common/redis/within-deadline.js';
 import type { Edge } from '@ringwire/common/sip/edge.js';
+import type { CarrierHops } from '../carrier-hops.js';
 import type { TrunkConfig } from '../config.js';
 import { RegistrationBoard } from './registration-board.js';
 import { type RegistrationContext, TrunkRegistration } from './trunk-registration.js';
@@ -37,7 +38,7 @@ const REDIS_DEADLINE_MS = 1_000;
  * Keeps all registrations in the one process of the cluster that holds the lease {@link TRUNK_REGISTRAR}. Two would each have their contact at the carrier,
  * which would fork calls, or would throw each other out.
  */
-export function trunkRegistrar(edge: RegistrarEdge, config: TrunkConfig): TrunkRegistrar {
+export function trunkRegistrar(edge: RegistrarEdge, hops: CarrierHops, config: TrunkConfig): TrunkRegistrar {
   const board = new RegistrationBoard(edge);
   const running = new Map<string, TrunkRegistration>();
   /** Bindings that are being taken back; who takes their place waits. */
@@ -46,7 +47,7 @@ export function trunkRegistrar(edge: RegistrarEdge, config: TrunkConfig): TrunkR
   let isRegistering = false;
   let ended = false;
 
-  const context: RegistrationContext = { edge, config, board, isAllowed: () => lease.isHeld };
+  const context: RegistrationContext = { edge, hops, config, board, isAllowed: () => lease.isHeld };
   const unregister = (registration: TrunkRegistration): Promise<void> => {
     const { binding } = registration.wanted;
     const gone = registration.unregister().finally(() => {

@@ -2,6 +2,7 @@ import { nowMs } from '@ringwire/common';
 import { addressesOf } from '@ringwire/common/sip/addresses-of.js';
 import type { Edge } from '@ringwire/common/sip/edge.js';
 import type { TrunkRegistrationState } from '@ringwire/common/trunks/trunk-registrations.js';
+import type { CarrierHops } from '../carrier-hops.js';
 import type { TrunkConfig } from '../config.js';
 import { type RegisterOutcome, RegisterSession } from './register-session.js';
 import { openTo } from './registrar-addresses.js';
@@ -12,6 +13,7 @@ import type { TrunkMember, WantedRegistration } from './wanted-registrations.js'
 /** What a registration works with. */
 export interface RegistrationContext {
   edge: Pick<Edge, 'bridging' | 'sipAddress' | 'instanceId' | 'logger'>;
+  hops: CarrierHops;
   config: TrunkConfig;
   board: RegistrationBoard;
   /** Whether this process is the one that registers, at this moment. */
@@ -70,7 +72,7 @@ export class TrunkRegistration {
   async unregister(): Promise<void> {
     this.#stop.abort();
     await this.#ended;
-    if (this.#contact !== null && this.#expiresAtMs > nowMs()) {
+    if (this.#contact !== null && this.#expiresAtMs > nowMs() && (await this.#refusal()) === null) {
       this.#expiresAtMs = 0;
       await this.#session.unregister(this.#contact, UNREGISTER_DEADLINE_MS);
     }
@@ -95,7 +97,7 @@ export class TrunkRegistration {
         await pause(LOOK_AGAIN_MS, signal);
         continue;
       }
-      const outcome = await this.#session.register();
+      const outcome = (await this.#refusal()) ?? (await this.#session.register());
       if (outcome.kind === 'away') continue;
       if (outcome.kind === 'registered') this.#registered(outcome);
       else this.#failures++;
@@ -109,6 +111,16 @@ export class TrunkRegistration {
       }
       await pause(delay, signal);
     }
+  }
+
+  /** Where our REGISTER may not go; it may when it goes there for any of the members. */
+  async #refusal(): Promise<(RegisterOutcome & { kind: 'refused' }) | null> {
+    let reason: string | null = null;
+    for (const { carrier, gateway } of this.members) {
+      reason = await this.context.hops.refusal(carrier, gateway);
+      if (reason === null) return null;
+    }
+    return reason === null ? null : { kind: 'refused', reason, isLasting: true, retryAfterSec: null, roundTripMs: 0 };
   }
 
   /** The contact that another process has left at this registrar, when it counts still. */

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { TRUNK_REGISTRAR } from '@ringwire/common';
 import { until } from '@ringwire/common/testing/until.js';
+import { readPings } from '@ringwire/common/trunks/gateway-pings.js';
 import { openSbc, type ServerProcess, startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
 import { type Stores, startStores } from '@ringwire/sbc-inbound/testing/stores.js';
 import t, { type Test } from 'tap';
@@ -105,3 +106,29 @@ t.test('the last edge that drains takes its registrations back', async (t) => {
   t.equal(await trunks.openedTo(trunk), null);
   t.equal(await stores.redis.exists(TRUNK_REGISTRAR), 0);
 });
+
+t.test(
+  "a name of an account's own carrier that has a private address is neither registered at nor pinged",
+  async (t) => {
+    // The other edge registers no more, since it drained.
+    const strictEnv = { ...env, SIP_ALLOW_PRIVATE: 'false', OPTIONS_PING_INTERVAL_MS: '400' };
+    const { controlPort } = await startServerProcess(t);
+    const strict = await openSbc(t, openSbcOutbound, { name: 'strict', stores, controlPort, env: strictEnv });
+    const registrar = await startRegistrar(t, withPassword('SHA-256', 600));
+    const named = { host: 'localhost', port: registrar.port };
+    const trunk = await trunks.add(t, named);
+    await trunks.change('UPDATE sip_gateways SET send_options_ping = 1 WHERE sip_gateway_sid = ?', [trunk.gatewaySid]);
+    const reason = 'localhost has the private address 127.0.0.1';
+    t.match(await trunks.becomes(trunk, 'fail'), { reason, instanceId: strict.edge.instanceId });
+    const report = await until('a ping is told', async () => {
+      const [pings] = await readPings(stores.redis, [trunk.gatewaySid]);
+      return pings?.reports.find(({ instanceId }) => instanceId === strict.edge.instanceId);
+    });
+    t.match(report, { reason, status: null });
+    t.equal(registrar.requests.filter(({ method }) => method === 'REGISTER').length, 0);
+    await trunks.becomes(await trunks.add(t, registrar), 'ok');
+    t.pass('a literal address is one that an account cannot have given');
+    await trunks.becomes(await trunks.add(t, named, { account_sid: null, register_from_user: 'all' }), 'ok');
+    t.pass('nor the name of a shared carrier');
+  },
+);

@@ -1,5 +1,6 @@
 import type { GatewayHealth } from '@ringwire/common';
 import type { Edge } from '@ringwire/common/sip/edge.js';
+import type { CarrierHops } from '../carrier-hops.js';
 import type { TrunkConfig } from '../config.js';
 import { gatewayPinger } from './gateway-pinger.js';
 import { trunkRegistrar } from './trunk-registrar.js';
@@ -12,9 +13,14 @@ export interface Trunks {
 }
 
 /** Begins with what is provisioned, and follows its changes. */
-export function openTrunks(edge: Edge, health: GatewayHealth | undefined, config: TrunkConfig): Trunks {
-  const pinger = gatewayPinger(edge, health, config);
-  const registrar = trunkRegistrar(edge, config);
+export function openTrunks(
+  edge: Edge,
+  health: GatewayHealth | undefined,
+  hops: CarrierHops,
+  config: TrunkConfig,
+): Trunks {
+  const pinger = gatewayPinger(edge, health, hops, config);
+  const registrar = trunkRegistrar(edge, hops, config);
   const follow = (): void => {
     const snapshot = edge.provisioning.snapshot();
     pinger.follow(snapshot);
