@@ -526,10 +526,11 @@ t.test('a message of an application reaches the devices of a user, also of one w
 t.test('the messages of one account that wait fill no more than their share of the queue', async (t) => {
   const alice = await phone(t, 'alice');
   const owners = 'ringwire:{queue:messages-in}:owners';
-  t.ok(await stores.redis.hexists(owners, SEED.accountSid));
-  await stores.redis.hset(owners, SEED.accountSid, 500);
+  const users = `users/${SEED.accountSid}`;
+  t.ok(await stores.redis.hexists(owners, users));
+  await stores.redis.hset(owners, users, 500);
   t.equal((await sendText(alice, `app-${SEED.applicationSid}`)).status, 503);
-  await stores.redis.hset(owners, SEED.accountSid, 499);
+  await stores.redis.hset(owners, users, 499);
   t.equal((await sendText(alice, `app-${SEED.applicationSid}`)).status, 202);
 });
 

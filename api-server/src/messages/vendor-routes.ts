@@ -26,11 +26,13 @@ interface GatewayRow {
   vendor: MessageVendorName;
   inbound_token: string;
   webhook_secret: string | null;
+  /** Of the carrier. */
+  account_sid: string | null;
 }
 
 async function findGateway(db: Database, carrierSid: string): Promise<GatewayRow | undefined> {
   const [row] = await db.query<GatewayRow>(
-    `SELECT g.vendor, g.inbound_token, g.webhook_secret FROM http_message_gateways g JOIN voip_carriers c ON c.voip_carrier_sid = g.voip_carrier_sid
+    `SELECT g.vendor, g.inbound_token, g.webhook_secret, c.account_sid FROM http_message_gateways g JOIN voip_carriers c ON c.voip_carrier_sid = g.voip_carrier_sid
      WHERE g.voip_carrier_sid = ? AND g.is_active = 1 AND c.is_active = 1`,
     [carrierSid],
   );
@@ -79,6 +81,7 @@ export function vendorRoutes(
         // The vendor may post it again.
         messageSid: sidFrom(carrierSid, id),
         voipCarrierSid: carrierSid,
+        carrierAccountSid: gateway.account_sid,
       }).catch((err: unknown) => {
         throw new HttpError(503, 'messages cannot be taken: redis is away', { err });
       });

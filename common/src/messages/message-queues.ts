@@ -23,6 +23,9 @@ export const outboundQueue = (redis: Redis): WorkQueue<OutboundItem> =>
 export const applicationQueue = (redis: Redis, limits: { ownerCapacity?: number } = {}): WorkQueue<ApplicationNotice> =>
   new WorkQueue({ redis, name: 'messages-in', ...limits });
 
+/** What is kept free in it for status hooks, which nobody brings again. */
+export const STATUS_RESERVE = 20_000;
+
 /** Receipts for clients of our SMPP server; worked on by the sbc-outbound to which they are bound. A client that is away has so many kept for it. */
 export const clientReceiptQueue = (redis: Redis): WorkQueue<ClientReceipt> =>
   new WorkQueue({ redis, name: 'smpp-receipts', ownerCapacity: 5_000, rememberMs: 0 });

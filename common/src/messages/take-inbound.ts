@@ -7,6 +7,8 @@ export interface IncomingMessage {
   /** Null: a user of the account sends it; then `owner` says which. */
   voipCarrierSid: string | null;
   owner?: MessageOwnerSids;
+  /** The account of the carrier, in whose share of the queue the message waits; null or absent: the carrier is shared, and has one of its own. */
+  carrierAccountSid?: string | null;
   from: string;
   to: string;
   text: string;
@@ -17,6 +19,14 @@ export interface IncomingMessage {
   rememberMs?: number;
 }
 
+/**
+ * In whose share of the queue it waits what comes in: carriers of one account have one together, its users one of their own.
+ */
+export const shareOf = (message: Pick<IncomingMessage, 'voipCarrierSid' | 'carrierAccountSid' | 'owner'>): string =>
+  message.voipCarrierSid === null
+    ? `users/${message.owner?.accountSid ?? ''}`
+    : (message.carrierAccountSid ?? message.voipCarrierSid);
+
 const MAX_ADDRESS = 64;
 const plain = (address: string): string => address.trim().replace(/^\+/, '').slice(0, MAX_ADDRESS);
 
@@ -25,8 +35,8 @@ const plain = (address: string): string => address.trim().replace(/^\+/, '').sli
  * `queued` or `known`. Rejects while Redis is away.
  */
 export function takeInbound(queue: WorkQueue<ApplicationNotice>, message: IncomingMessage): Promise<PutOutcome> {
-  const { rememberMs, ...fields } = message;
-  const { messageSid, voipCarrierSid, owner, from, to } = fields;
+  const { rememberMs, carrierAccountSid: _, ...fields } = message;
+  const { messageSid, from, to } = fields;
   const notice: ApplicationNotice = {
     ...fields,
     kind: 'inbound',
@@ -35,10 +45,5 @@ export function takeInbound(queue: WorkQueue<ApplicationNotice>, message: Incomi
     receivedAt: Date.now(),
     attempts: 0,
   };
-  return queue.put(
-    messageSid,
-    voipCarrierSid ?? owner?.accountSid ?? '',
-    notice,
-    rememberMs === undefined ? {} : { rememberMs },
-  );
+  return queue.put(messageSid, shareOf(message), notice, rememberMs === undefined ? {} : { rememberMs });
 }

@@ -135,7 +135,15 @@ export type ApplicationNotice =
       attempts: number;
     }
   /** A long message whose missing parts are no longer waited for. */
-  | { kind: 'parts'; voipCarrierSid: string; from: string; to: string; partsKey: string }
+  | {
+      kind: 'parts';
+      voipCarrierSid: string;
+      from: string;
+      to: string;
+      partsKey: string;
+      /** Of which outcomes the sender wants to be told; absent: of none. */
+      receiptOf?: ReceiptRequest['of'];
+    }
   | {
       kind: 'status';
       accountSid: string;

@@ -3,7 +3,7 @@ import { DatabaseError } from '../db/errors.js';
 import { consumeEvents, type EventConsumer } from '../events/consumer.js';
 import type { EventEnvelope } from '../events/types.js';
 import type { Logger } from '../log/logger.js';
-import { applicationQueue, sidFrom } from '../messages/message-queues.js';
+import { applicationQueue, STATUS_RESERVE, sidFrom } from '../messages/message-queues.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { Redis } from '../redis/connection.js';
 import { storeEvents } from './call-records-store.js';
@@ -43,7 +43,8 @@ export function startRecordsConsumer({
     for (const change of changes) {
       // The same change may be stored twice, and is told once.
       const id = sidFrom(change.accountSid, change.messageSid, change.status);
-      const outcome = await notices.put(id, change.accountSid, { kind: 'status', ...change, attempts: 0 });
+      const notice = { kind: 'status' as const, ...change, attempts: 0 };
+      const outcome = await notices.put(id, change.accountSid, notice, { beyond: STATUS_RESERVE });
       if (outcome === 'full') logger.warn({ messageSid: change.messageSid }, 'status hook is left out: too many wait');
     }
   };

@@ -4,6 +4,7 @@ import { openDatabase } from '../db/database.js';
 import { migrate } from '../db/migrate.js';
 import { createEventSink } from '../events/sink.js';
 import { type CallEnded, type CallStarted, EVENT_STREAM, type EventEnvelope } from '../events/types.js';
+import { applicationQueue, newRecord } from '../messages/message-queues.js';
 import { createMetrics } from '../metrics/metrics.js';
 import { openRedis } from '../redis/connection.js';
 import { callKey, sbcKey } from '../redis/keys.js';
@@ -163,6 +164,26 @@ t.test('an event that the database refuses is left out and counted, and does not
   );
   t.equal(await record('bad'), undefined);
   t.match(await metrics.registry.metrics(), /ringwire_records_refused_total\{type="call.timeline".* 1/);
+  await consumer.close();
+});
+
+t.test('a status hook goes out although what came in has filled the queue of its account', async (t) => {
+  const message = newRecord({
+    ...{ messageSid: 'm', accountSid: 'acc', serviceProviderSid: null, applicationSid: null, from: '1', to: '2' },
+    ...{ text: 'hi', media: [], carrier: null, statusHook: 'http://127.0.0.1:9/', createdAt: T0 },
+  });
+  const queue = applicationQueue(redis);
+  await queue.put('x', 'acc', { kind: 'parts', voipCarrierSid: 'c', from: '1', to: '2', partsKey: 'k' });
+  await redis.hset('ringwire:{queue:messages-in}:owners', 'acc', 50_000);
+  await redis.xadd(
+    EVENT_STREAM,
+    '*',
+    'event',
+    JSON.stringify(event('message.changed', { ...message, status: 'sent', sentAt: T0 })),
+  );
+  const consumer = startRecordsConsumer({ db, redis, logger, consumer: 'w1' });
+  t.teardown(() => consumer.close());
+  await until('the notice waits', async () => (await queue.size()) === 2);
   await consumer.close();
 });
 

@@ -107,6 +107,8 @@ export const registrarKey = (instanceId: string): string => `ringwire:registrar:
 export const messageOutcomeKey = (id: string): string => `ringwire:message-outcome:${id}`;
 /** Hash of the parts of a long text message that have come so far; removed with the last, or after an hour. */
 export const messagePartsKey = (id: string): string => `ringwire:message-parts:${id}`;
+/** Sorted set of the keys of long text messages of an account, or a shared carrier, whose parts are not all there; score: when they are forgotten, ms since the epoch. */
+export const openPartsKey = (owner: string): string => `ringwire:message-parts-open:${owner}`;
 /** Pub/sub channel: provisioning data changed, reload the snapshot. Message: name of the table. */
 export const PROVISIONING_CHANGED = 'ringwire:provisioning-changed';
 

@@ -84,6 +84,9 @@ test('work queue', async (t) => {
     t.equal(await queue.put('c', 'x', { n: 1 }), 'full', "the owner's share");
     t.equal(await queue.put('d', 'y', { n: 1 }), 'queued');
     t.equal(await queue.put('e', 'z', { n: 1 }), 'full', 'the queue');
+    t.equal(await queue.put('g', 'x', { n: 1 }, { beyond: 1 }), 'queued', 'what may go beyond both');
+    t.equal(await queue.put('h', 'y', { n: 1 }, { beyond: 1 }), 'full', 'and no further');
+    t.ok(await queue.remove('g'));
     t.ok(await queue.remove('a'));
     t.notOk(await queue.remove('a'));
     t.equal(await queue.put('c', 'x', { n: 1 }), 'queued', 'what was refused is not known');

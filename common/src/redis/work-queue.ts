@@ -26,6 +26,8 @@ export interface PutOptions {
   delayMs?: number;
   /** How long its id is known after it is done; 0 where an id is made up and never comes again. @defaultValue that of the queue */
   rememberMs?: number;
+  /** How many items it may go beyond the queue's capacity and the owner's share; for what cannot be asked to come again. @defaultValue 0 */
+  beyond?: number;
 }
 
 /** Limits of a queue. */
@@ -116,14 +118,14 @@ export class WorkQueue<T> {
   /** Adds an item. Rejects while Redis is away. */
   async put(id: string, owner: string, item: T, options: PutOptions = {}): Promise<PutOutcome> {
     const { capacity, ownerCapacity } = this.#options;
-    const { delayMs = 0, rememberMs = this.#options.rememberMs } = options;
+    const { delayMs = 0, rememberMs = this.#options.rememberMs, beyond = 0 } = options;
     const keys = [this.#due, this.#items, this.#owners, this.#known(id)];
     const json = JSON.stringify(item);
     const outcome = await this.#redis.eval(
       PUT,
       4,
       ...keys,
-      ...[id, json, delayMs, capacity, owner, ownerCapacity, rememberMs, this.channel],
+      ...[id, json, delayMs, capacity + beyond, owner, ownerCapacity + beyond, rememberMs, this.channel],
     );
     return outcome as PutOutcome;
   }

@@ -3,9 +3,11 @@ import {
   type Account,
   addPart,
   applicationQueue,
+  clientReceiptQueue,
   closeRedis,
   createMetrics,
   type MessageRecord,
+  openPartsKey,
   openRedis,
   outboundQueue,
   ProvisioningSnapshot,
@@ -180,11 +182,19 @@ test('messages for applications', async (t) => {
     app.on('/messages', []);
     const place = { reference: 1, total: 3, part: 2 };
     const partsKey = partsKeyOf('c1', '1555', '111', place);
-    const { messageSid } = await addPart(redis, partsKey, place, 'two');
+    const added = await addPart(redis, partsKey, ACCOUNT_SID, place, 'two');
+    const messageSid = added.kind === 'open' ? added.messageSid : '';
     const notice = { kind: 'parts' as const, voipCarrierSid: 'c1', from: '1555', to: '111', partsKey };
-    await queue.put(`parts/${messageSid}`, 'c1', notice, { delayMs: 50 });
+    const withReceipt = { ...notice, receiptOf: 'any' as const };
+    await queue.put(`parts/${messageSid}`, ACCOUNT_SID, withReceipt, { delayMs: 50 });
     t.match(await final(records, messageSid), { status: 'delivered', text: '…two…' });
     await until('the parts are marked', async () => (await readParts(redis, partsKey)) === undefined);
+    t.equal(await redis.exists(openPartsKey(ACCOUNT_SID)), 0, 'and count no longer');
+    const [receipt] = await until('the receipt', async () => {
+      const taken = await clientReceiptQueue(redis).take(1, 60_000);
+      return taken.length > 0 && taken;
+    });
+    t.match(receipt?.item, { state: 'delivered', messageIds: [`${messageSid}.2`], to: '111' }, 'of the part that came');
     await intake.close();
   });
 

@@ -12,6 +12,7 @@ import {
   type Metrics,
   PARTS_SID_MS,
   type ProvisioningSnapshot,
+  partIdOf,
   type Redis,
   readParts,
   segmentText,
@@ -151,21 +152,24 @@ class Intake {
   }
 
   /** The rest of a long message has not come: what is there goes on. */
-  async #joinParts(hold: ItemHold, { partsKey, voipCarrierSid, from, to }: Parts): Promise<void> {
-    const { redis, queue, logger } = this.options;
+  async #joinParts(hold: ItemHold, { partsKey, voipCarrierSid, from, to, receiptOf }: Parts): Promise<void> {
+    const { redis, queue, logger, snapshot } = this.options;
     const parts = await readParts(redis, partsKey);
     if (parts !== undefined && hold.id === `parts/${parts.messageSid}`) {
       logger.warn(
         { messageSid: parts.messageSid, voipCarrierSid },
         'parts of a message have not come; it goes on without them',
       );
-      const { messageSid, text } = parts;
+      const { messageSid, text, come } = parts;
+      const messageIds = come.map((part) => partIdOf(messageSid, part));
       const outcome = await takeInbound(queue, {
         ...{ messageSid, voipCarrierSid, from, to, text, media: [] },
+        carrierAccountSid: snapshot().carriersBySid.get(voipCarrierSid)?.accountSid ?? null,
         rememberMs: PARTS_SID_MS,
+        ...(receiptOf !== undefined && { receipt: { of: receiptOf, messageIds } }),
       });
       if (outcome === 'full') throw new Error('no room for a message whose parts are joined');
-      await forgetParts(redis, partsKey, messageSid);
+      await forgetParts(redis, partsKey, parts);
     }
     await queue.done(hold);
   }

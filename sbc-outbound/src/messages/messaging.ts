@@ -59,11 +59,11 @@ const DRAIN_MS = 20_000;
 /** Connects to the carriers' SMPP gateways, lets their clients bind to us, and works on the queue of outbound messages. Rejects when a port cannot be had. */
 export async function startMessaging(options: MessagingOptions): Promise<Messaging> {
   const { redis, sink, provisioning, logger, metrics } = options;
-  const receive = createReceiver({ redis, queue: applicationQueue(redis), sink, logger, metrics });
   const ca = options.ca === undefined ? undefined : [...rootCertificates, options.ca];
   const guard = new AddressGuard({ allowPrivate: options.allowPrivate });
   const listeners = options.smppListeners ?? [];
   const snapshot = () => provisioning.snapshot();
+  const receive = createReceiver({ redis, snapshot, queue: applicationQueue(redis), sink, logger, metrics });
   const timings = options.timings && { timings: options.timings };
   const server =
     listeners.length === 0

@@ -7,14 +7,18 @@ import {
   forgetParts,
   isFlushed,
   type Logger,
+  MAX_INBOUND_TEXT,
   type Metrics,
   PARTS_SID_MS,
   PARTS_WAIT_MS,
+  type ProvisioningSnapshot,
+  partIdOf,
   partsKeyOf,
   type ReceiptRequest,
   type Redis,
   readDeliveryReceipt,
   readUserData,
+  shareOf,
   takeInbound,
   type WorkQueue,
 } from '@ringwire/common';
@@ -26,10 +30,13 @@ const TYPE_MASK = 0x3c;
 const TYPE_RECEIPT = 0x04;
 const TYPE_INTERMEDIATE = 0x20;
 const HAS_HEADER = 0x40;
+/** Octets of a part with its header: what `short_message` holds (SMPP 3.4 §5.2.22). */
+const MAX_PART_BYTES = 255;
 
 /** What {@link createReceiver} needs. */
 export interface ReceiverOptions {
   redis: Redis;
+  snapshot: () => ProvisioningSnapshot;
   queue: WorkQueue<ApplicationNotice>;
   sink: ClosableEventSink;
   logger: Logger;
@@ -84,12 +91,15 @@ function placeByTlv(pdu: PDU): Concatenation | null {
  * told that something is taken when it is in Redis.
  */
 export function createReceiver(options: ReceiverOptions): Receive {
-  const { redis, queue, sink, logger, metrics } = options;
+  const { redis, snapshot, queue, sink, logger, metrics } = options;
   const counted = metrics.counter({
     name: 'ringwire_messages_delivered_to_us_total',
     help: 'What carriers delivered over SMPP',
     labelNames: ['kind'],
   });
+
+  const accountOf = (voipCarrierSid: string): string | null =>
+    snapshot().carriersBySid.get(voipCarrierSid)?.accountSid ?? null;
 
   const takeReceipt = async (source: MessageSource, pdu: PDU): Promise<DeliverAnswer> => {
     const { text: words } = readUserData(octetsOf(pdu), number(pdu.data_coding) ?? 0, false);
@@ -119,7 +129,12 @@ export function createReceiver(options: ReceiverOptions): Receive {
       receipt?: ReceiptRequest;
     },
   ): Promise<DeliverAnswer> => {
-    const outcome = await takeInbound(queue, { ...message, voipCarrierSid, media: [] });
+    const outcome = await takeInbound(queue, {
+      ...message,
+      voipCarrierSid,
+      carrierAccountSid: accountOf(voipCarrierSid),
+      media: [],
+    });
     if (outcome === 'full') counted.inc({ kind: 'refused' });
     return outcome === 'full' ? 'later' : 'taken';
   };
@@ -132,28 +147,35 @@ export function createReceiver(options: ReceiverOptions): Receive {
   ): Promise<Received> => {
     const { voipCarrierSid } = source;
     const key = partsKeyOf(voipCarrierSid, from, to, place);
-    const parts = await addPart(redis, key, place, words);
-    const idOf = (part: number): string => `${parts.messageSid}.${part}`;
-    const as = (answer: DeliverAnswer): Received => ({ answer, messageId: idOf(place.part) });
-    if (parts.isHandedOn) return as('taken');
-    if (!parts.isComplete) {
+    const share = shareOf({ voipCarrierSid, carrierAccountSid: accountOf(voipCarrierSid) });
+    const added = await addPart(redis, key, share, place, words);
+    if (added.kind === 'full' || added.kind === 'too long') {
+      counted.inc({ kind: 'refused' });
+      return without(added.kind === 'full' ? 'later' : 'never');
+    }
+    const { messageSid } = added.kind === 'complete' ? added.parts : added;
+    const as = (answer: DeliverAnswer): Received => ({ answer, messageId: partIdOf(messageSid, place.part) });
+    if (added.kind === 'known') return as('taken');
+    if (added.kind === 'open') {
       // Somebody looks after what is missing, from the first part on; put again with each part, in case that failed.
-      const notice: ApplicationNotice = { kind: 'parts', voipCarrierSid, from, to, partsKey: key };
-      const outcome = await queue.put(`parts/${parts.messageSid}`, voipCarrierSid, notice, {
+      const notice: ApplicationNotice = {
+        ...{ kind: 'parts', voipCarrierSid, from, to, partsKey: key },
+        ...(wanted !== null && { receiptOf: wanted }),
+      };
+      const outcome = await queue.put(`parts/${messageSid}`, share, notice, {
         delayMs: PARTS_WAIT_MS,
         rememberMs: PARTS_SID_MS,
       });
       return as(outcome === 'full' ? 'later' : 'taken');
     }
-    const { text: whole, messageSid } = parts;
     // Clients ask the same of all parts of a message.
-    const messageIds = Array.from({ length: place.total }, (_, index) => idOf(index + 1));
+    const messageIds = added.parts.come.map((part) => partIdOf(messageSid, part));
     const answer = await takeWhole(source, {
-      ...{ from, to, text: whole, messageSid, rememberMs: PARTS_SID_MS },
+      ...{ from, to, text: added.parts.text, messageSid, rememberMs: PARTS_SID_MS },
       ...(wanted !== null && { receipt: { of: wanted, messageIds } }),
     });
     if (answer === 'taken') {
-      await forgetParts(redis, key, messageSid);
+      await forgetParts(redis, key, added.parts);
       await queue.remove(`parts/${messageSid}`);
     }
     return as(answer);
@@ -166,13 +188,18 @@ export function createReceiver(options: ReceiverOptions): Receive {
       return without(await takeReceipt(source, pdu));
     }
     if (!source.inbound) return without('never');
+    const octets = octetsOf(pdu);
     const { text: words, concatenation } = readUserData(
-      octetsOf(pdu),
+      octets,
       number(pdu.data_coding) ?? 0,
       (esmClass & HAS_HEADER) !== 0,
     );
     const parties = { from: text(pdu.source_addr), to: text(pdu.destination_addr) };
     const place = concatenation ?? placeByTlv(pdu);
+    if (words.length > MAX_INBOUND_TEXT || (place !== null && octets.length > MAX_PART_BYTES)) {
+      counted.inc({ kind: 'refused' });
+      return without('never');
+    }
     counted.inc({ kind: place === null ? 'message' : 'part' });
     if (place !== null) return takePart(source, { ...parties, text: words }, place, wanted);
     // Nothing else will ever come under a sid that is made up here.

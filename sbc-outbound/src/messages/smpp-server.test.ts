@@ -1,4 +1,4 @@
-import { clientReceiptQueue, readDeliveryReceipt } from '@ringwire/common';
+import { clientReceiptQueue, openPartsKey, readDeliveryReceipt, STATUS_RESERVE } from '@ringwire/common';
 import { makeStirAuthority } from '@ringwire/common/testing/stir-authority.js';
 import { until } from '@ringwire/common/testing/until.js';
 import { account } from '@ringwire/sbc-inbound/testing/snapshots.js';
@@ -89,6 +89,84 @@ test('clients that bind to our SMPP server', async (t) => {
       t.notMatch(notices[1], { receipt: {} });
     },
   );
+
+  const partOf = (reference: number, total: number, index: number, words: string) => ({
+    ...{ ...SMS, esm_class: 0x40, registered_delivery: 1 },
+    short_message: Buffer.concat([
+      Buffer.from([6, 8, 4, reference >> 8, reference & 255, total, index]),
+      Buffer.from(words),
+    ]),
+  });
+
+  await t.test('a message whose last part is missing waits with the receipt that was asked for', async (t) => {
+    const { bound } = await serve(t);
+    const client = await bound('bind_transmitter');
+    const answer = await client.ask('submit_sm', partOf(1, 2, 2, 'two'));
+    t.equal(answer.command_status, SMPP_STATUS.ok);
+    t.equal(await rig.notices.size(), 1);
+    const [waiting] = await rig.redis.hvals('ringwire:{queue:messages-in}:items');
+    t.match(JSON.parse(waiting ?? '{}'), { kind: 'parts', voipCarrierSid: 'c1', receiptOf: 'any' });
+  });
+
+  await t.test('parts and texts that are too long are refused for good, before anything is kept of them', async (t) => {
+    const { bound } = await serve(t);
+    const client = await bound('bind_transmitter');
+    const ask = async (fields: object) => (await client.ask('submit_sm', { ...SMS, ...fields })).command_status;
+    const none = { short_message: Buffer.alloc(0) };
+    const sar = { sar_msg_ref_num: 5, sar_total_segments: 255, sar_segment_seqnum: 1 };
+    t.equal(await ask({ ...sar, ...none, message_payload: Buffer.alloc(256, 'x') }), SMPP_STATUS.submitFailed);
+    t.equal(await ask({ ...none, message_payload: Buffer.alloc(10_001, 'x') }), SMPP_STATUS.submitFailed);
+    t.same(await rig.redis.keys('ringwire:message-parts*'), []);
+    t.equal(await rig.notices.size(), 0);
+    t.equal(await ask({ ...none, message_payload: Buffer.alloc(10_000, 'x') }), SMPP_STATUS.ok);
+    const statuses = [];
+    for (let index = 1; index <= 43; index++) statuses.push(await ask(partOf(2, 255, index, 'x'.repeat(240))));
+    t.same(statuses, [...Array(41).fill(SMPP_STATUS.ok), SMPP_STATUS.submitFailed, SMPP_STATUS.submitFailed]);
+  });
+
+  await t.test('carriers of one account share the long messages that may be open, and the queue', async (t) => {
+    const logins = [1, 2].map((n) => ({
+      accountSid: 'acc',
+      smpp: null,
+      smppInbound: { ...smppInbound, systemId: `them${n}` },
+    }));
+    const others = { accountSid: 'other', smpp: null, smppInbound: { ...smppInbound, systemId: 'others' } };
+    const { client } = await serve(
+      t,
+      [...logins, others].map((carrier) => ({ carrier })),
+      {
+        accounts: [account('acc'), account('other')],
+      },
+    );
+    const bound = async (system_id: string) => {
+      const made = await client();
+      t.equal((await made.ask('bind_transmitter', { ...LOGIN, system_id })).command_status, SMPP_STATUS.ok);
+      return async (fields: object) => (await made.ask('submit_sm', { ...fields })).command_status;
+    };
+    const [one, two, other] = [await bound('them1'), await bound('them2'), await bound('others')];
+    t.equal(await one(partOf(1, 2, 1, 'a')), SMPP_STATUS.ok);
+    const later = Date.now() + 3_600_000;
+    await rig.redis.zadd(openPartsKey('acc'), ...Array.from({ length: 999 }, (_, n) => [later, `k${n}`]).flat());
+    t.equal(await two(partOf(1, 2, 1, 'a')), SMPP_STATUS.queueFull, 'no more may be begun');
+    t.equal((await rig.redis.keys('ringwire:message-parts:*')).length, 1);
+    t.equal(await other(partOf(1, 2, 1, 'a')), SMPP_STATUS.ok, 'by this account');
+    t.equal(await one(partOf(1, 2, 2, 'b')), SMPP_STATUS.ok, 'what is open is taken');
+    t.equal(await two(partOf(1, 2, 1, 'a')), SMPP_STATUS.ok, 'and then there is room');
+    await rig.redis.hset('ringwire:{queue:messages-in}:owners', 'acc', 50_000);
+    t.equal(await one(SMS), SMPP_STATUS.queueFull);
+    t.equal(await two(SMS), SMPP_STATUS.queueFull);
+    t.equal(await other(SMS), SMPP_STATUS.ok);
+    const status = {
+      kind: 'status' as const,
+      accountSid: 'acc',
+      applicationSid: null,
+      messageSid: 'm',
+      statusHook: 'http://x/',
+    };
+    const facts = { status: 'sent' as const, reason: null, detail: null, from: '1', to: '2', carrier: null };
+    const notice = { ...status, ...facts, carrierMessageIds: [], attempts: 0 };
+    t.equal(await rig.notices.put('status', 'acc', notice, { beyond: STATUS_RESERVE }), 'queued', 'a status has room');
+  });
 
   await t.test('a receipt waits for the client that is away, one link may take it when it is back', async (t) => {
     const { bound } = await serve(t);
