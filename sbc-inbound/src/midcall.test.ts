@@ -104,11 +104,12 @@ t.test('a caller who vanishes without a BYE is found, and the feature server get
   const env = { FAR_KEEPALIVE_MS: '200' };
   const edge = await openSbc(t, openSbcInbound, { name: 'sbc-watching', stores, controlPort, env });
   await edge.edge.featureServers.refresh();
-  const vanishing = await startCaller(t);
+  // Over TCP it is known at once that nothing can be sent.
+  const vanishing = await startCaller(t, '127.0.0.1', 'tcp');
   const present = await startCaller(t);
-  const callFrom = async ({ agent, audio }: TestCaller): Promise<{ dialog: Dialog; far: SipDialog }> => {
+  const callFrom = async (from: TestCaller): Promise<{ dialog: Dialog; far: SipDialog }> => {
     const far = fs.nextDialog();
-    const call = agent.invite({ uri: `sip:${NUMBER}@127.0.0.1:${watching.sipPort}`, sdp: audio.sdp });
+    const call = from.call(watching.sipPort, NUMBER);
     return { dialog: await call.answered, far: await far };
   };
   const staying = await callFrom(present);

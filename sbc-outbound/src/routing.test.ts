@@ -126,7 +126,8 @@ t.test(
     await own.edge.featureServers.refresh();
     const [first, backup, last] = [await startGateway(t), await startGateway(t), await startGateway(t)];
     const carrierSid = await new Provisioner(t, stores, () => own).add({ gateways: [first, backup, last] });
-    const backupSid = own.edge.provisioning.snapshot().gatewaysByCarrierSid.get(carrierSid)![1]!.sipGatewaySid;
+    const known = own.edge.provisioning.snapshot().gatewaysByCarrierSid.get(carrierSid) ?? [];
+    const backupSid = known.find(({ port }) => port === backup.port)!.sipGatewaySid;
     const answers = gateways.a!.behave;
     const fails = (call: Parameters<typeof answers>[0]): void => call.reject(503);
     const knowsNoNumber = (call: Parameters<typeof answers>[0]): void => call.reject(404);

@@ -295,3 +295,27 @@ t.test(
     await caller.finished;
   },
 );
+
+t.test('dial: a key that one party sends by INFO reaches the other as its telephone takes keys', async (t) => {
+  const { number: line } = await ringwire.lineWith(() => [{ verb: 'dial', target: number('plain') }]);
+  const agent = await createUserAgent({ listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }], user: 'caller' });
+  const media = await RtpSocket.bind();
+  t.teardown(() => agent.stop());
+  t.teardown(() => media.close());
+  const { host, port } = ringwire.instance.sip;
+  const sdp = offerAudio({ host: '127.0.0.1', port: media.port, sessionId: '1', sessionVersion: 1 });
+  const caller = await agent.invite({ uri: `sip:${line}@${host}:${port}`, sdp }).answered;
+  const callee = await good.nextCall();
+  const key = { body: 'Signal=4\r\nDuration=200\r\n', contentType: 'application/dtmf-relay' };
+  // What comes before both are joined is the application's.
+  await eventually(
+    'the key at the callee',
+    async () => {
+      t.equal((await caller.request('INFO', key))?.status, 200);
+      return callee.digits;
+    },
+    (keys) => keys.includes('4'),
+  );
+  await caller.bye();
+  await callee.finished;
+});

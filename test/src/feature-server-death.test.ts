@@ -27,6 +27,15 @@ interface LiveCall {
   called: PhoneCall;
 }
 
+let waiting: Promise<PhoneCall> | undefined;
+/** The callee's next call; one who gave up waiting takes it from nobody. */
+const nextCalled = (): Promise<PhoneCall> => {
+  waiting ??= callee.nextCall().finally(() => {
+    waiting = undefined;
+  });
+  return waiting;
+};
+
 /** A caller who talks to a callee, on the feature server of that core SIP server. */
 async function callOn(core: ServerProcess): Promise<LiveCall> {
   const found = await eventually(
@@ -35,7 +44,7 @@ async function callOn(core: ServerProcess): Promise<LiveCall> {
       const line = await ringwire.lineWith(() => [{ verb: 'dial', target: [{ type: 'sip', sipUri: callee.uri }] }]);
       const caller = await ringwire.call(line.number, { play: tone(500, 60_000) });
       const { body } = await application.request(line.call);
-      const called = await within(10_000, 'the callee is called', callee.nextCall(), () => 'nothing');
+      const called = await within(10_000, 'the callee is called', nextCalled(), () => 'nothing');
       await hearsTone(called, 500);
       await hearsTone(caller, 1_500);
       if (String(body.local_sip_address).endsWith(`:${core.sipPort}`)) return { line, caller, called };

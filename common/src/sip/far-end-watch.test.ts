@@ -36,6 +36,7 @@ async function watched(t: { teardown(fn: () => void): void }, options: number[],
 t.test('a far end that answers neither OPTIONS nor a re-INVITE is gone', async (t) => {
   t.match(await watched(t, [408], [408]), { verdict: /neither/, refreshed: 1 });
   t.match(await watched(t, [481], [481]), { verdict: /neither/, refreshed: 1 });
+  t.match(await watched(t, [503], [503]), { verdict: /neither/, refreshed: 1 }, 'its connection is closed');
 });
 
 t.test(
@@ -43,6 +44,7 @@ t.test(
   async (t) => {
     t.match(await watched(t, [408], [200, 488, 491]), { verdict: 'alive' });
     t.match(await watched(t, [481], [null, 200]), { verdict: 'alive' });
+    t.match(await watched(t, [503], [200, 491]), { verdict: 'alive' });
   },
 );
 
@@ -50,7 +52,7 @@ t.test('a single OPTIONS without an answer says nothing, and every answer means 
   const stop: (() => void)[] = [];
   t.teardown(() => stop.forEach((end) => void end()));
   const asked = new Promise<void>((resolve) => {
-    const dialog = dialogAnswering([408, 200, 408, 503, 408, 405]);
+    const dialog = dialogAnswering([408, 200, 503, 408, 200, 405]);
     let count = 0;
     stop.push(
       watchFarEnd({

@@ -18,9 +18,14 @@ const DESTROY_DEADLINE_MS = 3_000;
 const MODIFY_DEADLINE_MS = 8_000;
 const BRIDGE_DEADLINE_MS = 5_000;
 
+/** How long a key sounds of which only that was told. */
+const KEY_MS = 160;
+
 /** A media endpoint over drachtio-fsmrf. */
 export class FsmrfEndpoint implements MediaEndpoint {
   readonly #lost = new AbortController();
+  /** Whom it is joined with. */
+  #peer: FsmrfEndpoint | undefined;
   /** Re-INVITEs of one dialog go one after the other (RFC 3261 §14.1). */
   #modified: Promise<void> = Promise.resolve();
   readonly #lostListeners: ((reason: string) => void)[] = [];
@@ -72,6 +77,10 @@ export class FsmrfEndpoint implements MediaEndpoint {
     const bridged = this.endpoint.set('park_after_bridge', 'true').then(() => this.endpoint.bridge(other.id));
     try {
       await within(BRIDGE_DEADLINE_MS, bridged, () => this.#gone('bridge'), this.#lost.signal);
+      if (other instanceof FsmrfEndpoint) {
+        this.#join(other);
+        other.#join(this);
+      }
     } catch (cause) {
       if (cause instanceof MediaServerError) throw cause;
       throw new MediaServerError(
@@ -80,6 +89,19 @@ export class FsmrfEndpoint implements MediaEndpoint {
         { cause },
       );
     }
+  }
+
+  passKey({ key, durationMs = KEY_MS }: Digit): void {
+    const peer = this.#peer;
+    peer?.endpoint
+      .api('uuid_send_dtmf', [peer.id, `${key}@${durationMs}`])
+      .catch((err: unknown) => this.logger.debug({ err, key }, 'a key was not passed on: the endpoint is gone'));
+  }
+
+  #join(peer: FsmrfEndpoint | undefined): void {
+    const before = this.#peer;
+    if (before && before.#peer === this) before.#peer = undefined;
+    this.#peer = peer;
   }
 
   async outlive(): Promise<void> {
@@ -130,6 +152,7 @@ export class FsmrfEndpoint implements MediaEndpoint {
   async destroy(): Promise<void> {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
+    this.#join(undefined);
     if (!this.endpoint.connected) return;
     try {
       const late = () => new MediaServerError('media server did not confirm the end of an endpoint');

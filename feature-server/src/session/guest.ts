@@ -88,6 +88,7 @@ class Guest implements DialledParty {
     }
     endpoint.onLost(() => void this.end());
     leg.onModify((sdp) => (sdp === '' ? Promise.resolve(endpoint.localSdp) : endpoint.modify(sdp)));
+    leg.onDigit((key, durationMs) => endpoint.passKey({ key, ...(durationMs !== undefined && { durationMs }) }));
     await endpoint.outlive();
     await leg.answer(endpoint.localSdp);
   }

@@ -195,6 +195,7 @@ class Party implements DialledParty {
     }
     this.#user = outcome;
     leg.onModify((sdp) => (sdp === '' ? Promise.resolve(endpoint.localSdp) : endpoint.modify(sdp)));
+    leg.onDigit((key, durationMs) => endpoint.passKey({ key, ...(durationMs !== undefined && { durationMs }) }));
     leg.onEnd(() => {
       this.#hasHungUp = true;
       void this.end();

@@ -29,7 +29,9 @@ export class SessionMedia implements CallMedia {
 
   constructor(private readonly options: SessionMediaOptions) {
     options.leg.onDigit((key, durationMs) => {
-      this.#onDigit({ key, ...(durationMs !== undefined && { durationMs }) }, 'SIP INFO');
+      const digit = { key, ...(durationMs !== undefined && { durationMs }) };
+      this.#onDigit(digit, 'SIP INFO');
+      this.#endpoint?.passKey(digit);
     });
     options.leg.onModify((sdp) => this.#modify(sdp));
   }

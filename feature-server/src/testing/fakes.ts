@@ -136,6 +136,8 @@ export class FakeEndpoint implements MediaEndpoint {
 
   async bridge(): Promise<void> {}
 
+  passKey(): void {}
+
   async outlive(): Promise<void> {}
 
   async divertKeys(listener: (digit: Digit) => void): Promise<void> {

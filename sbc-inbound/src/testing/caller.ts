@@ -14,9 +14,13 @@ export interface TestCaller {
 export const NUMBER = '15551234567';
 
 /** Opens a telephone; an address that is no carrier's makes it a stranger. */
-export async function startCaller(t: Teardown, host = '127.0.0.1'): Promise<TestCaller> {
+export async function startCaller(
+  t: Teardown,
+  host = '127.0.0.1',
+  transport: 'udp' | 'tcp' = 'udp',
+): Promise<TestCaller> {
   const agent = await createUserAgent({
-    listen: [{ transport: 'udp', host, port: 0 }],
+    listen: [{ transport, host, port: 0 }],
     user: '15550001111',
     displayName: 'Anna',
   });
@@ -26,7 +30,7 @@ export async function startCaller(t: Teardown, host = '127.0.0.1'): Promise<Test
     agent,
     audio,
     call: (sipPort, number, headers = {}) =>
-      agent.invite({ uri: `sip:${number}@127.0.0.1:${sipPort}`, sdp: audio.sdp, headers }),
+      agent.invite({ uri: `sip:${number}@127.0.0.1:${sipPort};transport=${transport}`, sdp: audio.sdp, headers }),
   };
 }
 
