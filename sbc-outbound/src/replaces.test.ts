@@ -305,6 +305,38 @@ t.test('Replaces: a caller who hangs up while his call is picked up leaves nothi
   await hungUp;
 });
 
+t.test('Replaces: a call that has just stopped ringing, and is put away still, cannot be picked up: 481', async (t) => {
+  const { relay } = east.outbound.edge.bridging;
+  const open = relay.session;
+  let putAway = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    putAway = resolve;
+  });
+  relay.session = (name) => {
+    const session = open.call(relay, name);
+    const forget = session.delete;
+    session.delete = () => held.then(() => forget.call(session));
+    return session;
+  };
+  t.teardown(() => {
+    putAway();
+    relay.session = open;
+  });
+  const { placed, call } = await ringing(t);
+  const [key = ''] = await stores.redis.keys('ringwire:dialog:*');
+  const owner = (await stores.redis.get(key)) ?? '';
+  call.reject(486);
+  await stores.event('call.ended', await placed.callId);
+  await until('it is not named any more', async () => (await stores.redis.exists(key)) === 0);
+  // Another process has read it before.
+  await stores.redis.set(key, owner, 'PX', 30_000);
+  const carol = await phone(t, 'carol');
+  t.equal((await refusal(await carol.call(APPLICATION, replacesRinging(call)))).status, 481);
+  t.equal(east.outbound.edge.calls.size, 1, 'it was there still');
+  await stores.redis.del(key);
+  putAway();
+});
+
 t.test('Replaces: a call of a process that is gone cannot be taken: 481', async (t) => {
   const { far, dialog, placed } = await talking(t);
   const { Replaces } = replaces(dialog);

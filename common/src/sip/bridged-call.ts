@@ -102,7 +102,7 @@ export class BridgedCall {
   readonly #ringing = new RingingDialogs();
   readonly #pickedUp = new AbortController();
   /** Another telephone's INVITE that takes the call while it rings. */
-  #picking: { leg: TakingLeg; done(result: TakeOver): void } | undefined;
+  #picking: { leg: TakingLeg; isDone: boolean; done(result: TakeOver): void } | undefined;
   #relayedRequests = 0;
   readonly #abort = new AbortController();
   readonly #over = new AbortController();
@@ -142,10 +142,17 @@ export class BridgedCall {
   async takeOver(leg: TakingLeg): Promise<TakeOver> {
     const bridge = this.#bridge;
     if (!bridge) {
-      if (this.#picking || this.#ringing.names.length === 0)
+      if (this.#picking || this.journal.ended || this.#ringing.names.length === 0)
         return { status: respond(leg.response, 481), why: 'the call does not ring' };
       return new Promise((resolve) => {
-        this.#picking = { leg, done: resolve };
+        const picking = {
+          ...{ leg, isDone: false },
+          done: (result: TakeOver): void => {
+            picking.isDone = true;
+            resolve(result);
+          },
+        };
+        this.#picking = picking;
         this.#pickedUp.abort(ELSEWHERE);
       });
     }
@@ -168,6 +175,14 @@ export class BridgedCall {
     if (result.status !== 200 && this.#lost.aborted)
       this.context.orphans.add(acceptedBye(leg.request, localTag, PLATFORM_FAILURE));
     return result;
+  }
+
+  /** Whoever wants to take the call while it rings must hear something. Does nothing when that was told already. */
+  #refusePicking(): void {
+    if (!this.#picking || this.#picking.isDone) return;
+    const { leg, done } = this.#picking;
+    const status = this.#lost.aborted ? 0 : respond(leg.response, 603);
+    done({ status, why: 'the call has ended' });
   }
 
   async #pickUp({ leg, done }: { leg: TakingLeg; done(result: TakeOver): void }): Promise<void> {
@@ -212,11 +227,12 @@ export class BridgedCall {
         answerMs: context.answerMs,
         observer: this.#observer(),
       });
-      const picking = this.#picking;
-      if (result.ok) await this.#live(result.legs);
-      else if (result.kind === 'picked-up' && picking) await this.#pickUp(picking);
+      if (result.ok) {
+        this.#refusePicking();
+        await this.#live(result.legs);
+      } else if (result.kind === 'picked-up' && this.#picking) await this.#pickUp(this.#picking);
       else {
-        picking?.done({ status: respond(picking.leg.response, 603), why: 'the call has ended' });
+        this.#refusePicking();
         this.#failed(result);
       }
     } catch (error) {
@@ -224,6 +240,7 @@ export class BridgedCall {
       respond(plan.response, 500);
       this.#end(500, 'Server Internal Error', 'failed', textOf(error));
     } finally {
+      this.#refusePicking();
       this.#over.abort();
       this.#unwatch?.();
       await this.#media.delete();
