@@ -29,6 +29,10 @@ const CONCURRENCY = 100;
 const LEASE_MS = 60_000;
 const MAX_BACKOFF_MS = 60_000;
 const WINDOW_WAIT_MS = 2_000;
+/** Receipts of one carrier's clients in hand at a time that there is always room for. */
+const PER_CARRIER = 10;
+/** How long a receipt waits whose carrier has its share in hand. */
+const CROWDED_MS = 250;
 /** A client that is away for longer hears no more of its messages. */
 const KEEP_MS = 3_600_000;
 /** `esm_class` of a receipt and values of `message_state` (SMPP 3.4 §5.2.12, §5.2.28). */
@@ -43,7 +47,33 @@ export function startClientReceipts(options: ClientReceiptsOptions): ClientRecei
   const { redis, logger, clientsOf, backoffMs = 500 } = options;
   const queue: WorkQueue<ClientReceipt> = clientReceiptQueue(redis);
 
+  /** Receipts in hand, by carrier. */
+  const active = new Map<string, number>();
+  let inHand = 0;
+
+  /** Half of the room that is left, so that clients that are slow leave room for others', and those that are alone have more. */
+  const share = (): number => Math.max(PER_CARRIER, (CONCURRENCY - inHand) / 2);
+
   const handle = async (taken: TakenItem<ClientReceipt>): Promise<void> => {
+    const { voipCarrierSid } = taken.item;
+    const own = active.get(voipCarrierSid) ?? 0;
+    if (own >= share()) {
+      await queue.update(taken, taken.item, CROWDED_MS);
+      return;
+    }
+    active.set(voipCarrierSid, own + 1);
+    inHand += 1;
+    try {
+      await tell(taken);
+    } finally {
+      inHand -= 1;
+      const left = (active.get(voipCarrierSid) ?? 1) - 1;
+      if (left > 0) active.set(voipCarrierSid, left);
+      else active.delete(voipCarrierSid);
+    }
+  };
+
+  const tell = async (taken: TakenItem<ClientReceipt>): Promise<void> => {
     let { item } = taken;
     for (const messageId of item.messageIds) {
       const [client] = [...clientsOf(item.voipCarrierSid)].sort((a, b) => a.load - b.load);

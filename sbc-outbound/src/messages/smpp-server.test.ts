@@ -186,6 +186,28 @@ test('clients that bind to our SMPP server', async (t) => {
     );
   });
 
+  await t.test('a client that does not answer holds up no receipts of others', async (t) => {
+    const other = { systemId: 'others', password: 'geheim', enquireLinkMs: null };
+    const carriers = [CARRIER, { carrier: { smpp: null, smppInbound: other } }];
+    const { bound, client } = await serve(t, carriers, { timings: { responseMs: 60_000 } });
+    const slow = await bound();
+    slow.onDeliver = () => undefined;
+    const queue = clientReceiptQueue(rig.redis);
+    const put = (id: string, voipCarrierSid: string) =>
+      queue.put(id, voipCarrierSid, {
+        ...{ voipCarrierSid, messageIds: [id], from: 'Name', to: '1555', text: 'x' },
+        ...{ state: 'delivered', receivedAt: 0, doneAt: Date.now(), attempts: 0 },
+      });
+    // Who waited for its window two seconds each would keep all workers for longer than this waits.
+    await Promise.all(Array.from({ length: 1_500 }, (_, index) => put(`s.${index}`, 'c1')));
+    await until('its window is full', () => slow.received.length === 10);
+    const quick = await client();
+    await quick.ask('bind_transceiver', { ...LOGIN, system_id: 'others' });
+    await put('q', 'c2');
+    await until('the other has its receipt', () => quick.received.length === 1);
+    t.equal(slow.received.length, 10);
+  });
+
   await t.test(
     'our messages go to a client that is bound to receive, where a gateway of its carrier is outbound',
     async (t) => {
