@@ -94,10 +94,11 @@ function replacesRinging({ callId, request, transaction }: IncomingCall): { Repl
 }
 
 /** The feature server answers re-INVITEs, with and without an offer; how many there were. */
-function answersReinvites(far: SipDialog): { count: number } {
-  const seen = { count: 0 };
-  far.on('modify', (_request, response) => {
+function answersReinvites(far: SipDialog): { count: number; saysReplaced: boolean } {
+  const seen = { count: 0, saysReplaced: false };
+  far.on('modify', (request, response) => {
     seen.count++;
+    seen.saysReplaced = request.get('X-Jambonz-Replaced') === 'yes';
     accept(far, response);
   });
   return seen;
@@ -166,7 +167,7 @@ for (const [where, edgeOf, offers] of [
     const carol = await phone(t, 'carol', edgeOf());
     const taken = await (await carol.call(APPLICATION, replaces(dialog), offers)).answered;
     t.equal((await released).by, 'remote');
-    t.equal(reinvites.count, 1);
+    t.same(reinvites, { count: 1, saysReplaced: true });
     await carol.audio.echoThrough(taken.remoteSdp);
     t.same(
       processes().map(({ edge }) => edge.calls.size),
@@ -189,7 +190,7 @@ for (const [where, edgeOf, offers] of [
   t.test(`Replaces: a telephone at ${where} picks up a call that rings`, async (t) => {
     const { placed, call, cancelled } = await ringing(t);
     const carol = await phone(t, 'carol', edgeOf());
-    let reinvites = { count: 0 };
+    let reinvites = { count: 0, saysReplaced: false };
     void placed.dialog.then((far) => {
       reinvites = answersReinvites(far);
     });

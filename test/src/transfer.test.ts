@@ -406,6 +406,38 @@ t.test('a user joins two who called him; when one leaves, the application goes o
   t.equal((await other.customer.finished).endedBy, 'them');
 });
 
+t.test(
+  'who takes the place of a user by INVITE with Replaces does not get his transfers; nor has he them any more',
+  async (t) => {
+    const bob = await telephone(t, 'bob');
+    const take = async ({ callId, state }: Dialog, application: string): Promise<Dialog> => {
+      const Replaces = `${callId};to-tag=${state.remoteTag};from-tag=${state.localTag}`;
+      return (await bob.call(application, { Replaces })).answered;
+    };
+    const made = await talking(t);
+    const over = ended(made.dialog);
+    const taken = await take(made.dialog, `app-${made.line.applicationSid}`);
+    await over;
+    t.equal((await refer(taken, '<tel:+4930999>'))?.status, 403, 'of a user who called');
+    const second = await talking(t, { by: made.alice, to: third });
+    const progress = progressOf(second.dialog);
+    t.equal((await refer(second.dialog, intoCall(made.dialog.callId, made.dialog.state)))?.status, 202);
+    t.equal((await progress).at(-1), 481);
+    await second.dialog.bye();
+    await taken.bye();
+    await made.called.finished;
+
+    const alice = await registered(t);
+    const { customer, dialog, line } = await answered(alice);
+    const gone = ended(dialog);
+    const callees = await take(dialog, `app-${line.applicationSid}`);
+    await gone;
+    t.equal((await refer(callees, '<tel:+4930999>'))?.status, 403, 'of a user who was called');
+    await customer.hangup();
+    await ended(callees);
+  },
+);
+
 t.test('calls at different feature servers', async (t) => {
   const core = await startServerProcess(t);
   const second = await startAnother(t, ringwire.platform, 'feature-server', { instanceId: 'second', sipServer: core });

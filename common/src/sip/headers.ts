@@ -12,6 +12,8 @@ export const SIP_HEADERS = {
   originatingCarrier: 'X-Originating-Carrier',
   voipCarrierSid: 'X-Voip-Carrier-Sid',
   authenticatedUser: 'X-Authenticated-User',
+  /** `yes` in a re-INVITE of an edge: somebody else has taken the far end's place (RFC 3891), and what was said of its user holds no longer. */
+  replaced: 'X-Jambonz-Replaced',
   /** `yes` where the user of {@link authenticatedUser} may call other users without an application. */
   mayCallUsers: 'X-Jambonz-May-Call-Users',
   /** `bob@example.com`: the user whom a device calls directly; no application takes the call. */

@@ -31,8 +31,13 @@ const GLARE_RETRIES = 3;
  *
  * @throws NoResponseError, LinkLostError, RequestFailedError
  */
-export async function reinvite(leg: SipDialog, sdp: string, limits: { lost: AbortSignal }): Promise<SipResponse> {
-  const headers = { Contact: leg.local.contact, 'Content-Type': 'application/sdp' };
+export async function reinvite(
+  leg: SipDialog,
+  sdp: string,
+  limits: { lost: AbortSignal },
+  more: SipHeaders = {},
+): Promise<SipResponse> {
+  const headers = { ...more, Contact: leg.local.contact, 'Content-Type': 'application/sdp' };
   for (let attempt = 0; ; attempt++) {
     const answer = await sendInDialog(leg, { method: 'INVITE', body: sdp, headers }, limits);
     if (answer.status < 300) leg.local.sdp = sdp;
@@ -87,8 +92,8 @@ export class SessionChanges {
    *
    * @throws NoResponseError, LinkLostError, RequestFailedError
    */
-  async reinvite(side: Side, sdp: string): Promise<SipResponse> {
-    const answer = await reinvite(this.options.legs[side], sdp, this.options);
+  async reinvite(side: Side, sdp: string, headers: SipHeaders = {}): Promise<SipResponse> {
+    const answer = await reinvite(this.options.legs[side], sdp, this.options, headers);
     if (answer.status < 300) this.#agreed[side] = answer.body;
     return answer;
   }

@@ -3,6 +3,7 @@ import { RelayRefusedError } from '../media-relay/errors.js';
 import type { MediaSession, Side } from '../media-relay/media-relay.js';
 import type { Bridge } from './bridge.js';
 import { NoResponseError } from './errors.js';
+import { SIP_HEADERS } from './headers.js';
 import { askForOffer, hangUp } from './in-dialog.js';
 import { respond } from './respond.js';
 import { otherSide, reinvite } from './session-changes.js';
@@ -58,6 +59,9 @@ export interface TakeOver {
   why?: string;
 }
 
+/** The feature server is to forget who was there: what is proven of the one who comes is not told yet. */
+const REPLACED: SipHeaders = { [SIP_HEADERS.replaced]: 'yes' };
+
 /** The call ended, or the taking leg gave up. */
 class TakeOverGoneError extends Error {}
 
@@ -89,7 +93,7 @@ async function takeOver(call: TakenCall, leg: TakingLeg): Promise<TakeOver> {
     side,
     over,
     peer: bridge.leg(peer),
-    reinvite: (sdp) => bridge.changes.reinvite(peer, sdp),
+    reinvite: (sdp) => bridge.changes.reinvite(peer, sdp, REPLACED),
   });
   try {
     const { dialog, agreed } = await joining.run();
@@ -238,7 +242,10 @@ class Joining {
   async #withoutOffer(): Promise<Join> {
     const { session, side, over, peer } = this.options;
     const { lost } = this.call;
-    const { response, ack } = await unless(over, askForOffer(peer, { Contact: peer.local.contact }, { lost }));
+    const { response, ack } = await unless(
+      over,
+      askForOffer(peer, { ...REPLACED, Contact: peer.local.contact }, { lost }),
+    );
     if (!ack) throw new PeerRefusedError(response.status < 300 ? 500 : response.status);
     let dialog: SipDialog | undefined;
     try {

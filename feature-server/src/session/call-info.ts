@@ -75,6 +75,12 @@ export class CallInfo {
     };
   }
 
+  /** Somebody else is at the far end, of whom nothing is known. */
+  replaced(): void {
+    const { authenticatedUser: _, mayCallUsers: __, ...facts } = this.#facts;
+    this.#facts = facts;
+  }
+
   get progress(): CallProgress {
     return this.#progress;
   }

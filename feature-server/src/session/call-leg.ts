@@ -45,8 +45,8 @@ export interface CallLeg {
   onEnd(listener: (end: LegEnd) => void): void;
   /** Digits that come by SIP INFO. */
   onDigit(listener: (key: string, durationMs: number | undefined) => void): void;
-  /** Answers a re-INVITE: new SDP of the far end to SDP of ours. */
-  onModify(answer: (remoteSdp: string) => Promise<string>): void;
+  /** Answers a re-INVITE: new SDP of the far end to SDP of ours; `isReplaced`: somebody else is there from now on. */
+  onModify(answer: (remoteSdp: string, isReplaced?: boolean) => Promise<string>): void;
   /** Who takes transfers; nobody until this is called, or with undefined. */
   onRefer(handler: ReferHandler | undefined): void;
 }

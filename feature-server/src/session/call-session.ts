@@ -118,6 +118,7 @@ export class CallSession implements CallControl {
       callSid: this.callSid,
       allowFiles: options.policy.allowFiles,
       baseUrl: () => application.baseUrl,
+      onReplaced: () => info.replaced(),
       onLost: (cause) => {
         const reason = `media server lost: ${cause}`;
         const Reason = `SIP;cause=503;text="${headerValue(reason).replace(/["\\]/g, "'")}"`;
@@ -188,10 +189,10 @@ export class CallSession implements CallControl {
 
   onTransfer(handler: TransferHandler | undefined, { toAnybody = false }: TransferOptions = {}): void {
     const { leg, info, journal, isUser = () => false } = this.options;
-    const { authenticatedUser: user, mayCallUsers = false } = info.facts;
     leg.onRefer(
       handler &&
         ((refer) => {
+          const { authenticatedUser: user, mayCallUsers = false } = info.facts;
           const asked = transferOf(refer, { user, mayCallUsers, mayCallAnybody: toAnybody, isUser });
           const status = !asked.ok ? asked.status : handler({ target: asked.target, notify: refer.notify }) ? 202 : 491;
           journal.timeline.info('sip', `REFER of the caller to ${refer.uri}: ${status}`);

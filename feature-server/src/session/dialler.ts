@@ -69,8 +69,8 @@ export type PlacedLegEnd = { how: 'bye'; headers: Record<string, string> } | { h
 export interface PlacedLeg {
   /** Never rejects. */
   readonly outcome: Promise<DialOutcome>;
-  /** Answers re-INVITEs of the far end: its SDP to ours. */
-  onModify(answer: (remoteSdp: string) => Promise<string>): void;
+  /** Answers re-INVITEs of the far end: its SDP to ours; `isReplaced`: somebody else is there from now on. */
+  onModify(answer: (remoteSdp: string, isReplaced?: boolean) => Promise<string>): void;
   /** Digits that come by SIP INFO. */
   onDigit(listener: (key: string, durationMs: number | undefined) => void): void;
   /** Who takes its transfers; nobody until this is called, or with undefined. */

@@ -13,7 +13,8 @@ export class OutboundLeg implements CallLeg {
   #isOver = false;
   #onEnd: (end: LegEnd) => void = () => {};
   #onDigit: (key: string, durationMs: number | undefined) => void = () => {};
-  #answerModify: (remoteSdp: string) => Promise<string> = () => Promise.reject(new Error('no session'));
+  #answerModify: (remoteSdp: string, isReplaced?: boolean) => Promise<string> = () =>
+    Promise.reject(new Error('no session'));
 
   constructor(private readonly place: PlaceLeg) {}
 
@@ -26,7 +27,7 @@ export class OutboundLeg implements CallLeg {
     if (this.#isOver) return { ok: false, status: 487, reason: 'Request Terminated' };
     const leg = this.place(offer, onProgress);
     this.#leg = leg;
-    leg.onModify((sdp) => this.#answerModify(sdp));
+    leg.onModify((sdp, isReplaced) => this.#answerModify(sdp, isReplaced));
     leg.onDigit((key, durationMs) => this.#onDigit(key, durationMs));
     leg.onEnd((end) => this.#end(end));
     const outcome = await leg.outcome;
@@ -57,7 +58,7 @@ export class OutboundLeg implements CallLeg {
     this.#onDigit = listener;
   }
 
-  onModify(answer: (remoteSdp: string) => Promise<string>): void {
+  onModify(answer: (remoteSdp: string, isReplaced?: boolean) => Promise<string>): void {
     this.#answerModify = answer;
   }
 

@@ -136,10 +136,10 @@ class Party implements DialledParty {
 
   onTransfer(handler: TransferHandler | undefined, { toAnybody = false }: TransferOptions = {}): void {
     const { isUser, journal } = this.options;
-    const { user, mayCallUsers = false } = this.#user ?? {};
     this.#leg?.onRefer(
       handler &&
         ((refer) => {
+          const { user, mayCallUsers = false } = this.#user ?? {};
           const asked = transferOf(refer, { user, mayCallUsers, mayCallAnybody: toAnybody, isUser });
           const status = !asked.ok ? asked.status : handler({ target: asked.target, notify: refer.notify }) ? 202 : 491;
           journal.timeline.info('sip', `REFER of the callee to ${refer.uri}: ${status}`, { callSid: this.callSid });
@@ -194,8 +194,12 @@ class Party implements DialledParty {
       return outcome;
     }
     this.#user = outcome;
-    leg.onModify((sdp) => (sdp === '' ? Promise.resolve(endpoint.localSdp) : endpoint.modify(sdp)));
     leg.onDigit((key, durationMs) => endpoint.passKey({ key, ...(durationMs !== undefined && { durationMs }) }));
+    leg.onModify(async (remoteSdp, isReplaced) => {
+      const localSdp = remoteSdp === '' ? endpoint.localSdp : await endpoint.modify(remoteSdp);
+      if (isReplaced) this.#user = undefined;
+      return localSdp;
+    });
     leg.onEnd(() => {
       this.#hasHungUp = true;
       void this.end();

@@ -18,6 +18,8 @@ export interface SessionMediaOptions {
   /** Whether `play` may name files of the media server's own disk. */
   allowFiles: boolean;
   onLost(reason: string): void;
+  /** Somebody else is at the far end of the leg from now on. */
+  onReplaced(): void;
 }
 
 /** One call's endpoint on the media server, from its order to its end. */
@@ -33,7 +35,11 @@ export class SessionMedia implements CallMedia {
       this.#onDigit(digit, 'SIP INFO');
       this.#endpoint?.passKey(digit);
     });
-    options.leg.onModify((sdp) => this.#modify(sdp));
+    options.leg.onModify(async (remoteSdp, isReplaced) => {
+      const localSdp = await this.#modify(remoteSdp);
+      if (isReplaced) options.onReplaced();
+      return localSdp;
+    });
   }
 
   /**

@@ -215,7 +215,8 @@ class EdgeLeg implements PlacedLeg {
   #end: PlacedLegEnd | undefined;
   #onEnd: (end: PlacedLegEnd) => void = () => {};
   #onDigit: (key: string, durationMs: number | undefined) => void = () => {};
-  #answerModify: (remoteSdp: string) => Promise<string> = () => Promise.reject(new Error('no media'));
+  #answerModify: (remoteSdp: string, isReplaced?: boolean) => Promise<string> = () =>
+    Promise.reject(new Error('no media'));
   #takeRefer: ReferHandler | undefined;
 
   constructor(
@@ -226,7 +227,7 @@ class EdgeLeg implements PlacedLeg {
     this.outcome = this.#place(ways, call);
   }
 
-  onModify(answer: (remoteSdp: string) => Promise<string>): void {
+  onModify(answer: (remoteSdp: string, isReplaced?: boolean) => Promise<string>): void {
     this.#answerModify = answer;
   }
 
@@ -343,7 +344,7 @@ class EdgeLeg implements PlacedLeg {
     const onLost = (): void => over({ how: 'lost', reason: 'control connection closed' });
     lost.addEventListener('abort', onLost, { once: true, signal: this.#ended.signal });
     dialog.on('modify', (request, response) => {
-      this.#answerModify(request.body ?? '').then(
+      this.#answerModify(request.body ?? '', request.has(SIP_HEADERS.replaced)).then(
         (body) => response.send(200, undefined, { body, headers: { 'Content-Type': 'application/sdp' } }),
         (err: unknown) => {
           this.options.logger.warn({ err }, 're-INVITE of a dialled leg was refused');

@@ -108,9 +108,17 @@ t.test('INFO gives a digit and is answered, whatever it holds; a re-INVITE that 
   dialog.emit('info', info('nonsense'), response);
   t.same([await answers.take(), await answers.take()], [200, 200]);
   t.same(digits, ['5']);
-  leg.onModify(() => Promise.reject(new Error('no')));
-  dialog.emit('modify', { body: 'v=0' }, response);
-  t.equal(await answers.take(), 488);
+  const replaced: (boolean | undefined)[] = [];
+  leg.onModify((_sdp, isReplaced) => {
+    replaced.push(isReplaced);
+    return Promise.reject(new Error('no'));
+  });
+  const reinvite = (headers: string[]) => ({ body: 'v=0', has: (name: string) => headers.includes(name) });
+  for (const headers of [[], ['X-Jambonz-Replaced']]) {
+    dialog.emit('modify', reinvite(headers), response);
+    t.equal(await answers.take(), 488);
+  }
+  t.same(replaced, [false, true]);
   dialog.emit('refer', { get: () => '<sip:4930@example.com>' }, response);
   t.equal(await answers.take(), 501);
 });

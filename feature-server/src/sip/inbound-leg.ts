@@ -1,4 +1,5 @@
 import type { Logger } from '@ringwire/common';
+import { SIP_HEADERS } from '@ringwire/common/sip/headers.js';
 import { keepAlive } from '@ringwire/common/sip/keepalive.js';
 import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipDialog, SipRequest, SipResponse, SipStack } from '@ringwire/common/sip/stack.js';
@@ -20,7 +21,8 @@ export class InboundLeg implements CallLeg {
   #onEnd: (end: LegEnd) => void = () => {};
   #takeRefer: ReferHandler | undefined;
   #onDigit: (key: string, durationMs: number | undefined) => void = () => {};
-  #answerModify: (remoteSdp: string) => Promise<string> = () => Promise.reject(new CallGoneError('no session'));
+  #answerModify: (remoteSdp: string, isReplaced?: boolean) => Promise<string> = () =>
+    Promise.reject(new CallGoneError('no session'));
 
   constructor(
     private readonly options: {
@@ -109,7 +111,7 @@ export class InboundLeg implements CallLeg {
     this.#onDigit = listener;
   }
 
-  onModify(answer: (remoteSdp: string) => Promise<string>): void {
+  onModify(answer: (remoteSdp: string, isReplaced?: boolean) => Promise<string>): void {
     this.#answerModify = answer;
   }
 
@@ -174,12 +176,12 @@ export class InboundLeg implements CallLeg {
       // Ours is the offer then, and the ACK has the answer (RFC 3261 §14.2).
       dialog.once('ack', ({ body }) => {
         if (!body) return;
-        this.#answerModify(body).catch((err: unknown) =>
+        this.#answerModify(body, false).catch((err: unknown) =>
           this.options.logger.warn({ err }, 'answer of the ACK was not taken'),
         );
       });
     }
-    this.#answerModify(request.body ?? '').then(
+    this.#answerModify(request.body ?? '', request.has(SIP_HEADERS.replaced)).then(
       (sdp) => response.send(200, undefined, { body: sdp, headers: { 'Content-Type': 'application/sdp' } }),
       (err: unknown) => {
         this.options.logger.warn({ err }, 're-INVITE was refused');

@@ -71,7 +71,10 @@ export class Conversation {
   #talkOfCaller(): Talk {
     const { ctx } = this;
     return {
-      telephone: ctx.dial.telephone,
+      // Another telephone may have taken its place.
+      get telephone() {
+        return ctx.dial.telephone;
+      },
       goesOn: false,
       ...this.#both(),
       leave: () => {
@@ -86,7 +89,9 @@ export class Conversation {
   #talkOfCallee(party: DialledParty): Talk {
     const { ctx } = this;
     return {
-      telephone: party.telephone,
+      get telephone() {
+        return party.telephone;
+      },
       goesOn: true,
       ...this.#both(),
       leave: () => ctx.dial.asParty({ ended: this.over, end: () => this.#tellOver() }),
