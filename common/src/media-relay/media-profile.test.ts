@@ -69,3 +69,10 @@ t.test('who hears keys as tones is offered no telephone events; who calls him fr
   });
   t.same(codecParams(G711, carrier, 'plain').codec, { transcode: ['telephone-event'] }, 'his re-INVITE');
 });
+
+t.test('a carrier over SRTP is offered no suite that does not encrypt, with padding where it wants that', async (t) => {
+  const encrypted = ['no-NULL_HMAC_SHA1_80', 'no-NULL_HMAC_SHA1_32'];
+  const carrier: FarMedia = { profile: 'srtp', padCrypto: false, removeIce: true, dtlsOff: true, codecs: [] };
+  t.match(relayParams(carrier), { 'transport-protocol': 'RTP/SAVP', SDES: encrypted });
+  t.same(relayParams({ ...carrier, padCrypto: true }).SDES, [...encrypted, 'pad']);
+});

@@ -27,6 +27,9 @@ export function profileOf(sdp: string): MediaProfile {
   return protocols.every((protocol) => protocol === 'RTP/SAVP') ? 'srtp' : 'webrtc';
 }
 
+/** Suites that authenticate and do not encrypt: whoever chose one would have a call over SRTP in clear. */
+const ENCRYPTED_ONLY = ['no-NULL_HMAC_SHA1_80', 'no-NULL_HMAC_SHA1_32'];
+
 const PROFILES: Record<MediaProfile, Record<string, NgValue>> = {
   plain: {
     'transport-protocol': 'RTP/AVP',
@@ -130,7 +133,7 @@ function farParams({ profile, padCrypto, removeIce, dtlsOff }: FarMedia): Record
     'transport-protocol': 'RTP/SAVP',
     ICE: removeIce ? 'remove' : 'default',
     ...(dtlsOff ? { DTLS: 'off' } : {}),
-    ...(padCrypto ? { SDES: ['pad'] } : {}),
+    SDES: [...ENCRYPTED_ONLY, ...(padCrypto ? ['pad'] : [])],
     flags: ['port latching'],
     'rtcp-mux': [removeIce ? 'demux' : 'accept'],
   };
