@@ -19,6 +19,8 @@ export async function startCaller(
   host = '127.0.0.1',
   transport: 'udp' | 'tcp' = 'udp',
 ): Promise<TestCaller> {
+  // To and Request-URI of a call over UDP say nothing of it, as most telephones'.
+  const over = transport === 'udp' ? '' : `;transport=${transport}`;
   const agent = await createUserAgent({
     listen: [{ transport, host, port: 0 }],
     user: '15550001111',
@@ -30,7 +32,7 @@ export async function startCaller(
     agent,
     audio,
     call: (sipPort, number, headers = {}) =>
-      agent.invite({ uri: `sip:${number}@127.0.0.1:${sipPort};transport=${transport}`, sdp: audio.sdp, headers }),
+      agent.invite({ uri: `sip:${number}@127.0.0.1:${sipPort}${over}`, sdp: audio.sdp, headers }),
   };
 }
 
