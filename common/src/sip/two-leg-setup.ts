@@ -143,6 +143,8 @@ class ProvisionalRelay {
 /** Sets a call up: offers the caller's media to one target after the other until one answers, then answers the caller. */
 export async function setUpTwoLegs(setup: Setup): Promise<SetupResult> {
   let offered: { sdp: string; media: LegTarget['media'] } | undefined;
+  /** Whether the media's first branch may have been offered to a browser. */
+  let hasForked = false;
   let failure: LegFailure | undefined;
   let last: LegTarget | null = null;
   for (;;) {
@@ -161,12 +163,15 @@ export async function setUpTwoLegs(setup: Setup): Promise<SetupResult> {
       if ('result' in fork) return fork.result;
       failure = fork.failure;
       last = fork.target;
+      offered = undefined;
+      hasForked = true;
       continue;
     }
     // One offer serves all targets whose media travels alike.
     if (setup.offer && (!offered || !isDeepStrictEqual(offered.media, target.media))) {
       try {
-        const sdp = await setup.media.offer('a', setup.offer, setup.callerTag, target.media ?? (offered && PLAIN));
+        const far = target.media ?? (offered || hasForked ? PLAIN : undefined);
+        const sdp = await setup.media.offer('a', setup.offer, setup.callerTag, far);
         offered = { sdp, media: target.media };
       } catch (error) {
         return over(setup) ?? { ok: false, kind: 'media', error };
