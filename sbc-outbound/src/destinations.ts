@@ -124,12 +124,15 @@ export async function toUser(
     isAlive: (address) => edge.edges.list().some(({ privateSipAddress }) => privateSipAddress === address),
   });
   if (!target.ok) return target;
-  const targets = [target.leg];
+  const [first, ...further] = target.legs;
   return {
     ok: true,
     carried: { voipCarrierSid: null, trunk: 'user', remoteHost: target.host },
     plan: () => ({
-      nextTarget: () => targets.shift() ?? null,
+      nextTarget: (failure) => {
+        if (!failure) return first;
+        return isFlowFailed(failure) ? (further.shift() ?? null) : null;
+      },
       farEnd: 'user',
       outwardStatus: userStatus,
       mayBePickedUp: true,
@@ -140,6 +143,10 @@ export async function toUser(
     }),
   };
 }
+
+/** Whether no device could be reached over the connections that were tried (RFC 5626 §5.3). */
+const isFlowFailed = ({ kind, status }: LegFailure): boolean =>
+  kind === 'unsent' || (kind === 'refused' && [408, 430, 503].includes(status));
 
 /** A device whose connection is gone, or that asks us for a password, is one that cannot be reached now. */
 function userStatus({ kind, status }: LegFailure): number | undefined {

@@ -1,6 +1,7 @@
 import {
   type AddressOfRecord,
   aorText,
+  byDevice,
   deviceRoute,
   type KeptBinding,
   type ProvisioningSnapshot,
@@ -14,9 +15,12 @@ import type { SipHeaders, SipRequest } from '@ringwire/common/sip/stack.js';
 import { nameAddr, splitUri } from '@ringwire/common/sip/uri.js';
 import type { OutboundCall, Refusal } from './guard.js';
 
-/** Where a user's devices are, or why the user cannot be called. */
+/**
+ * Where a user's devices are, or why the user cannot be called. The first of `legs` rings them all, the others those with further connections, for when the first can
+ * reach nobody.
+ */
 export type UserTarget =
-  | { ok: true; aor: AddressOfRecord; mayCallUsers: boolean; leg: LegTarget; host: string }
+  | { ok: true; aor: AddressOfRecord; mayCallUsers: boolean; legs: [LegTarget, ...LegTarget[]]; host: string }
   | { ok: false; refusal: Refusal };
 
 /** What finding a user looks at. */
@@ -40,7 +44,7 @@ const refuse = (status: number, reason: string, metric: string): UserTarget => (
 const USER = /^[\w\-.!~*'()&=+$,;?/%]{1,64}$/;
 
 /**
- * Routing `user`: all devices of the user at the same time, each where it was heard when it registered; those of another edge by way of that
+ * Routing `user`: all devices of the user at the same time, each where it was heard when it registered last; those of another edge by way of that
  * edge. 404 where nobody has that name, 480 where no device of the user is registered.
  */
 export async function userTarget(
@@ -70,12 +74,20 @@ export async function userTarget(
   const reachable = bindings.filter(({ binding: { edge } }) => edge === sipAddress || isAlive(edge));
   const headers = headersOf(request, call, aor);
   const overrideTo = isForwarded ? undefined : request.get('X-Override-To');
-  const [first, ...others] = reachable.map((kept) => legTo(kept, overrideTo, headers, sipAddress));
+  const devices = byDevice(reachable);
+  const legOver = (flow: number): LegTarget | undefined => {
+    const [first, ...others] = devices.flatMap(({ [flow]: kept }) =>
+      kept ? [legTo(kept, overrideTo, headers, sipAddress)] : [],
+    );
+    return first && (others.length === 0 ? first : { ...first, alongside: others });
+  };
+  const [first, ...further] = Array.from({ length: Math.max(0, ...devices.map(({ length }) => length)) }, (_, flow) =>
+    legOver(flow),
+  ).filter((leg) => leg !== undefined);
   if (!first) return refuse(480, `user ${aorText(aor)} is not registered`, 'not-registered');
-  const leg = others.length === 0 ? first : { ...first, alongside: others };
   const binding = reachable[0]?.binding;
   const mayCallUsers = (hasHook ? binding?.allowDirectUserCalling : client?.allowDirectUserCalling) ?? false;
-  return { ok: true, aor, mayCallUsers, leg, host: binding?.address ?? '' };
+  return { ok: true, aor, mayCallUsers, legs: [first, ...further], host: binding?.address ?? '' };
 }
 
 /** The caller is shown in the user's own realm: there the user can call back. */

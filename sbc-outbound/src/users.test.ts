@@ -386,6 +386,38 @@ t.test('a device whose connection is gone is one that cannot be reached', async 
   });
 });
 
+t.test(
+  'a device with two connections is called, and written to, over the one it made last, the other is for when that fails',
+  async (t) => {
+    const alice = await phone(t, 'alice');
+    const flows = [await phone(t, 'bob', west), await phone(t, 'bob', east, { transport: 'tcp' })];
+    for (const [index, flow] of flows.entries()) {
+      const instance = `;+sip.instance="<urn:uuid:b>";reg-id=${index + 1}`;
+      t.equal((await flow.register({ Contact: `<${flow.contact}>${instance}`, Supported: 'path' })).status, 200);
+    }
+    const [older, newer] = flows as [TestDevice, TestDevice];
+    for (const [status, count] of [
+      [486, 0],
+      [430, 1],
+    ] as const) {
+      newer.behave = (call) => call.reject(status);
+      older.behave = (call) => call.reject(486);
+      t.equal(await callUser('bob').status(), 486);
+      t.equal(older.invites.length, count);
+    }
+    t.equal(newer.invites.length, 2);
+    await nothingLeft();
+    const spare = inbox(older);
+    const first = inbox(newer);
+    t.equal((await sendText(alice, 'bob')).status, 200);
+    t.same([first.length, spare.length], [1, 0]);
+    inbox(newer, 430);
+    t.equal((await sendText(alice, 'bob')).status, 200);
+    t.equal(spare.length, 1);
+    for (const flow of flows) await flow.register({ Contact: '*', Expires: '0' });
+  },
+);
+
 t.test('a user with as many calls as he may have is busy', async (t) => {
   const busy = await phone(t, 'busy12');
   await busy.register();

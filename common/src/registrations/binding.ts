@@ -57,6 +57,22 @@ export interface KeptBinding {
   expiresAt: number;
 }
 
+/**
+ * Bindings by device: a device that keeps several connections (RFC 5626 §4.2) has a binding for each, and wants a request over one of them. Those of a device come
+ * newest first; the devices are in the order of the bindings.
+ */
+export function byDevice(bindings: readonly KeptBinding[]): [KeptBinding, ...KeptBinding[]][] {
+  const devices = new Map<string, [KeptBinding, ...KeptBinding[]]>();
+  for (const kept of bindings) {
+    const device = /^<[^<>]+>(?=;\d+$)/.exec(kept.id)?.[0] ?? kept.id;
+    const flows = devices.get(device);
+    if (flows) flows.push(kept);
+    else devices.set(device, [kept]);
+  }
+  for (const flows of devices.values()) flows.sort((a, b) => b.binding.registeredAt - a.binding.registeredAt);
+  return [...devices.values()];
+}
+
 /** `alice@example.com`. */
 export const aorText = ({ user, realm }: AddressOfRecord): string => `${user}@${realm}`;
 

@@ -1,5 +1,5 @@
 import type { AddressOfRecord, KeptBinding } from '../registrations/binding.js';
-import { aorText } from '../registrations/binding.js';
+import { aorText, byDevice } from '../registrations/binding.js';
 import { deviceRoute } from '../registrations/device-route.js';
 import type { Registrations } from '../registrations/registrations.js';
 import type { Edge } from './edge.js';
@@ -29,7 +29,8 @@ const DEADLINE_MS = 15_000;
 const saysWhy = (status: number): boolean => status >= 400 && ![401, 407, 408, 480, 503].includes(status);
 
 /**
- * Sends a MESSAGE (RFC 3428) to all devices of a user, wherever they are registered: the first that takes it is enough.
+ * Sends a MESSAGE (RFC 3428) to all devices of a user, wherever they are registered: the first that takes it is enough. To a device with several connections
+ * over the newest, and over the next one where that is gone.
  *
  * @param headers - without To, Route and Content-Length
  * @throws RegistrationsAwayError
@@ -43,8 +44,8 @@ export async function messageDevices(
   // Nobody else has the connections of a dead edge.
   const isAlive = (address: string): boolean =>
     address === edge.sipAddress || edge.edges.list().some(({ privateSipAddress }) => privateSipAddress === address);
-  const bindings = all.filter(({ binding }) => isAlive(binding.edge));
-  const sendTo = async (kept: KeptBinding): Promise<number | 'unanswered'> => {
+  const devices = byDevice(all.filter(({ binding }) => isAlive(binding.edge)));
+  const sendOver = async (kept: KeptBinding): Promise<number | 'unanswered' | 'unsent'> => {
     const route = deviceRoute(kept, edge.sipAddress);
     try {
       const sent = await sendOutside(
@@ -58,18 +59,25 @@ export async function messageDevices(
       );
       return sent.response.status === 408 ? 'unanswered' : sent.response.status;
     } catch (error) {
-      // Not sent: the device cannot be reached now.
-      return error instanceof NoResponseError ? 'unanswered' : 480;
+      return error instanceof NoResponseError ? 'unanswered' : 'unsent';
     }
+  };
+  const sendTo = async (flows: readonly KeptBinding[]): Promise<number | 'unanswered'> => {
+    for (const kept of flows) {
+      const answer = await sendOver(kept);
+      if (answer !== 'unsent' && answer !== 430 && answer !== 503) return answer;
+    }
+    // The device cannot be reached now.
+    return 480;
   };
   const answers: (number | 'unanswered')[] = [];
   const isTaken = await new Promise<boolean>((resolve) => {
-    if (bindings.length === 0) resolve(false);
-    for (const kept of bindings) {
-      void sendTo(kept).then((answer) => {
+    if (devices.length === 0) resolve(false);
+    for (const flows of devices) {
+      void sendTo(flows).then((answer) => {
         answers.push(answer);
         if (typeof answer === 'number' && answer < 300) resolve(true);
-        else if (answers.length === bindings.length) resolve(false);
+        else if (answers.length === devices.length) resolve(false);
       });
     }
   });
