@@ -25,7 +25,7 @@ export interface SmppPeerOptions {
   timings: Pick<SmppTimings, 'responseMs' | 'enquireLinkMs'>;
   /** Who a login is of; undefined refuses it. */
   authenticate: (login: { systemId: string; password: string }) => SmppClient | undefined;
-  /** Told when a login was refused. */
+  /** Told when a login was refused, or none came in time. */
   onRefused: () => void;
   /** Takes what the client sends; it is answered when that resolves. */
   onMessage: (client: SmppClient, pdu: PDU, wanted: WantedReceipt | null) => Promise<Received>;
@@ -88,7 +88,10 @@ export class SmppPeer implements MessageLink {
     socket.setMaxListeners(0);
     const session = new smpp.Session({ socket });
     this.#session = session;
-    this.#late = setTimeout(() => this.#drop('it has not bound in time'), timings.responseMs);
+    this.#late = setTimeout(() => {
+      if (!this.#isBinding) options.onRefused();
+      this.#drop('it has not bound in time');
+    }, timings.responseMs);
     session.on('error', (err: Error) => this.#drop(err.message));
     session.on('pdu', (pdu: PDU) => this.#onPdu(pdu));
     // The library waits for ever for the rest of a PDU that says it is shorter than a header.

@@ -1,4 +1,6 @@
-import { clientReceiptQueue, openPartsKey, readDeliveryReceipt, STATUS_RESERVE } from '@ringwire/common';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { STATUS_RESERVE, clientReceiptQueue, openPartsKey, readDeliveryReceipt } from '@ringwire/common';
 import { makeStirAuthority } from '@ringwire/common/testing/stir-authority.js';
 import { until } from '@ringwire/common/testing/until.js';
 import { account } from '@ringwire/sbc-inbound/testing/snapshots.js';
@@ -314,6 +316,35 @@ test('clients that bind to our SMPP server', async (t) => {
     const closing = messaging.close();
     await until('it is said goodbye to', () => alive.received.some(({ command }) => command === 'unbind'));
     await closing;
+  });
+
+  await t.test('an address has few connections that have not bound, so that it keeps nobody out', async (t) => {
+    const authority = makeStirAuthority(t);
+    const { key, cert } = authority.webServer();
+    for (const tls of [undefined, { key, cert }]) {
+      const smppListeners = [{ ...LISTENER[0]!, ...(tls && { tls }) }];
+      const { messaging } = await rig.start(t, [CARRIER], { smppListeners });
+      const port = messaging.smppPorts[0] ?? 0;
+      const client = () => connectSmppClient(t, port, tls && authority.rootPem);
+      const bound = await client();
+      t.equal((await bound.ask('bind_transceiver', LOGIN)).command_status, SMPP_STATUS.ok);
+      const idle = [];
+      for (let n = 0; n < 10; n++) idle.push(await client());
+      const refused = connect({ host: '127.0.0.1', port });
+      refused.on('error', () => {});
+      await once(refused, 'close');
+      t.equal((await bound.ask('submit_sm', SMS)).command_status, SMPP_STATUS.ok);
+      t.equal((await idle[0]!.ask('bind_transceiver', LOGIN)).command_status, SMPP_STATUS.ok);
+      t.equal((await (await client()).ask('bind_transceiver', LOGIN)).command_status, SMPP_STATUS.ok, 'there is room');
+    }
+  });
+
+  await t.test('who leaves connections without a login again and again is let in no more', async (t) => {
+    const { client } = await serve(t, [CARRIER], { timings: { responseMs: 300 } });
+    const idle = [];
+    for (let n = 0; n < 5; n++) idle.push(await client());
+    for (const one of idle) await one.gone();
+    await (await client()).gone();
   });
 
   await t.test('a flood is told that our queue is full; what was taken is there', async (t) => {

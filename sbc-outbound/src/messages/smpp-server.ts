@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { Logger, Metrics, ProvisioningSnapshot } from '@ringwire/common';
+import { sourceNetwork } from '@ringwire/common/shield/source-network.js';
 import type { Receive } from './receiver.js';
 import { SMPP_TIMINGS, type SmppTimings } from './smpp-link.js';
 import { findSmppClient } from './smpp-logins.js';
@@ -43,36 +44,40 @@ export interface SmppServer {
 const MAX_CONNECTIONS = 500;
 /** Connections of one carrier. */
 const MAX_BINDS = 20;
-/** Refused logins of an address in a minute, after which it gets no answer any more until the minute is over. */
+/** Connections of a network that have not bound; more are ended at once, so that no host can keep the others out. */
+const MAX_UNBOUND = 10;
+/** Refused logins of a network in a minute, those that never came included, after which it gets no answer any more until the minute is over. */
 const MAX_REFUSALS = 5;
 const REFUSALS_MS = 60_000;
-/** Addresses of which refusals are remembered; those that came longest ago are forgotten. */
-const MAX_ADDRESSES = 10_000;
+/** Networks of which refusals are remembered; those that came longest ago are forgotten. */
+const MAX_NETWORKS = 10_000;
 
 /** How long clients may take to leave when the process ends. */
 const GOODBYE_MS = 1_000;
 
 const plainAddress = (socket: Socket): string => (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/i, '');
+/** An IPv4 address, or the /64 of an IPv6 address: within that its owner may change it with each connection. */
+const networkOf = (address: string): string => sourceNetwork(address) ?? address;
 
-/** Counts refused logins by address. */
+/** Counts refused logins by network. */
 class Refusals {
-  readonly #byAddress = new Map<string, { count: number; until: number }>();
+  readonly #byNetwork = new Map<string, { count: number; until: number }>();
 
-  add(address: string): void {
+  add(network: string): void {
     const now = performance.now();
-    const known = this.#byAddress.get(address);
-    this.#byAddress.delete(address);
+    const known = this.#byNetwork.get(network);
+    this.#byNetwork.delete(network);
     const isFresh = known !== undefined && known.until > now;
-    this.#byAddress.set(address, {
+    this.#byNetwork.set(network, {
       count: isFresh ? known.count + 1 : 1,
       until: isFresh ? known.until : now + REFUSALS_MS,
     });
-    const [oldest] = this.#byAddress.keys();
-    if (this.#byAddress.size > MAX_ADDRESSES && oldest !== undefined) this.#byAddress.delete(oldest);
+    const [oldest] = this.#byNetwork.keys();
+    if (this.#byNetwork.size > MAX_NETWORKS && oldest !== undefined) this.#byNetwork.delete(oldest);
   }
 
-  isTooMany(address: string): boolean {
-    const known = this.#byAddress.get(address);
+  isTooMany(network: string): boolean {
+    const known = this.#byNetwork.get(network);
     return known !== undefined && known.until > performance.now() && known.count >= MAX_REFUSALS;
   }
 }
@@ -106,7 +111,9 @@ export async function startSmppServer(options: SmppServerOptions): Promise<SmppS
     const address = plainAddress(socket);
     // Without a listener an error would end the process.
     socket.on('error', () => {});
-    if (isDraining || peers.size >= MAX_CONNECTIONS || refusals.isTooMany(address)) {
+    // Our own end has closed it: there were too many.
+    if (socket.destroyed) return;
+    if (isDraining || peers.size >= MAX_CONNECTIONS || refusals.isTooMany(networkOf(address))) {
       socket.destroy();
       return;
     }
@@ -131,7 +138,7 @@ export async function startSmppServer(options: SmppServerOptions): Promise<SmppS
       },
       onRefused: () => {
         refused.inc();
-        refusals.add(address);
+        refusals.add(networkOf(address));
       },
       onMessage: ({ voipCarrierSid, name }, pdu, wanted) =>
         receive({ voipCarrierSid, name, inbound: true }, pdu, wanted),
@@ -143,7 +150,12 @@ export async function startSmppServer(options: SmppServerOptions): Promise<SmppS
     peers.add(peer);
   };
   const servers: Server[] = [];
-  const sockets = new Set<Socket>();
+  /** All connections with their networks, also those whose TLS is not set up yet. */
+  const sockets = new Map<Socket, string>();
+  const unboundOf = (network: string): number => {
+    const ofNetwork = (networks: Iterable<string>): number => [...networks].filter((one) => one === network).length;
+    return ofNetwork(sockets.values()) - ofNetwork([...logins.values()].map(({ address }) => networkOf(address)));
+  };
   const open = async ({ host, port, tls }: SmppListener): Promise<number> => {
     const server = tls
       ? createTlsServer({ ...tls, handshakeTimeout: timings.responseMs }, connected)
@@ -151,8 +163,15 @@ export async function startSmppServer(options: SmppServerOptions): Promise<SmppS
     server.maxConnections = MAX_CONNECTIONS;
     // Handshakes that fail are the clients' affair.
     server.on('tlsClientError', () => {});
-    server.on('connection', (socket: Socket) => {
-      sockets.add(socket);
+    // Before the server itself makes anything of it.
+    server.prependListener('connection', (socket: Socket) => {
+      const network = networkOf(plainAddress(socket));
+      if (unboundOf(network) >= MAX_UNBOUND) {
+        socket.on('error', () => {});
+        socket.destroy();
+        return;
+      }
+      sockets.set(socket, network);
       socket.once('close', () => sockets.delete(socket));
     });
     server.listen(port, host);
@@ -188,7 +207,7 @@ export async function startSmppServer(options: SmppServerOptions): Promise<SmppS
       for (const server of servers) server.close();
       for (const peer of [...peers]) peer.close();
       const late = setTimeout(() => {
-        for (const socket of sockets) socket.destroy();
+        for (const socket of sockets.keys()) socket.destroy();
       }, GOODBYE_MS);
       await Promise.all(closed);
       clearTimeout(late);
