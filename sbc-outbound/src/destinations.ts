@@ -19,7 +19,7 @@ import type { SipRequest } from '@ringwire/common/sip/stack.js';
 import { calledNumber } from '@ringwire/common/sip/uri.js';
 import { type CarrierHops, isCore } from './carrier-hops.js';
 import type { GatewayConfig } from './config.js';
-import { followFromUri, followFromUser } from './follow-redirect.js';
+import { followFromUri, followFromUser, type RedirectedCall } from './follow-redirect.js';
 import { GatewayAttempts } from './gateway-attempts.js';
 import type { GatewayMetrics } from './gateway-metrics.js';
 import type { OutboundCall, Refusal } from './guard.js';
@@ -65,11 +65,10 @@ export type Destination =
 export async function destinationOf(
   edge: Edge,
   wayOut: WayOut,
-  request: SipRequest,
-  call: OutboundCall,
-  atMs: number,
+  placed: Pick<RedirectedCall, 'request' | 'call' | 'atMs' | 'place'>,
 ): Promise<Destination> {
-  const context = { edge, wayOut, request, call, atMs };
+  const context = { edge, wayOut, ...placed };
+  const { request, call, atMs } = placed;
   switch (call.routing) {
     case 'phone':
       return byNumber(edge, wayOut, request, call, atMs);
@@ -77,7 +76,7 @@ export async function destinationOf(
       return toTeams(edge, wayOut, request, call);
     case 'user': {
       const destination = await toUser(edge, wayOut, request, call);
-      return redirectable(destination, request.uri, (redirect) => followFromUser(context, redirect));
+      return redirectable(destination, request.uri, (redirect, journal) => followFromUser(context, redirect, journal));
     }
     case 'sip': {
       const destination = await byUri(edge, wayOut, request, call);

@@ -1,9 +1,11 @@
+import { type CallPlace, limitRefusal } from '@ringwire/common';
 import type { CallJournal } from '@ringwire/common/sip/call-journal.js';
 import type { Edge } from '@ringwire/common/sip/edge.js';
 import type { SipRequest } from '@ringwire/common/sip/stack.js';
 import { unescaped, withoutSeparators } from '@ringwire/common/sip/uri.js';
 import { byNumber, byUri, type Destination, toUser, type WayOut } from './destinations.js';
 import type { OutboundCall } from './guard.js';
+import { limitedUser } from './limited-user.js';
 import type { Followed, Redirect } from './redirects.js';
 import { checkForFraud } from './toll-fraud.js';
 
@@ -14,15 +16,21 @@ export interface RedirectedCall {
   request: SipRequest;
   call: OutboundCall;
   atMs: number;
+  /** What it counts as. */
+  place: Pick<CallPlace, 'forward'>;
 }
 
 type Following = (journal: CallJournal) => Followed;
 
 /**
  * Where a user's telephone sends a call (call forwarding): to another user of his realm, or to a number, which the account's carriers call and the toll-fraud
- * guard judges like any other. Everything else could be a toll thief's: a text says why.
+ * guard judges like any other. Everything else could be a toll thief's: a text says why. From then on it counts as a call of whoever it is sent to.
  */
-export async function followFromUser(sent: RedirectedCall, { target }: Redirect): Promise<Following | string> {
+export async function followFromUser(
+  sent: RedirectedCall,
+  { target }: Redirect,
+  journal: Pick<CallJournal, 'alert'>,
+): Promise<Following | string> {
   const { edge, wayOut, request, call, atMs } = sent;
   const { account } = call;
   const realm = account.sipRealm?.toLowerCase();
@@ -40,7 +48,13 @@ export async function followFromUser(sent: RedirectedCall, { target }: Redirect)
   const destination = isNumber
     ? byNumber(edge, wayOut, request, next, atMs)
     : await toUser(edge, wayOut, request, next, true);
-  return following(sent, next, destination);
+  const followed = await following(sent, next, destination);
+  if (typeof followed === 'string') return followed;
+  const reached = await sent.place.forward(isNumber ? null : limitedUser(edge, next));
+  if (!reached) return followed;
+  const { alert } = limitRefusal(reached);
+  if (alert) journal.alert(alert);
+  return 'the user is busy';
 }
 
 /** Where a SIP URI sends a call: to any other that the account may call; never back to us, where the account would pay for what a stranger calls. */

@@ -1,8 +1,7 @@
 import {
-  aorText,
+  type CallPlace,
   type CallStarted,
   type FraudRefusal,
-  type LimitedUser,
   type LimitReached,
   type LimitRefusal,
   limitRefusal,
@@ -22,6 +21,7 @@ import { takePlaceForEdge } from '@ringwire/common/sip/take-place.js';
 import { watchCancel } from '@ringwire/common/sip/two-leg-setup.js';
 import { destinationOf, type WayOut } from './destinations.js';
 import { guard, type OutboundCall, type Refusal } from './guard.js';
+import { limitedUser } from './limited-user.js';
 import { checkForFraud, refusalHeaders } from './toll-fraud.js';
 
 /** Takes INVITEs of feature servers until the process ends. */
@@ -86,17 +86,11 @@ async function takeCall(
     return;
   }
   try {
-    await placeCall(edge, wayOut, { request, response, abandoned, counted, call, attemptedAt });
+    const { place } = taken;
+    await placeCall(edge, wayOut, { request, response, abandoned, counted, call, attemptedAt, place });
   } finally {
     taken.place.release();
   }
-}
-
-/** The user who is called, with the limit of his own calls. */
-function limitedUser(edge: Edge, { account, target }: OutboundCall): LimitedUser | null {
-  if (target.user === null) return null;
-  const client = edge.provisioning.snapshot().findClient(account.accountSid, target.user);
-  return client ? { aor: aorText({ user: client.username, realm: target.host }), limit: client.callLimit } : null;
 }
 
 /** What the record says of a call that reached nobody. */
@@ -148,9 +142,13 @@ function refuseCall(
   else journal.endedNow({ status, reason: phrase ?? response.reason, termination: 'failed', cause: reason });
 }
 
-async function placeCall(edge: Edge, wayOut: WayOut, guarded: GuardedCall & IncomingInvite): Promise<void> {
-  const { request, response, abandoned, counted, call, attemptedAt } = guarded;
-  const destination = await destinationOf(edge, wayOut, request, call, attemptedAt);
+async function placeCall(
+  edge: Edge,
+  wayOut: WayOut,
+  guarded: GuardedCall & IncomingInvite & { place: CallPlace },
+): Promise<void> {
+  const { request, response, abandoned, counted, call, attemptedAt, place } = guarded;
+  const destination = await destinationOf(edge, wayOut, { request, call, atMs: attemptedAt, place });
   const first = destination.ok ? destination.first : undefined;
   const verdict = await checkForFraud(wayOut.fraud, edge.provisioning.snapshot(), wayOut.rates(), call, first);
   if (!verdict.ok) {

@@ -23,7 +23,12 @@ let carrier: TestGateway;
 t.before(async () => {
   stores = await startStores(t);
   const db = openSeededDatabase(stores.env);
-  await addClients(db, [{ username: 'bob' }, { username: 'carol' }]);
+  await addClients(db, [
+    { username: 'bob' },
+    { username: 'carol' },
+    { username: 'first1', call_limit: 1 },
+    { username: 'second', call_limit: 1 },
+  ]);
   await db.close();
   server = await startServerProcess(t);
   fs = await startFeatureServer(t, stores, 'fs-one');
@@ -40,8 +45,13 @@ t.afterEach(async () => {
   await until('media sessions are gone', () => sbc.edge.bridging.relay.sessions === 0);
 });
 
-/** A user's telephone, registered. */
-async function phone(t: Test, user: string, behave: (call: IncomingCall) => void): Promise<TestGateway> {
+/** A user's telephone, registered; perhaps besides a browser that is preferred, and gone. */
+async function phone(
+  t: Test,
+  user: string,
+  behave: (call: IncomingCall) => void,
+  hasBrowser = false,
+): Promise<TestGateway> {
   const device = await startGateway(t, behave);
   const aor = { user, realm: REALM };
   const binding = {
@@ -50,7 +60,7 @@ async function phone(t: Test, user: string, behave: (call: IncomingCall) => void
     address: device.host,
     port: device.port,
     edge: sbc.edge.sipAddress,
-    q: 1,
+    q: 0.5,
     path: [],
     userAgent: '',
     registeredAt: Date.now(),
@@ -58,7 +68,11 @@ async function phone(t: Test, user: string, behave: (call: IncomingCall) => void
     allowDirectQueueCalling: true,
     allowDirectUserCalling: true,
   };
-  const changes = [{ id: user, lifeMs: 60_000, binding }];
+  const browser = { ...binding, q: 1, transport: 'ws' as const };
+  const changes = [
+    { id: user, lifeMs: 60_000, binding },
+    ...(hasBrowser ? [{ id: 'browser', lifeMs: 60_000, binding: browser }] : []),
+  ];
   await registrations(stores.redis).register({ aor, callId: user, cseq: 1, changes, maxUsers: null });
   t.teardown(() =>
     registrations(stores.redis).register({ aor, callId: 'gone', cseq: 2, changes: 'all', maxUsers: null }),
@@ -105,6 +119,33 @@ t.test('a user whose telephone forwards to another user: his telephones ring', a
   await placed.dialog;
   t.equal(carol.invites[0]?.get('Diversion'), `<sip:bob@${REALM}>;reason=unknown`);
   await hangUp(placed);
+});
+
+t.test('after a browser that rang at the same time, a carrier is offered plain media', async (t) => {
+  await phone(t, 'bob', moved(`sip:+49-30-555@${REALM}`), true);
+  const placed = callBob();
+  await placed.dialog;
+  t.match(carrier.invites[0]?.bodyText, /^m=audio \d+ RTP\/AVP /m);
+  t.notMatch(carrier.invites[0]?.bodyText, /fingerprint|ice-ufrag/);
+  await hangUp(placed);
+});
+
+t.test('a call that is sent on counts as one of whom it is sent to, no longer of who sent it', async (t) => {
+  await phone(t, 'first1', moved(`sip:second@${REALM}`));
+  const second = await phone(t, 'second', answers);
+  const callFirst = (): PlacedCall => callUri(`sip:first1@${REALM}`, 'user');
+  const placed = callFirst();
+  await placed.dialog;
+  const another = callFirst();
+  t.equal(await another.status(), 302, 'who forwards has no call, who is called has one');
+  t.match(await timelineOf(another), /is not followed: the user is busy/);
+  t.ok((await stores.events()).some(({ type, data }) => type === 'alert' && data.alertType === 'user-call-limit'));
+  await hangUp(placed);
+  await until('his place is free', () => sbc.edge.limits.size === 0);
+  const later = callFirst();
+  await later.dialog;
+  t.equal(second.invites.length, 2);
+  await hangUp(later);
 });
 
 t.test('users who forward to each other: each is called once, the caller hears the 302', async (t) => {

@@ -47,7 +47,10 @@ export interface Followed {
 }
 
 /** Judges a redirect: a text says why it is not followed. */
-export type Follow = (redirect: Redirect) => Promise<((journal: CallJournal) => Followed) | string>;
+export type Follow = (
+  redirect: Redirect,
+  journal: CallJournal,
+) => Promise<((journal: CallJournal) => Followed) | string>;
 
 /**
  * Lets those who are called send the call on with a 3xx: to each Contact, best first, until one can be reached. What is not followed is said on the timeline, and
@@ -127,7 +130,7 @@ class RedirectedCall {
       return null;
     }
     this.#seen.add(redirect.uri);
-    const followed = await this.follow(redirect);
+    const followed = await this.follow(redirect, this.journal);
     if (typeof followed === 'string') {
       timeline.warn('routing', `redirect to ${redirect.uri} is not followed: ${followed}`);
       return null;

@@ -43,6 +43,11 @@ export interface LimitReached {
 export interface CallPlace {
   /** Gives the place back; later calls of it do nothing. */
   release(): void;
+  /**
+   * The call goes on to another user, or to nobody who is counted (null): takes a place in his count and gives back that of the user before. Where there is
+   * none everything stays as it is. Never rejects, as {@link CallLimits.take}.
+   */
+  forward(user: LimitedUser | null): Promise<LimitReached | null>;
 }
 
 /** The outcome of {@link CallLimits.take}. */
@@ -66,8 +71,13 @@ export const ALERT_QUIET_MS = 60_000;
 /** How often the log says that calls were not counted. */
 const LOG_EVERY_MS = 10_000;
 
+interface CountedScope {
+  scope: CountScope;
+  sid: string;
+}
+
 /** The order in which limits are looked at: the first that is reached is the one that is told. */
-const scopesOf = (call: CountedCall): { scope: CountScope; sid: string }[] => [
+const scopesOf = (call: CountedCall): CountedScope[] => [
   ...(call.user === undefined ? [] : [{ scope: 'user' as const, sid: call.user.aor }]),
   { scope: 'account', sid: call.accountSid },
   ...(call.applicationSid === null ? [] : [{ scope: 'application' as const, sid: call.applicationSid }]),
@@ -115,12 +125,17 @@ export function callLimits(options: {
     for (const [member, keys] of members) for (const key of keys) pipeline.zrem(key, member);
     await pipeline.exec().catch(fault);
   };
+  const keysOf = ({ serviceProviderSid }: CountedCall, scopes: readonly CountedScope[]): string[] =>
+    scopes.map(({ scope, sid }) => callPlacesKey(serviceProviderSid, direction, scope, sid));
+  const giveBack = (member: string, keys: string[]): void => {
+    if (redis.status === 'ready') void remove([[member, keys]]);
+    else released.set(member, { keys: [...(released.get(member)?.keys ?? []), ...keys], at: performance.now() });
+  };
   const release = (member: string): void => {
     const keys = held.get(member);
     if (keys === undefined) return;
     held.delete(member);
-    if (redis.status === 'ready') void remove([[member, keys]]);
-    else released.set(member, { keys, at: performance.now() });
+    giveBack(member, keys);
   };
   const renew = async (): Promise<void> => {
     const now = performance.now();
@@ -148,9 +163,13 @@ export function callLimits(options: {
   timer.unref();
 
   /** Asks Redis; undefined when it does not answer in time. */
-  const ask = async (call: CountedCall, member: string, keys: string[]): Promise<LimitReached | null | undefined> => {
+  const ask = async (
+    call: CountedCall,
+    member: string,
+    scopes: readonly CountedScope[],
+  ): Promise<LimitReached | null | undefined> => {
     if (redis.status !== 'ready' || isHung) return undefined;
-    const scopes = scopesOf(call);
+    const keys = keysOf(call, scopes);
     const limits = scopes.map(({ scope, sid }) =>
       scope === 'user' ? (call.user?.limit ?? null) : limitOf(scope, sid),
     );
@@ -179,22 +198,53 @@ export function callLimits(options: {
     return at === undefined ? null : { ...at, limit: limits[index - 1] ?? 0, isNews: isNews === 1 };
   };
 
+  /** Asks, and counts the answer. */
+  const check = async (
+    call: CountedCall,
+    member: string,
+    scopes: readonly CountedScope[],
+  ): Promise<LimitReached | null> => {
+    const reached = await ask(call, member, scopes);
+    if (reached === undefined) fault(new Error('no answer'));
+    checks.inc({ direction, outcome: reached ? 'refused' : reached === undefined ? 'unchecked' : 'admitted' });
+    return reached ?? null;
+  };
+  const placeOf = (member: string, call: CountedCall): CallPlace => {
+    let counted = call;
+    const userOf = (one: CountedCall) => scopesOf(one).filter(({ scope }) => scope === 'user');
+    return {
+      release: () => release(member),
+      async forward(user) {
+        const { user: before, ...others } = counted;
+        if (before?.aor === user?.aor) return null;
+        const next: CountedCall = user === null ? others : { ...others, user };
+        const reached = user === null ? null : await check(next, member, userOf(next));
+        if (reached) return reached;
+        const added = keysOf(next, userOf(next));
+        const dropped = keysOf(counted, userOf(counted));
+        const keys = held.get(member);
+        if (keys === undefined) {
+          // The call has ended meanwhile.
+          giveBack(member, added);
+          return null;
+        }
+        counted = next;
+        held.set(member, [...added, ...keys.filter((key) => !dropped.includes(key))]);
+        giveBack(member, dropped);
+        return null;
+      },
+    };
+  };
+
   return {
     async take(call) {
-      const keys = scopesOf(call).map(({ scope, sid }) =>
-        callPlacesKey(call.serviceProviderSid, direction, scope, sid),
-      );
+      const scopes = scopesOf(call);
       // A feature server may give the same call sid twice: each is a call.
       const member = `${call.callSid}/${owner}/${++taken}`;
-      const reached = await ask(call, member, keys);
-      if (reached) {
-        checks.inc({ direction, outcome: 'refused' });
-        return { ok: false, reached };
-      }
-      if (reached === undefined) fault(new Error('no answer'));
-      checks.inc({ direction, outcome: reached === undefined ? 'unchecked' : 'admitted' });
-      held.set(member, keys);
-      return { ok: true, place: { release: () => release(member) } };
+      const reached = await check(call, member, scopes);
+      if (reached) return { ok: false, reached };
+      held.set(member, keysOf(call, scopes));
+      return { ok: true, place: placeOf(member, call) };
     },
     get size() {
       return held.size;

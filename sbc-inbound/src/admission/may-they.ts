@@ -41,4 +41,6 @@ export async function mayCall(
 }
 
 /** No limits. */
-export const unlimited: Pick<CallLimits, 'take'> = { take: async () => ({ ok: true, place: { release: () => {} } }) };
+export const unlimited: Pick<CallLimits, 'take'> = {
+  take: async () => ({ ok: true, place: { release: () => {}, forward: async () => null } }),
+};
