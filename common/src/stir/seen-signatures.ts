@@ -1,10 +1,10 @@
-/** Signatures remembered; the oldest go first. Each is that of a valid PASSporT, so that only trusted signers can fill this. */
+/** PASSporTs remembered; the oldest go first. Each is valid, so that only trusted signers can fill this. */
 const MAX_SIGNATURES = 50_000;
 /** A carrier that gets no answer here may try again with a Call-ID of its own making; more calls than that have no reason to carry one Identity. */
 const MAX_CALLS = 3;
 
 /**
- * The calls in which signatures of PASSporTs were seen while they count (RFC 8224 §12.1): whoever overhears one could otherwise call the same callee with it
+ * The calls in which PASSporTs were seen while they count (RFC 8224 §12.1): whoever overhears one could otherwise call the same callee with it
  * until it is stale. Of one process: each edge allows so many calls by itself.
  */
 export class SeenSignatures {
@@ -17,13 +17,14 @@ export class SeenSignatures {
   }
 
   /**
-   * Notes that a signature came with a call.
+   * Notes that a PASSporT came with a call.
    *
+   * @param signed - what is signed, or a hash of it
    * @param untilMs - when it is stale, ms since the epoch
    * @returns false when it has come with too many other calls
    */
-  note(signature: string, callId: string, { nowMs, untilMs }: { nowMs: number; untilMs: number }): boolean {
-    const known = this.#seen.get(signature);
+  note(signed: string, callId: string, { nowMs, untilMs }: { nowMs: number; untilMs: number }): boolean {
+    const known = this.#seen.get(signed);
     if (known) {
       if (known.callIds.includes(callId)) return true;
       if (known.callIds.length >= MAX_CALLS) return false;
@@ -35,7 +36,7 @@ export class SeenSignatures {
       if (entry.untilMs > nowMs && this.#seen.size < this.maxSignatures) break;
       this.#seen.delete(old);
     }
-    this.#seen.set(signature, { callIds: [callId], untilMs });
+    this.#seen.set(signed, { callIds: [callId], untilMs });
     return true;
   }
 }

@@ -77,6 +77,16 @@ t.test('verify: a PASSporT that somebody overheard is good for few other calls',
     { status: 'valid' },
     'each call is signed anew',
   );
+  // (r, n - s) is as good a signature of the same text as (r, s).
+  const [head, claims, signature = ''] = identity.split(/[.;]/);
+  const bytes = Buffer.from(signature, 'base64url');
+  const order = BigInt('0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551');
+  const s = order - BigInt(`0x${bytes.subarray(32).toString('hex')}`);
+  const twin = Buffer.concat([bytes.subarray(0, 32), Buffer.from(s.toString(16).padStart(64, '0'), 'hex')]);
+  const changed = identity.replace(`${head}.${claims}.${signature}`, `${head}.${claims}.${twin.toString('base64url')}`);
+  t.not(changed, identity);
+  t.equal((await verifier({ a: signer }).verify(request(changed, { callId: 'captured' }))).status, 'valid');
+  t.match(await judge.verify(request(changed, { callId: 'captured' })), { status: 'invalid', reason: /other calls/ });
 });
 
 t.test(

@@ -1,4 +1,4 @@
-import type { X509Certificate } from 'node:crypto';
+import { createHash, type X509Certificate } from 'node:crypto';
 import { type CallParties, callParties, type SignedRequest } from './call-parties.js';
 import { canonicalNumber, type ToE164 } from './canonical-number.js';
 import { type CertificateChain, chainProblem } from './certificate.js';
@@ -96,11 +96,11 @@ export class StirVerifier {
     return this.#result(passport, problem, signature.chain, div);
   }
 
-  /** Whether the signature, which is right, has been used for other calls. */
-  #replayed({ signature, claims }: Passport, { callId }: SignedRequest): Problem | null {
+  /** Whether what is signed, and rightly, has been used for other calls. Not by the signature: ECDSA lets anybody make a second one of it that is right too. */
+  #replayed({ signingInput, claims }: Passport, { callId }: SignedRequest): Problem | null {
     if (callId === undefined) return null;
     const lives = { nowMs: this.#now(), untilMs: claims.iat * 1000 + FRESH_MS };
-    if (this.#seen.note(signature.toString('base64'), callId, lives)) return null;
+    if (this.#seen.note(createHash('sha256').update(signingInput).digest('base64'), callId, lives)) return null;
     return invalid(438, 'the same PASSporT came with other calls');
   }
 
