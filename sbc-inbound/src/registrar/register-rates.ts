@@ -1,6 +1,6 @@
 /** How often who may register. */
 export interface RegisterRates {
-  /** Whether a REGISTER that brings credentials may go on; it counts. */
+  /** Whether a REGISTER that answers a challenge of ours may go on; it counts. */
   admits(source: string, user: string): boolean;
   readonly size: number;
 }

@@ -114,8 +114,11 @@ async function answerTo(
   const read = readRegister(request);
   if (!read.ok) return refuse({ status: 400, reason: read.reason, metric: 'malformed' });
   const { register } = read;
-  // A request without credentials costs nobody else anything: it gets its challenge.
-  if (request.has('Authorization') && !rates.admits(source, `${register.user}@${register.realm}`)) {
+  // A request that answers no challenge of ours costs nobody else anything: it gets one. Who answers that of another address may have forged its own: it is not counted as who
+  // is there.
+  const answered = users.digest.nonceOf(request, host);
+  const counted = answered === 'other' ? `${source}:${register.flow.port}` : source;
+  if (answered && !rates.admits(counted, `${register.user}@${register.realm}`)) {
     return refuse({
       status: 503,
       reason: 'too many REGISTERs of this user',

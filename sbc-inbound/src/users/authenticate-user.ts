@@ -16,7 +16,7 @@ import type { User, UserRefusal } from './types.js';
 /** What telling users apart looks at. */
 export interface UserContext {
   snapshot: Pick<ProvisioningSnapshot, 'findClient' | 'registrationHookOf'>;
-  digest: Pick<DigestServer, 'check' | 'challenge'>;
+  digest: Pick<DigestServer, 'check' | 'challenge' | 'nonceOf'>;
   /** Keeps hooks away from our own network. */
   guard: AddressGuard;
   /** Whether an operator lets digests be MD5. */

@@ -58,6 +58,11 @@ export interface DigestServer {
     candidatesOf: (username: string) => Candidates<T> | Promise<Candidates<T>>,
     options?: DigestOptions,
   ): Promise<DigestResult<T>>;
+  /**
+   * Whether a request brings a nonce of ours that is still good: `heard` where it was sent to the address that the request comes from, which is nobody's who only
+   * writes that address. Looks at no password.
+   */
+  nonceOf(request: Pick<AuthenticatedRequest, 'get' | 'source_address'>, realm: string): 'heard' | 'other' | null;
   /** The headers of a 401. */
   challenge(realm: string, options?: DigestOptions & { stale?: boolean; source?: string }): SipHeaders;
   /** Resolves when the shared secret has been asked for. */
@@ -134,6 +139,14 @@ export function digestServer(options: {
       const used = await use();
       if (used) return used;
       return { kind: 'proven', username, who: proven.map(({ who }) => who) };
+    },
+    nonceOf(request, realm) {
+      const credentials = parseCredentials(request.get('Authorization')).find(
+        (entry) => entry.realm.toLowerCase() === realm.toLowerCase(),
+      );
+      if (!credentials || made.judge(credentials.nonce, credentials.realm) !== 'fresh') return null;
+      const { source_address: source } = request;
+      return source !== undefined && made.isFor(credentials.nonce, source) ? 'heard' : 'other';
     },
     challenge(realm, { stale = false, source, algorithms = options.algorithms } = {}) {
       const nonce = made.make(realm, source);
