@@ -1,7 +1,7 @@
 /**
  * Lua, because a REGISTER must change all of its bindings or none, whatever another edge does at the same moment (RFC 3261 §10.3
  * step 7). Time is that of Redis. A field's value is `<expires at> <CSeq> <Call-ID> <JSON>`: what the script compares stands before
- * the JSON, which it never takes apart. Both keys share the hash tag of the realm.
+ * the JSON, which it does not take apart (but for `registeredAt`, where bindings are put back). Both keys share the hash tag of the realm.
  */
 const START = `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -99,12 +99,20 @@ return answer('ok')`;
 export const READ_BINDINGS = `${START}
 return answer('ok')`;
 
-/** KEYS as above. ARGV: user, then ids and values as they were. Puts back what Redis has lost, except where it has something that ends later. */
+/** KEYS as above. ARGV: user, then ids and values as they were. Puts back what Redis has lost, except where it has something that was registered later. */
 export const RESTORE_BINDINGS = `${START}
+-- Inside of a text of JSON quotes stand behind a backslash: this is no user agent's or contact's.
+local function registeredAt(value)
+  return tonumber(string.match(value, '"registeredAt":(%d+)') or 0)
+end
+local function isNewer(held, value, expires)
+  local before, at = registeredAt(held.value), registeredAt(value)
+  return at > before or (at == before and expires > held.expires)
+end
 for i = 2, #ARGV, 2 do
   local id, value = ARGV[i], ARGV[i + 1]
   local expires = tonumber(string.match(value, '^(%d+) '))
-  if expires > now and not (held[id] and held[id].expires >= expires) then
+  if expires > now and (not held[id] or isNewer(held[id], value, expires)) then
     held[id] = { expires = expires, value = value }
     redis.call('HSET', KEYS[1], id, value)
   end

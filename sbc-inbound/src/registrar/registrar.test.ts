@@ -1,4 +1,4 @@
-import { bindingsKey, registrations } from '@ringwire/common';
+import { bindingsKey, type OnKept, registrations } from '@ringwire/common';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
 import { until } from '@ringwire/common/testing/until.js';
 import type { SipMessage } from '@ringwire/sip';
@@ -23,6 +23,7 @@ t.before(async () => {
     { username: 'bob' },
     { username: 'carol12' },
     { username: 'eager123' },
+    { username: 'target78' },
     { username: 'gone', is_active: 0 },
     { username: 'cross99', account_sid: SEED.siblingAccountSid },
   ]);
@@ -260,6 +261,63 @@ t.test('who registers again and again is told to wait, and keeps nobody else out
   t.equal((await (await phone(t, 'bob')).register()).status, 200);
   t.equal((await bindingsOf('eager123')).length, 1);
 });
+
+t.test('who writes another’s address keeps him from nothing: such REGISTERs are not counted as his', async (t) => {
+  const [target, forger] = [await phone(t, 'target78'), await phone(t, 'target78')];
+  const made = `Digest username="target78", realm="${REALM}", nonce="made-up", uri="sip:${REALM}", response="0"`;
+  for (let n = 0; n < 70; n++) await forger.send('REGISTER', { authorization: () => made });
+  t.equal((await target.register()).status, 200);
+  let overheard: SipMessage | undefined;
+  const elsewhere = await phone(t, 'target78', { host: '127.0.0.3' });
+  await elsewhere.send('REGISTER', {
+    authorization: (challenge) => {
+      overheard = challenge;
+      return undefined;
+    },
+  });
+  const who = { user: 'target78', password: 'secret', algorithm: 'SHA-256' } as const;
+  let status = 200;
+  for (let n = 1; n < 150 && status === 200; n++) {
+    const nc = n.toString(16).padStart(8, '0');
+    const authorization = () => authorize(overheard!, who, { method: 'REGISTER', uri: `sip:${REALM}` }, nc);
+    ({ status } = await forger.send('REGISTER', { authorization }));
+  }
+  t.equal(status, 503, 'by itself it is counted');
+  t.equal((await target.register()).status, 200);
+});
+
+t.test(
+  'of a binding that is put back the one that was registered last counts, not the one that ends last',
+  async (t) => {
+    const device = await phone(t);
+    await device.register();
+    const aor = { user: 'alice', realm: REALM };
+    const [before] = await bindingsOf('alice');
+    let kept: Parameters<OnKept>[1] = [];
+    const store = registrations(stores.redis, {
+      onKept: (_aor, bindings) => {
+        kept = bindings;
+      },
+    });
+    const register = (cseq: number, lifeMs: number, registeredAt: number) =>
+      store.register({
+        ...{ aor, callId: 'restored', cseq, maxUsers: null },
+        changes: [
+          { id: 'x', lifeMs, binding: { ...before!.binding, userAgent: '"registeredAt":9999999999999', registeredAt } },
+        ],
+      });
+    await register(1, 600_000, 1_000);
+    const old = kept;
+    await register(2, 60_000, 2_000);
+    const fresh = kept;
+    const registeredAt = async () => (await bindingsOf('alice')).find(({ id }) => id === 'x')?.binding.registeredAt;
+    await store.restore(aor, old);
+    t.equal(await registeredAt(), 2_000);
+    await register(3, 600_000, 1_000);
+    await store.restore(aor, fresh);
+    t.equal(await registeredAt(), 2_000);
+  },
+);
 
 t.test('malformed REGISTERs get a clear answer', async (t) => {
   const device = await phone(t);
