@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { STATUS_RESERVE, clientReceiptQueue, openPartsKey, readDeliveryReceipt } from '@ringwire/common';
+import { clientReceiptQueue, openPartsKey, readDeliveryReceipt, STATUS_RESERVE } from '@ringwire/common';
 import { makeStirAuthority } from '@ringwire/common/testing/stir-authority.js';
 import { until } from '@ringwire/common/testing/until.js';
 import { account } from '@ringwire/sbc-inbound/testing/snapshots.js';
