@@ -80,7 +80,7 @@ export async function destinationOf(
     }
     case 'sip': {
       const destination = await byUri(edge, wayOut, request, call);
-      return redirectable(destination, request.uri, (redirect) => followFromUri(context, redirect));
+      return redirectable(destination, request.uri, (redirect, journal) => followFromUri(context, redirect, journal));
     }
   }
 }

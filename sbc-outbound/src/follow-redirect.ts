@@ -48,7 +48,7 @@ export async function followFromUser(
   const destination = isNumber
     ? byNumber(edge, wayOut, request, next, atMs)
     : await toUser(edge, wayOut, request, next, true);
-  const followed = await following(sent, next, destination);
+  const followed = await following(sent, next, destination, journal);
   if (typeof followed === 'string') return followed;
   const reached = await sent.place.forward(isNumber ? null : limitedUser(edge, next));
   if (!reached) return followed;
@@ -58,22 +58,31 @@ export async function followFromUser(
 }
 
 /** Where a SIP URI sends a call: to any other that the account may call; never back to us, where the account would pay for what a stranger calls. */
-export async function followFromUri(sent: RedirectedCall, { uri, target }: Redirect): Promise<Following | string> {
+export async function followFromUri(
+  sent: RedirectedCall,
+  { uri, target }: Redirect,
+  journal: Pick<CallJournal, 'alert'>,
+): Promise<Following | string> {
   const { edge, wayOut, request, call } = sent;
   if (edge.provisioning.snapshot().findAccountByRealm(target.host)) return 'it is a realm of our own';
   const next: OutboundCall = { ...call, target };
-  return following(sent, next, await byUri(edge, wayOut, request, next, uri));
+  return following(sent, next, await byUri(edge, wayOut, request, next, uri), journal);
 }
 
 async function following(
   { edge, wayOut }: RedirectedCall,
   call: OutboundCall,
   destination: Destination,
+  journal: Pick<CallJournal, 'alert'>,
 ): Promise<Following | string> {
   if (!destination.ok) return destination.refusal.reason;
   const snapshot = edge.provisioning.snapshot();
   const verdict = await checkForFraud(wayOut.fraud, snapshot, wayOut.rates(), call, destination.first);
-  if (!verdict.ok) return verdict.detail;
+  if (!verdict.ok) {
+    // The guard gives each alert to one call only: nobody else would tell of it.
+    if (verdict.alert) journal.alert(verdict.alert);
+    return verdict.detail;
+  }
   return (journal) => {
     journal.carriedBy(destination.carried);
     // Carriers' redirects are followed among their own gateways (`GatewayAttempts`).

@@ -176,6 +176,11 @@ t.test('what could be a toll thief’s is not followed: other hosts, numbers tha
   t.match(told, /is not followed: it is not in the realm of the account/);
   t.match(told, /redirect to sip:\+4990012345@\S+ is not followed/);
   t.match(told, /is not followed: no user nobody/);
+  await until('the alert', async () =>
+    (await stores.events()).some(
+      ({ type, data }) => type === 'alert' && 'alertType' in data && data.alertType === 'toll-fraud-destination',
+    ),
+  );
   await db.execute('DELETE FROM fraud_policies', []);
   await db.close();
   await sbc.edge.provisioning.reload();

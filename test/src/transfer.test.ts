@@ -181,16 +181,22 @@ t.test(
   },
 );
 
-t.test('a user who hangs up as soon as the transfer is accepted does not end it', async (t) => {
-  const { dialog, called } = await talking(t);
-  t.equal((await dialog.request('REFER', undefined, { 'Refer-To': '<tel:+4930888>' }))?.status, 202);
-  await dialog.bye();
-  const other = await third.nextCall();
-  await hearsTone(called, THIRD_HZ);
-  await hearsTone(other, CALLEE_HZ);
-  await other.hangup();
-  t.equal((await called.finished).endedBy, 'them');
-});
+t.test(
+  'a user who hangs up as soon as the transfer is accepted does not end it, also where one has failed',
+  async (t) => {
+    const { dialog, called } = await talking(t);
+    const progress = progressOf(dialog);
+    t.equal((await dialog.request('REFER', undefined, { 'Refer-To': `<${busy.uri}>` }))?.status, 202);
+    t.equal((await progress).at(-1), 486);
+    t.equal((await dialog.request('REFER', undefined, { 'Refer-To': '<tel:+4930888>' }))?.status, 202);
+    await dialog.bye();
+    const other = await third.nextCall();
+    await hearsTone(called, THIRD_HZ);
+    await hearsTone(other, CALLEE_HZ);
+    await other.hangup();
+    t.equal((await called.finished).endedBy, 'them');
+  },
+);
 
 t.test('a transfer that fails is told to the user, who keeps the callee', async (t) => {
   const { alice, dialog, called, line } = await talking(t);

@@ -238,7 +238,9 @@ export class Conversation {
       void (user.goesOn ? this.over : party.ended).then(gone);
       const onOver = (): void => {
         // A caller who hangs up as soon as his REFER is accepted leaves the callee waiting for the other alone.
-        if (!user.goesOn && ctx.call.isOver && !party.isEnded) ctx.dial.handOver(party, third);
+        // Whom an earlier, failed transfer has called is nobody to wait for.
+        const isWaitedFor = !party.isEnded && !third.isEnded;
+        if (!user.goesOn && ctx.call.isOver && isWaitedFor) ctx.dial.handOver(party, third);
         else gone();
       };
       if (signal.aborted) onOver();
