@@ -280,7 +280,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
       await messages.close();
       await orphans.close();
       for (const session of live.sessions()) {
-        session.execute({ command: 'hangup', reason: 'feature server is stopped', sipStatus: 503 });
+        void session.execute({ command: 'hangup', reason: 'feature server is stopped', sipStatus: 503 });
       }
       transferred.endAll();
       const over = Promise.all([live.idle(), transferred.idle()]);

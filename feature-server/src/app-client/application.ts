@@ -10,8 +10,31 @@ export interface Hook {
   password?: string;
 }
 
-/** jambonz's message types. Over HTTP they only appear on the timeline; over a WebSocket they are sent. */
-export type HookType = 'session:new' | 'session:redirect' | 'verb:hook' | 'call:status';
+/** jambonz's types of what is asked. Over HTTP they only appear on the timeline; over a WebSocket they are sent. */
+export type HookType =
+  | 'session:new'
+  | 'session:redirect'
+  | 'session:adulting'
+  | 'verb:hook'
+  | 'dial:confirm'
+  | 'queue:status'
+  | 'call:status'
+  | 'llm:event'
+  | 'llm:tool-call';
+
+/** What a WebSocket application is told without being asked (compat 3.2); an HTTP application has no place for it. */
+export type NoticeType = 'verb:status' | 'tts:tokens-result' | 'tts:streaming-event' | 'jambonz:error';
+
+/** What an application sends by itself (compat 3.5), as it came: to be read by `control/read-command.ts`. */
+export interface ApplicationCommand {
+  command: string;
+  data?: unknown;
+  /** `redirect`: behind what is queued instead of in its place. */
+  queueCommand?: boolean;
+  /** The leg that it is for; absent: the call of the session. */
+  callSid?: string;
+  toolCallId?: string;
+}
 
 /** What the application answered. */
 export type HookReply =
@@ -37,6 +60,15 @@ export interface Application {
 
   /** Tells the application something; the answer does not matter. Never rejects: failures are logged and alerted. */
   notify(hook: Hook, payload: object): Promise<void>;
+
+  /** Tells what only WebSocket applications hear; nothing elsewhere. Never fails. `data` has camelCase keys. */
+  send(type: NoticeType, data: object): void;
+
+  /** Calls back for each command that the application sends; HTTP applications send none. */
+  onCommand(listener: (command: ApplicationCommand) => void): void;
+
+  /** Whether the call goes on without verbs, waiting for a command of the application. */
+  readonly staysOpen: boolean;
 
   /** The URL that relative URLs are resolved against; follows `redirect` to another host. */
   readonly baseUrl: string;

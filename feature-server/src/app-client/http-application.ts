@@ -75,6 +75,13 @@ export class HttpApplication implements Application {
     }
   }
 
+  /** There is no way to say something unasked over HTTP. */
+  send(): void {}
+
+  onCommand(): void {}
+
+  readonly staysOpen = false;
+
   close(): void {
     // Connections belong to the process's HttpClient and are shared by calls: nothing is this call's own.
   }

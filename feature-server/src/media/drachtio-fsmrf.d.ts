@@ -26,6 +26,9 @@ declare module 'drachtio-fsmrf' {
       play(files: string[]): Promise<PlaybackFacts>;
       set(variable: string, value: string): Promise<unknown>;
       api(command: string, args: string | string[]): Promise<unknown>;
+      execute(application: string, argument: string): Promise<unknown>;
+      addCustomEventListener(subclass: string, listener: (body: never, event: never) => void): void;
+      removeCustomEventListener(subclass: string, listener: (body: never, event: never) => void): void;
       bridge(otherUuid: string): Promise<void>;
       destroy(): Promise<void>;
       on(event: 'dtmf', listener: (event: { dtmf: string; duration?: string }) => void): this;

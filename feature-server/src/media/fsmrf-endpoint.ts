@@ -4,6 +4,9 @@ import type Mrf from 'drachtio-fsmrf';
 import { MediaServerError, PlaybackNotFoundError } from '../errors.js';
 import { parseDtmfInfo } from '../sip/dtmf-info.js';
 import { within } from './deadline.js';
+import { EventSocketChannel } from './event-socket-channel.js';
+import type { ForkControl } from './forks.js';
+import { FsmrfForks } from './fsmrf-forks.js';
 import type { Digit, MediaEndpoint, PlayOptions, PlayResult } from './media.js';
 
 /** The media server reads a list of files in one command; this is what stands between them, so no file may have it. */
@@ -31,12 +34,16 @@ export class FsmrfEndpoint implements MediaEndpoint {
   readonly #lostListeners: ((reason: string) => void)[] = [];
   #isDestroyed = false;
   #localSdp: string;
+  readonly #channel: EventSocketChannel;
+  readonly forks: ForkControl;
 
   constructor(
     private readonly endpoint: Mrf.Endpoint,
     private readonly logger: Logger,
   ) {
     this.#localSdp = endpoint.local.sdp;
+    this.#channel = new EventSocketChannel(endpoint, this.#lost.signal);
+    this.forks = new FsmrfForks(this.#channel);
     endpoint.on('destroy', (event) => this.#onGone(event?.reason ?? 'connection closed'));
   }
 

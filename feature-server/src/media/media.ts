@@ -1,3 +1,5 @@
+import type { ForkControl } from './forks.js';
+
 /** What a playback came to. Values are the media server's own words, as jambonz passes them on. */
 export interface PlayResult {
   playbackSeconds?: string;
@@ -50,6 +52,8 @@ export interface MediaEndpoint {
    * @throws MediaServerError
    */
   divertKeys(listener: (digit: Digit) => void): Promise<void>;
+  /** Its audio to WebSocket servers and back. */
+  readonly forks: ForkControl;
   /** New SDP of the far end (re-INVITE); resolves to the SDP of the answer. */
   modify(remoteSdp: string): Promise<string>;
   /** Releases it; never rejects and never hangs. */

@@ -1,6 +1,8 @@
 import type { VerbSpec } from '@ringwire/verb-specs';
 import type { Application } from '../app-client/application.js';
+import { CommandDesk } from '../control/command-desk.js';
 import { InvalidApplicationError } from '../errors.js';
+import { BackgroundTasks } from '../session/background-tasks.js';
 import type { Journal } from '../session/journal.js';
 import { SessionApplication } from '../session/session-application.js';
 import type { SessionDefaults } from '../session/session-defaults.js';
@@ -66,13 +68,22 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
       },
       setStatusHook: () => {},
     },
-    media: { play: async () => noCall(), onDigit: () => () => {}, resolveSource: async () => noCall() },
+    media: {
+      endpoint: noCall,
+      play: async () => noCall(),
+      onDigit: () => () => {},
+      resolveSource: async () => noCall(),
+    },
     speech: { prepare: async () => {}, sources: async () => noCall() },
     dial: noDial,
     app,
     defaults,
     journal,
     messages,
+    commands: new CommandDesk(),
+    background: new BackgroundTasks(),
+    events: { status: () => {} },
+    nested: { run: async () => noCall() },
   };
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(MAX_MS)]);
   const runner = new VerbRunner({

@@ -63,7 +63,7 @@ t.test('the last status carries duration and who ended the call', async (t) => {
   await rig.app.next('/status');
   rig.leg.end({ how: 'bye', headers: { 'X-Why': 'bored' } });
   rig.leg.end({ how: 'bye', headers: {} });
-  rig.session.execute({ command: 'hangup', reason: 'both at once' });
+  void rig.session.execute({ command: 'hangup', reason: 'both at once' });
   await running;
   const last = rig.app.seen('/status').at(-1)?.json;
   t.match(last, {
@@ -284,7 +284,7 @@ t.test(
   'config changes the voice of later verbs, reset brings the old one back, and what is missing is named',
   async (t) => {
     const rig = await makeSession(t, [
-      { verb: 'config', synthesizer: { vendor: 'espeak', language: 'de-DE', voice: 'de' }, notifyEvents: true },
+      { verb: 'config', synthesizer: { vendor: 'espeak', language: 'de-DE', voice: 'de' }, onHoldMusic: 'https://example.com/hold.mp3' },
       { verb: 'say', text: 'eins' },
       { verb: 'config', reset: 'synthesizer', notifyEvents: false },
       { verb: 'say', text: 'one' },
@@ -295,7 +295,7 @@ t.test(
     t.match(await rig.vendor.requests.take(), { text: 'eins', language: 'de-DE', voice: 'de' });
     t.match(await rig.vendor.requests.take(), { text: 'one', language: 'en-US', voice: 'en-us' });
     t.match(await rig.vendor.requests.take(), { text: 'two', language: 'en-GB' });
-    t.ok(rig.sink.lines.includes('warn verb config: notifyEvents not available in this version'));
+    t.ok(rig.sink.lines.includes('warn verb config: onHoldMusic not available in this version'));
     t.equal(rig.sink.alerts.length, 1);
   },
 );
@@ -343,7 +343,7 @@ t.test('a redirect from outside stops the verb and replaces the queue', async (t
   ]);
   const running = rig.run();
   const playback = await rig.media.endpoint.plays.take();
-  rig.session.execute({ command: 'redirect', verbs: [{ verb: 'hangup', headers: { 'X-Done': '1' } }] });
+  void rig.session.execute({ command: 'redirect', verbs: [{ verb: 'hangup', headers: { 'X-Done': '1' } }] });
   await running;
   t.ok(playback.isStopped);
   await rig.leg.actions.take();

@@ -1,7 +1,9 @@
 import type { VerbSpec } from '@ringwire/verb-specs';
 import type { AddressGuard } from '../app-client/address-guard.js';
 import type { Application, Hook } from '../app-client/application.js';
-import type { SessionCommand } from '../control/commands.js';
+import { CommandDesk } from '../control/command-desk.js';
+import type { CommandResult, SessionCommand } from '../control/commands.js';
+import { obey } from '../control/obey.js';
 import { CallGoneError } from '../errors.js';
 import type { MediaServer } from '../media/media.js';
 import { headerValue, reasonPhrase } from '../sip/header-value.js';
@@ -16,6 +18,9 @@ import type {
   VerbContext,
   VerbNeed,
 } from '../verbs/verb.js';
+import { BackgroundTasks } from './background-tasks.js';
+import { takeBaseCommands } from './base-commands.js';
+import { SessionEvents } from './call-events.js';
 import type { CallInfo } from './call-info.js';
 import type { CallLedger } from './call-ledger.js';
 import type { CallLeg, LegEnd } from './call-leg.js';
@@ -25,6 +30,7 @@ import { callerReason, isReportedHookFailure } from './caller-reason.js';
 import type { DialCaller, Dialler, DialOutcome } from './dialler.js';
 import { loadFirstVerbs, type VerbSources } from './first-verbs.js';
 import type { Journal } from './journal.js';
+import { NestedRunner } from './nested-runner.js';
 import type { OutboundLeg } from './outbound-leg.js';
 import { SessionApplication } from './session-application.js';
 import type { SessionDefaults } from './session-defaults.js';
@@ -99,6 +105,8 @@ export class CallSession implements CallControl {
   readonly #app: SessionApplication;
   readonly #status: StatusNotifier;
   readonly #runner: VerbRunner;
+  readonly #desk = new CommandDesk();
+  readonly #background = new BackgroundTasks();
   readonly #startedAt = Date.now();
   #releasing: Promise<void>[] = [];
   #timeLimit: NodeJS.Timeout | undefined;
@@ -124,7 +132,7 @@ export class CallSession implements CallControl {
         const Reason = `SIP;cause=503;text="${headerValue(reason).replace(/["\\]/g, "'")}"`;
         // The edge keeps the cause to itself, but passes X-Reason on.
         const headers = { Reason, 'X-Reason': 'media server lost' };
-        this.execute({ command: 'hangup', reason, headers, sipStatus: 503 });
+        void this.execute({ command: 'hangup', reason, headers, sipStatus: 503 });
       },
     });
     this.#speech = new SessionSpeech({
@@ -138,7 +146,7 @@ export class CallSession implements CallControl {
       application,
       info,
       journal,
-      replace: (verbs) => this.#runner.replace(verbs, { stopCurrent: false }),
+      replace: (verbs, stopCurrent) => this.#runner.replace(verbs, { stopCurrent }),
       onFailure: () => this.#onHookFailure(),
       reportInvalid: (reason) => this.#status.report({ error: 'invalid actionHook response', reason }),
     });
@@ -148,7 +156,7 @@ export class CallSession implements CallControl {
       journal,
       caller: () => this.#asCaller(),
       bridge: (other) => this.#media.bridge(other),
-      endpoint: () => this.#media.endpoint,
+      endpoint: () => this.#media.made,
       callSid: this.callSid,
       talks: options.talks,
       telephone: () => {
@@ -159,6 +167,7 @@ export class CallSession implements CallControl {
       isUser: (name) => options.isUser?.(name) ?? false,
       onHandedOver: (one, other) => options.onHandedOver?.(one, other),
     });
+    const events = new SessionEvents(application, defaults);
     const ctx: VerbContext = {
       call: this,
       media: this.#media,
@@ -168,14 +177,29 @@ export class CallSession implements CallControl {
       messages: options.messages,
       defaults,
       journal,
+      commands: this.#desk,
+      background: this.#background,
+      events,
+      nested: new NestedRunner({
+        ctx: () => ctx,
+        registry: options.registry,
+        ensure: (need, prepare) => this.#ensure(need, prepare),
+      }),
     };
     this.#runner = new VerbRunner({
       ctx,
       registry: options.registry,
       signal: this.#over.signal,
       ensure: (need, prepare) => this.#ensure(need, prepare),
+      onStatus: events.onStatus,
+      staysOpen: () => application.staysOpen,
       ...(options.onVerb && { onVerb: options.onVerb }),
     });
+    const { signal } = this.#over;
+    takeBaseCommands(this.#desk, { call: this, runner: this.#runner, journal, ctx, signal });
+    application.onCommand(
+      (command) => void obey(command, { execute: (read) => this.execute(read), application, journal }),
+    );
     leg.onEnd((end) => this.#onLegEnd(end));
   }
 
@@ -208,7 +232,7 @@ export class CallSession implements CallControl {
     // Media is needed by nearly every application; making it beside the hook takes it out of the caller's waiting time.
     this.#media.allocate().catch((err: unknown) => journal.log.debug({ err }, 'media endpoint is not to be had yet'));
     const limit = setTimeout(() => {
-      this.execute({ command: 'hangup', reason: 'the call reached its longest duration' });
+      void this.execute({ command: 'hangup', reason: 'the call reached its longest duration' });
     }, policy.maxCallDurationMs);
     try {
       if (!(await this.#connect())) return;
@@ -229,20 +253,10 @@ export class CallSession implements CallControl {
     this.options.journal.timeline.warn('call', text);
   }
 
-  /** Does something to the call from outside its verbs; ignored when the call is over. */
-  execute(command: SessionCommand): void {
-    if (this.options.info.isOver) return;
-    if (command.command === 'redirect') {
-      this.#runner.replace(command.verbs, { stopCurrent: true });
-      return;
-    }
-    this.options.journal.timeline.warn('call', command.reason);
-    if (this.isAnswered) this.hangup(command.reason, command.headers);
-    else
-      this.decline(command.sipStatus ?? 480, undefined, {
-        'X-Reason': headerValue(command.reason),
-        ...command.headers,
-      });
+  /** Does something to the call from outside its verbs; never rejects. */
+  async execute(command: SessionCommand): Promise<CommandResult> {
+    if (this.options.info.isOver) return { ok: false, because: 'wrong state', reason: 'the call is over' };
+    return this.#desk.execute(command);
   }
 
   hangup(reason: string, headers: Record<string, string> = {}): void {
@@ -327,7 +341,7 @@ export class CallSession implements CallControl {
     this.#apply({ type: 'answered' });
     if (timeLimitMs !== undefined) {
       const reason = 'the call reached its time limit';
-      this.#timeLimit = setTimeout(() => this.execute({ command: 'hangup', reason }), timeLimitMs);
+      this.#timeLimit = setTimeout(() => void this.execute({ command: 'hangup', reason }), timeLimitMs);
     }
     await this.#untilOver(takeUp(endpoint, outcome));
     return true;
@@ -364,7 +378,7 @@ export class CallSession implements CallControl {
 
   /** Makes media, and answers, as a verb needs it; speech is prepared meanwhile, so that sound follows the answer at once. */
   async #ensure(need: VerbNeed, prepare: Promise<void>): Promise<void> {
-    if (need === 'nothing' || need === 'unanswered call') return prepare;
+    if (need === 'nothing' || need === 'answered call' || need === 'unanswered call') return prepare;
     const [endpoint] = await this.#untilOver(Promise.all([this.#media.allocate(), prepare]));
     const { leg, info, journal } = this.options;
     if (leg.isAnswered) return;
@@ -472,6 +486,7 @@ export class CallSession implements CallControl {
   async #close(): Promise<void> {
     const { application, ledger, journal, info, onReleased } = this.options;
     this.#over.abort();
+    await this.#background.close();
     await Promise.allSettled([this.#dial.close(), this.#media.close(), this.#speech.close(), ...this.#releasing]);
     onReleased?.();
     await this.#status.flush();

@@ -1,7 +1,7 @@
 import type { HookSpec, VerbSpec } from '@ringwire/verb-specs';
-import { type Application, type HookReply, toHook } from '../app-client/application.js';
+import { type Application, type HookReply, type HookType, type NoticeType, toHook } from '../app-client/application.js';
 import { InvalidApplicationError } from '../errors.js';
-import type { ActionResult, CallApplication } from '../verbs/verb.js';
+import type { ActionResult, AskedReply, CallApplication } from '../verbs/verb.js';
 import type { CallInfo } from './call-info.js';
 import type { Journal } from './journal.js';
 
@@ -10,7 +10,8 @@ export interface SessionApplicationOptions {
   application: Application;
   info: Pick<CallInfo, 'commonPayload'>;
   journal: Journal;
-  replace(verbs: VerbSpec[]): void;
+  /** @param stopsCurrent whether the verb that runs ends too (it is not the one that asked) */
+  replace(verbs: VerbSpec[], stopsCurrent: boolean): void;
   /** An action hook failed for good. */
   onFailure(error: unknown): void;
   /** Tells the application, over its status hook, that an answer could not be used (compat 2.5). */
@@ -31,19 +32,56 @@ export class SessionApplication implements CallApplication {
     const { actionHook, id } = spec;
     if (actionHook === undefined || signal.aborted) return 'next';
     const payload = { ...this.options.info.commonPayload(), verbId: id, ...extra };
-    return this.#ask(() => this.options.application.request('verb:hook', toHook(actionHook), payload, signal), signal);
+    const hook = toHook(actionHook);
+    return this.#ask(() => this.options.application.request('verb:hook', hook, payload, signal), signal, false);
   }
 
   inform({ actionHook, id }: { id?: string; actionHook?: HookSpec }, extra: Record<string, unknown>): void {
-    if (actionHook === undefined) return;
+    if (actionHook !== undefined) this.tell(actionHook, { verbId: id, ...extra });
+  }
+
+  tell(spec: HookSpec, extra: Record<string, unknown>, type: HookType = 'verb:hook'): void {
     const { application, info } = this.options;
-    const payload = { ...info.commonPayload(), verbId: id, ...extra };
+    const payload = { ...info.commonPayload(), ...extra };
     // What goes wrong is on the timeline; there is nothing left that could be done about it.
-    const told = application.request('verb:hook', toHook(actionHook), payload, new AbortController().signal).then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#told = Promise.all([this.#told, told]).then(() => undefined);
+    this.#told = this.#told
+      .then(() => application.request(type, toHook(spec), payload))
+      .then(
+        () => undefined,
+        () => undefined,
+      );
+  }
+
+  async ask(
+    spec: HookSpec,
+    extra: Record<string, unknown>,
+    signal: AbortSignal,
+    type: HookType = 'verb:hook',
+  ): Promise<AskedReply | undefined> {
+    const { application, info } = this.options;
+    const payload = { ...info.commonPayload(), ...extra };
+    try {
+      const reply = await application.request(type, toHook(spec), payload, signal);
+      if (reply.kind === 'verbs') return { verbs: reply.verbs };
+      return reply.object ? { object: reply.object } : {};
+    } catch {
+      // Reported by the application's client.
+      return undefined;
+    }
+  }
+
+  async interrupt(spec: HookSpec, extra: Record<string, unknown>, signal: AbortSignal): Promise<ActionResult> {
+    const { application, info } = this.options;
+    const payload = { ...info.commonPayload(), ...extra };
+    return this.#ask(() => application.request('verb:hook', toHook(spec), payload, signal), signal, true);
+  }
+
+  send(type: NoticeType, data: Record<string, unknown>): void {
+    this.options.application.send(type, data);
+  }
+
+  get isSocket(): boolean {
+    return this.options.application.staysOpen;
   }
 
   /** Resolves when everything that {@link inform} has sent is answered, or given up. */
@@ -56,15 +94,15 @@ export class SessionApplication implements CallApplication {
     const hook = toHook(spec.actionHook);
     application.rebase(hook.url);
     const payload = { ...info.commonPayload(), verbId: spec.id };
-    return this.#ask(() => application.request('session:redirect', hook, payload, signal), signal);
+    return this.#ask(() => application.request('session:redirect', hook, payload, signal), signal, false);
   }
 
-  async #ask(request: () => Promise<HookReply>, signal: AbortSignal): Promise<ActionResult> {
+  async #ask(request: () => Promise<HookReply>, signal: AbortSignal, stopsCurrent: boolean): Promise<ActionResult> {
     try {
       const reply = await request();
       if (reply.kind === 'nothing' || signal.aborted) return 'next';
       this.options.journal.timeline.info('hook', `new verbs: ${namesOf(reply.verbs)}`);
-      this.options.replace(reply.verbs);
+      this.options.replace(reply.verbs, stopsCurrent);
       return 'replaced';
     } catch (error) {
       if (signal.aborted) return 'failed';

@@ -27,6 +27,8 @@ export class SessionDefaults {
   #recognizer: Record<string, unknown> = {};
   /** Session default of `disableTtsCache`. */
   disableTtsCache = false;
+  /** Whether `verb:status` messages go out (`config.notifyEvents`). */
+  notifiesEvents = false;
 
   constructor(private readonly application: ApplicationSpeech) {}
 

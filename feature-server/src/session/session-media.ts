@@ -52,12 +52,16 @@ export class SessionMedia implements CallMedia {
   }
 
   async play(sources: readonly string[], options: PlayOptions): Promise<PlayResult> {
-    if (!this.#endpoint) throw new MediaServerError('the call has no media');
-    return this.#endpoint.play(sources, options);
+    return this.endpoint().play(sources, options);
   }
 
   /** Undefined until it is made. */
-  get endpoint(): MediaEndpoint | undefined {
+  get made(): MediaEndpoint | undefined {
+    return this.#endpoint;
+  }
+
+  endpoint(): MediaEndpoint {
+    if (!this.#endpoint) throw new MediaServerError('the call has no media');
     return this.#endpoint;
   }
 
@@ -66,8 +70,7 @@ export class SessionMedia implements CallMedia {
    * @throws MediaServerError
    */
   async bridge(other: MediaEndpoint): Promise<void> {
-    if (!this.#endpoint) throw new MediaServerError('the call has no media');
-    await this.#endpoint.bridge(other);
+    await this.endpoint().bridge(other);
   }
 
   onDigit(listener: (digit: Digit) => void): () => void {

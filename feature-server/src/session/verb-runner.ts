@@ -14,6 +14,10 @@ export interface VerbRunnerOptions {
    * @throws MediaServerError, CallGoneError
    */
   ensure(need: VerbNeed, prepare: Promise<void>): Promise<void>;
+  /** A verb starts, or has ended: for applications that asked to hear of it. */
+  onStatus?: (spec: VerbSpec, event: 'starting' | 'finished') => void;
+  /** Whether the call goes on when no verbs are left, until there are new ones or it is over. */
+  staysOpen?: () => boolean;
   /** Called after each verb, for metrics. */
   onVerb?: (verb: string, outcome: 'done' | 'failed' | 'skipped', ms: number) => void;
 }
@@ -22,6 +26,7 @@ export interface VerbRunnerOptions {
 export class VerbRunner {
   #queue: VerbSpec[] = [];
   #current: AbortController | undefined;
+  #wake: () => void = () => {};
 
   constructor(private readonly options: VerbRunnerOptions) {}
 
@@ -34,6 +39,13 @@ export class VerbRunner {
   replace(verbs: readonly VerbSpec[], { stopCurrent }: { stopCurrent: boolean }): void {
     this.#queue = [...verbs];
     if (stopCurrent) this.#current?.abort();
+    this.#wake();
+  }
+
+  /** Puts verbs behind what waits. */
+  append(verbs: readonly VerbSpec[]): void {
+    this.#queue.push(...verbs);
+    this.#wake();
   }
 
   /**
@@ -44,9 +56,22 @@ export class VerbRunner {
     const { signal } = this.options;
     while (!signal.aborted) {
       const spec = this.#queue.shift();
-      if (!spec) return;
-      await this.#runOne(spec);
+      if (spec) await this.#runOne(spec);
+      else if (this.options.staysOpen?.()) await this.#untilWoken();
+      else return;
     }
+  }
+
+  /** Resolves when there may be verbs again, or the call is over. */
+  async #untilWoken(): Promise<void> {
+    const { signal, ctx } = this.options;
+    ctx.journal.timeline.info('verb', 'no verbs left, the application may send more');
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    this.#wake = () => {};
   }
 
   async #runOne(spec: VerbSpec): Promise<void> {
@@ -60,8 +85,11 @@ export class VerbRunner {
       return;
     }
     const need = verb.needs(spec);
-    if (need === 'unanswered call' && ctx.call.isAnswered) {
-      ctx.journal.timeline.warn('verb', `${spec.verb}: the call is answered already, the verb is passed over`);
+    const isUnmet =
+      (need === 'unanswered call' && ctx.call.isAnswered) || (need === 'answered call' && !ctx.call.isAnswered);
+    if (isUnmet) {
+      const why = ctx.call.isAnswered ? 'the call is answered already' : 'the call is not answered';
+      ctx.journal.timeline.warn('verb', `${spec.verb}: ${why}, the verb is passed over`);
       this.options.onVerb?.(spec.verb, 'skipped', 0);
       return;
     }
@@ -76,6 +104,7 @@ export class VerbRunner {
     const about = verb.describe?.(spec);
     ctx.journal.timeline.info('verb', about ? `${spec.verb}: ${about}` : spec.verb, { verb: spec.verb, spec });
     const startedAt = performance.now();
+    this.options.onStatus?.(spec, 'starting');
     try {
       await this.options.ensure(need, verb.prepare?.(ctx, spec) ?? Promise.resolve());
       await verb.run(ctx, spec, signal);
@@ -89,6 +118,7 @@ export class VerbRunner {
       this.#finished(spec, 'failed', startedAt, false);
     } finally {
       this.#current = undefined;
+      this.options.onStatus?.(spec, 'finished');
     }
   }
 

@@ -3,6 +3,8 @@
  * of them to channels, so that a test waits for the call instead of sleeping.
  */
 import { createLogger, type EventData, type EventSink, type EventType, type TimelineEntry } from '@ringwire/common';
+import { MediaServerError } from '../errors.js';
+import type { ForkControl } from '../media/forks.js';
 import type { Digit, MediaEndpoint, MediaServer, PlayOptions, PlayResult } from '../media/media.js';
 import type { CallLeg, LegEnd, ReferHandler } from '../session/call-leg.js';
 import { createJournal, type Journal } from '../session/journal.js';
@@ -103,6 +105,7 @@ export class FakePlayback {
 export class FakeEndpoint implements MediaEndpoint {
   readonly id = 'fake';
   readonly localSdp = 'v=0 fake';
+  readonly forks: ForkControl = { start: async () => Promise.reject(new MediaServerError('no forks in these tests')) };
   readonly plays = new Channel<FakePlayback>();
   isDestroyed = false;
   /** When set, playbacks end at once. */

@@ -3,7 +3,7 @@ import { listOf } from './quantities.js';
 import type { Verb } from './verb.js';
 
 /** What of `config` takes effect; everything else that is asked for is named in a warning. */
-const HANDLED = new Set(['verb', 'id', '_', 'synthesizer', 'recognizer', 'reset', 'disableTtsCache']);
+const HANDLED = new Set(['verb', 'id', '_', 'synthesizer', 'recognizer', 'reset', 'disableTtsCache', 'notifyEvents']);
 /** jambonz accepts these and does nothing with them. */
 const WITHOUT_EFFECT = new Set(['earlyMedia', 'trackTtsPlayout', 'noiseIsolation', 'turnTaking']);
 
@@ -26,6 +26,8 @@ export const config: Verb<ConfigSpec> = {
     for (const what of listOf(spec.reset)) defaults.reset(what);
     if (spec.synthesizer) defaults.mergeSynthesizer(spec.synthesizer);
     if (spec.recognizer) defaults.mergeRecognizer(spec.recognizer as Record<string, unknown>);
+    // Once on it stays on (compat 1.3.6).
+    if (spec.notifyEvents) defaults.notifiesEvents = true;
     if (spec.disableTtsCache !== undefined) defaults.disableTtsCache = spec.disableTtsCache;
   },
 };

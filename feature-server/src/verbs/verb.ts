@@ -1,6 +1,8 @@
-import type { HookSpec, SaySpec } from '@ringwire/verb-specs';
-import type { Hook } from '../app-client/application.js';
+import type { HookSpec, SaySpec, VerbSpec } from '@ringwire/verb-specs';
+import type { Hook, HookType, NoticeType } from '../app-client/application.js';
+import type { CommandTaker } from '../control/command-desk.js';
 import type { Digit, MediaEndpoint, PlayOptions, PlayResult } from '../media/media.js';
+import type { BackgroundTasks } from '../session/background-tasks.js';
 import type { DialOutcome, DialTarget } from '../session/dialler.js';
 import type { Journal } from '../session/journal.js';
 import type { SessionDefaults } from '../session/session-defaults.js';
@@ -11,7 +13,7 @@ import type { Talk, Telephone } from '../session/talks.js';
  * `early-media`: a media endpoint; an unanswered call gets a 183. The last two are conditions that only the call's own
  * course can meet: where they are not met, the verb is passed over.
  */
-export type VerbNeed = 'nothing' | 'media' | 'early-media' | 'unanswered call';
+export type VerbNeed = 'nothing' | 'media' | 'early-media' | 'answered call' | 'unanswered call';
 
 /** One verb: what it needs and what it does. It sees only its context, never SIP or the event socket. */
 export interface Verb<S> {
@@ -78,6 +80,11 @@ export interface CallTransfer {
 
 /** The call's sound. */
 export interface CallMedia {
+  /**
+   * What else the media server does for the call.
+   * @throws MediaServerError while there is none
+   */
+  endpoint(): MediaEndpoint;
   play(sources: readonly string[], options: PlayOptions): Promise<PlayResult>;
   /** Digits from RTP and from SIP INFO alike. */
   onDigit(listener: (digit: Digit) => void): () => void;
@@ -90,6 +97,12 @@ export interface CallMedia {
 
 /** What became of an action hook: the queue was replaced, the next verb follows, or the hook failed (and was reported). */
 export type ActionResult = 'replaced' | 'next' | 'failed';
+
+/** What a hook answered that somebody asked by {@link CallApplication.ask}. */
+export interface AskedReply {
+  verbs?: VerbSpec[];
+  object?: Readonly<Record<string, unknown>>;
+}
 
 /** The call's way to its application. */
 export interface CallApplication {
@@ -104,8 +117,54 @@ export interface CallApplication {
   ): Promise<ActionResult>;
   /** Posts the action hook of a call that is over; what is answered changes nothing any more. Never waited for. */
   inform(spec: { id?: string; actionHook?: HookSpec }, extra: Record<string, unknown>): void;
+  /**
+   * Asks any hook, with the call's common payload and `extra`; what is answered is the caller's to use.
+   * @returns the verbs of the answer; `object` where it is a JSON object; undefined where the hook failed, which was reported
+   */
+  ask(
+    hook: HookSpec,
+    extra: Record<string, unknown>,
+    signal: AbortSignal,
+    type?: HookType,
+  ): Promise<AskedReply | undefined>;
+  /** The same for hooks whose answer does not matter, in order. Never waited for; goes out also when the call is over meanwhile. */
+  tell(hook: HookSpec, extra: Record<string, unknown>, type?: HookType): void;
+  /**
+   * Asks a hook of a background task: an array of verbs as answer stops the verb that runs and replaces everything queued. Never rejects.
+   */
+  interrupt(hook: HookSpec, extra: Record<string, unknown>, signal: AbortSignal): Promise<ActionResult>;
+  /** Tells what only WebSocket applications hear. */
+  send(type: NoticeType, data: Record<string, unknown>): void;
+  /** Whether the application is reached over a WebSocket: it can send commands and hears notices. */
+  readonly isSocket: boolean;
   /** Gives the call to another application (message type `session:redirect`). */
   redirect(spec: { id?: string; actionHook: HookSpec }, signal: AbortSignal): Promise<ActionResult>;
+}
+
+/** What `verb:status` tells beside `starting` and `finished` (compat 3.2). */
+export type VerbEvent =
+  | 'start-playback'
+  | 'stop-playback'
+  | 'kill-playback'
+  | 'synthesized-audio'
+  | 'dtmf-bargein-detected'
+  | 'speech-bargein-detected';
+
+/** What WebSocket applications hear of verbs once `config.notifyEvents` asks for it. */
+export interface CallEvents {
+  status(spec: { verb?: string; id?: string }, event: VerbEvent, fields?: Record<string, unknown>): void;
+}
+
+/** How a list of nested verbs ended. `left`: by the verb `leave`. */
+export type NestedOutcome = 'done' | 'left' | 'aborted';
+
+/** Verbs inside a verb: what a wait hook or a whisper answers with. */
+export interface NestedVerbs {
+  /**
+   * Runs verbs beside the call's queue, of which only the named kinds are run; others are reported and passed over. What their own
+   * hooks answer does not replace the application. Never rejects but with MediaServerError.
+   */
+  run(verbs: readonly VerbSpec[], allowed: readonly VerbSpec['verb'][], signal: AbortSignal): Promise<NestedOutcome>;
 }
 
 /** Text to sound, with the session's voice unless the verb brings its own. */
@@ -227,4 +286,10 @@ export interface VerbContext {
   readonly messages: CallMessages;
   readonly defaults: SessionDefaults;
   readonly journal: Journal;
+  /** Takes commands of live call control while a verb runs, or a background task. */
+  readonly commands: CommandTaker;
+  /** What lives across verbs. */
+  readonly background: BackgroundTasks;
+  readonly events: CallEvents;
+  readonly nested: NestedVerbs;
 }

@@ -1,0 +1,57 @@
+import type { CommandName, CommandOf, CommandResult, SessionCommand } from './commands.js';
+
+/** Does a command. What it throws counts as failed. */
+export type CommandHandler<N extends CommandName> = (command: CommandOf<N>) => Promise<CommandResult> | CommandResult;
+
+/** Where a command is taken while a verb, or a background task, can do it. */
+export interface CommandTaker {
+  /** Takes commands of a name until the returned function is called; the newest taker gets them. */
+  on<N extends CommandName>(name: N, handler: CommandHandler<N>): () => void;
+}
+
+/** What a command lacks when nobody takes it: told to who sent it. */
+const NEEDS: Partial<Record<CommandName, string>> = {
+  'redirect:legs': 'no dial is connected',
+  'mute:status': 'the call is in no dial and no conference',
+  'conf:mute-status': 'the call is in no conference',
+  'conf:hold-status': 'the call is in no conference',
+  'conf:participant-action': 'the call is in no conference',
+  'listen:status': 'no listen is running',
+  'transcribe:status': 'no transcription is running',
+  whisper: 'the call is in no dial and no listen',
+  'media:path': 'no dial is connected',
+  'llm:tool-output': 'no llm is running',
+  'llm:update': 'no llm is running',
+  'tts:tokens': 'no speech stream is open',
+  'tts:flush': 'no speech stream is open',
+  'tts:clear': 'no speech stream is open',
+};
+
+/** One call's commands: who takes which at this moment. */
+export class CommandDesk implements CommandTaker {
+  readonly #takers = new Map<CommandName, CommandHandler<CommandName>[]>();
+
+  on<N extends CommandName>(name: N, handler: CommandHandler<N>): () => void {
+    const known = handler as unknown as CommandHandler<CommandName>;
+    this.#takers.set(name, [...(this.#takers.get(name) ?? []), known]);
+    return () => {
+      const left = (this.#takers.get(name) ?? []).filter((one) => one !== known);
+      if (left.length > 0) this.#takers.set(name, left);
+      else this.#takers.delete(name);
+    };
+  }
+
+  /** Has a command done by its newest taker; never rejects. */
+  async execute(command: SessionCommand): Promise<CommandResult> {
+    const handler = this.#takers.get(command.command)?.at(-1);
+    if (!handler) {
+      const reason = NEEDS[command.command] ?? `nothing of this call takes ${command.command} now`;
+      return { ok: false, because: 'wrong state', reason };
+    }
+    try {
+      return await handler(command);
+    } catch (error) {
+      return { ok: false, because: 'failed', reason: error instanceof Error ? error.message : String(error) };
+    }
+  }
+}

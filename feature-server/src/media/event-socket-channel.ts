@@ -1,0 +1,87 @@
+import type Mrf from 'drachtio-fsmrf';
+import { MediaServerError } from '../errors.js';
+import { within } from './deadline.js';
+
+const COMMAND_DEADLINE_MS = 5_000;
+
+/** An event of the media server about one channel. */
+export interface ChannelEvent {
+  header(name: string): string | undefined;
+  readonly body: string;
+}
+
+/** What drachtio-modesl hands out. */
+interface EslEvent {
+  getHeader(name: string): string | null | undefined;
+  getBody(): string | undefined;
+}
+
+/** One channel of the media server for what drachtio-fsmrf has no method of: commands, applications, events. */
+export class EventSocketChannel {
+  constructor(
+    private readonly endpoint: Mrf.Endpoint,
+    /** Aborts when the channel is lost. */
+    private readonly lost: AbortSignal,
+  ) {}
+
+  get uuid(): string {
+    return this.endpoint.uuid;
+  }
+
+  /**
+   * Sends an `api` command. Text of an application must not stand in `args` unless it is known to hold no `${…}`, quote or line break.
+   * @returns the answer's text
+   * @throws MediaServerError on `-ERR`, on loss of the channel and after five seconds
+   */
+  async api(command: string, args: readonly string[]): Promise<string> {
+    const sent = this.endpoint.api(command, [...args]) as Promise<EslEvent | undefined>;
+    const answer = await within(COMMAND_DEADLINE_MS, sent, () => this.#gone(command), this.lost);
+    const text = (answer?.getBody() ?? '').trim();
+    if (text.startsWith('-ERR') || text.startsWith('-USAGE')) throw new MediaServerError(`${command}: ${text}`);
+    return text;
+  }
+
+  /**
+   * Sets channel variables; an empty value unsets one.
+   * @throws MediaServerError
+   */
+  async set(variables: Readonly<Record<string, string>>): Promise<void> {
+    for (const [name, value] of Object.entries(variables)) {
+      await within(COMMAND_DEADLINE_MS, this.endpoint.set(name, value), () => this.#gone('set'), this.lost);
+    }
+  }
+
+  /**
+   * Runs a dialplan application; resolves when it ends, however long that takes.
+   * @throws MediaServerError when the channel is lost
+   */
+  async execute(application: string, argument: string): Promise<void> {
+    await untilLost(this.endpoint.execute(application, argument), this.lost, () => this.#gone(application));
+  }
+
+  /** Calls back for the CUSTOM events of a subclass that are about this channel, until the returned function is called. */
+  onCustom(subclass: string, listener: (event: ChannelEvent) => void): () => void {
+    const heard = (_body: unknown, event: EslEvent): void =>
+      listener({ header: (name) => event.getHeader(name) ?? undefined, body: event.getBody() ?? '' });
+    this.endpoint.addCustomEventListener(subclass, heard);
+    return () => this.endpoint.removeCustomEventListener(subclass, heard);
+  }
+
+  #gone(what: string): MediaServerError {
+    return new MediaServerError(`media endpoint was lost during ${what}`, { uuid: this.endpoint.uuid });
+  }
+}
+
+async function untilLost<T>(work: Promise<T>, lost: AbortSignal, reason: () => Error): Promise<T> {
+  let onLost = (): void => {};
+  const gone = new Promise<never>((_, reject) => {
+    onLost = () => reject(reason());
+    if (lost.aborted) onLost();
+    else lost.addEventListener('abort', onLost, { once: true });
+  });
+  try {
+    return await Promise.race([work, gone]);
+  } finally {
+    lost.removeEventListener('abort', onLost);
+  }
+}

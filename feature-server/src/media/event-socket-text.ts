@@ -1,0 +1,22 @@
+/**
+ * JSON in one argument of an event-socket command: FreeSWITCH's splitter takes `\"` and `\\` apart and expands `${…}`, but leaves `\uXXXX`
+ * alone, so everything that it minds is written so. To be put in single quotes.
+ */
+export function jsonArgument(value: unknown): string {
+  const text = JSON.stringify(value).replace(/\\(["\\/bfnrt])/g, (_, kind: string) => unicode(ESCAPED[kind] ?? kind));
+  return `'${text.replace(/['$]/g, unicode)}'`;
+}
+
+/**
+ * A URL as an argument of an event-socket command: without blanks, quotes and `${…}`.
+ * @throws TypeError when it is none
+ */
+export function urlArgument(url: string): string {
+  return new URL(url).href.replace(/['"${}|\\ ]/g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
+const ESCAPED: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
+
+function unicode(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}

@@ -1,0 +1,49 @@
+/**
+ * What goes on beside a call's verbs: a listening, a transcription, a recording, a background gather. It starts when it is made; `stop`
+ * ends it, gives everything back, and never rejects.
+ */
+export interface BackgroundTask {
+  stop(): Promise<void>;
+}
+
+/** The tasks that live across verbs, one of each name; they end with the call at the latest. */
+export class BackgroundTasks {
+  readonly #tasks = new Map<string, BackgroundTask>();
+  #isClosed = false;
+
+  /** The running task of a name. */
+  get(name: string): BackgroundTask | undefined {
+    return this.#tasks.get(name);
+  }
+
+  /** Puts a task in the place of the one of this name, which ends. Stops it at once where the call is over. */
+  async start(name: string, task: BackgroundTask): Promise<void> {
+    const before = this.#tasks.get(name);
+    if (this.#isClosed) {
+      await task.stop();
+      return;
+    }
+    this.#tasks.set(name, task);
+    await before?.stop();
+  }
+
+  /** Forgets a task that has ended by itself. */
+  ended(name: string, task: BackgroundTask): void {
+    if (this.#tasks.get(name) === task) this.#tasks.delete(name);
+  }
+
+  /** Ends the task of a name; nothing without one. */
+  async stop(name: string): Promise<void> {
+    const task = this.#tasks.get(name);
+    this.#tasks.delete(name);
+    await task?.stop();
+  }
+
+  /** Ends all of them; never rejects. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const tasks = [...this.#tasks.values()];
+    this.#tasks.clear();
+    await Promise.allSettled(tasks.map((task) => task.stop()));
+  }
+}

@@ -1,0 +1,52 @@
+import type { CommandDesk } from '../control/command-desk.js';
+import type { CommandResult } from '../control/commands.js';
+import { headerValue } from '../sip/header-value.js';
+import { config } from '../verbs/config.js';
+import type { CallControl, VerbContext } from '../verbs/verb.js';
+import type { Journal } from './journal.js';
+import type { VerbRunner } from './verb-runner.js';
+
+/** What the commands of every call need. */
+export interface BaseCommandOptions {
+  call: CallControl;
+  runner: VerbRunner;
+  journal: Journal;
+  ctx: VerbContext;
+  /** Aborts when the call is over. */
+  signal: AbortSignal;
+}
+
+const DONE: CommandResult = { ok: true };
+
+/** What can be done to a call at any time; what needs a running verb is taken by that verb. */
+export function takeBaseCommands(desk: CommandDesk, { call, runner, journal, ctx, signal }: BaseCommandOptions): void {
+  desk.on('hangup', ({ reason, headers, sipStatus }) => {
+    journal.timeline.warn('call', reason);
+    if (call.isAnswered) call.hangup(reason, headers);
+    else call.decline(sipStatus ?? 480, undefined, { 'X-Reason': headerValue(reason), ...headers });
+    return DONE;
+  });
+  desk.on('redirect', ({ verbs, isQueued }) => {
+    if (isQueued) runner.append(verbs);
+    else runner.replace(verbs, { stopCurrent: true });
+    return DONE;
+  });
+  desk.on('call:status', ({ callStatus }) => {
+    if ((callStatus === 'completed') !== call.isAnswered) {
+      const reason = call.isAnswered ? 'the call is answered' : 'the call is not answered';
+      return { ok: false, because: 'wrong state', reason };
+    }
+    const reason = 'ended by call control';
+    if (call.isAnswered) call.hangup(reason);
+    else call.decline(503, undefined, { 'X-Reason': reason });
+    return DONE;
+  });
+  desk.on('tag', ({ data }) => {
+    call.setCustomerData(data);
+    return DONE;
+  });
+  desk.on('config', async ({ spec }) => {
+    await config.run(ctx, { verb: 'config', ...spec }, signal);
+    return DONE;
+  });
+}
