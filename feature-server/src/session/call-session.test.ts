@@ -284,7 +284,11 @@ t.test(
   'config changes the voice of later verbs, reset brings the old one back, and what is missing is named',
   async (t) => {
     const rig = await makeSession(t, [
-      { verb: 'config', synthesizer: { vendor: 'espeak', language: 'de-DE', voice: 'de' }, onHoldMusic: 'https://example.com/hold.mp3' },
+      {
+        verb: 'config',
+        synthesizer: { vendor: 'espeak', language: 'de-DE', voice: 'de' },
+        onHoldMusic: 'https://example.com/hold.mp3',
+      },
       { verb: 'say', text: 'eins' },
       { verb: 'config', reset: 'synthesizer', notifyEvents: false },
       { verb: 'say', text: 'one' },
