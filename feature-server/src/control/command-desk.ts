@@ -7,6 +7,15 @@ export type CommandHandler<N extends CommandName> = (command: CommandOf<N>) => P
 export interface CommandTaker {
   /** Takes commands of a name until the returned function is called; the newest taker gets them. */
   on<N extends CommandName>(name: N, handler: CommandHandler<N>): () => void;
+  /** The commands for one further leg of the call, one that a `dial` has called: they name its sid. It takes them until it is closed. */
+  leg(callSid: string): LegCommands;
+}
+
+/** Where commands for one leg are taken. */
+export interface LegCommands {
+  on<N extends CommandName>(name: N, handler: CommandHandler<N>): () => void;
+  /** The leg is gone, and whatever took its commands. */
+  close(): void;
 }
 
 /** What a command lacks when nobody takes it: told to who sent it. */
@@ -30,6 +39,7 @@ const NEEDS: Partial<Record<CommandName, string>> = {
 /** One call's commands: who takes which at this moment. */
 export class CommandDesk implements CommandTaker {
   readonly #takers = new Map<CommandName, CommandHandler<CommandName>[]>();
+  readonly #legs = new Map<string, CommandDesk>();
 
   on<N extends CommandName>(name: N, handler: CommandHandler<N>): () => void {
     const known = handler as unknown as CommandHandler<CommandName>;
@@ -41,8 +51,28 @@ export class CommandDesk implements CommandTaker {
     };
   }
 
-  /** Has a command done by its newest taker; never rejects. */
-  async execute(command: SessionCommand): Promise<CommandResult> {
+  leg(callSid: string): LegCommands {
+    const desk = new CommandDesk();
+    this.#legs.set(callSid, desk);
+    return {
+      on: (name, handler) => desk.on(name, handler),
+      close: () => {
+        if (this.#legs.get(callSid) === desk) this.#legs.delete(callSid);
+      },
+    };
+  }
+
+  /** Whether one of the call's further legs has this sid. */
+  hasLeg(callSid: string): boolean {
+    return this.#legs.has(callSid);
+  }
+
+  /** Has a command done by its newest taker, of the leg with `legSid` where that is given; never rejects. */
+  async execute(command: SessionCommand, legSid?: string): Promise<CommandResult> {
+    if (legSid !== undefined) {
+      const leg = this.#legs.get(legSid);
+      return leg?.execute(command) ?? { ok: false, because: 'wrong state', reason: `this call has no leg ${legSid}` };
+    }
     const handler = this.#takers.get(command.command)?.at(-1);
     if (!handler) {
       const reason = NEEDS[command.command] ?? `nothing of this call takes ${command.command} now`;

@@ -10,7 +10,11 @@ export async function obey(
     execute,
     application,
     journal,
-  }: { execute(command: SessionCommand): Promise<CommandResult>; application: Application; journal: Journal },
+  }: {
+    execute(command: SessionCommand, callSid?: string): Promise<CommandResult>;
+    application: Application;
+    journal: Journal;
+  },
 ): Promise<void> {
   const read = readCommand(sent);
   if (!read.ok) {
@@ -20,7 +24,7 @@ export async function obey(
     return;
   }
   journal.timeline.info('hook', `command ${sent.command}`, { command: sent.command });
-  const result = await execute(read.command);
+  const result = await execute(read.command, sent.callSid);
   if (result.ok) return;
   journal.timeline.warn('hook', `command ${sent.command}: ${result.reason}`);
   application.send('jambonz:error', { msg: `command ${sent.command} was not done`, details: result.reason });

@@ -198,7 +198,7 @@ export class CallSession implements CallControl {
     const { signal } = this.#over;
     takeBaseCommands(this.#desk, { call: this, runner: this.#runner, journal, ctx, signal });
     application.onCommand(
-      (command) => void obey(command, { execute: (read) => this.execute(read), application, journal }),
+      (command) => void obey(command, { execute: (read, sid) => this.execute(read, sid), application, journal }),
     );
     leg.onEnd((end) => this.#onLegEnd(end));
   }
@@ -253,10 +253,15 @@ export class CallSession implements CallControl {
     this.options.journal.timeline.warn('call', text);
   }
 
-  /** Does something to the call from outside its verbs; never rejects. */
-  async execute(command: SessionCommand): Promise<CommandResult> {
+  /** Does something to the call, or to the leg of it with `callSid`, from outside its verbs; never rejects. */
+  async execute(command: SessionCommand, callSid = this.callSid): Promise<CommandResult> {
     if (this.options.info.isOver) return { ok: false, because: 'wrong state', reason: 'the call is over' };
-    return this.#desk.execute(command);
+    return this.#desk.execute(command, callSid === this.callSid ? undefined : callSid);
+  }
+
+  /** Whether the call has this sid, or one of the legs that it has called. */
+  has(callSid: string): boolean {
+    return callSid === this.callSid || this.#desk.hasLeg(callSid);
   }
 
   hangup(reason: string, headers: Record<string, string> = {}): void {

@@ -15,6 +15,11 @@ export class LiveCalls {
     return this.#active.has(callSid);
   }
 
+  /** The session of a call, or of a leg that one has called. */
+  find(callSid: string): CallSession | undefined {
+    return this.#active.get(callSid) ?? this.sessions().find((session) => session.has(callSid));
+  }
+
   sessions(): CallSession[] {
     return [...this.#active.values()];
   }

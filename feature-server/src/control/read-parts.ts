@@ -1,0 +1,154 @@
+/** Readers of what WebSocket commands and REST updates have in common, each for one kind of data. */
+import type { VerbSpec } from '@ringwire/verb-specs';
+import type { ParticipantAction, RecordCommand, SessionCommand } from './commands.js';
+import {
+  CommandFault,
+  type Fields,
+  headersOf,
+  hookOf,
+  isObject,
+  objectOf,
+  onlyKnown,
+  textOf,
+  verbOf,
+  verbsOf,
+  wordOf,
+} from './fault.js';
+
+/** What is done with sound that is sent somewhere. */
+export const TAP = ['pause', 'silence', 'resume'] as const;
+/** Of one leg, or all members of a conference. */
+export const MUTE = ['mute', 'unmute'] as const;
+/** Of a member of a conference. */
+export const HOLD = ['hold', 'unhold'] as const;
+/** How a call is ended. */
+export const ENDS = ['completed', 'no-answer'] as const;
+/** Where the media of a `dial` flows. */
+export const MEDIA_PATHS = ['no-media', 'partial-media', 'full-media'] as const;
+const ACTIONS: readonly ParticipantAction[] = [
+  ...(['tag', 'untag', 'coach', 'uncoach', 'mute', 'unmute', 'hold', 'unhold', 'kick'] as const),
+];
+/** Requests that set the call itself up, change or end it. */
+const OWN_METHODS = ['INVITE', 'ACK', 'BYE', 'CANCEL', 'PRACK', 'UPDATE', 'REGISTER'];
+/** What whispering can do. */
+const WHISPERED: readonly VerbSpec['verb'][] = ['say', 'play', 'pause'];
+/** Beyond these nothing is heard, or nothing but noise. */
+const MAX_GAIN_DB = 50;
+
+/** What stands under `key`, or the data itself where it is not wrapped: jambonz takes the one, its SDK sends the other. */
+export function unwrapped(data: unknown, key: string): unknown {
+  return isObject(data) && Object.keys(data).length === 1 && Object.hasOwn(data, key) ? data[key] : data;
+}
+
+/** `{action, type, siprecServerURL, recordingID, headers}`. @throws CommandFault */
+export function recordOf(field: string, value: unknown): SessionCommand {
+  const { record } = verbOf('config', { record: objectOf(field, value) }, (path) =>
+    path.replace(/^\$\[0\]\.record/, field),
+  );
+  const command = record as RecordCommand;
+  if (command.action === 'startCallRecording' && command.type !== 'cloud' && !command.siprecServerURL?.length) {
+    throw new CommandFault(`${field}.siprecServerURL`, 'is required, unless type is cloud');
+  }
+  return { command: 'record', ...command };
+}
+
+/** `{method, content_type, content, headers}`. @throws CommandFault */
+export function sipRequestOf(field: string, value: unknown): SessionCommand {
+  const fields = objectOf(field, value);
+  onlyKnown(`${field}.`, fields, ['method', 'content_type', 'contentType', 'content', 'body', 'headers']);
+  const method = textOf(`${field}.method`, fields.method, 32).toUpperCase();
+  if (!/^[A-Z]+$/.test(method)) throw new CommandFault(`${field}.method`, 'must be a SIP method');
+  if (OWN_METHODS.includes(method)) {
+    throw new CommandFault(
+      `${field}.method`,
+      `must not be ${method}: that is the call's own; INFO, MESSAGE, NOTIFY and others are for you`,
+    );
+  }
+  const headers = headersOf(`${field}.headers`, fields.headers);
+  const content = fields.content ?? fields.body;
+  if (content !== undefined && typeof content !== 'string')
+    throw new CommandFault(`${field}.content`, 'must be a text');
+  const type = fields.content_type ?? fields.contentType;
+  const hasType = type !== undefined || Object.keys(headers).some((name) => /^content-type$/i.test(name));
+  if (content && !hasType) throw new CommandFault(`${field}.content_type`, 'is required with content');
+  return {
+    command: 'sip:request',
+    method,
+    headers,
+    ...(content !== undefined && { content }),
+    ...(type !== undefined && { contentType: textOf(`${field}.content_type`, type, 256) }),
+  };
+}
+
+/** `{digit, duration}`, or the keys alone. @throws CommandFault */
+export function dtmfOf(field: string, value: unknown): SessionCommand {
+  const fields = typeof value === 'string' || typeof value === 'number' ? { digit: value } : objectOf(field, value);
+  onlyKnown(`${field}.`, fields, ['digit', 'duration', 'dtmf']);
+  const { digit, dtmf, duration } = fields as Fields;
+  const given = digit ?? dtmf;
+  const keys = textOf(`${field}.digit`, typeof given === 'number' ? String(given) : given, 256);
+  if (!/^[0-9*#A-Dw]+$/i.test(keys))
+    throw new CommandFault(`${field}.digit`, 'must be keys: 0 to 9, *, #, A to D, or w for a pause');
+  if (duration === undefined || duration === null) return { command: 'dtmf', digits: keys };
+  const durationMs = Number(duration);
+  if (!(durationMs >= 20 && durationMs <= 10_000))
+    throw new CommandFault(`${field}.duration`, 'must be ms, from 20 to 10000');
+  return { command: 'dtmf', digits: keys, durationMs };
+}
+
+/** A number of dB, or `"N dB"`. @throws CommandFault */
+export function gainOf(field: string, value: unknown): SessionCommand {
+  const [, text] = /^\s*([+-]?\d+(?:\.\d+)?)\s*(?:dB)?\s*$/i.exec(typeof value === 'string' ? value : '') ?? [];
+  const gainDb = typeof value === 'number' ? value : Number(text ?? Number.NaN);
+  if (!(Math.abs(gainDb) <= MAX_GAIN_DB)) {
+    throw new CommandFault(
+      field,
+      `must be a number of dB from -${MAX_GAIN_DB} to ${MAX_GAIN_DB}, or a text such as "-6 dB"`,
+    );
+  }
+  return { command: 'boostAudioSignal', gainDb };
+}
+
+/** The verb `dub` without its name. @throws CommandFault */
+export function dubOf(field: string, value: unknown): SessionCommand {
+  const { verb: _, ...spec } = verbOf('dub', objectOf(field, value), (path) => path.replace(/^\$\[0\]/, field));
+  return { command: 'dub', spec };
+}
+
+/** One verb that is whispered, or several. @throws CommandFault */
+export function whisperOf(field: string, value: unknown): SessionCommand {
+  if (typeof value === 'string') throw new CommandFault(field, 'must be a verb say or play, or a list of them');
+  const verbs = verbsOf(field, value);
+  if (verbs.length === 0) throw new CommandFault(field, 'must hold a verb');
+  const odd = verbs.find(({ verb }) => !WHISPERED.includes(verb));
+  if (odd) throw new CommandFault(field, `must hold only ${WHISPERED.join(', ')}, not ${odd.verb}`);
+  return { command: 'whisper', verbs };
+}
+
+/** `{action, tag, wait_hook}`. @throws CommandFault */
+export function participantActionOf(field: string, value: unknown): SessionCommand {
+  const fields = objectOf(field, value);
+  onlyKnown(`${field}.`, fields, ['action', 'tag', 'wait_hook', 'waitHook']);
+  const action = wordOf(`${field}.action`, fields.action, ACTIONS);
+  const waitHook = fields.wait_hook ?? fields.waitHook;
+  const tag = fields.tag === undefined || fields.tag === null ? undefined : textOf(`${field}.tag`, fields.tag, 256);
+  if (tag === undefined && (action === 'tag' || action === 'coach')) {
+    throw new CommandFault(`${field}.tag`, `is required for ${action}`);
+  }
+  return {
+    command: 'conf:participant-action',
+    action,
+    ...(tag !== undefined && { tag }),
+    ...(waitHook !== undefined && { waitHook: hookOf(`${field}.wait_hook`, waitHook) }),
+  };
+}
+
+/** The call, and the leg that its `dial` has connected, get new applications. @throws CommandFault */
+export function redirectHooksOf(fields: Fields): SessionCommand {
+  const { call_hook: callHook, child_call_hook: childCallHook } = fields;
+  return {
+    command: 'redirect:hooks',
+    ...(callHook !== undefined && { callHook: hookOf('call_hook', callHook) }),
+    ...(childCallHook !== undefined && { childCallHook: hookOf('child_call_hook', childCallHook) }),
+  };
+}

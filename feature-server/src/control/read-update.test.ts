@@ -1,0 +1,75 @@
+import t from 'tap';
+import { readUpdate } from './read-update.js';
+
+const READ: [object, object[]][] = [
+  [{ call_hook: 'https://a.example/new' }, [{ command: 'redirect:hooks', callHook: { url: 'https://a.example/new' } }]],
+  [
+    { call_hook: '/a', child_call_hook: { url: '/b', method: 'GET' } },
+    [{ callHook: { url: '/a' }, childCallHook: { url: '/b' } }],
+  ],
+  [{ child_call_hook: '/b' }, [{ command: 'redirect:hooks', childCallHook: { url: '/b' } }]],
+  [{ call_status: 'completed' }, [{ command: 'call:status', callStatus: 'completed' }]],
+  [{ mute_status: 'mute' }, [{ command: 'mute:status', isMuted: true }]],
+  [{ conf_mute_status: 'unmute' }, [{ command: 'conf:mute-status', isMuted: false }]],
+  [
+    { conf_hold_status: 'hold', waitHook: '/w' },
+    [{ command: 'conf:hold-status', isHeld: true, waitHook: { url: '/w' } }],
+  ],
+  [{ conf_hold_status: 'hold', wait_hook: '/w' }, [{ waitHook: { url: '/w' } }]],
+  [
+    { conferenceParticipantAction: { action: 'tag', tag: 'a' } },
+    [{ command: 'conf:participant-action', action: 'tag', tag: 'a' }],
+  ],
+  [{ conference_participant_action: { action: 'kick' } }, [{ action: 'kick' }]],
+  [{ listen_status: 'pause' }, [{ command: 'listen:status', status: 'pause' }]],
+  [{ stream_status: 'silence' }, [{ command: 'listen:status', status: 'silence' }]],
+  [{ transcribe_status: 'resume' }, [{ command: 'transcribe:status', status: 'resume' }]],
+  [{ whisper: { verb: 'say', text: 'hi' } }, [{ command: 'whisper', verbs: [{ verb: 'say', text: 'hi' }] }]],
+  [
+    { whisper: [{ verb: 'say', text: 'hi' }], mute_status: 'mute' },
+    [{ command: 'mute:status' }, { command: 'whisper' }],
+  ],
+  [
+    { sip_request: { method: 'INFO', content_type: 'a/b', content: 'c' } },
+    [{ command: 'sip:request', method: 'INFO' }],
+  ],
+  [{ record: { action: 'stopCallRecording' } }, [{ command: 'record', action: 'stopCallRecording' }]],
+  [{ dub: { action: 'removeTrack', track: 'a' } }, [{ command: 'dub', spec: { action: 'removeTrack', track: 'a' } }]],
+  [{ tag: { a: { b: 1 } } }, [{ command: 'tag', data: { a: { b: 1 } } }]],
+  [{ dtmf: { digit: '5' } }, [{ command: 'dtmf', digits: '5' }]],
+  [{ boostAudioSignal: '-3 dB' }, [{ command: 'boostAudioSignal', gainDb: -3 }]],
+  [{ media_path: 'full-media' }, [{ command: 'media:path', path: 'full-media' }]],
+  [{ llm_tool_output: { result: 1 }, tool_call_id: 't' }, [{ command: 'llm:tool-output', toolCallId: 't' }]],
+  [{ llm_update: { type: 'x' } }, [{ command: 'llm:update' }]],
+];
+
+for (const [body, commands] of READ) {
+  t.test(`update ${JSON.stringify(body)}`, async (t) => {
+    const read = readUpdate(body);
+    t.match(read, { ok: true, commands });
+    t.equal(read.ok && read.commands.length, commands.length);
+  });
+}
+
+const FAULTS: [unknown, string, RegExp][] = [
+  [{}, 'body', /must have one of call_hook/],
+  ['text', 'body', /must be an object/],
+  [{ call_statsu: 'completed' }, 'call_statsu', /unknown field/],
+  [{ call_status: 'done' }, 'call_status', /must be one of completed, no-answer/],
+  [{ call_status: 'completed', mute_status: 'mute' }, 'mute_status', /cannot stand beside call_status/],
+  [{ call_hook: '/a', tag: {} }, 'tag', /cannot stand beside call_hook/],
+  [{ waitHook: '/w', mute_status: 'mute' }, 'waitHook', /stands only beside conf_hold_status/],
+  [{ conferenceParticipantAction: { action: 'coach' } }, 'conferenceParticipantAction.tag', /is required for coach/],
+  [{ sip_request: {} }, 'sip_request.method', /must be a text/],
+  [{ room_say: { text: 'x' } }, 'room_say', /not available in this version/],
+  [{ llm_tool_output: {} }, 'tool_call_id', /must be a text/],
+  [{ whisper: { verb: 'dial', target: [] } }, 'whisper', /./],
+];
+
+for (const [body, field, reason] of FAULTS) {
+  t.test(`update ${JSON.stringify(body)} is refused for its field ${field}`, async (t) => {
+    const read = readUpdate(body);
+    t.match(read, { ok: false, reason });
+    t.ok(!read.ok && read.field?.startsWith(field), read.ok ? 'it was read' : read.reason);
+  });
+}
