@@ -109,6 +109,37 @@ export const messageOutcomeKey = (id: string): string => `ringwire:message-outco
 export const messagePartsKey = (id: string): string => `ringwire:message-parts:${id}`;
 /** Sorted set of the keys of long text messages of an account, or a shared carrier, whose parts are not all there; score: when they are forgotten, ms since the epoch. */
 export const openPartsKey = (owner: string): string => `ringwire:message-parts-open:${owner}`;
+/**
+ * Hash of one conference: `featureServer`, `sipAddress` and `startedAt` of the one that has it, `m:<call sid>` → JSON of a member. Expires when that one renews
+ * it no more. Keys of one account's rooms and queues share a hash slot: one script writes several.
+ */
+export const conferenceKey = (accountSid: string, name: string): string =>
+  `ringwire:conference:{${accountSid}}:${name}`;
+/** Sorted set of the names of an account's conferences; score: when they are forgotten, ms since the epoch. */
+export const conferencesKey = (accountSid: string): string => `ringwire:conferences:{${accountSid}}`;
+/** Sorted set of the calls that wait for a conference to start; scored likewise. */
+export const conferenceWaitersKey = (accountSid: string, name: string): string =>
+  `ringwire:conference-waiters:{${accountSid}}:${name}`;
+/** Pub/sub channel: the conference was started. */
+export const conferenceChannel = (accountSid: string, name: string): string =>
+  `ringwire:conference-started:${accountSid}:${name}`;
+/** Sorted set of who waits in a queue, `<arrival, ms>-<number>-<call sid>`, by priority and then arrival. */
+export const queueKey = (accountSid: string, name: string): string => `ringwire:queue:{${accountSid}}:${name}`;
+/**
+ * Hash of what is known of those: `n` (the last number), `o:<call sid>` (its member of {@link queueKey}), `c:<call sid>` (by whom it is being taken, and until
+ * when).
+ */
+export const queueCallsKey = (accountSid: string, name: string): string =>
+  `ringwire:queue-calls:{${accountSid}}:${name}`;
+/** Sorted set of the same calls; score: when they are forgotten unless their feature server renews them, ms since the epoch by the clock of Redis. */
+export const queueAliveKey = (accountSid: string, name: string): string =>
+  `ringwire:queue-alive:{${accountSid}}:${name}`;
+/** Set of the names of an account's queues that may hold somebody. */
+export const queuesKey = (accountSid: string): string => `ringwire:queues:{${accountSid}}`;
+/** Pub/sub channel: somebody came, or is being taken: JSON of a `QueueNews`. */
+export const queueChannel = (accountSid: string, name: string): string => `ringwire:queue-news:${accountSid}:${name}`;
+/** JSON of a call on its way to another feature server; removed when it is taken, or after 30 s. */
+export const movedCallKey = (id: string): string => `ringwire:moved-call:${id}`;
 /** Pub/sub channel: provisioning data changed, reload the snapshot. Message: name of the table. */
 export const PROVISIONING_CHANGED = 'ringwire:provisioning-changed';
 
