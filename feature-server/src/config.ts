@@ -23,6 +23,15 @@ export const featureServerVars = {
   ...drachtioVars,
   ...freeswitchVars,
   ...encryptionVars,
+  AUDIO_LISTEN_ADDRESS: optionalText({
+    doc: 'address on which the media server brings the audio of calls; default: FREESWITCH_LISTEN_ADDRESS',
+  }),
+  AUDIO_LISTEN_PORT: integer({
+    default: 0,
+    min: 0,
+    max: 65_535,
+    doc: 'port on which the media server brings the audio of calls; 0 takes a free one',
+  }),
   SIP_ADDRESS: optionalText({
     doc: 'ip:port under which edges reach the SIP server of this process; default: what the SIP server says',
   }),

@@ -25,6 +25,7 @@ import { compileValidators } from '@ringwire/verb-specs';
 import { AddressGuard } from './app-client/address-guard.js';
 import { HttpClient } from './app-client/http-exchange.js';
 import type { FeatureServerConfig } from './config.js';
+import { AudioIntake } from './media/audio-intake.js';
 import { MediaServerLink } from './media/media-server-link.js';
 import { startMessageIntake } from './messages/message-intake.js';
 import { Outbox } from './messages/outbox.js';
@@ -95,7 +96,12 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
   });
   let isDraining = false;
   let tell = (): void => {};
-  const mediaServer = connectMedia(options, () => tell());
+  const intake = await AudioIntake.open({
+    host: config.AUDIO_LISTEN_ADDRESS ?? config.FREESWITCH_LISTEN_ADDRESS,
+    port: config.AUDIO_LISTEN_PORT,
+    logger,
+  });
+  const mediaServer = connectMedia(options, intake, () => tell());
   const unavailability = (): string | undefined => {
     if (isDraining) return 'feature server is draining';
     if (!mediaServer.available) return 'media server is not available';
@@ -290,13 +296,18 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
       edges.close();
       await ledger.close();
       await mediaServer.close();
+      await intake.close();
       http.close();
       await web.close(0);
     },
   };
 }
 
-function connectMedia({ config, logger, srf }: FeatureServerOptions, onChange: () => void): MediaServerLink {
+function connectMedia(
+  { config, logger, srf }: FeatureServerOptions,
+  intake: AudioIntake,
+  onChange: () => void,
+): MediaServerLink {
   return new MediaServerLink({
     srf,
     logger,
@@ -305,6 +316,7 @@ function connectMedia({ config, logger, srf }: FeatureServerOptions, onChange: (
     password: config.FREESWITCH_PASSWORD.reveal(),
     listenAddress: config.FREESWITCH_LISTEN_ADDRESS,
     listenPort: config.FREESWITCH_LISTEN_PORT,
+    intake,
     onChange,
   });
 }

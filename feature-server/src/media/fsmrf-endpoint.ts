@@ -3,9 +3,12 @@ import { sendInDialog } from '@ringwire/common/sip/in-dialog.js';
 import type Mrf from 'drachtio-fsmrf';
 import { MediaServerError, PlaybackNotFoundError } from '../errors.js';
 import { parseDtmfInfo } from '../sip/dtmf-info.js';
+import type { AudioIntake } from './audio-intake.js';
+import type { AudioTap } from './audio-streams.js';
 import { within } from './deadline.js';
 import { EventSocketChannel } from './event-socket-channel.js';
 import type { ForkControl } from './forks.js';
+import { FsmrfAudioTap } from './fsmrf-audio-tap.js';
 import { FsmrfForks } from './fsmrf-forks.js';
 import type { Digit, MediaEndpoint, PlayOptions, PlayResult } from './media.js';
 
@@ -36,14 +39,17 @@ export class FsmrfEndpoint implements MediaEndpoint {
   #localSdp: string;
   readonly #channel: EventSocketChannel;
   readonly forks: ForkControl;
+  readonly tap: AudioTap;
 
   constructor(
     private readonly endpoint: Mrf.Endpoint,
     private readonly logger: Logger,
+    intake: AudioIntake,
   ) {
     this.#localSdp = endpoint.local.sdp;
     this.#channel = new EventSocketChannel(endpoint, this.#lost.signal);
     this.forks = new FsmrfForks(this.#channel);
+    this.tap = new FsmrfAudioTap(this.forks, intake, this.#lost.signal);
     endpoint.on('destroy', (event) => this.#onGone(event?.reason ?? 'connection closed'));
   }
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '@ringwire/common';
 import Mrf from 'drachtio-fsmrf';
 import { MediaServerError } from '../errors.js';
+import type { AudioIntake } from './audio-intake.js';
 import { within } from './deadline.js';
 import { FsmrfEndpoint } from './fsmrf-endpoint.js';
 import type { MediaEndpoint, MediaServer } from './media.js';
@@ -17,6 +18,8 @@ export interface MediaServerLinkOptions {
   password: string;
   listenAddress: string;
   listenPort: number;
+  /** Where it brings the sound of calls. */
+  intake: AudioIntake;
   logger: Logger;
   /** The connection came or went. */
   onChange?: (available: boolean) => void;
@@ -77,11 +80,11 @@ export class MediaServerLink implements MediaServer {
       endpoint.set('playback_terminators', 'none').catch((err: unknown) => {
         this.options.logger.debug({ err }, 'variable could not be set: the endpoint is gone');
       });
-      return new FsmrfEndpoint(endpoint, this.options.logger);
+      return new FsmrfEndpoint(endpoint, this.options.logger, this.options.intake);
     } catch (cause) {
       // It may still come: nobody would release it.
       ordered.then(
-        (endpoint) => new FsmrfEndpoint(endpoint, this.options.logger).destroy(),
+        (endpoint) => new FsmrfEndpoint(endpoint, this.options.logger, this.options.intake).destroy(),
         () => undefined,
       );
       if (cause instanceof MediaServerError) throw cause;

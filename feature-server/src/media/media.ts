@@ -1,3 +1,4 @@
+import type { AudioTap } from './audio-streams.js';
 import type { ForkControl } from './forks.js';
 
 /** What a playback came to. Values are the media server's own words, as jambonz passes them on. */
@@ -54,6 +55,8 @@ export interface MediaEndpoint {
   divertKeys(listener: (digit: Digit) => void): Promise<void>;
   /** Its audio to WebSocket servers and back. */
   readonly forks: ForkControl;
+  /** Its audio into this process. */
+  readonly tap: AudioTap;
   /** New SDP of the far end (re-INVITE); resolves to the SDP of the answer. */
   modify(remoteSdp: string): Promise<string>;
   /** Releases it; never rejects and never hangs. */

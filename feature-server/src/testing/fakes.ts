@@ -9,6 +9,7 @@ import type { Digit, MediaEndpoint, MediaServer, PlayOptions, PlayResult } from 
 import type { CallLeg, LegEnd, ReferHandler } from '../session/call-leg.js';
 import { createJournal, type Journal } from '../session/journal.js';
 import type { SynthesisRequest, Synthesizer } from '../speech/synthesizer.js';
+import { FakeTap } from './fake-audio.js';
 
 /** A logger that says nothing. */
 export const silentLogger = createLogger({ name: 'test', level: 'silent' });
@@ -106,6 +107,7 @@ export class FakeEndpoint implements MediaEndpoint {
   readonly id = 'fake';
   readonly localSdp = 'v=0 fake';
   readonly forks: ForkControl = { start: async () => Promise.reject(new MediaServerError('no forks in these tests')) };
+  readonly tap = new FakeTap();
   readonly plays = new Channel<FakePlayback>();
   isDestroyed = false;
   /** When set, playbacks end at once. */
