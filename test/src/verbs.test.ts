@@ -47,7 +47,7 @@ t.test('play: a file is heard and its end is reported', async (t) => {
   ]);
   const call = await ringwire.call(number);
   const { body } = await application.request(hook);
-  t.match(body, { reason: 'playCompleted', playback_seconds: String, playback_milliseconds: String }, 'payload', {});
+  t.match(body, { reason: 'playCompleted', playback_seconds: Number, playback_milliseconds: Number }, 'payload', {});
   const { heard } = await call.finished;
   const [period] = tonePeriods(heard, 500);
   t.ok(period && Math.abs(period[1] - period[0] - TONE_MS) <= 60, `tone of ${period?.[0]}–${period?.[1]} ms`);

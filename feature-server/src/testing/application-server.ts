@@ -2,6 +2,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { PayloadCheck } from '@ringwire/verb-specs/testing/payload-check.js';
+import type { Test } from 'tap';
 import { Channel } from './fakes.js';
 
 /** A request as it arrived. */
@@ -28,6 +30,18 @@ export class ApplicationServer {
     application.#server.listen(0, '127.0.0.1');
     await once(application.#server, 'listening');
     return application;
+  }
+
+  /** What is known of the payloads that this application is to get; judged only after {@link checkPayloads}. */
+  readonly payloads = new PayloadCheck((fault) => this.#test?.fail(fault));
+  #test: Test | undefined;
+
+  /**
+   * From now on every body that arrives is held against jambonz' published schemas, and the test fails where one is wrong.
+   * Which path is which hook is learned from the verbs that are answered; others are told by `payloads.expect(path, kind)`.
+   */
+  checkPayloads(t: Test): void {
+    this.#test = t;
   }
 
   get url(): string {
@@ -73,15 +87,37 @@ export class ApplicationServer {
       body,
       json: body.length > 0 ? (JSON.parse(body) as Record<string, unknown>) : {},
     };
+    if (this.#test) this.payloads.see({ hook: path, payload: seen.json });
     this.requests.push(seen);
     this.#channel(path).post(seen);
     const answer = this.#answers.get(path);
     if (answer === undefined) {
       response.writeHead(404).end();
     } else if (typeof answer === 'function') {
-      answer(response, seen);
+      answer(this.#overheard(response), seen);
     } else {
+      this.payloads.learn(answer);
       response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(answer));
     }
+  }
+
+  /** A response whose text tells, once it is sent, which hooks the application named. */
+  #overheard(response: ServerResponse): ServerResponse {
+    const end = response.end.bind(response) as (...parts: unknown[]) => ServerResponse;
+    response.end = ((...parts: unknown[]) => {
+      const [text] = parts;
+      if (typeof text === 'string' && text.startsWith('[')) this.payloads.learn(parsed(text));
+      return end(...parts);
+    }) as typeof response.end;
+    return response;
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // A test of what happens when an application answers nonsense.
+    return undefined;
   }
 }

@@ -69,6 +69,7 @@ export async function startPlatform(
   t.teardown(() => redisServer.stop());
   const app = await ApplicationServer.start();
   t.teardown(() => app.stop());
+  app.checkPayloads(t);
   app.on('/status', (response) => response.writeHead(204).end());
   const ttsDir = await mkdtemp(join(tmpdir(), 'ringwire-fs-'));
   t.teardown(() => rm(ttsDir, { recursive: true, force: true }));

@@ -39,6 +39,7 @@ export async function makeSession(
 ): Promise<SessionRig> {
   const app = await ApplicationServer.start();
   t.teardown(() => app.stop());
+  app.checkPayloads(t);
   if (first !== undefined) app.on('/hook', first);
   app.on('/status', (response) => response.writeHead(204).end());
   const dir = await mkdtemp(join(tmpdir(), 'ringwire-session-'));

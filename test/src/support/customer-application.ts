@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { PayloadCheck } from '@ringwire/verb-specs/testing/payload-check.js';
 import { within } from './eventually.js';
 
 /** One request as the application saw it. */
@@ -41,6 +42,8 @@ export interface CustomerApplication {
   answer(path: string, answer: unknown[] | HookAnswer | Responder): void;
   /** The next request that fits and was not returned before; waits for it. */
   request(fits: string | ((request: HookRequest) => boolean), timeoutMs?: number): Promise<HookRequest>;
+  /** Holds every body against jambonz' published schemas. */
+  payloads: PayloadCheck;
   /** Values of `call_status` posted to a path for a call (all calls when absent), in order. */
   statuses(path: string, callSid?: string): string[];
   close(): Promise<void>;
@@ -52,7 +55,11 @@ interface Waiter {
 }
 
 /** Starts a webhook server on a free port of 127.0.0.1. Paths without an answer get 200 with an empty body. */
-export async function startCustomerApplication(): Promise<CustomerApplication> {
+export async function startCustomerApplication(
+  /** Hears of payloads that are not as jambonz publishes them. */
+  onWrongPayload: (fault: string) => void = () => {},
+): Promise<CustomerApplication> {
+  const payloads = new PayloadCheck(onWrongPayload);
   const answers = new Map<string, Responder>();
   const requests: HookRequest[] = [];
   const taken = new Set<HookRequest>();
@@ -61,8 +68,11 @@ export async function startCustomerApplication(): Promise<CustomerApplication> {
     readRequest(req).then(
       async (request) => {
         const responder = answers.get(request.path);
+        payloads.see({ hook: request.path, payload: request.body });
         deliver(request);
-        await respond(res, responder ? await responder(request) : { status: 200, text: '' });
+        const answer = responder ? await responder(request) : { status: 200, text: '' };
+        payloads.learn(isAnswer(answer) ? answer.json : answer);
+        await respond(res, answer);
       },
       () => res.destroy(), // The platform went away in the middle of its request: there is nobody to answer.
     );
@@ -94,6 +104,7 @@ export async function startCustomerApplication(): Promise<CustomerApplication> {
         requests.slice(-20).map(({ method, path, body }) => `${method} ${path} ${JSON.stringify(body).slice(0, 300)}`),
       );
     },
+    payloads,
     statuses: (path, callSid) =>
       requests
         .filter((request) => request.path === path && (callSid === undefined || request.body.call_sid === callSid))
@@ -105,6 +116,9 @@ export async function startCustomerApplication(): Promise<CustomerApplication> {
     },
   };
 }
+
+const isAnswer = (answer: unknown[] | HookAnswer | 'never'): answer is HookAnswer =>
+  typeof answer === 'object' && !Array.isArray(answer);
 
 async function readRequest(req: IncomingMessage): Promise<HookRequest> {
   const at = Date.now();

@@ -10,7 +10,7 @@ import { TestPlatform } from './test-platform.js';
 export async function openPlatform(t: Test, env: Record<string, string> = {}): Promise<TestPlatform> {
   const dataDir = await mkdtemp(join(tmpdir(), 'ringwire-test-'));
   t.teardown(() => rm(dataDir, { recursive: true, force: true }));
-  const application = await startCustomerApplication();
+  const application = await startCustomerApplication((fault) => t.fail(fault));
   t.teardown(() => application.close());
   const platform = await startPlatform({ dataDir, env: { ...process.env, LOG_LEVEL: 'info', ...env } });
   t.teardown(() => platform.stop());
