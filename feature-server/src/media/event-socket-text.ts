@@ -15,6 +15,16 @@ export function urlArgument(url: string): string {
   return new URL(url).href.replace(/['"${}|\\ ]/g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
+/**
+ * Text as the value of a channel variable. FreeSWITCH expands `${…}` in it and takes backslashes apart, and a line break would begin another header.
+ * @throws TypeError for text that cannot be handed over as it is
+ */
+export function variableText(what: string, text: string): string {
+  if (/[\p{Cc}\\]|[$@]\{/u.test(text))
+    throw new TypeError(`${what} must not have control characters, backslashes or \${`);
+  return text;
+}
+
 const ESCAPED: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
 
 function unicode(char: string): string {

@@ -42,7 +42,7 @@ export interface AudioFork {
 export interface ForkControl {
   /**
    * Starts one; resolves when the media server has taken the order, which is before it is connected.
-   * @throws MediaServerError
+   * @throws MediaServerError; TypeError for metadata above 8 KiB and for credentials that cannot be handed over
    */
   start(options: ForkOptions, onEvent: (event: ForkEvent) => void): Promise<AudioFork>;
 }

@@ -1,6 +1,6 @@
 import { MediaServerError } from '../errors.js';
 import type { ChannelEvent, EventSocketChannel } from './event-socket-channel.js';
-import { jsonArgument, urlArgument } from './event-socket-text.js';
+import { jsonArgument, urlArgument, variableText } from './event-socket-text.js';
 import type { AudioFork, ForkControl, ForkEvent, ForkOptions } from './forks.js';
 
 const EVENTS = [
@@ -16,17 +16,35 @@ const EVENTS = [
   'json',
 ] as const;
 
+/** mod_audio_fork cuts longer metadata, which leaves no JSON. */
+const MAX_METADATA_BYTES = 8_192;
+
 /** Forks by mod_audio_fork's command `uuid_audio_fork`. */
 export class FsmrfForks implements ForkControl {
   #made = 0;
+  /** Credentials are handed over in variables of the channel, so forks begin one after the other. */
+  #lastStart: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly channel: EventSocketChannel) {}
 
-  async start(options: ForkOptions, onEvent: (event: ForkEvent) => void): Promise<AudioFork> {
+  start(options: ForkOptions, onEvent: (event: ForkEvent) => void): Promise<AudioFork> {
+    const started = this.#lastStart.then(() => this.#start(options, onEvent));
+    this.#lastStart = started.catch(() => undefined);
+    return started;
+  }
+
+  async #start(options: ForkOptions, onEvent: (event: ForkEvent) => void): Promise<AudioFork> {
     const { channel } = this;
     this.#made += 1;
     const name = `fork-${this.#made}`;
-    const { url, mixType, sampleRate, metadata, bidirectional, auth } = options;
+    const { url, mixType, sampleRate, metadata = {}, bidirectional, auth } = options;
+    const firstFrame = jsonArgument(metadata);
+    if (Buffer.byteLength(firstFrame) - 2 > MAX_METADATA_BYTES)
+      throw new TypeError(`metadata of an audio fork may have ${MAX_METADATA_BYTES} bytes`);
+    const credentials = {
+      MOD_AUDIO_BASIC_AUTH_USERNAME: variableText('username', auth?.username ?? ''),
+      MOD_AUDIO_BASIC_AUTH_PASSWORD: variableText('password', auth?.password ?? ''),
+    };
     const listened = EVENTS.map((kind) =>
       channel.onCustom(`mod_audio_fork::${kind}`, (event) => {
         if (event.header('media-bugname') === name) onEvent(read(kind, event));
@@ -36,10 +54,7 @@ export class FsmrfForks implements ForkControl {
       for (const stop of listened) stop();
     };
     try {
-      await channel.set({
-        MOD_AUDIO_BASIC_AUTH_USERNAME: auth?.username ?? '',
-        MOD_AUDIO_BASIC_AUTH_PASSWORD: auth?.password ?? '',
-      });
+      await channel.set(credentials);
       await channel.api('uuid_audio_fork', [
         channel.uuid,
         'start',
@@ -47,7 +62,7 @@ export class FsmrfForks implements ForkControl {
         mixType,
         String(sampleRate),
         name,
-        jsonArgument(metadata ?? {}),
+        firstFrame,
         String(bidirectional !== undefined),
         String(bidirectional?.streaming ?? false),
         String(bidirectional?.sampleRate ?? sampleRate),

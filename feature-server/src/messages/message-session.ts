@@ -57,6 +57,7 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
       // Whatever wants an unanswered call is passed over.
       isAnswered: true,
       isOver: false,
+      facts: () => ({ ...options.payload, customerData }),
       onTransfer: () => {},
       ring: noCall,
       answer: async () => noCall(),
@@ -73,6 +74,7 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
       play: async () => noCall(),
       onDigit: () => () => {},
       resolveSource: async () => noCall(),
+      resolveAudioServer: async () => noCall(),
     },
     speech: { prepare: async () => {}, sources: async () => noCall() },
     dial: noDial,

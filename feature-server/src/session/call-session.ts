@@ -211,6 +211,10 @@ export class CallSession implements CallControl {
     return this.options.info.isOver;
   }
 
+  facts(): Readonly<Record<string, unknown>> {
+    return this.options.info.commonPayload();
+  }
+
   onTransfer(handler: TransferHandler | undefined, { toAnybody = false }: TransferOptions = {}): void {
     const { leg, info, journal, isUser = () => false } = this.options;
     leg.onRefer(

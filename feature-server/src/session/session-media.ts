@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { AddressGuard } from '../app-client/address-guard.js';
 import { CallGoneError, HookForbiddenError, MediaServerError } from '../errors.js';
+import { type AudioServerAddress, audioServerAddress } from '../media/audio-server-url.js';
 import type { Digit, MediaEndpoint, MediaServer, PlayOptions, PlayResult } from '../media/media.js';
 import type { CallMedia } from '../verbs/verb.js';
 import type { CallLeg } from './call-leg.js';
@@ -94,6 +95,10 @@ export class SessionMedia implements CallMedia {
     throw new HookForbiddenError(`audio is played from http, https, silence_stream or tone_stream, not "${trimmed}"`, {
       url: trimmed,
     });
+  }
+
+  resolveAudioServer(url: string): Promise<AudioServerAddress> {
+    return audioServerAddress(url, this.options.baseUrl(), this.options.guard);
   }
 
   /** Gives the endpoint back, also one that is still being made. */

@@ -1,20 +1,33 @@
 import type { ConfigSpec } from '@ringwire/verb-specs';
+import { configureListen, listenNeeds } from './config/listen.js';
 import { listOf } from './quantities.js';
 import type { Verb } from './verb.js';
 
 /** What of `config` takes effect; everything else that is asked for is named in a warning. */
-const HANDLED = new Set(['verb', 'id', '_', 'synthesizer', 'recognizer', 'reset', 'disableTtsCache', 'notifyEvents']);
+const HANDLED = new Set([
+  'verb',
+  'id',
+  '_',
+  'synthesizer',
+  'recognizer',
+  'reset',
+  'disableTtsCache',
+  'notifyEvents',
+  'listen',
+  'stream',
+]);
 /** jambonz accepts these and does nothing with them. */
 const WITHOUT_EFFECT = new Set(['earlyMedia', 'trackTtsPlayout', 'noiseIsolation', 'turnTaking']);
 
 /** Changes the session's defaults. Takes effect at once and ends at once. */
 export const config: Verb<ConfigSpec> = {
-  needs: () => 'nothing',
+  needs: listenNeeds,
   describe: (spec) =>
     Object.keys(spec)
       .filter((key) => key !== 'verb')
       .join(', '),
-  async run({ defaults, journal }, spec) {
+  async run(ctx, spec) {
+    const { defaults, journal } = ctx;
     const missing = Object.entries(spec)
       .filter(([key, value]) => !HANDLED.has(key) && !WITHOUT_EFFECT.has(key) && asksForSomething(value))
       .map(([key]) => key);
@@ -29,6 +42,7 @@ export const config: Verb<ConfigSpec> = {
     // Once on it stays on (compat 1.3.6).
     if (spec.notifyEvents) defaults.notifiesEvents = true;
     if (spec.disableTtsCache !== undefined) defaults.disableTtsCache = spec.disableTtsCache;
+    await configureListen(ctx, spec);
   },
 };
 

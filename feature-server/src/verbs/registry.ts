@@ -5,6 +5,7 @@ import { config } from './config.js';
 import { dial } from './dial.js';
 import { gather } from './gather.js';
 import { hangup } from './hangup.js';
+import { listen } from './listen.js';
 import { message } from './message.js';
 import { pause } from './pause.js';
 import { play } from './play.js';
@@ -25,6 +26,7 @@ export const VERBS: VerbRegistry = {
   dial,
   gather,
   hangup,
+  listen,
   message,
   pause,
   play,

@@ -1,6 +1,7 @@
 import type { HookSpec, SaySpec, VerbSpec } from '@ringwire/verb-specs';
 import type { Hook, HookType, NoticeType } from '../app-client/application.js';
 import type { CommandTaker } from '../control/command-desk.js';
+import type { AudioServerAddress } from '../media/audio-server-url.js';
 import type { Digit, MediaEndpoint, PlayOptions, PlayResult } from '../media/media.js';
 import type { BackgroundTasks } from '../session/background-tasks.js';
 import type { DialOutcome, DialTarget } from '../session/dialler.js';
@@ -40,6 +41,8 @@ export interface CallControl {
   readonly isAnswered: boolean;
   /** The call has ended, whoever ended it. */
   readonly isOver: boolean;
+  /** The fields that every hook carries, in camelCase; undefined ones are unknown. */
+  facts(): Readonly<Record<string, unknown>>;
   /** Lets the caller, where he is a user of the account, transfer what he is connected with, until undefined is given. */
   onTransfer(handler: TransferHandler | undefined, options?: TransferOptions): void;
   /** 180 to a caller who has heard nothing yet; does nothing later. */
@@ -93,6 +96,11 @@ export interface CallMedia {
    * @throws HookForbiddenError
    */
   resolveSource(url: string): Promise<string>;
+  /**
+   * Where a WebSocket server for audio is that a customer named.
+   * @throws HookForbiddenError
+   */
+  resolveAudioServer(url: string): Promise<AudioServerAddress>;
 }
 
 /** What became of an action hook: the queue was replaced, the next verb follows, or the hook failed (and was reported). */

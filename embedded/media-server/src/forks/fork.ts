@@ -52,6 +52,10 @@ export class Fork {
   readonly #drained: Int16Array;
   readonly #maxQueuedBytes: number;
   #earlyTexts: string[] = [];
+  /** Files of `playAudio` are told of in the order in which they came, and not after a `killAudio` that came later. */
+  #written: Promise<void> = Promise.resolve();
+  #kills = 0;
+  #writing = 0;
   #isPaused = false;
   #pauseIsSilent = false;
   #isFinishing = false;
@@ -185,9 +189,10 @@ export class Fork {
     const body = data === undefined ? undefined : JSON.stringify(data);
     switch (type) {
       case 'playAudio':
-        if (this.#options.incoming === 'files' && isObject(data)) void this.#playAudio(data);
+        if (this.#options.incoming === 'files' && isObject(data)) this.#takeClip(data);
         return;
       case 'killAudio':
+        this.#kills++;
         this.#playout?.clear();
         this.#emit('kill_audio');
         this.#channel.executing.breakNow(true);
@@ -209,8 +214,20 @@ export class Fork {
     }
   }
 
+  #takeClip(data: Record<string, unknown>): void {
+    // Who sends faster than a disk takes it would fill the memory.
+    if (this.#writing >= MAX_FILES) return;
+    this.#writing++;
+    const kills = this.#kills;
+    this.#written = this.#written
+      .then(() => this.#playAudio(data, kills))
+      .finally(() => {
+        this.#writing--;
+      });
+  }
+
   /** The application plays the file; we only say where it is. */
-  async #playAudio(data: Record<string, unknown>): Promise<void> {
+  async #playAudio(data: Record<string, unknown>, kills: number): Promise<void> {
     const { audioContent: _, ...rest } = data;
     const audio = readPlayableAudio(data);
     if (!audio) {
@@ -227,7 +244,7 @@ export class Fork {
       this.#emit('error', JSON.stringify({ reason: error instanceof Error ? error.message : String(error) }));
       return;
     }
-    if (this.#isStopped) {
+    if (this.#isStopped || kills !== this.#kills) {
       await rm(file, { force: true });
       return;
     }

@@ -1,0 +1,48 @@
+import { maskText } from '@ringwire/common';
+import type { AddressGuard } from '../app-client/address-guard.js';
+import { HookForbiddenError } from '../errors.js';
+
+const SOCKET_OF: Readonly<Record<string, string>> = { 'http:': 'ws:', 'https:': 'wss:', 'ws:': 'ws:', 'wss:': 'wss:' };
+
+/** Where an audio fork goes. */
+export interface AudioServerAddress {
+  /** `ws://` or `wss://`, without credentials and fragment. */
+  url: string;
+  /** Credentials that stood in the URL. */
+  auth?: { username: string; password: string };
+}
+
+/**
+ * The address of the WebSocket server that an application names for a call's audio: `ws`, `wss`, `http` or `https`, or relative to the
+ * application's own URL.
+ * @throws HookForbiddenError for what is no such URL, and for private addresses (after DNS) where they are not allowed
+ */
+export async function audioServerAddress(url: string, base: string, guard: AddressGuard): Promise<AudioServerAddress> {
+  const trimmed = url.trim();
+  const shown = maskText(trimmed);
+  if (!URL.canParse(trimmed, base || undefined))
+    throw new HookForbiddenError(`"${shown}" is not a URL`, { url: shown });
+  const absolute = new URL(trimmed, base || undefined);
+  const protocol = SOCKET_OF[absolute.protocol];
+  if (protocol === undefined)
+    throw new HookForbiddenError(`audio goes to ws, wss, http or https, not to ${absolute.protocol}`, { url: shown });
+  const { username, password } = absolute;
+  absolute.protocol = protocol;
+  absolute.hash = '';
+  absolute.username = '';
+  absolute.password = '';
+  await guard.checkResolved(absolute);
+  return {
+    url: absolute.href,
+    ...(username !== '' && { auth: { username: decoded(username), password: decoded(password) } }),
+  };
+}
+
+/** Credentials in a URL are percent-encoded; a `%` that encodes nothing stands for itself. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,32 @@
+import type { ListenSpec } from '@ringwire/verb-specs';
+import { Listening, listenResult } from './listening/listening.js';
+import { opening } from './quantities.js';
+import type { Verb } from './verb.js';
+
+/** Sends the call's audio to a WebSocket server, and plays what that sends back, until one of them has enough. */
+export const listen: Verb<ListenSpec> = {
+  needs: ({ earlyMedia }) => (earlyMedia ? 'early-media' : 'media'),
+  describe: ({ url }) => opening(url),
+  async run(ctx, spec, signal) {
+    const listening = new Listening(ctx, ctx.media.endpoint(), spec);
+    const stop = (): void => void listening.stop();
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+    const release = ctx.commands.on('whisper', ({ verbs }) => {
+      void ctx.nested.run(verbs, ['say', 'play'], signal).catch((err: unknown) => {
+        ctx.journal.timeline.warn('media', `whisper failed: ${err instanceof Error ? err.message : String(err)}`);
+      });
+      return { ok: true };
+    });
+    try {
+      const end = await listening.ended;
+      // The server hears nothing of what comes next.
+      await listening.stop();
+      await ctx.app.action(spec, listenResult(end), signal);
+    } finally {
+      signal.removeEventListener('abort', stop);
+      release();
+      await listening.stop();
+    }
+  },
+};
