@@ -7,6 +7,7 @@ import type { WorkerStats } from './media/protocol.js';
 export interface MetricSources {
   sessions: () => number;
   rtpPorts: () => number;
+  conferences: () => number;
   eslClients: () => number;
   counters: ServerCounters;
   media: () => WorkerStats;
@@ -21,6 +22,7 @@ export function registerMetrics(metrics: Metrics, sources: MetricSources): void 
   const { counters } = sources;
   define('sessions', 'Live channels', sources.sessions);
   define('rtp_ports_in_use', 'RTP ports in use', sources.rtpPorts);
+  define('conferences', 'Conferences in progress', sources.conferences);
   define('esl_clients', 'Clients connected to the event socket', sources.eslClients);
   define('sessions_total', 'Channels answered', () => counters.sessionsTotal);
   define('sessions_rejected_total', 'INVITEs refused', () => counters.sessionsRejected);

@@ -138,6 +138,7 @@ export async function startMediaServer(
   registerMetrics(metrics, {
     sessions: () => channels.size,
     rtpPorts: () => pool.legCount,
+    conferences: () => conferences.all().length,
     eslClients: () => listener.connectionCount,
     counters,
     media: () => pool.stats(),

@@ -15,6 +15,7 @@ import {
   readConfig,
   type Webhook,
 } from '@ringwire/common';
+import { assertNothingLeft, counted, redisLeaks } from '@ringwire/common/testing/leaks.js';
 import { startTestRedis, type TestServer } from '@ringwire/common/testing/services.js';
 import { type MediaServer, readOptions, startMediaServer } from '@ringwire/media-server';
 import { type PhoneCall, type PlaceCallOptions, placeCall } from '@ringwire/phone';
@@ -23,6 +24,7 @@ import type { Test } from 'tap';
 import { featureServerVars } from '../config.js';
 import { type FeatureServer, startFeatureServer } from '../feature-server.js';
 import { ApplicationServer } from './application-server.js';
+import { armedTimers, watchTimers } from './armed-timers.js';
 import { CollectingSink, silentLogger } from './fakes.js';
 
 /** Ids of the account and application that every rig has. */
@@ -59,12 +61,18 @@ const MEDIA_FLAGS = ['--rtp-ports', '0-0', '--realtime', 'off', '--preload-decod
 const startMedia = (sip: string, esl: string): Promise<MediaServer> =>
   startMediaServer(readOptions(['--sip', sip, '--esl', esl, ...MEDIA_FLAGS]), silentLogger, 'media');
 
-/** Starts it all; everything ends with the test. */
+/** Starts it all; everything ends with the test, which fails where its calls have left something behind. */
 export async function startPlatform(
   t: Test,
   env: Record<string, string> = {},
   applicationOf: (url: string) => Partial<Application> = () => ({}),
 ): Promise<PlatformRig> {
+  watchTimers();
+  let leak: unknown;
+  // The last of all: what throws keeps those behind it from running.
+  t.teardown(() => {
+    if (leak) throw leak;
+  });
   const redisServer = await startTestRedis();
   t.teardown(() => redisServer.stop());
   const app = await ApplicationServer.start();
@@ -110,6 +118,24 @@ export async function startPlatform(
     provisioning: provisioningOf(app.url, applicationOf(app.url)),
   });
   t.teardown(() => server.close());
+  const phones = new Set<PhoneCall>();
+  const before = armedTimers();
+  const leaks = [
+    () => counted(server.calls, 'sessions'),
+    () => media.channels.all().map(({ uuid }) => `channel ${uuid} of the media server`),
+    () => media.conferences.all().map(({ name }) => `conference ${name} of the media server`),
+    () => counted(sip.bridge.dialogCount + sip.bridge.earlyDialogCount, 'SIP dialogs'),
+    () => [...armedTimers()].filter((timer) => !before.has(timer)).map(({ where }) => where),
+    redisLeaks(redis),
+  ];
+  // Runs before the server is closed, which would hide it.
+  t.teardown(async () => {
+    await Promise.all([...phones].map((phone) => phone.hangup()));
+    await assertNothingLeft(leaks).catch((error: Error) => {
+      t.comment(error.message);
+      leak = error;
+    });
+  });
   const sipPort = Number(/:(\d+)/.exec(sip.contacts[0]?.slice(4) ?? '')?.[1]);
   return {
     app,
@@ -131,8 +157,8 @@ export async function startPlatform(
     async restartSip() {
       sip = await startSip(sipPort, sip.controlPort);
     },
-    call: ({ headers, ...options } = {}) =>
-      placeCall({
+    async call({ headers, ...options } = {}) {
+      const phone = await placeCall({
         target: '15550100',
         proxy: { host: '127.0.0.1', port: sipPort },
         localHost: '127.0.0.1',
@@ -145,7 +171,11 @@ export async function startPlatform(
           ...headers,
         },
         ...options,
-      }),
+      });
+      phones.add(phone);
+      phone.on('ended', () => phones.delete(phone));
+      return phone;
+    },
   };
 }
 
