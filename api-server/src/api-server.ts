@@ -35,6 +35,8 @@ import { type CaptureSource, createSipCaptures, type SipCaptures } from './call-
 import { startTimelineHub, type TimelineHub } from './call-history/timeline-hub.js';
 import { timelineRoutes } from './call-history/timeline-routes.js';
 import { type CallOrders, callOrders } from './calls/call-orders.js';
+import { liveCallRoutes } from './calls/live-call-routes.js';
+import { type LiveCalls, liveCalls } from './calls/live-calls.js';
 import { callRoutes } from './calls/routes.js';
 import { carrierWriteRoutes } from './carriers/carrier-write-routes.js';
 import { predefinedCarrierList, predefinedCarrierRoutes } from './carriers/predefined-carrier-routes.js';
@@ -76,6 +78,7 @@ export interface ApiContext {
   /** Ends of the event streams that are open; called when the server drains. */
   readonly openStreams: Set<() => void>;
   readonly callOrders: CallOrders;
+  readonly liveCalls: LiveCalls;
   /** Where the users of accounts can be reached. */
   readonly registrations: Registrations;
   /** Tells the processes on the call path to reload. Does not fail: they reload by themselves after 30 s. */
@@ -141,6 +144,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     openStreams: new Set(),
     registrations: registrations(redis),
     callOrders: callOrders({ redis, logger, encryptionSecret }),
+    liveCalls: liveCalls({ redis, logger, encryptionSecret }),
     async provisioningChanged(table) {
       if (redis.status !== 'ready') return;
       await redis
@@ -180,6 +184,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   bannedSourceRoutes(v1, redis);
   fraudRoutes(v1, context, redis);
   callRoutes(v1, context);
+  liveCallRoutes(v1, context);
   teamsTenantRoutes(v1, context);
   callHistoryRoutes(v1, context);
   messageRoutes(v1, context);
@@ -207,6 +212,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       await sink.close();
       await timelineHub.close();
       context.callOrders.close();
+      context.liveCalls.close();
       await context.routePreview.close();
       await closeRedis(redis);
       await db.close();

@@ -1,4 +1,5 @@
 export * from './calls/dialable-number.js';
+export * from './calls/live-call.js';
 export * from './calls/place-call-order.js';
 export * from './config/read-config.js';
 export * from './config/secret.js';

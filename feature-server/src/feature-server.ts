@@ -33,6 +33,7 @@ import { createFeatureServerMetrics } from './metrics.js';
 import { createCallRoute } from './rest/create-call-route.js';
 import { findTalkRoute, talkFinder } from './rest/find-talk.js';
 import { orderedCall } from './rest/ordered-call.js';
+import { updateCallRoute } from './rest/update-call-route.js';
 import { CallLedger, OrphanSweep } from './session/call-ledger.js';
 import { admitGuest } from './session/guest.js';
 import { createJournal } from './session/journal.js';
@@ -208,7 +209,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     live.run(session);
     const { notAvailable } = order;
     if (notAvailable.length > 0) {
-      session.note(`not available in this version: ${notAvailable.join(', ')}`);
+      session.journal.timeline.warn('call', `not available in this version: ${notAvailable.join(', ')}`);
     }
     return { sid: order.callSid, callId };
   };
@@ -227,6 +228,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     routes: (app) => {
       const encryptionSecret = config.ENCRYPTION_SECRET;
       createCallRoute(app, { encryptionSecret, refusal, place: (order) => placeCall(order) });
+      updateCallRoute(app, { encryptionSecret, find: (callSid) => live.find(callSid) });
       findTalkRoute(app, { encryptionSecret, has: (talk) => talks.find(talk) !== undefined });
     },
   });

@@ -8,6 +8,7 @@ import {
   type Secret,
 } from '@ringwire/common';
 import type { Application } from 'express';
+import { RecentOrders } from './recent-orders.js';
 
 /** What the route needs of the process. */
 export interface CreateCallRouteOptions {
@@ -18,13 +19,9 @@ export interface CreateCallRouteOptions {
   place(order: PlaceCallOrder): Promise<PlacedCallReply>;
 }
 
-/** Longer than a signature is good: an order that comes again meanwhile is a copy. */
-const REMEMBERED_MS = 150_000;
-
 /** `POST /v1/createCall`: takes orders of the API server, and nobody else's. 201 when the call is on its way. */
 export function createCallRoute(app: Application, options: CreateCallRouteOptions): void {
-  /** Sids of the last orders with when they came, oldest first. */
-  const recent = new Map<string, number>();
+  const recent = new RecentOrders();
   app.post(PLACE_CALL_PATH, async (req, res) => {
     const signature = req.get(INTERNAL_SIGNATURE);
     const content = openInternal(options.encryptionSecret, PLACE_CALL_PATH, { signature, body: req.body as unknown });
@@ -33,13 +30,7 @@ export function createCallRoute(app: Application, options: CreateCallRouteOption
     if (refusal !== undefined) throw new HttpError(503, refusal);
     // Signed by our API server: its shape is not in question.
     const order = content as PlaceCallOrder;
-    const now = Date.now();
-    for (const [callSid, at] of recent) {
-      if (now - at < REMEMBERED_MS) break;
-      recent.delete(callSid);
-    }
-    if (recent.has(order.callSid)) throw new HttpError(409, `call ${order.callSid} was ordered already`);
-    recent.set(order.callSid, now);
+    if (!recent.isNew(order.callSid)) throw new HttpError(409, `call ${order.callSid} was ordered already`);
     res.status(201).json(await options.place(order));
   });
 }

@@ -4,6 +4,7 @@ import {
   HEARTBEAT_MS,
   HEARTBEAT_TTL_MS,
   LEDGER_OWNERS,
+  type LiveCallEntry,
   type Logger,
   ledgerKey,
   ledgerLockKey,
@@ -15,18 +16,11 @@ import type { Hook } from '../app-client/application.js';
 import { within } from '../media/deadline.js';
 
 /** A live call as another feature server must know it to send its last call-status hook. No secrets. */
-export interface LedgerEntry {
-  callSid: string;
-  accountSid: string;
-  applicationSid: string;
+export interface LedgerEntry extends LiveCallEntry {
   /** Where status hooks go, without credentials; those are taken from the application. */
   statusHook?: Pick<Hook, 'url' | 'method'>;
   /** Base of a relative status hook. */
   baseUrl: string;
-  /** Ms since the epoch; absent while unanswered. */
-  answeredAt?: number;
-  /** jambonz's common payload, camelCase, as of the last status. */
-  payload: Record<string, unknown>;
 }
 
 /** A ledger survives its owner for this long: time enough for a feature server to come up and report its calls. */

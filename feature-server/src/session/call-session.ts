@@ -252,15 +252,18 @@ export class CallSession implements CallControl {
     }
   }
 
-  /** Writes a warning on the call's timeline. */
-  note(text: string): void {
-    this.options.journal.timeline.warn('call', text);
-  }
-
   /** Does something to the call, or to the leg of it with `callSid`, from outside its verbs; never rejects. */
   async execute(command: SessionCommand, callSid = this.callSid): Promise<CommandResult> {
     if (this.options.info.isOver) return { ok: false, because: 'wrong state', reason: 'the call is over' };
     return this.#desk.execute(command, callSid === this.callSid ? undefined : callSid);
+  }
+
+  get accountSid(): string {
+    return this.options.info.facts.accountSid;
+  }
+
+  get journal(): Journal {
+    return this.options.journal;
   }
 
   /** Whether the call has this sid, or one of the legs that it has called. */

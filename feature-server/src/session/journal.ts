@@ -18,6 +18,7 @@ export type AlertType =
   | 'no-tts'
   | 'play-url-notfound'
   | 'verb-not-available'
+  | 'error-updating-call'
   | 'alert-from-application';
 
 /** Where everything that happens on one call is written down: log, timeline, alerts. */
