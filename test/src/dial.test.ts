@@ -99,6 +99,42 @@ async function recordOf(callSid: unknown): Promise<CallRecord | undefined> {
   return found[0];
 }
 
+t.test('dial: the status hook hears of each dialled leg, once and in order, beside those of the call', async (t) => {
+  const { number: line, status } = await ringwire.lineWith(() => [
+    { verb: 'dial', target: number('slow'), tag: { own: 'leg' } },
+  ]);
+  const caller = await ringwire.call(line);
+  const callee = await slow.nextCall();
+  await callee.answered();
+  await callee.hangup();
+  await caller.finished;
+  const told = await eventually(
+    'last statuses of both',
+    () => application.requests.filter(({ path }) => path === status).map(({ body }) => body),
+    (all) => all.filter(({ call_status }) => call_status === 'completed').length === 2,
+  );
+  const [leg, own] = [true, false].map((isLeg) => told.filter((body) => 'parent_call_sid' in body === isLeg));
+  t.same(
+    leg?.map(({ call_status }) => call_status),
+    ['trying', 'ringing', 'in-progress', 'completed'],
+  );
+  t.same(
+    own?.map(({ call_status }) => call_status),
+    ['trying', 'in-progress', 'completed'],
+  );
+  t.match(leg?.at(-1), {
+    parent_call_sid: own?.[0]?.call_sid,
+    direction: 'outbound',
+    to: '+4930123456',
+    caller_id: String,
+    sbc_callid: String,
+    call_termination_by: 'caller',
+    duration: Number,
+    customer_data: { own: 'leg' },
+  });
+  t.match(await recordOf(leg?.[0]?.call_sid), { direction: 'outbound', answered: true });
+});
+
 t.test('dial: when the first gateway fails the second takes the call, which is on the timeline', async (t) => {
   const { number: line, action } = await ringwire.lineWith(({ action }) => [
     { verb: 'dial', target: number('second answers'), actionHook: action },

@@ -6,6 +6,9 @@ import type { DialledUser } from './dialler.js';
 /** What is known about a call from its INVITE on; of one that we place, `sbcCallid` only from its answer on. */
 export interface CallFacts {
   callSid: string;
+  /** Of a leg that `dial` has placed: the call that did, and what it shows as its caller. */
+  parentCallSid?: string;
+  callerId?: string;
   direction: 'inbound' | 'outbound';
   from: string;
   to: string;
@@ -130,6 +133,8 @@ export class CallInfo {
       sipStatus: this.#progress.sipStatus,
       sipReason: this.#progress.sipReason,
       callStatus: this.#progress.status,
+      callerId: facts.callerId,
+      parentCallSid: facts.parentCallSid,
       accountSid: facts.accountSid,
       applicationSid: facts.applicationSid || undefined,
       traceId: facts.traceId,

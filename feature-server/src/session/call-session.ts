@@ -27,6 +27,8 @@ import type { CallLeg, LegEnd } from './call-leg.js';
 import { SessionSpeech } from './call-speech.js';
 import type { CallEvent } from './call-status.js';
 import { callerReason, isReportedHookFailure } from './caller-reason.js';
+import { ChildCalls } from './child-calls.js';
+import { takeUp, telephoneOf } from './dialled-party.js';
 import type { DialCaller, Dialler, DialOutcome } from './dialler.js';
 import { loadFirstVerbs, type VerbSources } from './first-verbs.js';
 import type { Journal } from './journal.js';
@@ -34,7 +36,7 @@ import { NestedRunner } from './nested-runner.js';
 import type { OutboundLeg } from './outbound-leg.js';
 import { SessionApplication } from './session-application.js';
 import type { SessionDefaults } from './session-defaults.js';
-import { SessionDial, takeUp, telephoneOf } from './session-dial.js';
+import { SessionDial } from './session-dial.js';
 import { SessionMedia } from './session-media.js';
 import { StatusNotifier } from './status-notifier.js';
 import type { Talks } from './talks.js';
@@ -80,6 +82,8 @@ export interface CallSessionOptions {
   guard: AddressGuard;
   ledger: Pick<CallLedger, 'put' | 'remove' | 'isReported'>;
   policy: SessionPolicy;
+  /** The journal of a leg that the call places, by its call sid; missing: the call's own. */
+  journalOf?: (callSid: string) => Journal;
   onVerb?: (verb: string, outcome: string, ms: number) => void;
   /** Two parties that the call has placed go on without it. */
   onHandedOver?: (one: DialledParty, other: DialledParty) => void;
@@ -102,6 +106,7 @@ export class CallSession implements CallControl {
   readonly #media: SessionMedia;
   readonly #speech: SessionSpeech;
   readonly #dial: SessionDial;
+  readonly #children: ChildCalls;
   readonly #app: SessionApplication;
   readonly #status: StatusNotifier;
   readonly #runner: VerbRunner;
@@ -150,7 +155,16 @@ export class CallSession implements CallControl {
       onFailure: () => this.#onHookFailure(),
       reportInvalid: (reason) => this.#status.report({ error: 'invalid actionHook response', reason }),
     });
+    this.#children = new ChildCalls({
+      commands: this.#desk,
+      application,
+      info,
+      statusHook: () => this.#status.target,
+      ledger: options.ledger,
+      journalOf: options.journalOf ?? (() => journal),
+    });
     this.#dial = new SessionDial({
+      children: this.#children,
       dialler: options.dialler,
       mediaServer: options.mediaServer,
       journal,
@@ -502,6 +516,7 @@ export class CallSession implements CallControl {
     await Promise.allSettled([this.#dial.close(), this.#media.close(), this.#speech.close(), ...this.#releasing]);
     onReleased?.();
     await this.#status.flush();
+    await this.#children.settled();
     await this.#app.settled();
     application.close();
     ledger.remove(this.callSid);

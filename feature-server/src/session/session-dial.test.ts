@@ -73,6 +73,9 @@ class Callee implements PlacedLeg {
     });
   }
 
+  /** Set by who places it. */
+  progress: (status: number, sdp?: string) => void = () => {};
+
   answer(): void {
     this.#tell({ ok: true, sdp: 'v=0 callee', outerCallId: 'outer' });
   }
@@ -121,8 +124,9 @@ async function dialling(t: Test, count = 1, options: Record<string, unknown> = {
   const rig = await makeSession(t, verbs, {
     mediaServer: server,
     dialler: {
-      place: () => {
+      place: ({ onProgress }) => {
         const callee = new Callee();
+        callee.progress = (status, sdp = '') => onProgress(status, sdp);
         placed.post(callee);
         return callee;
       },
@@ -252,5 +256,101 @@ t.test(
     ended();
     t.match((await rig.app.next('/action')).json, completed);
     await rig.callerGoesOn();
+  },
+);
+
+/** What the application was told of the legs that the call has placed: `call_status sip_status`, by leg in order of the first word. */
+function legStatuses(rig: SessionRig): string[][] {
+  const byLeg = new Map<unknown, string[]>();
+  for (const { json } of rig.app.seen('/status')) {
+    if (json.parent_call_sid === undefined) continue;
+    byLeg.set(json.call_sid, [...(byLeg.get(json.call_sid) ?? []), `${json.call_status} ${json.sip_status}`]);
+  }
+  return [...byLeg.values()];
+}
+
+t.test('dial: the status hook hears of every leg, once and in order, also of those that are cancelled', async (t) => {
+  const rig = await dialling(t, 3, { callerId: '15557654321', tag: { Color: 'blue' } });
+  const [winner, loser, busy] = rig.callees as [Callee, Callee, Callee];
+  loser.progress(180);
+  winner.progress(180);
+  winner.progress(183, 'v=0 early');
+  busy.refuse(486);
+  winner.answer();
+  (await rig.server.callee().modifies.take('modify')).grant();
+  await loser.ends.take('end of the loser');
+  loser.refuse(487);
+  (await rig.server.caller.bridges.take('bridge')).grant();
+  winner.hangUp();
+  await rig.app.next('/action');
+  await rig.callerGoesOn();
+  t.strictSame(legStatuses(rig), [
+    ['trying 100', 'ringing 180', 'early-media 183', 'in-progress 200', 'completed 200'],
+    ['trying 100', 'ringing 180', 'no-answer 487'],
+    ['trying 100', 'busy 486'],
+  ]);
+  const [last] = rig.app.seen('/status').filter(({ json }) => json.parent_call_sid && json.call_status === 'completed');
+  t.match(last?.json, {
+    parent_call_sid: 'call-1',
+    direction: 'outbound',
+    from: '15557654321',
+    to: '49300',
+    caller_id: 'Jane',
+    sbc_callid: 'outer',
+    duration: 0,
+    call_termination_by: 'caller',
+    customer_data: { Color: 'blue' },
+  });
+  t.equal(rig.ledger.size, 0, 'nothing is left in the ledger');
+});
+
+t.test('dial: a leg is in the ledger, and found by its sid, until it is over', async (t) => {
+  const rig = await dialling(t);
+  const [callee] = rig.callees as [Callee];
+  const legs = () => [...rig.ledger.values()].filter(({ payload }) => payload.parentCallSid === 'call-1');
+  t.match(legs(), [{ payload: { callStatus: 'trying' }, statusHook: { url: /status/ } }]);
+  callee.answer();
+  (await rig.server.callee().modifies.take('modify')).grant();
+  (await rig.server.caller.bridges.take('bridge')).grant();
+  const [leg] = legs();
+  t.match(leg, { answeredAt: Number, payload: { callStatus: 'in-progress' } });
+  t.ok(rig.session.has(leg!.callSid));
+  t.match(await rig.session.execute({ command: 'tag', data: { a: 1 } }, leg!.callSid), { ok: true });
+  t.match(await rig.session.execute({ command: 'tag', data: {} }, 'nobody'), { ok: false, because: 'wrong state' });
+  t.match(await rig.session.execute({ command: 'call:status', callStatus: 'completed' }, leg!.callSid), { ok: true });
+  await callee.ends.take('BYE');
+  t.match((await rig.app.next('/action')).json, completed);
+  await rig.callerGoesOn();
+  const [last] = rig.app.seen('/status').filter(({ json }) => json.parent_call_sid && json.call_status === 'completed');
+  t.match(last?.json, { call_termination_by: 'jambonz', customer_data: { a: 1 } });
+  t.notOk(rig.session.has(leg!.callSid));
+  t.equal(rig.ledger.size, 0);
+});
+
+t.test('dial: a leg whose media is lost is told as failed', async (t) => {
+  const rig = await dialling(t);
+  const [callee] = rig.callees as [Callee];
+  callee.answer();
+  (await rig.server.callee().modifies.take('modify')).grant();
+  (await rig.server.caller.bridges.take('bridge')).grant();
+  rig.server.callee().lose('gone');
+  await rig.app.next('/action');
+  await rig.callerGoesOn();
+  t.strictSame(legStatuses(rig), [['trying 100', 'in-progress 200', 'failed 500']]);
+});
+
+t.test(
+  'dial: a caller who gives up ends the legs, and their last statuses go out before the call is done',
+  async (t) => {
+    const rig = await dialling(t);
+    const [callee] = rig.callees as [Callee];
+    callee.progress(180);
+    rig.leg.isAnswered = true;
+    rig.leg.end({ how: 'bye', headers: {} });
+    await callee.ends.take('CANCEL');
+    callee.refuse(487);
+    await rig.running;
+    t.strictSame(legStatuses(rig), [['trying 100', 'ringing 180', 'no-answer 487']]);
+    t.match((await rig.app.next('/action')).json, { dial_call_status: 'no-answer', dial_call_sid: String });
   },
 );

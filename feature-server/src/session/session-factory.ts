@@ -59,10 +59,11 @@ export function createSession(
 ): CallSession {
   const { facts, application, account, leg, sip, outgoing, isUser, customerData } = call;
   const { metrics } = options;
+  const { accountSid, serviceProviderSid } = facts;
   const journal = createJournal(options.sink, options.logger, {
     callSid: facts.callSid,
-    accountSid: facts.accountSid,
-    serviceProviderSid: facts.serviceProviderSid,
+    accountSid,
+    serviceProviderSid,
     ...(facts.sbcCallid !== undefined && { sipCallId: facts.sbcCallid }),
   });
   const callHook = asHook(application.callHook);
@@ -102,6 +103,7 @@ export function createSession(
     guard: options.guard,
     ledger: options.ledger,
     policy: options.policy,
+    journalOf: (callSid) => createJournal(options.sink, options.logger, { callSid, accountSid, serviceProviderSid }),
     onVerb: (verb, outcome, ms) => metrics.verb(verb, outcome, ms),
     onHandedOver: (one, other) => options.transferred.add(one, other),
     onReleased: () => onReleased(session),

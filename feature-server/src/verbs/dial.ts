@@ -10,10 +10,13 @@ const DEFAULT_TIMEOUT_MS = 60_000;
 /** jambonz calls no more targets than these at once. */
 const MAX_TARGETS = 10;
 
+/** Why a telephone stops to ring: it is not to show a missed call (RFC 3326). */
+const ELSEWHERE = { Reason: 'SIP;cause=200;text="Call completed elsewhere"' };
+
 /** What of `dial` is accepted and does not take effect yet. */
 const NOT_AVAILABLE = [
   ...(['onHoldHook', 'confirmHook', 'referHook', 'dtmfCapture', 'dtmfHook', 'codecs', 'exitMediaPath'] as const),
-  ...(['boostAudioSignal', 'listen', 'stream', 'transcribe', 'amd', 'dub', 'tag', 'srtpEncryption'] as const),
+  ...(['boostAudioSignal', 'listen', 'stream', 'transcribe', 'amd', 'dub', 'srtpEncryption'] as const),
 ] as const;
 
 /** What the action hook hears of the outcome. */
@@ -57,6 +60,7 @@ async function dialTargets(
       ...(spec.callerName !== undefined && { callerName: spec.callerName }),
       // Who is hidden behind another number is not to be named beside it.
       forwardsIdentity: spec.forwardPAI ?? spec.callerId === undefined,
+      ...(spec.tag && { tag: spec.tag }),
       answerMs: secondsToMs(spec.timeout) ?? DEFAULT_TIMEOUT_MS,
       onProgress: (status) => {
         ctx.journal.timeline.info('sip', `${target.address}: ${status}`, { status, callSid: party.callSid });
@@ -69,7 +73,7 @@ async function dialTargets(
   try {
     const { winner, result } = await firstAnswer(parties, signal);
     // Nobody's BYE keeps the two apart: the others' end is awaited below.
-    for (const party of parties) if (party !== winner) void party.end();
+    for (const party of parties) if (party !== winner) void party.end(ELSEWHERE);
     music.abort();
     await playing;
     if (winner && !signal.aborted && !(await talk(ctx, spec, winner, signal))) {
@@ -89,7 +93,10 @@ function firstAnswer(
 ): Promise<{ winner?: DialledParty; result: DialResult }> {
   return new Promise((resolve) => {
     let waiting = parties.length;
-    const gaveUp = (): void => resolve({ result: { dialCallStatus: 'no-answer', dialSipStatus: 487 } });
+    const gaveUp = (): void => {
+      const dialCallSid = parties[0]?.callSid;
+      resolve({ result: { dialCallStatus: 'no-answer', dialSipStatus: 487, ...(dialCallSid && { dialCallSid }) } });
+    };
     if (signal.aborted) return gaveUp();
     if (waiting === 0) return resolve({ result: { dialCallStatus: 'failed', dialSipStatus: 400 } });
     signal.addEventListener('abort', gaveUp, { once: true });
@@ -117,10 +124,10 @@ function firstAnswer(
 const outwardStatus = (status: number): number =>
   status < 400 || status === 408 || status === 487 || (status >= 500 && status < 600) ? 480 : status;
 
-/** jambonz's words for the outcomes of a dialled leg (compat 2.5). */
+/** jambonz's words for the outcomes of a dialled leg, as its status hooks have them (compat 2.5). */
 function statusWord(status: number): DialResult['dialCallStatus'] {
   if (status === 486 || status === 600) return 'busy';
-  return status === 480 || status === 487 || status === 408 ? 'no-answer' : 'failed';
+  return status === 487 ? 'no-answer' : 'failed';
 }
 
 /**

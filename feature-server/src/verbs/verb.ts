@@ -198,7 +198,10 @@ export interface DialOptions {
   forwardsIdentity: boolean;
   /** Time to ring. */
   answerMs: number;
-  onProgress(status: number): void;
+  /** `customer_data` of the hooks of this leg. */
+  tag?: Record<string, unknown>;
+  /** A provisional response above 100; `sdp` is empty without one. */
+  onProgress(status: number, sdp: string): void;
 }
 
 /** Somebody who is being called, or was. */
@@ -222,7 +225,7 @@ export interface DialledParty {
    */
   join(other: DialledParty): Promise<void>;
   /** CANCEL or BYE, and gives the media back; never rejects. Further calls wait for the same end. */
-  end(): Promise<void>;
+  end(headers?: Record<string, string>): Promise<void>;
 }
 
 /** The call's way to others. */
