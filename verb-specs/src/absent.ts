@@ -17,13 +17,32 @@ function absentValue(error: ErrorObject, root: unknown): Steps | undefined {
   return acceptsObject || error.schemaPath.endsWith('/additionalProperties/type') ? steps : undefined;
 }
 
-/** A copy without the value at `steps`; what is not on the way there is shared with the original. */
-function without(value: unknown, steps: Steps): unknown {
-  const [step, ...rest] = steps;
-  if (step === undefined || typeof value !== 'object' || value === null) return value;
+/** Values to leave out, by the way that leads to them; undefined is the end of a way. */
+type Ways = Map<string | number, Ways | undefined>;
+
+function addWay(ways: Ways, steps: Steps): void {
+  let here = ways;
+  steps.forEach((step, index) => {
+    if (index === steps.length - 1) {
+      here.set(step, undefined);
+      return;
+    }
+    const next = here.has(step) ? here.get(step) : new Map();
+    // Within what is left out already there is nothing to do.
+    if (next === undefined) return;
+    here.set(step, next);
+    here = next;
+  });
+}
+
+/** A copy without what the ways lead to; what is on no way is shared with the original. Each container is copied once. */
+function without(value: unknown, ways: Ways): unknown {
+  if (typeof value !== 'object' || value === null) return value;
   const copy = (Array.isArray(value) ? [...value] : { ...value }) as Container;
-  if (rest.length === 0) delete copy[step];
-  else copy[step] = without(copy[step], rest);
+  for (const [step, further] of ways) {
+    if (further === undefined) delete copy[step];
+    else copy[step] = without(copy[step], further);
+  }
   return copy;
 }
 
@@ -32,10 +51,10 @@ function without(value: unknown, steps: Steps): unknown {
  * JavaScript null is an object). Returns the value itself when there is nothing to remove.
  */
 export function dropAbsent<T>(candidate: T, faults: readonly ErrorObject[]): T {
-  let result: unknown = candidate;
+  const ways: Ways = new Map();
   for (const fault of faults) {
     const steps = absentValue(fault, candidate);
-    if (steps !== undefined) result = without(result, steps);
+    if (steps !== undefined) addWay(ways, steps);
   }
-  return result as T;
+  return ways.size === 0 ? candidate : (without(candidate, ways) as T);
 }

@@ -1,6 +1,7 @@
 import { dropAbsent } from './absent.js';
 import { ALIASES, STREAM_MEANS_LISTEN } from './aliases.js';
 import { childPath } from './json-path.js';
+import { findExcess, LIMITS, MAX_ERRORS } from './limits.js';
 import { VERB_SCHEMAS, type VerbName, type VerbSpec } from './schemas/index.js';
 import { findFaults } from './validators.js';
 import { inWords, toVerbError, unknownName, type VerbError } from './verb-error.js';
@@ -9,9 +10,6 @@ import { inWords, toVerbError, unknownName, type VerbError } from './verb-error.
 export type ValidationResult =
   | { ok: true /** Normalised: `{ verb, … }`, aliases resolved. */; verbs: VerbSpec[] }
   | { ok: false /** Everything that is wrong, in the order of the document. */; errors: VerbError[] };
-
-/** A document with more faults than this is not worth more words; larger only makes the answer longer. */
-const MAX_ERRORS = 1000;
 
 /** How deep documents may stand within documents (giveUpActions); deeper ones would only exhaust the stack. */
 const MAX_DEPTH = 8;
@@ -29,11 +27,28 @@ const isObject = (value: unknown): value is Properties =>
 class Findings {
   readonly errors: VerbError[] = [];
   #dropped = 0;
+  #verbs = 0;
 
   add(error: VerbError | undefined): void {
     if (error === undefined) return;
-    if (this.errors.length < MAX_ERRORS) this.errors.push(error);
-    else this.#dropped += 1;
+    if (this.isFull) this.#dropped += 1;
+    else this.errors.push(error);
+  }
+
+  /** Nothing more is told: what is found now need not be put into words. */
+  get isFull(): boolean {
+    return this.errors.length >= MAX_ERRORS;
+  }
+
+  /** Counts faults that were not put into words. */
+  drop(count: number): void {
+    this.#dropped += count;
+  }
+
+  /** Counts the verbs of a list; false where the document has more than it may. */
+  count(verbs: number): boolean {
+    this.#verbs += verbs;
+    return this.#verbs <= LIMITS.verbs;
   }
 
   finish(): VerbError[] {
@@ -137,6 +152,10 @@ function checkElement(element: unknown, path: string, depth: number, findings: F
   if (read === undefined) return undefined;
   const canonical = canonicalForm(read);
   if (canonical === undefined) {
+    if (findings.isFull) {
+      findings.drop(1);
+      return undefined;
+    }
     const where = read.path === path ? childPath(path, 'verb') : read.path;
     const reason = unknownName('verb', read.given, KNOWN_NAMES);
     findings.add({ path: where, verb: read.given, reason, allowed: KNOWN_NAMES });
@@ -164,7 +183,10 @@ function checkProperties(
   if (faults.length === 0) return { candidate, isSound: true };
   const cleaned = dropAbsent(candidate, faults);
   const remaining = cleaned === candidate ? faults : findFaults(name, cleaned);
-  for (const fault of remaining) findings.add(toVerbError(fault, cleaned, read.path, read.given));
+  remaining.forEach((fault) => {
+    if (findings.isFull) findings.drop(1);
+    else findings.add(toVerbError(fault, cleaned, read.path, read.given));
+  });
   return { candidate: cleaned, isSound: remaining.length === 0 };
 }
 
@@ -173,12 +195,17 @@ function checkList(list: unknown[], path: string, depth: number, findings: Findi
     findings.add({ path, reason: `verbs stand within verbs more than ${MAX_DEPTH} deep` });
     return [];
   }
+  if (!findings.count(list.length)) {
+    findings.add({ path, reason: `the document must have at most ${LIMITS.verbs} verbs, those within verbs included` });
+    return [];
+  }
   return Array.from(list, (element, index) => checkElement(element, childPath(path, index), depth, findings));
 }
 
 /**
  * Checks a document of verbs, as an application answers it, and brings it into one form. All errors are reported,
- * not the first only. Never throws, whatever the document; the document itself is not changed.
+ * not the first only, up to a hundred; of a document beyond the {@link LIMITS} that alone. Never throws, whatever the document;
+ * the document itself is not changed.
  */
 export function validate(document: unknown): ValidationResult {
   const findings = new Findings();
@@ -186,6 +213,8 @@ export function validate(document: unknown): ValidationResult {
     if (!Array.isArray(document)) {
       return { ok: false, errors: [{ path: '$', reason: `must be a list of verbs, got ${inWords(document)}` }] };
     }
+    const excess = findExcess(document);
+    if (excess) return { ok: false, errors: [excess] };
     const verbs = checkList(document, '$', 0, findings).filter((verb) => verb !== undefined);
     return findings.errors.length === 0 ? { ok: true, verbs } : { ok: false, errors: findings.finish() };
   } catch (cause) {

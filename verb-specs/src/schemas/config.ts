@@ -1,4 +1,4 @@
-import { choiceOrChoices, flag, numberOrText, ref, type Static, text, type VerbSchema, verb } from '../schema.js';
+import { flag, numberOrText, ref, type Static, text, textOrTexts, type VerbSchema, verb } from '../schema.js';
 import { amd } from './amd.js';
 import { actionHookDelayAction, fillerNoise, noiseIsolation, turnTaking, vad } from './audio.js';
 import { bargeIn, listenOptions, recordOptions, transcribeOptions, ttsStream } from './config-parts.js';
@@ -19,9 +19,8 @@ const schema = verb('config', 'Sets defaults for the session and starts or stops
   fillerNoise: ref(fillerNoise, 'what is heard while the application thinks'),
   notifyEvents: flag('send verb:status messages; once on, stays on; default false'),
   notifySttLatency: flag('add stt_latency_* to speech hooks; default false'),
-  reset: choiceOrChoices(
-    ['synthesizer', 'recognizer'],
-    'back to the defaults of the application: one of them, or a list of both',
+  reset: textOrTexts(
+    'back to the defaults of the application: `synthesizer`, `recognizer`, or a list of both; other names are passed over',
   ),
   onHoldMusic: text('URL of audio while on hold'),
   actionHookDelayAction: ref(actionHookDelayAction, 'what to do while an action hook is slow'),
