@@ -14,6 +14,7 @@ import {
   redisVars,
   text,
 } from '@ringwire/common';
+import { type ConversationLimits, DEFAULT_CONVERSATION_LIMITS } from './app-client/ws-application.js';
 
 /** Every variable that a feature server reads, besides those of all processes (`LOG_LEVEL`, `INSTANCE_ID`, …). */
 export const featureServerVars = {
@@ -39,6 +40,24 @@ export const featureServerVars = {
   MAX_CALL_DURATION_MINUTES: integer({ default: 180, min: 1, max: 35_000, doc: 'longest duration of a call' }),
   HTTP_TIMEOUT_MS: integer({ default: 10_000, min: 1, doc: 'webhooks: time to the response headers' }),
   HOOK_ALLOW_PRIVATE: flag({ default: false, doc: 'whether hooks may reach private and loopback addresses' }),
+  WS_HANDSHAKE_TIMEOUT_MS: integer({
+    default: 1_500,
+    min: 1,
+    doc: 'WebSocket applications: time to the end of the handshake',
+  }),
+  WS_ACK_TIMEOUT_MS: integer({ default: 5_000, min: 1, doc: 'WebSocket applications: time to acknowledge a message' }),
+  WS_MAX_MESSAGE_KB: integer({
+    default: 1024,
+    min: 1,
+    max: 65_536,
+    doc: 'WebSocket applications: longest message that is taken',
+  }),
+  WS_MAX_BUFFERED_KB: integer({
+    default: 1024,
+    min: 1,
+    doc: 'WebSocket applications: what may wait for a server that does not read',
+  }),
+  WS_PING_INTERVAL_MS: integer({ default: 25_000, doc: 'WebSocket applications: time between pings; 0: none go out' }),
   HOOK_FAILURE_MODE: oneOf(['decline', 'apology'], {
     default: 'decline',
     doc: "what a caller meets when the application's first hook fails: SIP 480, or a spoken apology",
@@ -54,3 +73,13 @@ export const featureServerVars = {
 
 /** What {@link featureServerVars} read. */
 export type FeatureServerConfig = ConfigOf<typeof featureServerVars>;
+
+/** The bounds of WebSocket applications. */
+export const socketLimits = (config: FeatureServerConfig): ConversationLimits => ({
+  ...DEFAULT_CONVERSATION_LIMITS,
+  handshakeTimeoutMs: config.WS_HANDSHAKE_TIMEOUT_MS,
+  ackTimeoutMs: config.WS_ACK_TIMEOUT_MS,
+  maxMessageBytes: config.WS_MAX_MESSAGE_KB * 1024,
+  maxBufferedBytes: config.WS_MAX_BUFFERED_KB * 1024,
+  pingIntervalMs: config.WS_PING_INTERVAL_MS,
+});

@@ -24,7 +24,7 @@ import { asSipStack } from '@ringwire/common/sip/stack.js';
 import { compileValidators } from '@ringwire/verb-specs';
 import { AddressGuard } from './app-client/address-guard.js';
 import { HttpClient } from './app-client/http-exchange.js';
-import type { FeatureServerConfig } from './config.js';
+import { type FeatureServerConfig, socketLimits } from './config.js';
 import { AudioIntake } from './media/audio-intake.js';
 import { MediaServerLink } from './media/media-server-link.js';
 import { startMessageIntake } from './messages/message-intake.js';
@@ -85,6 +85,11 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
   const metrics = createFeatureServerMetrics(options.metrics, () => live.count);
   const guard = new AddressGuard({ allowPrivate: config.HOOK_ALLOW_PRIVATE });
   const http = new HttpClient(guard, { headersTimeoutMs: config.HTTP_TIMEOUT_MS });
+  const applications = {
+    ...{ http, guard },
+    sockets: socketLimits(config),
+    onExchange: metrics.hook.bind(metrics),
+  };
   const speech = new SpeechService({
     vendors: [await EspeakSynthesizer.open()],
     defaultVendor: 'espeak',
@@ -134,7 +139,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
   const sessions: SessionFactoryOptions = {
     logger,
     sink,
-    http,
+    applications,
     guard,
     mediaServer,
     speech,
@@ -253,9 +258,8 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
   const messages = startMessageIntake({
     redis,
     sink,
-    http,
+    applications,
     outbox,
-    metrics,
     logger,
     queue: applicationQueue(redis),
     snapshot: () => provisioning.snapshot(),
@@ -267,7 +271,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     instanceId,
     logger,
     report: (entry, diedAt) =>
-      reportOrphan(entry, { sink, logger, http, metrics, snapshot: provisioning.snapshot(), diedAt }),
+      reportOrphan(entry, { sink, logger, applications, snapshot: provisioning.snapshot(), diedAt }),
   });
   return {
     httpUrl: web.url,

@@ -1,11 +1,12 @@
 import type { HookSpec, VerbSpec } from '@ringwire/verb-specs';
+import type { Journal } from '../session/journal.js';
 
 /** Where and how the customer's server is asked, as it stands in the database or in a verb. */
 export interface Hook {
   /** Absolute, or relative to the application's base URL. */
   url: string;
-  /** @defaultValue POST */
-  method?: 'GET' | 'POST';
+  /** `WS`: over a WebSocket, whatever the URL's scheme. @defaultValue POST */
+  method?: 'GET' | 'POST' | 'WS';
   username?: string;
   password?: string;
 }
@@ -36,6 +37,12 @@ export interface ApplicationCommand {
   toolCallId?: string;
 }
 
+/**
+ * How a WebSocket application ended: `closed` by itself with code 1000, after which it is not told anything; `lost` when it cannot
+ * be had again, or broke the protocol.
+ */
+export type ApplicationEnd = { how: 'closed' } | { how: 'lost'; reason: string };
+
 /** What the application answered. */
 export type HookReply =
   | { kind: 'verbs'; verbs: VerbSpec[]; status: number }
@@ -58,14 +65,20 @@ export interface Application {
    */
   request(type: HookType, hook: Hook, payload: object, signal?: AbortSignal): Promise<HookReply>;
 
-  /** Tells the application something; the answer does not matter. Never rejects: failures are logged and alerted. */
-  notify(hook: Hook, payload: object): Promise<void>;
+  /**
+   * Tells the application the call's status; the answer does not matter. Never rejects: failures are logged and alerted.
+   * Without a hook only WebSocket applications hear of it.
+   */
+  notify(hook: Hook | undefined, payload: object): Promise<void>;
 
   /** Tells what only WebSocket applications hear; nothing elsewhere. Never fails. `data` has camelCase keys. */
   send(type: NoticeType, data: object): void;
 
   /** Calls back for each command that the application sends; HTTP applications send none. */
   onCommand(listener: (command: ApplicationCommand) => void): void;
+
+  /** Calls back once when the application will not say anything any more, other than by {@link close}. HTTP applications never end. */
+  onEnd(listener: (end: ApplicationEnd) => void): void;
 
   /** Whether the call goes on without verbs, waiting for a command of the application. */
   readonly staysOpen: boolean;
@@ -75,6 +88,12 @@ export interface Application {
 
   /** Makes the host of an absolute URL the base for what comes. */
   rebase(url: string): void;
+
+  /**
+   * The application of a leg of this call that goes on by itself: over a socket of its own, to be told `session:adulting` by
+   * a request to the URL '', or over HTTP as before. The leg's session closes it.
+   */
+  adult?(leg: { callSid: string; journal: Journal }): Application;
 
   /** Ends connections that belong to this call only. */
   close(): void;

@@ -1,5 +1,6 @@
 import { maskText } from '@ringwire/common';
 import { HookForbiddenError } from '../errors.js';
+import type { Hook } from './application.js';
 
 /** What may be tried again, in jambonz's letters: connection trouble, response timeout, HTTP statuses. */
 export interface RetryPolicy {
@@ -53,10 +54,57 @@ export function resolveHookUrl(url: string, base: string): HookTarget {
   return { url: absolute, retry };
 }
 
-function readRetryPolicy(fragment: string): RetryPolicy {
+/** Whether a hook's server is reached over a WebSocket, as far as the hook itself tells. */
+export function isSocketHook({ url, method }: Pick<Hook, 'url' | 'method'>): boolean {
+  return method === 'WS' || /^wss?:\/\//i.test(url);
+}
+
+/** Whether a URL names its server over HTTP. */
+export const isHttpUrl = (url: string): boolean => /^https?:\/\//i.test(url);
+
+/** The same place over HTTP: where audio of a WebSocket application is, and its relative hooks. */
+export const toHttpUrl = (url: string): string => url.replace(/^ws(?=s?:\/\/)/i, 'http');
+
+/** The same place over a WebSocket. */
+export const toSocketUrl = (url: string): string => url.replace(/^http(?=s?:\/\/)/i, 'ws');
+
+/** jambonz: five attempts more before an application is given up. */
+const SOCKET_RETRY_POLICY: RetryPolicy = {
+  retries: 5,
+  connection: true,
+  timeout: false,
+  status: () => false,
+  delayMs: socketDelayMs,
+};
+
+/** Wait before attempt `n` (0 for the first) to connect again, in ms: doubling from half a second to two, then two more each. */
+export function socketDelayMs(n: number): number {
+  return [500, 1000][n] ?? (n - 1) * 2000;
+}
+
+/**
+ * Where a WebSocket application is, with the retry policy of its first connection and how often it may be reconnected.
+ *
+ * @throws HookForbiddenError when the result is no ws or wss URL.
+ */
+export function resolveSocketUrl(url: string, base: string): HookTarget {
+  const socketUrl = toSocketUrl(url);
+  if (!URL.canParse(socketUrl, toSocketUrl(base) || undefined)) {
+    throw new HookForbiddenError(`"${maskText(url)}" is not a URL`, { url: maskText(url) });
+  }
+  const absolute = new URL(socketUrl, toSocketUrl(base) || undefined);
+  if (absolute.protocol !== 'ws:' && absolute.protocol !== 'wss:') {
+    throw new HookForbiddenError(`sockets are opened over ws or wss, not ${absolute.protocol}`, { url: maskText(url) });
+  }
+  const read = readRetryPolicy(absolute.hash, SOCKET_RETRY_POLICY);
+  absolute.hash = '';
+  return { url: absolute, retry: { ...read, delayMs: socketDelayMs } };
+}
+
+function readRetryPolicy(fragment: string, unasked: RetryPolicy = DEFAULT_RETRY_POLICY): RetryPolicy {
   const params = new URLSearchParams(fragment.replace(/^#/, ''));
-  if (!params.has('rc') && !params.has('rp')) return DEFAULT_RETRY_POLICY;
-  const count = Number(params.get('rc') ?? 0);
+  if (!params.has('rc') && !params.has('rp')) return unasked;
+  const count = Number(params.get('rc') ?? (unasked === SOCKET_RETRY_POLICY ? unasked.retries : 0));
   const reasons = new Set((params.get('rp') ?? 'ct').split(',').map((reason) => reason.trim().toLowerCase()));
   const all = reasons.has('all');
   return {

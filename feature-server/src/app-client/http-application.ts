@@ -1,15 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { maskText, signPayload } from '@ringwire/common';
-import {
-  HookConnectionError,
-  HookForbiddenError,
-  HookStatusError,
-  HookTimeoutError,
-  InvalidApplicationError,
-} from '../errors.js';
+import { HookConnectionError, HookStatusError, HookTimeoutError } from '../errors.js';
 import type { Journal } from '../session/journal.js';
 import type { Application, Hook, HookReply, HookType } from './application.js';
-import { type HookTarget, type RetryPolicy, resolveHookUrl } from './hook-url.js';
+import { isWorthAnotherTry, reportHookFailure } from './hook-failure.js';
+import { type HookTarget, resolveHookUrl } from './hook-url.js';
 import type { ExchangeRequest, ExchangeResult, HttpClient } from './http-exchange.js';
 import { showBody, showPayload, toWire } from './payload.js';
 import { readVerbs } from './read-verbs.js';
@@ -62,16 +57,17 @@ export class HttpApplication implements Application {
       }
       return reply;
     } catch (error) {
-      if (!signal?.aborted) this.#report(type, hook, error);
+      if (!signal?.aborted) reportHookFailure(this.options.journal, type, hook.url, error);
       throw error;
     }
   }
 
-  async notify(hook: Hook, payload: object): Promise<void> {
+  async notify(hook: Hook | undefined, payload: object): Promise<void> {
+    if (!hook) return;
     try {
       await this.#ask('call:status', hook, payload);
     } catch (error) {
-      this.#report('call:status', hook, error);
+      reportHookFailure(this.options.journal, 'call:status', hook.url, error);
     }
   }
 
@@ -79,6 +75,8 @@ export class HttpApplication implements Application {
   send(): void {}
 
   onCommand(): void {}
+
+  onEnd(): void {}
 
   readonly staysOpen = false;
 
@@ -139,7 +137,7 @@ export class HttpApplication implements Application {
 
   #prepare(hook: Hook, target: HookTarget, body: string, signal?: AbortSignal): ExchangeRequest {
     const { options } = this;
-    const method = hook.method ?? 'POST';
+    const method = hook.method === 'GET' ? 'GET' : 'POST';
     const headers: Record<string, string> = {
       'User-Agent': options.userAgent ?? 'jambonz',
       Accept: 'application/json',
@@ -162,29 +160,6 @@ export class HttpApplication implements Application {
       ...(signal && { signal }),
     };
   }
-
-  #report(type: HookType, hook: Hook, error: unknown): void {
-    const { timeline, log, alert } = this.options.journal;
-    const shown = maskText(hook.url);
-    const facts = error instanceof Error && 'facts' in error ? (error.facts as Record<string, unknown>) : {};
-    const text = error instanceof Error ? error.message : String(error);
-    log.warn({ err: error, url: shown, hookType: type, ...facts }, 'webhook failed');
-    timeline.error('hook', `${shown}: ${text}`, { type, ...facts });
-    if (error instanceof InvalidApplicationError) {
-      alert('invalid-app-payload', `answer of ${shown} cannot be run: ${text}`, JSON.stringify(facts).slice(0, 2000));
-    } else if (error instanceof HookStatusError) {
-      alert('webhook-failure', `${shown}: ${text}`, String(facts.answer ?? ''));
-    } else {
-      alert('webhook-connection-failure', `${shown}: ${text}`);
-    }
-  }
-}
-
-function isWorthAnotherTry(outcome: ExchangeResult | Error, retry: RetryPolicy): outcome is Error {
-  if (outcome instanceof HookStatusError) return retry.status(outcome.status);
-  if (outcome instanceof HookTimeoutError) return retry.timeout;
-  if (outcome instanceof HookForbiddenError) return false;
-  return outcome instanceof HookConnectionError && retry.connection;
 }
 
 function pickCredentials(hook: Hook): Pick<Hook, 'username' | 'password'> {

@@ -28,6 +28,20 @@ export function readVerbs(answer: ExchangeResult): HookReply {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new InvalidApplicationError(`answer is not valid JSON: ${reason}`, { answer: showBody(body) }, { cause });
   }
+  return readAnswer(parsed, body, status);
+}
+
+/**
+ * Reads the data of an acknowledgement, by the same rules; without verbs in it the call goes on as it would.
+ *
+ * @throws InvalidApplicationError
+ */
+export function readAck(data: unknown, shownAs: string): HookReply {
+  if (data === undefined) return { kind: 'nothing', because: 'the ack has no data', isMeant: true, status: 200 };
+  return readAnswer(data, shownAs, 200);
+}
+
+function readAnswer(parsed: unknown, body: string, status: number): HookReply {
   if (!Array.isArray(parsed)) {
     const because = 'it is not an array of verbs';
     return {

@@ -21,7 +21,7 @@ import { until } from '@ringwire/common/testing/until.js';
 import { test } from 'tap';
 import { AddressGuard } from '../app-client/address-guard.js';
 import { HttpClient } from '../app-client/http-exchange.js';
-import { createFeatureServerMetrics } from '../metrics.js';
+import { DEFAULT_CONVERSATION_LIMITS } from '../app-client/ws-application.js';
 import { ApplicationServer } from '../testing/application-server.js';
 import { CollectingSink, silentLogger } from '../testing/fakes.js';
 import { ACCOUNT_SID, APPLICATION_SID, provisioningOf, webhookOf } from '../testing/platform-rig.js';
@@ -37,7 +37,8 @@ test('messages for applications', async (t) => {
   const server = await startTestRedis();
   const redis = openRedis({ host: server.host, port: server.port }, { logger, name: 'test' });
   const app = await ApplicationServer.start();
-  const http = new HttpClient(new AddressGuard({ allowPrivate: true }), { headersTimeoutMs: 10_000 });
+  const guard = new AddressGuard({ allowPrivate: true });
+  const http = new HttpClient(guard, { headersTimeoutMs: 10_000 });
   t.teardown(async () => {
     http.close();
     await app.stop();
@@ -85,9 +86,8 @@ test('messages for applications', async (t) => {
       outbox: new Outbox({ redis, sink, queue: out }),
       sink,
       snapshot,
-      http,
+      applications: { http, guard, sockets: DEFAULT_CONVERSATION_LIMITS },
       registry: VERBS,
-      metrics: createFeatureServerMetrics(counters, () => 0),
       counters,
       logger,
       retryDelaysMs,

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import {
+  type Account,
   type ApplicationNotice,
+  type Application as ApplicationRow,
   aorText,
   type ClientReceipt,
   clientReceiptQueue,
@@ -23,11 +25,9 @@ import {
   type WorkQueue,
 } from '@ringwire/common';
 import type { VerbSpec } from '@ringwire/verb-specs';
-import type { Hook, HookReply } from '../app-client/application.js';
-import { HttpApplication } from '../app-client/http-application.js';
-import type { HttpClient } from '../app-client/http-exchange.js';
+import type { Application, Hook, HookReply } from '../app-client/application.js';
+import { type ApplicationParts, openApplication } from '../app-client/open-application.js';
 import { HookConnectionError, HookStatusError, HookTimeoutError } from '../errors.js';
-import type { FeatureServerMetrics } from '../metrics.js';
 import { createJournal, type Journal } from '../session/journal.js';
 import { SessionDefaults } from '../session/session-defaults.js';
 import { asHook, speechOf } from '../session/session-factory.js';
@@ -48,9 +48,8 @@ export interface MessageIntakeOptions {
   outbox: Outbox;
   sink: EventSink;
   snapshot: () => ProvisioningSnapshot;
-  http: HttpClient;
+  applications: ApplicationParts;
   registry: VerbRegistry;
-  metrics: FeatureServerMetrics;
   counters: Metrics;
   logger: Logger;
   /** Pauses before an application that was not reached is asked again; then the message has failed. */
@@ -187,7 +186,24 @@ class Intake {
     }
     const { messageSid } = item;
     const journal = this.#journal(messageSid, account.accountSid, account.serviceProviderSid);
-    const client = this.#client(journal, hook, account.webhookSecret);
+    const client = this.#client(messageSid, journal, hook, account.webhookSecret);
+    try {
+      await this.#tell(hold, item, owner, { account, application, client, hook, journal });
+    } finally {
+      client.close();
+    }
+  }
+
+  /** Tells an application of a message, and does what it answers. */
+  async #tell(
+    hold: ItemHold,
+    item: Inbound,
+    owner: MessageOwner,
+    to: { account: Account; application: ApplicationRow; client: Application; hook: Hook; journal: Journal },
+  ): Promise<void> {
+    const { queue } = this.options;
+    const { account, application, client, hook, journal } = to;
+    const { messageSid } = item;
     const payload = {
       direction: 'inbound',
       messageSid,
@@ -266,7 +282,7 @@ class Intake {
       account.serviceProviderSid,
     );
     const hook: Hook = { url: item.statusHook };
-    const client = this.#client(journal, hook, account.webhookSecret);
+    const client = this.#client(item.messageSid, journal, hook, account.webhookSecret);
     const payload = {
       messageSid: item.messageSid,
       accountSid: item.accountSid,
@@ -284,6 +300,8 @@ class Intake {
     } catch (err) {
       if (this.#closing.signal.aborted) throw err;
       if (await this.#again(hold, item, err)) return;
+    } finally {
+      client.close();
     }
     await queue.done(hold);
   }
@@ -297,15 +315,10 @@ class Intake {
     return true;
   }
 
-  #client(journal: Journal, hook: Hook, webhookSecret: string | null): HttpApplication {
-    const { http, metrics } = this.options;
-    return new HttpApplication({
-      client: http,
-      journal,
-      callHook: hook,
+  #client(sid: string, journal: Journal, hook: Hook, webhookSecret: string | null): Application {
+    return openApplication(this.options.applications, {
+      ...{ hook, journal, webhookSecret, callSid: sid },
       traceId: randomBytes(16).toString('hex'),
-      ...(webhookSecret !== null && { webhookSecret }),
-      onExchange: (type, outcome, ms) => metrics.hook(type, outcome, ms),
     });
   }
 

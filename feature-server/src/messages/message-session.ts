@@ -49,6 +49,11 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
     journal,
     replace: (verbs) => runner.replace(verbs, { stopCurrent: false }),
     onFailure: () => {},
+    onLoop: (reason) => {
+      journal.timeline.error('hook', reason);
+      journal.alert('invalid-app-payload', reason);
+      runner.replace([], { stopCurrent: false });
+    },
     reportInvalid: () => {},
   });
   const ctx: VerbContext = {

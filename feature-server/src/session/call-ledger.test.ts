@@ -1,6 +1,5 @@
 import {
   closeRedis,
-  createMetrics,
   featureServerKey,
   HEARTBEAT_TTL_MS,
   LEDGER_OWNERS,
@@ -13,7 +12,7 @@ import { startTestRedis } from '@ringwire/common/testing/services.js';
 import t, { type Test } from 'tap';
 import { AddressGuard } from '../app-client/address-guard.js';
 import { HttpClient } from '../app-client/http-exchange.js';
-import { createFeatureServerMetrics } from '../metrics.js';
+import { DEFAULT_CONVERSATION_LIMITS } from '../app-client/ws-application.js';
 import { ApplicationServer } from '../testing/application-server.js';
 import { Channel, CollectingSink, silentLogger } from '../testing/fakes.js';
 import { ACCOUNT_SID, APPLICATION_SID, provisioningOf } from '../testing/platform-rig.js';
@@ -247,14 +246,14 @@ t.test('the last status of an orphan is failed, with its duration when it was an
   const app = await ApplicationServer.start();
   t.teardown(() => app.stop());
   app.on('/status', (response) => response.writeHead(204).end());
-  const http = new HttpClient(new AddressGuard({ allowPrivate: true }));
+  const guard = new AddressGuard({ allowPrivate: true });
+  const http = new HttpClient(guard);
   t.teardown(() => http.close());
   const sink = new CollectingSink();
   const options = {
     sink,
-    http,
+    applications: { http, guard, sockets: DEFAULT_CONVERSATION_LIMITS },
     logger: silentLogger,
-    metrics: createFeatureServerMetrics(createMetrics({ name: 'test', instanceId: 'x' }), () => 0),
     snapshot: provisioningOf(app.url).snapshot(),
     diedAt: 100_900,
   };

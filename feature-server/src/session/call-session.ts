@@ -1,6 +1,7 @@
 import type { VerbSpec } from '@ringwire/verb-specs';
 import type { AddressGuard } from '../app-client/address-guard.js';
-import type { Application, Hook } from '../app-client/application.js';
+import type { Application, ApplicationEnd, Hook } from '../app-client/application.js';
+import { toHttpUrl } from '../app-client/hook-url.js';
 import { CommandDesk } from '../control/command-desk.js';
 import type { CommandResult, SessionCommand } from '../control/commands.js';
 import { obey } from '../control/obey.js';
@@ -30,7 +31,7 @@ import { callerReason, isReportedHookFailure } from './caller-reason.js';
 import { ChildCalls } from './child-calls.js';
 import { takeUp, telephoneOf } from './dialled-party.js';
 import type { DialCaller, Dialler, DialOutcome } from './dialler.js';
-import { loadFirstVerbs, type VerbSources } from './first-verbs.js';
+import { loadFallbackVerbs, loadFirstVerbs, type VerbSources } from './first-verbs.js';
 import type { Journal } from './journal.js';
 import { NestedRunner } from './nested-runner.js';
 import type { OutboundLeg } from './outbound-leg.js';
@@ -130,7 +131,7 @@ export class CallSession implements CallControl {
       guard,
       callSid: this.callSid,
       allowFiles: options.policy.allowFiles,
-      baseUrl: () => application.baseUrl,
+      baseUrl: () => toHttpUrl(application.baseUrl),
       onReplaced: () => info.replaced(),
       onLost: (cause) => {
         const reason = `media server lost: ${cause}`;
@@ -153,6 +154,7 @@ export class CallSession implements CallControl {
       journal,
       replace: (verbs, stopCurrent) => this.#runner.replace(verbs, { stopCurrent }),
       onFailure: () => this.#onHookFailure(),
+      onLoop: (reason) => void this.execute({ command: 'hangup', reason }),
       reportInvalid: (reason) => this.#status.report({ error: 'invalid actionHook response', reason }),
     });
     this.#children = new ChildCalls({
@@ -214,6 +216,7 @@ export class CallSession implements CallControl {
     application.onCommand(
       (command) => void obey(command, { execute: (read, sid) => this.execute(read, sid), application, journal }),
     );
+    application.onEnd((end) => void this.#onApplicationEnd(end));
     leg.onEnd((end) => this.#onLegEnd(end));
   }
 
@@ -390,16 +393,36 @@ export class CallSession implements CallControl {
     this.#over.abort();
   }
 
-  async #firstVerbs(): Promise<VerbSpec[]> {
-    const { sources, application, journal, info, defaults, initialExtras, policy } = this.options;
+  #firstRequest() {
+    const { sources, application, journal, info, defaults, initialExtras } = this.options;
     const payload = { ...info.initialPayload(), defaults: defaults.payload(), ...initialExtras };
+    return { sources, application, payload, journal, signal: this.#over.signal };
+  }
+
+  async #firstVerbs(): Promise<VerbSpec[]> {
+    const { journal, policy } = this.options;
     try {
-      return await loadFirstVerbs({ sources, application, payload, journal, signal: this.#over.signal });
+      return await loadFirstVerbs(this.#firstRequest());
     } catch (error) {
       if (policy.hookFailureMode === 'decline' || this.#over.signal.aborted) throw error;
       journal.timeline.warn('hook', 'the caller hears an apology');
       return APOLOGY;
     }
+  }
+
+  /** The application hung up its socket, or lost it for good: what it has said is done; then its fallbacks are asked. Never rejects. */
+  async #onApplicationEnd(end: ApplicationEnd): Promise<void> {
+    if (end.how === 'closed') {
+      // Whoever waits for more verbs waits in vain now.
+      this.#runner.append([]);
+      return;
+    }
+    const { policy } = this.options;
+    const verbs = await loadFallbackVerbs(this.#firstRequest()).catch(() => undefined);
+    if (this.#over.signal.aborted) return;
+    if (verbs) this.#runner.replace(verbs, { stopCurrent: true });
+    else if (policy.hookFailureMode === 'apology') this.#runner.replace(APOLOGY, { stopCurrent: true });
+    else void this.execute({ command: 'hangup', reason: `the application is lost: ${end.reason}` });
   }
 
   /** Makes media, and answers, as a verb needs it; speech is prepared meanwhile, so that sound follows the answer at once. */

@@ -40,13 +40,18 @@ export async function loadFirstVerbs(options: FirstVerbsOptions): Promise<VerbSp
     throw new InvalidApplicationError(text);
   } catch (error) {
     if (signal.aborted) throw error;
-    const fallback = await tryFallbacks(options);
+    const fallback = await loadFallbackVerbs(options);
     if (fallback) return fallback;
     throw error;
   }
 }
 
-async function tryFallbacks(options: FirstVerbsOptions): Promise<VerbSpec[] | undefined> {
+/**
+ * The verbs that a call goes on with when its application has failed: fallback hook, else fallback verbs; undefined where there are none.
+ *
+ * @throws where the signal aborts
+ */
+export async function loadFallbackVerbs(options: FirstVerbsOptions): Promise<VerbSpec[] | undefined> {
   const { sources, journal, signal } = options;
   if (sources.fallbackHook) {
     journal.timeline.warn('hook', 'the fallback URL of the application is asked');

@@ -1,6 +1,6 @@
 import type { EventSink, Logger, ProvisioningSnapshot } from '@ringwire/common';
-import type { HttpClient } from '../app-client/http-exchange.js';
-import type { FeatureServerMetrics } from '../metrics.js';
+import { isSocketHook } from '../app-client/hook-url.js';
+import type { ApplicationParts } from '../app-client/open-application.js';
 import type { LedgerEntry } from './call-ledger.js';
 import { createJournal } from './journal.js';
 import { asHook, createApplication } from './session-factory.js';
@@ -9,8 +9,7 @@ import { asHook, createApplication } from './session-factory.js';
 export interface OrphanReportOptions {
   sink: EventSink;
   logger: Logger;
-  http: HttpClient;
-  metrics: FeatureServerMetrics;
+  applications: ApplicationParts;
   snapshot: ProvisioningSnapshot;
   /** When the feature server was last alive, ms since the epoch: the end of the call. */
   diedAt: number;
@@ -20,7 +19,7 @@ export interface OrphanReportOptions {
  * Sends the last call-status hook of a call whose feature server died: `failed`, with the duration up to then when it was answered.
  */
 export async function reportOrphan(entry: LedgerEntry, options: OrphanReportOptions): Promise<void> {
-  const { snapshot, sink, logger, http, metrics } = options;
+  const { snapshot, sink, logger, applications } = options;
   const account = snapshot.accountsBySid.get(entry.accountSid);
   const application = snapshot.applicationsBySid.get(entry.applicationSid);
   const { callSid, accountSid, statusHook } = entry;
@@ -32,7 +31,8 @@ export async function reportOrphan(entry: LedgerEntry, options: OrphanReportOpti
     ...(typeof sipCallId === 'string' && { sipCallId }),
   });
   journal.timeline.error('call', 'the feature server of this call died');
-  if (!account || !statusHook) return;
+  const isSocket = isSocketHook({ url: entry.baseUrl });
+  if (!account || (!statusHook && !isSocket)) return;
   const { answeredAt } = entry;
   const end = {
     callStatus: 'failed',
@@ -41,10 +41,22 @@ export async function reportOrphan(entry: LedgerEntry, options: OrphanReportOpti
     ...(answeredAt !== undefined && { duration: Math.max(0, Math.floor((options.diedAt - answeredAt) / 1000)) }),
   };
   const traceId = typeof entry.payload.traceId === 'string' ? entry.payload.traceId : '0'.repeat(32);
-  const client = createApplication({ account, ...(application && { application }), journal, traceId, http, metrics });
+  const callHook = application && asHook(application.callHook);
+  const client = createApplication({
+    account,
+    ...(application && { application }),
+    // The session may have moved to a socket, or away from one.
+    ...(isSocket && {
+      hook: callHook?.url === entry.baseUrl ? callHook : { url: entry.baseUrl },
+      opening: entry.payload,
+    }),
+    ...(!isSocket && callHook && isSocketHook(callHook) && { hook: { url: entry.baseUrl } }),
+    ...{ journal, callSid, traceId, applications },
+  });
   client.rebase(entry.baseUrl);
   // Credentials are not kept in Redis; they are the application's own, where the hook still is.
   const own = application && asHook(application.callStatusHook);
-  const hook = own?.url === statusHook.url ? own : statusHook;
+  const hook = own?.url === statusHook?.url ? own : statusHook;
   await client.notify(hook, { ...entry.payload, ...end, callTerminationBy: 'jambonz' });
+  client.close();
 }

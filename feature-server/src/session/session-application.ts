@@ -1,3 +1,4 @@
+import { TokenBucket } from '@ringwire/common/limits/token-bucket.js';
 import type { HookSpec, VerbSpec } from '@ringwire/verb-specs';
 import { type Application, type HookReply, type HookType, type NoticeType, toHook } from '../app-client/application.js';
 import { InvalidApplicationError } from '../errors.js';
@@ -12,15 +13,21 @@ export interface SessionApplicationOptions {
   journal: Journal;
   /** @param stopsCurrent whether the verb that runs ends too (it is not the one that asked) */
   replace(verbs: VerbSpec[], stopsCurrent: boolean): void;
+  /** The application answers again and again without anything happening. */
+  onLoop(reason: string): void;
   /** An action hook failed for good. */
   onFailure(error: unknown): void;
   /** Tells the application, over its status hook, that an answer could not be used (compat 2.5). */
   reportInvalid(reason: string): void;
 }
 
+/** Verb lists that an application may give at once, and for long: more is a redirect loop. */
+const VERB_LISTS = { capacity: 100, perSecond: 2 };
+
 /** A verb's way to the application: payloads are completed here, and answers go to the queue. */
 export class SessionApplication implements CallApplication {
   #told: Promise<void> = Promise.resolve();
+  readonly #verbLists = new TokenBucket(VERB_LISTS);
 
   constructor(private readonly options: SessionApplicationOptions) {}
 
@@ -100,7 +107,15 @@ export class SessionApplication implements CallApplication {
   async #ask(request: () => Promise<HookReply>, signal: AbortSignal, stopsCurrent: boolean): Promise<ActionResult> {
     try {
       const reply = await request();
-      if (reply.kind === 'nothing' || signal.aborted) return 'next';
+      // An empty array means no more than no answer does (jambonz).
+      if (reply.kind === 'nothing' || reply.verbs.length === 0 || signal.aborted) return 'next';
+      if (!this.#verbLists.take()) {
+        const { capacity, perSecond } = VERB_LISTS;
+        this.options.onLoop(
+          `the application redirects in a loop: more than ${capacity} verb lists at once, or ${perSecond} a second`,
+        );
+        return 'failed';
+      }
       this.options.journal.timeline.info('hook', `new verbs: ${namesOf(reply.verbs)}`);
       this.options.replace(reply.verbs, stopsCurrent);
       return 'replaced';

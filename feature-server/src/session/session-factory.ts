@@ -1,8 +1,8 @@
 import type { Account, Application, EventSink, Logger, SpeechChoice, Webhook } from '@ringwire/common';
 import type { AddressGuard } from '../app-client/address-guard.js';
 import type { Hook } from '../app-client/application.js';
-import { HttpApplication } from '../app-client/http-application.js';
-import type { HttpClient } from '../app-client/http-exchange.js';
+import type { ApplicationRouter } from '../app-client/application-router.js';
+import { type ApplicationParts, openApplication } from '../app-client/open-application.js';
 import type { MediaServer } from '../media/media.js';
 import type { Outbox } from '../messages/outbox.js';
 import { SessionMessages } from '../messages/session-messages.js';
@@ -24,7 +24,7 @@ import type { TransferredCalls } from './transferred-calls.js';
 export interface SessionFactoryOptions {
   logger: Logger;
   sink: EventSink;
-  http: HttpClient;
+  applications: ApplicationParts;
   guard: AddressGuard;
   mediaServer: MediaServer;
   speech: SpeechService;
@@ -81,9 +81,9 @@ export function createSession(
       account,
       application,
       journal,
+      callSid: facts.callSid,
       traceId: facts.traceId,
-      http: options.http,
-      metrics,
+      applications: options.applications,
     }),
     sources: {
       ...(application.appJson !== null && { stored: application.appJson }),
@@ -116,19 +116,21 @@ export function createApplication(options: {
   account: Account;
   /** Absent: what is asked for stands in absolute URLs. */
   application?: Application;
+  /** Where the session is by now, if not at the application's own hook. */
+  hook?: Hook;
+  opening?: object;
   journal: Journal;
+  callSid: string;
   traceId: string;
-  http: HttpClient;
-  metrics: FeatureServerMetrics;
-}): HttpApplication {
-  const { account, application, journal, traceId, http, metrics } = options;
-  return new HttpApplication({
-    client: http,
-    journal,
-    traceId,
-    callHook: asHook(application?.callHook ?? null) ?? asHook(application?.callStatusHook ?? null) ?? { url: '' },
-    ...(account.webhookSecret !== null && { webhookSecret: account.webhookSecret }),
-    onExchange: (type, outcome, ms) => metrics.hook(type, outcome, ms),
+  applications: ApplicationParts;
+}): ApplicationRouter {
+  const { account, application, hook, opening, journal, callSid, traceId, applications } = options;
+  return openApplication(applications, {
+    hook: hook ?? asHook(application?.callHook ?? null) ?? asHook(application?.callStatusHook ?? null) ?? { url: '' },
+    hasFallback: Boolean(application?.fallbackCallHook ?? application?.fallbackAppJson),
+    webhookSecret: account.webhookSecret,
+    ...{ journal, callSid, traceId },
+    ...(opening && { opening }),
   });
 }
 

@@ -28,7 +28,8 @@ export class StatusNotifier {
   /** Queues the call's present status; `extra` is added to the payload. */
   report(extra: Record<string, unknown> = {}): void {
     const { hook } = this;
-    if (!hook) return;
+    // A WebSocket application hears of it without a hook, too.
+    if (!hook && !this.application.staysOpen) return;
     const payload = { ...this.info.commonPayload(), ...extra };
     const isLast = this.info.isOver;
     this.#chain = this.#chain.then(async () => {

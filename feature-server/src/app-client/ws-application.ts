@@ -1,0 +1,590 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { maskText } from '@ringwire/common';
+import { TokenBucket } from '@ringwire/common/limits/token-bucket.js';
+import { HookConnectionError, HookTimeoutError, InvalidApplicationError } from '../errors.js';
+import type { Journal } from '../session/journal.js';
+import type { AddressGuard } from './address-guard.js';
+import type {
+  Application,
+  ApplicationCommand,
+  ApplicationEnd,
+  Hook,
+  HookReply,
+  HookType,
+  NoticeType,
+} from './application.js';
+import { isWorthAnotherTry, reportHookFailure } from './hook-failure.js';
+import { type HookTarget, resolveSocketUrl, socketDelayMs } from './hook-url.js';
+import { showBody, showPayload } from './payload.js';
+import { readAck } from './read-verbs.js';
+import {
+  DEFAULT_SOCKET_LIMITS,
+  openSocket,
+  type SocketConnection,
+  type SocketEnd,
+  type SocketLimits,
+} from './socket-connection.js';
+import { type OutgoingType, readMessage, wantsAck, writeMessage } from './socket-messages.js';
+
+/** Bounds of a conversation over sockets, on top of those of each connection. */
+export interface ConversationLimits extends SocketLimits {
+  /** How long an application may take to acknowledge a message, ms (jambonz: 5 000). */
+  ackTimeoutMs: number;
+  /** How long a message waits for a lost connection, ms; then it has failed. */
+  holdMs: number;
+}
+
+/** Defaults of {@link ConversationLimits}; a message is held longer than five attempts to connect again take. */
+export const DEFAULT_CONVERSATION_LIMITS: ConversationLimits = {
+  ...DEFAULT_SOCKET_LIMITS,
+  ackTimeoutMs: 5_000,
+  holdMs: 15_000,
+};
+
+/** What a WebSocket application is, and what it shares with us. */
+export interface WebSocketApplicationOptions {
+  /** Its URL, with credentials for the handshake. */
+  hook: Hook;
+  /** What a relative URL is resolved against. */
+  base?: string;
+  callSid: string;
+  journal: Journal;
+  /** 32 hexadecimal digits; goes out as `b3`. */
+  traceId: string;
+  guard: AddressGuard;
+  limits: ConversationLimits;
+  /** Of a session that is begun already: with what. */
+  opening?: object;
+  /** Whether somebody else can take over: then it is given up after a few attempts to connect again, instead of never. */
+  hasFallback?: boolean;
+  /** Called once per finished request, for metrics. */
+  onExchange?: (type: HookType, outcome: string, ms: number) => void;
+}
+
+/** Messages that wait for a connection, or for their acknowledgement; further ones fail. */
+const MAX_WAITING = 200;
+/** Attempts in a row that fail before an application that has a fallback is given up (about 14 s). */
+const GIVE_UP_ATTEMPTS = 5;
+/** What an application may send at once and for long; `tts:tokens` count a tenth. */
+const MESSAGES = { capacity: 300, perSecond: 100 };
+const TOKENS_COST = 0.1;
+/** What of the rest is forgiven before the connection is closed. */
+const FORGIVEN = { capacity: 1000, perSecond: 10 };
+/** Notices of what was passed over go out no more often. */
+const FLOOD_NOTICE_MS = 1000;
+
+/** Where a conversation stands. */
+type State =
+  /** Nothing was said yet. */
+  | 'idle'
+  | 'connecting'
+  | 'open'
+  /** The connection was lost; a new one is sought, or is not acknowledged yet. */
+  | 'reconnecting'
+  /** The application said goodbye. */
+  | 'closed'
+  | 'lost'
+  /** We said goodbye. */
+  | 'over';
+
+interface Waiting {
+  type: OutgoingType;
+  text: string;
+  msgid: string;
+  startedAt: number;
+  timer?: NodeJS.Timeout;
+  /** The payload of what a session begins with. */
+  opening?: object;
+  /** Of messages that want an answer; the others resolve when they are on their way. */
+  wantsAck: boolean;
+  resolve(reply: HookReply): void;
+  reject(error: Error): void;
+}
+
+const NOTHING: HookReply = { kind: 'nothing', because: 'the answer is empty', isMeant: true, status: 200 };
+
+/** A customer application behind a WebSocket (jambonz's subprotocol `ws.jambonz.org`). */
+export class WebSocketApplication implements Application {
+  #state: State = 'idle';
+  #connection: SocketConnection | undefined;
+  #connections = 0;
+  /** What the session began with, told again to a server that lost its connection. */
+  #opening: object | undefined;
+  /** The application has acknowledged that. */
+  #isBegun = false;
+  /** What is sent as soon as there is a connection; the session's first message before all others. */
+  #held: Waiting[] = [];
+  /** What the application has to acknowledge. */
+  readonly #unacknowledged = new Map<string, Waiting>();
+  #goodbye: { code: number; reason: string } = { code: 1000, reason: 'the call is over' };
+  readonly #over = new AbortController();
+  readonly #messages = new TokenBucket(MESSAGES);
+  readonly #forgiven = new TokenBucket(FORGIVEN);
+  #passedOver = 0;
+  #flood: NodeJS.Timeout | undefined;
+  #onCommand: (command: ApplicationCommand) => void = () => {};
+  #onEnd: (end: ApplicationEnd) => void = () => {};
+
+  constructor(private readonly options: WebSocketApplicationOptions) {
+    this.#opening = options.opening;
+  }
+
+  get #isOver(): boolean {
+    return this.#state === 'over';
+  }
+
+  get baseUrl(): string {
+    return this.options.hook.url;
+  }
+
+  /** Relative hooks are the application's own names: they go out as they are. */
+  rebase(): void {}
+
+  get staysOpen(): boolean {
+    return this.#state !== 'closed' && this.#state !== 'lost' && this.#state !== 'over';
+  }
+
+  onCommand(listener: (command: ApplicationCommand) => void): void {
+    this.#onCommand = listener;
+  }
+
+  onEnd(listener: (end: ApplicationEnd) => void): void {
+    this.#onEnd = listener;
+  }
+
+  async request(type: HookType, hook: Hook, payload: object, signal?: AbortSignal): Promise<HookReply> {
+    if (this.#state === 'closed' || this.#state === 'over') return NOTHING;
+    try {
+      return await this.#say(type, hook.url, payload, signal);
+    } catch (error) {
+      if (type === 'session:new') this.#refuse(error);
+      if (!signal?.aborted && !this.#isOver) {
+        reportHookFailure(this.options.journal, type, hook.url || this.options.hook.url, error);
+        if (error instanceof InvalidApplicationError) this.#complain(type, error);
+      }
+      throw error;
+    }
+  }
+
+  async notify(_hook: Hook | undefined, payload: object): Promise<void> {
+    if (!this.staysOpen) return;
+    try {
+      await this.#say('call:status', undefined, payload);
+    } catch (error) {
+      if (this.staysOpen) reportHookFailure(this.options.journal, 'call:status', this.options.hook.url, error);
+    }
+  }
+
+  send(type: NoticeType, data: object): void {
+    if (!this.staysOpen || this.#state === 'idle') return;
+    this.#say(type, undefined, data).catch((err: unknown) => {
+      this.options.journal.log.debug({ err, type }, 'notice was not sent');
+    });
+  }
+
+  close(): void {
+    if (this.#state === 'over') return;
+    const hadEnded = !this.staysOpen;
+    this.#state = 'over';
+    this.#fail(new HookConnectionError('the conversation with the application is over'));
+    if (hadEnded) return;
+    const { code, reason } = this.#goodbye;
+    this.#connection?.close(code, reason);
+  }
+
+  /** Puts a message on its way, and waits for the answer where one is wanted. */
+  async #say(
+    type: HookType | NoticeType,
+    hook: string | undefined,
+    payload: object,
+    signal?: AbortSignal,
+  ): Promise<HookReply> {
+    const { callSid, traceId, journal } = this.options;
+    if (this.#state === 'lost') throw new HookConnectionError('the application is lost');
+    signal?.throwIfAborted();
+    const msgid = randomUUID();
+    const b3 = `${traceId}-${traceId.slice(0, 16)}-1`;
+    const { text, data } = writeMessage({ type, msgid, callSid, ...(hook !== undefined && { hook }), payload, b3 });
+    const isLoud = !type.startsWith('tts:') && type !== 'verb:status';
+    if (isLoud) {
+      const request = showPayload(data);
+      journal.timeline.info('hook', `message ${type}${hook ? ` ${maskText(hook)}` : ''}`, { type, msgid, request });
+    }
+    return new Promise<HookReply>((resolve, reject) => {
+      if (this.#held.length + this.#unacknowledged.size >= MAX_WAITING) {
+        reject(new HookConnectionError(`more than ${MAX_WAITING} messages wait for the application`));
+        return;
+      }
+      const onAbort = (): void => this.#settle(waiting)?.reject(signal?.reason as Error);
+      const done = (): void => signal?.removeEventListener('abort', onAbort);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      const waiting: Waiting = {
+        ...{ type, text, msgid, startedAt: performance.now(), wantsAck: isRequest(type) && wantsAck(type) },
+        ...(isOpening(type) && { opening: payload }),
+        resolve: (reply) => {
+          done();
+          resolve(reply);
+        },
+        reject: (error) => {
+          done();
+          reject(error);
+        },
+      };
+      this.#put(waiting);
+    });
+  }
+
+  #put(waiting: Waiting): void {
+    if (this.#state === 'open') {
+      this.#transmit(waiting);
+      return;
+    }
+    // A session begins with its first message, whatever was to be told before it.
+    if (waiting.opening) this.#held.unshift(waiting);
+    else this.#held.push(waiting);
+    if (this.#state === 'idle') void this.#connect();
+    else if (this.#state === 'reconnecting') this.#holdForAWhile(waiting);
+  }
+
+  #holdForAWhile(waiting: Waiting): void {
+    const { holdMs } = this.options.limits;
+    waiting.timer ??= setTimeout(() => {
+      this.#settle(waiting)?.reject(
+        new HookConnectionError(`the application was not reached again within ${holdMs} ms`),
+      );
+    }, holdMs);
+  }
+
+  #transmit(waiting: Waiting): void {
+    clearTimeout(waiting.timer);
+    delete waiting.timer;
+    if (!this.#connection?.send(waiting.text)) {
+      // The end of the connection follows, or came; the message is for the next one.
+      if (this.staysOpen && waiting.type !== 'session:reconnect') {
+        this.#held.push(waiting);
+        this.#holdForAWhile(waiting);
+      } else waiting.reject(new HookConnectionError('the connection ended'));
+      return;
+    }
+    this.#opening = waiting.opening ?? this.#opening;
+    if (!waiting.wantsAck) {
+      waiting.resolve(NOTHING);
+      return;
+    }
+    this.#unacknowledged.set(waiting.msgid, waiting);
+    const { ackTimeoutMs } = this.options.limits;
+    waiting.timer = setTimeout(() => {
+      this.#observe(waiting, 'timeout');
+      const text = `the application did not acknowledge ${waiting.type} within ${ackTimeoutMs} ms`;
+      this.#settle(waiting)?.reject(new HookTimeoutError(text, { timeoutMs: ackTimeoutMs }));
+    }, ackTimeoutMs);
+  }
+
+  /** Takes a message off wherever it waits; undefined where it was settled before. */
+  #settle(waiting: Waiting): Waiting | undefined {
+    clearTimeout(waiting.timer);
+    const at = this.#held.indexOf(waiting);
+    if (at >= 0) this.#held.splice(at, 1);
+    const wasPending = this.#unacknowledged.delete(waiting.msgid);
+    return at >= 0 || wasPending ? waiting : undefined;
+  }
+
+  /** The first connection of the conversation, with its retries. */
+  async #connect(): Promise<void> {
+    this.#state = 'connecting';
+    const { journal } = this.options;
+    try {
+      const target = this.#target();
+      for (let attempt = 0; ; attempt++) {
+        try {
+          await this.#openConnection(target);
+          break;
+        } catch (error) {
+          if (!isWorthAnotherTry(error, target.retry) || attempt >= target.retry.retries) throw error;
+          const delayMs = target.retry.delayMs(attempt);
+          const url = maskText(target.url.href);
+          journal.timeline.warn('hook', `${url} failed (${error.message}), again in ${delayMs} ms`, {
+            attempt: attempt + 1,
+          });
+          await sleep(delayMs, undefined, { signal: this.#over.signal });
+        }
+      }
+      // Whoever does not answer to that may still listen.
+      if (this.#opening !== undefined) await this.#resume().catch(() => NOTHING);
+      this.#open();
+    } catch (error) {
+      if (this.#state !== 'connecting') return;
+      // What is said next may find the server there again.
+      this.#state = 'idle';
+      this.#rejectAll(asError(error));
+    }
+  }
+
+  #target(): HookTarget {
+    return resolveSocketUrl(this.options.hook.url, this.options.base ?? '');
+  }
+
+  async #openConnection({ url }: HookTarget): Promise<void> {
+    const { guard, limits, hook, journal } = this.options;
+    const startedAt = performance.now();
+    const connection = await openSocket(
+      {
+        url,
+        signal: this.#over.signal,
+        ...(hook.username !== undefined && { username: hook.username, password: hook.password ?? '' }),
+      },
+      guard,
+      limits,
+    );
+    if (this.#state === 'over') {
+      connection.close(1000, 'the call is over');
+      throw new HookConnectionError('the call is over');
+    }
+    const ms = Math.round(performance.now() - startedAt);
+    journal.timeline.info('hook', `connected to ${maskText(url.href)} in ${ms} ms`, { ms });
+    this.#connection = connection;
+    this.#connections += 1;
+  }
+
+  /** Listens, and sends what waits. */
+  #open(): void {
+    this.#state = 'open';
+    this.#listen();
+    this.#sendHeld();
+  }
+
+  #sendHeld(): void {
+    for (const waiting of this.#held.splice(0)) this.#transmit(waiting);
+  }
+
+  #listen(): void {
+    const connection = this.#connection;
+    connection?.listen({
+      message: (text) => this.#onMessage(text),
+      end: (end) => this.#onConnectionEnd(end),
+    });
+  }
+
+  #onConnectionEnd(end: SocketEnd): void {
+    this.#connection = undefined;
+    if (!this.staysOpen) return;
+    if (end.isViolation) {
+      this.#lose(end.reason, new InvalidApplicationError(end.reason));
+      return;
+    }
+    if (end.code === 1000) this.#onGoodbye();
+    // While one is sought already, this is an attempt of it that failed.
+    else if (this.#state !== 'open') this.#unacknowledgedFail(end.reason);
+    else void this.#reconnect(end.reason);
+  }
+
+  /** The application has closed by itself: it is told nothing more, and asked nothing. */
+  #onGoodbye(): void {
+    this.options.journal.timeline.info('hook', 'the application closed the connection: it is told nothing more');
+    const isBegun = this.#isBegun;
+    this.#end('closed');
+    for (const waiting of [...this.#held.splice(0), ...this.#unacknowledged.values()]) {
+      this.#settle(waiting);
+      if (!waiting.opening) waiting.resolve(NOTHING);
+      else waiting.reject(new HookConnectionError('the application closed the connection before it answered'));
+    }
+    this.#unacknowledged.clear();
+    if (isBegun) this.#onEnd({ how: 'closed' });
+  }
+
+  async #reconnect(reason: string): Promise<void> {
+    this.#state = 'reconnecting';
+    this.options.journal.timeline.warn('hook', `the connection to the application is lost: ${reason}`);
+    // The reconnection takes over the answer to the session's first message (compat 3.6); other answers will not come.
+    const first = [...this.#unacknowledged.values()].find(({ opening }) => opening);
+    if (first) this.#settle(first);
+    this.#unacknowledgedFail(reason);
+    for (const waiting of this.#held) this.#holdForAWhile(waiting);
+    try {
+      const reply = await this.#seek(reason);
+      this.#state = 'open';
+      this.options.journal.timeline.info('hook', 'the application is connected again');
+      if (first) this.#isBegun = true;
+      first?.resolve(reply);
+      this.#sendHeld();
+    } catch (error) {
+      first?.reject(asError(error));
+      if (this.#state === 'reconnecting') this.#lose(asError(error).message);
+    }
+  }
+
+  /** Connects again, as often as it takes. @returns the answer to `session:reconnect`. @throws when the application is to be given up */
+  async #seek(reason: string): Promise<HookReply> {
+    const { journal, hasFallback = false } = this.options;
+    const target = this.#target();
+    const { signal } = this.#over;
+    for (let attempt = 0; ; attempt++) {
+      if (this.#connections > target.retry.retries) {
+        throw new HookConnectionError(`the connection was lost ${this.#connections} times: ${reason}`);
+      }
+      if (attempt >= GIVE_UP_ATTEMPTS && hasFallback) {
+        throw new HookConnectionError(`${GIVE_UP_ATTEMPTS} attempts to connect again failed`);
+      }
+      await sleep(socketDelayMs(attempt), undefined, { signal });
+      try {
+        await this.#openConnection(target);
+        return await this.#resume();
+      } catch (error) {
+        // Who is there and does not answer is not asked a second time.
+        if (this.#state !== 'reconnecting' || !(error instanceof Error) || error instanceof HookTimeoutError)
+          throw error;
+        journal.timeline.warn('hook', `the application was not reached again: ${error.message}`, {
+          attempt: attempt + 1,
+        });
+      }
+    }
+  }
+
+  /** Says on a new connection which call it is about; everything else waits until the application has acknowledged that. */
+  #resume(): Promise<HookReply> {
+    this.#listen();
+    if (this.#opening === undefined) return Promise.resolve(NOTHING);
+    const { callSid, traceId, journal } = this.options;
+    const type = 'session:reconnect';
+    const msgid = randomUUID();
+    const b3 = `${traceId}-${traceId.slice(0, 16)}-1`;
+    const { text } = writeMessage({ type, msgid, callSid, payload: this.#opening, b3 });
+    journal.timeline.info('hook', `message ${type}`, { type, msgid });
+    return new Promise((resolve, reject) => {
+      this.#transmit({ type, text, msgid, startedAt: performance.now(), wantsAck: true, resolve, reject });
+    });
+  }
+
+  #unacknowledgedFail(reason: string): void {
+    for (const waiting of [...this.#unacknowledged.values()]) {
+      this.#settle(waiting)?.reject(new HookConnectionError(`the connection was lost before the answer: ${reason}`));
+    }
+  }
+
+  /** The application cannot be had any more. */
+  #lose(reason: string, error: Error = new HookConnectionError(reason)): void {
+    const { journal } = this.options;
+    const url = maskText(this.options.hook.url);
+    const isBegun = this.#isBegun;
+    this.#end('lost');
+    journal.timeline.error('hook', `${url}: the application is lost: ${reason}`);
+    if (error instanceof InvalidApplicationError) journal.alert('invalid-app-payload', `${url}: ${reason}`);
+    else journal.alert('webhook-connection-failure', `${url}: ${reason}`);
+    this.#connection?.close(1008, reason);
+    this.#connection = undefined;
+    this.#fail(error);
+    // Before, the first request is what fails.
+    if (isBegun) this.#onEnd({ how: 'lost', reason });
+  }
+
+  #end(state: 'closed' | 'lost'): void {
+    this.#state = state;
+    clearTimeout(this.#flood);
+  }
+
+  /** Nobody gets an answer any more. */
+  #fail(error: Error): void {
+    clearTimeout(this.#flood);
+    this.#over.abort(error);
+    this.#rejectAll(error);
+  }
+
+  #rejectAll(error: Error): void {
+    const waiting = [...this.#held.splice(0), ...this.#unacknowledged.values()];
+    this.#unacknowledged.clear();
+    for (const one of waiting) {
+      clearTimeout(one.timer);
+      one.reject(error);
+    }
+  }
+
+  #onMessage(text: string): void {
+    const message = readMessage(text);
+    if (message.kind === 'ack') {
+      const waiting = this.#unacknowledged.get(message.msgid);
+      // Answers are as many as questions: they are no flood.
+      if (waiting) this.#onAck(waiting, message.data, text);
+      else if (this.#messages.take())
+        this.options.journal.log.info({ msgid: message.msgid }, 'ack of no message that waits');
+      return;
+    }
+    const cost = message.kind === 'command' && message.command.command === 'tts:tokens' ? TOKENS_COST : 1;
+    if (!this.#messages.take(cost)) {
+      this.#onFlood();
+      return;
+    }
+    if (message.kind === 'command') {
+      this.#onCommand(message.command);
+      return;
+    }
+    const { journal } = this.options;
+    journal.timeline.error('hook', `message of the application: ${message.reason}`, { message: showBody(text) });
+    journal.alert('invalid-app-payload', `message of ${maskText(this.options.hook.url)}: ${message.reason}`);
+    this.send('jambonz:error', { msg: 'InvalidMessage', details: message.reason, content: text.slice(0, 1000) });
+  }
+
+  #onAck(waiting: Waiting, data: unknown, text: string): void {
+    this.#settle(waiting);
+    const ms = Math.round(performance.now() - waiting.startedAt);
+    const { journal } = this.options;
+    try {
+      const reply = readAck(data, text);
+      const facts = {
+        msgid: waiting.msgid,
+        ms,
+        ...(data !== undefined && { response: showBody(JSON.stringify(data)) }),
+      };
+      journal.timeline.info('hook', `ack of ${waiting.type} in ${ms} ms`, facts);
+      this.#observe(waiting, 'ack');
+      if (waiting.opening && (reply.kind === 'verbs' || waiting.type !== 'session:new')) this.#isBegun = true;
+      waiting.resolve(reply);
+    } catch (error) {
+      this.#observe(waiting, 'invalid');
+      waiting.reject(asError(error));
+    }
+  }
+
+  /** More comes than is taken: what is too much is passed over, and who does not stop is cut off. */
+  #onFlood(): void {
+    this.#passedOver += 1;
+    if (!this.#forgiven.take()) {
+      const reason = `the application floods: it may send ${MESSAGES.perSecond} messages a second`;
+      this.#connection?.violated(1008, reason);
+      return;
+    }
+    this.#flood ??= setTimeout(() => {
+      this.#flood = undefined;
+      const details = `${this.#passedOver} messages were passed over: ${MESSAGES.perSecond} a second are taken, and ${MESSAGES.capacity} at once`;
+      this.#passedOver = 0;
+      this.options.journal.timeline.error('hook', details);
+      this.options.journal.alert('invalid-app-payload', `${maskText(this.options.hook.url)} sends too many messages`);
+      this.send('jambonz:error', { msg: 'TooManyMessages', details });
+    }, FLOOD_NOTICE_MS);
+  }
+
+  #complain(type: HookType, { message, facts }: InvalidApplicationError): void {
+    const msg = type === 'verb:hook' ? 'invalid actionHook response' : 'InvalidMessage';
+    this.send('jambonz:error', { msg, details: message, content: facts.answer });
+  }
+
+  /** The session cannot begin: the application hears of it by the code that ends the connection. */
+  #refuse(error: unknown): void {
+    if (error instanceof InvalidApplicationError) this.#goodbye = { code: 1001, reason: error.message };
+  }
+
+  #observe({ type, startedAt }: Waiting, outcome: string): void {
+    if (isRequest(type)) this.options.onExchange?.(type, outcome, performance.now() - startedAt);
+  }
+}
+
+const NOTICES = new Set<string>([
+  'verb:status',
+  'tts:tokens-result',
+  'tts:streaming-event',
+  'jambonz:error',
+  'session:reconnect',
+]);
+const isRequest = (type: OutgoingType): type is HookType => !NOTICES.has(type);
+const isOpening = (type: OutgoingType): boolean => type === 'session:new' || type === 'session:adulting';
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
