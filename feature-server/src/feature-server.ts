@@ -154,6 +154,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
       hookFailureMode: config.HOOK_FAILURE_MODE,
       maxCallDurationMs: config.MAX_CALL_DURATION_MINUTES * 60_000,
       allowFiles: config.PLAY_ALLOW_FILES,
+      sayListMeans: config.SAY_LIST,
     },
   };
   const sipAddress = (): string => config.SIP_ADDRESS ?? srf.link.sipAddresses[0] ?? '';

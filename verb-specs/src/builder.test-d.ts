@@ -30,7 +30,7 @@ verbs().restDial({});
 say({ verb: 'say', text: 'a' });
 
 /** The union narrows by name, so that an executor knows its specification. */
-export function textOf(verb: VerbSpec): string | string[] | undefined {
+export function textOf(verb: VerbSpec): string | (string | string[])[] | undefined {
   if (verb.verb === 'say') return verb.text;
   // @ts-expect-error other verbs have no text of that kind
   return verb.numDigits;

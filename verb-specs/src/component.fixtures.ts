@@ -42,7 +42,7 @@ export const synthesizer: SynthesizerSpec = {
 export const recognizer = fullRecognizer;
 export const saying: Body<SaySpec> = {
   id: 's1',
-  text: ['Hello.', '<speak>Bye.</speak>'],
+  text: ['Hello.', ['Nice day.', 'Good to hear you.'], '<speak>Bye.</speak>'],
   instructions: 'friendly',
   stream: false,
   loop: 'forever',

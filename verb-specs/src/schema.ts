@@ -119,6 +119,12 @@ export const textOrTexts = (description: string): Schema<string | string[]> => (
   items: { type: 'string' },
   description,
 });
+/** One string, or a list of strings and of lists of strings. */
+export const textOrTextsOrChoices = (description: string): Schema<string | (string | string[])[]> => ({
+  type: ['string', 'array'],
+  items: { type: ['string', 'array'], items: { type: 'string' } },
+  description,
+});
 /** A list of the given strings. */
 export const choices = <const V extends readonly string[]>(values: V, description: string): Schema<V[number][]> => ({
   type: 'array',

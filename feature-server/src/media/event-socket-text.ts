@@ -25,6 +25,15 @@ export function variableText(what: string, text: string): string {
   return text;
 }
 
+/**
+ * A file's or stream's name as an argument of an event-socket command, in single quotes.
+ * @throws TypeError when it holds what FreeSWITCH would take apart or expand
+ */
+export function quotedArgument(name: string): string {
+  if (/['"$|\\\p{Cc}]/u.test(name)) throw new TypeError(`"${name}" cannot be named to the media server`);
+  return `'${name}'`;
+}
+
 const ESCAPED: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
 
 function unicode(char: string): string {

@@ -6,10 +6,14 @@ import { parseDtmfInfo } from '../sip/dtmf-info.js';
 import type { AudioIntake } from './audio-intake.js';
 import type { AudioTap } from './audio-streams.js';
 import { within } from './deadline.js';
+import type { DubControl } from './dub.js';
 import { EventSocketChannel } from './event-socket-channel.js';
 import type { ForkControl } from './forks.js';
 import { FsmrfAudioTap } from './fsmrf-audio-tap.js';
+import { FsmrfDub } from './fsmrf-dub.js';
 import { FsmrfForks } from './fsmrf-forks.js';
+import { FsmrfKeys } from './fsmrf-keys.js';
+import type { KeySender } from './keys.js';
 import type { Digit, MediaEndpoint, PlayOptions, PlayResult } from './media.js';
 
 /** The media server reads a list of files in one command; this is what stands between them, so no file may have it. */
@@ -40,6 +44,8 @@ export class FsmrfEndpoint implements MediaEndpoint {
   readonly #channel: EventSocketChannel;
   readonly forks: ForkControl;
   readonly tap: AudioTap;
+  readonly dub: DubControl;
+  readonly keys: KeySender;
 
   constructor(
     private readonly endpoint: Mrf.Endpoint,
@@ -50,6 +56,8 @@ export class FsmrfEndpoint implements MediaEndpoint {
     this.#channel = new EventSocketChannel(endpoint, this.#lost.signal);
     this.forks = new FsmrfForks(this.#channel);
     this.tap = new FsmrfAudioTap(this.forks, intake, this.#lost.signal);
+    this.dub = new FsmrfDub(this.#channel);
+    this.keys = new FsmrfKeys(this.#channel);
     endpoint.on('destroy', (event) => this.#onGone(event?.reason ?? 'connection closed'));
   }
 

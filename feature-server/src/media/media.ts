@@ -1,5 +1,7 @@
 import type { AudioTap } from './audio-streams.js';
+import type { DubControl } from './dub.js';
 import type { ForkControl } from './forks.js';
+import type { KeySender } from './keys.js';
 
 /** What a playback came to. Values are the media server's own words, as jambonz passes them on. */
 export interface PlayResult {
@@ -57,6 +59,10 @@ export interface MediaEndpoint {
   readonly forks: ForkControl;
   /** Its audio into this process. */
   readonly tap: AudioTap;
+  /** Sound beside what it plays. */
+  readonly dub: DubControl;
+  /** Keys for its own far end. */
+  readonly keys: KeySender;
   /** New SDP of the far end (re-INVITE); resolves to the SDP of the answer. */
   modify(remoteSdp: string): Promise<string>;
   /** Releases it; never rejects and never hangs. */

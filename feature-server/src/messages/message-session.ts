@@ -81,7 +81,7 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
       resolveSource: async () => noCall(),
       resolveAudioServer: async () => noCall(),
     },
-    speech: { prepare: async () => {}, sources: async () => noCall() },
+    speech: { prepare: async () => {}, sources: async () => noCall(), keptSources: async () => noCall() },
     dial: noDial,
     app,
     defaults,

@@ -46,7 +46,9 @@ export function takeBaseCommands(desk: CommandDesk, { call, runner, journal, ctx
     return DONE;
   });
   desk.on('config', async ({ spec }) => {
-    await config.run(ctx, { verb: 'config', ...spec }, signal);
+    const whole = { verb: 'config' as const, ...spec };
+    if (config.needs(whole) === 'media') await call.answer();
+    await config.run(ctx, whole, signal);
     return DONE;
   });
 }

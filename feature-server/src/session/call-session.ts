@@ -39,6 +39,7 @@ import { SessionApplication } from './session-application.js';
 import type { SessionDefaults } from './session-defaults.js';
 import { SessionDial } from './session-dial.js';
 import { SessionMedia } from './session-media.js';
+import { takeSoundCommands } from './sound-commands.js';
 import { StatusNotifier } from './status-notifier.js';
 import type { Talks } from './talks.js';
 import { transferOf } from './transfer-target.js';
@@ -52,6 +53,8 @@ export interface SessionPolicy {
   maxCallDurationMs: number;
   /** Whether `play` may name files of the media server's own disk. */
   allowFiles: boolean;
+  /** What a list in the text of a `say` means. @defaultValue all */
+  sayListMeans?: 'all' | 'one';
 }
 
 /** What a session is made of. */
@@ -146,6 +149,8 @@ export class CallSession implements CallControl {
       defaults,
       journal,
       resolveSource: (url) => this.#media.resolveSource(url),
+      onError: (error) => application.send('jambonz:error', error),
+      ...(options.policy.sayListMeans && { listMeans: options.policy.sayListMeans }),
       signal: this.#over.signal,
     });
     this.#app = new SessionApplication({
@@ -213,6 +218,7 @@ export class CallSession implements CallControl {
     });
     const { signal } = this.#over;
     takeBaseCommands(this.#desk, { call: this, runner: this.#runner, journal, ctx, signal });
+    takeSoundCommands(this.#desk, ctx, signal);
     application.onCommand(
       (command) => void obey(command, { execute: (read, sid) => this.execute(read, sid), application, journal }),
     );

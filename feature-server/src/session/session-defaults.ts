@@ -1,4 +1,4 @@
-import type { SynthesizerSpec } from '@ringwire/verb-specs';
+import type { ActionHookDelaySpec, FillerNoiseSpec, SynthesizerSpec, VadSpec } from '@ringwire/verb-specs';
 import type { VoiceSettings } from '../speech/synthesizer.js';
 
 /** Speech settings of an application, as the database has them. */
@@ -29,6 +29,18 @@ export class SessionDefaults {
   disableTtsCache = false;
   /** Whether `verb:status` messages go out (`config.notifyEvents`). */
   notifiesEvents = false;
+  /** Whether every `say` of a WebSocket application is streamed. */
+  autoStreamTts = false;
+  /** Whether a WebSocket application hears what was really spoken of what it streamed. */
+  trackTtsPlayout = false;
+  /** Of `config`; a verb's own counts before it. */
+  fillerNoise: FillerNoiseSpec | undefined;
+  actionHookDelay: ActionHookDelaySpec | undefined;
+  vad: VadSpec | undefined;
+  /** URL of what is heard while on hold. */
+  onHoldMusic: string | undefined;
+  /** The first vendor has failed on this call: its fallback speaks from now on, until another voice is chosen. */
+  usesFallbackVoice = false;
 
   constructor(private readonly application: ApplicationSpeech) {}
 
@@ -36,6 +48,7 @@ export class SessionDefaults {
     // Another vendor's voice means nothing to the new vendor, so nothing of it stays.
     const changesVendor = !keeps(spec.vendor) && spec.vendor !== this.voice().settings.vendor;
     this.#synthesizer = { ...(changesVendor ? {} : this.#synthesizer), ...withoutKept(spec) };
+    this.usesFallbackVoice = false;
   }
 
   mergeRecognizer(spec: Record<string, unknown>): void {
@@ -44,7 +57,10 @@ export class SessionDefaults {
 
   /** `synthesizer` or `recognizer`: back to the application's. */
   reset(what: string): void {
-    if (what === 'synthesizer') this.#synthesizer = {};
+    if (what === 'synthesizer') {
+      this.#synthesizer = {};
+      this.usesFallbackVoice = false;
+    }
     if (what === 'recognizer') this.#recognizer = {};
   }
 
@@ -57,16 +73,17 @@ export class SessionDefaults {
   voice(spec: Partial<SynthesizerSpec> = {}): VoiceChoice {
     const base = overlay(this.application.synthesizer, this.#synthesizer);
     const settings = overlay(base, spec);
-    const own = { ...this.#synthesizer, ...withoutKept(spec) };
-    const fallback = own.fallbackVendor
-      ? voiceSettings(
-          own.fallbackVendor,
-          own.fallbackLabel,
-          own.fallbackLanguage ?? settings.language,
-          own.fallbackVoice,
-        )
-      : this.application.synthesizerFallback;
+    const fallback = this.#fallback(spec, settings.language);
+    // A voice that the verb brings itself has not failed yet.
+    if (fallback && this.usesFallbackVoice && keeps(spec.vendor)) return { settings: fallback };
     return { settings, ...(fallback && { fallback }) };
+  }
+
+  #fallback(spec: Partial<SynthesizerSpec>, language: string): VoiceSettings | undefined {
+    const own = { ...this.#synthesizer, ...withoutKept(spec) };
+    return own.fallbackVendor
+      ? voiceSettings(own.fallbackVendor, own.fallbackLabel, own.fallbackLanguage ?? language, own.fallbackVoice)
+      : this.application.synthesizerFallback;
   }
 
   /** `defaults` of the first request to the application (compat 2.3). */
@@ -93,20 +110,29 @@ function overlay(base: VoiceSettings, spec: Partial<SynthesizerSpec>): VoiceSett
   const own = withoutKept(spec);
   const vendor = own.vendor ?? base.vendor;
   const inherited = vendor === base.vendor ? base : { vendor, language: base.language };
+  // Who names a vendor names its credentials too, or wants those without a label (compat 1.5).
+  const { label, ...unlabelled } = inherited;
+  const keepsLabel = own.vendor === undefined || spec.label === 'default';
   return {
-    ...inherited,
+    ...unlabelled,
     vendor,
+    ...(label !== undefined && keepsLabel && { label }),
     ...(own.label !== undefined && { label: own.label }),
     ...(own.language !== undefined && { language: own.language }),
-    ...(typeof own.voice === 'string' && { voice: own.voice }),
+    ...(own.voice !== undefined && { voice: own.voice }),
     ...(own.gender !== undefined && { gender: own.gender }),
     ...(own.engine !== undefined && { engine: own.engine }),
     ...(own.options !== undefined && { options: own.options as Record<string, unknown> }),
   };
 }
 
-function voiceSettings(vendor: string, label: string | undefined, language: string, voice: unknown): VoiceSettings {
-  return { vendor, language, ...(label !== undefined && { label }), ...(typeof voice === 'string' && { voice }) };
+function voiceSettings(
+  vendor: string,
+  label: string | undefined,
+  language: string,
+  voice: VoiceSettings['voice'],
+): VoiceSettings {
+  return { vendor, language, ...(label !== undefined && { label }), ...(voice !== undefined && { voice }) };
 }
 
 function withoutKept<T extends object>(spec: T): Partial<T> {

@@ -90,7 +90,7 @@ export class SessionMedia implements CallMedia {
         throw new HookForbiddenError(`"${trimmed}" is not a URL`, { url: trimmed });
       const absolute = new URL(trimmed, baseUrl());
       await guard.checkResolved(absolute);
-      return absolute.href;
+      return withoutDotsInQuery(absolute).href;
     }
     throw new HookForbiddenError(`audio is played from http, https, silence_stream or tone_stream, not "${trimmed}"`, {
       url: trimmed,
@@ -145,4 +145,12 @@ export class SessionMedia implements CallMedia {
     this.options.journal.timeline.info('dtmf', `digit ${digit.key}`, { ...digit, source });
     this.#digits.emit('digit', digit);
   }
+}
+
+/** The media server takes what follows a URL's last dot for the kind of file: dots of a query are written `%2E`, unless it names the kind itself. */
+function withoutDotsInQuery(url: URL): URL {
+  if (!url.search.includes('.') || /\.(mp3|wav)$/i.test(url.href)) return url;
+  const same = new URL(url);
+  same.search = url.search.replaceAll('.', '%2E');
+  return same;
 }

@@ -32,10 +32,12 @@ export const DEFAULT_ESPEAK_LANGUAGE = 'en-us';
  * names of other vendors' voices (`en-US-Wavenet-C`) only give way to the language.
  */
 export function espeakVoice(
-  settings: { language: string; voice?: string; gender?: string },
+  settings: { language: string; voice?: unknown; gender?: string },
   available: EspeakVoices,
 ): string {
-  const own = /^([a-z0-9-]*)(?:\+([a-z0-9_-]+))?$/.exec(settings.voice?.toLowerCase() ?? '');
+  const own = /^([a-z0-9-]*)(?:\+([a-z0-9_-]+))?$/.exec(
+    typeof settings.voice === 'string' ? settings.voice.toLowerCase() : '',
+  );
   const variant = own?.[2] && available.variants.has(own[2]) ? own[2] : undefined;
   const language =
     own?.[1] && available.languages.has(own[1]) ? own[1] : espeakLanguage(settings.language, available.languages);

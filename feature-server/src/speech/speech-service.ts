@@ -8,6 +8,9 @@ export interface SpeechClip {
   file: string;
   /** The vendor that really spoke. */
   vendor: string;
+  language: string;
+  /** Of the text. */
+  characters: number;
   cached: boolean;
   ms: number;
   /** Removes audio that was made for one use; cached audio stays. */
@@ -16,12 +19,26 @@ export interface SpeechClip {
 
 /** What is to be spoken, by whom, and by whom otherwise. */
 export interface SpeechOrder {
-  text: string;
+  texts: readonly string[];
   settings: VoiceSettings;
   fallback?: VoiceSettings;
   /** Neither looks the audio up nor keeps it. */
   noCache?: boolean;
   signal?: AbortSignal;
+  /** A vendor could not speak. */
+  onFailure?: (failure: VendorFailure) => void;
+}
+
+/** A vendor that could not speak. */
+export interface VendorFailure {
+  vendor: string;
+  reason: string;
+  /** Who is asked next; undefined when nobody is left. */
+  next: string | undefined;
+  /** It was the order's own vendor, and its fallback is asked next. */
+  isToFallback: boolean;
+  /** The account has heard the same before in this call. */
+  isKnown: boolean;
 }
 
 /** Options of {@link SpeechService}. */
@@ -45,29 +62,37 @@ export class SpeechService {
     this.#vendors = new Map(options.vendors.map((vendor) => [vendor.vendor, vendor]));
   }
 
-  /** @throws SynthesisError when no vendor could speak. */
-  async speak(order: SpeechOrder, journal: Journal): Promise<SpeechClip> {
+  /** One clip for each text, all in one voice. @throws SynthesisError when no vendor could speak. */
+  async speak(order: SpeechOrder, journal: Journal): Promise<SpeechClip[]> {
     const failures: string[] = [];
-    for (const settings of this.#chain(order)) {
-      const synthesizer = this.#vendors.get(settings.vendor);
+    const chain = this.#chain(order);
+    for (const [index, settings] of chain.entries()) {
+      const next = chain[index + 1]?.vendor;
+      const { vendor } = settings;
+      const failed = (reason: string, isKnown: boolean): void => {
+        const isToFallback = index === 0 && order.fallback !== undefined;
+        order.onFailure?.({ vendor, reason, next, isToFallback, isKnown });
+      };
+      const synthesizer = this.#vendors.get(vendor);
       if (!synthesizer) {
-        const text = `speech vendor "${settings.vendor}" is not configured`;
+        const text = `speech vendor "${vendor}" is not configured`;
         failures.push(text);
         // Once per call: it is the same for each sentence.
-        if (journal.alert('no-tts', text)) {
-          journal.timeline.warn('speech', `${text}, "${this.options.defaultVendor}" speaks instead`);
-        }
+        const isNews = journal.alert('no-tts', text);
+        if (isNews) journal.timeline.warn('speech', `${text}, ${next ? `"${next}"` : 'nobody'} speaks instead`);
+        failed(text, !isNews);
         continue;
       }
       try {
-        return await this.#make(synthesizer, settings, order, journal);
+        return await this.#makeAll(synthesizer, settings, order, journal);
       } catch (error) {
         if (order.signal?.aborted) throw error;
         const text = error instanceof Error ? error.message : String(error);
-        failures.push(`${settings.vendor}: ${text}`);
-        this.options.onSynthesis?.(settings.vendor, 'failed', 0);
-        journal.timeline.error('speech', `${settings.vendor} could not speak: ${text}`);
-        journal.alert('tts-failure', `${settings.vendor}: ${text}`);
+        failures.push(`${vendor}: ${text}`);
+        this.options.onSynthesis?.(vendor, 'failed', 0);
+        journal.timeline.error('speech', `${vendor} could not speak: ${text}`);
+        journal.alert('tts-failure', `${vendor}: ${text}`);
+        failed(text, false);
       }
     }
     throw new SynthesisError(`nobody could speak: ${failures.join('; ')}`, { failures });
@@ -83,34 +108,53 @@ export class SpeechService {
     return chain;
   }
 
-  async #make(
+  async #makeAll(
     synthesizer: Synthesizer,
     settings: VoiceSettings,
     order: SpeechOrder,
     journal: Journal,
+  ): Promise<SpeechClip[]> {
+    const made = await Promise.allSettled(
+      order.texts.map((text) => this.#make(synthesizer, settings, text, order, journal)),
+    );
+    const failure = made.find(({ status }) => status === 'rejected');
+    const clips = made.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    if (failure?.status !== 'rejected') return clips;
+    await Promise.all(clips.map((clip) => clip.release()));
+    throw failure.reason;
+  }
+
+  async #make(
+    synthesizer: Synthesizer,
+    settings: VoiceSettings,
+    text: string,
+    order: SpeechOrder,
+    journal: Journal,
   ): Promise<SpeechClip> {
     const startedAt = performance.now();
-    const request = { ...settings, text: order.text, ...(order.signal && { signal: order.signal }) };
+    const request = { ...settings, text, ...(order.signal && { signal: order.signal }) };
     const found = order.noCache
       ? { file: await this.options.cache.writeTemporary(await synthesizer.synthesize(request)), cached: false }
       : await this.options.cache.get(
           TtsCache.key({ vendor: synthesizer.vendor, ...synthesizer.canonical(request) }),
           // Without the caller's signal: another call may be waiting for the same words.
-          () => synthesizer.synthesize({ ...settings, text: order.text }),
+          () => synthesizer.synthesize({ ...settings, text }),
         );
     const ms = Math.round(performance.now() - startedAt);
-    const vendor = synthesizer.vendor;
+    const { vendor } = synthesizer;
+    const { language } = settings;
     this.options.onSynthesis?.(vendor, found.cached ? 'cached' : 'made', ms);
-    const chars = order.text.length;
-    journal.timeline.info('speech', `${vendor}: ${chars} characters ${found.cached ? 'from cache' : `in ${ms} ms`}`, {
+    const characters = text.length;
+    const how = found.cached ? 'from cache' : `in ${ms} ms`;
+    journal.timeline.info('speech', `${vendor}: ${characters} characters ${how}`, {
       vendor,
-      language: settings.language,
-      chars,
+      language,
+      chars: characters,
       ms,
       cached: found.cached,
     });
     const release = () => (order.noCache ? this.options.cache.discard(found.file) : Promise.resolve());
-    return { ...found, vendor, ms, release };
+    return { ...found, vendor, language, characters, ms, release };
   }
 }
 

@@ -4,10 +4,12 @@ export interface VoiceSettings {
   label?: string;
   /** BCP 47 tag: `en-US`. */
   language: string;
-  /** The vendor's own name of a voice. */
-  voice?: string;
+  /** The vendor's own name of a voice, or its object that describes one. */
+  voice?: string | Readonly<Record<string, unknown>>;
   gender?: string;
   engine?: string;
+  /** How to speak, in words, for vendors that understand that. */
+  instructions?: string;
   /** Vendor options, passed on untouched. */
   options?: Record<string, unknown>;
 }

@@ -77,10 +77,11 @@ t.test('without the cache audio is made each time and removed after use', async 
   const dir = await folder(t);
   const vendor = new FakeSynthesizer();
   const service = new SpeechService({ vendors: [vendor], defaultVendor: 'espeak', cache: await open(dir) });
-  const order = { text: 'x', settings: { vendor: 'default', language: 'en-US' }, noCache: true };
+  const order = { texts: ['x'], settings: { vendor: 'default', language: 'en-US' }, noCache: true };
   const journal = journalOver(new CollectingSink());
-  const first = await service.speak(order, journal);
-  const second = await service.speak(order, journal);
+  const [first] = await service.speak(order, journal);
+  const [second] = await service.speak(order, journal);
+  if (!first || !second) return t.fail('nothing was spoken');
   t.not(first.file, second.file);
   await first.release();
   await second.release();
@@ -99,14 +100,14 @@ t.test('a failing vendor gives way to the fallback vendor, then to the default',
   const sink = new CollectingSink();
   main.failures = [new Error('quota')];
   const order = {
-    text: 'x',
+    texts: ['x'],
     settings: { vendor: 'main', language: 'en-US', voice: 'v' },
     fallback: { vendor: 'spare', language: 'en-US' },
   };
-  t.equal((await service.speak(order, journalOver(sink))).vendor, 'spare');
+  t.equal((await service.speak(order, journalOver(sink)))[0]?.vendor, 'spare');
   t.match(sink.alerts, [{ alertType: 'tts-failure', message: /main: quota/ }]);
   main.failures = [new Error('quota')];
   spare.failures = [new Error('down')];
-  const other = { ...order, text: 'y' };
-  t.equal((await service.speak(other, journalOver(sink))).vendor, 'espeak');
+  const other = { ...order, texts: ['y'] };
+  t.equal((await service.speak(other, journalOver(sink)))[0]?.vendor, 'espeak');
 });

@@ -4,7 +4,9 @@
  */
 import { createLogger, type EventData, type EventSink, type EventType, type TimelineEntry } from '@ringwire/common';
 import { MediaServerError } from '../errors.js';
+import type { DubControl } from '../media/dub.js';
 import type { ForkControl } from '../media/forks.js';
+import type { KeySender } from '../media/keys.js';
 import type { Digit, MediaEndpoint, MediaServer, PlayOptions, PlayResult } from '../media/media.js';
 import type { CallLeg, LegEnd, ReferHandler } from '../session/call-leg.js';
 import { createJournal, type Journal } from '../session/journal.js';
@@ -108,6 +110,17 @@ export class FakeEndpoint implements MediaEndpoint {
   readonly localSdp = 'v=0 fake';
   readonly forks: ForkControl = { start: async () => Promise.reject(new MediaServerError('no forks in these tests')) };
   readonly tap = new FakeTap();
+  /** What was asked of tracks and keys, as words. */
+  readonly asked = new Channel<readonly (string | number | boolean)[]>();
+  readonly dub: DubControl = {
+    addTrack: async (track) => this.asked.post(['addTrack', track]),
+    removeTrack: async (track) => this.asked.post(['removeTrack', track]),
+    silenceTrack: async (track) => this.asked.post(['silenceTrack', track]),
+    playOnTrack: async (track, source, { loop = false, gainDb = 0 } = {}) =>
+      this.asked.post(['playOnTrack', track, source, loop, gainDb]),
+    setGain: async (gainDb) => this.asked.post(['setGain', gainDb]),
+  };
+  readonly keys: KeySender = { send: async (key, durationMs) => this.asked.post(['key', key, durationMs]) };
   readonly plays = new Channel<FakePlayback>();
   isDestroyed = false;
   /** When set, playbacks end at once. */

@@ -1,50 +1,56 @@
 import type { ConfigSpec } from '@ringwire/verb-specs';
-import { configureListen, listenNeeds } from './config/listen.js';
-import { listOf } from './quantities.js';
-import type { Verb } from './verb.js';
+import { MediaServerError } from '../errors.js';
+import { listening } from './config/listen.js';
+import { notices } from './config/notices.js';
+import type { ConfigPart } from './config/part.js';
+import { recognition } from './config/recognition.js';
+import { sound } from './config/sound.js';
+import { voice } from './config/voice.js';
+import { waiting } from './config/waiting.js';
+import type { Verb, VerbNeed } from './verb.js';
 
-/** What of `config` takes effect; everything else that is asked for is named in a warning. */
-const HANDLED = new Set([
-  'verb',
-  'id',
-  '_',
-  'synthesizer',
-  'recognizer',
-  'reset',
-  'disableTtsCache',
-  'notifyEvents',
-  'listen',
-  'stream',
-]);
+/** Who sees to which properties, in the order in which they take effect. */
+const PARTS: readonly ConfigPart[] = [notices, voice, recognition, waiting, sound, listening];
 /** jambonz accepts these and does nothing with them. */
-const WITHOUT_EFFECT = new Set(['earlyMedia', 'trackTtsPlayout', 'noiseIsolation', 'turnTaking']);
+const WITHOUT_EFFECT = ['earlyMedia', 'noiseIsolation', 'turnTaking'];
+const KNOWN = new Set<string>(['verb', 'id', '_', ...WITHOUT_EFFECT, ...PARTS.flatMap((part) => part.properties)]);
 
-/** Changes the session's defaults. Takes effect at once and ends at once. */
+/** Changes the session's defaults, and starts and stops what goes on beside the verbs. Ends at once. */
 export const config: Verb<ConfigSpec> = {
-  needs: listenNeeds,
+  needs: (spec) => {
+    const needs = concerned(spec).map((part) => part.needs?.(spec) ?? 'nothing');
+    return (['media', 'early-media'] satisfies VerbNeed[]).find((need) => needs.includes(need)) ?? 'nothing';
+  },
   describe: (spec) =>
     Object.keys(spec)
       .filter((key) => key !== 'verb')
       .join(', '),
-  async run(ctx, spec) {
-    const { defaults, journal } = ctx;
+  async run(ctx, spec, signal) {
+    const { journal } = ctx;
     const missing = Object.entries(spec)
-      .filter(([key, value]) => !HANDLED.has(key) && !WITHOUT_EFFECT.has(key) && asksForSomething(value))
+      .filter(([key, value]) => !KNOWN.has(key) && asksForSomething(value))
       .map(([key]) => key);
     if (missing.length > 0) {
       const text = `config: ${missing.join(', ')} not available in this version`;
       journal.timeline.warn('verb', text, { missing });
       journal.alert('verb-not-available', text);
     }
-    for (const what of listOf(spec.reset)) defaults.reset(what);
-    if (spec.synthesizer) defaults.mergeSynthesizer(spec.synthesizer);
-    if (spec.recognizer) defaults.mergeRecognizer(spec.recognizer as Record<string, unknown>);
-    // Once on it stays on (compat 1.3.6).
-    if (spec.notifyEvents) defaults.notifiesEvents = true;
-    if (spec.disableTtsCache !== undefined) defaults.disableTtsCache = spec.disableTtsCache;
-    await configureListen(ctx, spec);
+    for (const part of concerned(spec)) {
+      try {
+        await part.apply(ctx, spec, signal);
+      } catch (error) {
+        if (signal.aborted || error instanceof MediaServerError) throw error;
+        const text = error instanceof Error ? error.message : String(error);
+        journal.timeline.error('verb', `config: ${part.properties.join(', ')}: ${text}`);
+        journal.log.warn({ err: error }, 'a part of config failed');
+      }
+    }
   },
 };
+
+function concerned(spec: ConfigSpec): ConfigPart[] {
+  return PARTS.filter((part) => part.properties.some((property) => spec[property] !== undefined));
+}
 
 /** `false`, and `{ enable: false }`, switch off what is off already. */
 function asksForSomething(value: unknown): boolean {

@@ -1,7 +1,7 @@
 import type { PlaySpec } from '@ringwire/verb-specs';
 import { HookForbiddenError, PlaybackNotFoundError } from '../errors.js';
-import type { PlayResult } from '../media/media.js';
 import { listOf, loopCount, opening, secondsToMs } from './quantities.js';
+import { playRounds, type RoundsResult } from './rounds.js';
 import type { Verb, VerbContext } from './verb.js';
 
 /** Plays audio and tells the action hook how it went. */
@@ -39,22 +39,22 @@ export type PlayBody = Omit<PlaySpec, 'verb'>;
 
 /**
  * Plays all URLs as often as asked, until the signal aborts or `timeoutSecs` is over.
- * @returns the media server's facts of the last round
+ * @returns the media server's facts: lengths of all rounds, the others of the last
  * @throws PlaybackNotFoundError, HookForbiddenError, MediaServerError
  */
-export async function playAll(ctx: VerbContext, spec: PlayBody, signal: AbortSignal): Promise<PlayResult> {
+export async function playAll(ctx: VerbContext, spec: PlayBody, signal: AbortSignal): Promise<RoundsResult> {
   const sources = await Promise.all(listOf(spec.url).map((url) => ctx.media.resolveSource(url)));
   const timeoutMs = secondsToMs(spec.timeoutSecs);
-  const until = timeoutMs ? AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) : signal;
-  const seekOffset = Number(spec.seekOffset ?? 0);
-  let result: PlayResult = {};
-  let isFirst = true;
-  for (let left = loopCount(spec.loop); left > 0 && !until.aborted; left--) {
-    const startedAt = performance.now();
-    result = await ctx.media.play(sources, { signal: until, ...(isFirst && seekOffset > 0 && { seekOffset }) });
-    isFirst = false;
-    // An empty file in an endless loop must not take the process with it.
-    if (left === Number.POSITIVE_INFINITY && performance.now() - startedAt < 20) break;
+  const limit = new AbortController();
+  const timer = timeoutMs ? setTimeout(() => limit.abort(), timeoutMs) : undefined;
+  try {
+    return await playRounds(ctx, { verb: 'play', ...(spec.id !== undefined && { id: spec.id }) }, sources, {
+      rounds: loopCount(spec.loop),
+      signal,
+      seekOffset: Number(spec.seekOffset ?? 0) || 0,
+      limit: limit.signal,
+    });
+  } finally {
+    clearTimeout(timer);
   }
-  return result;
 }

@@ -8,16 +8,24 @@ export function secondsToMs(value: number | string | undefined): number | undefi
   return Number.isFinite(seconds) && seconds >= 0 ? Math.min(Math.round(seconds * 1000), MAX_TIMER_MS) : undefined;
 }
 
-/** `loop` of say and play: a count, or `forever`. Once when absent or senseless. */
+/** `loop` of say and play: a count; `forever` or 0 for no end. Once when absent or senseless. */
 export function loopCount(value: number | string | undefined): number {
-  if (typeof value === 'string' && value.toLowerCase() === 'forever') return Number.POSITIVE_INFINITY;
-  const count = Number(value ?? 1);
+  if (value === undefined || value === '') return 1;
+  const count = Number(value);
+  if (count === 0 || (typeof value === 'string' && value.toLowerCase() === 'forever')) return Number.POSITIVE_INFINITY;
   return Number.isFinite(count) && count >= 1 ? Math.floor(count) : 1;
 }
 
+/** Decibels of a number, or of text such as `-6 dB`; undefined when it is neither. */
+export function decibels(value: number | string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const read = typeof value === 'number' ? value : Number(/^\s*([+-]?\d+(?:\.\d+)?)\s*(?:db)?\s*$/i.exec(value)?.[1]);
+  return Number.isFinite(read) ? read : undefined;
+}
+
 /** The first words of a text, for a timeline line. */
-export function opening(text: string | readonly string[] | undefined): string {
-  const whole = (Array.isArray(text) ? text.join(' ') : String(text ?? '')).replace(/\s+/g, ' ').trim();
+export function opening(text: string | readonly (string | readonly string[])[] | undefined): string {
+  const whole = (Array.isArray(text) ? text.flat().join(' ') : String(text ?? '')).replace(/\s+/g, ' ').trim();
   return whole.length <= 60 ? `"${whole}"` : `"${whole.slice(0, 57)}…"`;
 }
 

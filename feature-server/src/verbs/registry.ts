@@ -3,6 +3,8 @@ import { alert } from './alert.js';
 import { answer } from './answer.js';
 import { config } from './config.js';
 import { dial } from './dial.js';
+import { dtmf } from './dtmf.js';
+import { dub } from './dub.js';
 import { gather } from './gather.js';
 import { hangup } from './hangup.js';
 import { listen } from './listen.js';
@@ -24,6 +26,8 @@ export const VERBS: VerbRegistry = {
   answer,
   config,
   dial,
+  dtmf,
+  dub,
   gather,
   hangup,
   listen,

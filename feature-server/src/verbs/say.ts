@@ -1,5 +1,6 @@
 import type { SaySpec } from '@ringwire/verb-specs';
 import { loopCount, opening } from './quantities.js';
+import { playRounds } from './rounds.js';
 import type { SayBody, Verb, VerbContext } from './verb.js';
 
 /** Speaks a text or a list of texts. */
@@ -16,11 +17,14 @@ export async function speak(ctx: VerbContext, spec: SayBody, signal: AbortSignal
     ctx.journal.timeline.warn('speech', 'say: stream is for WebSocket applications, nothing is spoken');
     return;
   }
-  const { files, release } = await ctx.speech.sources(spec, signal);
+  const { files, spoken, release } = await ctx.speech.sources(spec, signal);
+  const about = { verb: 'say', ...(spec.id !== undefined && { id: spec.id }) };
+  for (const { vendor, language, characters, ms, cached } of spoken) {
+    const cost = cached ? {} : { characters, elapsedTime: ms };
+    ctx.events.status(about, 'synthesized-audio', { vendor, language, ...cost, servedFromCache: cached });
+  }
   try {
-    for (let left = loopCount(spec.loop); left > 0 && !signal.aborted && files.length > 0; left--) {
-      await ctx.media.play(files, { signal });
-    }
+    await playRounds(ctx, about, files, { rounds: loopCount(spec.loop), signal });
   } finally {
     await release();
   }

@@ -183,7 +183,20 @@ export interface CallSpeech {
    * Playable sources of a text or list, in order. Call `release` when they have been played.
    * @throws SynthesisError
    */
-  sources(say: SayBody, signal: AbortSignal): Promise<{ files: string[]; release(): Promise<void> }>;
+  sources(say: SayBody, signal: AbortSignal): Promise<SpeechSources>;
+  /**
+   * The same for what is played without anybody hearing of its end (tracks): the files stay until the call is over.
+   * @throws SynthesisError
+   */
+  keptSources(say: SayBody, signal: AbortSignal): Promise<string[]>;
+}
+
+/** Sound of a text or list, ready to be played. */
+export interface SpeechSources {
+  files: string[];
+  /** Of each text that was synthesized. */
+  spoken: { vendor: string; language: string; characters: number; ms: number; cached: boolean }[];
+  release(): Promise<void>;
 }
 
 /** `say`, also as it stands inside another verb. */

@@ -69,8 +69,9 @@ t.test('play: the action hook hears how it went and its answer replaces what wai
   await running;
   t.match(rig.app.seen('/played')[0]?.json, {
     reason: 'playCompleted',
-    playback_seconds: 3,
-    playback_milliseconds: 3200,
+    // Of both rounds.
+    playback_seconds: 4,
+    playback_milliseconds: 4400,
     playback_last_offset_pos: '25600',
     verb_id: 'p1',
     call_sid: 'call-1',

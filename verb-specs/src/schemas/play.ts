@@ -6,7 +6,7 @@ const schema = verb(
   'Plays audio to the caller.',
   {
     url: textOrTexts('URL of the audio (WAV, MP3, silence_stream://, tone_stream://), or several played in order'),
-    loop: amountOrText('how often to play; forever for no end; default 1'),
+    loop: amountOrText('how often to play; forever or 0 for no end; default 1'),
     earlyMedia: flag('play before the call is answered; default false'),
     seekOffset: numberOrText('where to start, in samples of the file as the media server counts them; default 0'),
     timeoutSecs: numberOrText('seconds after which playing stops'),

@@ -1,18 +1,30 @@
-import { amountOrText, flag, ref, type Static, text, textOrTexts, type VerbSchema, verb, when } from '../schema.js';
+import {
+  amountOrText,
+  flag,
+  ref,
+  type Static,
+  text,
+  textOrTextsOrChoices,
+  type VerbSchema,
+  verb,
+  when,
+} from '../schema.js';
 import { synthesizer } from './synthesizer.js';
 
 const schema = verb(
   'say',
   'Speaks text to the caller.',
   {
-    text: textOrTexts('text, SSML within <speak>, or a list spoken in order; required unless stream is true'),
+    text: textOrTextsOrChoices(
+      'text, SSML within <speak>, or a list spoken in order, of which a list within it is one at random; required unless stream is true',
+    ),
     instructions: text('style of speaking, for vendors that take it'),
     stream: flag('speak the tokens that the application streams (WebSocket applications); default false'),
-    loop: amountOrText('how often to speak; forever for no end; default 1'),
+    loop: amountOrText('how often to speak; forever or 0 for no end; default 1'),
     synthesizer: ref(synthesizer, 'voice; default is that of the session'),
     earlyMedia: flag('speak before the call is answered; default false'),
     disableTtsCache: flag('always synthesize afresh; default false'),
-    closeStreamOnEmpty: flag('close the stream when no tokens are left; default false'),
+    closeStreamOnEmpty: flag('end when everything that was streamed is spoken; default true'),
   },
   [],
   when({ required: ['stream'], properties: { stream: { const: true } } }, {}, { required: ['text'] }),

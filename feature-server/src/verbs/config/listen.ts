@@ -3,21 +3,25 @@ import type { BackgroundTask } from '../../session/background-tasks.js';
 import type { ListenSettings } from '../listening/fork-options.js';
 import { Listening, listenResult } from '../listening/listening.js';
 import type { VerbContext, VerbNeed } from '../verb.js';
+import type { ConfigPart } from './part.js';
 
 const TASK = 'listen';
+
+/** The audio fork in the background. */
+export const listening: ConfigPart = { properties: ['listen', 'stream'], needs: listenNeeds, apply: configureListen };
 
 /** `config.listen`, also as `config.stream`. */
 const optionsOf = ({ listen, stream }: ConfigSpec): ListenOptions | undefined => listen ?? stream;
 
 /** Whether a background fork is to begin, for which there must be media. */
-export function listenNeeds(spec: ConfigSpec): VerbNeed {
+function listenNeeds(spec: ConfigSpec): VerbNeed {
   const options = optionsOf(spec);
   if (!options?.enable || !options.url) return 'nothing';
   return options.earlyMedia ? 'early-media' : 'media';
 }
 
 /** Starts the background fork, in the place of the one that runs, or stops it. */
-export async function configureListen(ctx: VerbContext, spec: ConfigSpec): Promise<void> {
+async function configureListen(ctx: VerbContext, spec: ConfigSpec): Promise<void> {
   const options = optionsOf(spec);
   if (!options) return;
   if (!options.enable) {

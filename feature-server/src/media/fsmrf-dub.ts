@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import type { DubControl, TrackPlayOptions } from './dub.js';
+import type { EventSocketChannel } from './event-socket-channel.js';
+import { quotedArgument, urlArgument } from './event-socket-text.js';
+
+/** FreeSWITCH's volumes end here. */
+const MAX_GAIN_DB = 50;
+
+/** Tracks by mod_dub's command `uuid_dub`. */
+export class FsmrfDub implements DubControl {
+  constructor(private readonly channel: EventSocketChannel) {}
+
+  addTrack(track: string): Promise<void> {
+    return this.#tell('addTrack', trackName(track));
+  }
+
+  removeTrack(track: string): Promise<void> {
+    return this.#tell('removeTrack', trackName(track));
+  }
+
+  silenceTrack(track: string): Promise<void> {
+    return this.#tell('silenceTrack', trackName(track));
+  }
+
+  playOnTrack(track: string, source: string, { loop = false, gainDb = 0 }: TrackPlayOptions = {}): Promise<void> {
+    const what = /^https?:/i.test(source) ? urlArgument(source) : quotedArgument(source);
+    return this.#tell('playOnTrack', trackName(track), what, loop ? 'loop' : 'once', wholeDecibels(gainDb));
+  }
+
+  setGain(gainDb: number): Promise<void> {
+    return this.#tell('setGain', wholeDecibels(gainDb));
+  }
+
+  async #tell(...words: string[]): Promise<void> {
+    await this.channel.api('uuid_dub', [this.channel.uuid, ...words]);
+  }
+}
+
+/** A track's name in one harmless word; others than words are known by their hash. */
+function trackName(name: string): string {
+  return /^[\w.-]{1,64}$/.test(name) ? name : `track-${createHash('sha1').update(name).digest('hex')}`;
+}
+
+/** mod_dub reads whole numbers only. */
+function wholeDecibels(gainDb: number): string {
+  return String(Math.max(-MAX_GAIN_DB, Math.min(MAX_GAIN_DB, Math.round(gainDb))));
+}
