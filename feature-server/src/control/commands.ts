@@ -58,7 +58,8 @@ export type SessionCommand =
   | { command: 'tag'; data: Record<string, unknown> }
   | { command: 'llm:tool-output'; toolCallId: string; output: unknown }
   | { command: 'llm:update'; data: unknown }
-  | { command: 'tts:tokens'; id: string | number; tokens: string }
+  /** `tokens` missing: that is answered as failed. */
+  | { command: 'tts:tokens'; id: string | number; tokens?: string }
   | { command: 'tts:flush' }
   | { command: 'tts:clear' };
 

@@ -60,7 +60,7 @@ const READ: [string, Omit<ApplicationCommand, 'command'>, object][] = [
   ['llm:update', { data: { type: 'session.update' } }, { data: { type: 'session.update' } }],
   ['agent:update', { data: { type: 'generate_reply' } }, { command: 'llm:update' }],
   ['tts:tokens', { data: { id: 1, tokens: 'Hello ' } }, { id: 1, tokens: 'Hello ' }],
-  ['tts:tokens', { data: { id: 1 } }, { tokens: '' }],
+  ['tts:tokens', { data: { id: 1 } }, { id: 1 }],
   ['tts:flush', {}, {}],
   ['tts:clear', { data: {} }, {}],
 ];

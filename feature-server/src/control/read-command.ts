@@ -116,7 +116,7 @@ const READERS: Readonly<Record<string, Reader>> = {
     if (typeof id !== 'number' && typeof id !== 'string') throw new CommandFault('id', 'must be a number or a text');
     // That they are missing is told by the answer to these tokens, as in jambonz.
     if (tokens !== undefined && typeof tokens !== 'string') throw new CommandFault('tokens', 'must be a text');
-    return { command: 'tts:tokens', id, tokens: tokens ?? '' };
+    return { command: 'tts:tokens', id, ...(tokens !== undefined && { tokens }) };
   },
   'tts:flush': () => ({ command: 'tts:flush' }),
   'tts:clear': () => ({ command: 'tts:clear' }),

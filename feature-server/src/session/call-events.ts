@@ -16,10 +16,12 @@ export class SessionEvents implements CallEvents {
     fields: Record<string, unknown> = {},
   ): void {
     if (!this.defaults.notifiesEvents) return;
+    // Whole verbs are `name`d, what happens within them says of which `verb` (the published schema).
+    const key = event === 'starting' || event === 'finished' ? 'name' : 'verb';
     this.application.send('verb:status', {
       event,
       ...(id !== undefined && { id }),
-      ...(verb && { name: verb }),
+      ...(verb && { [key]: verb }),
       ...fields,
     });
   }

@@ -280,26 +280,23 @@ t.test('redirect asks the new application, moves the base and the status hook', 
   );
 });
 
-t.test(
-  'config changes the voice of later verbs, and reset brings the old one back',
-  async (t) => {
-    const rig = await makeSession(t, [
-      {
-        verb: 'config',
-        synthesizer: { vendor: 'espeak', language: 'de-DE', voice: 'de' },
-      },
-      { verb: 'say', text: 'eins' },
-      { verb: 'config', reset: 'synthesizer', notifyEvents: false },
-      { verb: 'say', text: 'one' },
-      { verb: 'say', text: 'two', synthesizer: { vendor: 'default', language: 'en-GB' } },
-    ]);
-    rig.media.endpoint.playsInstantly = true;
-    await rig.run();
-    t.match(await rig.vendor.requests.take(), { text: 'eins', language: 'de-DE', voice: 'de' });
-    t.match(await rig.vendor.requests.take(), { text: 'one', language: 'en-US', voice: 'en-us' });
-    t.match(await rig.vendor.requests.take(), { text: 'two', language: 'en-GB' });
-  },
-);
+t.test('config changes the voice of later verbs, and reset brings the old one back', async (t) => {
+  const rig = await makeSession(t, [
+    {
+      verb: 'config',
+      synthesizer: { vendor: 'espeak', language: 'de-DE', voice: 'de' },
+    },
+    { verb: 'say', text: 'eins' },
+    { verb: 'config', reset: 'synthesizer', notifyEvents: false },
+    { verb: 'say', text: 'one' },
+    { verb: 'say', text: 'two', synthesizer: { vendor: 'default', language: 'en-GB' } },
+  ]);
+  rig.media.endpoint.playsInstantly = true;
+  await rig.run();
+  t.match(await rig.vendor.requests.take(), { text: 'eins', language: 'de-DE', voice: 'de' });
+  t.match(await rig.vendor.requests.take(), { text: 'one', language: 'en-US', voice: 'en-us' });
+  t.match(await rig.vendor.requests.take(), { text: 'two', language: 'en-GB' });
+});
 
 t.test('a media server that is not there refuses the call with 503', async (t) => {
   const rig = await makeSession(t, [{ verb: 'say', text: 'hello' }]);

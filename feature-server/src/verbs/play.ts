@@ -11,7 +11,7 @@ export const play: Verb<PlaySpec> = {
   async run(ctx, spec, signal) {
     try {
       const result = await playAll(ctx, spec, signal);
-      await ctx.app.action(spec, { reason: 'playCompleted', ...inNumbers(result) }, signal);
+      await ctx.app.action(spec, { reason: 'playCompleted', ...result }, signal);
     } catch (error) {
       if (!(error instanceof PlaybackNotFoundError || error instanceof HookForbiddenError)) throw error;
       ctx.journal.timeline.error('media', `play: ${error.message}`, { url: spec.url });
@@ -20,19 +20,6 @@ export const play: Verb<PlaySpec> = {
     }
   },
 };
-
-/** The media server's facts as applications get them: lengths are numbers, the offset is text. */
-function inNumbers({
-  playbackSeconds,
-  playbackMilliseconds,
-  playbackLastOffsetPos,
-}: PlayResult): Record<string, unknown> {
-  return {
-    playbackSeconds: Number(playbackSeconds ?? 0),
-    playbackMilliseconds: Number(playbackMilliseconds ?? 0),
-    playbackLastOffsetPos,
-  };
-}
 
 /** `play`, also as it stands inside another verb. */
 export type PlayBody = Omit<PlaySpec, 'verb'>;
