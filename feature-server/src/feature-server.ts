@@ -34,6 +34,7 @@ import { createCallRoute } from './rest/create-call-route.js';
 import { findTalkRoute, talkFinder } from './rest/find-talk.js';
 import { orderedCall } from './rest/ordered-call.js';
 import { updateCallRoute } from './rest/update-call-route.js';
+import { openRooms } from './rooms/open-rooms.js';
 import { CallLedger, OrphanSweep } from './session/call-ledger.js';
 import { admitGuest } from './session/guest.js';
 import { createJournal } from './session/journal.js';
@@ -135,6 +136,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
   const talks = new Talks();
   const outbox = new Outbox({ redis, sink, queue: outboundQueue(redis) });
   const ledger = new CallLedger(redis, instanceId, logger);
+  const rooms = openRooms({ redis, logger, instanceId, sipAddress: () => sipAddress() });
   const transferred = new TransferredCalls(config.MAX_CALL_DURATION_MINUTES * 60_000);
   const sessions: SessionFactoryOptions = {
     logger,
@@ -147,6 +149,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     transferred,
     talks,
     outbox,
+    rooms,
     ledger,
     metrics,
     registry: VERBS,
@@ -301,6 +304,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
       await announcement.close();
       waysOut.close();
       edges.close();
+      await rooms.close();
       await ledger.close();
       await mediaServer.close();
       await intake.close();

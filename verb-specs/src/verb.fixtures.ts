@@ -97,6 +97,7 @@ export const VERB_FIXTURES: { readonly [K in VerbName]: readonly [SpecOf<K>, ...
       statusEvents: ['join', 'leave'],
       statusHook: hook,
       enterHook: hook,
+      endHook: hook,
       record: { path: '/tmp/a.wav' },
       listen: { ...listening, verb: 'listen' },
       stream: listening,

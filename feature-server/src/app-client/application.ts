@@ -111,3 +111,8 @@ export function toHook(spec: HookSpec): Hook {
     ...(password !== undefined && { password }),
   };
 }
+
+/** A {@link Hook} as verbs name one; it is the other way round. */
+export function toSpec({ method, ...hook }: Hook): HookSpec {
+  return { ...hook, ...(method !== undefined && method !== 'WS' && { method }) };
+}

@@ -5,11 +5,13 @@ import { MediaServerError, PlaybackNotFoundError } from '../errors.js';
 import { parseDtmfInfo } from '../sip/dtmf-info.js';
 import type { AudioIntake } from './audio-intake.js';
 import type { AudioTap } from './audio-streams.js';
+import type { ConferenceControl } from './conference.js';
 import { within } from './deadline.js';
 import type { DubControl } from './dub.js';
 import { EventSocketChannel } from './event-socket-channel.js';
 import type { ForkControl } from './forks.js';
 import { FsmrfAudioTap } from './fsmrf-audio-tap.js';
+import { FsmrfConference } from './fsmrf-conference.js';
 import { FsmrfDub } from './fsmrf-dub.js';
 import { FsmrfForks } from './fsmrf-forks.js';
 import { FsmrfKeys } from './fsmrf-keys.js';
@@ -43,6 +45,7 @@ export class FsmrfEndpoint implements MediaEndpoint {
   #localSdp: string;
   readonly #channel: EventSocketChannel;
   readonly forks: ForkControl;
+  readonly conference: ConferenceControl;
   readonly tap: AudioTap;
   readonly dub: DubControl;
   readonly keys: KeySender;
@@ -55,6 +58,7 @@ export class FsmrfEndpoint implements MediaEndpoint {
     this.#localSdp = endpoint.local.sdp;
     this.#channel = new EventSocketChannel(endpoint, this.#lost.signal);
     this.forks = new FsmrfForks(this.#channel);
+    this.conference = new FsmrfConference(this.#channel);
     this.tap = new FsmrfAudioTap(this.forks, intake, this.#lost.signal);
     this.dub = new FsmrfDub(this.#channel);
     this.keys = new FsmrfKeys(this.#channel);
@@ -70,6 +74,8 @@ export class FsmrfEndpoint implements MediaEndpoint {
   }
 
   async play(sources: readonly string[], { signal, seekOffset }: PlayOptions): Promise<PlayResult> {
+    const inRoom = this.conference.play(sources, signal);
+    if (inRoom) return inRoom;
     const list = sources.map((source, index) => (index === 0 && seekOffset ? `${source}@@${seekOffset}` : source));
     const isOneCommand = !list.some((source) => source.includes(LIST_DELIMITER));
     let result: PlayResult = {};

@@ -1,4 +1,5 @@
 import type { AudioTap } from './audio-streams.js';
+import type { ConferenceControl } from './conference.js';
 import type { DubControl } from './dub.js';
 import type { ForkControl } from './forks.js';
 import type { KeySender } from './keys.js';
@@ -57,6 +58,8 @@ export interface MediaEndpoint {
   divertKeys(listener: (digit: Digit) => void): Promise<void>;
   /** Its audio to WebSocket servers and back. */
   readonly forks: ForkControl;
+  /** Its way into conferences. */
+  readonly conference: ConferenceControl;
   /** Its audio into this process. */
   readonly tap: AudioTap;
   /** Sound beside what it plays. */

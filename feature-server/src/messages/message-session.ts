@@ -2,6 +2,7 @@ import type { VerbSpec } from '@ringwire/verb-specs';
 import type { Application } from '../app-client/application.js';
 import { CommandDesk } from '../control/command-desk.js';
 import { InvalidApplicationError } from '../errors.js';
+import { noRooms } from '../rooms/call-rooms.js';
 import { BackgroundTasks } from '../session/background-tasks.js';
 import type { Journal } from '../session/journal.js';
 import { SessionApplication } from '../session/session-application.js';
@@ -91,6 +92,7 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
     background: new BackgroundTasks(),
     events: { status: () => {} },
     nested: { run: async () => noCall() },
+    rooms: noRooms,
   };
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(MAX_MS)]);
   const runner = new VerbRunner({

@@ -7,6 +7,7 @@ import type { CommandResult, SessionCommand } from '../control/commands.js';
 import { obey } from '../control/obey.js';
 import { CallGoneError } from '../errors.js';
 import type { MediaServer } from '../media/media.js';
+import type { CallRooms } from '../rooms/call-rooms.js';
 import { headerValue, reasonPhrase } from '../sip/header-value.js';
 import type { SpeechService } from '../speech/speech-service.js';
 import type { VerbRegistry } from '../verbs/registry.js';
@@ -82,6 +83,7 @@ export interface CallSessionOptions {
   /** Whether the account has a user of this name; missing: it has none. */
   isUser?: (name: string) => boolean;
   messages: CallMessages;
+  rooms: CallRooms;
   registry: VerbRegistry;
   guard: AddressGuard;
   ledger: Pick<CallLedger, 'put' | 'remove' | 'isReported'>;
@@ -196,6 +198,7 @@ export class CallSession implements CallControl {
       speech: this.#speech,
       dial: this.#dial,
       messages: options.messages,
+      rooms: options.rooms,
       defaults,
       journal,
       commands: this.#desk,

@@ -57,6 +57,7 @@ function withoutReplacing(ctx: VerbContext): VerbContext {
       inform: (spec, extra) => app.inform(spec, extra),
       ask: (hook, extra, signal, type) => app.ask(hook, extra, signal, type),
       tell: (hook, extra, type) => app.tell(hook, extra, type),
+      tellAfter: (hook, extra, after) => app.tellAfter(hook, extra, after),
       interrupt: (hook, extra, signal) => app.interrupt(hook, extra, signal),
       send: (type, data) => app.send(type, data),
       isSocket: app.isSocket,

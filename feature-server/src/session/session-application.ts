@@ -59,6 +59,12 @@ export class SessionApplication implements CallApplication {
       );
   }
 
+  tellAfter(spec: HookSpec, extra: Record<string, unknown>, after: Promise<void>): Promise<void> {
+    this.#told = Promise.all([this.#told, after]).then(() => undefined);
+    this.tell(spec, extra);
+    return this.#told;
+  }
+
   async ask(
     spec: HookSpec,
     extra: Record<string, unknown>,

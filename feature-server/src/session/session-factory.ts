@@ -1,12 +1,13 @@
 import type { Account, Application, EventSink, Logger, SpeechChoice, Webhook } from '@ringwire/common';
 import type { AddressGuard } from '../app-client/address-guard.js';
-import type { Hook } from '../app-client/application.js';
+import { type Hook, toSpec } from '../app-client/application.js';
 import type { ApplicationRouter } from '../app-client/application-router.js';
 import { type ApplicationParts, openApplication } from '../app-client/open-application.js';
 import type { MediaServer } from '../media/media.js';
 import type { Outbox } from '../messages/outbox.js';
 import { SessionMessages } from '../messages/session-messages.js';
 import type { FeatureServerMetrics } from '../metrics.js';
+import type { CallRooms, Rooms } from '../rooms/call-rooms.js';
 import type { SpeechService } from '../speech/speech-service.js';
 import type { VoiceSettings } from '../speech/synthesizer.js';
 import type { VerbRegistry } from '../verbs/registry.js';
@@ -32,6 +33,7 @@ export interface SessionFactoryOptions {
   transferred: TransferredCalls;
   talks: Talks;
   outbox: Outbox;
+  rooms: Rooms;
   registry: VerbRegistry;
   ledger: CallLedger;
   policy: SessionPolicy;
@@ -99,6 +101,7 @@ export function createSession(
     dialler: options.dialler,
     talks: options.talks,
     messages: new SessionMessages(options.outbox, facts),
+    rooms: roomsOf(options.rooms, account),
     registry: options.registry,
     guard: options.guard,
     ledger: options.ledger,
@@ -109,6 +112,12 @@ export function createSession(
     onReleased: () => onReleased(session),
   });
   return session;
+}
+
+/** The rooms of an account. */
+function roomsOf(rooms: Rooms, { accountSid, queueEventHook }: Account): CallRooms {
+  const hook = asHook(queueEventHook);
+  return { ...rooms, accountSid, ...(hook && { queueEventHook: toSpec(hook) }) };
 }
 
 /** The client of an application: of a live call, or of one whose feature server died. */

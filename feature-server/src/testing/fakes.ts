@@ -4,6 +4,7 @@
  */
 import { createLogger, type EventData, type EventSink, type EventType, type TimelineEntry } from '@ringwire/common';
 import { MediaServerError } from '../errors.js';
+import type { ConferenceControl } from '../media/conference.js';
 import type { DubControl } from '../media/dub.js';
 import type { ForkControl } from '../media/forks.js';
 import type { KeySender } from '../media/keys.js';
@@ -121,6 +122,10 @@ export class FakeEndpoint implements MediaEndpoint {
     setGain: async (gainDb) => this.asked.post(['setGain', gainDb]),
   };
   readonly keys: KeySender = { send: async (key, durationMs) => this.asked.post(['key', key, durationMs]) };
+  readonly conference: ConferenceControl = {
+    join: async () => Promise.reject(new MediaServerError('no conferences in these tests')),
+    play: () => undefined,
+  };
   readonly plays = new Channel<FakePlayback>();
   isDestroyed = false;
   /** When set, playbacks end at once. */

@@ -6,6 +6,7 @@ import type { Test } from 'tap';
 import { AddressGuard } from '../app-client/address-guard.js';
 import { HttpApplication } from '../app-client/http-application.js';
 import { HttpClient } from '../app-client/http-exchange.js';
+import { noRooms } from '../rooms/call-rooms.js';
 import { CallInfo } from '../session/call-info.js';
 import type { LedgerEntry } from '../session/call-ledger.js';
 import { CallSession, type CallSessionOptions, type SessionPolicy } from '../session/call-session.js';
@@ -100,6 +101,7 @@ export async function makeSession(
     },
     talks: new Talks(),
     messages: { send: async () => ({ messageSid: 'message-1', messageStatus: 'system error' }) },
+    rooms: noRooms,
     registry: VERBS,
     ledger: {
       put: (entry) => void ledger.set(entry.callSid, entry),

@@ -1,6 +1,7 @@
 import type { VerbSpec } from '@ringwire/verb-specs';
 import { alert } from './alert.js';
 import { answer } from './answer.js';
+import { conference } from './conference.js';
 import { config } from './config.js';
 import { dial } from './dial.js';
 import { dtmf } from './dtmf.js';
@@ -24,6 +25,7 @@ export type VerbRegistry = { [K in VerbSpec['verb']]?: Verb<Extract<VerbSpec, { 
 export const VERBS: VerbRegistry = {
   alert,
   answer,
+  conference,
   config,
   dial,
   dtmf,

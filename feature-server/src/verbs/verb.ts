@@ -3,6 +3,7 @@ import type { Hook, HookType, NoticeType } from '../app-client/application.js';
 import type { CommandTaker } from '../control/command-desk.js';
 import type { AudioServerAddress } from '../media/audio-server-url.js';
 import type { Digit, MediaEndpoint, PlayOptions, PlayResult } from '../media/media.js';
+import type { CallRooms } from '../rooms/call-rooms.js';
 import type { BackgroundTasks } from '../session/background-tasks.js';
 import type { DialOutcome, DialTarget } from '../session/dialler.js';
 import type { Journal } from '../session/journal.js';
@@ -137,6 +138,8 @@ export interface CallApplication {
   ): Promise<AskedReply | undefined>;
   /** The same for hooks whose answer does not matter, in order. Never waited for; goes out also when the call is over meanwhile. */
   tell(hook: HookSpec, extra: Record<string, unknown>, type?: HookType): void;
+  /** The same, but not before `after` has resolved, which must; resolves when it is told. Never rejects. */
+  tellAfter(hook: HookSpec, extra: Record<string, unknown>, after: Promise<void>): Promise<void>;
   /**
    * Asks a hook of a background task: an array of verbs as answer stops the verb that runs and replaces everything queued. Never rejects.
    */
@@ -316,4 +319,6 @@ export interface VerbContext {
   readonly background: BackgroundTasks;
   readonly events: CallEvents;
   readonly nested: NestedVerbs;
+  /** Conferences and queues of the account. */
+  readonly rooms: CallRooms;
 }

@@ -23,6 +23,7 @@ const schema = verb(
     statusEvents: texts('events for statusHook: start, end, join, leave, start-talking, stop-talking'),
     statusHook: ref(hook, 'receives the events'),
     enterHook: ref(hook, 'asked for verbs to play to the member on entry'),
+    endHook: ref(hook, 'asked for verbs to play to the member when the conference has ended'),
     record: ref(record, 'records the room'),
     listen: ref(body(listen), 'forks the audio of the room'),
     stream: ref(body(listen), 'the same as listen'),

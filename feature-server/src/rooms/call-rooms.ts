@@ -1,0 +1,28 @@
+import type { Subscriptions } from '@ringwire/common';
+import type { HookSpec } from '@ringwire/verb-specs';
+import type { Conferences } from './conferences.js';
+
+/** What all calls of a process share of conferences and queues. */
+export interface Rooms {
+  /** Instance id of this feature server. */
+  readonly instanceId: string;
+  readonly conferences: Pick<Conferences, 'find' | 'start' | 'wait'>;
+  readonly subscriptions: Pick<Subscriptions, 'on'>;
+}
+
+/** One call's way to the conferences and queues of its account. */
+export interface CallRooms extends Rooms {
+  readonly accountSid: string;
+  /** Hears who comes and goes in the account's queues. */
+  readonly queueEventHook?: HookSpec;
+}
+
+const nowhere = async (): Promise<never> => Promise.reject(new Error('there are no conferences and queues here'));
+
+/** Of what runs verbs and is no call. */
+export const noRooms: CallRooms = {
+  accountSid: '',
+  instanceId: '',
+  conferences: { find: nowhere, start: nowhere, wait: () => () => {} },
+  subscriptions: { on: () => ({ ready: Promise.resolve(), stop: () => {} }) },
+};

@@ -1,0 +1,106 @@
+import { listConferences } from '@ringwire/common';
+import { until } from '@ringwire/common/testing/until.js';
+import t from 'tap';
+import { callersOf } from '../testing/callers.js';
+import { ACCOUNT_SID, startPlatform } from '../testing/platform-rig.js';
+
+t.test(
+  'conference: each hears the others and not himself, its events come in order, and who is to end it ends it',
+  async (t) => {
+    const rig = await startPlatform(t);
+    rig.app.checkPayloads(t);
+    const call = callersOf(rig);
+    rig.app.on('/left', [{ verb: 'hangup' }]).on('/events', []);
+    const name = "daily: Ann's + #{room}".replace('#', '$');
+    const statusEvents = ['start', 'join', 'leave', 'end'];
+    const ann = await call(500, [
+      { verb: 'conference', name, statusHook: '/events', statusEvents, beep: true, actionHook: '/left' },
+    ]);
+    await rig.app.next('/events');
+    t.match((await rig.app.next('/events')).json, {
+      event: 'join',
+      call_sid: ann.callSid,
+      conference_sid: `conf:${ACCOUNT_SID}:${name}`,
+      friendly_name: name,
+      members: 1,
+    });
+    const ben = await call(900, [{ verb: 'conference', name, memberTag: 'guest' }]);
+    await rig.app.next('/events');
+    const cat = await call(1300, [{ verb: 'conference', name, endConferenceOnExit: true }]);
+    await rig.app.next('/events');
+    for (const [who, others] of [
+      [ann, [900, 1300]],
+      [ben, [500, 1300]],
+      [cat, [500, 900]],
+    ] as const)
+      for (const hz of others) await who.hears(hz);
+    t.notOk(ann.hearsNow(500), 'nobody hears himself');
+    const [listed] = await listConferences(rig.redis, ACCOUNT_SID);
+    t.match(listed, { name, host: { featureServer: 'fs-1' }, members: { length: 3 } });
+    t.match(
+      listed?.members.find(({ callSid }) => callSid === ben.callSid),
+      { memberTag: 'guest' },
+    );
+    await ben.call.hangup();
+    t.match((await rig.app.next('/events')).json, { event: 'leave', call_sid: ben.callSid, members: 2 });
+    await cat.call.hangup();
+    t.equal((await ann.call.finished).endedBy, 'them');
+    t.match((await rig.app.next('/left')).json, { call_sid: ann.callSid, call_status: 'in-progress' });
+    t.match((await rig.app.next('/events')).json, { event: 'leave', call_sid: cat.callSid, members: 1 });
+    t.match((await rig.app.next('/events')).json, { event: 'leave', call_sid: ann.callSid, members: 0 });
+    t.match((await rig.app.next('/events')).json, { event: 'end', members: 0 });
+    t.strictSame(
+      rig.app.seen('/events').map(({ json }) => json.event),
+      ['start', 'join', 'join', 'join', 'leave', 'leave', 'leave', 'end'],
+    );
+    await rig.server.drain();
+    t.strictSame(await rig.redis.keys('ringwire:conference*'), [], 'no key is left in Redis');
+  },
+);
+
+t.test('conference: who may not start it hears the wait hook until somebody else does', async (t) => {
+  const rig = await startPlatform(t);
+  const call = callersOf(rig);
+  rig.app.on('/wait', [{ verb: 'play', url: 'tone_stream://%(400,0,2000)' }, { verb: 'answer' }]);
+  rig.app.on('/enter', [{ verb: 'play', url: 'tone_stream://%(60000,0,1700)' }]);
+  const guest = await call(500, [
+    { verb: 'conference', name: 'room', startConferenceOnEnter: false, waitHook: '/wait', enterHook: '/enter' },
+  ]);
+  await guest.hears(2000);
+  t.match(await listConferences(rig.redis, ACCOUNT_SID), [{ name: 'room', members: [], waiting: [guest.callSid] }]);
+  const host = await call(900, [{ verb: 'conference', name: 'room', startConferenceOnEnter: true }]);
+  await host.hears(500);
+  await guest.hears(900);
+  await guest.hears(1700);
+  t.notOk(guest.hearsNow(2000), 'the wait hook is heard no more');
+  t.notOk(host.hearsNow(1700), 'the enter hook is for him who enters');
+  await guest.call.hangup();
+  await host.call.hangup();
+  await rig.server.drain();
+  t.strictSame(await rig.redis.keys('ringwire:conference*'), []);
+});
+
+t.test(
+  'conference: a coach is heard by those with his tag alone, who joins muted by nobody, and a full one takes nobody',
+  async (t) => {
+    const rig = await startPlatform(t);
+    const call = callersOf(rig);
+    const customer = await call(500, [{ verb: 'conference', name: 'room', maxParticipants: 4 }]);
+    const agent = await call(900, [{ verb: 'conference', name: 'room', memberTag: 'agent' }]);
+    const coach = await call(1300, [{ verb: 'conference', name: 'room', speakOnlyTo: 'agent' }]);
+    const quiet = await call(1700, [{ verb: 'conference', name: 'room', joinMuted: true }]);
+    await agent.hears(1300);
+    for (const who of [customer, coach, quiet]) await who.hears(900);
+    await quiet.hears(500);
+    t.notOk(customer.hearsNow(1300), 'the customer does not hear the coach');
+    t.notOk(quiet.hearsNow(1300), 'nor does who came later');
+    for (const who of [customer, agent, coach]) t.notOk(who.hearsNow(1700));
+    rig.app.on('/full', [{ verb: 'play', url: 'tone_stream://%(60000,0,2000)' }]);
+    const late = await call(2100, [{ verb: 'conference', name: 'room', actionHook: '/full' }]);
+    await late.hears(2000);
+    t.ok(rig.sink.lines.some((line) => line.includes('conference room has its 4 members already')));
+    for (const who of [customer, agent, coach, quiet, late]) await who.call.hangup();
+    await rig.server.drain();
+    await until('all media is given back', () => rig.media.channels.size === 0);
+  },
+);

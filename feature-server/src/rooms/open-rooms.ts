@@ -1,0 +1,25 @@
+import { conferenceDirectory, type Logger, type Redis, Subscriptions } from '@ringwire/common';
+import type { Rooms } from './call-rooms.js';
+import { Conferences } from './conferences.js';
+
+/** Opens the conferences and queues of a feature server. */
+export function openRooms(options: {
+  redis: Redis;
+  logger: Logger;
+  instanceId: string;
+  sipAddress(): string;
+}): Rooms & { close(): Promise<void> } {
+  const { redis, logger, instanceId, sipAddress } = options;
+  const directory = conferenceDirectory({ redis, logger, featureServer: instanceId, sipAddress });
+  const conferences = new Conferences({ directory, instanceId });
+  const subscriptions = new Subscriptions(redis, logger);
+  return {
+    instanceId,
+    conferences,
+    subscriptions,
+    async close() {
+      subscriptions.close();
+      await directory.close();
+    },
+  };
+}
