@@ -28,12 +28,12 @@ export class Channel<T> {
     else this.#values.push(value);
   }
 
-  /** Rejects after five seconds: what was waited for did not happen. */
+  /** Rejects after fifteen seconds: what was waited for did not happen. */
   take(what = 'value'): Promise<T> {
     const value = this.#values.shift();
     if (value !== undefined) return Promise.resolve(value);
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no ${what} within 5 s`)), 5_000);
+      const timer = setTimeout(() => reject(new Error(`no ${what} within 15 s`)), 15_000);
       this.#takers.push((taken) => {
         clearTimeout(timer);
         resolve(taken);
