@@ -53,3 +53,8 @@ export class SynthesisError extends RingwireError {
 export class CallGoneError extends RingwireError {
   readonly code = 'call/gone';
 }
+
+/** A bot (Lex, Dialogflow, Rasa) refused, or what an application says of it cannot be used. */
+export class BotError extends RingwireError {
+  readonly code = 'bot/failed';
+}

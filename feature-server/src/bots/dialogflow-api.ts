@@ -1,0 +1,152 @@
+import { BotError } from '../errors.js';
+import { listOfAnswer, objectOf, type PostJson, readAnswer, textOf } from './bot-http.js';
+
+/** Which agent, and where. */
+export interface DialogflowAgent {
+  /** `es`: Dialogflow ES, API version 2. `cx`: Conversational Agents, API version 3. */
+  model: 'es' | 'cx';
+  /** URL of the service. */
+  base: string;
+  project: string;
+  region: string;
+  /** cx only. */
+  agent?: string;
+  environment?: string;
+  sessionId: string;
+  /** `en-US` */
+  lang: string;
+}
+
+/** What an agent is told. */
+export type DialogflowInput =
+  | { kind: 'text'; text: string }
+  | { kind: 'event'; name: string; parameters?: Readonly<Record<string, unknown>> }
+  | { kind: 'intent'; name: string }
+  | { kind: 'dtmf'; digits: string };
+
+/** What an agent answers. */
+export interface DialogflowAnswer {
+  /** What is to be heard, in order. */
+  says: ({ text: string } | { url: string })[];
+  intent?: string;
+  /** The conversation is over. */
+  ends: boolean;
+  answer: Readonly<Record<string, unknown>>;
+}
+
+/** Regions are part of a host's name: whatever is not one would name another host. */
+const REGION = /^[a-z]+(-[a-z]+\d+)?$/;
+/** For ES this is no region of its own but jambonz's default, which means the global service. */
+const DEFAULT_REGION = 'us-central1';
+
+/**
+ * Google's address of Dialogflow in a region.
+ * @throws BotError where it is no region
+ */
+export function dialogflowUrl(model: 'es' | 'cx', region: string): string {
+  if (!REGION.test(region)) throw new BotError(`"${region.slice(0, 40)}" is no region of Dialogflow`, {});
+  const isGlobal = region === 'global' || (model === 'es' && region === DEFAULT_REGION);
+  return isGlobal ? 'https://dialogflow.googleapis.com' : `https://${region}-dialogflow.googleapis.com`;
+}
+
+/**
+ * Tells the agent something: detectIntent of API version 2 (ES) or 3 (CX).
+ * @throws BotError, and what `post` throws
+ */
+export async function detectIntent(
+  agent: DialogflowAgent,
+  input: DialogflowInput,
+  token: string,
+  post: PostJson,
+  signal: AbortSignal,
+): Promise<DialogflowAnswer> {
+  const url = new URL(`${agent.base.replace(/\/$/, '')}/${pathOf(agent)}:detectIntent`);
+  const body = JSON.stringify(agent.model === 'cx' ? queryOfCx(agent, input) : { queryInput: queryOfEs(agent, input) });
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
+  const answer = objectOf(readAnswer('Dialogflow', await post(url, headers, body, signal)));
+  const result = objectOf(answer.queryResult);
+  return agent.model === 'cx' ? readCx(result, answer) : readEs(result, answer);
+}
+
+function pathOf({ model, project, region, agent, environment, sessionId }: DialogflowAgent): string {
+  const isPlain = region === DEFAULT_REGION || region === 'global';
+  const steps =
+    model === 'cx'
+      ? ['v3', 'projects', project, 'locations', region, 'agents', agent ?? '']
+      : ['v2', 'projects', project, ...(isPlain ? [] : ['locations', region]), 'agent'];
+  const where = environment === undefined ? [] : ['environments', environment];
+  const user = environment !== undefined && model === 'es' ? ['users', '-'] : [];
+  return [...steps, ...where, ...user, 'sessions', sessionId].map(encodeURIComponent).join('/');
+}
+
+function queryOfEs({ lang: languageCode }: DialogflowAgent, input: DialogflowInput): object {
+  if (input.kind === 'event') {
+    const { name, parameters } = input;
+    return { event: { name, languageCode, ...(parameters && { parameters }) } };
+  }
+  const text = input.kind === 'text' ? input.text : input.kind === 'dtmf' ? input.digits : input.name;
+  return { text: { text, languageCode } };
+}
+
+function queryOfCx({ lang: languageCode }: DialogflowAgent, input: DialogflowInput): object {
+  switch (input.kind) {
+    case 'text':
+      return { queryInput: { text: { text: input.text }, languageCode } };
+    case 'dtmf':
+      return { queryInput: { dtmf: { digits: input.digits }, languageCode } };
+    case 'intent':
+      return { queryInput: { intent: { intent: input.name }, languageCode } };
+    case 'event': {
+      const { name, parameters } = input;
+      return {
+        queryInput: { event: { event: name }, languageCode },
+        ...(parameters && { queryParams: { parameters } }),
+      };
+    }
+  }
+}
+
+type Answered = Readonly<Record<string, unknown>>;
+
+function readEs(result: Answered, answer: Answered): DialogflowAnswer {
+  const messages = listOfAnswer(result.fulfillmentMessages)
+    .map(objectOf)
+    // Messages of other platforms (telephony apart) are for other ears.
+    .filter(({ platform }) => platform === undefined || platform === 'PLATFORM_UNSPECIFIED' || platform === 'TELEPHONY')
+    .flatMap(({ text, telephonySynthesizeSpeech, telephonyPlayAudio }) => [
+      ...listOfAnswer(objectOf(text).text).map((one) => ({ text: textOf(one) })),
+      { text: textOf(objectOf(telephonySynthesizeSpeech).ssml) ?? textOf(objectOf(telephonySynthesizeSpeech).text) },
+      { url: textOf(objectOf(telephonyPlayAudio).audioUri) },
+    ]);
+  const whole = textOf(result.fulfillmentText);
+  const says = messages.filter(isSaid);
+  const intent = textOf(objectOf(result.intent).displayName);
+  return {
+    says: says.length === 0 && whole !== undefined ? [{ text: whole }] : says,
+    ...(intent !== undefined && { intent }),
+    ends: objectOf(result.diagnosticInfo).end_conversation === true,
+    answer,
+  };
+}
+
+function readCx(result: Answered, answer: Answered): DialogflowAnswer {
+  const messages = listOfAnswer(result.responseMessages).map(objectOf);
+  const says = messages.flatMap(({ text, outputAudioText, playAudio }) => [
+    ...listOfAnswer(objectOf(text).text).map((one) => ({ text: textOf(one) })),
+    { text: textOf(objectOf(outputAudioText).ssml) ?? textOf(objectOf(outputAudioText).text) },
+    { url: textOf(objectOf(playAudio).audioUri) },
+  ]);
+  const intent = textOf(objectOf(objectOf(result.match).intent).displayName);
+  return {
+    says: says.filter(isSaid),
+    ...(intent !== undefined && { intent }),
+    ends: messages.some((message) => message.endInteraction !== undefined || message.liveAgentHandoff !== undefined),
+    answer,
+  };
+}
+
+function isSaid(
+  said: { text?: string | undefined } | { url?: string | undefined },
+): said is { text: string } | { url: string } {
+  return ('text' in said && said.text !== undefined) || ('url' in said && said.url !== undefined);
+}
