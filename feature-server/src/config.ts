@@ -72,6 +72,10 @@ export const featureServerVars = {
     doc: 'folder of synthesized audio; must be readable by the media server',
   }),
   TTS_CACHE_MAX_MB: integer({ default: 512, min: 1, doc: 'size of the folder of synthesized audio' }),
+  LEX_URL: optionalText({ doc: 'where Amazon Lex is reached, if not at its usual address in the region of the bot' }),
+  DIALOGFLOW_URL: optionalText({
+    doc: 'where Dialogflow is reached, if not at its usual address in the region of the agent',
+  }),
   API_BASE_URL: optionalText({ doc: 'sent to applications as api_base_url' }),
 };
 

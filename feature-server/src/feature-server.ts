@@ -40,6 +40,7 @@ import { admitGuest } from './session/guest.js';
 import { createJournal } from './session/journal.js';
 import { LiveCalls } from './session/live-calls.js';
 import { reportOrphan } from './session/orphan-report.js';
+import { botBases, SessionBots } from './session/session-bots.js';
 import { createSession, type SessionFactoryOptions } from './session/session-factory.js';
 import { Talks } from './session/talks.js';
 import { TransferredCalls } from './session/transferred-calls.js';
@@ -150,6 +151,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     talks,
     outbox,
     rooms,
+    bots: new SessionBots(http, botBases(config)),
     ledger,
     metrics,
     registry: VERBS,

@@ -87,6 +87,7 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
     app,
     defaults,
     journal,
+    bots: { post: noCall, base: noCall },
     messages,
     commands: new CommandDesk(),
     background: new BackgroundTasks(),

@@ -12,6 +12,7 @@ import { headerValue, reasonPhrase } from '../sip/header-value.js';
 import type { SpeechService } from '../speech/speech-service.js';
 import type { VerbRegistry } from '../verbs/registry.js';
 import type {
+  CallBots,
   CallControl,
   CallMessages,
   DialledParty,
@@ -84,6 +85,7 @@ export interface CallSessionOptions {
   isUser?: (name: string) => boolean;
   messages: CallMessages;
   rooms: CallRooms;
+  bots: CallBots;
   registry: VerbRegistry;
   guard: AddressGuard;
   ledger: Pick<CallLedger, 'put' | 'remove' | 'isReported'>;
@@ -199,6 +201,7 @@ export class CallSession implements CallControl {
       dial: this.#dial,
       messages: options.messages,
       rooms: options.rooms,
+      bots: options.bots,
       defaults,
       journal,
       commands: this.#desk,

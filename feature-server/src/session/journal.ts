@@ -16,6 +16,8 @@ export type AlertType =
   | 'invalid-app-payload'
   | 'tts-failure'
   | 'no-tts'
+  | 'no-llm'
+  | 'llm-failure'
   | 'play-url-notfound'
   | 'verb-not-available'
   | 'error-updating-call'

@@ -11,6 +11,7 @@ import type { CallRooms, Rooms } from '../rooms/call-rooms.js';
 import type { SpeechService } from '../speech/speech-service.js';
 import type { VoiceSettings } from '../speech/synthesizer.js';
 import type { VerbRegistry } from '../verbs/registry.js';
+import type { CallBots } from '../verbs/verb.js';
 import { type CallFacts, CallInfo } from './call-info.js';
 import type { CallLedger } from './call-ledger.js';
 import type { CallLeg } from './call-leg.js';
@@ -34,6 +35,7 @@ export interface SessionFactoryOptions {
   talks: Talks;
   outbox: Outbox;
   rooms: Rooms;
+  bots: CallBots;
   registry: VerbRegistry;
   ledger: CallLedger;
   policy: SessionPolicy;
@@ -102,6 +104,7 @@ export function createSession(
     talks: options.talks,
     messages: new SessionMessages(options.outbox, facts),
     rooms: roomsOf(options.rooms, account),
+    bots: options.bots,
     registry: options.registry,
     guard: options.guard,
     ledger: options.ledger,

@@ -10,6 +10,7 @@ import { noRooms } from '../rooms/call-rooms.js';
 import { CallInfo } from '../session/call-info.js';
 import type { LedgerEntry } from '../session/call-ledger.js';
 import { CallSession, type CallSessionOptions, type SessionPolicy } from '../session/call-session.js';
+import { SessionBots } from '../session/session-bots.js';
 import { SessionDefaults } from '../session/session-defaults.js';
 import { Talks } from '../session/talks.js';
 import { SpeechService } from '../speech/speech-service.js';
@@ -100,6 +101,7 @@ export async function makeSession(
       }),
     },
     talks: new Talks(),
+    bots: new SessionBots(client, {}),
     messages: { send: async () => ({ messageSid: 'message-1', messageStatus: 'system error' }) },
     rooms: noRooms,
     registry: VERBS,

@@ -9,6 +9,7 @@ import { dub } from './dub.js';
 import { gather } from './gather.js';
 import { hangup } from './hangup.js';
 import { listen } from './listen.js';
+import { agent, llm, pipeline } from './llm.js';
 import { message } from './message.js';
 import { pause } from './pause.js';
 import { play } from './play.js';
@@ -23,6 +24,7 @@ export type VerbRegistry = { [K in VerbSpec['verb']]?: Verb<Extract<VerbSpec, { 
 
 /** The verbs. A verb of the language that is missing here is reported and passed over when a call comes to it. */
 export const VERBS: VerbRegistry = {
+  agent,
   alert,
   answer,
   conference,
@@ -33,8 +35,10 @@ export const VERBS: VerbRegistry = {
   gather,
   hangup,
   listen,
+  llm,
   message,
   pause,
+  pipeline,
   play,
   redirect,
   say,

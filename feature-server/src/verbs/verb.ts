@@ -1,5 +1,6 @@
 import type { HookSpec, SaySpec, VerbSpec } from '@ringwire/verb-specs';
 import type { Hook, HookType, NoticeType } from '../app-client/application.js';
+import type { PostJson } from '../bots/bot-http.js';
 import type { CommandTaker } from '../control/command-desk.js';
 import type { AudioServerAddress } from '../media/audio-server-url.js';
 import type { Digit, MediaEndpoint, PlayOptions, PlayResult } from '../media/media.js';
@@ -303,6 +304,14 @@ export interface CallMessages {
   ): Promise<MessageResult>;
 }
 
+/** The call's way to bots of other vendors. */
+export interface CallBots {
+  /** @throws HookConnectionError, HookTimeoutError, HookForbiddenError */
+  readonly post: PostJson;
+  /** Where a vendor is: where the operator says, else the usual place. */
+  base(vendor: 'lex' | 'dialogflow', usual: string): string;
+}
+
 /** Everything a verb may use. */
 export interface VerbContext {
   readonly call: CallControl;
@@ -311,6 +320,7 @@ export interface VerbContext {
   readonly speech: CallSpeech;
   readonly dial: CallDial;
   readonly messages: CallMessages;
+  readonly bots: CallBots;
   readonly defaults: SessionDefaults;
   readonly journal: Journal;
   /** Takes commands of live call control while a verb runs, or a background task. */
