@@ -22,8 +22,8 @@ export type QueueNews =
   | { news: 'waiting' }
   /** Somebody is being taken, and is to come to him who takes. */
   | { news: 'claimed'; callSid: string; claim: QueueClaim }
-  /** Places have changed. */
-  | { news: 'left' };
+  /** Somebody has left, whom nobody took where he is named. */
+  | { news: 'left'; callSid?: string };
 
 /** A place in a queue. */
 export interface QueuePlace {
@@ -102,7 +102,7 @@ return {redis.call('ZRANK', KEYS[1], ARGV[6]), redis.call('ZCARD', KEYS[1]), cla
 /** ARGV: 3 call sid. Answers whether it was there, and the size now. */
 const LEAVE = `${PRELUDE}
 local place = forget(ARGV[3])
-if place then tell('{"news":"left"}') end
+if place then tell('{"news":"left","callSid":' .. cjson.encode(ARGV[3]) .. '}') end
 ${EPILOGUE}
 return {place and 1 or 0, size}`;
 

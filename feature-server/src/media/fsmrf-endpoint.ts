@@ -118,6 +118,12 @@ export class FsmrfEndpoint implements MediaEndpoint {
     }
   }
 
+  async unbridge(): Promise<void> {
+    await this.#channel.api('uuid_transfer', [this.endpoint.uuid, '-both', 'park', 'inline']);
+    if (this.#peer) this.#peer.#join(undefined);
+    this.#join(undefined);
+  }
+
   passKey({ key, durationMs = KEY_MS }: Digit): void {
     const peer = this.#peer;
     peer?.endpoint

@@ -47,6 +47,11 @@ export interface MediaEndpoint {
    * @throws MediaServerError
    */
   bridge(other: MediaEndpoint): Promise<void>;
+  /**
+   * Takes it apart from the endpoint that it is joined with; both live on, and hear silence.
+   * @throws MediaServerError
+   */
+  unbridge(): Promise<void>;
   /** A key that its far end told by other means than RTP (SIP INFO): whom it is joined with gets it as its own far end gets keys. Never rejects. */
   passKey(digit: Digit): void;
   /** Has it live on when an endpoint ends that it is joined with. */

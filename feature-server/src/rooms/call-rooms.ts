@@ -1,6 +1,7 @@
-import type { Subscriptions } from '@ringwire/common';
+import type { Queue, Subscriptions } from '@ringwire/common';
 import type { HookSpec } from '@ringwire/verb-specs';
 import type { Conferences } from './conferences.js';
+import { Meetings } from './meetings.js';
 
 /** What all calls of a process share of conferences and queues. */
 export interface Rooms {
@@ -8,6 +9,12 @@ export interface Rooms {
   readonly instanceId: string;
   readonly conferences: Pick<Conferences, 'find' | 'start' | 'wait'>;
   readonly subscriptions: Pick<Subscriptions, 'on'>;
+  /** Those here who take somebody out of a queue. */
+  readonly meetings: Meetings;
+  /** A queue of an account; what its methods do takes no longer than seconds. */
+  queue(accountSid: string, name: string): Queue;
+  /** `ip:port` of our SIP server. */
+  sipAddress(): string;
 }
 
 /** One call's way to the conferences and queues of its account. */
@@ -25,4 +32,9 @@ export const noRooms: CallRooms = {
   instanceId: '',
   conferences: { find: nowhere, start: nowhere, wait: () => () => {} },
   subscriptions: { on: () => ({ ready: Promise.resolve(), stop: () => {} }) },
+  meetings: new Meetings(),
+  queue: () => {
+    throw new Error('there are no queues here');
+  },
+  sipAddress: () => '',
 };

@@ -1,6 +1,7 @@
-import { conferenceDirectory, type Logger, type Redis, Subscriptions } from '@ringwire/common';
+import { conferenceDirectory, type Logger, Queue, type Redis, Subscriptions } from '@ringwire/common';
 import type { Rooms } from './call-rooms.js';
 import { Conferences } from './conferences.js';
+import { Meetings } from './meetings.js';
 
 /** Opens the conferences and queues of a feature server. */
 export function openRooms(options: {
@@ -17,6 +18,9 @@ export function openRooms(options: {
     instanceId,
     conferences,
     subscriptions,
+    meetings: new Meetings(),
+    queue: (accountSid, name) => new Queue(redis, accountSid, name),
+    sipAddress,
     async close() {
       subscriptions.close();
       await directory.close();

@@ -159,6 +159,8 @@ export class FakeEndpoint implements MediaEndpoint {
 
   async bridge(): Promise<void> {}
 
+  async unbridge(): Promise<void> {}
+
   passKey(): void {}
 
   async outlive(): Promise<void> {}

@@ -221,7 +221,7 @@ export function provisioningOf(url: string, overrides: Partial<Application> = {}
           isActive: true,
           webhookSecret: 'wh_secret',
           registrationHook: null,
-          queueEventHook: null,
+          queueEventHook: hook('/queue-events'),
           deviceCallingApplicationSid: null,
           disableCdrs: false,
           enableDebugLog: false,

@@ -3,11 +3,14 @@ import { alert } from './alert.js';
 import { answer } from './answer.js';
 import { conference } from './conference.js';
 import { config } from './config.js';
+import { dequeue } from './dequeue.js';
 import { dial } from './dial.js';
 import { dtmf } from './dtmf.js';
 import { dub } from './dub.js';
+import { enqueue } from './enqueue.js';
 import { gather } from './gather.js';
 import { hangup } from './hangup.js';
+import { leave } from './leave.js';
 import { listen } from './listen.js';
 import { agent, llm, pipeline } from './llm.js';
 import { message } from './message.js';
@@ -29,11 +32,14 @@ export const VERBS: VerbRegistry = {
   answer,
   conference,
   config,
+  dequeue,
   dial,
   dtmf,
   dub,
+  enqueue,
   gather,
   hangup,
+  leave,
   listen,
   llm,
   message,

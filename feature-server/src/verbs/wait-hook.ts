@@ -15,12 +15,15 @@ const MIN_ROUND_MS = 500;
 export async function loopWaitHook(
   ctx: VerbContext,
   hook: HookSpec,
-  { payload, allowed }: { payload(): Record<string, unknown>; allowed: readonly VerbSpec['verb'][] },
+  {
+    payload,
+    allowed,
+  }: { payload(): Record<string, unknown> | Promise<Record<string, unknown>>; allowed: readonly VerbSpec['verb'][] },
   signal: AbortSignal,
 ): Promise<'left' | 'over'> {
   while (!signal.aborted) {
     const startedAt = performance.now();
-    const reply = await ctx.app.ask(hook, payload(), signal);
+    const reply = await ctx.app.ask(hook, await payload(), signal);
     if (signal.aborted) break;
     const verbs = reply?.verbs ?? [];
     const outcome = await ctx.nested.run(verbs, allowed, signal);

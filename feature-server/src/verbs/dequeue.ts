@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import type { Queue, QueueClaim, QueueNews } from '@ringwire/common';
+import type { DequeueSpec } from '@ringwire/verb-specs';
+import { MediaServerError } from '../errors.js';
+import { within } from '../media/deadline.js';
+import type { QueuedCaller } from '../rooms/meetings.js';
+import { secondsToMs } from './quantities.js';
+import type { Verb, VerbContext } from './verb.js';
+import { pause } from './wait-hook.js';
+
+/** Who is taken has this long to come; then he is left to others. */
+const MEET_MS = 12_000;
+const CLAIM_MS = 15_000;
+/** Who waits for callers looks again this often: what Redis tells may be missed. */
+const LOOK_AGAIN_MS = 5_000;
+const REDIS_MS = 2_000;
+const BEEP = 'tone_stream://%(300,0,850)';
+
+/** What the action hook hears (compat 2.6). */
+type DequeueResult = 'timeout' | 'complete' | 'hangup';
+
+/** Takes the next caller, or a certain one, out of a queue of the account and talks with him. */
+export const dequeue: Verb<DequeueSpec> = {
+  needs: () => 'media',
+  describe: ({ name, callSid }) => (callSid === undefined ? name : `${name}, ${callSid}`),
+  async run(ctx, spec, signal) {
+    const limitMs = secondsToMs(spec.timeout);
+    const late = limitMs ? AbortSignal.timeout(limitMs) : undefined;
+    const caller = await takeCaller(ctx, spec, late ? AbortSignal.any([signal, late]) : signal);
+    const dequeueResult = caller ? await talk(ctx, spec, caller, signal) : signal.aborted ? 'hangup' : 'timeout';
+    if (signal.aborted && !ctx.call.isOver) return;
+    ctx.journal.timeline.info('verb', `dequeue ${spec.name}: ${dequeueResult}`);
+    if (ctx.call.isOver) ctx.app.inform(spec, { dequeueResult });
+    else await ctx.app.action(spec, { dequeueResult }, signal);
+  },
+};
+
+/** Waits for a caller; undefined when the signal aborts before. */
+async function takeCaller(ctx: VerbContext, spec: DequeueSpec, signal: AbortSignal): Promise<QueuedCaller | undefined> {
+  const { rooms, journal } = ctx;
+  const queue = rooms.queue(rooms.accountSid, spec.name);
+  let wake = new AbortController();
+  const gone = new EventEmitter();
+  const subscription = rooms.subscriptions.on(queue.channel, (text) => {
+    const news = text === undefined ? undefined : (JSON.parse(text) as QueueNews);
+    if (!news || news.news === 'waiting') wake.abort();
+    else if (news.news === 'left' && news.callSid !== undefined) gone.emit(news.callSid);
+  });
+  try {
+    await Promise.race([subscription.ready, pause(REDIS_MS, signal)]);
+    while (!signal.aborted) {
+      wake = new AbortController();
+      const caller = await takeOne(ctx, queue, { wanted: spec.callSid, gone }, signal).catch((err: unknown) => {
+        journal.log.warn({ err, queue: spec.name }, 'nobody can be taken out of the queue now');
+        return undefined;
+      });
+      if (caller) return caller;
+      await pause(LOOK_AGAIN_MS, AbortSignal.any([signal, wake.signal]));
+    }
+    return undefined;
+  } finally {
+    subscription.stop();
+  }
+}
+
+async function takeOne(
+  ctx: VerbContext,
+  queue: Queue,
+  { wanted, gone }: { wanted: string | undefined; gone: EventEmitter },
+  signal: AbortSignal,
+): Promise<QueuedCaller | undefined> {
+  const { rooms, journal } = ctx;
+  const claim: QueueClaim = {
+    id: randomUUID(),
+    callSid: ctx.call.callSid,
+    featureServer: rooms.instanceId,
+    sipAddress: rooms.sipAddress(),
+  };
+  // Before he is told: he may be here at once.
+  const coming = new AbortController();
+  const met = rooms.meetings.expect(claim.id, MEET_MS, AbortSignal.any([signal, coming.signal]));
+  let taken: string | undefined;
+  try {
+    taken = await within(REDIS_MS, queue.take(claim, CLAIM_MS, wanted), () => new Error('Redis does not answer'));
+  } finally {
+    if (taken === undefined) coming.abort();
+  }
+  if (taken !== undefined) gone.once(taken, () => coming.abort());
+  const caller = await met;
+  if (caller || taken === undefined) return caller;
+  journal.timeline.warn('verb', `dequeue ${queue.name}: ${taken} does not come`);
+  queue
+    .release(taken, claim)
+    .catch((err: unknown) => journal.log.debug({ err }, 'a claim was not released; it expires'));
+  return undefined;
+}
+
+/** Lets the two talk until one of them does something else. */
+async function talk(
+  ctx: VerbContext,
+  spec: DequeueSpec,
+  caller: QueuedCaller,
+  signal: AbortSignal,
+): Promise<DequeueResult> {
+  const { journal } = ctx;
+  const apart = AbortSignal.any([signal, caller.gone]);
+  const endpoint = ctx.media.endpoint();
+  let isBridged = false;
+  try {
+    if (spec.beep) await caller.endpoint.play([BEEP], { signal: apart });
+    if (apart.aborted) return 'complete';
+    await caller.endpoint.outlive();
+    await endpoint.bridge(caller.endpoint);
+    isBridged = true;
+    journal.timeline.info('media', `bridged with ${caller.callSid} out of queue ${spec.name}`);
+    await new Promise<void>((resolve) => {
+      if (apart.aborted) resolve();
+      else apart.addEventListener('abort', () => resolve(), { once: true });
+    });
+    return signal.aborted && ctx.call.isOver ? 'hangup' : 'complete';
+  } catch (error) {
+    if (apart.aborted) return 'complete';
+    const text = error instanceof Error ? error.message : String(error);
+    journal.timeline.error('media', `not bridged with ${caller.callSid}: ${text}`);
+    return 'hangup';
+  } finally {
+    if (isBridged) await part(ctx);
+    caller.done(isBridged ? 'bridged' : 'error');
+  }
+}
+
+/** Before either goes on with his verbs. */
+async function part(ctx: VerbContext): Promise<void> {
+  try {
+    await ctx.media.endpoint().unbridge();
+  } catch (error) {
+    if (!(error instanceof MediaServerError)) throw error;
+  }
+}
