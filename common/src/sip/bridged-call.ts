@@ -16,7 +16,7 @@ import { acceptedBye, type Orphans, orphanBye } from './orphans.js';
 import { nameOf, RingingDialogs } from './outer-dialogs.js';
 import { ELSEWHERE } from './place-fork.js';
 import type { LegFailure, LegTarget } from './place-leg.js';
-import type { ReferRules } from './refer.js';
+import { type ReferRules, withHostOf } from './refer.js';
 import { type RelayWatch, watchRelay } from './relay-watch.js';
 import { dialogName, type Replaces } from './replaces.js';
 import { respond } from './respond.js';
@@ -381,7 +381,7 @@ export class BridgedCall {
           },
         },
         inner: plan.watchedSide,
-        refer: plan.refer ?? {},
+        refer: plan.refer ?? (this.#outer === 'b' ? { referTo: (uri) => withHostOf(uri, legs.callee.req.uri) } : {}),
         onEnd: (end) => {
           this.#bridgeEnded(end);
           // `closed` is set right after this returns.

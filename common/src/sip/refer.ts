@@ -1,6 +1,7 @@
 import { oneLine } from './header-policy.js';
 import { parseHostPort } from './headers.js';
 import type { SipRequest } from './stack.js';
+import { isIpv4, splitUri } from './uri.js';
 
 /** What an edge does with the REFER of a feature server. */
 export interface ReferRules {
@@ -15,6 +16,20 @@ export type ReferVerdict = { do: 'pass'; referTo: string } | { do: 'answer'; sta
 
 const CONTEXT = /^sips?:context-[\w-]+@([^;?>\s]+)/i;
 const ADDRESS = /^([^<]*<)?([^<>]+)(>.*)?$/s;
+
+/**
+ * A Refer-To of an application that knows numbers only, which stand at the address of a server of ours: an IPv4 host becomes that of the URI by which the
+ * far end was called.
+ */
+export function withHostOf(uri: string, called: string): string {
+  const [refer, far] = [splitUri(uri), splitUri(called)];
+  if (!refer || !far || refer.user === null || far.host === '' || !isIpv4(refer.host)) return uri;
+  const [, hostPort = ''] = /^sips?:(?:[^@]*@)?([^;?>]+)/i.exec(called) ?? [];
+  return uri.replace(
+    /^(sips?:)([^@]*)@[^;?]*/i,
+    (_all, scheme: string, user: string) => `${scheme}${user}@${hostPort}`,
+  );
+}
 
 /** Judges a REFER of a feature server: `context-<uuid>` moves the call, anything else transfers the far end, in the name of somebody. */
 export async function answerRefer(request: SipRequest, rules: ReferRules): Promise<ReferVerdict> {

@@ -100,10 +100,11 @@ export interface Application {
 }
 
 /** A verb's hook as a {@link Hook}. */
-export function toHook(spec: HookSpec): Hook {
+export function toHook(spec: HookSpec | Hook): Hook {
   if (typeof spec === 'string') return { url: spec };
-  const username = spec.username ?? spec.basicAuth?.username;
-  const password = spec.password ?? spec.basicAuth?.password;
+  const basicAuth = 'basicAuth' in spec ? spec.basicAuth : undefined;
+  const username = spec.username ?? basicAuth?.username;
+  const password = spec.password ?? basicAuth?.password;
   return {
     url: spec.url,
     ...(spec.method && { method: spec.method }),

@@ -28,7 +28,7 @@ export type SessionCommand =
   /** Stops the verb that runs and replaces everything queued; with `isQueued` runs them behind what is queued. */
   | { command: 'redirect'; verbs: VerbSpec[]; isQueued?: boolean }
   /** Gives the call, and the leg that a `dial` has connected, to applications that are asked for verbs. */
-  | { command: 'redirect:hooks'; callHook?: Hook; childCallHook?: Hook }
+  | { command: 'redirect:hooks'; callHook?: Hook; childCallHook?: Hook; statusHook?: Hook }
   /** The same with the verbs at hand. */
   | { command: 'redirect:legs'; parentCall?: VerbSpec[]; childCall?: VerbSpec[] }
   | { command: 'call:status'; callStatus: 'completed' | 'no-answer' }

@@ -53,7 +53,7 @@ const READERS: Readonly<Record<string, Reader>> = {
     if (typeof fields.verb === 'string') {
       return { command: 'redirect', verbs: verbsOf('data', data), isQueued: queueCommand === true };
     }
-    onlyKnown('', fields, ['call_hook', 'child_call_hook', 'parent_call', 'child_call']);
+    onlyKnown('', fields, ['call_hook', 'child_call_hook', 'call_status_hook', 'parent_call', 'child_call']);
     const legs = legsOf(fields);
     const hasHooks = fields.call_hook !== undefined || fields.child_call_hook !== undefined;
     if (legs && hasHooks) throw new CommandFault('call_hook', 'cannot stand beside parent_call or child_call');

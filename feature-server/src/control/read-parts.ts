@@ -145,10 +145,11 @@ export function participantActionOf(field: string, value: unknown): SessionComma
 
 /** The call, and the leg that its `dial` has connected, get new applications. @throws CommandFault */
 export function redirectHooksOf(fields: Fields): SessionCommand {
-  const { call_hook: callHook, child_call_hook: childCallHook } = fields;
+  const { call_hook: callHook, child_call_hook: childCallHook, call_status_hook: statusHook } = fields;
   return {
     command: 'redirect:hooks',
     ...(callHook !== undefined && { callHook: hookOf('call_hook', callHook) }),
     ...(childCallHook !== undefined && { childCallHook: hookOf('child_call_hook', childCallHook) }),
+    ...(statusHook !== undefined && { statusHook: hookOf('call_status_hook', statusHook) }),
   };
 }

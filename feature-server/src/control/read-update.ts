@@ -69,6 +69,7 @@ const OPERATIONS: Readonly<Record<string, Reader>> = {
 /** Fields that belong to an operation, and to which. */
 const BESIDE: Readonly<Record<string, readonly string[]>> = {
   child_call_hook: ['call_hook'],
+  call_status_hook: ['call_hook', 'child_call_hook'],
   wait_hook: ['conf_hold_status'],
   waitHook: ['conf_hold_status'],
   tool_call_id: ['llm_tool_output'],

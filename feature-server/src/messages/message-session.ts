@@ -84,6 +84,13 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
     },
     speech: { prepare: async () => {}, sources: async () => noCall(), keptSources: async () => noCall() },
     dial: noDial,
+    dialog: {
+      peerHost: undefined,
+      request: async () => noCall(),
+      onNotify: () => () => {},
+      setRequestHook: () => {},
+      setReferHook: () => {},
+    },
     app,
     defaults,
     journal,

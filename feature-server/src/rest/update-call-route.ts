@@ -40,7 +40,7 @@ export function updateCallRoute(
       session.journal.timeline.info('call', `REST: ${command.command}`, { command: command.command });
       const result = await session.execute(command, callSid);
       if (!result.ok) throw refusalOf(result, command.command, session);
-      facts = { ...facts, ...result.facts };
+      if (result.facts) facts = { ...facts, ...result.facts };
     }
     if (facts) res.status(200).json(facts);
     else res.status(202).end();

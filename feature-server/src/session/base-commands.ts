@@ -4,6 +4,7 @@ import { headerValue } from '../sip/header-value.js';
 import { config } from '../verbs/config.js';
 import type { CallControl, VerbContext } from '../verbs/verb.js';
 import type { Journal } from './journal.js';
+import { takeLiveCommands } from './live-commands.js';
 import type { VerbRunner } from './verb-runner.js';
 
 /** What the commands of every call need. */
@@ -20,6 +21,7 @@ const DONE: CommandResult = { ok: true };
 
 /** What can be done to a call at any time; what needs a running verb is taken by that verb. */
 export function takeBaseCommands(desk: CommandDesk, { call, runner, journal, ctx, signal }: BaseCommandOptions): void {
+  takeLiveCommands(desk, { call, runner, journal, ctx, signal });
   desk.on('hangup', ({ reason, headers, sipStatus }) => {
     journal.timeline.warn('call', reason);
     if (call.isAnswered) call.hangup(reason, headers);

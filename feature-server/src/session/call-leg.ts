@@ -9,6 +9,22 @@ export type LegEnd =
   /** The SIP server is gone, and the leg with it. */
   | { how: 'lost'; reason: string };
 
+/** A request within a leg's dialog, beside those that set it up, change or end it. */
+export interface LegRequest {
+  method: string;
+  headers: Readonly<Record<string, string>>;
+  body?: string;
+}
+
+/** What a request of ours was answered. */
+export interface LegReply {
+  status: number;
+  reason: string;
+}
+
+/** Takes a request of the far end; the status that its sender gets, undefined where it is nobody's: 200 then. */
+export type LegRequestHandler = (request: LegRequest) => number | undefined;
+
 /** The far end asks to be replaced by a call to somebody else (REFER, RFC 3515). */
 export interface ReferRequest {
   /** Refer-To, without its headers. */
@@ -16,6 +32,8 @@ export interface ReferRequest {
   /** The call with him whom the far end's partner is to talk with: an attended transfer (RFC 3891, RFC 5589 §7). */
   replaces?: Replaces;
   referredBy: string | undefined;
+  /** As they came: `Refer-To`, `User-Agent` and others. */
+  headers: Readonly<Record<string, string>>;
   /** Tells how the new call goes; a final status ends that. Never rejects. */
   notify(status: number, reason: string): Promise<void>;
 }
@@ -49,4 +67,14 @@ export interface CallLeg {
   onModify(answer: (remoteSdp: string, isReplaced?: boolean) => Promise<string>): void;
   /** Who takes transfers; nobody until this is called, or with undefined. */
   onRefer(handler: ReferHandler | undefined): void;
+  /** Host of the SIP server that the leg leads to; undefined before it is answered. */
+  readonly peerHost: string | undefined;
+  /**
+   * Sends a request within the call; resolves with its final response, whatever its status.
+   *
+   * @throws CallGoneError, NoResponseError, TypeError when too many are under way
+   */
+  request(request: LegRequest): Promise<LegReply>;
+  /** Who takes INFO that is no key, MESSAGE and NOTIFY of the far end; nobody until this is called, or with undefined. */
+  onRequest(handler: LegRequestHandler | undefined): void;
 }

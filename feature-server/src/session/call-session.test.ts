@@ -104,6 +104,9 @@ t.test('a callee of ours whose BYE overtakes the news of his answer completes th
     onModify: () => {},
     onDigit: () => {},
     onRefer: () => {},
+    peerHost: undefined,
+    request: async () => ({ status: 200, reason: 'OK' }),
+    onRequest: () => {},
     onEnd: (listener) => {
       hangUp = listener;
     },

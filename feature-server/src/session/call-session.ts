@@ -23,6 +23,7 @@ import type {
 } from '../verbs/verb.js';
 import { BackgroundTasks } from './background-tasks.js';
 import { takeBaseCommands } from './base-commands.js';
+import { SessionDialog } from './call-dialog.js';
 import { SessionEvents } from './call-events.js';
 import type { CallInfo } from './call-info.js';
 import type { CallLedger } from './call-ledger.js';
@@ -114,6 +115,7 @@ export class CallSession implements CallControl {
   readonly #media: SessionMedia;
   readonly #speech: SessionSpeech;
   readonly #dial: SessionDial;
+  readonly #dialog: SessionDialog;
   readonly #children: ChildCalls;
   readonly #app: SessionApplication;
   readonly #status: StatusNotifier;
@@ -192,6 +194,13 @@ export class CallSession implements CallControl {
       isUser: (name) => options.isUser?.(name) ?? false,
       onHandedOver: (one, other) => options.onHandedOver?.(one, other),
     });
+    this.#dialog = new SessionDialog({
+      leg,
+      callSid: this.callSid,
+      app: this.#app,
+      journal,
+      signal: this.#over.signal,
+    });
     const events = new SessionEvents(application, defaults);
     const ctx: VerbContext = {
       call: this,
@@ -199,6 +208,7 @@ export class CallSession implements CallControl {
       app: this.#app,
       speech: this.#speech,
       dial: this.#dial,
+      dialog: this.#dialog,
       messages: options.messages,
       rooms: options.rooms,
       bots: options.bots,
@@ -245,8 +255,8 @@ export class CallSession implements CallControl {
   }
 
   onTransfer(handler: TransferHandler | undefined, { toAnybody = false }: TransferOptions = {}): void {
-    const { leg, info, journal, isUser = () => false } = this.options;
-    leg.onRefer(
+    const { info, journal, isUser = () => false } = this.options;
+    this.#dialog.onRefer(
       handler &&
         ((refer) => {
           const { authenticatedUser: user, mayCallUsers = false } = info.facts;

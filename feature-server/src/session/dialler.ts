@@ -1,5 +1,5 @@
 import type { DialogTags, Replaces } from '@ringwire/common/sip/replaces.js';
-import type { ReferHandler } from './call-leg.js';
+import type { LegReply, LegRequest, LegRequestHandler, ReferHandler } from './call-leg.js';
 
 /** Somebody to call. */
 export interface DialTarget {
@@ -75,6 +75,12 @@ export interface PlacedLeg {
   onDigit(listener: (key: string, durationMs: number | undefined) => void): void;
   /** Who takes its transfers; nobody until this is called, or with undefined. */
   onRefer(handler: ReferHandler | undefined): void;
+  /** Host of the edge's SIP server; undefined before it is answered. */
+  readonly peerHost: string | undefined;
+  /** Sends a request within the answered leg. @throws CallGoneError, NoResponseError, TypeError when too many are under way */
+  request(request: LegRequest): Promise<LegReply>;
+  /** Who takes INFO that is no key, MESSAGE and NOTIFY of the far end; nobody until this is called, or with undefined. */
+  onRequest(handler: LegRequestHandler | undefined): void;
   /** Called once when the answered leg ends other than by {@link end}: by BYE with its custom headers, or with the SIP server. */
   onEnd(listener: (end: PlacedLegEnd) => void): void;
   /** CANCEL or BYE, whatever it needs; never rejects and never hangs. */

@@ -1,4 +1,5 @@
-import type { CallLeg, LegEnd, ReferHandler } from './call-leg.js';
+import { CallGoneError } from '../errors.js';
+import type { CallLeg, LegEnd, LegReply, LegRequest, LegRequestHandler, ReferHandler } from './call-leg.js';
 import type { DialOutcome, PlacedLeg } from './dialler.js';
 
 /** Sends the INVITE of a call that we place. */
@@ -13,6 +14,8 @@ export class OutboundLeg implements CallLeg {
   #isOver = false;
   #onEnd: (end: LegEnd) => void = () => {};
   #onDigit: (key: string, durationMs: number | undefined) => void = () => {};
+  #onRefer: ReferHandler | undefined;
+  #onRequest: LegRequestHandler | undefined;
   #answerModify: (remoteSdp: string, isReplaced?: boolean) => Promise<string> = () =>
     Promise.reject(new Error('no session'));
 
@@ -29,6 +32,8 @@ export class OutboundLeg implements CallLeg {
     this.#leg = leg;
     leg.onModify((sdp, isReplaced) => this.#answerModify(sdp, isReplaced));
     leg.onDigit((key, durationMs) => this.#onDigit(key, durationMs));
+    leg.onRefer(this.#onRefer);
+    leg.onRequest(this.#onRequest);
     leg.onEnd((end) => this.#end(end));
     const outcome = await leg.outcome;
     if (outcome.ok && !this.#isOver) this.#isAnswered = true;
@@ -63,7 +68,22 @@ export class OutboundLeg implements CallLeg {
   }
 
   onRefer(handler: ReferHandler | undefined): void {
+    this.#onRefer = handler;
     this.#leg?.onRefer(handler);
+  }
+
+  get peerHost(): string | undefined {
+    return this.#leg?.peerHost;
+  }
+
+  async request(request: LegRequest): Promise<LegReply> {
+    if (!this.#leg || this.#isOver) throw new CallGoneError('the leg has no dialog');
+    return this.#leg.request(request);
+  }
+
+  onRequest(handler: LegRequestHandler | undefined): void {
+    this.#onRequest = handler;
+    this.#leg?.onRequest(handler);
   }
 
   #end(end: LegEnd): void {

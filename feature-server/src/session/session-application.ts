@@ -1,6 +1,13 @@
 import { TokenBucket } from '@ringwire/common/limits/token-bucket.js';
 import type { HookSpec, VerbSpec } from '@ringwire/verb-specs';
-import { type Application, type HookReply, type HookType, type NoticeType, toHook } from '../app-client/application.js';
+import {
+  type Application,
+  type Hook,
+  type HookReply,
+  type HookType,
+  type NoticeType,
+  toHook,
+} from '../app-client/application.js';
 import { InvalidApplicationError } from '../errors.js';
 import type { ActionResult, AskedReply, CallApplication } from '../verbs/verb.js';
 import type { CallInfo } from './call-info.js';
@@ -102,12 +109,16 @@ export class SessionApplication implements CallApplication {
     return this.#told;
   }
 
-  async redirect(spec: { id?: string; actionHook: HookSpec }, signal: AbortSignal): Promise<ActionResult> {
+  async redirect(
+    spec: { id?: string; actionHook: HookSpec | Hook },
+    signal: AbortSignal,
+    { stopsCurrent = false }: { stopsCurrent?: boolean } = {},
+  ): Promise<ActionResult> {
     const { application, info } = this.options;
     const hook = toHook(spec.actionHook);
     application.rebase(hook.url);
     const payload = { ...info.commonPayload(), verbId: spec.id };
-    return this.#ask(() => application.request('session:redirect', hook, payload, signal), signal, false);
+    return this.#ask(() => application.request('session:redirect', hook, payload, signal), signal, stopsCurrent);
   }
 
   async #ask(request: () => Promise<HookReply>, signal: AbortSignal, stopsCurrent: boolean): Promise<ActionResult> {

@@ -3,6 +3,7 @@ import { MediaServerError } from '../errors.js';
 import type { MediaEndpoint, MediaServer } from '../media/media.js';
 import { Channel, FakeEndpoint } from '../testing/fakes.js';
 import { makeSession, type SessionRig } from '../testing/session-rig.js';
+import type { LegReply } from './call-leg.js';
 import type { DialOutcome, DialTarget, PlacedLeg, PlacedLegEnd } from './dialler.js';
 
 /** A request to the media server that the test grants or refuses. */
@@ -93,6 +94,14 @@ class Callee implements PlacedLeg {
   onDigit(): void {}
 
   onRefer(): void {}
+
+  readonly peerHost = undefined;
+
+  async request(): Promise<LegReply> {
+    return { status: 200, reason: 'OK' };
+  }
+
+  onRequest(): void {}
 
   onEnd(listener: (end: PlacedLegEnd) => void): void {
     this.#onEnd = listener;

@@ -8,7 +8,7 @@ const ALICE: Transferor = {
   mayCallAnybody: false,
   isUser: (name) => name === '101',
 };
-const to = (uri: string): ReferRequest => ({ uri, referredBy: undefined, notify: async () => {} });
+const to = (uri: string): ReferRequest => ({ uri, referredBy: undefined, headers: {}, notify: async () => {} });
 
 /** `<routing> <address>`, or the status. */
 function outcome(uri: string, transferor: Partial<Transferor> = {}): string | number {

@@ -27,6 +27,8 @@ export class VerbRunner {
   #queue: VerbSpec[] = [];
   #current: AbortController | undefined;
   #wake: () => void = () => {};
+  /** Hooks that are being asked for verbs from outside the verb that runs. */
+  #expected = 0;
 
   constructor(private readonly options: VerbRunnerOptions) {}
 
@@ -40,6 +42,16 @@ export class VerbRunner {
     this.#queue = [...verbs];
     if (stopCurrent) this.#current?.abort();
     this.#wake();
+  }
+
+  /** New verbs may come of `work`: until it has settled, the call does not end for want of verbs. */
+  expect(work: Promise<unknown>): void {
+    this.#expected++;
+    const settled = (): void => {
+      this.#expected--;
+      this.#wake();
+    };
+    work.then(settled, settled);
   }
 
   /** Puts verbs behind what waits. */
@@ -57,7 +69,7 @@ export class VerbRunner {
     while (!signal.aborted) {
       const spec = this.#queue.shift();
       if (spec) await this.#runOne(spec);
-      else if (this.options.staysOpen?.()) await this.#untilWoken();
+      else if (this.#expected > 0 || this.options.staysOpen?.()) await this.#untilWoken();
       else return;
     }
   }

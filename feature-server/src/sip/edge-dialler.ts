@@ -14,12 +14,14 @@ import { parseTags, replacesText } from '@ringwire/common/sip/replaces.js';
 import { sealCredentials } from '@ringwire/common/sip/sealed-credentials.js';
 import type { SipDialog, SipHeaders, SipStack } from '@ringwire/common/sip/stack.js';
 import { nameAddr, splitUri } from '@ringwire/common/sip/uri.js';
-import type { ReferHandler } from '../session/call-leg.js';
+import { CallGoneError } from '../errors.js';
+import type { LegReply, LegRequest, LegRequestHandler, ReferHandler } from '../session/call-leg.js';
 import type { DialCaller, Dialler, DialOutcome, DialTarget, PlacedLeg, PlacedLegEnd } from '../session/dialler.js';
 import type { NamedTalk } from '../session/talks.js';
 import { customHeaders } from './custom-headers.js';
-import { dtmfInfoBody, parseDtmfInfo } from './dtmf-info.js';
+import { dtmfInfoBody } from './dtmf-info.js';
 import { headerValue } from './header-value.js';
+import { hostOf, LegRequests } from './leg-requests.js';
 import { notifyOfTransfer, readRefer } from './refer.js';
 
 /** What an {@link EdgeDialler} is made of. */
@@ -55,6 +57,9 @@ const failed = (status: number, reason: string): PlacedLeg => ({
   onModify: () => {},
   onDigit: () => {},
   onRefer: () => {},
+  peerHost: undefined,
+  request: () => Promise.reject(new CallGoneError('the leg has no dialog')),
+  onRequest: () => {},
   onEnd: () => {},
   end: async () => {},
 });
@@ -218,6 +223,7 @@ class EdgeLeg implements PlacedLeg {
   #answerModify: (remoteSdp: string, isReplaced?: boolean) => Promise<string> = () =>
     Promise.reject(new Error('no media'));
   #takeRefer: ReferHandler | undefined;
+  readonly #requests = new LegRequests();
 
   constructor(
     private readonly options: EdgeDiallerOptions,
@@ -237,6 +243,18 @@ class EdgeLeg implements PlacedLeg {
 
   onRefer(handler: ReferHandler | undefined): void {
     this.#takeRefer = handler;
+  }
+
+  get peerHost(): string | undefined {
+    return hostOf(this.#dialog);
+  }
+
+  request(request: LegRequest): Promise<LegReply> {
+    return this.#requests.send(this.#dialog, request, this.#ended.signal);
+  }
+
+  onRequest(handler: LegRequestHandler | undefined): void {
+    this.#requests.onRequest(handler);
   }
 
   onEnd(listener: (end: PlacedLegEnd) => void): void {
@@ -352,11 +370,7 @@ class EdgeLeg implements PlacedLeg {
         },
       );
     });
-    dialog.on('info', (request, response) => {
-      const digit = parseDtmfInfo(request.get('Content-Type') ?? '', request.body ?? '');
-      response.send(200);
-      if (digit) this.#onDigit(digit.key, digit.durationMs);
-    });
+    this.#requests.watch(dialog, (key, durationMs) => this.#onDigit(key, durationMs));
     dialog.on('refer', (request, response) => {
       const refer = readRefer(request, (status, reason) => notifyOfTransfer(dialog, status, reason));
       response.send(refer ? (this.#takeRefer?.(refer) ?? 501) : 400);

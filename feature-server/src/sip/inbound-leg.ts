@@ -5,9 +5,9 @@ import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipDialog, SipRequest, SipResponse, SipStack } from '@ringwire/common/sip/stack.js';
 import { CallGoneError } from '../errors.js';
 import { within } from '../media/deadline.js';
-import type { CallLeg, LegEnd, ReferHandler } from '../session/call-leg.js';
+import type { CallLeg, LegEnd, LegReply, LegRequest, LegRequestHandler, ReferHandler } from '../session/call-leg.js';
 import { customHeaders } from './custom-headers.js';
-import { parseDtmfInfo } from './dtmf-info.js';
+import { hostOf, LegRequests } from './leg-requests.js';
 import { notifyOfTransfer, readRefer } from './refer.js';
 
 /** A BYE or a 200 that the SIP server does not confirm within this time is given up. */
@@ -18,6 +18,7 @@ export class InboundLeg implements CallLeg {
   #dialog: SipDialog | undefined;
   /** Aborts when the leg is over, whoever ended it. */
   readonly #over = new AbortController();
+  readonly #requests = new LegRequests();
   #onEnd: (end: LegEnd) => void = () => {};
   #takeRefer: ReferHandler | undefined;
   #onDigit: (key: string, durationMs: number | undefined) => void = () => {};
@@ -119,6 +120,18 @@ export class InboundLeg implements CallLeg {
     this.#takeRefer = handler;
   }
 
+  get peerHost(): string | undefined {
+    return hostOf(this.#dialog);
+  }
+
+  request(request: LegRequest): Promise<LegReply> {
+    return this.#requests.send(this.#dialog, request, this.#over.signal);
+  }
+
+  onRequest(handler: LegRequestHandler | undefined): void {
+    this.#requests.onRequest(handler);
+  }
+
   /** The SIP server is gone, and every dialog on it. */
   lose(reason: string): void {
     this.#end({ how: 'lost', reason });
@@ -147,11 +160,7 @@ export class InboundLeg implements CallLeg {
 
   #watch(dialog: SipDialog): void {
     dialog.on('destroy', (bye) => this.#end({ how: 'bye', headers: customHeaders(bye) }));
-    dialog.on('info', (request, response) => {
-      const digit = parseDtmfInfo(request.get('Content-Type') ?? '', request.body ?? '');
-      response.send(200);
-      if (digit) this.#onDigit(digit.key, digit.durationMs);
-    });
+    this.#requests.watch(dialog, (key, durationMs) => this.#onDigit(key, durationMs));
     dialog.on('modify', (request, response) => this.#reinvite(dialog, request, response));
     dialog.on('refer', (request, response) => {
       const refer = readRefer(request, (status, reason) => notifyOfTransfer(dialog, status, reason));

@@ -7,12 +7,12 @@ const REFER_TO = /^(?:[^<]*<)?\s*((?:sips?|tel):[^<>?\s]{1,512})(\?[^<>\s]*)?/i;
 
 /** What a REFER asks for; null when its Refer-To cannot be read. */
 export function readRefer(
-  request: Pick<SipRequest, 'get'>,
+  request: Pick<SipRequest, 'get' | 'headers'>,
   notify: (status: number, reason: string) => Promise<void>,
 ): ReferRequest | null {
   const [, uri, headers = ''] = REFER_TO.exec(request.get('Refer-To')?.trim() ?? '') ?? [];
   if (uri === undefined) return null;
-  const refer = { uri, referredBy: request.get('Referred-By'), notify };
+  const refer = { uri, referredBy: request.get('Referred-By'), headers: { ...request.headers }, notify };
   const [, escaped] = /[?&]replaces=([^&]*)/i.exec(headers) ?? [];
   if (escaped === undefined) return refer;
   const replaces = parseReplaces(unescaped(escaped));

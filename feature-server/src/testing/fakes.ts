@@ -9,7 +9,7 @@ import type { DubControl } from '../media/dub.js';
 import type { ForkControl } from '../media/forks.js';
 import type { KeySender } from '../media/keys.js';
 import type { Digit, MediaEndpoint, MediaServer, PlayOptions, PlayResult } from '../media/media.js';
-import type { CallLeg, LegEnd, ReferHandler } from '../session/call-leg.js';
+import type { CallLeg, LegEnd, LegReply, LegRequest, LegRequestHandler, ReferHandler } from '../session/call-leg.js';
 import { createJournal, type Journal } from '../session/journal.js';
 import type { SynthesisRequest, Synthesizer } from '../speech/synthesizer.js';
 import { FakeTap } from './fake-audio.js';
@@ -194,6 +194,7 @@ export class FakeMediaServer implements MediaServer {
 export type LegAction =
   | { sent: '180' }
   | { sent: '183' | '200'; sdp: string }
+  | { sent: 'request'; request: LegRequest }
   | { sent: 'BYE'; headers: Record<string, string> }
   | { sent: 'final'; status: number; reason: string | undefined; headers: Record<string, string> };
 
@@ -246,6 +247,22 @@ export class FakeLeg implements CallLeg {
 
   onModify(answer: (remoteSdp: string) => Promise<string>): void {
     this.modify = answer;
+  }
+
+  /** What requests of the session are answered. */
+  reply: () => Promise<LegReply> = async () => ({ status: 200, reason: 'OK' });
+
+  readonly peerHost = '127.0.0.9';
+
+  request(request: LegRequest): Promise<LegReply> {
+    this.actions.post({ sent: 'request', request });
+    return this.reply();
+  }
+
+  takeRequest: LegRequestHandler | undefined;
+
+  onRequest(handler: LegRequestHandler | undefined): void {
+    this.takeRequest = handler;
   }
 
   refer: ReferHandler | undefined;

@@ -1,5 +1,6 @@
 import type { ConfigSpec } from '@ringwire/verb-specs';
 import { MediaServerError } from '../errors.js';
+import { inDialog } from './config/in-dialog.js';
 import { listening } from './config/listen.js';
 import { notices } from './config/notices.js';
 import type { ConfigPart } from './config/part.js';
@@ -10,7 +11,7 @@ import { waiting } from './config/waiting.js';
 import type { Verb, VerbNeed } from './verb.js';
 
 /** Who sees to which properties, in the order in which they take effect. */
-const PARTS: readonly ConfigPart[] = [notices, voice, recognition, waiting, sound, listening];
+const PARTS: readonly ConfigPart[] = [notices, voice, recognition, waiting, sound, inDialog, listening];
 /** jambonz accepts these and does nothing with them. */
 const WITHOUT_EFFECT = ['earlyMedia', 'noiseIsolation', 'turnTaking'];
 const KNOWN = new Set<string>(['verb', 'id', '_', ...WITHOUT_EFFECT, ...PARTS.flatMap((part) => part.properties)]);

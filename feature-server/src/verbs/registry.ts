@@ -19,6 +19,8 @@ import { play } from './play.js';
 import { redirect } from './redirect.js';
 import { say } from './say.js';
 import { sipDecline } from './sip-decline.js';
+import { sipRefer } from './sip-refer.js';
+import { sipRequest } from './sip-request.js';
 import { tag } from './tag.js';
 import type { Verb } from './verb.js';
 
@@ -49,6 +51,8 @@ export const VERBS: VerbRegistry = {
   redirect,
   say,
   'sip:decline': sipDecline,
+  'sip:refer': sipRefer,
+  'sip:request': sipRequest,
   tag,
 };
 

@@ -6,6 +6,7 @@ import type { AudioServerAddress } from '../media/audio-server-url.js';
 import type { Digit, MediaEndpoint, PlayOptions, PlayResult } from '../media/media.js';
 import type { CallRooms } from '../rooms/call-rooms.js';
 import type { BackgroundTasks } from '../session/background-tasks.js';
+import type { LegReply, LegRequest } from '../session/call-leg.js';
 import type { DialOutcome, DialTarget } from '../session/dialler.js';
 import type { Journal } from '../session/journal.js';
 import type { SessionDefaults } from '../session/session-defaults.js';
@@ -149,8 +150,12 @@ export interface CallApplication {
   send(type: NoticeType, data: Record<string, unknown>): void;
   /** Whether the application is reached over a WebSocket: it can send commands and hears notices. */
   readonly isSocket: boolean;
-  /** Gives the call to another application (message type `session:redirect`). */
-  redirect(spec: { id?: string; actionHook: HookSpec }, signal: AbortSignal): Promise<ActionResult>;
+  /** Gives the call to another application (message type `session:redirect`). `stopsCurrent`: the verb that runs ends when it has answered. */
+  redirect(
+    spec: { id?: string; actionHook: HookSpec | Hook },
+    signal: AbortSignal,
+    options?: { stopsCurrent?: boolean },
+  ): Promise<ActionResult>;
 }
 
 /** What `verb:status` tells beside `starting` and `finished` (compat 3.2). */
@@ -312,6 +317,24 @@ export interface CallBots {
   base(vendor: 'lex' | 'dialogflow', usual: string): string;
 }
 
+/** The call's SIP dialog: requests beside those of the call itself. */
+export interface CallDialog {
+  /** Host of the SIP server that the call's leg leads to; undefined while the call is not answered. */
+  readonly peerHost: string | undefined;
+  /**
+   * Sends a request to the far end; resolves with its final response, whatever its status.
+   *
+   * @throws CallGoneError, NoResponseError; TypeError when too many are under way
+   */
+  request(request: LegRequest): Promise<LegReply>;
+  /** Hears NOTIFYs of the far end, until the returned function is called. */
+  onNotify(listener: (request: LegRequest) => void): () => void;
+  /** Who is asked about INFO and MESSAGE of the far end. */
+  setRequestHook(hook: HookSpec | undefined): void;
+  /** Who is asked about REFER of the far end while no `dial` takes it. */
+  setReferHook(hook: HookSpec | undefined): void;
+}
+
 /** Everything a verb may use. */
 export interface VerbContext {
   readonly call: CallControl;
@@ -319,6 +342,7 @@ export interface VerbContext {
   readonly app: CallApplication;
   readonly speech: CallSpeech;
   readonly dial: CallDial;
+  readonly dialog: CallDialog;
   readonly messages: CallMessages;
   readonly bots: CallBots;
   readonly defaults: SessionDefaults;

@@ -1,0 +1,99 @@
+import type { SipReferSpec } from '@ringwire/verb-specs';
+import type { LegRequest } from '../session/call-leg.js';
+import { headerValue } from '../sip/header-value.js';
+import { ownHeaders } from '../sip/leg-requests.js';
+import { untilAborted } from './sip-request.js';
+import type { Verb, VerbContext } from './verb.js';
+
+/** How long the far end may say nothing of how the new call goes (compat 1.3.5). */
+export const NOTIFY_WAIT_MS = 15_000;
+/** Tells the edge to leave the host of Refer-To as the application wrote it (docs/interfaces.md). */
+const UNTOUCHED = 'X-Refer-To-Leave-Untouched';
+
+/** Has the far end call somebody else in our place, by REFER (RFC 3515), and tells how that goes. */
+export const sipRefer: Verb<SipReferSpec> = {
+  needs: () => 'answered call',
+  describe: ({ referTo }) => referTo,
+  async run(ctx, spec, signal) {
+    const { app, call, dialog, journal } = ctx;
+    const progress = followNotifies(ctx, spec, signal);
+    try {
+      const { status } = await untilAborted(dialog.request({ method: 'REFER', headers: headersOf(ctx, spec) }), signal);
+      const final = status === 202 ? await progress.final : undefined;
+      const result = { referStatus: status, ...(final !== undefined && { finalReferredCallStatus: final }) };
+      // Whoever has been transferred hangs up, and so may whoever would not be.
+      if (call.isOver) app.inform(spec, result);
+      else await app.action(spec, result, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      const text = error instanceof Error ? error.message : String(error);
+      journal.timeline.warn('sip', `sip:refer: ${text}`);
+      // Nothing came back: 408, as if it had (RFC 3261 §8.1.3.1).
+      await app.action(spec, { referStatus: 408 }, signal);
+    } finally {
+      progress.stop();
+    }
+  },
+};
+
+function headersOf({ call, dialog }: VerbContext, spec: SipReferSpec): Record<string, string> {
+  const { referTo, referredBy, referredByDisplayName, headers } = spec;
+  const isWhole = /^\s*(?:"[^"]*"\s*)?<?\s*(?:sips?|tel):/i.test(referTo);
+  const by = referredBy || String(call.facts().from ?? '') || 'anonymous';
+  const name = referredByDisplayName ? `"${headerValue(referredByDisplayName).replace(/["\\]/g, "'")}" ` : '';
+  return {
+    ...ownHeaders(headers),
+    'Refer-To': addressOf(referTo, dialog.peerHost),
+    'Referred-By': `${name}${addressOf(by, dialog.peerHost)}`,
+    ...(isWhole && { [UNTOUCHED]: 'true' }),
+  };
+}
+
+/** A URI as a name-addr; a bare number or user gets the host of the SIP server that leads to the far end. */
+function addressOf(given: string, peerHost = 'localhost'): string {
+  const text = headerValue(given);
+  if (text.includes('<')) return text;
+  if (/^(?:sips?|tel):/i.test(text)) return `<${text}>`;
+  const host = peerHost.includes(':') ? `[${peerHost.replace(/[[\]]/g, '')}]` : peerHost;
+  return text.includes('@') ? `<sip:${text}>` : `<sip:${text}@${host}>`;
+}
+
+/** Tells the event hook of each NOTIFY; `final` is the last status that one brought, undefined after 15 s of silence. */
+function followNotifies(
+  { app, dialog, journal }: VerbContext,
+  spec: SipReferSpec,
+  signal: AbortSignal,
+): { final: Promise<number | undefined>; stop(): void } {
+  let settle: (status: number | undefined) => void = () => {};
+  const final = new Promise<number | undefined>((resolve) => {
+    settle = resolve;
+  });
+  const late = (): NodeJS.Timeout => setTimeout(() => settle(undefined), NOTIFY_WAIT_MS);
+  let timer = late();
+  const forget = dialog.onNotify((request) => {
+    const status = sipfragStatus(request);
+    if (status === undefined) return;
+    clearTimeout(timer);
+    timer = late();
+    journal.timeline.info('sip', `NOTIFY: the far end's call to ${spec.referTo} has ${status}`, { status });
+    if (spec.eventHook !== undefined)
+      app.tell(spec.eventHook, { verbId: spec.id, event: 'transfer-status', callStatus: status });
+    if (status >= 200) settle(status);
+  });
+  const onAbort = (): void => settle(undefined);
+  signal.addEventListener('abort', onAbort, { once: true });
+  return {
+    final,
+    stop() {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+      forget();
+    },
+  };
+}
+
+/** The status in a NOTIFY of REFER: `SIP/2.0 180 Ringing` as message/sipfrag (RFC 3420). */
+function sipfragStatus({ body = '' }: LegRequest): number | undefined {
+  const [, status] = /^\s*SIP\/2\.0 +(\d{3})\b/i.exec(body) ?? [];
+  return status === undefined ? undefined : Number(status);
+}
