@@ -108,6 +108,17 @@ t.test('an application is called directly by those who may', async (t) => {
   t.equal((await refusal(await inside.call(`app-${SEED.applicationSid}`))).status, 404);
 });
 
+t.test('a queue and a conference are called directly by those who may', async (t) => {
+  const alice = await phone(t);
+  for (const room of ['queue-sales', 'conference-daily']) {
+    const invite = await accepted(await alice.call(room));
+    t.equal(invite.get('X-Jambonz-Direct-User'), room);
+    t.notOk(invite.has('X-Application-Sid'));
+  }
+  const inside = await phone(t, 'inside');
+  t.equal((await refusal(await inside.call('conference-daily'))).status, 404);
+});
+
 t.test('nobody calls with a wrong password, or under the name of an account that has no users', async (t) => {
   const count = fs.invites.length;
   const guess = await phone(t, 'alice', { password: 'guess' });

@@ -75,7 +75,10 @@ t.test('queue: who waits for callers gets each one alone, and only the caller th
   const late = await call(700, [{ ...waiting, timeout: 0.2 }]);
   await late.hears(1700);
   t.match((await rig.app.next('/served')).json, { call_sid: late.callSid, dequeue_result: 'timeout' });
-  for (const who of [patient, picky, one, other, late]) await who.call.hangup();
+  const direct = await call(1900, [], { headers: { 'X-Jambonz-Direct-User': `queue-${name}` } });
+  const third = await call(1100, [{ verb: 'enqueue', name }]);
+  await direct.hears(1100);
+  for (const who of [patient, picky, one, other, late, direct, third]) await who.call.hangup();
 });
 
 t.test('queue: a caller leaves by his wait hook, or hangs up', async (t) => {

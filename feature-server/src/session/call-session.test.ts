@@ -2,6 +2,7 @@ import t from 'tap';
 import { MediaServerError } from '../errors.js';
 import type { Answer } from '../testing/application-server.js';
 import { makeSession, statuses } from '../testing/session-rig.js';
+import { VERBS } from '../verbs/registry.js';
 import type { PlacedLegEnd } from './dialler.js';
 import { OutboundLeg } from './outbound-leg.js';
 
@@ -258,7 +259,8 @@ t.test('hangup sends its headers; sip:decline on an answered call is passed over
 });
 
 t.test('a verb that this version lacks is reported and passed over', async (t) => {
-  const rig = await makeSession(t, [{ verb: 'leave' }, { verb: 'sip:decline', status: 486 }]);
+  const { leave: _, ...registry } = VERBS;
+  const rig = await makeSession(t, [{ verb: 'leave' }, { verb: 'sip:decline', status: 486 }], { registry });
   await rig.run();
   t.match(await rig.leg.actions.take(), { status: 486 });
   t.ok(rig.sink.lines.includes('error verb leave: verb not available in this version'));

@@ -22,10 +22,23 @@ function unnamed(name: string, { accountSid, serviceProviderSid }: Account): App
   };
 }
 
-/** What takes the call of a device to another user of its account: no customer's application, but a `dial` that lets it ring. */
+/** How long an agent who calls a queue directly waits for a caller, in seconds (compat 2.1). */
+const QUEUE_TIMEOUT_SEC = 5;
+
+/**
+ * What takes the call of a device to another user of its account, `bob@example.com`, or to `queue-<name>` or `conference-<name>`: no customer's application,
+ * but a `dial` that lets it ring, a `dequeue` or a `conference` (compat 2.1).
+ */
 export function directCallTo(user: string, account: Account): Application {
-  const verbs = [{ verb: 'dial', answerOnBridge: true, target: [{ type: 'user', name: user }] }];
+  const verbs = [verbOf(user)];
   return { ...unnamed(`direct call to ${user}`, account), appJson: JSON.stringify(verbs) };
+}
+
+function verbOf(user: string): Record<string, unknown> {
+  const [, kind, name = ''] = /^(queue|conference)-([^@]+)$/.exec(user) ?? [];
+  if (kind === 'queue') return { verb: 'dequeue', name, timeout: QUEUE_TIMEOUT_SEC };
+  if (kind === 'conference') return { verb: 'conference', name, beep: false, startConferenceOnEnter: true };
+  return { verb: 'dial', answerOnBridge: true, target: [{ type: 'user', name: user }] };
 }
 
 /**

@@ -56,6 +56,9 @@ export async function deviceDestination(
     if (application) return to(application, null, `application ${application.name} is called directly`);
     return refuse({ status: 404, reason: `there is no application ${sid}`, metric: 'unknown-application', ...known });
   }
+  const [, room] = /^(queue|conference)-[^@]+$/.exec(dialled) ?? [];
+  if (room === 'queue' && user.allowDirectQueueCalling) return to(null, dialled, `${dialled} is called directly`);
+  if (room === 'conference' && user.allowDirectAppCalling) return to(null, dialled, `${dialled} is called directly`);
   if (user.allowDirectUserCalling) {
     const isUser = await isUserOf(dialled);
     if (isUser === null) return away();
