@@ -87,12 +87,36 @@ t.test(
   },
 );
 
+t.test(
+  'hooks of an application may be WebSockets, by their URL or by method WS; those of an account may not',
+  async (t) => {
+    const made = await account('POST', '/v1/Applications', {
+      name: 'sockets',
+      call_hook: { url: 'wss://example.com/app', username: 'jane', password: 'pw' },
+      call_status_hook: { url: 'https://example.com/status', method: 'WS' },
+    });
+    t.equal(made.status, 201);
+    const path = `/v1/Applications/${sidOf(made.body)}`;
+    t.match(await account('GET', path), {
+      body: {
+        call_hook: { url: 'wss://example.com/app', username: 'jane' },
+        call_status_hook: { url: 'wss://example.com/status', method: 'POST' },
+      },
+    });
+    t.equal((await account('DELETE', path)).status, 204);
+    const refused = await account('PUT', `/v1/Accounts/${SEED.accountSid}`, {
+      registration_hook: { url: 'wss://example.com' },
+    });
+    t.match(refused, { status: 400, body: { msg: /^registration_hook.url: must be an http or https URL/ } });
+  },
+);
+
 t.test('a wrong application is refused with the name of the field', async (t) => {
   const cases: [object, RegExp][] = [
     [{ ...hooks }, /^name: /],
     [{ name: 'x', call_status_hook: hooks.call_status_hook }, /^call_hook: /],
-    [{ name: 'x', call_hook: { url: 'wss://x' } }, /^call_hook.url: must be an http or https URL/],
-    [{ name: 'x', ...hooks, call_status_hook: { url: 'ws://x' } }, /^call_status_hook.url: /],
+    [{ name: 'x', call_hook: { url: 'sip:x' } }, /^call_hook.url: must be an http, https, ws or wss URL/],
+    [{ name: 'x', ...hooks, call_status_hook: { url: 'ws:' } }, /^call_status_hook.url: /],
     [{ name: 'x', ...hooks, fallback_call_hook: { url: 'x' } }, /^fallback_call_hook.url: /],
     [{ name: 'x', ...hooks, fallback_app_json: '[{"verb":"sing"}]' }, /^fallback_app_json: .*sing/],
     [{ name: 'x', ...hooks, call_hook: { url: 'ftp://x' } }, /^call_hook.url: /],

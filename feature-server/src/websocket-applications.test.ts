@@ -42,7 +42,9 @@ async function listen(t: Test): Promise<{ server: ReturnType<typeof createServer
   return { server, url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/app` };
 }
 
-const rig = await startPlatform(t, {}, (http) => ({ fallbackCallHook: webhookOf(`${http}/fallback`) }));
+// Server and client share this process and a busy machine: nothing is late here unless it is meant to be.
+const PATIENT = { WS_HANDSHAKE_TIMEOUT_MS: '30000', WS_ACK_TIMEOUT_MS: '30000' };
+const rig = await startPlatform(t, PATIENT, (http) => ({ fallbackCallHook: webhookOf(`${http}/fallback`) }));
 let count = 0;
 
 /** A call whose application is at `url`; `saw` waits for a line of its timeline. */
@@ -229,7 +231,7 @@ t.test('a thousand commands at once: what is too much is refused, and the call l
 t.test('an application that never acknowledges: its fallback, or 480', async (t) => {
   const server = await SocketServer.start();
   t.teardown(() => server.stop());
-  const own = await startPlatform(t, { WS_ACK_TIMEOUT_MS: '150' }, (http) => ({
+  const own = await startPlatform(t, { ...PATIENT, WS_ACK_TIMEOUT_MS: '150' }, (http) => ({
     callHook: webhookOf(`${server.url}/app`),
     callStatusHook: null,
     fallbackCallHook: webhookOf(`${http}/fallback`),

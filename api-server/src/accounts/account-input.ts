@@ -64,6 +64,6 @@ export function parseAccountInput(
     columns.stir_policy = policy;
   }
   for (const [field, column] of Object.entries(ACCOUNT_HOOKS))
-    if (changed[field] !== undefined) hooks[column] = parseHook(field, changed[field]);
+    if (changed[field] !== undefined) hooks[column] = parseHook(field, changed[field], 'http');
   return { columns, hooks };
 }

@@ -63,8 +63,14 @@ export interface ApplicationInput {
   hooks: Partial<Record<HookField, HookInput | null>>;
 }
 
-/** Checks a hook. @throws HttpError 400 that names the field and its part */
-export function parseHook(field: string, value: unknown): HookInput | null {
+/**
+ * Checks a hook. What is asked over a WebSocket (`ws`, `wss`, or method `WS` with any URL) is kept with that scheme and a method that says
+ * nothing.
+ *
+ * @param over what the hook may be asked over
+ * @throws HttpError 400 that names the field and its part
+ */
+export function parseHook(field: string, value: unknown, over: 'any' | 'http' = 'any'): HookInput | null {
   if (value === null) return null;
   if (typeof value !== 'object' || Array.isArray(value)) throw badField(field, 'must be an object with url and method');
   const fields = value as Fields;
@@ -76,14 +82,19 @@ export function parseHook(field: string, value: unknown): HookInput | null {
     }
   };
   const url = prefixed('url', () => textField(fields, 'url', 1024)) ?? '';
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    throw badField(`${field}.url`, 'must be an http or https URL');
+  const takesSockets = over === 'any';
+  const schemes = takesSockets ? /^(https?|wss?):$/ : /^https?:$/;
+  if (!URL.canParse(url) || !schemes.test(new URL(url).protocol)) {
+    throw badField(`${field}.url`, `must be an ${takesSockets ? 'http, https, ws or wss' : 'http or https'} URL`);
   }
   const method = fields.method ?? 'POST';
-  if (method !== 'GET' && method !== 'POST') throw badField(`${field}.method`, 'must be GET or POST');
+  const isSocket = takesSockets && method === 'WS';
+  if (method !== 'GET' && method !== 'POST' && !isSocket) {
+    throw badField(`${field}.method`, `must be ${takesSockets ? 'GET, POST or WS' : 'GET or POST'}`);
+  }
   return {
-    url,
-    method,
+    url: isSocket ? url.replace(/^http/i, 'ws') : url,
+    method: method === 'GET' ? 'GET' : 'POST',
     username: prefixed('username', () => optionalTextField(fields, 'username', 255)),
     password: prefixed('password', () => optionalTextField(fields, 'password', 255)),
   };

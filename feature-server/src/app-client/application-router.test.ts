@@ -34,7 +34,7 @@ async function setUp(t: Test): Promise<Setup> {
     commands,
     open: (hook) => {
       const application = openApplication(
-        { http, guard, sockets: DEFAULT_CONVERSATION_LIMITS },
+        { http, guard, sockets: { ...DEFAULT_CONVERSATION_LIMITS, handshakeTimeoutMs: 30_000, ackTimeoutMs: 30_000 } },
         {
           hook,
           callSid: 'call-1',

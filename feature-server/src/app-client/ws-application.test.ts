@@ -34,7 +34,8 @@ async function setUp(
     journal: journalOver(sink),
     traceId: TRACE,
     guard: new AddressGuard({ allowPrivate: more.allowPrivate ?? true }),
-    limits: { ...DEFAULT_CONVERSATION_LIMITS, ...limits },
+    // Server and client share this process: nothing is late here unless it is meant to be.
+    limits: { ...DEFAULT_CONVERSATION_LIMITS, handshakeTimeoutMs: 30_000, ackTimeoutMs: 30_000, ...limits },
     ...more,
   });
   t.teardown(() => application.close());
@@ -307,7 +308,7 @@ t.test(
 );
 
 t.test('a server that does not answer pings is taken for dead', async (t) => {
-  const rig = await setUp(t, {}, { pingIntervalMs: 30 });
+  const rig = await setUp(t, {}, { pingIntervalMs: 400 });
   const pings = await begin(rig);
   await once(pings.ws, 'ping');
   // Nothing is read any more, pings included.
