@@ -49,6 +49,11 @@ export class SynthesisError extends RingwireError {
   readonly code = 'speech/synthesis';
 }
 
+/** A speech vendor cannot listen. */
+export class RecognitionError extends RingwireError {
+  readonly code = 'speech/recognition';
+}
+
 /** A SIP operation on a call that is over, or that the SIP server refused. */
 export class CallGoneError extends RingwireError {
   readonly code = 'call/gone';

@@ -47,7 +47,10 @@ import { TransferredCalls } from './session/transferred-calls.js';
 import { EdgeDialler } from './sip/edge-dialler.js';
 import { InviteHandler, type RefusedCall } from './sip/invite-handler.js';
 import { watchWaysOut } from './sip/ways-out.js';
+import { CustomRecognizer } from './speech/custom-recognizer.js';
 import { EspeakSynthesizer } from './speech/espeak.js';
+import { Pocketsphinx } from './speech/pocketsphinx.js';
+import { RecognitionService } from './speech/recognition-service.js';
 import { SpeechService } from './speech/speech-service.js';
 import { TtsCache } from './speech/tts-cache.js';
 import { VERBS } from './verbs/registry.js';
@@ -102,6 +105,12 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     }),
     onSynthesis: (vendor, outcome, ms) => metrics.synthesis(vendor, outcome, ms),
   });
+  const sphinx = await Pocketsphinx.open({ logger });
+  const recognition = new RecognitionService({
+    vendors: [new CustomRecognizer(guard), ...(sphinx ? [sphinx] : [])],
+    defaultVendor: 'pocketsphinx',
+    onRecognition: (vendor, outcome) => metrics.recognition(vendor, outcome),
+  });
   let isDraining = false;
   let tell = (): void => {};
   const intake = await AudioIntake.open({
@@ -146,6 +155,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     guard,
     mediaServer,
     speech,
+    recognition,
     dialler,
     transferred,
     talks,
@@ -310,6 +320,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
       await ledger.close();
       await mediaServer.close();
       await intake.close();
+      await sphinx?.close();
       http.close();
       await web.close(0);
     },

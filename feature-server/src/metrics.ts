@@ -7,6 +7,7 @@ export interface FeatureServerMetrics {
   hook(type: string, outcome: string, ms: number): void;
   verb(verb: string, outcome: string, ms: number): void;
   synthesis(vendor: string, outcome: string, ms: number): void;
+  recognition(vendor: string, outcome: string): void;
 }
 
 /** Upper bounds of durations in ms, from "in memory" to "timed out". */
@@ -44,11 +45,18 @@ export function createFeatureServerMetrics(metrics: Metrics, calls: () => number
     labelNames: ['vendor', 'outcome'],
     buckets: BUCKETS_MS,
   });
+  const recognition = metrics.counter({
+    name: 'ringwire_fs_stt_sessions_total',
+    help: 'Sessions with vendors that listen, opened and failed',
+    labelNames: ['vendor', 'outcome'],
+  });
   return {
     admitted: () => admitted.inc(),
     refused: (status) => refused.inc({ status: String(status) }),
     hook: (type, outcome, ms) => hooks.observe({ type, outcome }, ms),
     verb: (verb, outcome) => verbs.inc({ verb, outcome }),
     synthesis: (vendor, outcome, ms) => synthesis.observe({ vendor, outcome }, ms),
+    // The names of customers' own vendors are theirs to invent.
+    recognition: (vendor, outcome) => recognition.inc({ vendor: vendor.split(':')[0] ?? vendor, outcome }),
   };
 }

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { lastLines, runLogged } from './child.mjs';
+import { packagesOf } from './programs.mjs';
 import { SetupError } from './setup-error.mjs';
 
 /** Asked by Debian's maintainer scripts before they start a service (invoke-rc.d); 101 means "do not". */
@@ -19,7 +20,7 @@ const SERVICES = { 'redis-server': 'redis-server', 'rtpengine-daemon': 'rtpengin
  * @param {{ root: string, progress: import('./progress.mjs').Progress }} context
  */
 export async function installPackages(missing, { root, progress }) {
-  const packages = [...new Set(missing.map(({ debian }) => debian))];
+  const packages = packagesOf(missing);
   const log = join(root, '.data/logs/apt.log');
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' };
   const lockWait = ['-o', 'DPkg::Lock::Timeout=300'];

@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 /**
  * @typedef {object} Requirement
  * @property {string} program What is looked for on PATH.
- * @property {string} debian The Debian package that has it.
+ * @property {string} debian The Debian package that has it, or several with blanks between.
  * @property {string} why
  * @property {string} [unless] The variable that names an existing service to use instead.
  * @property {boolean} [isOptional] Installed where that may be done, and done without elsewhere.
@@ -20,6 +20,12 @@ export const RUN_PROGRAMS = [
   { program: 'redis-server', debian: 'redis-server', why: 'the event bus and live state', unless: 'REDIS_HOST' },
   { program: 'rtpengine', debian: 'rtpengine-daemon', why: 'the media relay', unless: 'RTPENGINE_HOST' },
   { program: 'espeak-ng', debian: 'espeak-ng', why: 'the voice that speaks without a key' },
+  {
+    program: 'pocketsphinx_continuous',
+    debian: 'pocketsphinx pocketsphinx-en-us',
+    why: 'the ear that listens without a key',
+    isOptional: true,
+  },
 ];
 /** What tests and measurements need beside that. They always run private services. @type {Requirement[]} */
 export const TEST_PROGRAMS = [
@@ -66,6 +72,11 @@ export function missingPrograms(requirements, env) {
   );
 }
 
+/** The Debian packages of some programs. @param {Requirement[]} requirements */
+export function packagesOf(requirements) {
+  return [...new Set(requirements.flatMap(({ debian }) => debian.split(' ')))];
+}
+
 /** Whether the system has Debian's packages: Debian itself and what calls itself like it. */
 export function isDebianLike(osRelease = '/etc/os-release') {
   try {
@@ -82,7 +93,7 @@ export function isDebianLike(osRelease = '/etc/os-release') {
  * @param {{ debianLike: boolean, apt?: boolean }} facts `apt`: whether there is an apt-get to install them with
  */
 export function missingMessage(missing, { debianLike, apt = true }) {
-  const packages = [...new Set(missing.map(({ debian }) => debian))];
+  const packages = packagesOf(missing);
   const lines = missing.map(
     ({ program, debian, why, unless }) =>
       `  ${program} (${why}): package ${debian}${unless === undefined ? '' : `, or set ${unless} to use an existing one`}`,

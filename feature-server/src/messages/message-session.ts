@@ -83,6 +83,8 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
       resolveAudioServer: async () => noCall(),
     },
     speech: { prepare: async () => {}, sources: async () => noCall(), keptSources: async () => noCall() },
+    hearing: { listen: noCall },
+    queue: { hasMore: () => runner.hasMore, interrupt: () => {} },
     dial: noDial,
     dialog: {
       peerHost: undefined,

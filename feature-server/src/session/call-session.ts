@@ -9,6 +9,7 @@ import { CallGoneError } from '../errors.js';
 import type { MediaServer } from '../media/media.js';
 import type { CallRooms } from '../rooms/call-rooms.js';
 import { headerValue, reasonPhrase } from '../sip/header-value.js';
+import type { RecognitionService } from '../speech/recognition-service.js';
 import type { SpeechService } from '../speech/speech-service.js';
 import type { VerbRegistry } from '../verbs/registry.js';
 import type {
@@ -25,6 +26,7 @@ import { BackgroundTasks } from './background-tasks.js';
 import { takeBaseCommands } from './base-commands.js';
 import { SessionDialog } from './call-dialog.js';
 import { SessionEvents } from './call-events.js';
+import { SessionHearing } from './call-hearing.js';
 import type { CallInfo } from './call-info.js';
 import type { CallLedger } from './call-ledger.js';
 import type { CallLeg, LegEnd } from './call-leg.js';
@@ -79,6 +81,7 @@ export interface CallSessionOptions {
   defaults: SessionDefaults;
   mediaServer: MediaServer;
   speech: SpeechService;
+  recognition: RecognitionService;
   dialler: Dialler;
   /** Of all sessions of the process. */
   talks: Talks;
@@ -207,6 +210,13 @@ export class CallSession implements CallControl {
       media: this.#media,
       app: this.#app,
       speech: this.#speech,
+      hearing: new SessionHearing({
+        service: options.recognition,
+        defaults,
+        journal,
+        callSid: this.callSid,
+        endpoint: () => this.#media.endpoint(),
+      }),
       dial: this.#dial,
       dialog: this.#dialog,
       messages: options.messages,
@@ -217,6 +227,10 @@ export class CallSession implements CallControl {
       commands: this.#desk,
       background: this.#background,
       events,
+      queue: {
+        hasMore: () => this.#runner.hasMore,
+        interrupt: (keepAs) => this.#runner.interrupt(keepAs),
+      },
       nested: new NestedRunner({
         ctx: () => ctx,
         registry: options.registry,

@@ -18,6 +18,8 @@ export type AlertType =
   | 'no-tts'
   | 'no-llm'
   | 'llm-failure'
+  | 'stt-failure'
+  | 'no-stt'
   | 'play-url-notfound'
   | 'verb-not-available'
   | 'error-updating-call'

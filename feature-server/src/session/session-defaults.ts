@@ -1,5 +1,13 @@
-import type { ActionHookDelaySpec, FillerNoiseSpec, SynthesizerSpec, VadSpec } from '@ringwire/verb-specs';
+import type {
+  ActionHookDelaySpec,
+  FillerNoiseSpec,
+  RecognizerSpec,
+  SynthesizerSpec,
+  VadSpec,
+} from '@ringwire/verb-specs';
+import type { RecognizerChoice } from '../speech/recognition-service.js';
 import type { VoiceSettings } from '../speech/synthesizer.js';
+import { chooseRecognizer } from './recognizer-choice.js';
 
 /** Speech settings of an application, as the database has them. */
 export interface ApplicationSpeech {
@@ -7,6 +15,8 @@ export interface ApplicationSpeech {
   /** The application's own second vendor, where it has one. */
   synthesizerFallback?: VoiceSettings;
   recognizer: { vendor: string; label?: string; language: string };
+  /** The application's own second vendor, where it has one. */
+  recognizerFallback?: ApplicationSpeech['recognizer'];
 }
 
 /** A voice with the one that takes over when it fails. */
@@ -27,6 +37,10 @@ export class SessionDefaults {
   #recognizer: Record<string, unknown> = {};
   /** Session default of `disableTtsCache`. */
   disableTtsCache = false;
+  /** Whether speech hooks tell how long recognition took (`config.notifySttLatency`). */
+  notifiesSttLatency = false;
+  /** `config.vad`, below what a verb's recognizer says. */
+  vad: Readonly<VadSpec> = {};
   /** Whether `verb:status` messages go out (`config.notifyEvents`). */
   notifiesEvents = false;
   /** Whether every `say` of a WebSocket application is streamed. */
@@ -36,7 +50,6 @@ export class SessionDefaults {
   /** Of `config`; a verb's own counts before it. */
   fillerNoise: FillerNoiseSpec | undefined;
   actionHookDelay: ActionHookDelaySpec | undefined;
-  vad: VadSpec | undefined;
   /** URL of what is heard while on hold. */
   onHoldMusic: string | undefined;
   /** The first vendor has failed on this call: its fallback speaks from now on, until another voice is chosen. */
@@ -67,6 +80,18 @@ export class SessionDefaults {
   /** The recognizer in force. */
   recognizer(): Record<string, unknown> {
     return { ...this.application.recognizer, ...this.#recognizer };
+  }
+
+  /** The recognizer for a verb: its own settings over the session's over the application's. */
+  recognizerChoice(spec: Partial<RecognizerSpec> = {}, interim = false): RecognizerChoice {
+    const { recognizer, recognizerFallback } = this.application;
+    return chooseRecognizer({
+      application: recognizer,
+      fallback: recognizerFallback,
+      session: this.#recognizer,
+      verb: withoutKept(spec),
+      interim,
+    });
   }
 
   /** The voice for a verb: its own settings over the session's over the application's. */

@@ -8,6 +8,7 @@ import type { Outbox } from '../messages/outbox.js';
 import { SessionMessages } from '../messages/session-messages.js';
 import type { FeatureServerMetrics } from '../metrics.js';
 import type { CallRooms, Rooms } from '../rooms/call-rooms.js';
+import type { RecognitionService } from '../speech/recognition-service.js';
 import type { SpeechService } from '../speech/speech-service.js';
 import type { VoiceSettings } from '../speech/synthesizer.js';
 import type { VerbRegistry } from '../verbs/registry.js';
@@ -30,6 +31,7 @@ export interface SessionFactoryOptions {
   guard: AddressGuard;
   mediaServer: MediaServer;
   speech: SpeechService;
+  recognition: RecognitionService;
   dialler: Dialler;
   transferred: TransferredCalls;
   talks: Talks;
@@ -100,6 +102,7 @@ export function createSession(
     defaults: new SessionDefaults(speechOf(application)),
     mediaServer: options.mediaServer,
     speech: options.speech,
+    recognition: options.recognition,
     dialler: options.dialler,
     talks: options.talks,
     messages: new SessionMessages(options.outbox, facts),
@@ -155,16 +158,17 @@ export function asHook(webhook: Webhook | null): Hook | undefined {
 
 /** An application's voices and recognizers as sessions have them. */
 export function speechOf(application: Application): ApplicationSpeech {
-  const { recognizer, synthesizer, fallbackSynthesizer } = application;
+  const { recognizer, fallbackRecognizer, synthesizer, fallbackSynthesizer } = application;
   return {
     synthesizer: asVoice(synthesizer),
     ...(fallbackSynthesizer && { synthesizerFallback: asVoice(fallbackSynthesizer) }),
-    recognizer: {
-      vendor: recognizer.vendor,
-      language: recognizer.language,
-      ...(recognizer.label !== null && { label: recognizer.label }),
-    },
+    recognizer: asRecognizer(recognizer),
+    ...(fallbackRecognizer && { recognizerFallback: asRecognizer(fallbackRecognizer) }),
   };
+}
+
+function asRecognizer({ vendor, language, label }: SpeechChoice): ApplicationSpeech['recognizer'] {
+  return { vendor, language, ...(label !== null && { label }) };
 }
 
 function asVoice({ vendor, language, voice, label }: SpeechChoice): VoiceSettings {

@@ -54,6 +54,19 @@ export class VerbRunner {
     work.then(settled, settled);
   }
 
+  /** Ends the verb that runs and drops what waits, up to the first verb for which `keepAs` says as what it is kept. */
+  interrupt(keepAs: (spec: VerbSpec) => VerbSpec | undefined): void {
+    while (this.#queue[0]) {
+      const kept = keepAs(this.#queue[0]);
+      if (kept) {
+        this.#queue[0] = kept;
+        break;
+      }
+      this.#queue.shift();
+    }
+    this.#current?.abort();
+  }
+
   /** Puts verbs behind what waits. */
   append(verbs: readonly VerbSpec[]): void {
     this.#queue.push(...verbs);

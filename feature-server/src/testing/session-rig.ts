@@ -13,10 +13,12 @@ import { CallSession, type CallSessionOptions, type SessionPolicy } from '../ses
 import { SessionBots } from '../session/session-bots.js';
 import { SessionDefaults } from '../session/session-defaults.js';
 import { Talks } from '../session/talks.js';
+import { RecognitionService } from '../speech/recognition-service.js';
 import { SpeechService } from '../speech/speech-service.js';
 import { TtsCache } from '../speech/tts-cache.js';
 import { VERBS } from '../verbs/registry.js';
 import { type Answer, ApplicationServer } from './application-server.js';
+import { FakeRecognizer } from './fake-recognizer.js';
 import { CollectingSink, FakeLeg, FakeMediaServer, FakeSynthesizer, journalOver, silentLogger } from './fakes.js';
 
 /** Everything a test of a session looks at. */
@@ -25,6 +27,7 @@ export interface SessionRig {
   leg: FakeLeg;
   media: FakeMediaServer;
   vendor: FakeSynthesizer;
+  recognizer: FakeRecognizer;
   sink: CollectingSink;
   session: CallSession;
   ledger: Map<string, LedgerEntry>;
@@ -54,6 +57,7 @@ export async function makeSession(
   const leg = new FakeLeg();
   const media = new FakeMediaServer();
   const vendor = new FakeSynthesizer();
+  const recognizer = new FakeRecognizer();
   const ledger = new Map<string, LedgerEntry>();
   const callHook = { url: `${app.url}/hook` };
   const session = new CallSession({
@@ -90,6 +94,7 @@ export async function makeSession(
       defaultVendor: 'espeak',
       cache: await TtsCache.open({ dir, maxBytes: 1_000_000, logger: silentLogger }),
     }),
+    recognition: new RecognitionService({ vendors: [recognizer], defaultVendor: 'google' }),
     dialler: {
       place: () => ({
         outcome: Promise.resolve({ ok: false, status: 503, reason: 'nobody is called in these tests' }),
@@ -116,7 +121,7 @@ export async function makeSession(
     policy: { hookFailureMode: 'decline', maxCallDurationMs: 60_000, allowFiles: false, ...policy },
     ...overrides,
   });
-  return { app, leg, media, vendor, sink, session, ledger, run: () => session.run() };
+  return { app, leg, media, vendor, recognizer, sink, session, ledger, run: () => session.run() };
 }
 
 /** The call status values that the application has been told, in order of arrival. */

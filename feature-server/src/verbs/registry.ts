@@ -22,6 +22,7 @@ import { sipDecline } from './sip-decline.js';
 import { sipRefer } from './sip-refer.js';
 import { sipRequest } from './sip-request.js';
 import { tag } from './tag.js';
+import { transcribe } from './transcribe.js';
 import type { Verb } from './verb.js';
 
 /** Every verb of the language that this version runs, by its name; keys that are no verb do not compile. */
@@ -54,6 +55,7 @@ export const VERBS: VerbRegistry = {
   'sip:refer': sipRefer,
   'sip:request': sipRequest,
   tag,
+  transcribe,
 };
 
 /** The verb that runs a spec; undefined when this version has none. */

@@ -1,4 +1,4 @@
-import type { HookSpec, SaySpec, VerbSpec } from '@ringwire/verb-specs';
+import type { HookSpec, RecognizerSpec, SaySpec, VerbSpec } from '@ringwire/verb-specs';
 import type { Hook, HookType, NoticeType } from '../app-client/application.js';
 import type { PostJson } from '../bots/bot-http.js';
 import type { CommandTaker } from '../control/command-desk.js';
@@ -11,6 +11,7 @@ import type { DialOutcome, DialTarget } from '../session/dialler.js';
 import type { Journal } from '../session/journal.js';
 import type { SessionDefaults } from '../session/session-defaults.js';
 import type { Talk, Telephone } from '../session/talks.js';
+import type { EarChannels, EarEvent } from '../speech/ear.js';
 
 /**
  * What must be true of the call before a verb runs. `media`: answered, with a media endpoint (the session answers).
@@ -211,6 +212,43 @@ export interface SpeechSources {
 /** `say`, also as it stands inside another verb. */
 export type SayBody = Omit<SaySpec, 'verb'>;
 
+/** Somebody who listens to a call. */
+export interface Hearing {
+  /** `silence`: silence is heard meanwhile, else nothing. Never rejects, nor do the others. */
+  pause(how: 'pause' | 'silence'): Promise<void>;
+  resume(): Promise<void>;
+  /** Ends it; from the call on nothing is told any more. */
+  close(): Promise<void>;
+}
+
+/** Sound to text. */
+export interface CallHearing {
+  /**
+   * Begins to listen, with the session's recognizer unless the verb brings its own. What comes of it, failures too, is told to `onEvent`
+   * after this has returned.
+   * @throws MediaServerError while the call has no media
+   */
+  listen(options: {
+    /** Instead of the call's own. */
+    endpoint?: MediaEndpoint;
+    recognizer?: Partial<RecognizerSpec>;
+    /** Wants results while the caller still speaks, whatever `recognizer.interim` says. */
+    interim?: boolean;
+    channels: EarChannels;
+    onEvent(event: EarEvent): void;
+  }): Hearing;
+}
+
+/** What waits behind the verb that runs. */
+export interface CallQueue {
+  /** Whether verbs wait. */
+  hasMore(): boolean;
+  /**
+   * Ends the verb that runs and drops what waits, up to the first verb for which `keepAs` says as what it is kept.
+   */
+  interrupt(keepAs: (spec: VerbSpec) => VerbSpec | undefined): void;
+}
+
 /** How somebody is called. */
 export interface DialOptions {
   /** Instead of the caller's number, and name. */
@@ -341,6 +379,8 @@ export interface VerbContext {
   readonly media: CallMedia;
   readonly app: CallApplication;
   readonly speech: CallSpeech;
+  readonly hearing: CallHearing;
+  readonly queue: CallQueue;
   readonly dial: CallDial;
   readonly dialog: CallDialog;
   readonly messages: CallMessages;
