@@ -1,8 +1,11 @@
 import { ALIASES } from './aliases.js';
+import { COMMON_FIELDS, HOOK_PAYLOADS, STATUS_FIELDS } from './hook-payloads.js';
+import { LIMITS } from './limits.js';
 import type { JsonSchema } from './schema.js';
-import { COMPONENTS, componentOf, VERB_SCHEMAS } from './schemas/index.js';
+import { COMPONENTS, componentOf, VERB_SCHEMAS, type VerbName } from './schemas/index.js';
+import { VERB_EXAMPLES } from './verb-examples.js';
 
-const PREFACE = `# Verbs
+const preface = (): string => `# Verbs
 
 Generated from the schemas in \`verb-specs/src/schemas/\` by \`npm run docs -w verb-specs\`; do not edit.
 
@@ -10,9 +13,38 @@ An application answers with a JSON list of verbs, which run one after another. A
 \`{ "verb": "say", "text": "Hello" }\` or \`{ "say": { "text": "Hello" } }\`. A property that is not listed here is an error;
 undefined values, and null where an object may stand, count as absent. \`id\` may be put on any verb and comes back as
 \`verb_id\` in its hooks. \`_\` is reserved for the platform. Times are in seconds unless the text says otherwise.
-`;
+
+A list is checked as a whole before any of it runs; of a list with faults nothing runs, and every fault is told with its JSON path and reason (the
+first hundred of them). A list may have up to ${LIMITS.verbs} verbs (those within verbs included), ${LIMITS.values} values in all, other lists
+of ${LIMITS.listElements} elements, texts of ${LIMITS.textCharacters} characters, and objects and lists ${LIMITS.depth} deep.
+
+The examples below are checked by a test. What each verb's hooks carry stands with the verb; every one carries besides:
+
+${fieldTable(COMMON_FIELDS)}
+The last call-status hook of a call, which goes to the application's \`call_status_hook\`, carries also:
+
+${fieldTable(STATUS_FIELDS)}`;
 
 const cell = (value: string): string => value.replace(/\|/g, '\\|').replace(/</g, '&lt;');
+
+/** Fields of a payload as a table. */
+function fieldTable(fields: Readonly<Record<string, string>>): string {
+  const body = Object.entries(fields).map(([name, meaning]) => `| \`${name}\` | ${cell(meaning)} |`);
+  return ['| Field | Meaning |', '| --- | --- |', ...body, ''].join('\n');
+}
+
+/** The verb as an application writes it. */
+const exampleOf = (name: VerbName): string => `\`\`\`json\n${JSON.stringify(VERB_EXAMPLES[name], null, 2)}\n\`\`\`\n`;
+
+/** What the verb's hooks are told. */
+function hooksOf(name: VerbName): string {
+  return (HOOK_PAYLOADS[name] ?? [])
+    .map(({ hook, when, fields }) => {
+      const table = Object.keys(fields).length === 0 ? '' : `\n${fieldTable(fields)}`;
+      return `\n**${hook}**: ${when}\n${table}`;
+    })
+    .join('');
+}
 
 /** GitHub's anchor of a heading. */
 const anchor = (heading: string): string =>
@@ -71,11 +103,11 @@ function aliasesOf(verb: string): string {
 export function renderVerbReference(): string {
   const verbs = Object.values(VERB_SCHEMAS).map(
     (schema: JsonSchema) =>
-      `### ${schema.title}\n\n${schema.description}\n\n${aliasesOf(schema.title ?? '')}${table(schema)}`,
+      `### ${schema.title}\n\n${schema.description}\n\n${aliasesOf(schema.title ?? '')}${exampleOf(schema.title as VerbName)}\n${table(schema)}${hooksOf(schema.title as VerbName)}`,
   );
   // A verb within a verb has the properties of the verb: it needs no table of its own.
   const shared = COMPONENTS.filter((schema) => !Object.hasOwn(VERB_SCHEMAS, schema.title)).map(
     (schema) => `### shared: ${schema.title}\n\n${schema.description}\n\n${table(schema)}`,
   );
-  return [PREFACE, '## The verbs\n', ...verbs, '## Shared objects\n', ...shared].join('\n').trimEnd().concat('\n');
+  return [preface(), '## The verbs\n', ...verbs, '## Shared objects\n', ...shared].join('\n').trimEnd().concat('\n');
 }

@@ -106,3 +106,15 @@ function inWords({ keyword, instancePath, message, params, data }: ErrorObject):
   const allowed = 'allowedValues' in params ? ` (${JSON.stringify(params.allowedValues)})` : '';
   return `${where || 'payload'} ${message}${allowed}, got ${JSON.stringify(data)?.slice(0, 80)}`;
 }
+
+/** The fields that the published schema of a kind adds to those of every hook. */
+export function callbackFields(kind: HookKindName): string[] {
+  const { schema } = HOOK_KINDS[kind] as HookKind;
+  if (schema === undefined || schema === 'base') return [];
+  const properties = (name: string): string[] =>
+    Object.keys((load(`@jambonz/schema/callbacks/${name}.schema.json`) as { properties?: object }).properties ?? {});
+  const common = new Set([...properties('base'), ...properties('session-redirect'), 'customerData', 'b3']);
+  const own = properties(schema);
+  // Schemas that repeat the common fields are about more than these.
+  return own.filter((field) => !common.has(field));
+}
