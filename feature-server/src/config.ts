@@ -11,6 +11,7 @@ import {
   mysqlVars,
   oneOf,
   optionalText,
+  recordingVars,
   redisVars,
   text,
 } from '@ringwire/common';
@@ -75,6 +76,14 @@ export const featureServerVars = {
   LEX_URL: optionalText({ doc: 'where Amazon Lex is reached, if not at its usual address in the region of the bot' }),
   DIALOGFLOW_URL: optionalText({
     doc: 'where Dialogflow is reached, if not at its usual address in the region of the agent',
+  }),
+  ...recordingVars,
+  RECORDINGS_SPOOL_DIR: text({
+    default: join(tmpdir(), 'ringwire-recordings'),
+    doc: 'folder in which recordings are until they are stored; must outlive the process',
+  }),
+  RECORDINGS_MP3_COMMAND: optionalText({
+    doc: 'program that makes MP3 of the WAV on its standard input, such as lame --quiet -b 128 - -; unset: recordings are WAV',
   }),
   API_BASE_URL: optionalText({ doc: 'sent to applications as api_base_url' }),
 };

@@ -30,6 +30,7 @@ import { MediaServerLink } from './media/media-server-link.js';
 import { startMessageIntake } from './messages/message-intake.js';
 import { Outbox } from './messages/outbox.js';
 import { createFeatureServerMetrics } from './metrics.js';
+import { Recordings, type RecordingsOptions } from './recording/recordings.js';
 import { createCallRoute } from './rest/create-call-route.js';
 import { findTalkRoute, talkFinder } from './rest/find-talk.js';
 import { orderedCall } from './rest/ordered-call.js';
@@ -65,6 +66,8 @@ export interface FeatureServerOptions {
   sink: EventSink;
   provisioning: Provisioning;
   srf: ConnectedSrf;
+  /** How often what is not stored is tried again; for tests. */
+  recordingPace?: RecordingsOptions['timing'];
 }
 
 /** A running feature server. */
@@ -148,7 +151,19 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
   const ledger = new CallLedger(redis, instanceId, logger);
   const rooms = openRooms({ redis, logger, instanceId, sipAddress: () => sipAddress() });
   const transferred = new TransferredCalls(config.MAX_CALL_DURATION_MINUTES * 60_000);
+  const recordings = await Recordings.open({
+    spoolDir: config.RECORDINGS_SPOOL_DIR,
+    bucket: config.RECORDINGS_BUCKET?.reveal(),
+    folder: config.RECORDINGS_DIR,
+    allowPrivate: config.RECORDINGS_ALLOW_PRIVATE,
+    mp3Command: config.RECORDINGS_MP3_COMMAND,
+    sink,
+    logger,
+    snapshot: () => provisioning.snapshot(),
+    ...(options.recordingPace && { timing: options.recordingPace }),
+  });
   const sessions: SessionFactoryOptions = {
+    recordings,
     logger,
     sink,
     applications,
@@ -302,6 +317,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
       tell();
       await Promise.all([live.idle(), messages.drain()]);
       await transferred.idle();
+      await recordings.idle();
     },
     async close() {
       isDraining = true;
@@ -313,6 +329,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
       transferred.endAll();
       const over = Promise.all([live.idle(), transferred.idle()]);
       await Promise.race([over, new Promise((resolve) => setTimeout(resolve, CLOSE_GRACE_MS).unref())]);
+      await recordings.close();
       await announcement.close();
       waysOut.close();
       edges.close();

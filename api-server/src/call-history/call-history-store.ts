@@ -40,6 +40,8 @@ export interface RecentCall {
   attempted_at: number;
   answered_at: number | null;
   terminated_at: number | null;
+  /** Where the API hands out the recording, from `/v1` on. */
+  recording_url: string | null;
 }
 
 interface CallRow
@@ -53,7 +55,8 @@ interface CallRow
 }
 
 const CALL_COLUMNS = `call_sid, account_sid, service_provider_sid, application_sid, call_from, call_to, sip_callid, answered, duration_sec,
-  sip_status, sip_reason, termination_reason, direction, trunk, host, remote_host, attempted_at, answered_at, terminated_at`;
+  sip_status, sip_reason, termination_reason, direction, trunk, host, remote_host, attempted_at, answered_at, terminated_at,
+  recording_url`;
 
 const toRecentCall = ({
   call_from,

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { MysqlConfig } from '../db/database.js';
 import type { RedisConfig } from '../redis/connection.js';
-import { type ConfigOf, integer, oneOf, optionalSecret, optionalText, secret, text } from './read-config.js';
+import { type ConfigOf, flag, integer, oneOf, optionalSecret, optionalText, secret, text } from './read-config.js';
 
 const port = (options: { doc: string; default: number }) => integer({ ...options, min: 0, max: 65535 });
 
@@ -68,6 +68,18 @@ export const freeswitchVars = {
 /** `ENCRYPTION_SECRET`. */
 export const encryptionVars = {
   ENCRYPTION_SECRET: secret({ minLength: 8, doc: 'key material for credentials at rest' }),
+};
+
+/** `RECORDINGS_*`: where recordings are kept. */
+export const recordingVars = {
+  RECORDINGS_DIR: optionalText({ doc: 'folder for recordings of accounts without a bucket of their own' }),
+  RECORDINGS_BUCKET: optionalSecret({
+    doc: 'bucket for recordings of accounts without one of their own, as JSON in the form of bucket_credential; goes before RECORDINGS_DIR',
+  }),
+  RECORDINGS_ALLOW_PRIVATE: flag({
+    default: false,
+    doc: "whether accounts' buckets may be at private and loopback addresses",
+  }),
 };
 
 /** What {@link mysqlVars} read, as `openDatabase` takes it. */

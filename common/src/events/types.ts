@@ -89,6 +89,8 @@ export interface EventData {
   'call.started': CallStarted;
   'call.answered': { callSid: string; answeredAt: number };
   'call.ended': CallEnded;
+  /** A call's recording is stored; `recordingUrl` is null when it was removed. */
+  'call.recorded': { callSid: string; recordingUrl: string | null };
   'call.timeline': TimelineEntry;
   alert: Alert;
   'message.changed': MessageRecord;

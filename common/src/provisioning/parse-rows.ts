@@ -69,6 +69,15 @@ export const parseServiceProvider = (row: RawRow, hooks: Hooks): ServiceProvider
   registrationHook: hook(row, 'registration_hook_sid', hooks),
 });
 
+/** Recordings alone need it: one that cannot be decrypted is told when something is to be recorded, and takes no account away. */
+const secretOrUnreadable = (row: RawRow, column: string, decrypt: Decrypt): string | null => {
+  try {
+    return secret(row, column, decrypt) || null;
+  } catch {
+    return 'unreadable';
+  }
+};
+
 /** Reads a row of its table; throws on a column that cannot be used. */
 export const parseAccount = (row: RawRow, hooks: Hooks, decrypt: Decrypt): Account => ({
   accountSid: text(row, 'account_sid'),
@@ -83,6 +92,8 @@ export const parseAccount = (row: RawRow, hooks: Hooks, decrypt: Decrypt): Accou
   disableCdrs: bool(row, 'disable_cdrs'),
   enableDebugLog: bool(row, 'enable_debug_log'),
   recordAllCalls: bool(row, 'record_all_calls'),
+  recordFormat: optionalText(row, 'record_format') === 'mp3' ? 'mp3' : 'wav',
+  bucketCredential: secretOrUnreadable(row, 'bucket_credential', decrypt),
   stirPolicy: stirPolicy(row),
   deviceToCallRatio: whole(row, 'device_to_call_ratio', 0, MAX_INT),
 });

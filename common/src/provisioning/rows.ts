@@ -2,6 +2,7 @@
 import type { FraudPolicyRow } from '../fraud/policy.js';
 import type { MessageVendorName } from '../messages/vendors/registry.js';
 import type { HttpMessageAccount } from '../messages/vendors/vendor.js';
+import type { RecordingFormat } from '../recordings/recording-place.js';
 import type { StirCredential } from '../stir/signer.js';
 
 /** A customer's HTTP(S) or WebSocket address. */
@@ -43,6 +44,10 @@ export interface Account {
   disableCdrs: boolean;
   enableDebugLog: boolean;
   recordAllCalls: boolean;
+  /** Absent: `wav`. */
+  recordFormat?: RecordingFormat;
+  /** JSON in the words of the REST API, to be read by `parseBucketCredential`; null or absent: the operator's storage. */
+  bucketCredential?: string | null;
   /** Null or absent: `tag`. */
   stirPolicy?: StirPolicy | null;
   /** Users who may be registered for each call that the account may have at once; absent: 5, as in jambonz. */

@@ -84,6 +84,9 @@ const updateAnswered = (tx: Queryable, { callSid, answeredAt }: Event<'call.answ
     [date(answeredAt), callSid],
   );
 
+const updateRecorded = (tx: Queryable, { callSid, recordingUrl }: Event<'call.recorded'>['data']) =>
+  tx.execute('UPDATE call_records SET recording_url = ? WHERE call_sid = ?', [recordingUrl, callSid]);
+
 const insertTimeline = (tx: Queryable, events: Event<'call.timeline'>[]) =>
   tx.execute(
     `INSERT INTO call_timeline (event_id, call_sid, sip_callid, at_ms, kind, level, text, data) VALUES ?
@@ -143,6 +146,7 @@ export async function storeEvents(
     if (started.length > 0) await insertStarted(tx, started);
     for (const event of of('call.answered')) await updateAnswered(tx, event.data);
     if (ended.length > 0) await insertEnded(tx, ended);
+    for (const event of of('call.recorded')) await updateRecorded(tx, event.data);
     if (timeline.length > 0) await insertTimeline(tx, timeline);
     if (alerts.length > 0) await insertAlerts(tx, alerts);
     const changes = await storeMessages(tx, messages, receipts);

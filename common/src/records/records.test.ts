@@ -111,6 +111,19 @@ t.test('a row is live until its end, and an end is never overwritten', async (t)
   t.match(await record('c'), { termination_reason: 'caller hungup', terminated_at: new Date(T0 + 4_000) });
 });
 
+t.test("a call's record names its recording, before and after its end, until that is removed", async (t) => {
+  await storeEvents(db, [
+    event('call.started', started('c')),
+    event('call.recorded', { callSid: 'c', recordingUrl: '/one' }),
+    event('call.ended', ended('c')),
+  ]);
+  t.match(await record('c'), { recording_url: '/one', duration_sec: 3 });
+  await storeEvents(db, [event('call.recorded', { callSid: 'c', recordingUrl: '/two' })]);
+  t.match(await record('c'), { recording_url: '/two' });
+  await storeEvents(db, [event('call.recorded', { callSid: 'c', recordingUrl: null })]);
+  t.match(await record('c'), { recording_url: null });
+});
+
 t.test('a killed and restarted database loses no record and doubles none', async (t) => {
   const sink = createEventSink({ redis, source: 'test', logger });
   const consumer = startRecordsConsumer({ db, redis, logger, consumer: 'w1' });

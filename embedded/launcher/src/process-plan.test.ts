@@ -14,7 +14,7 @@ t.test('hooks of every process may be on the machine itself', async (t) => {
       core: sipServer,
       freeswitch: { ...address, password: 'ClueCon' },
     },
-    { ports, encryptionSecret: 'secret', ttsCacheDir: '/tmp', sipCaptures: {} },
+    { ports, encryptionSecret: 'secret', ttsCacheDir: '/tmp', recordingsDir: '/tmp/recordings', sipCaptures: {} },
   );
   const allowed = plans.filter(({ env }) => env?.HOOK_ALLOW_PRIVATE === 'true').map(({ name }) => name);
   t.same(allowed, ['sbc-inbound', 'feature-server']);

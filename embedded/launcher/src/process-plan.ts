@@ -148,9 +148,16 @@ export const examplesPlan = (httpPort: number): ProgramPlan => ({
  */
 export function platformPlans(
   services: ServiceAddresses,
-  options: { ports: Ports; encryptionSecret: string; ttsCacheDir: string; sipCaptures: Record<string, number> },
+  options: {
+    ports: Ports;
+    encryptionSecret: string;
+    ttsCacheDir: string;
+    recordingsDir: string;
+    sipCaptures: Record<string, number>;
+  },
 ): ProgramPlan[] {
-  const { ports, encryptionSecret, ttsCacheDir, sipCaptures } = options;
+  const { ports, encryptionSecret, ttsCacheDir, recordingsDir, sipCaptures } = options;
+  const recordings = { RECORDINGS_DIR: recordingsDir, RECORDINGS_ALLOW_PRIVATE: 'true' };
   const captureUrls = Object.entries(sipCaptures).map(([name, port]) => `${name}=http://${HOST}:${port}`);
   const common = { HTTP_HOST: HOST, ENCRYPTION_SECRET: encryptionSecret, ...storeEnv(services) };
   const edge = { ...drachtioEnv(services.edge), ...rtpengineEnv(services.rtpengine) };
@@ -170,11 +177,14 @@ export function platformPlans(
       FREESWITCH_PORT: String(services.freeswitch.port),
       FREESWITCH_PASSWORD: services.freeswitch.password,
       TTS_CACHE_DIR: ttsCacheDir,
+      ...recordings,
+      RECORDINGS_SPOOL_DIR: `${recordingsDir}-spool`,
       // The applications of a single machine are on that machine.
       HOOK_ALLOW_PRIVATE: 'true',
     }),
     plan('api-server', ports.api, {
       ...SIP_ON_THIS_MACHINE,
+      ...recordings,
       ...(captureUrls.length === 0 ? {} : { SIP_CAPTURE_URLS: captureUrls.join(',') }),
     }),
   ];

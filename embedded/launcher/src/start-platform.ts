@@ -174,6 +174,7 @@ async function startParts(start: Start): Promise<InstanceDescription> {
     ports,
     encryptionSecret: secrets.encryptionSecret,
     ttsCacheDir: join(dataDir, 'tts-cache'),
+    recordingsDir: join(dataDir, 'recordings'),
     sipCaptures: {
       ...(start.existing.edge === undefined ? { edge: ports.edgeHttp } : {}),
       ...(start.existing.core === undefined ? { core: ports.coreHttp } : {}),

@@ -101,6 +101,7 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
     commands: new CommandDesk(),
     background: new BackgroundTasks(),
     events: { status: () => {} },
+    recorder: { state: 'off', obey: async () => noCall(), onAnswered: async () => {} },
     nested: { run: async () => noCall() },
     rooms: noRooms,
   };

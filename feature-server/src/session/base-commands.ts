@@ -47,6 +47,7 @@ export function takeBaseCommands(desk: CommandDesk, { call, runner, journal, ctx
     call.setCustomerData(data);
     return DONE;
   });
+  desk.on('record', (command) => ctx.recorder.obey(command));
   desk.on('config', async ({ spec }) => {
     const whole = { verb: 'config' as const, ...spec };
     if (config.needs(whole) === 'media') await call.answer();

@@ -1,3 +1,4 @@
+import type { Account } from '@ringwire/common';
 import type { VerbSpec } from '@ringwire/verb-specs';
 import type { AddressGuard } from '../app-client/address-guard.js';
 import type { Application, ApplicationEnd, Hook } from '../app-client/application.js';
@@ -7,6 +8,8 @@ import type { CommandResult, SessionCommand } from '../control/commands.js';
 import { obey } from '../control/obey.js';
 import { CallGoneError } from '../errors.js';
 import type { MediaServer } from '../media/media.js';
+import { SessionRecorder } from '../recording/call-recorder.js';
+import type { Recordings } from '../recording/recordings.js';
 import type { CallRooms } from '../rooms/call-rooms.js';
 import { headerValue, reasonPhrase } from '../sip/header-value.js';
 import type { RecognitionService } from '../speech/recognition-service.js';
@@ -99,6 +102,8 @@ export interface CallSessionOptions {
   onVerb?: (verb: string, outcome: string, ms: number) => void;
   /** Two parties that the call has placed go on without it. */
   onHandedOver?: (one: DialledParty, other: DialledParty) => void;
+  /** Where the call may be recorded; missing: nowhere. */
+  recording?: { recordings: Recordings; account: Account; isAlways: boolean };
   /** The call holds no media and no SIP dialog any more; status hooks may still be under way. */
   onReleased?: () => void;
 }
@@ -125,6 +130,7 @@ export class CallSession implements CallControl {
   readonly #runner: VerbRunner;
   readonly #desk = new CommandDesk();
   readonly #background = new BackgroundTasks();
+  readonly #recorder: SessionRecorder;
   readonly #startedAt = Date.now();
   #releasing: Promise<void>[] = [];
   #timeLimit: NodeJS.Timeout | undefined;
@@ -205,8 +211,16 @@ export class CallSession implements CallControl {
       signal: this.#over.signal,
     });
     const events = new SessionEvents(application, defaults);
+    this.#recorder = new SessionRecorder({
+      ...options.recording,
+      journal,
+      background: this.#background,
+      tap: () => this.#media.endpoint().tap,
+      facts: () => this.facts(),
+    });
     const ctx: VerbContext = {
       call: this,
+      recorder: this.#recorder,
       media: this.#media,
       app: this.#app,
       speech: this.#speech,
@@ -540,7 +554,9 @@ export class CallSession implements CallControl {
   }
 
   #apply(event: CallEvent): void {
-    if (this.options.info.apply(event)) this.#reportStatus();
+    if (!this.options.info.apply(event)) return;
+    this.#reportStatus();
+    if (event.type === 'answered') void this.#recorder.onAnswered();
   }
 
   #finish(event: CallEvent, by: 'caller' | 'jambonz', byeHeaders?: Record<string, string>): void {

@@ -23,6 +23,7 @@ export type AlertType =
   | 'play-url-notfound'
   | 'verb-not-available'
   | 'error-updating-call'
+  | 'recording-failure'
   | 'alert-from-application';
 
 /** Where everything that happens on one call is written down: log, timeline, alerts. */

@@ -7,6 +7,7 @@ import type { MediaServer } from '../media/media.js';
 import type { Outbox } from '../messages/outbox.js';
 import { SessionMessages } from '../messages/session-messages.js';
 import type { FeatureServerMetrics } from '../metrics.js';
+import type { Recordings } from '../recording/recordings.js';
 import type { CallRooms, Rooms } from '../rooms/call-rooms.js';
 import type { RecognitionService } from '../speech/recognition-service.js';
 import type { SpeechService } from '../speech/speech-service.js';
@@ -39,6 +40,7 @@ export interface SessionFactoryOptions {
   rooms: Rooms;
   bots: CallBots;
   registry: VerbRegistry;
+  recordings?: Recordings;
   ledger: CallLedger;
   policy: SessionPolicy;
   metrics: FeatureServerMetrics;
@@ -114,6 +116,13 @@ export function createSession(
     policy: options.policy,
     journalOf: (callSid) => createJournal(options.sink, options.logger, { callSid, accountSid, serviceProviderSid }),
     onVerb: (verb, outcome, ms) => metrics.verb(verb, outcome, ms),
+    ...(options.recordings && {
+      recording: {
+        recordings: options.recordings,
+        account,
+        isAlways: account.recordAllCalls || application.recordAllCalls,
+      },
+    }),
     onHandedOver: (one, other) => options.transferred.add(one, other),
     onReleased: () => onReleased(session),
   });

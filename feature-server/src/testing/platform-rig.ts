@@ -81,6 +81,8 @@ export async function startPlatform(
   app.on('/status', (response) => response.writeHead(204).end());
   const ttsDir = await mkdtemp(join(tmpdir(), 'ringwire-fs-'));
   t.teardown(() => rm(ttsDir, { recursive: true, force: true }));
+  const spoolDir = `${ttsDir}-recordings`;
+  t.teardown(() => rm(spoolDir, { recursive: true, force: true }));
   let sip = await startSip(0, 0);
   t.teardown(() => sip.stop());
   let media = await startMedia('127.0.0.1:0', '127.0.0.1:0');
@@ -100,6 +102,7 @@ export async function startPlatform(
     ENCRYPTION_SECRET: 'not used here',
     HOOK_ALLOW_PRIVATE: 'true',
     TTS_CACHE_DIR: ttsDir,
+    RECORDINGS_SPOOL_DIR: spoolDir,
     ...env,
   });
   const redis = openRedis({ host: '127.0.0.1', port: redisServer.port }, { logger: silentLogger, name: 'test' });

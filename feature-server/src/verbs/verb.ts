@@ -4,6 +4,7 @@ import type { PostJson } from '../bots/bot-http.js';
 import type { CommandTaker } from '../control/command-desk.js';
 import type { AudioServerAddress } from '../media/audio-server-url.js';
 import type { Digit, MediaEndpoint, PlayOptions, PlayResult } from '../media/media.js';
+import type { CallRecorder } from '../recording/call-recorder.js';
 import type { CallRooms } from '../rooms/call-rooms.js';
 import type { BackgroundTasks } from '../session/background-tasks.js';
 import type { LegReply, LegRequest } from '../session/call-leg.js';
@@ -395,4 +396,5 @@ export interface VerbContext {
   readonly nested: NestedVerbs;
   /** Conferences and queues of the account. */
   readonly rooms: CallRooms;
+  readonly recorder: CallRecorder;
 }

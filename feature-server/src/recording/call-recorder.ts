@@ -1,0 +1,199 @@
+import type { Account } from '@ringwire/common';
+import type { CommandResult, RecordCommand } from '../control/commands.js';
+import type { AudioStream, AudioTap } from '../media/audio-streams.js';
+import type { BackgroundTask, BackgroundTasks } from '../session/background-tasks.js';
+import type { Journal } from '../session/journal.js';
+import type { Recordings } from './recordings.js';
+import type { SpoolFile } from './spool.js';
+
+/** How a call's recording stands, in jambonz' words without `recording_`. */
+export type RecordingState = 'off' | 'on' | 'paused';
+
+/** A call's recording. */
+export interface CallRecorder {
+  readonly state: RecordingState;
+  /** Does what an application, or live call control, asks for (compat 4.3); never rejects. */
+  obey(command: RecordCommand): Promise<CommandResult>;
+  /** The call is answered: where all calls are recorded, this one is from now on. Never rejects. */
+  onAnswered(): Promise<void>;
+}
+
+/** What a {@link SessionRecorder} is made of. */
+export interface SessionRecorderOptions {
+  /** Missing: nothing is recorded here. */
+  recordings?: Recordings;
+  account?: Account;
+  /** Whether the call is recorded without being asked. */
+  isAlways?: boolean;
+  journal: Journal;
+  background: BackgroundTasks;
+  /** The call's sound. @throws MediaServerError while there is none */
+  tap(): AudioTap;
+  /** The call's fields, in camelCase. */
+  facts(): Readonly<Record<string, unknown>>;
+}
+
+const TASK = 'record';
+const SAMPLE_RATE = 8_000;
+const CHANNELS = 2;
+/** What of the call is written beside its recording, as in jambonz. */
+const METADATA = [
+  ...['accountSid', 'callSid', 'direction', 'from', 'to', 'callId', 'applicationSid', 'originatingSipIp'],
+  'originatingSipTrunkName',
+];
+const DONE: CommandResult = { ok: true };
+const SIPREC = 'siprec is not available, use type cloud';
+/** A gap in the sound of a fork is never longer. */
+const MAX_GAP_MS = 60_000;
+
+/**
+ * Records a call: the caller left, what it hears right, in one file for the whole call. What is said while it is paused is silence; what is said while
+ * it is stopped is left out.
+ */
+export class SessionRecorder implements CallRecorder, BackgroundTask {
+  #state: RecordingState = 'off';
+  #file: SpoolFile | undefined;
+  #stream: AudioStream | undefined;
+  #written: Promise<void> = Promise.resolve();
+  /** Orders are done one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+  #isOver = false;
+
+  constructor(private readonly options: SessionRecorderOptions) {}
+
+  get state(): RecordingState {
+    return this.#state;
+  }
+
+  obey(command: RecordCommand): Promise<CommandResult> {
+    const done = this.#last.then(async (): Promise<CommandResult> => {
+      try {
+        return await this.#obey(command);
+      } catch (error) {
+        return this.#fail(error instanceof Error ? error.message : String(error));
+      }
+    });
+    this.#last = done;
+    return done;
+  }
+
+  async onAnswered(): Promise<void> {
+    if (!this.options.isAlways) return;
+    await this.obey({ action: 'startCallRecording', type: 'cloud' });
+  }
+
+  /** The call is over: the recording is completed, and uploaded by and by. */
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    const ended = this.#last.then(() => this.#finish());
+    this.#last = ended;
+    await ended;
+  }
+
+  async #obey({ action, type, siprecServerURL, recordingID }: RecordCommand): Promise<CommandResult> {
+    if (action === 'startCallRecording') {
+      if (type !== 'cloud') {
+        const reason = siprecServerURL === undefined ? `siprecServerURL is missing; ${SIPREC}` : SIPREC;
+        return this.#fail(reason);
+      }
+      return this.#start(recordingID);
+    }
+    if (this.#state === 'off') return { ok: false, because: 'wrong state', reason: 'the call is not being recorded' };
+    const { timeline } = this.options.journal;
+    if (action === 'pauseCallRecording') {
+      await this.#stream?.pause('silence');
+      this.#state = 'paused';
+      timeline.info('media', 'recording paused: silence is recorded');
+    } else if (action === 'resumeCallRecording') {
+      await this.#stream?.resume();
+      this.#state = 'on';
+      timeline.info('media', 'recording goes on');
+    } else {
+      await this.#halt();
+      timeline.info('media', 'recording stopped');
+    }
+    return DONE;
+  }
+
+  async #start(recordingID: string | undefined): Promise<CommandResult> {
+    const { recordings, account, journal, background, tap, facts } = this.options;
+    if (this.#isOver) return { ok: false, because: 'wrong state', reason: 'the call is over' };
+    if (this.#state !== 'off') return this.#state === 'on' ? DONE : this.#obey({ action: 'resumeCallRecording' });
+    const storage = account && recordings?.storageOf(account);
+    if (!recordings || !account || !storage)
+      return this.#fail('neither the account nor the operator has a storage for recordings');
+    if (!this.#file) {
+      const known = facts();
+      const about = METADATA.map((name) => [name, known[name]] as const).filter(([, value]) => value !== undefined);
+      this.#file = await recordings.begin({
+        callSid: String(known.callSid),
+        accountSid: account.accountSid,
+        serviceProviderSid: account.serviceProviderSid,
+        format: account.recordFormat ?? 'wav',
+        startedAtMs: Date.now(),
+        sampleRate: SAMPLE_RATE,
+        channels: CHANNELS,
+        metadata: {
+          ...Object.fromEntries(about.map(([name, value]) => [name, String(value)])),
+          sampleRate: String(SAMPLE_RATE),
+          ...(recordingID !== undefined && { recordingId: recordingID }),
+        },
+      });
+      // Not waited for: where the call is over it stops this, which waits for what is being done here.
+      void background.start(TASK, this);
+    }
+    const stream = await tap().open({ mixType: 'stereo', sampleRate: SAMPLE_RATE });
+    this.#stream = stream;
+    this.#state = 'on';
+    this.#written = this.#write(stream, this.#file);
+    journal.timeline.info('media', `recording begins, for ${storage.name}`);
+    return DONE;
+  }
+
+  /** Ends with the stream; never rejects. */
+  async #write(stream: AudioStream, file: SpoolFile): Promise<void> {
+    const fromMs = file.lengthMs;
+    try {
+      for await (const { samples, atMs } of stream) {
+        const gapMs = Math.min(fromMs + atMs - file.lengthMs, MAX_GAP_MS);
+        // What a slow disk lost is silence, so that the rest stays in its place.
+        if (gapMs >= 1) file.append(new Int16Array(Math.round((gapMs * SAMPLE_RATE) / 1000) * CHANNELS));
+        file.append(samples);
+      }
+      if (this.#stream === stream && !this.#isOver) this.#fail('the media server brings no more sound');
+    } catch (error) {
+      this.#fail(error instanceof Error ? error.message : String(error));
+    }
+    if (this.#stream !== stream) return;
+    this.#stream = undefined;
+    this.#state = 'off';
+    await stream.close();
+  }
+
+  async #halt(): Promise<void> {
+    const stream = this.#stream;
+    this.#stream = undefined;
+    this.#state = 'off';
+    await stream?.close();
+    await this.#written;
+  }
+
+  async #finish(): Promise<void> {
+    await this.#halt();
+    const file = this.#file;
+    this.#file = undefined;
+    if (!file) return;
+    try {
+      await this.options.recordings?.finish(file);
+    } catch (error) {
+      this.#fail(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #fail(reason: string): CommandResult {
+    const { journal } = this.options;
+    journal.timeline.error('media', `recording: ${reason}`);
+    journal.alert('recording-failure', `recording: ${reason}`);
+    return { ok: false, because: 'failed', reason };
+  }
+}

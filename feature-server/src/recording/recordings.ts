@@ -1,0 +1,68 @@
+import type { Account, EventSink, Logger, ProvisioningSnapshot } from '@ringwire/common';
+import { AccountStorages } from '@ringwire/common/recordings/account-storage.js';
+import type { RecordingStorage } from '@ringwire/common/recordings/storage.js';
+import { Spool, type SpoolEntry, type SpoolFile } from './spool.js';
+import { Uploads, type UploadsOptions } from './uploads.js';
+
+/** What {@link Recordings} is made of. */
+export interface RecordingsOptions {
+  spoolDir: string;
+  /** The operator's own storage. */
+  bucket?: string | undefined;
+  folder?: string | undefined;
+  allowPrivate: boolean;
+  snapshot(): Pick<ProvisioningSnapshot, 'accountsBySid'>;
+  sink: EventSink;
+  logger: Logger;
+  mp3Command?: string | undefined;
+  /** For tests. */
+  timing?: Pick<UploadsOptions, 'retryMs' | 'sweepMs'> & { staleMs?: number };
+}
+
+/** All recordings of a process, from their first sample to their storage. */
+export class Recordings {
+  private constructor(
+    private readonly storages: AccountStorages,
+    private readonly spool: Spool,
+    private readonly uploads: Uploads,
+  ) {}
+
+  /** @throws TypeError when the operator's storage cannot be read; errors of the spool's folder */
+  static async open(options: RecordingsOptions): Promise<Recordings> {
+    const { bucket, folder, allowPrivate, logger, sink, mp3Command, timing = {} } = options;
+    const storages = new AccountStorages({ bucket, folder, allowPrivate });
+    const { staleMs, ...pace } = timing;
+    const spool = await Spool.open({ dir: options.spoolDir, logger, ...(staleMs !== undefined && { staleMs }) });
+    const storageOf = (accountSid: string): RecordingStorage | undefined => {
+      const account = options.snapshot().accountsBySid.get(accountSid);
+      return account && storages.of(account);
+    };
+    const uploads = new Uploads({ spool, storageOf, sink, logger, mp3Command, ...pace });
+    return new Recordings(storages, spool, uploads);
+  }
+
+  /** Where an account's recordings go. @throws StorageError */
+  storageOf(account: Account): RecordingStorage | undefined {
+    return this.storages.of(account);
+  }
+
+  /** Begins one. @throws SpoolError */
+  begin(entry: SpoolEntry): Promise<SpoolFile> {
+    return this.spool.create(entry);
+  }
+
+  /** Completes one, which is uploaded then. @throws SpoolError */
+  async finish(file: SpoolFile): Promise<void> {
+    const recording = await file.finish();
+    if (recording) this.uploads.add(recording);
+  }
+
+  /** Resolves when everything is stored that its storage takes at once. */
+  idle(): Promise<void> {
+    return this.uploads.idle();
+  }
+
+  close(): Promise<void> {
+    return this.uploads.close();
+  }
+}

@@ -1,0 +1,234 @@
+import { randomUUID } from 'node:crypto';
+import {
+  access,
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Logger, RingwireError } from '@ringwire/common';
+import type { RecordingFormat } from '@ringwire/common/recordings/recording-place.js';
+import { WAV_HEADER_BYTES, wavHeader } from './wav-header.js';
+
+/** A recording could not be written to the spool. */
+export class SpoolError extends RingwireError {
+  readonly code = 'recordings/spool';
+}
+
+/** What is known of a recording when it begins, and must be known when it is uploaded, by whichever process. */
+export interface SpoolEntry {
+  callSid: string;
+  accountSid: string;
+  serviceProviderSid: string | null;
+  /** What the account wants. */
+  format: RecordingFormat;
+  /** Ms since the epoch. */
+  startedAtMs: number;
+  sampleRate: number;
+  channels: number;
+  metadata: Record<string, string>;
+}
+
+/** A recording that is complete and waits for its upload. */
+export interface SpooledRecording {
+  id: string;
+  entry: SpoolEntry;
+  path: string;
+  sizeBytes: number;
+}
+
+/** Sound is written when there is so much of it: half a second of stereo. A process that dies loses no more. */
+const WRITE_BYTES = 16 * 1024;
+/** A disk that takes nothing for so much sound has failed. */
+const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
+/** A recording that goes on says so as often, also when nothing is to be written. */
+const ALIVE_EVERY_MS = 10_000;
+/** A recording that has not said so for so long is taken over: its process is dead. */
+const STALE_MS = 60_000;
+
+/**
+ * Where recordings are from their first sample to their upload: a folder that outlives the process. `<id>.json` says whose it is, `<id>.part` grows, and
+ * is called `<id>.wav` when it is complete. Several processes may share it.
+ */
+export class Spool {
+  private constructor(
+    private readonly dir: string,
+    private readonly logger: Logger,
+    private readonly staleMs: number,
+  ) {}
+
+  static async open({
+    dir,
+    logger,
+    staleMs = STALE_MS,
+  }: {
+    dir: string;
+    logger: Logger;
+    staleMs?: number;
+  }): Promise<Spool> {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    return new Spool(dir, logger, staleMs);
+  }
+
+  /** Begins a recording. @throws SpoolError */
+  async create(entry: SpoolEntry): Promise<SpoolFile> {
+    const id = randomUUID();
+    try {
+      await writeFile(this.#path(id, 'json'), JSON.stringify(entry), { mode: 0o600 });
+      const handle = await open(this.#path(id, 'part'), 'wx', 0o600);
+      await handle.write(wavHeader(0, entry));
+      return new SpoolFile(id, entry, handle, this.#path(id, 'part'), () => this.#complete(id, entry));
+    } catch (cause) {
+      throw new SpoolError(`recording cannot be written: ${textOf(cause)}`, { dir: this.dir }, { cause });
+    }
+  }
+
+  /** Everything that is complete, what dead processes left among it. */
+  async list(): Promise<SpooledRecording[]> {
+    const names = await readdir(this.dir);
+    const found: SpooledRecording[] = [];
+    for (const name of names.filter((one) => one.endsWith('.json'))) {
+      const id = name.slice(0, -'.json'.length);
+      try {
+        const recording = await this.#look(id, names);
+        if (recording) found.push(recording);
+      } catch (err) {
+        this.logger.error({ err, id }, 'a recording of the spool cannot be read');
+      }
+    }
+    return found;
+  }
+
+  /** Whether one is still there. */
+  async has({ path }: SpooledRecording): Promise<boolean> {
+    return access(path).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Forgets one that is stored. */
+  async remove({ id }: SpooledRecording): Promise<void> {
+    for (const kind of ['wav', 'mp3', 'json'] as const) await rm(this.#path(id, kind), { force: true });
+  }
+
+  async #look(id: string, names: readonly string[]): Promise<SpooledRecording | undefined> {
+    const entry = JSON.parse(await readFile(this.#path(id, 'json'), 'utf8')) as SpoolEntry;
+    if (names.includes(`${id}.wav`)) {
+      const { size } = await stat(this.#path(id, 'wav'));
+      return { id, entry, path: this.#path(id, 'wav'), sizeBytes: size };
+    }
+    const kind = names.includes(`${id}.part`) ? 'part' : 'json';
+    const { mtimeMs } = await stat(this.#path(id, kind));
+    if (Date.now() - mtimeMs < this.staleMs) return undefined;
+    if (kind === 'json') {
+      // Whoever stored it died before this was removed.
+      await rm(this.#path(id, 'json'), { force: true });
+      return undefined;
+    }
+    this.logger.warn({ callSid: entry.callSid }, 'a recording that its process left is taken over');
+    return this.#complete(id, entry);
+  }
+
+  /** Gives a recording its header and its name; undefined when there is no sound in it. */
+  async #complete(id: string, entry: SpoolEntry): Promise<SpooledRecording | undefined> {
+    const [part, path] = [this.#path(id, 'part'), this.#path(id, 'wav')];
+    const { size } = await stat(part);
+    if (size <= WAV_HEADER_BYTES) {
+      for (const kind of ['part', 'json'] as const) await rm(this.#path(id, kind), { force: true });
+      return undefined;
+    }
+    const handle = await open(part, 'r+');
+    try {
+      await handle.write(wavHeader(size - WAV_HEADER_BYTES, entry), 0, WAV_HEADER_BYTES, 0);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(part, path);
+    return { id, entry, path, sizeBytes: size };
+  }
+
+  #path(id: string, kind: 'json' | 'part' | 'wav' | 'mp3'): string {
+    return join(this.dir, `${id}.${kind}`);
+  }
+}
+
+/** A recording that grows. */
+export class SpoolFile {
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  #unwrittenBytes = 0;
+  #bytes = 0;
+  #written: Promise<void> = Promise.resolve();
+  #failure: unknown;
+  readonly #alive: NodeJS.Timeout;
+
+  constructor(
+    readonly id: string,
+    readonly entry: SpoolEntry,
+    private readonly handle: FileHandle,
+    path: string,
+    private readonly complete: () => Promise<SpooledRecording | undefined>,
+  ) {
+    this.#alive = setInterval(() => {
+      const now = new Date();
+      utimes(path, now, now).catch(() => undefined);
+    }, ALIVE_EVERY_MS).unref();
+  }
+
+  /** Ms of sound so far. */
+  get lengthMs(): number {
+    const { sampleRate, channels } = this.entry;
+    return (this.#bytes / 2 / channels / sampleRate) * 1000;
+  }
+
+  /** Adds sound; never waits. @throws SpoolError when the disk has failed */
+  append(samples: Int16Array): void {
+    if (this.#failure !== undefined || this.#unwrittenBytes > MAX_UNWRITTEN_BYTES)
+      throw new SpoolError(`recording cannot be written: ${textOf(this.#failure ?? 'the disk takes nothing')}`);
+    const bytes = Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength);
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.length;
+    this.#unwrittenBytes += bytes.length;
+    this.#bytes += bytes.length;
+    if (this.#waitingBytes >= WRITE_BYTES) this.#flush();
+  }
+
+  /** Completes it, as far as it could be written. @returns undefined when there is no sound in it @throws SpoolError */
+  async finish(): Promise<SpooledRecording | undefined> {
+    clearInterval(this.#alive);
+    this.#flush();
+    await this.#written;
+    try {
+      await this.handle.close();
+      return await this.complete();
+    } catch (cause) {
+      throw new SpoolError(`recording cannot be completed: ${textOf(cause)}`, {}, { cause });
+    }
+  }
+
+  #flush(): void {
+    const bytes = Buffer.concat(this.#waiting);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    if (bytes.length === 0) return;
+    this.#written = this.#written.then(async () => {
+      try {
+        if (this.#failure === undefined) await this.handle.appendFile(bytes);
+      } catch (error) {
+        this.#failure = error;
+      }
+      this.#unwrittenBytes -= bytes.length;
+    });
+  }
+}
+
+const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

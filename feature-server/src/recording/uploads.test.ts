@@ -1,0 +1,158 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { AddressGuard } from '@ringwire/common/http/address-guard.js';
+import { parseBucketCredential } from '@ringwire/common/recordings/bucket-credential.js';
+import { bucketStorage, type RecordingStorage } from '@ringwire/common/recordings/storage.js';
+import { FakeS3 } from '@ringwire/common/testing/fake-s3.js';
+import { readWavAt } from '@ringwire/rtp';
+import t, { type Test } from 'tap';
+import { CollectingSink, silentLogger } from '../testing/fakes.js';
+import { Spool, type SpoolEntry } from './spool.js';
+import { Uploads, type UploadsOptions } from './uploads.js';
+
+const ENTRY: SpoolEntry = {
+  callSid: 'call-1',
+  accountSid: 'acc-1',
+  serviceProviderSid: null,
+  format: 'wav',
+  startedAtMs: Date.UTC(2026, 1, 3, 23, 59),
+  sampleRate: 8000,
+  channels: 2,
+  metadata: { callSid: 'call-1' },
+};
+const OBJECT = '/calls/2026/02/03/call-1.wav';
+const SOUND = new Int16Array(16_000).fill(700);
+
+async function bench(t: Test, options: Partial<UploadsOptions> = {}) {
+  const dir = await mkdtemp(join(tmpdir(), 'ringwire-spool-'));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  const s3 = await FakeS3.start(t);
+  const parsed = parseBucketCredential(s3.credential('calls'));
+  if (!parsed.ok) throw new Error(parsed.reason);
+  const storage = bucketStorage(parsed.credential, new AddressGuard({ allowPrivate: true }));
+  const sink = new CollectingSink();
+  const spool = await Spool.open({ dir, logger: silentLogger, staleMs: 0 });
+  const start = (more: Partial<UploadsOptions> = {}): Uploads => {
+    const retryMs = { first: 1, last: 5 };
+    const storageOf = (): RecordingStorage | undefined => storage;
+    const all = { spool, storageOf, sink, logger: silentLogger, retryMs, sweepMs: 20, ...options, ...more };
+    const uploads = new Uploads(all);
+    t.teardown(() => uploads.close());
+    return uploads;
+  };
+  const record = async (entry: Partial<SpoolEntry> = {}) => {
+    const file = await spool.create({ ...ENTRY, ...entry });
+    file.append(SOUND);
+    return file.finish();
+  };
+  return { dir, s3, sink, spool, start, record };
+}
+
+t.test('a recording is stored when its storage is back, told once, and the spool is empty then', async (t) => {
+  const { dir, s3, sink, start, record } = await bench(t);
+  s3.failures.push(503, 403, 500);
+  const uploads = start();
+  const recording = await record();
+  if (recording) uploads.add(recording);
+  await s3.until(() => s3.objects.has(OBJECT));
+  await uploads.idle();
+  t.ok(s3.requests >= 4);
+  const { body, headers } = s3.objects.get(OBJECT) ?? { body: Buffer.alloc(0), headers: {} };
+  t.equal(body.length, 44 + SOUND.byteLength);
+  t.ok(readWavAt(body, 8000).every((sample) => sample === 700));
+  t.match(headers, { 'content-type': 'audio/wav', 'x-amz-meta-call-sid': 'call-1' });
+  t.match(sink.alerts, [{ alertType: 'recording-failure', message: /503 SlowDown/, targetSid: 'call-1' }]);
+  t.equal(sink.alerts.length, 1);
+  const url = '/Accounts/acc-1/RecentCalls/call-1/record/2026/02/03/wav';
+  t.match(
+    sink.events.filter(({ type }) => type === 'call.recorded'),
+    [{ callSid: 'call-1', data: { callSid: 'call-1', recordingUrl: url } }],
+  );
+  await until(async () => (await readdir(dir)).length === 0);
+});
+
+t.test('what a process did not bring to its storage the next one does', async (t) => {
+  const { s3, start, record } = await bench(t);
+  const first = start({ storageOf: () => undefined, retryMs: { first: 60_000, last: 60_000 } });
+  const recording = await record();
+  if (recording) first.add(recording);
+  await first.close();
+  t.equal(s3.objects.size, 0);
+  const second = start();
+  await s3.until(() => s3.objects.has(OBJECT));
+  await second.idle();
+});
+
+t.test('what a killed process has recorded is completed and stored', async (t) => {
+  const { dir, s3, start } = await bench(t);
+  const child = spawn(process.execPath, [fileURLToPath(new URL('./spool.fixture.js', import.meta.url)), dir]);
+  await once(child.stdout, 'data');
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  const uploads = start();
+  const path = '/calls/2026/02/03/killed.wav';
+  await s3.until(() => s3.objects.has(path));
+  const body = s3.objects.get(path)?.body ?? Buffer.alloc(0);
+  t.ok(body.length >= 32_000, `${body.length} bytes`);
+  t.equal(body.readUInt32LE(40), body.length - 44, 'its header says how long it is');
+  t.same([body.readInt16LE(44), body.readInt16LE(46)], [1000, -1000]);
+  await uploads.idle();
+  await until(async () => (await readdir(dir)).length === 0);
+});
+
+t.test('a second recording of a call does not take the place of the first, and an empty one is nothing', async (t) => {
+  const { s3, spool, start, record, dir } = await bench(t);
+  const uploads = start();
+  for (let part = 1; part <= 2; part++) {
+    const recording = await record();
+    if (recording) uploads.add(recording);
+    await uploads.idle();
+  }
+  t.same([...s3.objects.keys()].sort(), ['/calls/2026/02/03/call-1-2.wav', OBJECT]);
+  t.equal(await (await spool.create(ENTRY)).finish(), undefined);
+  await until(async () => (await readdir(dir)).length === 0);
+});
+
+t.test("MP3 is made by the operator's program; where it fails the recording stays WAV", async (t) => {
+  const { s3, sink, start, record } = await bench(t);
+  const good = start({ mp3Command: 'tail -c +45' });
+  const recording = await record({ format: 'mp3' });
+  if (recording) good.add(recording);
+  await good.idle();
+  const made = s3.objects.get(OBJECT.replace('wav', 'mp3'));
+  t.equal(made?.body.length, SOUND.byteLength);
+  t.equal(made?.headers['content-type'], 'audio/mpeg');
+  await good.close();
+  const bad = start({ mp3Command: 'false' });
+  const other = await record({ format: 'mp3' });
+  if (other) bad.add(other);
+  await bad.idle();
+  t.ok(s3.objects.has(OBJECT));
+  t.ok(sink.lines.some((line) => line.includes('recording stays WAV, it cannot be made MP3: false ended with 1')));
+});
+
+t.test('a recording whose disk fails says so and keeps what is there', async (t) => {
+  const { spool } = await bench(t);
+  const file = await spool.create(ENTRY);
+  file.append(SOUND);
+  t.throws(
+    () => {
+      for (let i = 0; i < 1_000; i++) file.append(SOUND);
+    },
+    { code: 'recordings/spool', message: /the disk takes nothing/ },
+  );
+  t.ok((await file.finish())?.sizeBytes);
+});
+
+/** Looks again until it is so; fails after ten seconds. */
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  for (const giveUpAt = Date.now() + 10_000; Date.now() < giveUpAt; ) {
+    if (await isSo()) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error('it did not come about within 10 s');
+}

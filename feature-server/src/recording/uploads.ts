@@ -1,0 +1,198 @@
+import type { EventSink, Logger } from '@ringwire/common';
+import { StorageError } from '@ringwire/common/recordings/errors.js';
+import {
+  type RecordingFormat,
+  type RecordingName,
+  recordingKey,
+  recordingName,
+  recordingPath,
+} from '@ringwire/common/recordings/recording-place.js';
+import type { RecordingStorage } from '@ringwire/common/recordings/storage.js';
+import { createJournal, type Journal } from '../session/journal.js';
+import { encodeMp3 } from './mp3.js';
+import type { Spool, SpoolEntry, SpooledRecording } from './spool.js';
+
+/** What {@link Uploads} works with. */
+export interface UploadsOptions {
+  spool: Spool;
+  /** Where an account's recordings go, at this moment. @throws StorageError */
+  storageOf(accountSid: string): RecordingStorage | undefined;
+  sink: EventSink;
+  logger: Logger;
+  /** Makes MP3, see `mp3.ts`; without it recordings are WAV. */
+  mp3Command?: string | undefined;
+  /** From one try to the next: the first pause, doubled each time up to the last. @defaultValue 1 s to 5 minutes */
+  retryMs?: { first: number; last: number };
+  /** How often the spool is looked through for what others left. @defaultValue 30 s */
+  sweepMs?: number;
+}
+
+/** Uploads at a time. */
+const AT_A_TIME = 4;
+const RETRY_MS = { first: 1_000, last: 300_000 };
+const SWEEP_MS = 30_000;
+/** Recordings of one call; the last takes what comes after it. */
+const MAX_PARTS = 100;
+
+/** Brings complete recordings from the spool to their storage, however long that takes: after a failure again, after a restart too. */
+export class Uploads {
+  /** By id: those that are under way, or wait. */
+  readonly #known = new Map<string, { attempts: number; timer?: NodeJS.Timeout }>();
+  readonly #queue: SpooledRecording[] = [];
+  readonly #closing = new AbortController();
+  #running = 0;
+  #idle: (() => void)[] = [];
+  #sweeping: Promise<void>;
+  #sweepTimer: NodeJS.Timeout | undefined;
+
+  /** Begins with what the spool has. */
+  constructor(private readonly options: UploadsOptions) {
+    this.#sweeping = this.#sweep();
+  }
+
+  /** Takes one in hand. */
+  add(recording: SpooledRecording): void {
+    if (this.#closing.signal.aborted || this.#known.has(recording.id)) return;
+    this.#known.set(recording.id, { attempts: 0 });
+    this.#enqueue(recording);
+  }
+
+  /** Resolves when nothing is under way; what has failed waits for its next try, in the spool. */
+  async idle(): Promise<void> {
+    while (this.#running > 0 || this.#queue.length > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Stops; what is not stored yet stays in the spool. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    clearTimeout(this.#sweepTimer);
+    this.#queue.length = 0;
+    for (const { timer } of this.#known.values()) clearTimeout(timer);
+    await this.#sweeping;
+    while (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    this.#known.clear();
+    this.#wake();
+  }
+
+  async #sweep(): Promise<void> {
+    try {
+      for (const recording of await this.options.spool.list()) this.add(recording);
+    } catch (err) {
+      this.options.logger.error({ err }, 'the spool of recordings cannot be read');
+    }
+    if (this.#closing.signal.aborted) return;
+    this.#sweepTimer = setTimeout(() => {
+      this.#sweeping = this.#sweep();
+    }, this.options.sweepMs ?? SWEEP_MS).unref();
+  }
+
+  #enqueue(recording: SpooledRecording): void {
+    this.#queue.push(recording);
+    while (this.#running < AT_A_TIME) {
+      const next = this.#queue.shift();
+      if (!next) return;
+      this.#running += 1;
+      void this.#upload(next).finally(() => {
+        this.#running -= 1;
+        this.#wake();
+        const more = this.#queue.shift();
+        if (more) this.#enqueue(more);
+      });
+    }
+  }
+
+  async #upload(recording: SpooledRecording): Promise<void> {
+    const { id, entry } = recording;
+    const journal = this.#journal(recording);
+    try {
+      const storage = this.options.storageOf(entry.accountSid);
+      if (!storage) throw new Error('the account has no storage for recordings any more');
+      const { path, sizeBytes, format } = await this.#inFormat(recording, journal);
+      const name = await this.#freeName(entry, format, storage);
+      const contentType = format === 'mp3' ? 'audio/mpeg' : 'audio/wav';
+      const file = { path, sizeBytes, contentType, metadata: entry.metadata };
+      await storage.put(recordingKey(name), file, this.#closing.signal);
+      const recordingUrl = recordingPath(name);
+      const about = { callSid: entry.callSid, accountSid: entry.accountSid };
+      this.options.sink.emit('call.recorded', { callSid: entry.callSid, recordingUrl }, about);
+      journal.timeline.info('media', `recording stored in ${storage.name}`, { recordingUrl, sizeBytes });
+    } catch (error) {
+      await this.#onFailure(recording, journal, error);
+      return;
+    }
+    try {
+      await this.options.spool.remove(recording);
+    } catch (err) {
+      journal.log.error({ err, id }, 'a stored recording cannot be removed from the spool');
+    }
+    this.#known.delete(id);
+  }
+
+  /** A call that goes on at another feature server has a recording there, too: none takes the place of another. */
+  async #freeName(entry: SpoolEntry, format: RecordingFormat, storage: RecordingStorage): Promise<RecordingName> {
+    for (let part = 1; ; part++) {
+      const callSid = part > 1 ? `${entry.callSid}-${part}` : entry.callSid;
+      const name = recordingName({ accountSid: entry.accountSid, callSid, format }, entry.startedAtMs);
+      if (part === MAX_PARTS || !(await this.#isThere(storage, recordingKey(name)))) return name;
+    }
+  }
+
+  async #isThere(storage: RecordingStorage, key: string): Promise<boolean> {
+    try {
+      const found = await storage.get(key, this.#closing.signal);
+      found?.body.destroy();
+      return found !== undefined;
+    } catch (error) {
+      // A bucket may be one that we can only write into.
+      if (error instanceof StorageError && error.facts.status === 403) return false;
+      throw error;
+    }
+  }
+
+  async #onFailure(recording: SpooledRecording, journal: Journal, error: unknown): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    const known = this.#known.get(recording.id);
+    if (!known || !(await this.options.spool.has(recording))) {
+      // Another process was faster.
+      this.#known.delete(recording.id);
+      return;
+    }
+    const text = error instanceof Error ? error.message : String(error);
+    const { first, last } = this.options.retryMs ?? RETRY_MS;
+    const waitMs = Math.min(first * 2 ** Math.min(known.attempts, 30), last);
+    if (known.attempts === 0) {
+      journal.timeline.warn('media', `recording is not stored yet, it is tried again: ${text}`);
+      journal.alert('recording-failure', `recording is not stored: ${text}`);
+    }
+    journal.log.warn({ err: error, attempts: known.attempts + 1, waitMs }, 'recording is not stored');
+    known.attempts += 1;
+    known.timer = setTimeout(() => this.#enqueue(recording), waitMs);
+    known.timer.unref();
+  }
+
+  /** The file as the account wants it, or as WAV where it cannot be made. */
+  async #inFormat(
+    { entry, path, sizeBytes }: SpooledRecording,
+    journal: Journal,
+  ): Promise<{ path: string; sizeBytes: number; format: RecordingFormat }> {
+    const { mp3Command } = this.options;
+    if (entry.format === 'wav' || !mp3Command) return { path, sizeBytes, format: 'wav' };
+    const mp3 = path.replace(/\.wav$/, '.mp3');
+    try {
+      return { path: mp3, sizeBytes: await encodeMp3(mp3Command, path, mp3), format: 'mp3' };
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      journal.timeline.warn('media', `recording stays WAV, it cannot be made MP3: ${text}`);
+      return { path, sizeBytes, format: 'wav' };
+    }
+  }
+
+  #journal({ entry }: SpooledRecording): Journal {
+    const { callSid, accountSid, serviceProviderSid } = entry;
+    return createJournal(this.options.sink, this.options.logger, { callSid, accountSid, serviceProviderSid });
+  }
+
+  #wake(): void {
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}

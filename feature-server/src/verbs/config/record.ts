@@ -1,0 +1,21 @@
+import type { ConfigPart } from './part.js';
+
+/** The recording of the call: started, stopped, paused and resumed (compat 4.3). */
+export const recording: ConfigPart = {
+  properties: ['record'],
+  needs: ({ record }) => (record?.action === 'startCallRecording' && record.type === 'cloud' ? 'media' : 'nothing'),
+  async apply({ recorder, journal }, { record }) {
+    if (!record) return;
+    const { action, type, recordingID, siprecServerURL, headers } = record;
+    const result = await recorder.obey({
+      action,
+      ...(type !== undefined && { type }),
+      ...(recordingID !== undefined && { recordingID }),
+      ...(siprecServerURL !== undefined && { siprecServerURL }),
+      ...(headers !== undefined && { headers }),
+    });
+    // What was tried and failed is told already.
+    if (!result.ok && result.because === 'wrong state')
+      journal.timeline.warn('verb', `config: record ${action}: ${result.reason}`);
+  },
+};
