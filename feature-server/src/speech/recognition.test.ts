@@ -6,6 +6,7 @@ import { rms, tone, toneShare } from '@ringwire/rtp';
 import t from 'tap';
 import { startPlatform } from '../testing/platform-rig.js';
 import { RecognitionServer } from '../testing/recognition-server.js';
+import { SocketServer } from '../testing/socket-server.js';
 import { noSphinx, spoken } from '../testing/spoken.js';
 
 t.test('custom recognizer: gets the caller as jambonz sends it, and what it says is the outcome', async (t) => {
@@ -133,12 +134,6 @@ t.test(
     const recognizer = { vendor: 'pocketsphinx', hints: ['yes', 'no', 'three', 'operator'] };
     rig.app.on('/hook', [
       { ...gather, recognizer },
-      {
-        ...gather,
-        recognizer: { ...recognizer, interim: true },
-        bargein: true,
-        play: { url: 'silence_stream://60000' },
-      },
       { ...gather, recognizer: { vendor: 'google' } },
     ]);
     rig.app.on('/menu', {});
@@ -154,11 +149,60 @@ t.test(
       reason: 'speechDetected',
       speech: { language_code: 'en-US', alternatives: [{ transcript: 'operator' }], vendor: { name: 'pocketsphinx' } },
     });
-    t.match(await answerTo('yes', 2), { speech: { alternatives: [{ transcript: 'yes' }] } });
-    t.match(await answerTo('operator', 3), {
+    t.match(await answerTo('operator', 2), {
       speech: { vendor: { name: 'pocketsphinx' }, alternatives: [{ transcript: /^[a-z' ]+$/, confidence: Number }] },
     });
     t.match(rig.sink.alerts, [{ alertType: 'no-stt', message: /google/ }]);
+    await call.finished;
+  },
+);
+
+t.test(
+  'config.bargeIn: the first word drops what a WebSocket application queued, up to the end of barge-in',
+  async (t) => {
+    const rig = await startPlatform(t);
+    const [stt, app] = [await RecognitionServer.start(t), await SocketServer.start()];
+    t.teardown(() => app.stop());
+    const recognizer = { vendor: 'custom:mine', customOptions: { uri: stt.url } };
+    const silence = { verb: 'play', url: 'silence_stream://60000' };
+    const call = await rig.call({ headers: { 'X-Jambonz-Call-Hook': `${app.url}/app` } });
+    const socket = await app.next();
+    socket.ack(await socket.next('session:new'), [
+      { verb: 'config', notifyEvents: true, recognizer, bargeIn: { enable: true, actionHook: '/said' } },
+      { ...silence, id: 'first' },
+      { ...silence, id: 'never' },
+      { verb: 'config', bargeIn: { enable: false } },
+      { ...silence, id: 'second' },
+    ]);
+    const client = await stt.next();
+    const status = async (id: string, event: string): Promise<void> => {
+      for (;;) {
+        const { data } = await socket.next('verb:status');
+        if (data.id === 'never') throw new Error('a verb runs that was dropped');
+        if (data.id === id && data.event === event) return;
+      }
+    };
+    await status('first', 'start-playback');
+    client.hear('wait', { isFinal: false });
+    await status('first', 'finished');
+    await status('second', 'start-playback');
+    client.hear('wait a moment');
+    const said = await socket.next('verb:hook');
+    t.match(said, { hook: '/said', data: { speech: { alternatives: [{ transcript: 'wait a moment' }] } } });
+    const { url } = silence;
+    socket.ack(said, [
+      { verb: 'gather', id: 'g', input: ['speech'], actionHook: '/menu', bargein: true, play: { url } },
+    ]);
+    const second = await stt.next();
+    second.hear('stop', { isFinal: false });
+    await status('g', 'speech-bargein-detected');
+    second.say({ type: 'error', error: 'out of order' });
+    t.match(await socket.next('jambonz:error'), {
+      data: { msg: 'ASR error', details: 'custom:mine: out of order', failover: false, verb: 'gather' },
+    });
+    const menu = await socket.next('verb:hook');
+    t.match(menu, { hook: '/menu', data: { speech: { alternatives: [{ transcript: 'stop' }] } } });
+    socket.ack(menu, [{ verb: 'hangup' }]);
     await call.finished;
   },
 );
