@@ -1,7 +1,26 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
 import { tone } from '@ringwire/rtp';
 import t from 'tap';
 import { espeakReference, hears, hearsTone, tonePeriods, wavFile } from './support/audio.js';
 import { openPlatform } from './support/platform.js';
+
+/** What is used of `@jambonz/node-client-ws`, which has no types. */
+interface SocketSession {
+  on(event: string, listener: (data: Record<string, unknown>) => void): void;
+  gather(options: object): SocketSession;
+  play(options: object): SocketSession;
+  hangup(options: object): SocketSession;
+  send(): void;
+  reply(): void;
+}
+const { createEndpoint } = createRequire(import.meta.url)('@jambonz/node-client-ws') as {
+  createEndpoint(options: object): (options: { path: string }) => {
+    on(event: 'session:new', listener: (session: SocketSession) => void): void;
+  };
+};
 
 const ringwire = await openPlatform(t);
 const { application } = ringwire;
@@ -285,4 +304,40 @@ t.test('the caller gives up before the answer: 487, no-answer', async (t) => {
     sip_status: 487,
     termination_reason: 'caller abandoned',
   });
+});
+
+t.test("an application behind a WebSocket: jambonz' client gathers keys, and hears of the end", async (t) => {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const statuses: unknown[] = [];
+  const closed = new Promise<unknown>((resolve) => {
+    createEndpoint({ server })({ path: '/app' }).on('session:new', (session) => {
+      session.on('call:status', ({ call_status }) => statuses.push(call_status));
+      session.on('close', resolve);
+      session.on('/keys', ({ digits }) =>
+        session
+          .play({ url: low })
+          .hangup({ headers: { 'X-Keys': digits } })
+          .reply(),
+      );
+      session.gather({ input: ['digits'], numDigits: 3, actionHook: '/keys', timeout: 30 }).send();
+    });
+  });
+  const { port } = server.address() as AddressInfo;
+  const { number, status } = await ringwire.specialLine({ callHook: `ws://127.0.0.1:${port}/app` });
+  const call = await ringwire.call(number);
+  await call.answered();
+  await call.sendDtmf('159');
+  const { heard, endHeaders } = await call.finished;
+  t.equal(tonePeriods(heard, 500).length, 1);
+  t.equal(endHeaders['x-keys'], '159');
+  t.equal(await closed, 1000);
+  t.strictSame(statuses, ['trying', 'in-progress', 'completed']);
+  await application.request(({ path, body }) => path === status && body.call_status === 'completed');
+  t.strictSame(application.statuses(status), statuses, 'its http status hook heard the same');
 });

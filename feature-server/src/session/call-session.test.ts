@@ -29,6 +29,7 @@ t.test('the first request has the payload of a new call', async (t) => {
     originating_sip_ip: '127.0.0.9',
     originating_sip_trunk_name: 'carrier',
     local_sip_address: '127.0.0.1:5070',
+    fs_sip_address: '127.0.0.1:5070',
     defaults: {
       synthesizer: { vendor: 'espeak', language: 'en-US', voice: 'en-us' },
       recognizer: { vendor: 'google', language: 'en-US' },

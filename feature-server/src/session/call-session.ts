@@ -445,7 +445,13 @@ export class CallSession implements CallControl {
 
   #firstRequest() {
     const { sources, application, journal, info, defaults, initialExtras } = this.options;
-    const payload = { ...info.initialPayload(), defaults: defaults.payload(), ...initialExtras };
+    // Where jambonz' descriptions of it differ, by both names.
+    const payload = {
+      ...info.commonPayload(),
+      ...info.initialPayload(),
+      defaults: defaults.payload(),
+      ...initialExtras,
+    };
     return { sources, application, payload, journal, signal: this.#over.signal };
   }
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { PayloadCheck } from '@ringwire/verb-specs/testing/payload-check.js';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { Channel } from './fakes.js';
 
@@ -25,8 +26,17 @@ export class ServerSocket {
     readonly ws: WebSocket,
     readonly path: string,
     readonly headers: IncomingHttpHeaders,
+    private readonly payloads?: PayloadCheck,
   ) {
-    ws.on('message', (data: Buffer) => this.messages.post(JSON.parse(data.toString()) as SocketMessage));
+    ws.on('message', (data: Buffer) => {
+      const message = JSON.parse(data.toString()) as SocketMessage;
+      payloads?.see({
+        type: message.type,
+        payload: message.data,
+        ...(message.hook !== undefined && { hook: message.hook }),
+      });
+      this.messages.post(message);
+    });
     ws.on('error', () => {});
     this.closed = new Promise((resolve) => {
       ws.on('close', (code: number, reason: Buffer) => resolve({ code, reason: reason.toString() }));
@@ -42,6 +52,7 @@ export class ServerSocket {
   }
 
   send(message: unknown): void {
+    this.payloads?.learn((message as { data?: unknown }).data);
     this.ws.send(JSON.stringify(message));
   }
 
@@ -64,8 +75,10 @@ export class SocketServer {
   readonly #connections = new Set<Socket>();
   #port = 0;
 
-  static async start(): Promise<SocketServer> {
+  /** @param onWrongPayload hears of messages that are not as jambonz publishes them */
+  static async start(onWrongPayload?: (fault: string) => void): Promise<SocketServer> {
     const server = new SocketServer();
+    const payloads = onWrongPayload && new PayloadCheck(onWrongPayload);
     server.#http.on('connection', (socket) => {
       server.#connections.add(socket);
       // One that is cut before its handshake is nobody's business.
@@ -75,7 +88,7 @@ export class SocketServer {
     server.#http.on('upgrade', (request, socket, head) => {
       const accept = (): void =>
         server.#wss.handleUpgrade(request, socket, head, (ws) => {
-          server.sockets.post(new ServerSocket(ws, request.url ?? '', request.headers));
+          server.sockets.post(new ServerSocket(ws, request.url ?? '', request.headers, payloads));
         });
       if (server.onUpgrade) server.onUpgrade(request, socket, accept);
       else accept();
