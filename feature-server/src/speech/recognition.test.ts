@@ -131,7 +131,7 @@ t.test(
   async (t) => {
     const rig = await startPlatform(t);
     const gather = { verb: 'gather', input: ['speech'], timeout: 0, actionHook: '/menu' };
-    const recognizer = { vendor: 'pocketsphinx', hints: ['yes', 'no', 'three', 'operator'] };
+    const recognizer = { vendor: 'pocketsphinx', hints: ['yes', 'operator'] };
     rig.app.on('/hook', [
       { ...gather, recognizer },
       { ...gather, recognizer: { vendor: 'google' } },
@@ -141,9 +141,10 @@ t.test(
     const answerTo = async (word: string, place: number): Promise<Record<string, unknown>> => {
       const listens = () => rig.sink.lines.filter((line) => line.endsWith('pocketsphinx listens')).length === place;
       await until('the recognizer listens', listens);
-      await call.play(samplesSource(spoken(word)));
-      const { json } = await until(`what became of "${word}"`, () => rig.app.seen('/menu')[place - 1]);
-      return json;
+      const answer = () => rig.app.seen('/menu')[place - 1];
+      // A busy machine may lose a part of it: who is not understood says it again.
+      for (let left = 8; left > 0 && !answer(); left--) await call.play(samplesSource(spoken(word)));
+      return (await until(`what became of "${word}"`, answer)).json;
     };
     t.match(await answerTo('operator', 1), {
       reason: 'speechDetected',

@@ -10,13 +10,13 @@ export const noSphinx: string | false =
     ? false
     : 'needs pocketsphinx: apt-get install --no-install-recommends pocketsphinx pocketsphinx-en-us';
 
-/** What a caller says, by espeak-ng: samples at 8 kHz with silence behind. */
+/** What a caller says, by espeak-ng: samples at 8 kHz, with silence behind that is long enough to end what was said. */
 export function spoken(text: string): Int16Array {
   const { stdout } = spawnSync('espeak-ng', ['-v', 'en-us', '--stdin', '--stdout'], { input: text });
   // The length in the header is that of a pipe: unknown.
   stdout.writeUInt32LE(stdout.length - 44, 40);
   const said = readWavAt(stdout, 8000);
-  const samples = new Int16Array(said.length + 4000);
+  const samples = new Int16Array(said.length + 8000);
   samples.set(said.map((sample) => Math.round(sample * 0.7)));
   return samples;
 }
