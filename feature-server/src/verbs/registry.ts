@@ -5,17 +5,20 @@ import { conference } from './conference.js';
 import { config } from './config.js';
 import { dequeue } from './dequeue.js';
 import { dial } from './dial.js';
+import { dialogflow } from './dialogflow.js';
 import { dtmf } from './dtmf.js';
 import { dub } from './dub.js';
 import { enqueue } from './enqueue.js';
 import { gather } from './gather.js';
 import { hangup } from './hangup.js';
 import { leave } from './leave.js';
+import { lex } from './lex.js';
 import { listen } from './listen.js';
 import { agent, llm, pipeline } from './llm.js';
 import { message } from './message.js';
 import { pause } from './pause.js';
 import { play } from './play.js';
+import { rasa } from './rasa.js';
 import { redirect } from './redirect.js';
 import { say } from './say.js';
 import { sipDecline } from './sip-decline.js';
@@ -37,18 +40,21 @@ export const VERBS: VerbRegistry = {
   config,
   dequeue,
   dial,
+  dialogflow,
   dtmf,
   dub,
   enqueue,
   gather,
   hangup,
   leave,
+  lex,
   listen,
   llm,
   message,
   pause,
   pipeline,
   play,
+  rasa,
   redirect,
   say,
   'sip:decline': sipDecline,
