@@ -25,6 +25,7 @@ import type {
   VerbContext,
   VerbNeed,
 } from '../verbs/verb.js';
+import { ApplicationWait } from './application-wait.js';
 import { BackgroundTasks } from './background-tasks.js';
 import { takeBaseCommands } from './base-commands.js';
 import { SessionDialog } from './call-dialog.js';
@@ -48,6 +49,7 @@ import type { SessionDefaults } from './session-defaults.js';
 import { SessionDial } from './session-dial.js';
 import { SessionMedia } from './session-media.js';
 import { takeSoundCommands } from './sound-commands.js';
+import { SpeechStream, takeStreamCommands } from './speech-stream.js';
 import { StatusNotifier } from './status-notifier.js';
 import type { Talks } from './talks.js';
 import { transferOf } from './transfer-target.js';
@@ -122,6 +124,7 @@ export class CallSession implements CallControl {
   readonly #over = new AbortController();
   readonly #media: SessionMedia;
   readonly #speech: SessionSpeech;
+  readonly #stream: SpeechStream;
   readonly #dial: SessionDial;
   readonly #dialog: SessionDialog;
   readonly #children: ChildCalls;
@@ -168,10 +171,20 @@ export class CallSession implements CallControl {
       ...(options.policy.sayListMeans && { listMeans: options.policy.sayListMeans }),
       signal: this.#over.signal,
     });
+    const wait = new ApplicationWait({
+      defaults,
+      journal,
+      media: this.#media,
+      nested: () => ctx.nested,
+      replace: (verbs) => this.#runner.replace(verbs, { stopCurrent: true }),
+      over: this.#over.signal,
+    });
     this.#app = new SessionApplication({
       application,
       info,
       journal,
+      wait,
+      hasMore: () => this.#runner.hasMore,
       replace: (verbs, stopCurrent) => this.#runner.replace(verbs, { stopCurrent }),
       onFailure: () => this.#onHookFailure(),
       onLoop: (reason) => void this.execute({ command: 'hangup', reason }),
@@ -210,6 +223,14 @@ export class CallSession implements CallControl {
       journal,
       signal: this.#over.signal,
     });
+    this.#stream = new SpeechStream({
+      app: this.#app,
+      speech: this.#speech,
+      defaults,
+      journal,
+      play: (sources, playing) => this.#media.playInTurn(sources, playing),
+      onSpeech: () => void wait.end(),
+    });
     const events = new SessionEvents(application, defaults);
     this.#recorder = new SessionRecorder({
       ...options.recording,
@@ -231,6 +252,7 @@ export class CallSession implements CallControl {
         callSid: this.callSid,
         endpoint: () => this.#media.endpoint(),
       }),
+      stream: this.#stream,
       dial: this.#dial,
       dialog: this.#dialog,
       messages: options.messages,
@@ -258,11 +280,14 @@ export class CallSession implements CallControl {
       ensure: (need, prepare) => this.#ensure(need, prepare),
       onStatus: events.onStatus,
       staysOpen: () => application.staysOpen,
+      onIdle: () => wait.beginIdle(),
+      beforeVerb: () => wait.end(),
       ...(options.onVerb && { onVerb: options.onVerb }),
     });
     const { signal } = this.#over;
     takeBaseCommands(this.#desk, { call: this, runner: this.#runner, journal, ctx, signal });
     takeSoundCommands(this.#desk, ctx, signal);
+    takeStreamCommands(this.#desk, this.#stream, this.#app);
     application.onCommand(
       (command) => void obey(command, { execute: (read, sid) => this.execute(read, sid), application, journal }),
     );
@@ -594,7 +619,13 @@ export class CallSession implements CallControl {
     const { application, ledger, journal, info, onReleased } = this.options;
     this.#over.abort();
     await this.#background.close();
-    await Promise.allSettled([this.#dial.close(), this.#media.close(), this.#speech.close(), ...this.#releasing]);
+    await Promise.allSettled([
+      this.#dial.close(),
+      this.#stream.end(),
+      this.#media.close(),
+      this.#speech.close(),
+      ...this.#releasing,
+    ]);
     onReleased?.();
     await this.#status.flush();
     await this.#children.settled();

@@ -49,6 +49,10 @@ export class SessionSpeech implements CallSpeech {
 
   constructor(private readonly options: SessionSpeechOptions) {}
 
+  textsOf(say: SayBody): string[] {
+    return chosenTexts(say.text, this.options.listMeans);
+  }
+
   async prepare(say: SayBody): Promise<void> {
     if (say.stream) return;
     const sounds = this.#speakAll(say, this.options.signal);
@@ -89,7 +93,7 @@ export class SessionSpeech implements CallSpeech {
   async #speakAll(say: SayBody, signal: AbortSignal): Promise<Sounds> {
     const { service, defaults, journal } = this.options;
     const { settings, fallback } = defaults.voice(say.synthesizer);
-    const pieces = piecesOf(chosenTexts(say.text, this.options.listMeans));
+    const pieces = piecesOf(this.textsOf(say));
     const sources = await Promise.all(
       pieces.map(async (piece) => ('source' in piece ? this.options.resolveSource(piece.source) : undefined)),
     );

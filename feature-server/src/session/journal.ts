@@ -21,6 +21,7 @@ export type AlertType =
   | 'stt-failure'
   | 'no-stt'
   | 'play-url-notfound'
+  | 'bot-action-delay-giveup'
   | 'verb-not-available'
   | 'error-updating-call'
   | 'recording-failure'

@@ -10,6 +10,7 @@ import {
 } from '../app-client/application.js';
 import { InvalidApplicationError } from '../errors.js';
 import type { ActionResult, AskedReply, CallApplication } from '../verbs/verb.js';
+import type { ApplicationWait, WaitSettings } from './application-wait.js';
 import type { CallInfo } from './call-info.js';
 import type { Journal } from './journal.js';
 
@@ -22,6 +23,10 @@ export interface SessionApplicationOptions {
   replace(verbs: VerbSpec[], stopsCurrent: boolean): void;
   /** The application answers again and again without anything happening. */
   onLoop(reason: string): void;
+  /** What the caller hears while the application thinks. */
+  wait?: ApplicationWait;
+  /** Whether verbs wait behind the one that runs. */
+  hasMore?: () => boolean;
   /** An action hook failed for good. */
   onFailure(error: unknown): void;
   /** Tells the application, over its status hook, that an answer could not be used (compat 2.5). */
@@ -39,7 +44,7 @@ export class SessionApplication implements CallApplication {
   constructor(private readonly options: SessionApplicationOptions) {}
 
   async action(
-    spec: { id?: string; actionHook?: HookSpec },
+    spec: { verb?: string; id?: string; actionHook?: HookSpec } & WaitSettings,
     extra: Record<string, unknown>,
     signal: AbortSignal,
   ): Promise<ActionResult> {
@@ -47,7 +52,18 @@ export class SessionApplication implements CallApplication {
     if (actionHook === undefined || signal.aborted) return 'next';
     const payload = { ...this.options.info.commonPayload(), verbId: id, ...extra };
     const hook = toHook(actionHook);
-    return this.#ask(() => this.options.application.request('verb:hook', hook, payload, signal), signal, false);
+    const { wait, hasMore } = this.options;
+    const isHeard = spec.verb === 'gather';
+    if (isHeard) wait?.begin(spec);
+    const result = await this.#ask(
+      () => this.options.application.request('verb:hook', hook, payload, signal),
+      signal,
+      false,
+    );
+    // Over a WebSocket the verbs may come later, as a command: what is heard meanwhile ends then.
+    const isAwaited = this.isSocket && result === 'next' && !hasMore?.() && !signal.aborted;
+    if (isHeard && !isAwaited) await wait?.end();
+    return result;
   }
 
   inform({ actionHook, id }: { id?: string; actionHook?: HookSpec }, extra: Record<string, unknown>): void {

@@ -6,6 +6,7 @@ import type { Digit, MediaEndpoint, MediaServer, PlayOptions, PlayResult } from 
 import type { CallMedia } from '../verbs/verb.js';
 import type { CallLeg } from './call-leg.js';
 import type { Journal } from './journal.js';
+import { PlayTurns } from './play-turns.js';
 
 /** What {@link SessionMedia} is made of. */
 export interface SessionMediaOptions {
@@ -28,6 +29,7 @@ export class SessionMedia implements CallMedia {
   #ordered: Promise<MediaEndpoint> | undefined;
   #endpoint: MediaEndpoint | undefined;
   #isClosed = false;
+  readonly #turns = new PlayTurns();
   readonly #digits = new EventEmitter<{ digit: [Digit] }>();
 
   constructor(private readonly options: SessionMediaOptions) {
@@ -53,7 +55,12 @@ export class SessionMedia implements CallMedia {
   }
 
   async play(sources: readonly string[], options: PlayOptions): Promise<PlayResult> {
-    return this.endpoint().play(sources, options);
+    return this.#turns.ofVerb(options.signal, () => this.endpoint().play(sources, options));
+  }
+
+  /** The same for streamed speech, which waits until no verb plays. */
+  async playInTurn(sources: readonly string[], options: PlayOptions): Promise<PlayResult> {
+    return this.#turns.ofStream(options.signal, () => this.endpoint().play(sources, options));
   }
 
   /** Undefined until it is made. */

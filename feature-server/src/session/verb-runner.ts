@@ -18,6 +18,10 @@ export interface VerbRunnerOptions {
   onStatus?: (spec: VerbSpec, event: 'starting' | 'finished') => void;
   /** Whether the call goes on when no verbs are left, until there are new ones or it is over. */
   staysOpen?: () => boolean;
+  /** No verbs are left, and the application may send some. */
+  onIdle?: () => void;
+  /** A verb is about to run. */
+  beforeVerb?: () => Promise<void>;
   /** Called after each verb, for metrics. */
   onVerb?: (verb: string, outcome: 'done' | 'failed' | 'skipped', ms: number) => void;
 }
@@ -91,6 +95,7 @@ export class VerbRunner {
   async #untilWoken(): Promise<void> {
     const { signal, ctx } = this.options;
     ctx.journal.timeline.info('verb', 'no verbs left, the application may send more');
+    this.options.onIdle?.();
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
       if (signal.aborted) resolve();
@@ -131,6 +136,7 @@ export class VerbRunner {
     const startedAt = performance.now();
     this.options.onStatus?.(spec, 'starting');
     try {
+      await this.options.beforeVerb?.();
       await this.options.ensure(need, verb.prepare?.(ctx, spec) ?? Promise.resolve());
       await verb.run(ctx, spec, signal);
       this.#finished(spec, 'done', startedAt, signal.aborted && !verb.endsCall);

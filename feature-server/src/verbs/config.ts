@@ -7,12 +7,23 @@ import type { ConfigPart } from './config/part.js';
 import { recognition } from './config/recognition.js';
 import { recording } from './config/record.js';
 import { sound } from './config/sound.js';
+import { speechStream } from './config/speech-stream.js';
 import { voice } from './config/voice.js';
 import { waiting } from './config/waiting.js';
 import type { Verb, VerbNeed } from './verb.js';
 
 /** Who sees to which properties, in the order in which they take effect. */
-const PARTS: readonly ConfigPart[] = [notices, voice, recognition, waiting, sound, inDialog, listening, recording];
+const PARTS: readonly ConfigPart[] = [
+  notices,
+  voice,
+  recognition,
+  waiting,
+  sound,
+  speechStream,
+  inDialog,
+  listening,
+  recording,
+];
 /** jambonz accepts these and does nothing with them. */
 const WITHOUT_EFFECT = ['earlyMedia', 'noiseIsolation', 'turnTaking'];
 const KNOWN = new Set<string>(['verb', 'id', '_', ...WITHOUT_EFFECT, ...PARTS.flatMap((part) => part.properties)]);

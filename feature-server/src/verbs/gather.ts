@@ -2,10 +2,8 @@ import type { GatherSpec } from '@ringwire/verb-specs';
 import { BACKGROUND_GATHER, BackgroundGather } from './background-gather.js';
 import { describeOutcome, Gathering, type GatherOutcome } from './gathering.js';
 import { opening } from './quantities.js';
+import { prepareSay } from './say.js';
 import type { Verb, VerbContext } from './verb.js';
-
-/** What of `gather` is accepted and does not take effect yet. */
-const NOT_AVAILABLE = ['fillerNoise', 'actionHookDelayAction'] as const;
 
 /** Collects digits and speech, with a prompt that they may interrupt, and tells the action hook what came first. */
 export const gather: Verb<GatherSpec> = {
@@ -15,13 +13,9 @@ export const gather: Verb<GatherSpec> = {
       .filter(Boolean)
       .join(', '),
   prepare: async (ctx, { say }) => {
-    if (say) await ctx.speech.prepare(say);
+    if (say) await prepareSay(ctx, say);
   },
   async run(ctx, spec, signal) {
-    const missing = NOT_AVAILABLE.filter((name) => spec[name] !== undefined);
-    if (missing.length > 0) {
-      ctx.journal.timeline.warn('verb', `gather: ${missing.join(', ')} not available in this version`, { missing });
-    }
     const outcome = await gatherOnce(ctx, spec, signal);
     if (!outcome || signal.aborted) return;
     ctx.journal.timeline.info('verb', `gather: ${describeOutcome(outcome)}`, { ...outcome });

@@ -276,8 +276,10 @@ export class Gathering {
 
   #bargeIn(how: 'dtmf' | 'speech', what: string): void {
     if (this.#hasBargedIn) return;
-    if (!this.#isPrompting && !this.options.onBargeIn) return;
+    const { stream } = this.ctx;
+    if (!this.#isPrompting && !this.options.onBargeIn && !stream.isOpen) return;
     this.#hasBargedIn = true;
+    void stream.interrupt();
     this.ctx.journal.timeline.info(how === 'dtmf' ? 'dtmf' : 'speech', `gather: ${what} interrupts`);
     this.#prompt.abort();
     this.ctx.events.status({ verb: 'gather', ...this.spec }, `${how}-bargein-detected`);

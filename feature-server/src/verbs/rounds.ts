@@ -47,13 +47,16 @@ export async function playRounds(
       total.playbackSeconds += Number(playbackSeconds) || 0;
       total.playbackMilliseconds += Number(playbackMilliseconds) || 0;
       Object.assign(total, more);
-      const isLast = round + 1 >= rounds;
-      if (!isLast && performance.now() - startedAt < SHORTEST_ROUND_MS) {
-        await sleep(SHORTEST_ROUND_MS, undefined, { signal: until }).catch(() => undefined);
-      }
+      if (round + 1 < rounds) await restOfRound(startedAt, until);
     }
     return total;
   } finally {
     events.status(about, signal.aborted ? 'kill-playback' : 'stop-playback');
   }
+}
+
+/** Waits after a round that was over at once. */
+export async function restOfRound(startedAt: number, signal: AbortSignal): Promise<void> {
+  if (performance.now() - startedAt >= SHORTEST_ROUND_MS) return;
+  await sleep(SHORTEST_ROUND_MS, undefined, { signal }).catch(() => undefined);
 }

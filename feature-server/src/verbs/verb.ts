@@ -1,4 +1,4 @@
-import type { HookSpec, RecognizerSpec, SaySpec, VerbSpec } from '@ringwire/verb-specs';
+import type { HookSpec, RecognizerSpec, SaySpec, SynthesizerSpec, VerbSpec } from '@ringwire/verb-specs';
 import type { Hook, HookType, NoticeType } from '../app-client/application.js';
 import type { PostJson } from '../bots/bot-http.js';
 import type { CommandTaker } from '../control/command-desk.js';
@@ -121,10 +121,11 @@ export interface AskedReply {
 export interface CallApplication {
   /**
    * Posts an action hook with the call's common payload, `verb_id` and `extra`; an array of verbs as answer replaces the
-   * queue. Does nothing without a hook or when the call is over.
+   * queue. Does nothing without a hook or when the call is over. While the answer to a `gather` is awaited the caller hears what `fillerNoise` and
+   * `actionHookDelayAction` say, its own or the session's.
    */
   action(
-    spec: { id?: string; actionHook?: HookSpec },
+    spec: { verb?: string; id?: string; actionHook?: HookSpec },
     extra: Record<string, unknown>,
     signal: AbortSignal,
   ): Promise<ActionResult>;
@@ -188,6 +189,8 @@ export interface NestedVerbs {
 
 /** Text to sound, with the session's voice unless the verb brings its own. */
 export interface CallSpeech {
+  /** The texts of a `say`, of which some may have been chosen at random. */
+  textsOf(say: SayBody): string[];
   /** Starts synthesis; what it makes is handed out by {@link sources}. Never rejects. */
   prepare(say: SayBody): Promise<void>;
   /**
@@ -374,6 +377,21 @@ export interface CallDialog {
   setReferHook(hook: HookSpec | undefined): void;
 }
 
+/** Speech of text that a WebSocket application sends while it still grows (compat 1.5, 3.5). */
+export interface CallSpeechStream {
+  readonly isOpen: boolean;
+  /** Speaks what was sent and what comes, with the session's voice or another; nothing where it is open. The application is told. */
+  open(synthesizer?: SynthesizerSpec): void;
+  /** Drops what waits, stops, and takes nothing more to speak until it is opened again. Never rejects. */
+  close(): Promise<void>;
+  /** The caller speaks while the stream is open: everything is dropped, and the application told (`user_interruption`). Never rejects. */
+  interrupt(): Promise<void>;
+  /** Drops what was sent and what is spoken, without a word to the application. Never rejects. */
+  clear(): Promise<void>;
+  /** Resolves when everything is spoken and nothing follows (flushed, or nothing came for a second), when the stream is closed, and when the signal aborts. */
+  spoken(signal: AbortSignal): Promise<void>;
+}
+
 /** Everything a verb may use. */
 export interface VerbContext {
   readonly call: CallControl;
@@ -382,6 +400,7 @@ export interface VerbContext {
   readonly speech: CallSpeech;
   readonly hearing: CallHearing;
   readonly queue: CallQueue;
+  readonly stream: CallSpeechStream;
   readonly dial: CallDial;
   readonly dialog: CallDialog;
   readonly messages: CallMessages;
