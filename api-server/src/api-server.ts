@@ -25,6 +25,7 @@ import {
   type WorkQueue,
 } from '@ringwire/common';
 import { AddressGuard } from '@ringwire/common/http/address-guard.js';
+import { AccountStorages, type DefaultStorage } from '@ringwire/common/recordings/account-storage.js';
 import { Router } from 'express';
 import { accountRoutes } from './accounts/routes.js';
 import { applicationRoutes } from './applications/routes.js';
@@ -52,6 +53,7 @@ import type { PublicAddress } from './messages/signed-request.js';
 import { vendorRoutes } from './messages/vendor-routes.js';
 import { messagingGatewayRoutes } from './messaging-gateways/routes.js';
 import { phoneNumberRoutes } from './phone-numbers/routes.js';
+import { recordingRoutes } from './recordings/routes.js';
 import { routePreviewRoutes } from './routing/preview-route.js';
 import { rateDeckRoutes } from './routing/rate-deck-routes.js';
 import { createRoutePreview, type RoutePreview } from './routing/route-preview.js';
@@ -66,6 +68,8 @@ export interface ApiContext {
   readonly encryptionSecret: Secret;
   /** Where accounts may have SIP sent. */
   readonly sipAddresses: AddressGuard;
+  /** Where recordings are; the guard judges buckets of accounts. */
+  readonly recordings: { readonly storages: AccountStorages; readonly guard: AddressGuard };
   readonly timelineHub: TimelineHub;
   readonly sipCaptures: SipCaptures;
   readonly routePreview: RoutePreview;
@@ -98,6 +102,8 @@ export interface ApiServerOptions {
   workers: boolean;
   /** Whether accounts may give gateways private addresses. @defaultValue false */
   allowPrivateSip?: boolean;
+  /** Where recordings are of accounts without a bucket. @defaultValue nowhere */
+  recordings?: DefaultStorage & { allowPrivate: boolean };
   /** SIP servers whose last messages go into timelines. @defaultValue none */
   sipCaptures?: readonly CaptureSource[];
   /** By what signatures of vendors' webhooks are checked. @defaultValue as the requests say, without any proxy */
@@ -137,6 +143,10 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     db,
     encryptionSecret,
     sipAddresses: new AddressGuard({ allowPrivate: options.allowPrivateSip ?? false }),
+    recordings: {
+      storages: new AccountStorages(options.recordings ?? { allowPrivate: false }),
+      guard: new AddressGuard({ allowPrivate: options.recordings?.allowPrivate ?? false }),
+    },
     timelineHub,
     sipCaptures: createSipCaptures(options.sipCaptures ?? [], logger),
     routePreview: createRoutePreview({ db, redis, logger, encryptionSecret }),
@@ -187,6 +197,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   liveCallRoutes(v1, context);
   teamsTenantRoutes(v1, context);
   callHistoryRoutes(v1, context);
+  recordingRoutes(v1, context);
   messageRoutes(v1, context);
   messagingGatewayRoutes(v1, context);
   timelineRoutes(v1, context);

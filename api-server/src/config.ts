@@ -1,4 +1,4 @@
-import { encryptionVars, flag, httpVars, mysqlVars, optionalText, redisVars } from '@ringwire/common';
+import { encryptionVars, flag, httpVars, mysqlVars, optionalText, recordingVars, redisVars } from '@ringwire/common';
 
 /** Environment of the API server; see `docs/interfaces.md`. */
 export const API_SERVER_VARS = {
@@ -6,6 +6,7 @@ export const API_SERVER_VARS = {
   ...redisVars,
   ...httpVars,
   ...encryptionVars,
+  ...recordingVars,
   WORKERS: flag({ default: true, doc: 'whether this process also runs the workers that write records' }),
   API_BASE_URL: optionalText({ doc: "public URL of the API: what signatures of vendors' webhooks are checked with" }),
   TRUSTED_PROXY_CIDR: optionalText({

@@ -22,6 +22,11 @@ runProcess('api-server', async ({ instanceId, logger, env }) => {
     instanceId,
     workers: config.WORKERS,
     allowPrivateSip: config.SIP_ALLOW_PRIVATE,
+    recordings: {
+      bucket: config.RECORDINGS_BUCKET?.reveal(),
+      folder: config.RECORDINGS_DIR,
+      allowPrivate: config.RECORDINGS_ALLOW_PRIVATE,
+    },
     sipCaptures: parseCaptureUrls(config.SIP_CAPTURE_URLS),
     publicAddress: { trustedProxies: proxiesOf(config.TRUSTED_PROXY_CIDR), baseUrl: config.API_BASE_URL },
     logger,

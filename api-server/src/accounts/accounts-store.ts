@@ -7,6 +7,7 @@ import {
   isEncrypted,
   type Secret,
 } from '@ringwire/common';
+import { maskedCredential } from '@ringwire/common/recordings/bucket-credential.js';
 import { PASSWORD_MASK } from '../applications/application-input.js';
 import { type Principal, tenantCondition } from '../auth/principal.js';
 import { deleteHooks, writeHooks } from '../rows/hooks-store.js';
@@ -38,6 +39,16 @@ function reveal(stored: string, secret: Secret): string | null {
   }
 }
 
+/** Which bucket it is, without its secrets. */
+function shownCredential(stored: string, secret: Secret): Row | string {
+  try {
+    return maskedCredential(JSON.parse(reveal(stored, secret) ?? ''), PASSWORD_MASK) ?? PASSWORD_MASK;
+  } catch {
+    // Imported, or encrypted with another key: nothing of it is known.
+    return PASSWORD_MASK;
+  }
+}
+
 /** A row as the API shows it: hooks as objects, the account's own webhook secret in plain text as in jambonz. */
 function toJson(row: Row, secret: Secret): Row {
   const json: Row = {};
@@ -45,6 +56,8 @@ function toJson(row: Row, secret: Secret): Row {
     if (HIDDEN.includes(column) || HOOKS.some((name) => column.startsWith(`${name}_`))) continue;
     json[column] = MASKED.includes(column) && value !== null ? PASSWORD_MASK : value;
   }
+  if (typeof row.bucket_credential === 'string')
+    json.bucket_credential = shownCredential(row.bucket_credential, secret);
   json.webhook_secret = reveal(String(row.webhook_secret), secret);
   for (const name of HOOKS) {
     const url = row[`${name}_url`];
@@ -86,7 +99,11 @@ export async function updateAccount(
       [accountSid],
     );
     const written = await writeHooks(tx, hooks, current, accountSid, secret);
-    await updateRow(tx, { name: 'accounts', key: 'account_sid' }, accountSid, { ...columns, ...written.columns });
+    const { bucket_credential: bucket } = columns;
+    const encrypted: Record<string, string> =
+      typeof bucket === 'string' ? { bucket_credential: encryptSecret(bucket, secret) } : {};
+    const all = { ...columns, ...encrypted, ...written.columns };
+    await updateRow(tx, { name: 'accounts', key: 'account_sid' }, accountSid, all);
     await deleteHooks(tx, written.orphans);
   });
 }

@@ -1,4 +1,5 @@
 import { type Database, migrate, openDatabase, openRedis, type Redis, Secret } from '@ringwire/common';
+import type { DefaultStorage } from '@ringwire/common/recordings/account-storage.js';
 import { silentLogger } from '@ringwire/common/testing/logger.js';
 import { SEED, seedProvisioning } from '@ringwire/common/testing/provisioned.js';
 import {
@@ -32,10 +33,12 @@ export async function startTestApi({
   workers = true,
   sipCaptures = [],
   publicAddress,
+  recordings,
 }: {
   workers?: boolean;
   sipCaptures?: CaptureSource[];
   publicAddress?: PublicAddress;
+  recordings?: DefaultStorage & { allowPrivate: boolean };
 } = {}): Promise<TestApi> {
   const logger = silentLogger();
   const [mariaDb, redisServer] = await Promise.all([startTestMariaDb(), startTestRedis()]);
@@ -54,6 +57,7 @@ export async function startTestApi({
     allowPrivateSip: true,
     sipCaptures,
     ...(publicAddress && { publicAddress }),
+    ...(recordings && { recordings }),
     logger,
   });
   return {
