@@ -110,6 +110,33 @@ t.test('transcribe: each party of a call apart, until it is switched off', async
   await call.finished;
 });
 
+t.test('transcribe inside listen: results are told while it listens, and answers replace nothing', async (t) => {
+  const rig = await startPlatform(t);
+  const [stt, audio] = [await RecognitionServer.start(t), await RecognitionServer.start(t)];
+  const recognizer = { vendor: 'custom:mine', customOptions: { uri: stt.url } };
+  rig.app.on('/hook', [
+    {
+      verb: 'listen',
+      url: audio.url,
+      actionHook: '/listened',
+      transcribe: { transcriptionHook: '/heard', recognizer },
+    },
+  ]);
+  rig.app.on('/heard', [{ verb: 'hangup' }]);
+  rig.app.on('/listened', [{ verb: 'hangup' }]);
+  const call = await rig.call({ play: tone(700, 10_000, -10) });
+  const [client, listener] = await Promise.all([stt.next(), audio.next()]);
+  await client.until(() => toneShare(client.samples.subarray(-1600), 700) > 0.9);
+  client.hear('one');
+  t.match((await rig.app.next('/heard')).json, { speech: { alternatives: [{ transcript: 'one' }] } });
+  client.hear('two');
+  t.match((await rig.app.next('/heard')).json, { speech: { alternatives: [{ transcript: 'two' }] } });
+  listener.say({ type: 'disconnect' });
+  await rig.app.next('/listened');
+  await client.until(() => client.isClosed);
+  await call.finished;
+});
+
 t.test('vad: with it the vendor is asked when somebody speaks, and gets what was said from the begin', async (t) => {
   const rig = await startPlatform(t);
   const stt = await RecognitionServer.start(t);

@@ -14,6 +14,9 @@ export class BackgroundGather implements BackgroundTask {
   #run: AbortController | undefined;
   #running: Promise<void> = Promise.resolve();
   #isStopped = false;
+  /** Hooks go out in order, and what they answer counts whoever listens meanwhile. */
+  #told: Promise<unknown> = Promise.resolve();
+  readonly #over = new AbortController();
 
   constructor(
     private readonly ctx: VerbContext,
@@ -24,6 +27,7 @@ export class BackgroundGather implements BackgroundTask {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
+    if (this.ctx.call.isOver) this.#over.abort();
     await this.suspend();
   }
 
@@ -57,7 +61,9 @@ export class BackgroundGather implements BackgroundTask {
       });
       if (!outcome || signal.aborted) break;
       ctx.journal.timeline.info('verb', `bargeIn: ${describeOutcome(outcome)}`, { ...outcome });
-      if (actionHook !== undefined) await ctx.app.interrupt(actionHook, { ...outcome }, signal);
+      if (actionHook !== undefined) {
+        this.#told = this.#told.then(() => ctx.app.interrupt(actionHook, { ...outcome }, this.#over.signal));
+      }
       if (outcome.reason === 'error') break;
     } while (sticky && !signal.aborted);
     if (!signal.aborted) ctx.background.ended(BACKGROUND_GATHER, this);

@@ -170,16 +170,22 @@ export class Gathering {
 
   #listen(): void {
     if (!this.#takesSpeech || this.#isDone) return;
-    const { timeout, bargein, partialResultHook, recognizer } = this.spec;
-    const waits = (secondsToMs(timeout) ?? DEFAULT_TIMEOUT_MS) > 0;
-    this.#listening = this.ctx.hearing.listen({
-      channels: 'near',
-      ...(recognizer && { recognizer }),
-      interim: bargein === true || partialResultHook !== undefined || waits || this.options.onBargeIn !== undefined,
-      onEvent: (event) => {
-        if (!this.#isDone && !this.#hasDigits) this.#onEar(event);
-      },
-    });
+    const { bargein, partialResultHook, recognizer } = this.spec;
+    const { fastRecognitionMs } = this.#speechRules;
+    const needsInterim = bargein || partialResultHook || fastRecognitionMs || this.options.onBargeIn;
+    try {
+      this.#listening = this.ctx.hearing.listen({
+        channels: 'near',
+        ...(recognizer && { recognizer }),
+        interim: Boolean(needsInterim),
+        onEvent: (event) => {
+          if (!this.#isDone && !this.#hasDigits) this.#onEar(event);
+        },
+      });
+    } catch (error) {
+      // The call has lost its media: it is about to end.
+      this.#onDeaf({ type: 'failed', vendor: '', reason: error instanceof Error ? error.message : String(error) });
+    }
   }
 
   #onEar(event: EarEvent): void {

@@ -27,7 +27,8 @@ const MAX_WAITING = 100;
 export class Transcription implements BackgroundTask {
   readonly #listening: Hearing;
   readonly #stopCommands: () => void;
-  readonly #over = new AbortController();
+  /** Never aborted: what was heard is told, whatever ends meanwhile. */
+  readonly #signal = new AbortController().signal;
   readonly #waiting: (() => Promise<void>)[] = [];
   #isTelling = false;
 
@@ -57,7 +58,6 @@ export class Transcription implements BackgroundTask {
   }
 
   async stop(): Promise<void> {
-    this.#over.abort();
     this.#stopCommands();
     await this.#listening.close();
   }
@@ -100,18 +100,16 @@ export class Transcription implements BackgroundTask {
     const payload = { ...(id !== undefined && { verbId: id }), ...fields };
     if (this.#waiting.length >= MAX_WAITING) this.#waiting.shift();
     this.#waiting.push(async () => {
-      if (this.options.isNested) await app.ask(hook, payload, this.#over.signal);
-      else await app.interrupt(hook, payload, this.#over.signal);
+      if (this.ctx.call.isOver) app.tell(hook, payload);
+      else if (this.options.isNested) await app.ask(hook, payload, this.#signal);
+      else await app.interrupt(hook, payload, this.#signal);
     });
     if (!this.#isTelling) void this.#tellAll();
   }
 
   async #tellAll(): Promise<void> {
     this.#isTelling = true;
-    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
-      if (this.#over.signal.aborted) break;
-      await next();
-    }
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) await next();
     this.#isTelling = false;
   }
 }

@@ -14,7 +14,7 @@ const schema = verb('gather', 'Collects digits or speech, with an optional promp
   maxDigits: amount('most digits'),
   interDigitTimeout: amount('seconds between digits after which the input ends'),
   partialResultHook: ref(hook, 'receives interim transcripts'),
-  speechTimeout: number('seconds; accepted, not used'),
+  speechTimeout: number('seconds of silence after speech that end it; as asrTimeout of the recognizer'),
   timeout: amount('seconds to wait for input after the prompt; 0 waits for ever; default 15'),
   listenDuringPrompt: flag('listen while the prompt plays; default true'),
   dtmfBargein: flag('a digit stops the prompt; default true where digits are collected'),
