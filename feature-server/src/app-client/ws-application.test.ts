@@ -152,6 +152,7 @@ t.test('commands are handed on as they came; what is no message is answered with
   socket.command('tts:flush');
   t.same(await rig.commands.take(), { command: 'tts:flush' });
   const cases: [unknown, RegExp][] = [
+    ['a text', /not a JSON object/],
     [{ msgid: 'x' }, /^type: is missing/],
     [{ type: 'nack' }, /^type: must be ack or command, not "nack"/],
     [{ type: 'ack' }, /^msgid: is missing/],
@@ -245,6 +246,25 @@ t.test('session:reconnect that is not acknowledged: the application is lost, and
   t.match(await rig.ends.take(), { how: 'lost', reason: /session:reconnect/ });
   await t.rejects(held, { code: 'hook/connection' });
   t.match(rig.sink.alerts, [{ alertType: 'webhook-connection-failure' }, {}]);
+});
+
+t.test('an application may answer session:reconnect with a goodbye, or with verbs that nobody asked for', async (t) => {
+  const rig = await setUp(t);
+  const socket = await begin(rig);
+  socket.ws.terminate();
+  const again = await rig.server.next();
+  again.ack(await again.next('session:reconnect'), [{ verb: 'sing' }]);
+  const asked = rig.application.request('verb:hook', { url: '/x' }, {});
+  again.ack(await again.next('verb:hook'));
+  t.match(await asked, { kind: 'nothing' });
+  again.ws.terminate();
+  const third = await rig.server.next();
+  await third.next('session:reconnect');
+  const held = rig.application.request('verb:hook', { url: '/x' }, {});
+  third.ws.close(1000);
+  t.match(await held, { kind: 'nothing' });
+  t.same(await rig.ends.take(), { how: 'closed' });
+  t.notOk(rig.application.staysOpen);
 });
 
 t.test('the connection may be lost as often as rc says', async (t) => {

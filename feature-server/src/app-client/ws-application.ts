@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { maskText } from '@ringwire/common';
-import { TokenBucket } from '@ringwire/common/limits/token-bucket.js';
-import { HookConnectionError, HookTimeoutError, InvalidApplicationError } from '../errors.js';
+import { HookConnectionError, HookStatusError, InvalidApplicationError } from '../errors.js';
 import type { Journal } from '../session/journal.js';
 import type { AddressGuard } from './address-guard.js';
 import type {
@@ -14,6 +13,7 @@ import type {
   HookType,
   NoticeType,
 } from './application.js';
+import { FLOOD_REASON, FloodGuard } from './flood-guard.js';
 import { isWorthAnotherTry, reportHookFailure } from './hook-failure.js';
 import { type HookTarget, resolveSocketUrl, socketDelayMs } from './hook-url.js';
 import { showBody, showPayload } from './payload.js';
@@ -26,6 +26,7 @@ import {
   type SocketLimits,
 } from './socket-connection.js';
 import { type OutgoingType, readMessage, wantsAck, writeMessage } from './socket-messages.js';
+import { type WaitingMessage, WaitingMessages } from './waiting-messages.js';
 
 /** Bounds of a conversation over sockets, on top of those of each connection. */
 export interface ConversationLimits extends SocketLimits {
@@ -62,18 +63,8 @@ export interface WebSocketApplicationOptions {
   onExchange?: (type: HookType, outcome: string, ms: number) => void;
 }
 
-/** Messages that wait for a connection, or for their acknowledgement; further ones fail. */
-const MAX_WAITING = 200;
 /** Attempts in a row that fail before an application that has a fallback is given up (about 14 s). */
 const GIVE_UP_ATTEMPTS = 5;
-/** What an application may send at once and for long; `tts:tokens` count a tenth. */
-const MESSAGES = { capacity: 300, perSecond: 100 };
-const TOKENS_COST = 0.1;
-/** What of the rest is forgiven before the connection is closed. */
-const FORGIVEN = { capacity: 1000, perSecond: 10 };
-/** Notices of what was passed over go out no more often. */
-const FLOOD_NOTICE_MS = 1000;
-
 /** Where a conversation stands. */
 type State =
   /** Nothing was said yet. */
@@ -88,20 +79,6 @@ type State =
   /** We said goodbye. */
   | 'over';
 
-interface Waiting {
-  type: OutgoingType;
-  text: string;
-  msgid: string;
-  startedAt: number;
-  timer?: NodeJS.Timeout;
-  /** The payload of what a session begins with. */
-  opening?: object;
-  /** Of messages that want an answer; the others resolve when they are on their way. */
-  wantsAck: boolean;
-  resolve(reply: HookReply): void;
-  reject(error: Error): void;
-}
-
 const NOTHING: HookReply = { kind: 'nothing', because: 'the answer is empty', isMeant: true, status: 200 };
 
 /** A customer application behind a WebSocket (jambonz's subprotocol `ws.jambonz.org`). */
@@ -113,21 +90,25 @@ export class WebSocketApplication implements Application {
   #opening: object | undefined;
   /** The application has acknowledged that. */
   #isBegun = false;
-  /** What is sent as soon as there is a connection; the session's first message before all others. */
-  #held: Waiting[] = [];
-  /** What the application has to acknowledge. */
-  readonly #unacknowledged = new Map<string, Waiting>();
+  readonly #waiting: WaitingMessages;
   #goodbye: { code: number; reason: string } = { code: 1000, reason: 'the call is over' };
   readonly #over = new AbortController();
-  readonly #messages = new TokenBucket(MESSAGES);
-  readonly #forgiven = new TokenBucket(FORGIVEN);
-  #passedOver = 0;
-  #flood: NodeJS.Timeout | undefined;
+  readonly #flood = new FloodGuard((details) => {
+    const { journal, hook } = this.options;
+    journal.timeline.error('hook', details);
+    journal.alert('invalid-app-payload', `${maskText(hook.url)} sends too many messages`, details);
+    this.send('jambonz:error', { msg: 'TooManyMessages', details });
+  });
   #onCommand: (command: ApplicationCommand) => void = () => {};
   #onEnd: (end: ApplicationEnd) => void = () => {};
 
   constructor(private readonly options: WebSocketApplicationOptions) {
     this.#opening = options.opening;
+    const { holdMs, ackTimeoutMs } = options.limits;
+    this.#waiting = new WaitingMessages({
+      ...{ holdMs, ackTimeoutMs },
+      onTimeout: (message) => this.#observe(message, 'timeout'),
+    });
   }
 
   get #isOver(): boolean {
@@ -204,90 +185,51 @@ export class WebSocketApplication implements Application {
     if (this.#state === 'lost') throw new HookConnectionError('the application is lost');
     signal?.throwIfAborted();
     const msgid = randomUUID();
-    const b3 = `${traceId}-${traceId.slice(0, 16)}-1`;
+    const b3 = b3Of(traceId);
     const { text, data } = writeMessage({ type, msgid, callSid, ...(hook !== undefined && { hook }), payload, b3 });
     const isLoud = !type.startsWith('tts:') && type !== 'verb:status';
     if (isLoud) {
       const request = showPayload(data);
       journal.timeline.info('hook', `message ${type}${hook ? ` ${maskText(hook)}` : ''}`, { type, msgid, request });
     }
-    return new Promise<HookReply>((resolve, reject) => {
-      if (this.#held.length + this.#unacknowledged.size >= MAX_WAITING) {
-        reject(new HookConnectionError(`more than ${MAX_WAITING} messages wait for the application`));
-        return;
-      }
-      const onAbort = (): void => this.#settle(waiting)?.reject(signal?.reason as Error);
-      const done = (): void => signal?.removeEventListener('abort', onAbort);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      const waiting: Waiting = {
-        ...{ type, text, msgid, startedAt: performance.now(), wantsAck: isRequest(type) && wantsAck(type) },
-        ...(isOpening(type) && { opening: payload }),
-        resolve: (reply) => {
-          done();
-          resolve(reply);
-        },
-        reject: (error) => {
-          done();
-          reject(error);
-        },
-      };
-      this.#put(waiting);
-    });
+    const { refusal } = this.#waiting;
+    if (refusal) throw refusal;
+    let onAbort = (): void => {};
+    try {
+      return await new Promise<HookReply>((resolve, reject) => {
+        const message: WaitingMessage = {
+          ...{ type, text, msgid, startedAt: performance.now(), wantsAck: isRequest(type) && wantsAck(type) },
+          ...(isOpening(type) && { opening: payload }),
+          ...{ resolve, reject },
+        };
+        onAbort = () => this.#waiting.settle(message)?.reject(signal?.reason as Error);
+        signal?.addEventListener('abort', onAbort, { once: true });
+        this.#put(message);
+      });
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
   }
 
-  #put(waiting: Waiting): void {
+  #put(message: WaitingMessage): void {
     if (this.#state === 'open') {
-      this.#transmit(waiting);
+      this.#transmit(message);
       return;
     }
-    // A session begins with its first message, whatever was to be told before it.
-    if (waiting.opening) this.#held.unshift(waiting);
-    else this.#held.push(waiting);
+    this.#waiting.hold(message, { briefly: this.#state === 'reconnecting' });
     if (this.#state === 'idle') void this.#connect();
-    else if (this.#state === 'reconnecting') this.#holdForAWhile(waiting);
   }
 
-  #holdForAWhile(waiting: Waiting): void {
-    const { holdMs } = this.options.limits;
-    waiting.timer ??= setTimeout(() => {
-      this.#settle(waiting)?.reject(
-        new HookConnectionError(`the application was not reached again within ${holdMs} ms`),
-      );
-    }, holdMs);
-  }
-
-  #transmit(waiting: Waiting): void {
-    clearTimeout(waiting.timer);
-    delete waiting.timer;
-    if (!this.#connection?.send(waiting.text)) {
+  #transmit(message: WaitingMessage): void {
+    if (!this.#connection?.send(message.text)) {
       // The end of the connection follows, or came; the message is for the next one.
-      if (this.staysOpen && waiting.type !== 'session:reconnect') {
-        this.#held.push(waiting);
-        this.#holdForAWhile(waiting);
-      } else waiting.reject(new HookConnectionError('the connection ended'));
+      if (this.staysOpen && message.type !== 'session:reconnect') this.#waiting.hold(message, { briefly: true });
+      else message.reject(new HookConnectionError('the connection ended'));
       return;
     }
-    this.#opening = waiting.opening ?? this.#opening;
-    if (!waiting.wantsAck) {
-      waiting.resolve(NOTHING);
-      return;
-    }
-    this.#unacknowledged.set(waiting.msgid, waiting);
-    const { ackTimeoutMs } = this.options.limits;
-    waiting.timer = setTimeout(() => {
-      this.#observe(waiting, 'timeout');
-      const text = `the application did not acknowledge ${waiting.type} within ${ackTimeoutMs} ms`;
-      this.#settle(waiting)?.reject(new HookTimeoutError(text, { timeoutMs: ackTimeoutMs }));
-    }, ackTimeoutMs);
-  }
-
-  /** Takes a message off wherever it waits; undefined where it was settled before. */
-  #settle(waiting: Waiting): Waiting | undefined {
-    clearTimeout(waiting.timer);
-    const at = this.#held.indexOf(waiting);
-    if (at >= 0) this.#held.splice(at, 1);
-    const wasPending = this.#unacknowledged.delete(waiting.msgid);
-    return at >= 0 || wasPending ? waiting : undefined;
+    this.#opening = message.opening ?? this.#opening;
+    if (message.wantsAck) this.#waiting.expectAck(message);
+    else message.resolve(NOTHING);
   }
 
   /** The first connection of the conversation, with its retries. */
@@ -312,7 +254,7 @@ export class WebSocketApplication implements Application {
       }
       // Whoever does not answer to that may still listen.
       if (this.#opening !== undefined) await this.#resume().catch(() => NOTHING);
-      this.#open();
+      if (this.#state === 'connecting') this.#open();
     } catch (error) {
       if (this.#state !== 'connecting') return;
       // What is said next may find the server there again.
@@ -350,12 +292,13 @@ export class WebSocketApplication implements Application {
   /** Listens, and sends what waits. */
   #open(): void {
     this.#state = 'open';
-    this.#listen();
+    if (this.#connection) this.#listen();
+    else void this.#reconnect('it ended at once');
     this.#sendHeld();
   }
 
   #sendHeld(): void {
-    for (const waiting of this.#held.splice(0)) this.#transmit(waiting);
+    for (const message of this.#waiting.takeHeld()) this.#transmit(message);
   }
 
   #listen(): void {
@@ -375,7 +318,8 @@ export class WebSocketApplication implements Application {
     }
     if (end.code === 1000) this.#onGoodbye();
     // While one is sought already, this is an attempt of it that failed.
-    else if (this.#state !== 'open') this.#unacknowledgedFail(end.reason);
+    else if (this.#state !== 'open')
+      for (const message of this.#waiting.takeSent()) message.reject(lostBefore(end.reason));
     else void this.#reconnect(end.reason);
   }
 
@@ -384,12 +328,10 @@ export class WebSocketApplication implements Application {
     this.options.journal.timeline.info('hook', 'the application closed the connection: it is told nothing more');
     const isBegun = this.#isBegun;
     this.#end('closed');
-    for (const waiting of [...this.#held.splice(0), ...this.#unacknowledged.values()]) {
-      this.#settle(waiting);
-      if (!waiting.opening) waiting.resolve(NOTHING);
-      else waiting.reject(new HookConnectionError('the application closed the connection before it answered'));
+    for (const message of [...this.#waiting.takeHeld(), ...this.#waiting.takeSent()]) {
+      if (!message.opening) message.resolve(NOTHING);
+      else message.reject(new HookConnectionError('the application closed the connection before it answered'));
     }
-    this.#unacknowledged.clear();
     if (isBegun) this.#onEnd({ how: 'closed' });
   }
 
@@ -397,12 +339,13 @@ export class WebSocketApplication implements Application {
     this.#state = 'reconnecting';
     this.options.journal.timeline.warn('hook', `the connection to the application is lost: ${reason}`);
     // The reconnection takes over the answer to the session's first message (compat 3.6); other answers will not come.
-    const first = [...this.#unacknowledged.values()].find(({ opening }) => opening);
-    if (first) this.#settle(first);
-    this.#unacknowledgedFail(reason);
-    for (const waiting of this.#held) this.#holdForAWhile(waiting);
+    const unanswered = this.#waiting.takeSent();
+    const first = unanswered.find(({ opening }) => opening);
+    for (const message of unanswered) if (message !== first) message.reject(lostBefore(reason));
+    this.#waiting.limitHeld();
     try {
-      const reply = await this.#seek(reason);
+      const reply = await this.#seek(reason, first !== undefined);
+      if (this.#state !== 'reconnecting') throw new HookConnectionError('the application closed the connection');
       this.#state = 'open';
       this.options.journal.timeline.info('hook', 'the application is connected again');
       if (first) this.#isBegun = true;
@@ -415,7 +358,7 @@ export class WebSocketApplication implements Application {
   }
 
   /** Connects again, as often as it takes. @returns the answer to `session:reconnect`. @throws when the application is to be given up */
-  async #seek(reason: string): Promise<HookReply> {
+  async #seek(reason: string, wantsVerbs: boolean): Promise<HookReply> {
     const { journal, hasFallback = false } = this.options;
     const target = this.#target();
     const { signal } = this.#over;
@@ -431,8 +374,13 @@ export class WebSocketApplication implements Application {
         await this.#openConnection(target);
         return await this.#resume();
       } catch (error) {
-        // Who is there and does not answer is not asked a second time.
-        if (this.#state !== 'reconnecting' || !(error instanceof Error) || error instanceof HookTimeoutError)
+        // Verbs that nobody waits for need not be any.
+        if (error instanceof InvalidApplicationError && !wantsVerbs) return NOTHING;
+        // Who is there and does not answer, or not with verbs, is not asked a second time.
+        if (
+          this.#state !== 'reconnecting' ||
+          !(error instanceof HookConnectionError || error instanceof HookStatusError)
+        )
           throw error;
         journal.timeline.warn('hook', `the application was not reached again: ${error.message}`, {
           attempt: attempt + 1,
@@ -448,18 +396,12 @@ export class WebSocketApplication implements Application {
     const { callSid, traceId, journal } = this.options;
     const type = 'session:reconnect';
     const msgid = randomUUID();
-    const b3 = `${traceId}-${traceId.slice(0, 16)}-1`;
+    const b3 = b3Of(traceId);
     const { text } = writeMessage({ type, msgid, callSid, payload: this.#opening, b3 });
     journal.timeline.info('hook', `message ${type}`, { type, msgid });
     return new Promise((resolve, reject) => {
       this.#transmit({ type, text, msgid, startedAt: performance.now(), wantsAck: true, resolve, reject });
     });
-  }
-
-  #unacknowledgedFail(reason: string): void {
-    for (const waiting of [...this.#unacknowledged.values()]) {
-      this.#settle(waiting)?.reject(new HookConnectionError(`the connection was lost before the answer: ${reason}`));
-    }
   }
 
   /** The application cannot be had any more. */
@@ -480,52 +422,47 @@ export class WebSocketApplication implements Application {
 
   #end(state: 'closed' | 'lost'): void {
     this.#state = state;
-    clearTimeout(this.#flood);
+    this.#flood.close();
   }
 
   /** Nobody gets an answer any more. */
   #fail(error: Error): void {
-    clearTimeout(this.#flood);
+    this.#flood.close();
     this.#over.abort(error);
     this.#rejectAll(error);
   }
 
   #rejectAll(error: Error): void {
-    const waiting = [...this.#held.splice(0), ...this.#unacknowledged.values()];
-    this.#unacknowledged.clear();
-    for (const one of waiting) {
-      clearTimeout(one.timer);
-      one.reject(error);
-    }
+    for (const message of [...this.#waiting.takeHeld(), ...this.#waiting.takeSent()]) message.reject(error);
   }
 
   #onMessage(text: string): void {
     const message = readMessage(text);
     if (message.kind === 'ack') {
-      const waiting = this.#unacknowledged.get(message.msgid);
+      const waiting = this.#waiting.sent(message.msgid);
       // Answers are as many as questions: they are no flood.
-      if (waiting) this.#onAck(waiting, message.data, text);
-      else if (this.#messages.take())
-        this.options.journal.log.info({ msgid: message.msgid }, 'ack of no message that waits');
-      return;
+      if (waiting) {
+        this.#onAck(waiting, message.data, text);
+        return;
+      }
     }
-    const cost = message.kind === 'command' && message.command.command === 'tts:tokens' ? TOKENS_COST : 1;
-    if (!this.#messages.take(cost)) {
-      this.#onFlood();
-      return;
-    }
-    if (message.kind === 'command') {
+    const verdict = this.#flood.judge(message);
+    if (verdict === 'cut off') this.#connection?.violated(1008, FLOOD_REASON);
+    if (verdict !== 'taken') return;
+    const { journal, hook } = this.options;
+    if (message.kind === 'ack') {
+      journal.log.info({ msgid: message.msgid.slice(0, 100) }, 'ack of no message that waits');
+    } else if (message.kind === 'command') {
       this.#onCommand(message.command);
-      return;
+    } else {
+      journal.timeline.error('hook', `message of the application: ${message.reason}`, { message: showBody(text) });
+      journal.alert('invalid-app-payload', `${maskText(hook.url)} sends what is no message`, message.reason);
+      this.send('jambonz:error', { msg: 'InvalidMessage', details: message.reason, content: text.slice(0, 1000) });
     }
-    const { journal } = this.options;
-    journal.timeline.error('hook', `message of the application: ${message.reason}`, { message: showBody(text) });
-    journal.alert('invalid-app-payload', `message of ${maskText(this.options.hook.url)}: ${message.reason}`);
-    this.send('jambonz:error', { msg: 'InvalidMessage', details: message.reason, content: text.slice(0, 1000) });
   }
 
-  #onAck(waiting: Waiting, data: unknown, text: string): void {
-    this.#settle(waiting);
+  #onAck(waiting: WaitingMessage, data: unknown, text: string): void {
+    this.#waiting.settle(waiting);
     const ms = Math.round(performance.now() - waiting.startedAt);
     const { journal } = this.options;
     try {
@@ -545,24 +482,6 @@ export class WebSocketApplication implements Application {
     }
   }
 
-  /** More comes than is taken: what is too much is passed over, and who does not stop is cut off. */
-  #onFlood(): void {
-    this.#passedOver += 1;
-    if (!this.#forgiven.take()) {
-      const reason = `the application floods: it may send ${MESSAGES.perSecond} messages a second`;
-      this.#connection?.violated(1008, reason);
-      return;
-    }
-    this.#flood ??= setTimeout(() => {
-      this.#flood = undefined;
-      const details = `${this.#passedOver} messages were passed over: ${MESSAGES.perSecond} a second are taken, and ${MESSAGES.capacity} at once`;
-      this.#passedOver = 0;
-      this.options.journal.timeline.error('hook', details);
-      this.options.journal.alert('invalid-app-payload', `${maskText(this.options.hook.url)} sends too many messages`);
-      this.send('jambonz:error', { msg: 'TooManyMessages', details });
-    }, FLOOD_NOTICE_MS);
-  }
-
   #complain(type: HookType, { message, facts }: InvalidApplicationError): void {
     const msg = type === 'verb:hook' ? 'invalid actionHook response' : 'InvalidMessage';
     this.send('jambonz:error', { msg, details: message, content: facts.answer });
@@ -573,7 +492,7 @@ export class WebSocketApplication implements Application {
     if (error instanceof InvalidApplicationError) this.#goodbye = { code: 1001, reason: error.message };
   }
 
-  #observe({ type, startedAt }: Waiting, outcome: string): void {
+  #observe({ type, startedAt }: WaitingMessage, outcome: string): void {
     if (isRequest(type)) this.options.onExchange?.(type, outcome, performance.now() - startedAt);
   }
 }
@@ -587,4 +506,7 @@ const NOTICES = new Set<string>([
 ]);
 const isRequest = (type: OutgoingType): type is HookType => !NOTICES.has(type);
 const isOpening = (type: OutgoingType): boolean => type === 'session:new' || type === 'session:adulting';
+const lostBefore = (reason: string): Error =>
+  new HookConnectionError(`the connection was lost before the answer: ${reason}`);
+const b3Of = (traceId: string): string => `${traceId}-${traceId.slice(0, 16)}-1`;
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

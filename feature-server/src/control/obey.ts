@@ -19,11 +19,13 @@ export async function obey(
   const read = readCommand(sent);
   if (!read.ok) {
     journal.timeline.error('hook', `command ${sent.command}: ${read.reason}`);
-    journal.alert('invalid-app-payload', `command ${sent.command}: ${read.reason}`);
+    journal.alert('invalid-app-payload', `command ${sent.command.slice(0, 100)}: ${read.reason}`);
     application.send('jambonz:error', { msg: 'InvalidMessage', details: read.reason, content: sent });
     return;
   }
-  journal.timeline.info('hook', `command ${sent.command}`, { command: sent.command });
+  // Streamed text comes word by word: too much for a timeline.
+  if (sent.command !== 'tts:tokens')
+    journal.timeline.info('hook', `command ${sent.command}`, { command: sent.command });
   const result = await execute(read.command, sent.callSid);
   if (result.ok) return;
   journal.timeline.warn('hook', `command ${sent.command}: ${result.reason}`);

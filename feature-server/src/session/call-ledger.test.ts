@@ -16,6 +16,7 @@ import { DEFAULT_CONVERSATION_LIMITS } from '../app-client/ws-application.js';
 import { ApplicationServer } from '../testing/application-server.js';
 import { Channel, CollectingSink, silentLogger } from '../testing/fakes.js';
 import { ACCOUNT_SID, APPLICATION_SID, provisioningOf } from '../testing/platform-rig.js';
+import { SocketServer } from '../testing/socket-server.js';
 import { CallLedger, type LedgerEntry, OrphanSweep } from './call-ledger.js';
 import { reportOrphan } from './orphan-report.js';
 
@@ -271,4 +272,25 @@ t.test('the last status of an orphan is failed, with its duration when it was an
   t.match(app.seen('/status')[1]?.json, { call_sid: 'ringing', call_status: 'failed', sip_status: 500 });
   t.equal(app.seen('/status').length, 2);
   t.ok(sink.lines.includes('error call the feature server of this call died'));
+});
+
+t.test('an orphan of a WebSocket application: session:reconnect, then its last status', async (t) => {
+  const sockets = await SocketServer.start();
+  t.teardown(() => sockets.stop());
+  const guard = new AddressGuard({ allowPrivate: true });
+  const http = new HttpClient(guard);
+  t.teardown(() => http.close());
+  const reported = reportOrphan(entry('answered', { baseUrl: `${sockets.url}/app`, answeredAt: 90_000 }), {
+    sink: new CollectingSink(),
+    applications: { http, guard, sockets: DEFAULT_CONVERSATION_LIMITS },
+    logger: silentLogger,
+    snapshot: provisioningOf('http://127.0.0.1:1').snapshot(),
+    diedAt: 100_900,
+  });
+  const socket = await sockets.next();
+  t.equal(socket.path, '/app');
+  socket.ack(await socket.next('session:reconnect'));
+  t.match((await socket.next('call:status')).data, { call_sid: 'answered', call_status: 'failed', duration: 10 });
+  t.match(await socket.closed, { code: 1000 });
+  await reported;
 });

@@ -32,11 +32,14 @@ export interface Journal {
   readonly log: Logger;
   readonly timeline: Timeline;
   /**
-   * Raises an alert for the call's account; the same type and message is raised once per call.
+   * Raises an alert for the call's account; the same type and message is raised once per call, and 200 different ones at most.
    * @returns whether it was raised, that is, whether it is news
    */
   alert(type: AlertType, message: string, detail?: string): boolean;
 }
+
+/** Different alerts of one call; an application that makes mistakes for hours raises no more. */
+const MAX_ALERTS = 200;
 
 /** The {@link Journal} of one call over the platform's event stream. */
 export function createJournal(sink: EventSink, logger: Logger, about: CallIdentity): Journal {
@@ -53,8 +56,10 @@ export function createJournal(sink: EventSink, logger: Logger, about: CallIdenti
     alert(alertType, message, detail) {
       log.warn({ alertType, detail }, message);
       const key = `${alertType}\n${message}`;
-      if (raised.has(key) && alertType !== 'alert-from-application') return false;
-      raised.add(key);
+      if (alertType !== 'alert-from-application') {
+        if (raised.has(key) || raised.size >= MAX_ALERTS) return false;
+        raised.add(key);
+      }
       sink.emit(
         'alert',
         {
