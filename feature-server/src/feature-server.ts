@@ -40,12 +40,14 @@ import { CallLedger, OrphanSweep } from './session/call-ledger.js';
 import { admitGuest } from './session/guest.js';
 import { createJournal } from './session/journal.js';
 import { LiveCalls } from './session/live-calls.js';
+import { MovedCalls } from './session/moved-calls.js';
 import { reportOrphan } from './session/orphan-report.js';
 import { botBases, SessionBots } from './session/session-bots.js';
-import { createSession, type SessionFactoryOptions } from './session/session-factory.js';
+import { createSession, type NewCall, type SessionFactoryOptions } from './session/session-factory.js';
 import { Talks } from './session/talks.js';
 import { TransferredCalls } from './session/transferred-calls.js';
 import { EdgeDialler } from './sip/edge-dialler.js';
+import type { InboundLeg } from './sip/inbound-leg.js';
 import { InviteHandler, type RefusedCall } from './sip/invite-handler.js';
 import { watchWaysOut } from './sip/ways-out.js';
 import { CustomRecognizer } from './speech/custom-recognizer.js';
@@ -150,6 +152,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
   const outbox = new Outbox({ redis, sink, queue: outboundQueue(redis) });
   const ledger = new CallLedger(redis, instanceId, logger);
   const rooms = openRooms({ redis, logger, instanceId, sipAddress: () => sipAddress() });
+  const moved = new MovedCalls(redis, config.ENCRYPTION_SECRET);
   const transferred = new TransferredCalls(config.MAX_CALL_DURATION_MINUTES * 60_000);
   const recordings = await Recordings.open({
     spoolDir: config.RECORDINGS_SPOOL_DIR,
@@ -176,6 +179,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     talks,
     outbox,
     rooms,
+    moved,
     bots: new SessionBots(http, botBases(config)),
     ledger,
     metrics,
@@ -196,14 +200,9 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     snapshot: () => provisioning.snapshot(),
     isKnown: (callSid) => live.has(callSid),
     ...(config.API_BASE_URL !== undefined && { apiBaseUrl: config.API_BASE_URL }),
-    onAdmitted: (call) => {
-      metrics.admitted();
-      const session = createSession(call, sessions, (released) => {
-        invites.forget(call.leg);
-        live.released(released);
-      });
-      live.run(session);
-    },
+    takeMoved: (id) => moved.take(id),
+    onAdmitted: (call) => admit(call),
+    onMoved: (call) => admit(call),
     onGuest: (leg, named, callSid) => {
       const onReleased = (): void => invites.forget(leg);
       const talk = talks.find(named);
@@ -220,6 +219,14 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
       reportRefusal(sink, logger, refused);
     },
   });
+  const admit = (call: NewCall & { leg: InboundLeg }): void => {
+    metrics.admitted();
+    const session = createSession(call, sessions, (released) => {
+      invites.forget(call.leg);
+      live.released(released);
+    });
+    live.run(session);
+  };
   stack.invite((request, response) => invites.handle(request, response));
   stack.options((_request, response) => response.send(200));
   srf.on('lost', () => {

@@ -50,6 +50,10 @@ export class BranchedMedia implements MediaSession {
     return this.branch(this.#chosen).answer(from, sdp, tag);
   }
 
+  keepTag(side: Side): void {
+    this.branch(this.#chosen).keepTag(side);
+  }
+
   mute(side: Side, isMuted: boolean): Promise<void> {
     return this.branch(this.#chosen).mute(side, isMuted);
   }

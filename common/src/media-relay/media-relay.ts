@@ -18,6 +18,8 @@ export interface MediaSession {
   offer(from: Side, sdp: string, tag: string, far?: FarMedia, flags?: readonly string[]): Promise<string>;
   /** The other side's answer to that offer, as it goes back. */
   answer(from: Side, sdp: string, tag: string): Promise<string>;
+  /** Who speaks for a side from now on goes on in its name: the tag that it had stays its own here, whatever {@link offer} and {@link answer} are told. */
+  keepTag(side: Side): void;
   /** Keeps the sound and the keys of a side from the other, or lets them through again. Does nothing where nothing is relayed. */
   mute(side: Side, isMuted: boolean): Promise<void>;
   /**
@@ -56,6 +58,7 @@ export function directRelay(): MediaRelay {
     session: () => ({
       offer,
       answer: unchanged,
+      keepTag: () => {},
       mute: async () => {},
       state: async () => 'alive',
       delete: async () => {},
@@ -69,6 +72,7 @@ export function directRelay(): MediaRelay {
 
 class RtpengineSession implements MediaSession {
   readonly #tags: Partial<Record<Side, string>> = {};
+  readonly #kept = new Set<Side>();
   /** Side `a`, and who makes the first offer, gets the profile that it offered, side `b` the one that was asked for. */
   readonly #profiles: Record<Side, MediaProfile | FarMedia> = { a: 'plain', b: 'plain' };
   #deleted = false;
@@ -81,8 +85,13 @@ class RtpengineSession implements MediaSession {
     private readonly options: { direction?: readonly [a: string, b: string]; logger: Logger; live: Set<MediaSession> },
   ) {}
 
-  offer(from: Side, sdp: string, tag: string, far?: FarMedia, flags: readonly string[] = []): Promise<string> {
+  keepTag(side: Side): void {
+    this.#kept.add(side);
+  }
+
+  offer(from: Side, sdp: string, given: string, far?: FarMedia, flags: readonly string[] = []): Promise<string> {
     return this.#inTurn(async () => {
+      const tag = this.#tagOf(from, given);
       if (!this.#deleted) this.options.live.add(this);
       if (from === 'a' || this.#tags.a === undefined) this.#profiles[from] = profileOf(sdp);
       if (far) this.#profiles[other(from)] = far;
@@ -102,8 +111,9 @@ class RtpengineSession implements MediaSession {
     });
   }
 
-  answer(from: Side, sdp: string, tag: string): Promise<string> {
+  answer(from: Side, sdp: string, given: string): Promise<string> {
     return this.#inTurn(async () => {
+      const tag = this.#tagOf(from, given);
       this.#tags[from] = tag;
       const offerer = other(from);
       return this.#rewrite('answer', sdp, {
@@ -152,6 +162,10 @@ class RtpengineSession implements MediaSession {
         this.options.live.delete(this);
       }
     });
+  }
+
+  #tagOf(side: Side, given: string): string {
+    return (this.#kept.has(side) && this.#tags[side]) || given;
   }
 
   #toTag(from: Side): Record<string, NgValue> {

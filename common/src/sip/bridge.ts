@@ -106,13 +106,13 @@ export class Bridge {
   }
 
   /** Puts a dialog in the place of a side's, which gets a BYE. `sdp` is what the new one's peer gave. */
-  replace(side: Side, dialog: SipDialog, sdp: string): void {
+  replace(side: Side, dialog: SipDialog, sdp: string, byeHeaders: SipHeaders = {}): void {
     const old = this.#legs[side];
     old.removeAllListeners();
     this.#legs[side] = dialog;
     this.#changes.replaced(side, sdp);
     this.#join(side);
-    void hangUp(old, {}, this.options.lost);
+    void hangUp(old, byeHeaders, this.options.lost);
     this.options.observer.replaced?.(side, dialog);
     if (!dialog.connected) queueMicrotask(() => this.#ended || this.#byeFrom(side, undefined));
   }

@@ -9,9 +9,11 @@ import { failureOf } from './failure-reason.js';
 import { watchFarEnd } from './far-end-watch.js';
 import type { FeatureServerWatch } from './feature-server-watch.js';
 import { reasonHeader } from './header-policy.js';
+import { SIP_HEADERS } from './headers.js';
 import { type Keepalive, keepAlive } from './keepalive.js';
 import type { SipLink } from './link.js';
 import type { LiveCalls } from './live-calls.js';
+import { moveCall } from './move-call.js';
 import { acceptedBye, type Orphans, orphanBye } from './orphans.js';
 import { nameOf, RingingDialogs } from './outer-dialogs.js';
 import { ELSEWHERE } from './place-fork.js';
@@ -21,7 +23,7 @@ import { type RelayWatch, watchRelay } from './relay-watch.js';
 import { dialogName, type Replaces } from './replaces.js';
 import { respond } from './respond.js';
 import { otherSide } from './session-changes.js';
-import type { SipHeaders, SipMessageView, SipRequest, SipResponse } from './stack.js';
+import type { SipDialog, SipHeaders, SipMessageView, SipRequest, SipResponse } from './stack.js';
 import { pickUp, type TakeOver, type TakingLeg, takeOverSide } from './takeover.js';
 import { type SetupObserver, type SetupResult, setUpTwoLegs, type TwoLegs } from './two-leg-setup.js';
 
@@ -46,6 +48,8 @@ export interface BridgedCallContext {
   answerMs: number;
   /** From the {@link FeatureServerWatch}. */
   onGone: FeatureServerWatch['onGone'];
+  /** The living feature server at `ip:port`. */
+  featureServerAt: FeatureServerWatch['at'];
   /** Tells the other feature servers that this one may have died. */
   suspect(featureServer: string): void;
 }
@@ -381,7 +385,10 @@ export class BridgedCall {
           },
         },
         inner: plan.watchedSide,
-        refer: plan.refer ?? (this.#outer === 'b' ? { referTo: (uri) => withHostOf(uri, legs.callee.req.uri) } : {}),
+        refer: {
+          ...(plan.refer ?? (this.#outer === 'b' ? { referTo: (uri) => withHostOf(uri, legs.callee.req.uri) } : {})),
+          move: (uri, address) => this.#move(uri, address),
+        },
         onEnd: (end) => {
           this.#bridgeEnded(end);
           // `closed` is set right after this returns.
@@ -402,14 +409,7 @@ export class BridgedCall {
   #watch(bridge: Bridge, legs: TwoLegs): void {
     const { plan, context } = this;
     const watched = plan.watchedSide === 'a' ? legs.caller : legs.callee;
-    this.#keepalive = keepAlive(watched, {
-      intervalMs: context.keepaliveMs,
-      lost: this.#lost,
-      onDead: (why) => {
-        this.#suspect();
-        void bridge.end(`${partyAt(plan.watchedSide)} is gone: ${why}`, { Reason: PLATFORM_FAILURE });
-      },
-    });
+    this.#watchInner(bridge, watched, this.#target && plan.watched?.(this.#target));
     const outer = this.#outer;
     if (context.farKeepaliveMs > 0) {
       this.#unwatchFarEnd = watchFarEnd({
@@ -424,10 +424,6 @@ export class BridgedCall {
       intervalMs: context.keepaliveMs,
       onDead: (why) => this.#relayLost(bridge, why),
     });
-    this.#watched = this.#target && plan.watched?.(this.#target);
-    const keepalive = this.#keepalive;
-    // Missing from Redis is no proof: Redis may have lost it. The dialog itself is asked, each time.
-    if (this.#watched !== undefined) this.#unwatch = context.onGone(this.#watched, () => keepalive.probe());
     // The signal outlives the call: what listens to it goes with it.
     const options = { once: true, signal: this.#over.signal };
     const onLost = (): void => {
@@ -437,6 +433,59 @@ export class BridgedCall {
     };
     if (this.#lost.aborted) onLost();
     else this.#lost.addEventListener('abort', () => bridge.ended || onLost(), options);
+  }
+
+  /** @param instanceId - of the feature server there, where it is known */
+  #watchInner(bridge: Bridge, dialog: SipDialog, instanceId: string | undefined): void {
+    const { plan, context } = this;
+    this.#keepalive?.stop();
+    this.#unwatch?.();
+    const keepalive = keepAlive(dialog, {
+      intervalMs: context.keepaliveMs,
+      lost: this.#lost,
+      onDead: (why) => {
+        this.#suspect();
+        void bridge.end(`${partyAt(plan.watchedSide)} is gone: ${why}`, { Reason: PLATFORM_FAILURE });
+      },
+    });
+    this.#keepalive = keepalive;
+    this.#watched = instanceId;
+    // Missing from Redis is no proof: Redis may have lost it. The dialog itself is asked, each time.
+    this.#unwatch = instanceId === undefined ? undefined : context.onGone(instanceId, () => keepalive.probe());
+  }
+
+  /** Gives the feature server's side of the call to another one, as that asked by REFER; null when it is done, or why not. */
+  async #move(uri: string, address: string): Promise<string | null> {
+    const { context, plan, journal } = this;
+    const bridge = this.#bridge;
+    const server = context.featureServerAt(address);
+    if (!bridge || !server) return 'no feature server is there';
+    const { instanceId: name } = server;
+    const { accountSid, callSid } = journal.call;
+    const target = {
+      name,
+      uri,
+      headers: {
+        [SIP_HEADERS.callSid]: callSid,
+        ...(accountSid !== null && { [SIP_HEADERS.accountSid]: accountSid }),
+        'Content-Type': 'application/sdp',
+      },
+    };
+    const moved = await moveCall(
+      {
+        ...{ bridge, inner: plan.watchedSide, media: this.#media, isRelaying: context.relay.isRelaying },
+        ...{ stack: context.link.stack, lost: this.#lost, over: this.#ended.signal },
+      },
+      target,
+    );
+    if (!moved.ok) {
+      journal.timeline.warn('routing', `the call was not moved to ${name}: ${moved.why}`, { target: name });
+      return moved.why;
+    }
+    journal.timeline.info('routing', `the call was moved to ${name}`, { target: name });
+    journal.placedOn(name);
+    if (!bridge.ended) this.#watchInner(bridge, moved.dialog, name);
+    return null;
   }
 
   #suspect(): void {

@@ -257,6 +257,7 @@ export async function openEdge(options: {
       farKeepaliveMs: config.FAR_KEEPALIVE_MS,
       answerMs: config.ANSWER_TIMEOUT_MS,
       onGone: featureServerWatch.onGone,
+      featureServerAt: featureServerWatch.at,
       suspect(featureServer) {
         // Who is wrongly named here answers whoever looks.
         stores.redis

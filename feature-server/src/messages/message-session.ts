@@ -74,6 +74,7 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
         customerData = data;
       },
       setStatusHook: () => {},
+      move: async () => false,
     },
     media: {
       endpoint: noCall,

@@ -22,6 +22,8 @@ export interface CallRooms extends Rooms {
   readonly accountSid: string;
   /** Hears who comes and goes in the account's queues. */
   readonly queueEventHook?: HookSpec;
+  /** What a verb that moved here with the call has brought along; who takes it unsets it. */
+  carried?: Readonly<Record<string, unknown>> | undefined;
 }
 
 const nowhere = async (): Promise<never> => Promise.reject(new Error('there are no conferences and queues here'));

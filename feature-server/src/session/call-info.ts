@@ -46,6 +46,13 @@ export interface CallFacts {
   stir?: StirResult;
 }
 
+/** How a call stands. */
+export interface CallInfoState {
+  progress: CallProgress;
+  answeredAt?: number;
+  customerData?: Record<string, unknown>;
+}
+
 /** A call's facts and progress, and the payloads that jambonz's hooks carry of them. Keys are camelCase here. */
 export class CallInfo {
   #progress: CallProgress = INITIAL_PROGRESS;
@@ -82,6 +89,22 @@ export class CallInfo {
   replaced(): void {
     const { authenticatedUser: _, mayCallUsers: __, ...facts } = this.#facts;
     this.#facts = facts;
+  }
+
+  /** What of this another feature server needs to go on with the call. */
+  get state(): CallInfoState {
+    const customerData = this.#customerData;
+    return {
+      progress: this.#progress,
+      ...(this.#answeredAt !== undefined && { answeredAt: this.#answeredAt }),
+      ...(customerData && { customerData }),
+    };
+  }
+
+  restore({ progress, answeredAt, customerData }: CallInfoState): void {
+    this.#progress = progress;
+    this.#answeredAt = answeredAt;
+    this.#customerData = customerData;
   }
 
   get progress(): CallProgress {

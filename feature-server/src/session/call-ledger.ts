@@ -27,6 +27,10 @@ export interface LedgerEntry extends LiveCallEntry {
 const LEDGER_TTL_MS = 60 * 60_000;
 /** The last status of a call waits no longer for Redis. */
 const ASK_DEADLINE_MS = 1_000;
+/** A call that comes from another feature server waits no longer for Redis. */
+const TAKE_DEADLINE_MS = 2_000;
+/** How often it is looked whether a call was taken over. */
+const TAKEN_LOOK_MS = 100;
 /** As often as the heartbeat: what is left of the ledger's life tells when its owner was last alive. */
 const REFRESH_MS = HEARTBEAT_MS;
 
@@ -60,6 +64,35 @@ export class CallLedger {
         .sadd(LEDGER_OWNERS, this.instanceId)
         .exec(),
     );
+  }
+
+  /**
+   * Takes a call over that another instance has: its entry there goes, ours is put by {@link put} before. False where that one, or somebody else
+   * for it, has reported the call's end.
+   */
+  async takeOver(callSid: string, from: string): Promise<boolean> {
+    const removed = this.redis.hdel(ledgerKey(from), callSid);
+    const isOurs = (await within(TAKE_DEADLINE_MS, removed, () => new Error('Redis does not answer'))) === 1;
+    if (!isOurs) this.remove(callSid);
+    return isOurs;
+  }
+
+  /**
+   * Waits until another instance has taken a call of ours over. False where none has in that time: its end is ours to tell. Never rejects.
+   */
+  async isTaken(callSid: string, waitMs: number): Promise<boolean> {
+    const key = ledgerKey(this.instanceId);
+    const giveUpAt = performance.now() + waitMs;
+    try {
+      while (performance.now() < giveUpAt) {
+        if (this.redis.status !== 'ready' || (await this.redis.hexists(key, callSid)) === 0) return true;
+        await new Promise((resolve) => setTimeout(resolve, TAKEN_LOOK_MS));
+      }
+      return (await this.redis.hdel(key, callSid)) === 0;
+    } catch (err) {
+      this.logger.warn({ err, callSid }, 'whether a call was taken over is not known');
+      return true;
+    }
   }
 
   remove(callSid: string): void {

@@ -121,7 +121,13 @@ t.test('a callee of ours whose BYE overtakes the news of his answer completes th
 });
 
 t.test('a call that another feature server has reported tells nothing at its end', async (t) => {
-  const ledger = { put: () => {}, remove: () => {}, isReported: async () => true };
+  const ledger = {
+    put: () => {},
+    remove: () => {},
+    isReported: async () => true,
+    takeOver: async () => true,
+    isTaken: async () => true,
+  };
   const rig = await makeSession(t, [{ verb: 'answer' }, { verb: 'hangup' }], { ledger });
   await rig.run();
   t.same(statuses(rig), ['trying', 'in-progress']);

@@ -42,12 +42,14 @@ import { takeUp, telephoneOf } from './dialled-party.js';
 import type { DialCaller, Dialler, DialOutcome } from './dialler.js';
 import { loadFallbackVerbs, loadFirstVerbs, type VerbSources } from './first-verbs.js';
 import type { Journal } from './journal.js';
+import { TAKEN_WITHIN_MS } from './moved-calls.js';
 import { NestedRunner } from './nested-runner.js';
 import type { OutboundLeg } from './outbound-leg.js';
 import { SessionApplication } from './session-application.js';
 import type { SessionDefaults } from './session-defaults.js';
 import { SessionDial } from './session-dial.js';
 import { SessionMedia } from './session-media.js';
+import { type CallMoves, type ResumedCall, SessionMove } from './session-move.js';
 import { takeSoundCommands } from './sound-commands.js';
 import { SpeechStream, takeStreamCommands } from './speech-stream.js';
 import { StatusNotifier } from './status-notifier.js';
@@ -97,7 +99,11 @@ export interface CallSessionOptions {
   bots: CallBots;
   registry: VerbRegistry;
   guard: AddressGuard;
-  ledger: Pick<CallLedger, 'put' | 'remove' | 'isReported'>;
+  ledger: Pick<CallLedger, 'put' | 'remove' | 'isReported' | 'takeOver' | 'isTaken'>;
+  /** Of a call that another feature server has begun. */
+  resumed?: ResumedCall;
+  /** Keeps the call for the feature server that is to take it, and lets it be taken no more; missing: calls stay here. */
+  moves?: CallMoves;
   policy: SessionPolicy;
   /** The journal of a leg that the call places, by its call sid; missing: the call's own. */
   journalOf?: (callSid: string) => Journal;
@@ -135,9 +141,13 @@ export class CallSession implements CallControl {
   readonly #background = new BackgroundTasks();
   readonly #recorder: SessionRecorder;
   readonly #startedAt = Date.now();
+  readonly #mover: SessionMove;
   #releasing: Promise<void>[] = [];
   #timeLimit: NodeJS.Timeout | undefined;
+  #endsAt: number | undefined;
   #refusal: number | undefined;
+  /** Another feature server has the call; nothing more is to be told of it here. */
+  #isAway = false;
 
   constructor(private readonly options: CallSessionOptions) {
     const { leg, info, journal, application, defaults, guard } = options;
@@ -231,6 +241,18 @@ export class CallSession implements CallControl {
       play: (sources, playing) => this.#media.playInTurn(sources, playing),
       onSpeech: () => void wait.end(),
     });
+    this.#mover = new SessionMove({
+      ...{
+        leg,
+        journal,
+        callSid: this.callSid,
+        ledger: options.ledger,
+        moves: options.moves,
+        resumed: options.resumed,
+      },
+      state: () => this.#state(),
+      isOver: () => this.isOver,
+    });
     const events = new SessionEvents(application, defaults);
     this.#recorder = new SessionRecorder({
       ...options.recording,
@@ -300,7 +322,7 @@ export class CallSession implements CallControl {
   }
 
   get isOver(): boolean {
-    return this.options.info.isOver;
+    return this.options.info.isOver || this.#isAway;
   }
 
   facts(): Readonly<Record<string, unknown>> {
@@ -323,16 +345,17 @@ export class CallSession implements CallControl {
 
   /** Runs the call. Resolves when nothing of it is left and its last status hook is sent; never rejects. */
   async run(): Promise<void> {
-    const { policy, journal } = this.options;
-    this.#reportStatus();
+    const { policy, journal, resumed } = this.options;
+    if (!resumed) this.#reportStatus();
     // Media is needed by nearly every application; making it beside the hook takes it out of the caller's waiting time.
     this.#media.allocate().catch((err: unknown) => journal.log.debug({ err }, 'media endpoint is not to be had yet'));
     const limit = setTimeout(() => {
       void this.execute({ command: 'hangup', reason: 'the call reached its longest duration' });
     }, policy.maxCallDurationMs);
     try {
+      if (resumed && !(await this.#resume(resumed))) return;
       if (!(await this.#connect())) return;
-      this.#runner.replace(await this.#firstVerbs(), { stopCurrent: false });
+      this.#runner.replace(resumed?.verbs ?? (await this.#firstVerbs()), { stopCurrent: false });
       await this.#runner.run();
       if (!this.#over.signal.aborted) this.#noVerbsLeft();
     } catch (error) {
@@ -346,7 +369,7 @@ export class CallSession implements CallControl {
 
   /** Does something to the call, or to the leg of it with `callSid`, from outside its verbs; never rejects. */
   async execute(command: SessionCommand, callSid = this.callSid): Promise<CommandResult> {
-    if (this.options.info.isOver) return { ok: false, because: 'wrong state', reason: 'the call is over' };
+    if (this.isOver) return { ok: false, because: 'wrong state', reason: 'the call is over' };
     return this.#desk.execute(command, callSid === this.callSid ? undefined : callSid);
   }
 
@@ -364,8 +387,8 @@ export class CallSession implements CallControl {
   }
 
   hangup(reason: string, headers: Record<string, string> = {}): void {
-    const { leg, journal, info } = this.options;
-    if (info.isOver) return;
+    const { leg, journal } = this.options;
+    if (this.isOver) return;
     if (!leg.isAnswered) {
       this.decline(603, undefined, headers);
       return;
@@ -376,8 +399,8 @@ export class CallSession implements CallControl {
   }
 
   decline(status: number, reason: string | undefined, headers: Record<string, string>): void {
-    const { leg, journal, info } = this.options;
-    if (info.isOver || leg.isAnswered) return;
+    const { leg, journal } = this.options;
+    if (this.isOver || leg.isAnswered) return;
     const shown = `${status} ${reason ?? ''}`.trim();
     journal.timeline.info('sip', headers['X-Reason'] ? `${shown} (${headers['X-Reason']})` : shown, { status });
     leg.reject(status, reason, headers);
@@ -443,12 +466,48 @@ export class CallSession implements CallControl {
     info.connected(outcome);
     journal.timeline.info('sip', '200 OK: the callee answered');
     this.#apply({ type: 'answered' });
-    if (timeLimitMs !== undefined) {
-      const reason = 'the call reached its time limit';
-      this.#timeLimit = setTimeout(() => void this.execute({ command: 'hangup', reason }), timeLimitMs);
-    }
+    if (timeLimitMs !== undefined) this.#limitTo(timeLimitMs);
     await this.#untilOver(takeUp(endpoint, outcome));
     return true;
+  }
+
+  #limitTo(ms: number): void {
+    const reason = 'the call reached its time limit';
+    this.#endsAt = Date.now() + ms;
+    this.#timeLimit = setTimeout(() => void this.execute({ command: 'hangup', reason }), Math.max(0, ms));
+  }
+
+  async move(sipAddress: string, spec: VerbSpec, carried?: Readonly<Record<string, unknown>>): Promise<boolean> {
+    const isMoved = await this.#mover.give(sipAddress, spec, carried);
+    if (isMoved) this.#goAway();
+    return isMoved;
+  }
+
+  /** What another feature server must know to go on with the call. */
+  #state() {
+    const { info, defaults, application } = this.options;
+    const statusHook = this.#status.target;
+    return {
+      ...{ facts: info.facts, info: info.state, defaults: defaults.state, baseUrl: application.baseUrl },
+      verbs: [...this.#runner.waiting],
+      ...(statusHook && { statusHook }),
+      ...(this.#endsAt !== undefined && { endsAt: this.#endsAt }),
+    };
+  }
+
+  /** Nothing more is told of the call, or done to it. */
+  #goAway(): void {
+    this.#isAway = true;
+    this.#over.abort();
+  }
+
+  /** Takes the place of the feature server that had the call. False where it does not come to that; the call is not ours then. */
+  async #resume(resumed: ResumedCall): Promise<boolean> {
+    const prepare = async (): Promise<string> => (await this.#untilOver(this.#media.allocate())).localSdp;
+    const isOurs = await this.#mover.take(resumed, prepare, () => this.#writeLedger());
+    if (!isOurs) this.#goAway();
+    else if (resumed.endsAt !== undefined) this.#limitTo(resumed.endsAt - Date.now());
+    return isOurs;
   }
 
   #onProgress(status: number, sdp: string): void {
@@ -541,8 +600,12 @@ export class CallSession implements CallControl {
   }
 
   #onLegEnd(end: LegEnd): void {
-    const { journal, info } = this.options;
-    if (info.isOver) return;
+    const { journal } = this.options;
+    if (this.isOver) return;
+    if (this.#mover.isAwayWith(end)) {
+      this.#goAway();
+      return;
+    }
     if (end.how === 'cancelled') {
       journal.timeline.info('sip', 'CANCEL: the caller gave up');
       this.#finish({ type: 'abandoned' }, 'caller');
@@ -630,8 +693,14 @@ export class CallSession implements CallControl {
     await this.#status.flush();
     await this.#children.settled();
     await this.#app.settled();
+    if (this.#isAway) {
+      if (!(await ledger.isTaken(this.callSid, TAKEN_WITHIN_MS))) {
+        info.apply({ type: 'lost' });
+        this.#status.report();
+        await this.#status.flush();
+      }
+    } else ledger.remove(this.callSid);
     application.close();
-    ledger.remove(this.callSid);
     const { status, sipStatus } = info.progress;
     const { answeredAt, facts } = info;
     const inviteToAnswerMs = answeredAt === undefined ? undefined : answeredAt - this.#startedAt;

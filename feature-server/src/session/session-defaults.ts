@@ -25,6 +25,21 @@ export interface VoiceChoice {
   fallback?: VoiceSettings;
 }
 
+/** What {@link SessionDefaults} holds besides the application's settings. */
+export interface DefaultsState {
+  synthesizer: Partial<SynthesizerSpec>;
+  recognizer: Record<string, unknown>;
+  disableTtsCache: boolean;
+  notifiesEvents: boolean;
+  autoStreamTts: boolean;
+  trackTtsPlayout: boolean;
+  usesFallbackVoice: boolean;
+  fillerNoise?: FillerNoiseSpec;
+  actionHookDelay?: ActionHookDelaySpec;
+  vad?: VadSpec;
+  onHoldMusic?: string;
+}
+
 /** `default` in a field keeps the value that is in force (jambonz). */
 const keeps = (value: unknown): boolean => value === undefined || value === 'default';
 
@@ -75,6 +90,30 @@ export class SessionDefaults {
       this.usesFallbackVoice = false;
     }
     if (what === 'recognizer') this.#recognizer = {};
+  }
+
+  /** What of this another feature server needs to go on with the call. */
+  get state(): DefaultsState {
+    const { fillerNoise, actionHookDelay, vad, onHoldMusic } = this;
+    return {
+      synthesizer: this.#synthesizer,
+      recognizer: this.#recognizer,
+      disableTtsCache: this.disableTtsCache,
+      notifiesEvents: this.notifiesEvents,
+      autoStreamTts: this.autoStreamTts,
+      trackTtsPlayout: this.trackTtsPlayout,
+      usesFallbackVoice: this.usesFallbackVoice,
+      ...(fillerNoise && { fillerNoise }),
+      ...(actionHookDelay && { actionHookDelay }),
+      ...(vad && { vad }),
+      ...(onHoldMusic !== undefined && { onHoldMusic }),
+    };
+  }
+
+  restore({ synthesizer, recognizer, ...settings }: DefaultsState): void {
+    this.#synthesizer = synthesizer;
+    this.#recognizer = recognizer;
+    Object.assign(this, settings);
   }
 
   /** The recognizer in force. */

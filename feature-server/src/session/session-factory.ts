@@ -20,7 +20,9 @@ import type { CallLeg } from './call-leg.js';
 import { CallSession, type CallSessionOptions, type SessionPolicy } from './call-session.js';
 import type { Dialler } from './dialler.js';
 import { createJournal, type Journal } from './journal.js';
+import type { MovedCall, MovedCalls } from './moved-calls.js';
 import { type ApplicationSpeech, SessionDefaults } from './session-defaults.js';
+import type { CallMoves } from './session-move.js';
 import type { Talks } from './talks.js';
 import type { TransferredCalls } from './transferred-calls.js';
 
@@ -38,6 +40,7 @@ export interface SessionFactoryOptions {
   talks: Talks;
   outbox: Outbox;
   rooms: Rooms;
+  moved: MovedCalls;
   bots: CallBots;
   registry: VerbRegistry;
   recordings?: Recordings;
@@ -57,6 +60,8 @@ export interface NewCall {
   outgoing?: CallSessionOptions['outgoing'];
   isUser?: CallSessionOptions['isUser'];
   customerData?: Record<string, unknown>;
+  /** Of a call that another feature server has begun: what that one has kept of it, and when it is ours. */
+  moved?: { call: MovedCall; committed: Promise<void> };
 }
 
 /** Makes the session of a call. */
@@ -65,7 +70,7 @@ export function createSession(
   options: SessionFactoryOptions,
   onReleased: (session: CallSession) => void,
 ): CallSession {
-  const { facts, application, account, leg, sip, outgoing, isUser, customerData } = call;
+  const { facts, application, account, leg, sip, outgoing, isUser, customerData, moved } = call;
   const { metrics } = options;
   const { accountSid, serviceProviderSid } = facts;
   const journal = createJournal(options.sink, options.logger, {
@@ -78,6 +83,11 @@ export function createSession(
   const statusHook = asHook(application.callStatusHook);
   const fallbackHook = asHook(application.fallbackCallHook ?? null);
   const info = new CallInfo(facts);
+  const defaults = new SessionDefaults(speechOf(application));
+  if (moved) {
+    info.restore(moved.call.info);
+    defaults.restore(moved.call.defaults);
+  }
   if (customerData) info.customerData = customerData;
   const session: CallSession = new CallSession({
     leg,
@@ -88,6 +98,7 @@ export function createSession(
     application: createApplication({
       account,
       application,
+      ...(moved && { hook: { ...callHook, url: moved.call.baseUrl }, opening: info.initialPayload() }),
       journal,
       callSid: facts.callSid,
       traceId: facts.traceId,
@@ -99,16 +110,18 @@ export function createSession(
       ...(fallbackHook && { fallbackHook }),
       ...(application.fallbackAppJson && { fallbackStored: application.fallbackAppJson }),
     },
-    ...(statusHook && { statusHook }),
+    ...resumption(moved),
+    moves: movesOf(call, options),
+    ...((moved?.call.statusHook ?? statusHook) && { statusHook: moved?.call.statusHook ?? statusHook }),
     initialExtras: { ...(sip && { sip }), envVars: readEnvVars(application, journal) },
-    defaults: new SessionDefaults(speechOf(application)),
+    defaults,
     mediaServer: options.mediaServer,
     speech: options.speech,
     recognition: options.recognition,
     dialler: options.dialler,
     talks: options.talks,
     messages: new SessionMessages(options.outbox, facts),
-    rooms: roomsOf(options.rooms, account),
+    rooms: { ...roomsOf(options.rooms, account), carried: moved?.call.carried },
     bots: options.bots,
     registry: options.registry,
     guard: options.guard,
@@ -127,6 +140,21 @@ export function createSession(
     onReleased: () => onReleased(session),
   });
   return session;
+}
+
+function resumption(moved: NewCall['moved']): Pick<CallSessionOptions, 'resumed'> {
+  if (!moved) return {};
+  const { from, verbs, endsAt } = moved.call;
+  return { resumed: { from, verbs, committed: moved.committed, ...(endsAt !== undefined && { endsAt }) } };
+}
+
+/** How the call goes to another feature server. */
+function movesOf({ application, account }: NewCall, { moved, rooms }: SessionFactoryOptions): CallMoves {
+  return {
+    save: (id, call) =>
+      moved.save(id, { ...call, application, accountSid: account.accountSid, from: rooms.instanceId }),
+    drop: (id) => moved.drop(id),
+  };
 }
 
 /** The rooms of an account. */

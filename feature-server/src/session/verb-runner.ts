@@ -41,6 +41,11 @@ export class VerbRunner {
     return this.#queue.length > 0;
   }
 
+  /** The verbs that wait. */
+  get waiting(): readonly VerbSpec[] {
+    return this.#queue;
+  }
+
   /** Replaces everything that waits. `stopCurrent` also ends the verb that runs (it is not the one that asked). */
   replace(verbs: readonly VerbSpec[], { stopCurrent }: { stopCurrent: boolean }): void {
     this.#queue = [...verbs];

@@ -1,6 +1,7 @@
 import type { Logger } from '@ringwire/common';
 import { SIP_HEADERS } from '@ringwire/common/sip/headers.js';
 import { keepAlive } from '@ringwire/common/sip/keepalive.js';
+import { MOVED } from '@ringwire/common/sip/move-call.js';
 import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipDialog, SipRequest, SipResponse, SipStack } from '@ringwire/common/sip/stack.js';
 import { CallGoneError } from '../errors.js';
@@ -20,6 +21,7 @@ export class InboundLeg implements CallLeg {
   readonly #over = new AbortController();
   readonly #requests = new LegRequests();
   #onEnd: (end: LegEnd) => void = () => {};
+  #onMoved: () => void = () => {};
   #takeRefer: ReferHandler | undefined;
   #onDigit: (key: string, durationMs: number | undefined) => void = () => {};
   #answerModify: (remoteSdp: string, isReplaced?: boolean) => Promise<string> = () =>
@@ -132,6 +134,11 @@ export class InboundLeg implements CallLeg {
     this.#requests.onRequest(handler);
   }
 
+  /** Calls back when the edge says that this leg has taken the place of another feature server's. */
+  onMoved(listener: () => void): void {
+    this.#onMoved = listener;
+  }
+
   /** The SIP server is gone, and every dialog on it. */
   lose(reason: string): void {
     this.#end({ how: 'lost', reason });
@@ -161,6 +168,9 @@ export class InboundLeg implements CallLeg {
   #watch(dialog: SipDialog): void {
     dialog.on('destroy', (bye) => this.#end({ how: 'bye', headers: customHeaders(bye) }));
     this.#requests.watch(dialog, (key, durationMs) => this.#onDigit(key, durationMs));
+    dialog.on('info', (request) => {
+      if (request.get('X-Reason') === MOVED) this.#onMoved();
+    });
     dialog.on('modify', (request, response) => this.#reinvite(dialog, request, response));
     dialog.on('refer', (request, response) => {
       const refer = readRefer(request, (status, reason) => notifyOfTransfer(dialog, status, reason));

@@ -10,7 +10,10 @@ import {
 } from '@ringwire/common';
 import { parseReplaces, parseTags } from '@ringwire/common/sip/replaces.js';
 import type { SipRequest, SipResponse, SipStack } from '@ringwire/common/sip/stack.js';
+import { CallGoneError } from '../errors.js';
+import { within } from '../media/deadline.js';
 import type { CallFacts } from '../session/call-info.js';
+import type { MovedCall } from '../session/moved-calls.js';
 import type { NamedTalk } from '../session/talks.js';
 
 import { type CallParties, partiesOf } from './call-parties.js';
@@ -43,6 +46,9 @@ export interface InviteHandlerOptions {
   sipAddress(): string;
   apiBaseUrl?: string;
   onAdmitted(call: AdmittedCall): void;
+  /** The call of that id which another feature server gives away; once only. */
+  takeMoved(id: string): Promise<MovedCall | undefined>;
+  onMoved(call: Omit<AdmittedCall, 'sip'> & { moved: { call: MovedCall; committed: Promise<void> } }): void;
   /** Another feature server sends somebody who is to take the place of a user's telephone. */
   onGuest(leg: InboundLeg, talk: NamedTalk, callSid: string): void;
   /** A call was refused before it had a session. */
@@ -69,6 +75,9 @@ interface Found {
   application: Application;
   parties: CallParties;
 }
+
+/** From the INVITE of a call that moves to the edge's word that it is ours: the far end may have to be asked. */
+const COMMIT_MS = 15_000;
 
 const refuse = (status: number, reason: string): Refusal => ({ ok: false, status, reason });
 
@@ -101,6 +110,11 @@ export class InviteHandler {
 
   #admit(request: SipRequest, response: SipResponse): void {
     const callSid = headerOf(request, SIP_HEADERS.callSid) ?? randomUUID();
+    const context = /^sips?:context-([\w-]+)@/i.exec(request.uri)?.[1];
+    if (context !== undefined) {
+      void this.#takeMoved(request, response, { callSid, context });
+      return;
+    }
     if (request.has('Replaces')) {
       this.#guest(request, response, callSid);
       return;
@@ -108,6 +122,49 @@ export class InviteHandler {
     const found = this.#lookUp(request, callSid);
     if (found.ok) this.#accept(request, response, callSid, found);
     else this.#refuse(request, response, callSid, found);
+  }
+
+  /** A call that another feature server has begun (docs/interfaces.md). Never rejects. */
+  async #takeMoved(
+    request: SipRequest,
+    response: SipResponse,
+    { callSid, context }: { callSid: string; context: string },
+  ): Promise<void> {
+    const { options } = this;
+    const refused = (status: number, reason: string): void =>
+      this.#refuse(request, response, callSid, { ok: false, status, reason });
+    const refusal = options.refusal();
+    if (refusal !== undefined) return refused(503, refusal);
+    if (options.isKnown(callSid)) return refused(482, 'call is here already');
+    let call: MovedCall | undefined;
+    try {
+      call = await options.takeMoved(context);
+    } catch (err) {
+      options.logger.warn({ err, callSid }, 'a call that was moved here cannot be read');
+    }
+    const account = options.snapshot().accountsBySid.get(call?.accountSid ?? '');
+    if (!call || !account || call.facts.callSid !== callSid) return refused(481, 'no such call is on its way');
+    const { applicationSid } = call.facts;
+    const headers = {
+      [SIP_HEADERS.callSid]: callSid,
+      ...(applicationSid === '' ? {} : { [SIP_HEADERS.applicationSid]: applicationSid }),
+    };
+    const leg = new InboundLeg({
+      stack: options.stack,
+      request,
+      response,
+      headers,
+      logger: options.logger.child({ callSid }),
+    });
+    this.#legs.add(leg);
+    options.onMoved({
+      leg,
+      account,
+      application: call.application,
+      isUser: (name) => options.snapshot().findClient(account.accountSid, name) !== undefined,
+      facts: { ...call.facts, callId: headerOf(request, 'Call-ID') ?? '', fsSipAddress: options.sipAddress() },
+      moved: { call, committed: committed(leg) },
+    });
   }
 
   /** Changes a call that there is: that goes on while we drain. */
@@ -227,6 +284,15 @@ export class InviteHandler {
       ...(sipCallId !== undefined && { sipCallId }),
     });
   }
+}
+
+/** Resolves when the edge says that the call is ours; it does so at once, or never. */
+function committed(leg: InboundLeg): Promise<void> {
+  const told = new Promise<void>((resolve) => leg.onMoved(resolve));
+  const late = () => new CallGoneError('the edge did not put us in the place of the other feature server');
+  const inTime = within(COMMIT_MS, told, late);
+  inTime.catch(() => {});
+  return inTime;
 }
 
 /** A header without surrounding space; undefined when it is absent or empty. */

@@ -117,6 +117,8 @@ export async function makeSession(
       put: (entry) => void ledger.set(entry.callSid, entry),
       remove: (callSid) => void ledger.delete(callSid),
       isReported: async () => false,
+      takeOver: async () => true,
+      isTaken: async () => true,
     },
     policy: { hookFailureMode: 'decline', maxCallDurationMs: 60_000, allowFiles: false, ...policy },
     ...overrides,

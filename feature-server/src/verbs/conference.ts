@@ -33,6 +33,7 @@ export const conference: Verb<ConferenceSpec> = {
     if (spec.listen !== undefined || spec.stream !== undefined)
       ctx.journal.timeline.warn('verb', 'conference: listen has no effect, as in jambonz');
     const room = await findRoom(ctx, spec, signal);
+    if (room === 'moved') return;
     const why = room && (await takePart(ctx, spec, room, signal));
     if (signal.aborted && !ctx.call.isOver) return;
     ctx.journal.timeline.info('verb', `conference ${spec.name}: ${why ?? 'not joined'}`);
@@ -49,7 +50,11 @@ export const conference: Verb<ConferenceSpec> = {
 };
 
 /** The conference, once it is begun; undefined where the call cannot get to it, or is over. */
-async function findRoom(ctx: VerbContext, spec: Spec, signal: AbortSignal): Promise<ConferenceRoom | undefined> {
+async function findRoom(
+  ctx: VerbContext,
+  spec: Spec,
+  signal: AbortSignal,
+): Promise<ConferenceRoom | 'moved' | undefined> {
   const { conferences, accountSid } = ctx.rooms;
   const mayStart = spec.startConferenceOnEnter !== false;
   for (let tries = 0; tries < MAX_TRIES && !signal.aborted; tries++) {
@@ -63,9 +68,8 @@ async function findRoom(ctx: VerbContext, spec: Spec, signal: AbortSignal): Prom
     if (place?.at === 'here') return place.room;
     if (place?.at === 'elsewhere') {
       const { featureServer, sipAddress } = place.host;
-      const text = `conference ${spec.name} is at another feature server (${featureServer})`;
-      ctx.journal.timeline.error('verb', `${text}: the call cannot be moved there`, { sipAddress });
-      return undefined;
+      ctx.journal.timeline.info('verb', `conference ${spec.name} is at another feature server (${featureServer})`);
+      if (await ctx.call.move(sipAddress, spec)) return 'moved';
     }
     await pause(TRY_AGAIN_MS, signal);
   }

@@ -13,6 +13,13 @@ const REDIS_MS = 2_000;
 /** What the action hook hears (compat 2.6). */
 type QueueResult = 'bridged' | 'error' | 'hangup' | 'leave';
 
+/** What goes along with a caller who moves to the feature server of him who takes him. */
+interface Carried extends QueuePlace {
+  name: string;
+  startedAt: number;
+  claim: QueueClaim;
+}
+
 /** Waits in a queue of the account until a `dequeue` takes the call and the two have talked. */
 export const enqueue: Verb<EnqueueSpec> = {
   needs: () => 'media',
@@ -20,6 +27,7 @@ export const enqueue: Verb<EnqueueSpec> = {
   async run(ctx, spec, signal) {
     const stay = new QueueStay(ctx, spec);
     const result = await stay.wait(signal);
+    if (result === 'moved') return;
     // Who replaced the verb has other plans; who hung up leaves its outcome to be told.
     if (signal.aborted && !ctx.call.isOver) return;
     const facts = { ...stay.facts, queueResult: result };
@@ -34,19 +42,28 @@ type Talked = Promise<'bridged' | 'error'>;
 /** One call's stay in a queue. */
 class QueueStay {
   readonly #queue: Queue;
-  readonly #startedAt = Date.now();
+  readonly #startedAt: number;
+  readonly #carried: Carried | undefined;
   #place: QueuePlace | undefined;
   #position = 0;
   #size = 0;
   #attempt: Promise<void> = Promise.resolve();
   /** The call does not wait any more. */
   #isOver = false;
+  /** The claim of somebody to whom the call could not go. */
+  #failed: string | undefined;
+  /** It goes on waiting at another feature server. */
+  #hasMoved = false;
 
   constructor(
     private readonly ctx: VerbContext,
     private readonly spec: EnqueueSpec,
   ) {
     this.#queue = ctx.rooms.queue(ctx.rooms.accountSid, spec.name);
+    const carried = ctx.rooms.carried?.enqueue as Carried | undefined;
+    ctx.rooms.carried = undefined;
+    this.#carried = carried?.name === spec.name ? carried : undefined;
+    this.#startedAt = this.#carried?.startedAt ?? Date.now();
   }
 
   get facts() {
@@ -57,22 +74,23 @@ class QueueStay {
     return Math.floor((Date.now() - this.#startedAt) / 1000);
   }
 
-  async wait(signal: AbortSignal): Promise<QueueResult> {
+  async wait(signal: AbortSignal): Promise<QueueResult | 'moved'> {
     const { ctx, spec } = this;
     const { callSid } = ctx.call;
+    const { priority = spec.priority ?? DEFAULT_QUEUE_PRIORITY, place: kept } = this.#carried ?? {};
     try {
-      const { size, ...place } = await soon(this.#queue.join(callSid, spec.priority ?? DEFAULT_QUEUE_PRIORITY));
+      const { size, ...place } = await soon(this.#queue.join(callSid, priority, kept));
       this.#place = place;
       this.#size = size;
     } catch (error) {
       ctx.journal.timeline.error('verb', `enqueue ${spec.name}: ${textOf(error)}`);
       return 'error';
     }
-    this.#tellAccount({ event: 'join', length: this.#size });
+    if (!this.#carried) this.#tellAccount({ event: 'join', length: this.#size });
     return this.#waitInQueue(signal);
   }
 
-  async #waitInQueue(signal: AbortSignal): Promise<QueueResult> {
+  async #waitInQueue(signal: AbortSignal): Promise<QueueResult | 'moved'> {
     const { ctx } = this;
     const { callSid } = ctx.call;
     const served = new AbortController();
@@ -90,6 +108,7 @@ class QueueStay {
       if (news?.news === 'claimed' && news.callSid === callSid) onClaim(news.claim);
       else if (!news) void this.#renew(onClaim);
     });
+    if (this.#carried) onClaim(this.#carried.claim);
     const timer = setInterval(() => void this.#renew(onClaim), RENEW_MS);
     void subscription.ready.then(() => this.#renew(onClaim));
     const over = AbortSignal.any([signal, served.signal]);
@@ -97,12 +116,13 @@ class QueueStay {
     try {
       hasLeft = (await this.#hear(over)) === 'left';
       await this.#settled();
+      if (this.#hasMoved) return 'moved';
       if (met) return await met.talked;
       return hasLeft ? 'leave' : 'hangup';
     } finally {
       clearInterval(timer);
       subscription.stop();
-      if (!met) this.#leave();
+      if (!met && !this.#hasMoved) this.#leave();
     }
   }
 
@@ -137,6 +157,7 @@ class QueueStay {
     const { ctx } = this;
     const { callSid } = ctx.call;
     const { meetings, instanceId } = ctx.rooms;
+    if (claim.featureServer !== instanceId) await this.#moveTo(claim);
     if (claim.featureServer !== instanceId || !meetings.has(claim.id)) return undefined;
     const confirmed = await soon(this.#queue.confirm(callSid, claim)).catch(() => undefined);
     if (!confirmed?.isOurs) return undefined;
@@ -154,9 +175,23 @@ class QueueStay {
     return { talked };
   }
 
+  /** To where he is who has taken the call; where that fails others may take it. */
+  async #moveTo(claim: QueueClaim): Promise<void> {
+    const { ctx, spec } = this;
+    // Told again until it is known to be released.
+    if (claim.id === this.#failed) return;
+    this.#failed = claim.id;
+    const carried = { ...this.#place, name: spec.name, startedAt: this.#startedAt, claim };
+    this.#hasMoved = await ctx.call.move(claim.sipAddress, spec, { enqueue: carried });
+    if (this.#hasMoved) return;
+    this.#queue
+      .release(ctx.call.callSid, claim)
+      .catch((err: unknown) => ctx.journal.log.debug({ err }, 'a claim was not released; it expires'));
+  }
+
   async #renew(onClaim?: (claim: QueueClaim) => void): Promise<void> {
     const place = this.#place;
-    if (!place) return;
+    if (!place || this.#hasMoved) return;
     try {
       const { position, size, claim } = await soon(this.#queue.renew(this.ctx.call.callSid, place));
       this.#position = position;

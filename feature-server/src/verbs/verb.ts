@@ -67,6 +67,11 @@ export interface CallControl {
   setCustomerData(data: Record<string, unknown>): void;
   /** Where call-status hooks go from now on. */
   setStatusHook(hook: Hook): void;
+  /**
+   * Gives the call to the feature server whose SIP server is at `ip:port`; there it goes on with `spec`, and the verbs behind. True: it is over here, without a
+   * word to the application. False: it stays, and the timeline says why. Never rejects.
+   */
+  move(sipAddress: string, spec: VerbSpec, carried?: Readonly<Record<string, unknown>>): Promise<boolean>;
 }
 
 /** Takes a transfer in hand: whether it is begun, false while another one is under way. */
