@@ -159,14 +159,21 @@ class QueueStay {
     const { meetings, instanceId } = ctx.rooms;
     if (claim.featureServer !== instanceId) await this.#moveTo(claim);
     if (claim.featureServer !== instanceId || !meetings.has(claim.id)) return undefined;
+    // Renewing would give the call its place back after it was taken, and it would be taken once more.
+    const place = this.#place;
+    this.#place = undefined;
     const confirmed = await soon(this.#queue.confirm(callSid, claim)).catch(() => undefined);
-    if (!confirmed?.isOurs) return undefined;
+    if (!confirmed?.isOurs) {
+      this.#place = place;
+      return undefined;
+    }
     let isMet = false;
     const talked: Talked = new Promise((done) => {
       isMet = meetings.bring(claim.id, { callSid, endpoint: ctx.media.endpoint(), gone: signal, done });
     });
     if (!isMet) {
       // Who took the call has given up meanwhile: it goes back to where it was.
+      this.#place = place;
       await this.#renew();
       return undefined;
     }
