@@ -1,5 +1,5 @@
 import t from 'tap';
-import { piecesOf, splitText } from './call-speech.js';
+import { chosenTexts, piecesOf, splitText } from './call-speech.js';
 
 t.test('long texts are cut between sentences, else between words, else hard', (t) => {
   t.same(splitText('One. Two. Three.', 10), ['One. Two.', 'Three.']);
@@ -20,3 +20,22 @@ t.test('URLs and silence are sources, SSML stays in one piece, empty texts are n
   t.same(piecesOf(['see https://a.example/x.wav for more']), [{ text: 'see https://a.example/x.wav for more' }]);
   t.end();
 });
+
+t.test(
+  'a list is spoken in order, of a list within it one at random; an operator may have lists mean one of their entries',
+  (t) => {
+    const last = (): number => 0.99;
+    t.same(chosenTexts('Hi'), ['Hi']);
+    t.same(chosenTexts(undefined), []);
+    t.same(chosenTexts(['Hi.', 'How are you?']), ['Hi.', 'How are you?']);
+    t.same(chosenTexts(['Hi.', ['Nice day.', 'Good to hear you.'], []], 'all', last), ['Hi.', 'Good to hear you.']);
+    t.same(chosenTexts(['Hi.', 'Hello.'], 'one', last), ['Hello.']);
+    t.same(
+      chosenTexts([['a', 'b'], 'c'], 'one', () => 0),
+      ['a'],
+    );
+    const seen = new Set(Array.from({ length: 200 }, () => chosenTexts([['a', 'b', 'c']]).join()));
+    t.same([...seen].sort(), ['a', 'b', 'c']);
+    t.end();
+  },
+);

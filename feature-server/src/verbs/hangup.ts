@@ -1,4 +1,5 @@
 import type { HangupSpec } from '@ringwire/verb-specs';
+import { ownHeaders } from '../sip/leg-requests.js';
 import type { Verb } from './verb.js';
 
 /** Ends the call; an unanswered one is refused with 603. */
@@ -6,6 +7,6 @@ export const hangup: Verb<HangupSpec> = {
   needs: () => 'nothing',
   endsCall: true,
   async run({ call }, { headers }) {
-    call.hangup('hangup verb', headers as Record<string, string> | undefined);
+    call.hangup('hangup verb', ownHeaders(headers));
   },
 };

@@ -237,3 +237,45 @@ t.test('autoStreamTts: a text is heard sentence by sentence', async (t) => {
   t.ok((await hearsText(call, 'Here is the first one.')) < (await hearsText(call, 'And here is the second one.')));
   t.equal(rig.sink.lines.filter((line) => /speech espeak: (22|27) characters/.test(line)).length, 2);
 });
+
+t.test('the caller who presses a key while the stream speaks interrupts it, and the application is told', async (t) => {
+  const { call, socket } = await setUp(t, [
+    {
+      verb: 'config',
+      bargeIn: { enable: true, sticky: true, input: ['digits'], numDigits: 1, actionHook: '/key' },
+      ttsStream: { enable: true },
+    },
+  ]);
+  t.match((await socket.next('tts:streaming-event')).data, { event_type: 'stream_open' });
+  socket.command('tts:tokens', {
+    id: 1,
+    tokens: 'This sentence goes on and on without any hope of an end soon. '.repeat(5),
+  });
+  await until('it speaks', () => last(call, LOW_HZ).level > 100);
+  await call.sendDtmf('5');
+  t.match((await socket.next('tts:streaming-event')).data, { event_type: 'user_interruption' });
+  const asked = await socket.next('verb:hook');
+  t.match(asked, { hook: '/key', data: { reason: 'dtmfDetected', digits: '5' } });
+  socket.ack(asked);
+  await hearsNothing(call);
+});
+
+t.test(
+  'actionHookDelayAction: an application without verbs that sends none is waited for with words, until it does',
+  async (t) => {
+    const { call, socket } = await setUp(t, [
+      {
+        verb: 'config',
+        actionHookDelayAction: {
+          enabled: true,
+          noResponseTimeout: 0.2,
+          actions: [{ verb: 'play', url: low, loop: 'forever' }],
+        },
+      },
+      { verb: 'answer' },
+    ]);
+    await hears(call, LOW_HZ);
+    socket.command('redirect', [{ verb: 'play', url: high, loop: 'forever' }]);
+    await until('only the new verbs are heard', () => last(call, HIGH_HZ).share > 0.97);
+  },
+);

@@ -1,5 +1,11 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t from 'tap';
 import { PlaybackNotFoundError, SynthesisError } from '../errors.js';
+import { SpeechService } from '../speech/speech-service.js';
+import { TtsCache } from '../speech/tts-cache.js';
+import { FakeSynthesizer, silentLogger } from '../testing/fakes.js';
 import { makeSession, statuses } from '../testing/session-rig.js';
 
 t.test(
@@ -43,6 +49,81 @@ t.test('say: a vendor that is not configured is replaced by the default, with on
   t.equal(rig.sink.lines.filter((line) => line.startsWith('warn speech')).length, 1);
   t.match(rig.sink.alerts, [{ alertType: 'no-tts', message: /google/ }]);
   t.equal(rig.sink.alerts.length, 1);
+});
+
+t.test(
+  'say: a vendor that fails gives way to its fallback for the whole text, which speaks on until another voice is chosen',
+  async (t) => {
+    const vendors = [new FakeSynthesizer('main'), new FakeSynthesizer('spare'), new FakeSynthesizer()] as const;
+    const [main, spare] = vendors;
+    const dir = await mkdtemp(join(tmpdir(), 'ringwire-say-'));
+    t.teardown(() => rm(dir, { recursive: true, force: true }));
+    const cache = await TtsCache.open({ dir, maxBytes: 1_000_000, logger: silentLogger });
+    const synthesizer = { vendor: 'main', language: 'en-US', fallbackVendor: 'spare', fallbackVoice: 'anna' };
+    const rig = await makeSession(
+      t,
+      [
+        { verb: 'config', synthesizer },
+        { verb: 'say', text: ['one', 'two'], instructions: 'friendly' },
+        { verb: 'say', text: 'three' },
+        { verb: 'config', synthesizer },
+        { verb: 'say', text: 'four' },
+      ],
+      { speech: new SpeechService({ vendors, defaultVendor: 'espeak', cache }) },
+    );
+    main.failures = [new SynthesisError('quota')];
+    rig.media.endpoint.playsInstantly = true;
+    await rig.run();
+    const asked = async (vendor: FakeSynthesizer, count: number) =>
+      Promise.all(Array.from({ length: count }, async () => (await vendor.requests.take()).text));
+    t.same(await asked(main, 3), ['one', 'two', 'four'], 'the failed vendor is not asked for the third');
+    t.match(await spare.requests.take(), { text: 'one', voice: 'anna', language: 'en-US' });
+    t.same(await asked(spare, 2), ['two', 'three']);
+    t.match(rig.sink.alerts, [{ alertType: 'tts-failure', message: /main: quota/ }]);
+  },
+);
+
+t.test(
+  'say and play: 0 and forever repeat until something else happens, and sources without sound do not take the process with them',
+  async (t) => {
+    const rig = await makeSession(t, [
+      { verb: 'play', url: 'https://a.invalid/1.wav', loop: 0, timeoutSecs: '0.2' },
+      { verb: 'say', text: 'silence_stream://1', loop: 'forever' },
+    ]);
+    rig.media.endpoint.playsInstantly = true;
+    const running = rig.run();
+    let rounds = 0;
+    for (;;) {
+      const { sources } = await rig.media.endpoint.plays.take();
+      if (sources[0]?.startsWith('silence')) break;
+      rounds += 1;
+    }
+    t.ok(rounds > 1 && rounds < 50, `${rounds} rounds of nothing in 200 ms`);
+    rig.leg.end({ how: 'bye', headers: {} });
+    await running;
+  },
+);
+
+t.test('play: dots in a query do not look like the name of a kind of file', async (t) => {
+  const rig = await makeSession(t, [
+    { verb: 'play', url: ['https://a.invalid/p?v=1.2&x=a.b', 'https://a.invalid/p?file=x.wav', 'https://a.invalid/p'] },
+  ]);
+  const running = rig.run();
+  const { sources } = await rig.media.endpoint.plays.take();
+  t.same(sources, ['https://a.invalid/p?v=1%2E2&x=a%2Eb', 'https://a.invalid/p?file=x.wav', 'https://a.invalid/p']);
+  rig.leg.end({ how: 'bye', headers: {} });
+  await running;
+});
+
+t.test('sip:decline and hangup: what no header may hold is not sent', async (t) => {
+  const rig = await makeSession(t, [
+    { verb: 'sip:decline', status: 486, reason: 'no\r\nVia: x', headers: { 'X-A': 'a\r\nX-B: b', 'X C': 'c' } },
+  ]);
+  await rig.run();
+  const { headers, ...rest } = (await rig.leg.actions.take()) as { headers: Record<string, string> };
+  t.match(rest, { sent: 'final', status: 486, reason: 'no Via: x' });
+  t.equal(headers['X-A'], 'a X-B: b');
+  t.notOk('X C' in headers);
 });
 
 t.test('play: the action hook hears how it went and its answer replaces what waits', async (t) => {
