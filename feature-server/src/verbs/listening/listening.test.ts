@@ -71,6 +71,24 @@ t.test('a background listen takes listen:status, too, and its end may replace th
   t.ok(rig.sink.lines.some((line) => line.startsWith('warn media listen: the server reports an error')));
 });
 
+t.test('a listen with transcribe tells its hook what is said until it ends', async (t) => {
+  const { rig, forks, endpoint, running } = await listeningCall(t, [
+    { verb: 'listen', url: 'ws://audio.invalid', transcribe: { transcriptionHook: '/said' } },
+    { verb: 'gather', input: ['digits'], actionHook: '/x' },
+  ]);
+  rig.app.on('/said', [{ verb: 'hangup' }]);
+  const { say } = await forks.started.take();
+  await rig.recognizer.opened();
+  rig.recognizer.hear('good morning');
+  t.match((await rig.app.next('/said')).json, { speech: { alternatives: [{ transcript: 'good morning' }] } });
+  t.notOk(endpoint.tap.streams[0]?.isClosed);
+  say({ event: 'disconnect' });
+  t.equal(await forks.told.take(), 'stop', 'what the hook answered changed nothing');
+  await rig.session.execute({ command: 'hangup', reason: 'enough' });
+  await running;
+  t.ok(endpoint.tap.streams[0]?.isClosed);
+});
+
 t.test('whisper is heard by the caller of a listen, which goes on', async (t) => {
   const { rig, forks, endpoint, running } = await listeningCall(t, [{ verb: 'listen', url: 'ws://audio.invalid' }]);
   const { say } = await forks.started.take();

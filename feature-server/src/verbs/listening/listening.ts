@@ -3,6 +3,7 @@ import { HookForbiddenError } from '../../errors.js';
 import type { AudioFork, ForkEvent } from '../../media/forks.js';
 import type { Digit, MediaEndpoint } from '../../media/media.js';
 import { opening, secondsToMs } from '../quantities.js';
+import { Transcription } from '../transcription.js';
 import type { VerbContext } from '../verb.js';
 import { forkOptionsOf, type ListenSettings, ListenSettingsError } from './fork-options.js';
 import { type AudioClip, PlayAudio } from './play-audio.js';
@@ -34,6 +35,7 @@ export class Listening {
   readonly #started: Promise<AudioFork | undefined>;
   readonly #clips: PlayAudio;
   readonly #release: (() => void)[] = [];
+  #transcription: Transcription | undefined;
   #connectedAt: number | undefined;
   #limit: NodeJS.Timeout | undefined;
 
@@ -66,6 +68,7 @@ export class Listening {
     this.#end({ cause: 'stopped' });
     const fork = await this.#started;
     await fork?.stop();
+    await this.#transcription?.stop();
   }
 
   async #start(): Promise<AudioFork | undefined> {
@@ -77,7 +80,11 @@ export class Listening {
       const options = forkOptionsOf(settings, address, ctx.call.facts());
       if (settings.playBeep) await endpoint.play([BEEP], { signal });
       if (signal.aborted) return undefined;
-      return await endpoint.forks.start(options, (event) => this.#onEvent(event));
+      const fork = await endpoint.forks.start(options, (event) => this.#onEvent(event));
+      const { transcribe } = settings;
+      if (transcribe && !signal.aborted)
+        this.#transcription = new Transcription(ctx, transcribe, { endpoint, isNested: true });
+      return fork;
     } catch (error) {
       this.#fail(error instanceof Error ? error.message : String(error), error);
       return undefined;
