@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tone } from '@ringwire/rtp';
 import t from 'tap';
 import { espeakReference, hears, hearsTone, tonePeriods, wavFile } from './support/audio.js';
+import { eventually } from './support/eventually.js';
 import { openPlatform } from './support/platform.js';
 
 /** What is used of `@jambonz/node-client-ws`, which has no types. */
@@ -340,4 +341,24 @@ t.test("an application behind a WebSocket: jambonz' client gathers keys, and hea
   t.strictSame(statuses, ['trying', 'in-progress', 'completed']);
   await application.request(({ path, body }) => path === status && body.call_status === 'completed');
   t.strictSame(application.statuses(status), statuses, 'its http status hook heard the same');
+});
+
+t.test("config.record: the call's record names its recording, which the API hands out", async (t) => {
+  const { number } = await ringwire.lineWith(() => [
+    { verb: 'config', record: { action: 'startCallRecording', type: 'cloud' } },
+    { verb: 'play', url: low },
+  ]);
+  const call = await ringwire.call(number);
+  const { sipCallId } = await call.finished;
+  const { recording_url: path } = await eventually(
+    'record with a recording',
+    () => ringwire.record(sipCallId),
+    (record) => typeof record.recording_url === 'string',
+  );
+  const { url, key } = ringwire.instance.api;
+  const response = await fetch(new URL(`/v1${path}`, url), { headers: { authorization: `Bearer ${key}` } });
+  t.equal(response.headers.get('content-type'), 'audio/wav');
+  const both = new Int16Array((await response.arrayBuffer()).slice(44));
+  const right = both.filter((_, index) => index % 2 === 1);
+  t.equal(tonePeriods(right, 500).length, 1, 'what the caller heard is right');
 });

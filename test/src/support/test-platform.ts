@@ -45,6 +45,7 @@ export interface CallRecord {
   sip_status: number;
   direction: string;
   trunk: string;
+  recording_url: string | null;
 }
 
 /** An entry of a call's timeline as the REST API has it. */
