@@ -98,7 +98,7 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
       spoken: async () => {},
     },
     hearing: { listen: noCall },
-    queue: { hasMore: () => runner.hasMore, interrupt: () => {} },
+    queue: { hasMore: () => runner.hasMore, interrupt: () => {}, expect: () => {} },
     dial: noDial,
     dialog: {
       peerHost: undefined,

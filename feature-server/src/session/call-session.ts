@@ -288,6 +288,7 @@ export class CallSession implements CallControl {
       queue: {
         hasMore: () => this.#runner.hasMore,
         interrupt: (keepAs) => this.#runner.interrupt(keepAs),
+        expect: (work) => this.#runner.expect(work),
       },
       nested: new NestedRunner({
         ctx: () => ctx,

@@ -63,6 +63,7 @@ export class BackgroundGather implements BackgroundTask {
       ctx.journal.timeline.info('verb', `bargeIn: ${describeOutcome(outcome)}`, { ...outcome });
       if (actionHook !== undefined) {
         this.#told = this.#told.then(() => ctx.app.interrupt(actionHook, { ...outcome }, this.#over.signal));
+        ctx.queue.expect(this.#told);
       }
       if (outcome.reason === 'error') break;
     } while (sticky && !signal.aborted);

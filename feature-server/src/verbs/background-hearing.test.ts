@@ -50,6 +50,28 @@ t.test('config.bargeIn: without sticky it hears once, and it can be switched off
   await running;
 });
 
+t.test('config.bargeIn: a call whose verbs are done waits for what its hook answers', async (t) => {
+  const rig = await makeSession(t, [
+    { verb: 'config', bargeIn: { enable: true, actionHook: '/said' } },
+    { verb: 'play', url: 'https://a.invalid/1.wav' },
+  ]);
+  let answer = (): void => {};
+  rig.app.on('/said', (response) => {
+    const verbs = JSON.stringify([{ verb: 'play', url: 'https://a.invalid/2.wav' }]);
+    answer = () => response.writeHead(200, { 'Content-Type': 'application/json' }).end(verbs);
+  });
+  const running = rig.run();
+  const first = await rig.media.endpoint.plays.take();
+  await rig.recognizer.opened();
+  rig.recognizer.hear('goodbye');
+  await rig.app.next('/said');
+  first.finish();
+  await until('the verb is done', () => rig.sink.lines.some((line) => /play done/.test(line)));
+  answer();
+  (await rig.media.endpoint.plays.take()).finish();
+  await running;
+});
+
 t.test('config.bargeIn: a gather in front has the caller for itself', async (t) => {
   const rig = await makeSession(t, [
     { verb: 'config', bargeIn: { enable: true, actionHook: '/said' } },

@@ -256,6 +256,8 @@ export interface CallQueue {
    * Ends the verb that runs and drops what waits, up to the first verb for which `keepAs` says as what it is kept.
    */
   interrupt(keepAs: (spec: VerbSpec) => VerbSpec | undefined): void;
+  /** New verbs may come of `work`: until it has settled the call does not end for want of verbs. */
+  expect(work: Promise<unknown>): void;
 }
 
 /** How somebody is called. */
