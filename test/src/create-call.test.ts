@@ -1,4 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
 import { createLogger, openDatabase } from '@ringwire/common';
 import { type AnswerCallsOptions, type AnsweringPhone, answerCalls } from '@ringwire/phone';
 import { offerAudio } from '@ringwire/rtp';
@@ -7,6 +11,21 @@ import t from 'tap';
 import { eventually } from './support/eventually.js';
 import { openPlatform } from './support/platform.js';
 import type { CallRecord } from './support/test-platform.js';
+
+/** What is used of `@jambonz/node-client-ws`, which has no types. */
+interface SocketSession {
+  data: Record<string, unknown>;
+  on(event: string, listener: (data: Record<string, unknown>) => void): void;
+  gather(options: object): SocketSession;
+  hangup(): SocketSession;
+  send(): void;
+  reply(): void;
+}
+const { createEndpoint } = createRequire(import.meta.url)('@jambonz/node-client-ws') as {
+  createEndpoint(options: object): (options: { path: string }) => {
+    on(event: 'session:new', listener: (session: SocketSession) => void): void;
+  };
+};
 
 t.setTimeout(300_000);
 const ringwire = await openPlatform(t);
@@ -75,11 +94,11 @@ const uri = ({ host, port }: AnsweringPhone): Record<string, unknown> => ({
 
 const FINAL = ['completed', 'failed', 'busy', 'no-answer'];
 
-/** The statuses of a call, once the final one has come. */
-const statusesOf = (path: string): Promise<string[]> =>
+/** The statuses of a call, once the final one has come; without a sid, of all calls of the path. */
+const statusesOf = (path: string, callSid?: string): Promise<string[]> =>
   eventually(
     `final status at ${path}`,
-    () => application.statuses(path),
+    () => application.statuses(path, callSid),
     (statuses) => statuses.some((status) => FINAL.includes(status)),
     { timeoutMs: 20_000 },
   );
@@ -196,7 +215,7 @@ t.test(
     const { path, status, fields } = hooks([{ verb: 'dial', target: [target('dialled')] }]);
     const { sid } = await create({ to: target('ordered'), ...fields });
     await application.request(path);
-    t.same(await statusesOf(status), ['trying', 'in-progress', 'completed']);
+    t.same(await statusesOf(status, sid), ['trying', 'in-progress', 'completed']);
     t.same(accepted, ['ordered', 'dialled']);
     t.notMatch(JSON.stringify(await ringwire.timeline(sid)), /geheim/);
   },
@@ -238,4 +257,34 @@ t.test("a stranger's order at the feature server's own port is refused", async (
     });
   t.equal((await post({})).status, 401);
   t.equal((await post({ 'X-Ringwire-Signature': `t=${Date.now()},v1=${'0'.repeat(64)}` })).status, 401);
+});
+
+t.test('a call may be given to an application behind a WebSocket', async (t) => {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const statuses: unknown[] = [];
+  const session = new Promise<SocketSession>((resolve) => {
+    createEndpoint({ server })({ path: '/app' }).on('session:new', (session) => {
+      session.on('call:status', ({ call_status }) => statuses.push(call_status));
+      session.on('/paused', () => session.hangup().reply());
+      session.gather({ input: ['digits'], timeout: 0.1, actionHook: '/paused' }).send();
+      resolve(session);
+    });
+  });
+  const { port } = server.address() as AddressInfo;
+  const { sid } = await create({ to: uri(good), call_hook: `ws://127.0.0.1:${port}/app`, tag: { ownKey: 1 } });
+  const { data } = await session;
+  t.match(data, { call_sid: sid, direction: 'outbound', customer_data: { ownKey: 1 }, fs_sip_address: /:/ });
+  await eventually(
+    'final status over the socket',
+    () => statuses,
+    () => statuses.includes('completed'),
+    { timeoutMs: 20_000 },
+  );
+  t.strictSame(statuses, ['completed'], 'the client drops what comes before session:new');
 });

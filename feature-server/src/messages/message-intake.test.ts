@@ -25,6 +25,7 @@ import { DEFAULT_CONVERSATION_LIMITS } from '../app-client/ws-application.js';
 import { ApplicationServer } from '../testing/application-server.js';
 import { CollectingSink, silentLogger } from '../testing/fakes.js';
 import { ACCOUNT_SID, APPLICATION_SID, provisioningOf, webhookOf } from '../testing/platform-rig.js';
+import { SocketServer } from '../testing/socket-server.js';
 import { VERBS } from '../verbs/registry.js';
 import { type MessageIntake, startMessageIntake } from './message-intake.js';
 import { Outbox } from './outbox.js';
@@ -49,9 +50,13 @@ test('messages for applications', async (t) => {
   const queue = applicationQueue(redis);
   const out = outboundQueue(redis);
 
+  /** Instead of the path of the web server. */
+  let messagingUrl: string | undefined;
   /** Two accounts; the carrier's messages go to the first, those to 222 to the second. */
   const snapshot = (): ProvisioningSnapshot => {
-    const base = provisioningOf(app.url, { messagingHook: webhookOf(`${app.url}/messages`) }).snapshot();
+    const base = provisioningOf(app.url, {
+      messagingHook: webhookOf(messagingUrl ?? `${app.url}/messages`),
+    }).snapshot();
     const account = base.accountsBySid.get(ACCOUNT_SID) as Account;
     const application = base.applicationsBySid.get(APPLICATION_SID)!;
     const number = { phoneNumberSid: 'n', number: '222', voipCarrierSid: 'c1', serviceProviderSid: null };
@@ -135,6 +140,27 @@ test('messages for applications', async (t) => {
     t.equal(asked, 3, 'once, and after each pause');
     t.same(statusesOf(records, sid), ['received', 'failed']);
     t.equal(await queue.size(), 0);
+    await intake.close();
+  });
+
+  await t.test('a messaging hook may be a WebSocket: each message is a session of its own', async (t) => {
+    const sockets = await SocketServer.start();
+    t.teardown(() => sockets.stop());
+    messagingUrl = `${sockets.url}/messages`;
+    t.teardown(() => {
+      messagingUrl = undefined;
+    });
+    const { intake, records } = start();
+    const sid = await receive({ text: 'over a socket' });
+    const socket = await sockets.next();
+    const message = await socket.next('session:new');
+    t.match(message, { call_sid: sid, data: { message_sid: sid, text: 'over a socket' } });
+    socket.ack(message, [{ verb: 'redirect', actionHook: '/more' }]);
+    const redirect = await socket.next('session:redirect');
+    t.equal(redirect.hook, '/more');
+    socket.ack(redirect);
+    t.match(await final(records, sid), { status: 'delivered' });
+    t.match(await socket.closed, { code: 1000 }, 'there is no call that could wait for commands');
     await intake.close();
   });
 
