@@ -14,6 +14,8 @@ const MIN_SILENCE_MS = 400;
 const MAX_UTTERANCE_MS = 20_000;
 /** New speech that makes another interim result worth its cost. */
 const INTERIM_STEP_MS = 700;
+/** After a pause the utterance is probably over: an interim result would only hold up the final one. */
+const PAUSE_MS = 150;
 const SILENCE_AROUND_MS = 200;
 /** A telephone's silence is digital zero, which the model has never heard: noise of this amplitude takes its place. */
 const DITHER_AMPLITUDE = 30;
@@ -92,7 +94,7 @@ export class PocketsphinxSession implements RecognitionSession {
   }
 
   #tryInterim(): void {
-    if (this.#isInterimUnderWay || this.#waiting > 0) return;
+    if (this.#isInterimUnderWay || this.#waiting > 0 || this.#activity.quietMs > PAUSE_MS) return;
     this.#nextInterimAt = this.#length + INTERIM_STEP_MS * SAMPLES_PER_MS;
     this.#isInterimUnderWay = true;
     this.#work = this.#understand(this.#sound(), false).finally(() => {

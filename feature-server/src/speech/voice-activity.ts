@@ -49,6 +49,11 @@ export class VoiceActivity {
     return this.#isSpeech;
   }
 
+  /** How long it has been quiet, in speech, too. */
+  get quietMs(): number {
+    return this.#quietMs;
+  }
+
   /** @returns what began or ended in these samples (mono), in order */
   feed(samples: Int16Array): ('start' | 'end')[] {
     const changes: ('start' | 'end')[] = [];
