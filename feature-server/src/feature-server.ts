@@ -184,6 +184,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     ledger,
     metrics,
     registry: VERBS,
+    admit: (session) => live.run(session),
     policy: {
       hookFailureMode: config.HOOK_FAILURE_MODE,
       maxCallDurationMs: config.MAX_CALL_DURATION_MINUTES * 60_000,

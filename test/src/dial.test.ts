@@ -2,7 +2,7 @@ import { type AnswerCallsOptions, type AnsweringPhone, answerCalls } from '@ring
 import { offerAudio, RtpSocket, rms, tone, toneShare } from '@ringwire/rtp';
 import { createUserAgent, type Dialog } from '@ringwire/sip';
 import t from 'tap';
-import { hearsTone } from './support/audio.js';
+import { hearsTone, tonePeriods } from './support/audio.js';
 import { eventually } from './support/eventually.js';
 import { openPlatform } from './support/platform.js';
 import type { CallRecord } from './support/test-platform.js';
@@ -49,6 +49,9 @@ await carrier('second answers', [failing, good]);
 await carrier('busy', [busy, good]);
 await carrier('silent', [silent]);
 await carrier('slow', [slow]);
+const EARLY_HZ = 1_100;
+const announcing = await phone({ answerAfterMs: 1_500, earlyMedia: tone(EARLY_HZ, 1_400) });
+await carrier('announcing', [announcing]);
 const KEY_5_HZ = [770, 1336];
 /** Presses 5 again and again, for who hears tones. */
 const toneDialler = await phone({
@@ -354,4 +357,155 @@ t.test('dial: a key that one party sends by INFO reaches the other as its teleph
   );
   await caller.bye();
   await callee.finished;
+});
+
+/** Plays long enough to be heard, and not on. */
+const beep = (hz: number) => ({ verb: 'play', url: `tone_stream://%(600,0,${hz})` });
+
+const control = (callSid: unknown, body: object) =>
+  ringwire.api('PUT', `/v1/Accounts/${ringwire.instance.accountSid}/Calls/${callSid}`, body);
+
+/** A call that is connected with the good phone: both sids beside both phones. */
+async function connected(more: object = {}) {
+  const line = await ringwire.lineWith(({ action }) => [
+    { verb: 'dial', target: number('plain'), actionHook: action, ...more },
+    after,
+  ]);
+  const caller = await ringwire.call(line.number, { play: tone(CALLER_HZ, 20_000) });
+  const callee = await good.nextCall();
+  await hearsTone(callee, CALLER_HZ);
+  await hearsTone(caller, CALLEE_HZ);
+  const leg = await application.request(({ path, body }) => path === line.status && 'parent_call_sid' in body);
+  const { call_sid: legSid, parent_call_sid: callSid } = leg.body;
+  return { line, caller, callee, legSid, callSid };
+}
+
+t.test('dial: confirmHook asks the callee, who is connected when he has pressed a key', async (t) => {
+  application.answer('/confirm', [
+    { verb: 'gather', numDigits: 1, play: { url: 'tone_stream://%(20000,0,900)' }, actionHook: '/confirmed' },
+  ]);
+  application.answer('/confirmed', []);
+  const { number: line, action } = await ringwire.lineWith(({ action }) => [
+    { verb: 'dial', target: number('plain'), confirmHook: '/confirm', answerOnBridge: true, actionHook: action },
+  ]);
+  const caller = await ringwire.call(line, { play: tone(CALLER_HZ, 20_000) });
+  const callee = await good.nextCall();
+  await hearsTone(callee, 900);
+  t.equal(caller.answeredAt, null, 'the caller waits');
+  await callee.sendDtmf('1');
+  t.match((await application.request('/confirmed')).body, { digits: '1', direction: 'outbound' });
+  await hearsTone(callee, CALLER_HZ);
+  await hearsTone(caller, CALLEE_HZ);
+  await callee.hangup();
+  t.match((await application.request(action)).body, { dial_call_status: 'completed' });
+  await caller.finished;
+});
+
+t.test('dial: with answerOnBridge the caller hears what the callee sends before the answer', async (t) => {
+  const { number: line, status } = await ringwire.lineWith(() => [
+    { verb: 'dial', target: number('announcing'), answerOnBridge: true },
+  ]);
+  const caller = await ringwire.call(line, { play: tone(CALLER_HZ, 20_000) });
+  const callee = await announcing.nextCall();
+  await hearsTone(callee, CALLER_HZ);
+  await hearsTone(caller, CALLEE_HZ);
+  await callee.hangup();
+  const { early, responses } = await caller.finished;
+  t.ok(tonePeriods(early, EARLY_HZ).some(([start, end]) => end - start >= 300));
+  t.ok(responses.some((response) => response.status === 183));
+  await application.request(({ path, body }) => path === status && body.call_status === 'early-media');
+});
+
+t.test('dial: a whisper is heard by the leg that is named, and after it the two hear each other again', async () => {
+  const { caller, callee, legSid, callSid } = await connected();
+  await control(legSid, { whisper: beep(900) });
+  await hearsTone(callee, 900);
+  await control(callSid, { whisper: beep(2_200) });
+  await hearsTone(caller, 2_200);
+  for (const [heard, hz] of [
+    [caller, CALLEE_HZ],
+    [callee, CALLER_HZ],
+  ] as const) {
+    const since = heard.heardSoFar().length;
+    await eventually(
+      `${hz} Hz again`,
+      () => tonePeriods(heard.heardSoFar().subarray(since), hz).some(([start, end]) => end - start >= 100),
+      Boolean,
+    );
+  }
+  await caller.hangup();
+  await callee.finished;
+});
+
+t.test('dial: who is muted is not heard by the other, until he is unmuted', async () => {
+  const { caller, callee, legSid } = await connected();
+  const isHeard = (): boolean => tonePeriods(caller.heardSoFar().slice(-2_400), CALLEE_HZ).length > 0;
+  await control(legSid, { mute_status: 'mute' });
+  await eventually('silence', isHeard, (heard) => !heard);
+  await control(legSid, { mute_status: 'unmute' });
+  await eventually('the callee', isHeard, Boolean);
+  await caller.hangup();
+  await callee.finished;
+});
+
+t.test('dial: the callee becomes a call of his own, and both go on with verbs of their own', async (t) => {
+  const { line, caller, callee, legSid, callSid } = await connected();
+  application.answer('/for-caller', [beep(2_200)]);
+  application.answer('/for-callee', [beep(900), { verb: 'hangup' }]);
+  await control(callSid, {
+    call_hook: `${application.url}/for-caller`,
+    child_call_hook: `${application.url}/for-callee`,
+  });
+  t.match((await application.request('/for-callee')).body, { call_sid: legSid, parent_call_sid: callSid });
+  await hearsTone(callee, 900);
+  await hearsTone(caller, 2_200);
+  t.equal((await callee.finished).endedBy, 'them');
+  t.equal((await caller.finished).endedBy, 'them');
+  await eventually(
+    'the last status of both',
+    () => [callSid, legSid].map((sid) => application.statuses(line.status, String(sid)).at(-1)).join(),
+    (last) => last === 'completed,completed',
+  );
+});
+
+t.test('dial: while the callee holds the caller hears what onHoldHook says; then both hear each other', async (t) => {
+  application.answer('/hold', [{ verb: 'play', url: 'tone_stream://%(600,0,900)' }]);
+  const media = await RtpSocket.bind();
+  t.teardown(() => media.close());
+  const heard: number[] = [];
+  media.onPacket = ({ timestamp }) => void heard.push(timestamp);
+  const sdp = offerAudio({ host: '127.0.0.1', port: media.port, sessionId: '1', sessionVersion: 1 });
+  const answered = new Promise<Dialog>((resolve) => {
+    informed.onInvite((call) => {
+      const dialog = call.accept(sdp);
+      if (dialog) resolve(dialog);
+    });
+  });
+  const { number: line } = await ringwire.lineWith(() => [
+    { verb: 'dial', target: number('info'), onHoldHook: '/hold' },
+  ]);
+  const caller = await ringwire.call(line, { play: tone(CALLER_HZ, 20_000) });
+  const dialog = await answered;
+  await eventually(
+    'the caller at the callee',
+    () => heard.length,
+    (packets) => packets > 25,
+  );
+  const turn = (direction: string, version: number): string =>
+    offerAudio({ host: '127.0.0.1', port: media.port, sessionId: '1', sessionVersion: version }).replace(
+      'a=sendrecv',
+      `a=${direction}`,
+    );
+  t.equal((await dialog.reinvite(turn('sendonly', 2))).status, 200);
+  t.match((await application.request('/hold')).body, { hold_detail: { from: String, to: String } });
+  await hearsTone(caller, 900);
+  t.equal((await dialog.reinvite(turn('sendrecv', 3))).status, 200);
+  const before = heard.length;
+  await eventually(
+    'the caller at the callee again',
+    () => heard.length - before,
+    (packets) => packets > 25,
+  );
+  await dialog.bye();
+  await caller.finished;
 });

@@ -124,6 +124,10 @@ export class FsmrfEndpoint implements MediaEndpoint {
     this.#join(undefined);
   }
 
+  async mute(isMuted: boolean): Promise<void> {
+    await this.#channel.api('uuid_audio', [this.endpoint.uuid, 'start', 'read', 'mute', isMuted ? '1' : '0']);
+  }
+
   passKey({ key, durationMs = KEY_MS }: Digit): void {
     const peer = this.#peer;
     peer?.endpoint

@@ -52,6 +52,11 @@ export interface MediaEndpoint {
    * @throws MediaServerError
    */
   unbridge(): Promise<void>;
+  /**
+   * Silences what its far end says, for all who hear it, or lets it be heard again.
+   * @throws MediaServerError
+   */
+  mute(isMuted: boolean): Promise<void>;
   /** A key that its far end told by other means than RTP (SIP INFO): whom it is joined with gets it as its own far end gets keys. Never rejects. */
   passKey(digit: Digit): void;
   /** Has it live on when an endpoint ends that it is joined with. */

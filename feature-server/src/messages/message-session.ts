@@ -33,7 +33,17 @@ const noCall = (): never => {
 };
 
 const noDial: CallDial = {
-  ...{ call: noCall, bridge: noCall, owns: noCall, giveAway: noCall, adopt: noCall, end: noCall, handOver: noCall },
+  ...{
+    call: noCall,
+    bridge: noCall,
+    unbridge: noCall,
+    adult: noCall,
+    owns: noCall,
+    giveAway: noCall,
+    adopt: noCall,
+    end: noCall,
+    handOver: noCall,
+  },
   ...{ telephone: undefined, asParty: noCall, publish: noCall, findTalk: noCall },
 };
 
@@ -66,6 +76,9 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
       facts: () => ({ ...options.payload, customerData }),
       onTransfer: () => {},
       ring: noCall,
+      earlyMedia: async () => noCall(),
+      mute: async () => noCall(),
+      redirect: noCall,
       answer: async () => noCall(),
       hangup: () => runner.replace([], { stopCurrent: false }),
       decline: noCall,
@@ -80,6 +93,7 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
       endpoint: noCall,
       play: async () => noCall(),
       onDigit: () => () => {},
+      onHold: () => () => {},
       resolveSource: async () => noCall(),
       resolveAudioServer: async () => noCall(),
     },

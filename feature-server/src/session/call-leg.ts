@@ -38,6 +38,15 @@ export interface ReferRequest {
   notify(status: number, reason: string): Promise<void>;
 }
 
+/** From and To of a request of the far end. */
+export interface RequestParties {
+  from: string;
+  to: string;
+}
+
+/** Answers a re-INVITE: new SDP of the far end to SDP of ours; `isReplaced`: somebody else is there from now on. */
+export type ModifyHandler = (remoteSdp: string, isReplaced?: boolean, parties?: RequestParties) => Promise<string>;
+
 /** Takes a transfer in hand; the status that its sender gets, 202 when it is begun. */
 export type ReferHandler = (refer: ReferRequest) => number;
 
@@ -63,8 +72,8 @@ export interface CallLeg {
   onEnd(listener: (end: LegEnd) => void): void;
   /** Digits that come by SIP INFO. */
   onDigit(listener: (key: string, durationMs: number | undefined) => void): void;
-  /** Answers a re-INVITE: new SDP of the far end to SDP of ours; `isReplaced`: somebody else is there from now on. */
-  onModify(answer: (remoteSdp: string, isReplaced?: boolean) => Promise<string>): void;
+  /** Who answers re-INVITEs. */
+  onModify(answer: ModifyHandler): void;
   /** Who takes transfers; nobody until this is called, or with undefined. */
   onRefer(handler: ReferHandler | undefined): void;
   /** Host of the SIP server that the leg leads to; undefined before it is answered. */

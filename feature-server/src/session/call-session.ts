@@ -25,6 +25,7 @@ import type {
   VerbContext,
   VerbNeed,
 } from '../verbs/verb.js';
+import { type Adulthood, adultOptions, adultVerbs, onlyEndpoint } from './adulting.js';
 import { ApplicationWait } from './application-wait.js';
 import { BackgroundTasks } from './background-tasks.js';
 import { takeBaseCommands } from './base-commands.js';
@@ -38,10 +39,11 @@ import { SessionSpeech } from './call-speech.js';
 import type { CallEvent } from './call-status.js';
 import { callerReason, isReportedHookFailure } from './caller-reason.js';
 import { ChildCalls } from './child-calls.js';
-import { takeUp, telephoneOf } from './dialled-party.js';
+import { muteFarEnd, type Party, takeUp, telephoneOf } from './dialled-party.js';
 import type { DialCaller, Dialler, DialOutcome } from './dialler.js';
 import { loadFallbackVerbs, loadFirstVerbs, type VerbSources } from './first-verbs.js';
 import type { Journal } from './journal.js';
+import { PlacedLegVerbs } from './leg-verbs.js';
 import { TAKEN_WITHIN_MS } from './moved-calls.js';
 import { NestedRunner } from './nested-runner.js';
 import type { OutboundLeg } from './outbound-leg.js';
@@ -54,7 +56,7 @@ import { takeSoundCommands } from './sound-commands.js';
 import { SpeechStream, takeStreamCommands } from './speech-stream.js';
 import { StatusNotifier } from './status-notifier.js';
 import type { Talks } from './talks.js';
-import { transferOf } from './transfer-target.js';
+import { takeRefers } from './transfer-target.js';
 import { VerbRunner } from './verb-runner.js';
 
 /** How sessions behave; the same for all calls of a process. */
@@ -86,6 +88,8 @@ export interface CallSessionOptions {
   /** Of the first request: `sip`, `env_vars`. */
   initialExtras: Record<string, unknown>;
   defaults: SessionDefaults;
+  /** Those of a leg that the call places, as its own were at first; missing: the call's. */
+  makeDefaults?: () => SessionDefaults;
   mediaServer: MediaServer;
   speech: SpeechService;
   recognition: RecognitionService;
@@ -108,6 +112,10 @@ export interface CallSessionOptions {
   /** The journal of a leg that the call places, by its call sid; missing: the call's own. */
   journalOf?: (callSid: string) => Journal;
   onVerb?: (verb: string, outcome: string, ms: number) => void;
+  /** Of a leg that another call has placed: how it goes on. */
+  adulthood?: Adulthood;
+  /** A leg that the call has placed becomes a call of its own, which is to be run. */
+  onAdult?: (session: CallSession) => void;
   /** Two parties that the call has placed go on without it. */
   onHandedOver?: (one: DialledParty, other: DialledParty) => void;
   /** Where the call may be recorded; missing: nowhere. */
@@ -152,11 +160,10 @@ export class CallSession implements CallControl {
   constructor(private readonly options: CallSessionOptions) {
     const { leg, info, journal, application, defaults, guard } = options;
     this.callSid = info.facts.callSid;
-    this.#status = new StatusNotifier(application, info, options.statusHook, () =>
-      options.ledger.isReported(this.callSid),
-    );
+    const isReported = (): Promise<boolean> => options.ledger.isReported(this.callSid);
+    this.#status = new StatusNotifier(application, info, options.statusHook, isReported, options.adulthood?.told);
     this.#media = new SessionMedia({
-      server: options.mediaServer,
+      server: options.adulthood ? onlyEndpoint(options.adulthood.endpoint) : options.mediaServer,
       leg,
       journal,
       guard,
@@ -214,6 +221,8 @@ export class CallSession implements CallControl {
       mediaServer: options.mediaServer,
       journal,
       caller: () => this.#asCaller(),
+      media: this.#media,
+      verbsOn: (party) => this.#verbsOn(party, ctx),
       bridge: (other) => this.#media.bridge(other),
       endpoint: () => this.#media.made,
       callSid: this.callSid,
@@ -224,6 +233,10 @@ export class CallSession implements CallControl {
         return telephoneOf(accountSid, { ...(user !== undefined && { user }), ...dialog });
       },
       isUser: (name) => options.isUser?.(name) ?? false,
+      onAdult: (leaving, start) => {
+        journal.timeline.info('call', 'the callee goes on as a call of his own', { callSid: leaving.child.callSid });
+        options.onAdult?.(new CallSession(adultOptions(options, leaving, start, this.#status.target)));
+      },
       onHandedOver: (one, other) => options.onHandedOver?.(one, other),
     });
     this.#dialog = new SessionDialog({
@@ -330,24 +343,18 @@ export class CallSession implements CallControl {
     return this.options.info.commonPayload();
   }
 
-  onTransfer(handler: TransferHandler | undefined, { toAnybody = false }: TransferOptions = {}): void {
+  onTransfer(handler: TransferHandler | undefined, options: TransferOptions = {}): void {
     const { info, journal, isUser = () => false } = this.options;
-    this.#dialog.onRefer(
-      handler &&
-        ((refer) => {
-          const { authenticatedUser: user, mayCallUsers = false } = info.facts;
-          const asked = transferOf(refer, { user, mayCallUsers, mayCallAnybody: toAnybody, isUser });
-          const status = !asked.ok ? asked.status : handler({ target: asked.target, notify: refer.notify }) ? 202 : 491;
-          journal.timeline.info('sip', `REFER of the caller to ${refer.uri}: ${status}`);
-          return status;
-        }),
-    );
+    const transferor = () => ({ user: info.facts.authenticatedUser, mayCallUsers: info.facts.mayCallUsers ?? false });
+    const note = (text: string): void => journal.timeline.info('sip', text);
+    this.#dialog.onRefer(handler && takeRefers({ who: 'caller', transferor, isUser, note }, handler, options));
   }
 
   /** Runs the call. Resolves when nothing of it is left and its last status hook is sent; never rejects. */
   async run(): Promise<void> {
-    const { policy, journal, resumed } = this.options;
-    if (!resumed) this.#reportStatus();
+    const { policy, journal, resumed, adulthood } = this.options;
+    if (adulthood) this.#writeLedger();
+    else if (!resumed) this.#reportStatus();
     // Media is needed by nearly every application; making it beside the hook takes it out of the caller's waiting time.
     this.#media.allocate().catch((err: unknown) => journal.log.debug({ err }, 'media endpoint is not to be had yet'));
     const limit = setTimeout(() => {
@@ -425,8 +432,20 @@ export class CallSession implements CallControl {
     this.#apply({ type: 'ringing' });
   }
 
+  earlyMedia(): Promise<void> {
+    return this.#ensure('early-media', Promise.resolve());
+  }
+
   answer(): Promise<void> {
     return this.#ensure('media', Promise.resolve());
+  }
+
+  async mute(isMuted: boolean): Promise<void> {
+    await muteFarEnd(this.options.leg, this.#media.endpoint(), isMuted);
+  }
+
+  redirect(verbs: readonly VerbSpec[]): void {
+    this.#runner.replace(verbs, { stopCurrent: true });
   }
 
   setCustomerData(data: Record<string, unknown>): void {
@@ -436,6 +455,23 @@ export class CallSession implements CallControl {
   setStatusHook(hook: Hook): void {
     this.#status.target = hook;
     this.#writeLedger();
+  }
+
+  #verbsOn(party: Party, parent: VerbContext): PlacedLegVerbs {
+    const { application, speech, recognition, registry, defaults, makeDefaults = () => defaults } = this.options;
+    return new PlacedLegVerbs({
+      parent,
+      application,
+      speech,
+      recognition,
+      registry,
+      child: party.child,
+      media: party.media,
+      dialog: party.dialog,
+      defaults: makeDefaults(),
+      isEnded: () => party.isEnded,
+      end: (headers) => party.end(headers),
+    });
   }
 
   #asCaller(): DialCaller {
@@ -541,8 +577,9 @@ export class CallSession implements CallControl {
   }
 
   async #firstVerbs(): Promise<VerbSpec[]> {
-    const { journal, policy } = this.options;
+    const { journal, policy, adulthood, application, info } = this.options;
     try {
+      if (adulthood) return await adultVerbs(adulthood, application, info, this.#over.signal);
       return await loadFirstVerbs(this.#firstRequest());
     } catch (error) {
       if (policy.hookFailureMode === 'decline' || this.#over.signal.aborted) throw error;
@@ -611,7 +648,7 @@ export class CallSession implements CallControl {
       journal.timeline.info('sip', 'CANCEL: the caller gave up');
       this.#finish({ type: 'abandoned' }, 'caller');
     } else if (end.how === 'bye') {
-      journal.timeline.info('sip', `BYE: the ${this.options.outgoing ? 'callee' : 'caller'} hung up`, {
+      journal.timeline.info('sip', `BYE: the ${info.facts.direction === 'outbound' ? 'callee' : 'caller'} hung up`, {
         headers: end.headers,
       });
       // It may overtake the news of the answer, without which no BYE comes.

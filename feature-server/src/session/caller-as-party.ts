@@ -7,6 +7,7 @@ export class CallerAsParty implements DialledParty {
   readonly ended: Promise<void>;
   /** His own session takes his transfers. */
   readonly telephone = undefined;
+  readonly verbs = undefined;
   #isEnded = false;
 
   constructor(

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Application, Hook } from '../app-client/application.js';
 import type { CommandTaker, LegCommands } from '../control/command-desk.js';
+import { CallGoneError } from '../errors.js';
 import { CallInfo } from './call-info.js';
 import type { CallLedger } from './call-ledger.js';
 import type { CallEvent } from './call-status.js';
@@ -108,6 +109,14 @@ export class ChildCall {
     });
     this.#status = new StatusNotifier(application, this.info, statusHook(), () => ledger.isReported(this.callSid));
     this.#report();
+  }
+
+  /** Keeps back what its far end says, or lets it through. Set by who has the leg. */
+  mute: (isMuted: boolean) => Promise<void> = () => Promise.reject(new CallGoneError('the leg is not answered'));
+
+  /** Tells its status once more, with something beside it. */
+  report(extra: Record<string, unknown>): void {
+    this.#status.report(extra);
   }
 
   /** A provisional response. */

@@ -1,11 +1,24 @@
+import { CallGoneError } from '../errors.js';
 import type { MediaEndpoint, MediaServer } from '../media/media.js';
-import type { DialledParty, DialOptions, TransferHandler, TransferOptions } from '../verbs/verb.js';
+import type {
+  CallMedia,
+  DialledParty,
+  DialOptions,
+  LegVerbs,
+  TransferHandler,
+  TransferOptions,
+} from '../verbs/verb.js';
+import type { LeavingLeg } from './adulting.js';
+import type { SessionDialogOptions } from './call-dialog.js';
 import { joinMedia } from './caller-as-party.js';
 import type { ChildCall } from './child-calls.js';
 import type { DialCaller, DialledUser, Dialler, DialOutcome, DialTarget, PlacedLeg } from './dialler.js';
+import { HoldNews } from './hold-news.js';
 import type { Journal } from './journal.js';
+import { LegMedia } from './leg-media.js';
+import type { PlacedLegVerbs } from './leg-verbs.js';
 import type { Telephone } from './talks.js';
-import { transferOf } from './transfer-target.js';
+import { takeRefers } from './transfer-target.js';
 
 const TERMINATED = { ok: false, status: 487, reason: 'Request Terminated' } as const;
 
@@ -19,17 +32,24 @@ export interface PartyOptions {
   caller(): DialCaller;
   /** Whether the account has a user of this name. */
   isUser(name: string): boolean;
+  /** Of the call that dials. */
+  media: CallMedia;
+  /** Makes what verbs on a leg need. */
+  verbsOn(party: Party): PlacedLegVerbs;
 }
 
 /** Somebody whom a call has called: a leg and its media, from the INVITE to the end of both. */
 export class Party implements DialledParty {
   readonly outcome: Promise<DialOutcome>;
   readonly ended: Promise<void>;
+  readonly media: LegMedia;
   #endpoint: MediaEndpoint | undefined;
   #user: (DialledUser & { outerCallId: string | undefined }) | undefined;
   #leg: PlacedLeg | undefined;
   #ending: Promise<void> | undefined;
   #hasHungUp = false;
+  readonly #hold = new HoldNews();
+  #verbs: PlacedLegVerbs | undefined;
   #tellEnd: () => void = () => {};
 
   constructor(
@@ -43,6 +63,7 @@ export class Party implements DialledParty {
     this.ended = new Promise((resolve) => {
       this.#tellEnd = resolve;
     });
+    this.media = new LegMedia({ endpoint: () => this.#endpoint, hold: this.#hold, call: options.media });
     this.#takeCommands();
     this.outcome = this.#dial(target, dial).catch(async (err: unknown): Promise<DialOutcome> => {
       const reason = err instanceof Error ? err.message : String(err);
@@ -63,23 +84,35 @@ export class Party implements DialledParty {
     return this.#endpoint;
   }
 
+  /** The dialog with its far end, for requests beside those of the call. */
+  get dialog(): SessionDialogOptions['leg'] {
+    return {
+      peerHost: this.#leg?.peerHost,
+      request: async (request) => {
+        if (!this.#leg || this.isEnded) throw new CallGoneError('the leg has no dialog');
+        return this.#leg.request(request);
+      },
+      onRequest: (handler) => this.#leg?.onRequest(handler),
+      // Its transfers are those of the `dial`.
+      onRefer: () => {},
+    };
+  }
+
+  get verbs(): LegVerbs {
+    this.#verbs ??= this.options.verbsOn(this);
+    return this.#verbs;
+  }
+
   get telephone(): Telephone | undefined {
     const { accountSid } = this.options.caller();
     return this.#user && telephoneOf(accountSid, this.#user);
   }
 
-  onTransfer(handler: TransferHandler | undefined, { toAnybody = false }: TransferOptions = {}): void {
+  onTransfer(handler: TransferHandler | undefined, options: TransferOptions = {}): void {
     const { isUser, journal } = this.options;
-    this.#leg?.onRefer(
-      handler &&
-        ((refer) => {
-          const { user, mayCallUsers = false } = this.#user ?? {};
-          const asked = transferOf(refer, { user, mayCallUsers, mayCallAnybody: toAnybody, isUser });
-          const status = !asked.ok ? asked.status : handler({ target: asked.target, notify: refer.notify }) ? 202 : 491;
-          journal.timeline.info('sip', `REFER of the callee to ${refer.uri}: ${status}`, { callSid: this.callSid });
-          return status;
-        }),
-    );
+    const transferor = () => ({ user: this.#user?.user, mayCallUsers: this.#user?.mayCallUsers ?? false });
+    const note = (text: string): void => journal.timeline.info('sip', text, { callSid: this.callSid });
+    this.#leg?.onRefer(handler && takeRefers({ who: 'callee', transferor, isUser, note }, handler, options));
   }
 
   async join(other: DialledParty): Promise<void> {
@@ -89,6 +122,20 @@ export class Party implements DialledParty {
   end(headers: Record<string, string> = {}): Promise<void> {
     this.#ending ??= this.#end(headers);
     return this.#ending;
+  }
+
+  /** The answered leg leaves, to become a call of its own: it is over for whoever talks with it. Undefined where it is not there (any more). */
+  leave(): LeavingLeg | undefined {
+    const leg = this.#leg;
+    const endpoint = this.#endpoint;
+    if (!leg || !endpoint || this.isEnded || this.child.info.progress.status !== 'in-progress') return undefined;
+    this.#ending = this.#verbs?.close() ?? Promise.resolve();
+    leg.onRefer(undefined);
+    leg.onRequest(undefined);
+    this.media.close();
+    this.#tellEnd();
+    this.onReleased();
+    return { leg, endpoint, child: this.child };
   }
 
   /** What can be done to the leg at any time. */
@@ -115,6 +162,7 @@ export class Party implements DialledParty {
     await this.#leg?.end(headers);
     // Whoever gave up does not wait for what the far end says to it.
     this.child.refused(TERMINATED);
+    await this.#verbs?.close();
     await this.#endpoint?.destroy();
     this.onReleased();
   }
@@ -163,10 +211,17 @@ export class Party implements DialledParty {
     child.answered(outcome);
     // Whoever ended it while it was being answered has told nobody yet.
     if (this.isEnded) child.ended('jambonz');
-    leg.onDigit((key, durationMs) => endpoint.passKey({ key, ...(durationMs !== undefined && { durationMs }) }));
-    leg.onModify(async (remoteSdp, isReplaced) => {
+    child.mute = async (isMuted) => muteFarEnd(leg, endpoint, isMuted);
+    leg.onDigit((key, durationMs) => {
+      const digit = { key, ...(durationMs !== undefined && { durationMs }) };
+      this.media.pressed(digit);
+      endpoint.passKey(digit);
+    });
+    endpoint.onDigit((digit) => this.media.pressed(digit));
+    leg.onModify(async (remoteSdp, isReplaced, parties) => {
       const localSdp = remoteSdp === '' ? endpoint.localSdp : await endpoint.modify(remoteSdp);
       if (isReplaced) this.#user = undefined;
+      this.#hold.offered(remoteSdp, parties);
       return localSdp;
     });
     leg.onEnd((end) => {
@@ -180,6 +235,22 @@ export class Party implements DialledParty {
     if (this.isEnded && !this.#hasHungUp) return { ok: false, status: 503, reason: 'the leg was lost' };
     return outcome;
   }
+}
+
+/**
+ * Keeps back what the far end of a leg says: the media server does not pass on its sound, nor the edge its keys, where it has them in its hands
+ * (docs/interfaces.md).
+ * @throws MediaServerError
+ */
+export async function muteFarEnd(
+  leg: Pick<PlacedLeg, 'request'>,
+  endpoint: MediaEndpoint,
+  isMuted: boolean,
+): Promise<void> {
+  await endpoint.mute(isMuted);
+  leg.request({ method: 'INFO', headers: { 'X-Reason': isMuted ? 'mute' : 'unmute' } }).catch(() => {
+    // The leg is over, or leads to no edge: its sound is kept back all the same.
+  });
 }
 
 /** Gives the media of a leg what its far end answered. */

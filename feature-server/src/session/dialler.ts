@@ -1,5 +1,5 @@
 import type { DialogTags, Replaces } from '@ringwire/common/sip/replaces.js';
-import type { LegReply, LegRequest, LegRequestHandler, ReferHandler } from './call-leg.js';
+import type { LegReply, LegRequest, LegRequestHandler, ModifyHandler, ReferHandler } from './call-leg.js';
 
 /** Somebody to call. */
 export interface DialTarget {
@@ -69,8 +69,8 @@ export type PlacedLegEnd = { how: 'bye'; headers: Record<string, string> } | { h
 export interface PlacedLeg {
   /** Never rejects. */
   readonly outcome: Promise<DialOutcome>;
-  /** Answers re-INVITEs of the far end: its SDP to ours; `isReplaced`: somebody else is there from now on. */
-  onModify(answer: (remoteSdp: string, isReplaced?: boolean) => Promise<string>): void;
+  /** Who answers re-INVITEs of the far end. */
+  onModify(answer: ModifyHandler): void;
   /** Digits that come by SIP INFO. */
   onDigit(listener: (key: string, durationMs: number | undefined) => void): void;
   /** Who takes its transfers; nobody until this is called, or with undefined. */

@@ -51,6 +51,7 @@ class Guest implements DialledParty {
   readonly ended: Promise<void>;
   /** The feature server that sent him takes his transfers. */
   readonly telephone = undefined;
+  readonly verbs = undefined;
   readonly outcome = Promise.resolve({ ok: true, sdp: '', outerCallId: undefined } as const);
   /** Whether he has been given to a talk. */
   hasLeft = false;

@@ -1,9 +1,10 @@
-import type { CommandDesk } from '../control/command-desk.js';
+import type { CommandDesk, CommandTaker } from '../control/command-desk.js';
 import type { CommandResult } from '../control/commands.js';
 import type { MediaEndpoint } from '../media/media.js';
 import { sendKeys } from '../verbs/dtmf.js';
 import { changeTrack } from '../verbs/dub.js';
 import { requestHeaders } from '../verbs/sip-request.js';
+import type { VerbContext } from '../verbs/verb.js';
 import type { BaseCommandOptions } from './base-commands.js';
 
 const DONE: CommandResult = { ok: true };
@@ -17,17 +18,8 @@ const MAX_KEYS = 512;
 export function takeLiveCommands(desk: CommandDesk, options: BaseCommandOptions): void {
   takeRedirects(desk, options);
   takeKeys(desk, options);
-  const { call, ctx, signal } = options;
-  desk.on('sip:request', async ({ method, headers, content, contentType }) => {
-    if (!call.isAnswered) return wrongState('the call is not answered');
-    const body = content === undefined || content === '' ? undefined : content;
-    const { status, reason } = await ctx.dialog.request({
-      method,
-      headers: requestHeaders({ ...headers, ...(contentType !== undefined && { 'Content-Type': contentType }) }, body),
-      ...(body !== undefined && { body }),
-    });
-    return { ok: true, facts: { status, reason } };
-  });
+  const { ctx, signal } = options;
+  takeSipRequests(desk, ctx);
   desk.on('boostAudioSignal', async ({ gainDb }) => {
     const endpoint = endpointOf(options);
     if (!endpoint) return wrongState('the call has no media yet');
@@ -39,6 +31,20 @@ export function takeLiveCommands(desk: CommandDesk, options: BaseCommandOptions)
     if (!endpoint) return wrongState('the call has no media yet');
     await changeTrack(ctx, endpoint, spec, signal);
     return DONE;
+  });
+}
+
+/** Requests within the dialog of the call, or of one of its legs. */
+export function takeSipRequests(desk: Pick<CommandTaker, 'on'>, ctx: VerbContext): void {
+  desk.on('sip:request', async ({ method, headers, content, contentType }) => {
+    if (!ctx.call.isAnswered) return wrongState('the call is not answered');
+    const body = content === undefined || content === '' ? undefined : content;
+    const { status, reason } = await ctx.dialog.request({
+      method,
+      headers: requestHeaders({ ...headers, ...(contentType !== undefined && { 'Content-Type': contentType }) }, body),
+      ...(body !== undefined && { body }),
+    });
+    return { ok: true, facts: { status, reason } };
   });
 }
 

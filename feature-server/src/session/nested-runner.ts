@@ -61,7 +61,7 @@ function withoutReplacing(ctx: VerbContext): VerbContext {
       interrupt: (hook, extra, signal) => app.interrupt(hook, extra, signal),
       send: (type, data) => app.send(type, data),
       isSocket: app.isSocket,
-      redirect: (spec, signal) => app.redirect(spec, signal),
+      redirect: (spec, signal, options) => app.redirect(spec, signal, options),
     },
   };
 }

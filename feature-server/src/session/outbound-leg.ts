@@ -1,5 +1,13 @@
 import { CallGoneError } from '../errors.js';
-import type { CallLeg, LegEnd, LegReply, LegRequest, LegRequestHandler, ReferHandler } from './call-leg.js';
+import type {
+  CallLeg,
+  LegEnd,
+  LegReply,
+  LegRequest,
+  LegRequestHandler,
+  ModifyHandler,
+  ReferHandler,
+} from './call-leg.js';
 import type { DialOutcome, PlacedLeg } from './dialler.js';
 
 /** Sends the INVITE of a call that we place. */
@@ -16,8 +24,7 @@ export class OutboundLeg implements CallLeg {
   #onDigit: (key: string, durationMs: number | undefined) => void = () => {};
   #onRefer: ReferHandler | undefined;
   #onRequest: LegRequestHandler | undefined;
-  #answerModify: (remoteSdp: string, isReplaced?: boolean) => Promise<string> = () =>
-    Promise.reject(new Error('no session'));
+  #answerModify: ModifyHandler = () => Promise.reject(new Error('no session'));
 
   constructor(private readonly place: PlaceLeg) {}
 
@@ -25,16 +32,21 @@ export class OutboundLeg implements CallLeg {
     return this.#isAnswered;
   }
 
+  /** A leg that was placed and answered for another call. */
+  static answered(leg: PlacedLeg): OutboundLeg {
+    const outbound = new OutboundLeg(() => leg);
+    outbound.#leg = leg;
+    outbound.#isAnswered = true;
+    outbound.#follow(leg);
+    return outbound;
+  }
+
   /** Calls, and resolves with the answer or why there is none; never rejects. */
   async connect(offer: string, onProgress: (status: number, sdp: string) => void): Promise<DialOutcome> {
     if (this.#isOver) return { ok: false, status: 487, reason: 'Request Terminated' };
     const leg = this.place(offer, onProgress);
     this.#leg = leg;
-    leg.onModify((sdp, isReplaced) => this.#answerModify(sdp, isReplaced));
-    leg.onDigit((key, durationMs) => this.#onDigit(key, durationMs));
-    leg.onRefer(this.#onRefer);
-    leg.onRequest(this.#onRequest);
-    leg.onEnd((end) => this.#end(end));
+    this.#follow(leg);
     const outcome = await leg.outcome;
     if (outcome.ok && !this.#isOver) this.#isAnswered = true;
     return outcome;
@@ -63,7 +75,7 @@ export class OutboundLeg implements CallLeg {
     this.#onDigit = listener;
   }
 
-  onModify(answer: (remoteSdp: string, isReplaced?: boolean) => Promise<string>): void {
+  onModify(answer: ModifyHandler): void {
     this.#answerModify = answer;
   }
 
@@ -84,6 +96,14 @@ export class OutboundLeg implements CallLeg {
   onRequest(handler: LegRequestHandler | undefined): void {
     this.#onRequest = handler;
     this.#leg?.onRequest(handler);
+  }
+
+  #follow(leg: PlacedLeg): void {
+    leg.onModify((sdp, isReplaced, parties) => this.#answerModify(sdp, isReplaced, parties));
+    leg.onDigit((key, durationMs) => this.#onDigit(key, durationMs));
+    leg.onRefer(this.#onRefer);
+    leg.onRequest(this.#onRequest);
+    leg.onEnd((end) => this.#end(end));
   }
 
   #end(end: LegEnd): void {

@@ -1,5 +1,6 @@
 import type { MediaEndpoint } from '../media/media.js';
 import type { CallDial, DialledParty, DialOptions } from '../verbs/verb.js';
+import type { AdultStart, LeavingLeg } from './adulting.js';
 import { CallerAsParty } from './caller-as-party.js';
 import type { ChildCalls } from './child-calls.js';
 import { Party, type PartyOptions } from './dialled-party.js';
@@ -19,6 +20,8 @@ export interface SessionDialOptions extends PartyOptions {
   talks: Talks;
   /** The caller's telephone, where he is a user. */
   telephone(): Telephone | undefined;
+  /** A leg becomes a call of its own. */
+  onAdult(leaving: LeavingLeg, start: AdultStart): void;
   onHandedOver(one: DialledParty, other: DialledParty): void;
 }
 
@@ -46,6 +49,19 @@ export class SessionDial implements CallDial {
     // The caller may transfer it and hang up: the media server would end it together with him.
     await party.endpoint.outlive();
     await this.options.bridge(party.endpoint);
+  }
+
+  async unbridge(): Promise<void> {
+    await this.options.endpoint()?.unbridge();
+  }
+
+  async adult(party: DialledParty, start: AdultStart): Promise<boolean> {
+    if (!(party instanceof Party) || !this.owns(party)) return false;
+    await this.unbridge();
+    const leaving = party.leave();
+    if (!leaving) return false;
+    this.options.onAdult(leaving, start);
+    return true;
   }
 
   owns(party: DialledParty): boolean {

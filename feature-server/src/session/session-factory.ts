@@ -47,6 +47,8 @@ export interface SessionFactoryOptions {
   ledger: CallLedger;
   policy: SessionPolicy;
   metrics: FeatureServerMetrics;
+  /** Runs a session that another one has left. */
+  admit(session: CallSession): void;
 }
 
 /** A call that is to be run: one that came in, or one that we place. */
@@ -115,6 +117,7 @@ export function createSession(
     ...((moved?.call.statusHook ?? statusHook) && { statusHook: moved?.call.statusHook ?? statusHook }),
     initialExtras: { ...(sip && { sip }), envVars: readEnvVars(application, journal) },
     defaults,
+    makeDefaults: () => new SessionDefaults(speechOf(application)),
     mediaServer: options.mediaServer,
     speech: options.speech,
     recognition: options.recognition,
@@ -136,6 +139,7 @@ export function createSession(
         isAlways: account.recordAllCalls || application.recordAllCalls,
       },
     }),
+    onAdult: (adult) => options.admit(adult),
     onHandedOver: (one, other) => options.transferred.add(one, other),
     onReleased: () => onReleased(session),
   });

@@ -5,6 +5,7 @@ import { type AudioServerAddress, audioServerAddress } from '../media/audio-serv
 import type { Digit, MediaEndpoint, MediaServer, PlayOptions, PlayResult } from '../media/media.js';
 import type { CallMedia } from '../verbs/verb.js';
 import type { CallLeg } from './call-leg.js';
+import { type HoldChange, HoldNews } from './hold-news.js';
 import type { Journal } from './journal.js';
 import { PlayTurns } from './play-turns.js';
 
@@ -31,6 +32,7 @@ export class SessionMedia implements CallMedia {
   #isClosed = false;
   readonly #turns = new PlayTurns();
   readonly #digits = new EventEmitter<{ digit: [Digit] }>();
+  readonly #hold = new HoldNews();
 
   constructor(private readonly options: SessionMediaOptions) {
     options.leg.onDigit((key, durationMs) => {
@@ -38,9 +40,10 @@ export class SessionMedia implements CallMedia {
       this.#onDigit(digit, 'SIP INFO');
       this.#endpoint?.passKey(digit);
     });
-    options.leg.onModify(async (remoteSdp, isReplaced) => {
+    options.leg.onModify(async (remoteSdp, isReplaced, parties) => {
       const localSdp = await this.#modify(remoteSdp);
       if (isReplaced) options.onReplaced();
+      this.#hold.offered(remoteSdp, parties);
       return localSdp;
     });
   }
@@ -84,6 +87,10 @@ export class SessionMedia implements CallMedia {
   onDigit(listener: (digit: Digit) => void): () => void {
     this.#digits.on('digit', listener);
     return () => this.#digits.off('digit', listener);
+  }
+
+  onHold(listener: (change: HoldChange) => void): () => void {
+    return this.#hold.on(listener);
   }
 
   async resolveSource(url: string): Promise<string> {

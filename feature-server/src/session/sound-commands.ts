@@ -1,4 +1,4 @@
-import type { CommandDesk } from '../control/command-desk.js';
+import type { CommandTaker } from '../control/command-desk.js';
 import type { CommandResult } from '../control/commands.js';
 import { keysProblem, sendKeys } from '../verbs/dtmf.js';
 import { changeTrack } from '../verbs/dub.js';
@@ -11,7 +11,7 @@ const COMMAND_KEY_MS = 250;
 const MOST_ORDERS = 20;
 
 /** What can be done to a call's sound at any time: keys, tracks, loudness. `signal` aborts when the call is over. */
-export function takeSoundCommands(desk: CommandDesk, ctx: VerbContext, signal: AbortSignal): void {
+export function takeSoundCommands(desk: Pick<CommandTaker, 'on'>, ctx: VerbContext, signal: AbortSignal): void {
   let orders = 0;
   let sent: Promise<void> = Promise.resolve();
   desk.on('dtmf', ({ digits, durationMs = COMMAND_KEY_MS }) => {

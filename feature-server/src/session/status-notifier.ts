@@ -6,7 +6,7 @@ import type { CallInfo } from './call-info.js';
  * happened. A slow status server delays later status hooks of this call and nothing else.
  */
 export class StatusNotifier {
-  #chain: Promise<void> = Promise.resolve();
+  #chain: Promise<void>;
 
   constructor(
     private readonly application: Application,
@@ -14,7 +14,11 @@ export class StatusNotifier {
     private hook: Hook | undefined,
     /** Whether another feature server has told the call's last status already, taking ours for dead. */
     private readonly isReported: () => Promise<boolean>,
-  ) {}
+    /** What is told before. */
+    after: Promise<void> = Promise.resolve(),
+  ) {
+    this.#chain = after;
+  }
 
   /** Replaces the status hook (`redirect.statusHook`); what is queued already goes to the old one. */
   set target(hook: Hook) {

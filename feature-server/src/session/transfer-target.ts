@@ -1,5 +1,6 @@
 import { splitUri } from '@ringwire/common/sip/uri.js';
-import type { ReferRequest } from './call-leg.js';
+import type { TransferHandler, TransferOptions } from '../verbs/verb.js';
+import type { ReferHandler, ReferRequest } from './call-leg.js';
 import type { DialTarget } from './dialler.js';
 
 /** Who is to be called for a transfer, or the status that refuses it. */
@@ -44,4 +45,36 @@ export function transferOf({ uri, replaces, referredBy }: ReferRequest, transfer
   if (isOwnRealm && (!NUMBER.test(name) || transferor.isUser(name))) return toUser;
   if (isOwnRealm || parts.scheme === 'tel') return { ok: true, target: { routing: 'phone', address: name, headers } };
   return { ok: true, target: { routing: 'sip', address: uri, headers } };
+}
+
+/** What takes the REFERs of one leg, as its session has it. */
+export interface Transfers {
+  /** For the timeline. */
+  who: 'caller' | 'callee';
+  /** Who sits there now. */
+  transferor(): Pick<Transferor, 'user' | 'mayCallUsers'>;
+  isUser(name: string): boolean;
+  note(text: string): void;
+}
+
+/** Takes REFERs: where the application wants to be asked it decides first, and what it leaves is done, or refused, as the rules above say. */
+export function takeRefers(
+  { who, transferor, isUser, note }: Transfers,
+  handler: TransferHandler,
+  { toAnybody = false, ask }: TransferOptions,
+): ReferHandler {
+  return (refer) => {
+    const asked = transferOf(refer, { ...transferor(), mayCallAnybody: toAnybody, isUser });
+    const told = (status: number): number => {
+      note(`REFER of the ${who} to ${refer.uri}: ${status}`);
+      return status;
+    };
+    if (!ask && !asked.ok) return told(asked.status);
+    const isBegun = handler({
+      ...(asked.ok ? { target: asked.target } : { refusal: asked.status }),
+      notify: refer.notify,
+      ...(ask && { ask: () => ask(refer) }),
+    });
+    return told(isBegun ? 202 : 491);
+  };
 }

@@ -15,12 +15,12 @@ import { sealCredentials } from '@ringwire/common/sip/sealed-credentials.js';
 import type { SipDialog, SipHeaders, SipStack } from '@ringwire/common/sip/stack.js';
 import { nameAddr, splitUri } from '@ringwire/common/sip/uri.js';
 import { CallGoneError } from '../errors.js';
-import type { LegReply, LegRequest, LegRequestHandler, ReferHandler } from '../session/call-leg.js';
+import type { LegReply, LegRequest, LegRequestHandler, ModifyHandler, ReferHandler } from '../session/call-leg.js';
 import type { DialCaller, Dialler, DialOutcome, DialTarget, PlacedLeg, PlacedLegEnd } from '../session/dialler.js';
 import type { NamedTalk } from '../session/talks.js';
 import { customHeaders } from './custom-headers.js';
 import { dtmfInfoBody } from './dtmf-info.js';
-import { headerValue } from './header-value.js';
+import { headerValue, partiesOf } from './header-value.js';
 import { hostOf, LegRequests } from './leg-requests.js';
 import { notifyOfTransfer, readRefer } from './refer.js';
 
@@ -220,8 +220,7 @@ class EdgeLeg implements PlacedLeg {
   #end: PlacedLegEnd | undefined;
   #onEnd: (end: PlacedLegEnd) => void = () => {};
   #onDigit: (key: string, durationMs: number | undefined) => void = () => {};
-  #answerModify: (remoteSdp: string, isReplaced?: boolean) => Promise<string> = () =>
-    Promise.reject(new Error('no media'));
+  #answerModify: ModifyHandler = () => Promise.reject(new Error('no media'));
   #takeRefer: ReferHandler | undefined;
   readonly #requests = new LegRequests();
 
@@ -233,7 +232,7 @@ class EdgeLeg implements PlacedLeg {
     this.outcome = this.#place(ways, call);
   }
 
-  onModify(answer: (remoteSdp: string, isReplaced?: boolean) => Promise<string>): void {
+  onModify(answer: ModifyHandler): void {
     this.#answerModify = answer;
   }
 
@@ -362,7 +361,7 @@ class EdgeLeg implements PlacedLeg {
     const onLost = (): void => over({ how: 'lost', reason: 'control connection closed' });
     lost.addEventListener('abort', onLost, { once: true, signal: this.#ended.signal });
     dialog.on('modify', (request, response) => {
-      this.#answerModify(request.body ?? '', request.has(SIP_HEADERS.replaced)).then(
+      this.#answerModify(request.body ?? '', request.has(SIP_HEADERS.replaced), partiesOf(request)).then(
         (body) => response.send(200, undefined, { body, headers: { 'Content-Type': 'application/sdp' } }),
         (err: unknown) => {
           this.options.logger.warn({ err }, 're-INVITE of a dialled leg was refused');

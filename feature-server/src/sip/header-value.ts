@@ -21,3 +21,9 @@ const PHRASES: Readonly<Record<number, string>> = {
   600: 'Busy Everywhere',
   603: 'Decline',
 };
+
+/** From and To of a request, as they stand there. */
+export const partiesOf = (request: { get(name: string): string | undefined }): { from: string; to: string } => ({
+  from: request.get('From') ?? '',
+  to: request.get('To') ?? '',
+});

@@ -6,8 +6,17 @@ import { respond } from '@ringwire/common/sip/respond.js';
 import type { SipDialog, SipRequest, SipResponse, SipStack } from '@ringwire/common/sip/stack.js';
 import { CallGoneError } from '../errors.js';
 import { within } from '../media/deadline.js';
-import type { CallLeg, LegEnd, LegReply, LegRequest, LegRequestHandler, ReferHandler } from '../session/call-leg.js';
+import type {
+  CallLeg,
+  LegEnd,
+  LegReply,
+  LegRequest,
+  LegRequestHandler,
+  ModifyHandler,
+  ReferHandler,
+} from '../session/call-leg.js';
 import { customHeaders } from './custom-headers.js';
+import { partiesOf } from './header-value.js';
 import { hostOf, LegRequests } from './leg-requests.js';
 import { notifyOfTransfer, readRefer } from './refer.js';
 
@@ -24,8 +33,7 @@ export class InboundLeg implements CallLeg {
   #onMoved: () => void = () => {};
   #takeRefer: ReferHandler | undefined;
   #onDigit: (key: string, durationMs: number | undefined) => void = () => {};
-  #answerModify: (remoteSdp: string, isReplaced?: boolean) => Promise<string> = () =>
-    Promise.reject(new CallGoneError('no session'));
+  #answerModify: ModifyHandler = () => Promise.reject(new CallGoneError('no session'));
 
   constructor(
     private readonly options: {
@@ -114,7 +122,7 @@ export class InboundLeg implements CallLeg {
     this.#onDigit = listener;
   }
 
-  onModify(answer: (remoteSdp: string, isReplaced?: boolean) => Promise<string>): void {
+  onModify(answer: ModifyHandler): void {
     this.#answerModify = answer;
   }
 
@@ -200,7 +208,7 @@ export class InboundLeg implements CallLeg {
         );
       });
     }
-    this.#answerModify(request.body ?? '', request.has(SIP_HEADERS.replaced)).then(
+    this.#answerModify(request.body ?? '', request.has(SIP_HEADERS.replaced), partiesOf(request)).then(
       (sdp) => response.send(200, undefined, { body: sdp, headers: { 'Content-Type': 'application/sdp' } }),
       (err: unknown) => {
         this.options.logger.warn({ err }, 're-INVITE was refused');

@@ -9,7 +9,15 @@ import type { DubControl } from '../media/dub.js';
 import type { ForkControl } from '../media/forks.js';
 import type { KeySender } from '../media/keys.js';
 import type { Digit, MediaEndpoint, MediaServer, PlayOptions, PlayResult } from '../media/media.js';
-import type { CallLeg, LegEnd, LegReply, LegRequest, LegRequestHandler, ReferHandler } from '../session/call-leg.js';
+import type {
+  CallLeg,
+  LegEnd,
+  LegReply,
+  LegRequest,
+  LegRequestHandler,
+  ModifyHandler,
+  ReferHandler,
+} from '../session/call-leg.js';
 import { createJournal, type Journal } from '../session/journal.js';
 import type { SynthesisRequest, Synthesizer } from '../speech/synthesizer.js';
 import { FakeTap } from './fake-audio.js';
@@ -161,6 +169,10 @@ export class FakeEndpoint implements MediaEndpoint {
 
   async unbridge(): Promise<void> {}
 
+  async mute(isMuted: boolean): Promise<void> {
+    this.asked.post(['mute', isMuted]);
+  }
+
   passKey(): void {}
 
   async outlive(): Promise<void> {}
@@ -205,7 +217,7 @@ export class FakeLeg implements CallLeg {
   isAnswered = false;
   #onEnd: (end: LegEnd) => void = () => {};
   #onDigit: (key: string, durationMs: number | undefined) => void = () => {};
-  modify: (sdp: string) => Promise<string> = async () => '';
+  modify: ModifyHandler = async () => '';
 
   ring(): void {
     this.actions.post({ sent: '180' });
@@ -245,7 +257,7 @@ export class FakeLeg implements CallLeg {
     this.#onDigit(key, undefined);
   }
 
-  onModify(answer: (remoteSdp: string) => Promise<string>): void {
+  onModify(answer: ModifyHandler): void {
     this.modify = answer;
   }
 

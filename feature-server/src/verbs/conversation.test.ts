@@ -36,7 +36,7 @@ function conversing() {
     },
     journal: { timeline: {}, log: {} },
   } as unknown as VerbContext;
-  const conversation = new Conversation(ctx, party, new AbortController().signal, { toAnybody: false });
+  const conversation = new Conversation(ctx, party, new AbortController().signal, { caller: {}, callee: {} });
   const told: number[] = [];
   const transfer = (by: 'caller' | 'callee', address: string): boolean | undefined =>
     handlers[by]?.({
@@ -122,7 +122,7 @@ function transferring(first: DialledParty = aParty().party) {
     },
     journal: { timeline: { info: () => {}, warn: () => {} }, log: {} },
   } as unknown as VerbContext;
-  const conversation = new Conversation(ctx, first, new AbortController().signal, { toAnybody: false });
+  const conversation = new Conversation(ctx, first, new AbortController().signal, { caller: {}, callee: {} });
   conversation.tellBridged();
   return {
     ...{ conversation, third, published, told, bridgeAsked },

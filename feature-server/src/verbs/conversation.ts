@@ -1,10 +1,17 @@
 import { MediaServerError } from '../errors.js';
 import { CallerAsParty } from '../session/caller-as-party.js';
 import { joinTalks, type Talk } from '../session/talks.js';
+import { reasonPhrase } from '../sip/header-value.js';
 import type { CallTransfer, DialledParty, TransferOptions, VerbContext } from './verb.js';
 
 /** How long whom a user names may ring. */
 const RING_MS = 60_000;
+
+/** A transfer that may be done. */
+type WantedTransfer = Required<Pick<CallTransfer, 'target' | 'notify'>>;
+
+/** Begins something with a party; what it returns ends that. */
+export type PartyFollower = (party: DialledParty) => () => void;
 
 /**
  * What the caller of a `dial` and the party that answered have with each other until one of them leaves. Where they are users of the account both may
@@ -14,8 +21,12 @@ const RING_MS = 60_000;
 export class Conversation {
   /** Resolves when there is nobody left for the caller to talk with. */
   readonly over: Promise<void>;
-  /** Resolves when the two hear each other, or will not any more: after {@link tellBridged}. */
-  readonly bridged: Promise<void>;
+  /** Asked for before the two are joined with somebody else: resolves when what only one of them hears is over. */
+  beforeJoin: () => Promise<void> = async () => {};
+  /** Resolves when the application has said what it wants of the transfer that it was asked about last: until then whom the caller talks with is kept. */
+  asked: Promise<void> = Promise.resolve();
+  readonly #bridged: Promise<void>;
+  readonly #followers: { follow: PartyFollower; unfollow: () => void }[] = [];
   tellBridged: () => void = () => {};
   #tellOver: () => void = () => {};
   #party: DialledParty;
@@ -30,21 +41,31 @@ export class Conversation {
     private readonly ctx: VerbContext,
     party: DialledParty,
     private readonly signal: AbortSignal,
-    private readonly options: TransferOptions,
+    private readonly options: { caller: TransferOptions; callee: TransferOptions },
   ) {
     this.over = new Promise((resolve) => {
       this.#tellOver = resolve;
     });
-    this.bridged = new Promise((resolve) => {
+    this.#bridged = new Promise((resolve) => {
       this.tellBridged = resolve;
     });
     this.#party = party;
     this.#caller = this.#talkOfCaller();
     this.#unpublishCaller = ctx.dial.publish(this.#caller);
-    ctx.call.onTransfer((asked) => this.#take(this.#caller, asked), options);
+    ctx.call.onTransfer((asked) => this.#take(this.#caller, asked), options.caller);
     this.#callee = this.#talkOfCallee(party);
     this.#unpublishCallee = ctx.dial.publish(this.#callee);
     this.#follow(party);
+  }
+
+  /** Resolves when the two hear each other, or will not any more: after {@link tellBridged}. */
+  get bridged(): Promise<void> {
+    return this.#bridged.then(() => this.beforeJoin());
+  }
+
+  /** Follows whom the caller talks with: called for him now, and for each who takes his place; what it returns ends that. */
+  onParty(follow: PartyFollower): void {
+    this.#followers.push({ follow, unfollow: follow(this.#party) });
   }
 
   /** Whom the caller talks with now. */
@@ -60,6 +81,7 @@ export class Conversation {
   /** Takes no transfers any more, and gives up that which is under way; a callee whose caller has left him to another goes on waiting for him. */
   close(): void {
     this.#isClosed = true;
+    for (const { unfollow } of this.#followers.splice(0)) unfollow();
     this.ctx.call.onTransfer(undefined);
     this.#unpublishCaller();
     this.#unpublishCallee();
@@ -70,7 +92,11 @@ export class Conversation {
 
   #talkOfCaller(): Talk {
     const { ctx } = this;
+    const bridged = (): Promise<void> => this.bridged;
     return {
+      get bridged() {
+        return bridged();
+      },
       // Another telephone may have taken its place.
       get telephone() {
         return ctx.dial.telephone;
@@ -88,7 +114,11 @@ export class Conversation {
 
   #talkOfCallee(party: DialledParty): Talk {
     const { ctx } = this;
+    const bridged = (): Promise<void> => this.bridged;
     return {
+      get bridged() {
+        return bridged();
+      },
       get telephone() {
         return party.telephone;
       },
@@ -107,11 +137,10 @@ export class Conversation {
     };
   }
 
-  #both(): Pick<Talk, 'callSid' | 'bridged' | 'isClosed' | 'reserve' | 'note'> {
+  #both(): Pick<Talk, 'callSid' | 'isClosed' | 'reserve' | 'note'> {
     const { call, journal } = this.ctx;
     return {
       callSid: call.callSid,
-      bridged: this.bridged,
       isClosed: () => this.#isClosed,
       reserve: () => this.#reserve(),
       note: (text) => journal.timeline.info('call', text),
@@ -134,14 +163,16 @@ export class Conversation {
   #replace(party: DialledParty): void {
     this.#unpublishCallee();
     this.#party.onTransfer(undefined);
+    for (const { unfollow } of this.#followers) unfollow();
     this.#party = party;
+    for (const one of this.#followers) one.unfollow = one.follow(party);
     this.#callee = this.#talkOfCallee(party);
     this.#unpublishCallee = this.ctx.dial.publish(this.#callee);
     this.#follow(party);
   }
 
   #follow(party: DialledParty): void {
-    party.onTransfer((asked) => this.#take(this.#callee, asked), this.options);
+    party.onTransfer((asked) => this.#take(this.#callee, asked), this.options.callee);
     void party.ended.then(() => {
       // A callee who transfers may hang up before it is done: many telephones do so as soon as their REFER is accepted.
       if (party === this.#party && this.isOver) this.#tellOver();
@@ -152,10 +183,7 @@ export class Conversation {
     const done = this.#reserve();
     if (!done) return false;
     void asked.notify(100, 'Trying');
-    const other = this.ctx.dial.findTalk(asked.target);
-    // What this process does not know, another may.
-    const transferred = other ? this.#join(talk, other, asked) : this.#call(talk, asked);
-    transferred
+    this.#transfer(talk, asked)
       .catch((err: unknown) => {
         this.ctx.journal.log.error({ err }, 'transfer failed');
         void asked.notify(500, 'Server Internal Error');
@@ -164,8 +192,28 @@ export class Conversation {
     return true;
   }
 
+  async #transfer(talk: Talk, asked: CallTransfer): Promise<void> {
+    const { notify, refusal = 403 } = asked;
+    if (asked.ask) {
+      const answer = asked.ask();
+      this.asked = answer.then(() => undefined);
+      if (await answer) {
+        await notify(200, 'OK');
+        return;
+      }
+    }
+    const { target } = asked;
+    if (!target) {
+      await notify(refusal, reasonPhrase(refusal));
+      return;
+    }
+    const other = this.ctx.dial.findTalk(target);
+    // What this process does not know, another may.
+    await (other ? this.#join(talk, other, { target, notify }) : this.#call(talk, { target, notify }));
+  }
+
   /** Lets those talk with each other with whom a user talks here and in another call. */
-  async #join(own: Talk, other: Talk, { target, notify }: CallTransfer): Promise<void> {
+  async #join(own: Talk, other: Talk, { target, notify }: WantedTransfer): Promise<void> {
     const { timeline } = this.ctx.journal;
     const done = other.reserve();
     if (!done) {
@@ -188,7 +236,7 @@ export class Conversation {
   }
 
   /** Calls whom a user names, and lets the other talk with him instead; then the user is released. Until then, and where it fails, he stays. */
-  async #call(user: Talk, { target, notify }: CallTransfer): Promise<void> {
+  async #call(user: Talk, { target, notify }: WantedTransfer): Promise<void> {
     const { ctx } = this;
     const { timeline } = ctx.journal;
     const party = this.#party;

@@ -6,9 +6,11 @@ import type { AudioServerAddress } from '../media/audio-server-url.js';
 import type { Digit, MediaEndpoint, PlayOptions, PlayResult } from '../media/media.js';
 import type { CallRecorder } from '../recording/call-recorder.js';
 import type { CallRooms } from '../rooms/call-rooms.js';
+import type { AdultStart } from '../session/adulting.js';
 import type { BackgroundTasks } from '../session/background-tasks.js';
-import type { LegReply, LegRequest } from '../session/call-leg.js';
+import type { LegReply, LegRequest, ReferRequest } from '../session/call-leg.js';
 import type { DialOutcome, DialTarget } from '../session/dialler.js';
+import type { HoldChange } from '../session/hold-news.js';
 import type { Journal } from '../session/journal.js';
 import type { SessionDefaults } from '../session/session-defaults.js';
 import type { Talk, Telephone } from '../session/talks.js';
@@ -53,6 +55,16 @@ export interface CallControl {
   /** 180 to a caller who has heard nothing yet; does nothing later. */
   ring(): void;
   /**
+   * 183 with media to a caller who is not answered; does nothing when that was done.
+   * @throws MediaServerError, CallGoneError
+   */
+  earlyMedia(): Promise<void>;
+  /**
+   * Keeps back what the far end of the call says, or lets it through again.
+   * @throws MediaServerError
+   */
+  mute(isMuted: boolean): Promise<void>;
+  /**
    * Answers, with media; does nothing when that was done.
    * @throws MediaServerError, CallGoneError
    */
@@ -63,6 +75,8 @@ export interface CallControl {
   decline(status: number, reason: string | undefined, headers: Record<string, string>): void;
   /** What an unanswered caller gets when no verbs are left, instead of 603. */
   setRefusal(status: number): void;
+  /** Stops the verb that runs and replaces everything queued. */
+  redirect(verbs: readonly VerbSpec[]): void;
   /** `customer_data` of later hooks. */
   setCustomerData(data: Record<string, unknown>): void;
   /** Where call-status hooks go from now on. */
@@ -81,12 +95,17 @@ export type TransferHandler = (transfer: CallTransfer) => boolean;
 export interface TransferOptions {
   /** Not only to users whom the user may call without an application. */
   toAnybody?: boolean;
+  /** Whether the application takes a transfer in hand itself. Never rejects. */
+  ask?(refer: ReferRequest): Promise<boolean>;
 }
 
 /** A user wants somebody else in his place. */
 export interface CallTransfer {
-  /** Who is to be called; with routing `talk` he with whom the user talks in another call. */
-  readonly target: DialTarget;
+  /** Who is to be called; with routing `talk` he with whom the user talks in another call. Undefined where the user may not: `refusal` says why. */
+  readonly target?: DialTarget;
+  readonly refusal?: number;
+  /** To be asked before: whether the application has taken the transfer in hand itself. Never rejects. */
+  ask?(): Promise<boolean>;
   /** Tells him how the new call goes; a final status is the last. */
   notify(status: number, reason: string): Promise<void>;
 }
@@ -101,6 +120,8 @@ export interface CallMedia {
   play(sources: readonly string[], options: PlayOptions): Promise<PlayResult>;
   /** Digits from RTP and from SIP INFO alike. */
   onDigit(listener: (digit: Digit) => void): () => void;
+  /** The far end puts the call on hold, or takes it back. */
+  onHold(listener: (change: HoldChange) => void): () => void;
   /**
    * A source that a customer named, ready for the media server: relative URLs resolved, forbidden ones refused.
    * @throws HookForbiddenError
@@ -286,6 +307,8 @@ export interface DialledParty {
   readonly isEnded: boolean;
   /** Its own media; undefined until there is some. */
   readonly endpoint: MediaEndpoint | undefined;
+  /** For verbs on the answered leg alone; undefined for who was not called by this call. */
+  readonly verbs: LegVerbs | undefined;
   /** The telephone of a user of the account, once it has answered. */
   readonly telephone: Telephone | undefined;
   /** Lets the party, where it is a user of the account, transfer the caller, until undefined is given. */
@@ -299,6 +322,16 @@ export interface DialledParty {
   end(headers?: Record<string, string>): Promise<void>;
 }
 
+/** A leg that the call has placed, as a call of its own on which verbs run. */
+export interface LegVerbs {
+  /** Its own media, facts, timeline and commands; the application is that of the call. */
+  readonly ctx: VerbContext;
+  /**
+   * Runs verbs, and what their hooks answer, until none is left; of other kinds than the named ones none is run, which is reported. Never rejects.
+   */
+  run(verbs: readonly VerbSpec[], allowed: readonly VerbSpec['verb'][], signal: AbortSignal): Promise<void>;
+}
+
 /** The call's way to others. */
 export interface CallDial {
   call(target: DialTarget, options: DialOptions): DialledParty;
@@ -307,6 +340,17 @@ export interface CallDial {
    * @throws MediaServerError
    */
   bridge(party: DialledParty): Promise<void>;
+  /**
+   * Takes the two apart: each hears nothing, until they are bridged again.
+   * @throws MediaServerError
+   */
+  unbridge(): Promise<void>;
+  /**
+   * The answered leg becomes a call of its own, with verbs or an application of its own; the two do not hear each other any more.
+   * @returns false where it is no leg of this call, or gone
+   * @throws MediaServerError
+   */
+  adult(party: DialledParty, start: AdultStart): Promise<boolean>;
   /** Whether a party is this call's business: it was called, or adopted, and not given away since. */
   owns(party: DialledParty): boolean;
   /** Another call ends this party from now on, not this one. */

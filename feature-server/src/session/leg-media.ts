@@ -1,0 +1,56 @@
+import { EventEmitter } from 'node:events';
+import { MediaServerError } from '../errors.js';
+import type { Digit, MediaEndpoint, PlayOptions, PlayResult } from '../media/media.js';
+import type { CallMedia } from '../verbs/verb.js';
+import type { HoldChange, HoldNews } from './hold-news.js';
+
+/** The sound of a leg that a call has placed. */
+export class LegMedia implements CallMedia {
+  readonly #digits = new EventEmitter<{ digit: [Digit] }>();
+
+  constructor(
+    private readonly options: {
+      endpoint(): MediaEndpoint | undefined;
+      hold: HoldNews;
+      /** Where sources and servers are looked up: they are those of the same application. */
+      call: Pick<CallMedia, 'resolveSource' | 'resolveAudioServer'>;
+    },
+  ) {}
+
+  /** Digits from RTP and from SIP INFO alike. */
+  pressed(digit: Digit): void {
+    this.#digits.emit('digit', digit);
+  }
+
+  endpoint(): MediaEndpoint {
+    const endpoint = this.options.endpoint();
+    if (!endpoint) throw new MediaServerError('the leg has no media');
+    return endpoint;
+  }
+
+  async play(sources: readonly string[], options: PlayOptions): Promise<PlayResult> {
+    return this.endpoint().play(sources, options);
+  }
+
+  onDigit(listener: (digit: Digit) => void): () => void {
+    this.#digits.on('digit', listener);
+    return () => this.#digits.off('digit', listener);
+  }
+
+  onHold(listener: (change: HoldChange) => void): () => void {
+    return this.options.hold.on(listener);
+  }
+
+  /** Nobody hears of digits any more. */
+  close(): void {
+    this.#digits.removeAllListeners();
+  }
+
+  resolveSource(url: string): Promise<string> {
+    return this.options.call.resolveSource(url);
+  }
+
+  resolveAudioServer(url: string): ReturnType<CallMedia['resolveAudioServer']> {
+    return this.options.call.resolveAudioServer(url);
+  }
+}

@@ -1,0 +1,391 @@
+import type { ServerResponse } from 'node:http';
+import t from 'tap';
+import { type Callee, type DialRig, dialling } from '../testing/dial-rig.js';
+
+const json = (verbs: unknown) => (response: ServerResponse) =>
+  void response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(verbs));
+
+const SAY = { verb: 'say', text: 'Press one to take the call' };
+const TAKEN = { dial_call_status: 'completed', dial_sip_status: 200, dial_sbc_callid: 'outer' };
+const OFFER = (direction: string): string =>
+  ['v=0', 's=-', 'c=IN IP4 192.0.2.1', 't=0 0', 'm=audio 4000 RTP/AVP 0', `a=${direction}`, ''].join('\r\n');
+
+/** Lets a callee answer whom a confirm hook is asked about. */
+async function answer(rig: DialRig, index = 0): Promise<Callee> {
+  const callee = rig.callees[index] as Callee;
+  callee.answer();
+  (await rig.server.callee(index).modifies.take('modify')).grant();
+  return callee;
+}
+
+async function bridged(rig: DialRig): Promise<void> {
+  (await rig.server.caller.bridges.take('bridge')).grant();
+}
+
+/** Ends the talk, and the call in order. */
+async function hangUp(rig: DialRig, callee: Callee): Promise<void> {
+  callee.hangUp();
+  t.match((await rig.app.next('/action')).json, TAKEN);
+  await rig.callerGoesOn();
+}
+
+t.test('confirmHook: its verbs run on the callee alone, who is connected when they are over', async (t) => {
+  const rig = await dialling(t, 1, { confirmHook: '/confirm' });
+  rig.app.on('/confirm', [{ verb: 'gather', numDigits: 1, say: { text: SAY.text }, actionHook: '/pressed' }]);
+  rig.app.on('/pressed', []);
+  const callee = await answer(rig);
+  const asked = await rig.app.next('/confirm');
+  t.match(asked.json, { parent_call_sid: 'call-1', direction: 'outbound', call_status: 'in-progress' });
+  await rig.server.callee().plays.take('the question');
+  t.equal(rig.server.caller.bridges.size, 0, 'nobody is connected yet');
+  rig.server.callee().press('1');
+  const pressed = await rig.app.next('/pressed');
+  t.match(pressed.json, { digits: '1', call_sid: asked.json.call_sid, parent_call_sid: 'call-1' });
+  await bridged(rig);
+  t.equal(rig.server.caller.plays.size, 0, 'the caller heard nothing of it');
+  await hangUp(rig, callee);
+});
+
+t.test('confirmHook: who hangs up, or whose verbs do, declines, and the others go on ringing', async (t) => {
+  const rig = await dialling(t, 3, { confirmHook: '/confirm' });
+  let asked = 0;
+  rig.app.on('/confirm', (response) => json(++asked === 1 ? [{ verb: 'hangup' }] : asked === 2 ? [SAY] : [])(response));
+  const first = await answer(rig, 0);
+  await first.ends.take('BYE to who declined');
+  const second = await answer(rig, 1);
+  await rig.server.callee(1).plays.take('the question');
+  second.hangUp();
+  const third = rig.callees[2] as Callee;
+  t.equal(third.ends.size, 0, 'the third rings');
+  await answer(rig, 2);
+  await bridged(rig);
+  await hangUp(rig, third);
+});
+
+t.test('confirmHook: of two who are being asked the first to take the call has it', async (t) => {
+  const rig = await dialling(t, 2, { confirmHook: '/confirm' });
+  rig.app.on('/confirm', [SAY]);
+  const first = await answer(rig, 0);
+  const second = await answer(rig, 1);
+  const [slow, quick] = [
+    await rig.server.callee(0).plays.take('the question'),
+    await rig.server.callee(1).plays.take('the question'),
+  ];
+  quick.finish();
+  await bridged(rig);
+  await first.ends.take('BYE to the other');
+  await slow.done;
+  t.ok(slow.isStopped);
+  await hangUp(rig, second);
+});
+
+t.test(
+  'confirmHook: where all decline, or the hook fails, nobody has answered; the target names its own hook',
+  async (t) => {
+    for (const [target, hook] of [
+      [{ type: 'phone', number: '1' }, '/confirm'],
+      [{ type: 'phone', number: '1', confirmHook: '/own', method: 'GET' }, '/own'],
+    ] as const) {
+      const rig = await dialling(t, 1, { confirmHook: '/confirm', target: [target] });
+      const callee = await answer(rig);
+      const asked = await rig.app.next(hook);
+      t.equal(asked.method, hook === '/own' ? 'GET' : 'POST');
+      await callee.ends.take('BYE');
+      t.match((await rig.app.next('/action')).json, { dial_call_status: 'no-answer', dial_sip_status: 487 });
+      await rig.callerGoesOn();
+    }
+  },
+);
+
+t.test('confirmHook: a caller who hangs up meanwhile ends it', async (t) => {
+  const rig = await dialling(t, 1, { confirmHook: '/confirm' });
+  rig.app.on('/confirm', [SAY]);
+  const callee = await answer(rig);
+  const question = await rig.server.callee().plays.take('the question');
+  rig.leg.end({ how: 'bye', headers: {} });
+  await callee.ends.take('BYE');
+  t.ok(question.isStopped);
+  await rig.running;
+  t.match((await rig.app.next('/action')).json, { dial_call_status: 'no-answer', dial_call_sid: String });
+});
+
+t.test('answerOnBridge: early media of the only callee is what the caller hears until the answer', async (t) => {
+  const rig = await dialling(t, 1, { answerOnBridge: true });
+  const [callee] = rig.callees as [Callee];
+  callee.progress(183, 'v=0 early');
+  (await rig.server.callee().modifies.take('early SDP')).grant();
+  t.equal((await rig.leg.actions.take('183')).sent, '183');
+  await bridged(rig);
+  callee.answer();
+  (await rig.server.callee().modifies.take('modify')).grant();
+  await rig.server.caller.unbridges.take('end of the early media');
+  t.equal((await rig.leg.actions.take('200')).sent, '200');
+  await bridged(rig);
+  await hangUp(rig, callee);
+});
+
+t.test('answerOnBridge: of several callees nobody is heard early; the caller hears ringing', async (t) => {
+  const rig = await dialling(t, 2, { answerOnBridge: true });
+  const [callee] = rig.callees as [Callee];
+  callee.progress(183, 'v=0 early');
+  t.equal((await rig.leg.actions.take('180')).sent, '180');
+  await rig.connect();
+  await hangUp(rig, callee);
+});
+
+t.test('of those who ring the others are told that somebody else has answered', async (t) => {
+  const rig = await dialling(t, 2);
+  const winner = await rig.connect();
+  t.match(await (rig.callees[1] as Callee).ends.take('CANCEL'), { Reason: /cause=200/ });
+  await hangUp(rig, winner);
+});
+
+/** The call sid of the callee's leg. */
+const legOf = (rig: DialRig): string =>
+  [...rig.ledger.values()].find(({ payload }) => payload.parentCallSid === 'call-1')?.callSid ?? '';
+
+t.test('mute:status is for the leg that is named: the edge keeps back what it says', async (t) => {
+  const rig = await dialling(t);
+  const callee = await rig.connect();
+  const muted = { method: 'INFO', headers: { 'X-Reason': 'mute' } };
+  const mute = { command: 'mute:status', isMuted: true } as const;
+  await taken(rig, mute, legOf(rig));
+  t.match(await callee.requests.take('INFO'), muted);
+  t.match(await rig.session.execute({ command: 'mute:status', isMuted: false }), { ok: true });
+  t.equal((await rig.leg.actions.take('200')).sent, '200');
+  t.match(await rig.leg.actions.take('INFO'), { sent: 'request', request: { headers: { 'X-Reason': 'unmute' } } });
+  await hangUp(rig, callee);
+});
+
+/** A command is taken once the two are connected, which follows the bridge. */
+async function taken(rig: DialRig, command: Parameters<DialRig['session']['execute']>[0], sid?: string): Promise<void> {
+  for (;;) {
+    const result = await rig.session.execute(command, sid);
+    if (result.ok) return;
+    if (result.because !== 'wrong state') throw new Error(result.reason);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+t.test(
+  'whisper: only the leg that is named hears it, while the two are apart; then they are joined again',
+  async (t) => {
+    const rig = await dialling(t);
+    const callee = await rig.connect();
+    const whisper = { command: 'whisper', verbs: [{ verb: 'say', text: 'five minutes left' }] } as const;
+    const both = [
+      [undefined, rig.server.caller, rig.server.callee()],
+      [legOf(rig), rig.server.callee(), rig.server.caller],
+    ] as const;
+    for (const [sid, hears, other] of both) {
+      await taken(rig, { ...whisper, verbs: [...whisper.verbs] }, sid);
+      await rig.server.caller.unbridges.take('the two apart');
+      (await hears.plays.take('whisper')).finish();
+      await bridged(rig);
+      t.equal(other.plays.size, 0);
+    }
+    await hangUp(rig, callee);
+  },
+);
+
+t.test('whisper: a callee who hangs up meanwhile ends it, and the dial', async (t) => {
+  const rig = await dialling(t);
+  const callee = await rig.connect();
+  await taken(rig, { command: 'whisper', verbs: [{ verb: 'say', text: 'long' }] });
+  const whisper = await rig.server.caller.plays.take('whisper');
+  callee.hangUp();
+  await whisper.done;
+  t.match((await rig.app.next('/action')).json, TAKEN);
+  await rig.callerGoesOn();
+  t.equal(rig.server.caller.bridges.size, 0);
+});
+
+t.test('dtmfCapture: the hook hears of patterns with the call info of the leg that pressed them', async (t) => {
+  const rig = await dialling(t, 1, { dtmfCapture: { parentCall: ['*1'], childCall: ['*2', '##'] }, dtmfHook: '/keys' });
+  rig.app.on('/keys', []);
+  const callee = await rig.connect();
+  await taken(rig, { command: 'whisper', verbs: [] });
+  await rig.server.caller.unbridges.take('bridge is open');
+  await bridged(rig);
+  const leg = legOf(rig);
+  rig.server.caller.press('*2*1');
+  t.match((await rig.app.next('/keys')).json, { dtmf: '*1', call_sid: 'call-1' });
+  rig.server.callee().press('*1*2');
+  t.match((await rig.app.next('/keys')).json, { dtmf: '*2', call_sid: leg, parent_call_sid: 'call-1' });
+  callee.press('#');
+  callee.press('#');
+  t.match((await rig.app.next('/keys')).json, { dtmf: '##', call_sid: leg }, 'by INFO');
+  await hangUp(rig, callee);
+  t.equal(rig.app.seen('/keys').length, 3);
+});
+
+for (const who of ['caller', 'callee'] as const) {
+  t.test(`onHoldHook: while the ${who} holds, the other hears what it says, again and again`, async (t) => {
+    const rig = await dialling(t, 1, { onHoldHook: '/hold' });
+    rig.app.on('/hold', [{ verb: 'play', url: 'silence_stream://100' }]);
+    const callee = await rig.connect();
+    await taken(rig, { command: 'whisper', verbs: [] });
+    await rig.server.caller.unbridges.take('bridge is open');
+    await bridged(rig);
+    const [holder, held] =
+      who === 'caller' ? [rig.server.caller, rig.server.callee()] : [rig.server.callee(), rig.server.caller];
+    const reinvite = who === 'caller' ? rig.leg.modify : callee.reinvite;
+    const offer = async (direction: string): Promise<void> => {
+      const answered = reinvite(OFFER(direction), false, { from: '<sip:a@b>', to: '<sip:c@d>' });
+      (await holder.modifies.take('re-INVITE')).grant();
+      await answered;
+    };
+    await offer('sendonly');
+    const asked = await rig.app.next('/hold');
+    const sid = who === 'caller' ? 'call-1' : legOf(rig);
+    t.match(asked.json, { hold_detail: { from: '<sip:a@b>', to: '<sip:c@d>' }, call_sid: sid });
+    await rig.server.caller.unbridges.take('the two apart');
+    (await held.plays.take('music')).finish();
+    await rig.app.next('/hold');
+    const music = await held.plays.take('music again');
+    await offer('sendrecv');
+    await music.done;
+    t.ok(music.isStopped);
+    await bridged(rig);
+    await hangUp(rig, callee);
+  });
+}
+
+t.test('redirect:hooks: the callee becomes a call of his own, and both go on', async (t) => {
+  const rig = await dialling(t);
+  await rig.connect();
+  const leg = legOf(rig);
+  const forever = [{ verb: 'play', url: 'silence_stream://0' }, { verb: 'hangup' }];
+  rig.app.on('/parent', forever).on('/child', forever);
+  const [parent, child] = [`${rig.app.url}/parent`, `${rig.app.url}/child`];
+  await taken(rig, { command: 'redirect:hooks', callHook: { url: parent }, childCallHook: { url: child } });
+  const adult = await rig.adults.take('session of the callee');
+  const grown = adult.run();
+  t.equal(adult.callSid, leg);
+  t.match((await rig.app.next('/child')).json, {
+    call_sid: leg,
+    parent_call_sid: 'call-1',
+    call_status: 'in-progress',
+    parent_call_info: { call_sid: 'call-1' },
+  });
+  t.match((await rig.app.next('/parent')).json, { call_sid: 'call-1' });
+  (await rig.server.caller.plays.take('verbs of the caller')).finish();
+  await rig.running;
+  const [callee] = rig.callees as [Callee];
+  t.equal(callee.ends.size, 0, 'the callee outlives the call that has called him');
+  (await rig.server.callee().plays.take('verbs of the callee')).finish();
+  await callee.ends.take('BYE');
+  await grown;
+  t.strictSame(
+    rig.app
+      .seen('/status')
+      .filter(({ json }) => json.call_sid === leg)
+      .map(({ json }) => json.call_status),
+    ['trying', 'in-progress', 'completed'],
+  );
+  t.ok(rig.server.endpoints.every(({ isDestroyed }) => isDestroyed));
+  t.equal(rig.ledger.size, 0);
+  t.match(
+    rig.app.seen('/action').map(({ json }) => json.dial_call_status),
+    ['completed'],
+    'told, and not asked',
+  );
+});
+
+t.test('redirect:legs: with verbs for the callee alone the caller goes on with his next verb', async (t) => {
+  const rig = await dialling(t);
+  await rig.connect();
+  await taken(rig, { command: 'redirect:legs', childCall: [{ verb: 'pause', length: 0 }] });
+  const adult = await rig.adults.take('session of the callee');
+  await Promise.all([adult.run(), rig.app.next('/action')]);
+  await rig.callerGoesOn();
+});
+
+t.test('redirect:hooks: without a connected dial there is no callee to give away', async (t) => {
+  const rig = await dialling(t);
+  const refused = await rig.session.execute({ command: 'redirect:hooks', childCallHook: { url: '/child' } });
+  t.match(refused, { ok: false, because: 'wrong state', reason: 'no dial is connected' });
+  const [callee] = rig.callees as [Callee];
+  callee.refuse(486);
+  t.match((await rig.app.next('/action')).json, { dial_call_status: 'busy' });
+  await rig.callerGoesOn();
+});
+
+const refer = (told: number[]) => ({
+  uri: 'sip:+4930999@example.com',
+  referredBy: undefined,
+  headers: { 'refer-to': '<sip:+4930999@example.com>', 'X-Own': 'header' },
+  notify: async (status: number) => void told.push(status),
+});
+
+t.test('referHook: the application is told who wants whom, and says what the other goes on with', async (t) => {
+  const rig = await dialling(t, 1, { referHook: '/refer' });
+  const callee = await rig.connect();
+  const leg = legOf(rig);
+  rig.app.on('/refer', [{ verb: 'play', url: 'silence_stream://5' }]);
+  const told: number[] = [];
+  t.equal(callee.refer?.(refer(told)), 202);
+  t.match((await rig.app.next('/refer')).json, {
+    call_sid: leg,
+    refer_details: {
+      sip_refer_to: '<sip:+4930999@example.com>',
+      refer_to_user: '+4930999',
+      x_own: 'header',
+      referring_call_sid: leg,
+      referred_call_sid: 'call-1',
+    },
+  });
+  await callee.ends.take('BYE to who has transferred');
+  t.equal((await rig.server.caller.plays.take('what the application wants')).sources[0], 'silence_stream://5');
+  await hungUp(rig);
+  t.same(told, [100, 200]);
+});
+
+t.test('referHook: a caller who transfers leaves; the callee goes on with what the application says', async (t) => {
+  const rig = await dialling(t, 1, { referHook: '/refer' });
+  const callee = await rig.connect();
+  rig.app.on('/refer', [{ verb: 'hangup' }]);
+  const told: number[] = [];
+  t.equal(rig.leg.refer?.(refer(told)), 202);
+  const adult = await rig.adults.take('session of the callee');
+  await rig.running;
+  await adult.run();
+  await callee.ends.take('BYE');
+});
+
+t.test('referHook: what the application leaves is done by the rules, which carriers are not in', async (t) => {
+  const rig = await dialling(t, 1, { referHook: '/refer' });
+  const callee = await rig.connect();
+  rig.app.on('/refer', {});
+  const status = await new Promise((resolve) => {
+    callee.refer?.({ ...refer([]), notify: async (status) => void (status >= 200 && resolve(status)) });
+  });
+  t.equal(status, 403);
+  await hangUp(rig, callee);
+});
+
+/** The caller hangs up, whatever he hears. */
+async function hungUp(rig: DialRig): Promise<void> {
+  rig.leg.end({ how: 'bye', headers: {} });
+  await rig.running;
+}
+
+t.test('boostAudioSignal and dub: both legs are louder, and the callee hears the tracks', async (t) => {
+  const rig = await dialling(t, 1, {
+    boostAudioSignal: '6 dB',
+    dub: [{ action: 'addTrack', track: 'music' }],
+  });
+  const callee = await rig.connect();
+  const { caller } = rig.server;
+  const legs = rig.server.callee();
+  t.same(await caller.asked.take('gain'), ['setGain', 6]);
+  t.same(
+    [await legs.asked.take('gain'), await legs.asked.take('track')],
+    [
+      ['setGain', 6],
+      ['addTrack', 'music'],
+    ],
+  );
+  await hangUp(rig, callee);
+  t.same(await caller.asked.take('gain'), ['setGain', 0], 'the caller hears the rest as before');
+});

@@ -1,0 +1,71 @@
+import type { DialSpec } from '@ringwire/verb-specs';
+import type { Conversation } from '../conversation.js';
+import { changeTrack } from '../dub.js';
+import { type Listening, startListen } from '../listening/listening.js';
+import { decibels } from '../quantities.js';
+import type { VerbContext } from '../verb.js';
+
+/** What else a `dial` asks for while the two talk: `listen` (or `stream`) of both, `dub` tracks for the callee, `boostAudioSignal`. Never fails the call. */
+export class NestedTasks {
+  readonly #over = new AbortController();
+  #listening: Listening | undefined;
+
+  constructor(
+    private readonly ctx: VerbContext,
+    private readonly spec: DialSpec,
+    conversation: Conversation,
+  ) {
+    const settings = spec.listen ?? spec.stream;
+    // Of the caller's leg: he is the near side of it, and the callee what he hears.
+    if (settings) this.#listening = startListen(ctx, ctx.media.endpoint(), settings);
+    if (spec.boostAudioSignal !== undefined) this.#boost(ctx);
+    conversation.onParty(({ verbs }) => {
+      if (verbs) {
+        if (spec.boostAudioSignal !== undefined) this.#boost(verbs.ctx);
+        if (spec.dub) void this.#addTracks(verbs.ctx);
+      }
+      return () => {};
+    });
+  }
+
+  /** Ends what runs, and waits until nothing of it is left; never rejects. */
+  async stop(): Promise<void> {
+    this.#over.abort();
+    if (this.spec.boostAudioSignal !== undefined) {
+      // What the caller does next is as loud as it was.
+      await this.ctx.media
+        .endpoint()
+        .dub.setGain(0)
+        .catch((err: unknown) => this.ctx.journal.log.debug({ err }, 'the gain was not taken back'));
+    }
+    await this.#listening?.stop();
+  }
+
+  #boost(leg: VerbContext): void {
+    const gainDb = decibels(this.spec.boostAudioSignal);
+    if (gainDb === undefined) {
+      this.ctx.journal.timeline.warn('verb', `dial: "${this.spec.boostAudioSignal}" is no gain in dB`);
+      return;
+    }
+    leg.media
+      .endpoint()
+      .dub.setGain(gainDb)
+      .catch((err: unknown) => this.#failed('boostAudioSignal', err));
+  }
+
+  async #addTracks(leg: VerbContext): Promise<void> {
+    for (const one of this.spec.dub ?? []) {
+      try {
+        await changeTrack(leg, leg.media.endpoint(), one, this.#over.signal);
+      } catch (error) {
+        this.#failed(`dub: ${one.action} ${one.track}`, error);
+      }
+    }
+  }
+
+  #failed(what: string, error: unknown): void {
+    if (this.#over.signal.aborted) return;
+    const text = error instanceof Error ? error.message : String(error);
+    this.ctx.journal.timeline.warn('media', `dial: ${what}: ${text}`);
+  }
+}
