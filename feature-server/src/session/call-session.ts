@@ -638,7 +638,7 @@ export class CallSession implements CallControl {
   }
 
   #onLegEnd(end: LegEnd): void {
-    const { journal } = this.options;
+    const { journal, info } = this.options;
     if (this.isOver) return;
     if (this.#mover.isAwayWith(end)) {
       this.#goAway();

@@ -87,6 +87,7 @@ export class PlacedLegVerbs implements LegVerbs {
       queue: {
         hasMore: () => this.#runner?.hasMore ?? false,
         interrupt: (keepAs) => this.#runner?.interrupt(keepAs),
+        expect: (work) => this.#runner?.expect(work),
       },
       dialog: new SessionDialog({
         leg: options.dialog,
@@ -158,6 +159,7 @@ export class PlacedLegVerbs implements LegVerbs {
       },
       setStatusHook: (hook) => parent.call.setStatusHook(hook),
       redirect: (verbs) => this.#runner?.replace(verbs, { stopCurrent: true }),
+      move: async () => false,
       mute: (isMuted) => child.mute(isMuted),
     };
   }
