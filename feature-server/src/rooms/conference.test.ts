@@ -1,7 +1,8 @@
 import { listConferences } from '@ringwire/common';
 import { until } from '@ringwire/common/testing/until.js';
 import t from 'tap';
-import { callersOf } from '../testing/callers.js';
+import { type Caller, callersOf } from '../testing/callers.js';
+import { updateCall } from '../testing/edge-agent.js';
 import { ACCOUNT_SID, startPlatform } from '../testing/platform-rig.js';
 
 t.test(
@@ -81,7 +82,7 @@ t.test('conference: who may not start it hears the wait hook until somebody else
 });
 
 t.test(
-  'conference: a coach is heard by those with his tag alone, who joins muted by nobody, and a full one takes nobody',
+  'conference: a coach is heard by those with his tag alone, commands change who hears whom, and a full one takes nobody',
   async (t) => {
     const rig = await startPlatform(t);
     const call = callersOf(rig);
@@ -95,11 +96,36 @@ t.test(
     t.notOk(customer.hearsNow(1300), 'the customer does not hear the coach');
     t.notOk(quiet.hearsNow(1300), 'nor does who came later');
     for (const who of [customer, agent, coach]) t.notOk(who.hearsNow(1700));
+    const tell = async (who: Caller, body: Record<string, unknown>): Promise<void> => {
+      t.match(await updateCall(rig, who.callSid, body), { status: 202 }, JSON.stringify(body));
+    };
+    const silent = (who: Caller, hz: number): Promise<unknown> =>
+      until(`${who.callSid} hears ${hz} Hz no more`, () => !who.hearsNow(hz));
+    rig.app.on('/hold', [{ verb: 'play', url: 'tone_stream://%(60000,0,2000)' }]);
+    await tell(agent, { conferenceParticipantAction: { action: 'untag' } });
+    await silent(agent, 1300);
+    await tell(coach, { conferenceParticipantAction: { action: 'uncoach' } });
+    for (const who of [customer, agent, quiet]) await who.hears(1300);
+    await tell(agent, { conferenceParticipantAction: { action: 'hold', wait_hook: '/hold' } });
+    await agent.hears(2000);
+    for (const who of [customer, coach]) await silent(who, 900);
+    t.notOk(agent.hearsNow(500), 'who is on hold does not hear the others');
+    await tell(agent, { conf_hold_status: 'unhold' });
+    await agent.hears(500);
+    await customer.hears(900);
+    await tell(customer, { conf_mute_status: 'mute' });
+    for (const who of [agent, coach]) await silent(who, 500);
+    await tell(customer, { mute_status: 'unmute' });
+    await agent.hears(500);
+    await tell(quiet, { conferenceParticipantAction: { action: 'kick' } });
+    await quiet.call.finished;
+    const extra = await call(1900, [{ verb: 'conference', name: 'room' }]);
+    await extra.hears(500);
     rig.app.on('/full', [{ verb: 'play', url: 'tone_stream://%(60000,0,2000)' }]);
     const late = await call(2100, [{ verb: 'conference', name: 'room', actionHook: '/full' }]);
     await late.hears(2000);
     t.ok(rig.sink.lines.some((line) => line.includes('conference room has its 4 members already')));
-    for (const who of [customer, agent, coach, quiet, late]) await who.call.hangup();
+    for (const who of [customer, agent, coach, extra, late]) await who.call.hangup();
     await rig.server.drain();
     await until('all media is given back', () => rig.media.channels.size === 0);
   },

@@ -1,0 +1,146 @@
+import type { VerbSpec } from '@ringwire/verb-specs';
+import t from 'tap';
+import { makeSession, type SessionRig, statuses } from '../testing/session-rig.js';
+import { VERBS, type VerbRegistry } from '../verbs/registry.js';
+import { CallInfo } from './call-info.js';
+import type { CallSessionOptions } from './call-session.js';
+import type { MovedCall } from './moved-calls.js';
+
+/** A verb that asks for the call to be moved, and what came of it. */
+function moving(): { registry: VerbRegistry; outcome: Promise<boolean> } {
+  let tell: (isMoved: boolean) => void = () => {};
+  const outcome = new Promise<boolean>((resolve) => {
+    tell = resolve;
+  });
+  const enqueue: VerbRegistry['enqueue'] = {
+    needs: () => 'media',
+    run: async (ctx, spec) => tell(await ctx.call.move('127.0.0.1:5090', spec, { token: 7 })),
+  };
+  return { registry: { ...VERBS, enqueue }, outcome };
+}
+
+interface MovingRig extends SessionRig {
+  saved: Partial<MovedCall>[];
+  dropped: string[];
+  outcome: Promise<boolean>;
+}
+
+const LEDGER = { put: () => {}, remove: () => {}, isReported: async () => false, takeOver: async () => true };
+
+async function makeMoving(t: Parameters<typeof makeSession>[0], more: Partial<CallSessionOptions> = {}) {
+  const { registry, outcome } = moving();
+  const [saved, dropped]: [Partial<MovedCall>[], string[]] = [[], []];
+  const moves = {
+    save: async (_id: string, call: Partial<MovedCall>) => void saved.push(call),
+    drop: (id: string) => void dropped.push(id),
+  };
+  const verbs = [{ verb: 'tag', data: { a: 1 } }, { verb: 'enqueue', name: 'q' }, { verb: 'hangup' }];
+  const rig = await makeSession(t, verbs, { registry, moves, ...more });
+  return { ...rig, saved, dropped, outcome } as MovingRig;
+}
+
+t.test('a call that moves leaves with its verbs and settings, and tells no end', async (t) => {
+  const rig = await makeMoving(t);
+  rig.leg.reply = async () => ({ status: 202, reason: '' });
+  const over = rig.run();
+  t.match(await rig.leg.actions.take(), { sent: '200' });
+  t.match(await rig.leg.actions.take(), {
+    request: { method: 'REFER', headers: { 'Refer-To': /^<sip:context-[\w-]+@127\.0\.0\.1:5090>$/ } },
+  });
+  t.equal(await rig.outcome, true);
+  await over;
+  t.match(rig.saved, [
+    {
+      verbs: [{ verb: 'enqueue' }, { verb: 'hangup' }],
+      info: { progress: { status: 'in-progress' }, customerData: { a: 1 }, answeredAt: Number },
+      carried: { token: 7 },
+      statusHook: { url: `${rig.app.url}/status` },
+    },
+  ]);
+  t.strictSame(statuses(rig), ['trying', 'in-progress']);
+  t.ok(rig.media.endpoint.isDestroyed);
+});
+
+t.test('the BYE that says that the call has moved may overtake the answer to REFER', async (t) => {
+  const rig = await makeMoving(t);
+  rig.leg.reply = () => new Promise(() => {});
+  const over = rig.run();
+  await rig.leg.actions.take();
+  await rig.leg.actions.take();
+  rig.leg.end({ how: 'bye', headers: { 'X-Reason': 'moved' } });
+  t.equal(await rig.outcome, true);
+  await over;
+  t.strictSame(statuses(rig), ['trying', 'in-progress']);
+});
+
+t.test('a call that the other feature server does not take stays, and the timeline says why', async (t) => {
+  const rig = await makeMoving(t);
+  rig.leg.reply = async () => ({ status: 488, reason: '' });
+  await rig.run();
+  t.equal(await rig.outcome, false);
+  t.equal(rig.dropped.length, 1);
+  t.ok(rig.sink.lines.some((line) => /^error call the call was not moved .*: 488/.test(line)));
+  t.strictSame(statuses(rig), ['trying', 'in-progress', 'completed']);
+});
+
+t.test('who hangs up while his call moves has ended it', async (t) => {
+  const rig = await makeMoving(t);
+  rig.leg.reply = () => new Promise(() => {});
+  const over = rig.run();
+  await rig.leg.actions.take();
+  await rig.leg.actions.take();
+  rig.leg.end({ how: 'bye', headers: {} });
+  t.equal(await rig.outcome, false);
+  await over;
+  t.strictSame(statuses(rig), ['trying', 'in-progress', 'completed']);
+});
+
+t.test('the end of a call that moved and that nobody has taken is told by the one who gave it away', async (t) => {
+  const rig = await makeMoving(t, { ledger: { ...LEDGER, isTaken: async () => false } });
+  rig.leg.reply = async () => ({ status: 202, reason: '' });
+  await rig.run();
+  t.strictSame(statuses(rig), ['trying', 'in-progress', 'failed']);
+});
+
+const verbs: VerbSpec[] = [{ verb: 'hangup' }];
+const inProgress = (): CallInfo => {
+  const info = new CallInfo({
+    ...{ callSid: 'call-1', direction: 'inbound', from: '1', to: '2', callId: 'sip-call-id', accountSid: 'acc-1' },
+    ...{ serviceProviderSid: null, applicationSid: 'app-1', traceId: 'a'.repeat(32), callerName: '' },
+    fsSipAddress: '127.0.0.1:5070',
+  });
+  const progress = { status: 'in-progress', sipStatus: 200, sipReason: 'OK' } as const;
+  info.restore({ progress, answeredAt: Date.now() - 5_000, customerData: { a: 1 } });
+  return info;
+};
+const resumed = (committed: Promise<void>) => ({ from: 'fs-old', verbs, committed });
+
+t.test(
+  'a call that is taken over goes on with its verbs; the application is asked and told nothing anew',
+  async (t) => {
+    const info = inProgress();
+    const rig = await makeSession(t, undefined, { resumed: resumed(Promise.resolve()), info });
+    await rig.run();
+    t.match(await rig.leg.actions.take(), { sent: '200' });
+    t.match(await rig.leg.actions.take(), { sent: 'BYE' });
+    t.strictSame(rig.app.seen('/hook'), []);
+    t.strictSame(statuses(rig), ['completed']);
+    t.match(rig.app.seen('/status')[0]?.json, { customer_data: { a: 1 }, duration: 5 });
+  },
+);
+
+for (const [what, committed, takeOver] of [
+  ['the edge takes back', Promise.reject(new Error('not in time')), async () => true],
+  ['somebody has reported as ended', Promise.resolve(), async () => false],
+] as const) {
+  committed.catch(() => {});
+  t.test(`a call that ${what} is none of ours: BYE, and not a word`, async (t) => {
+    const ledger = { ...LEDGER, takeOver, isTaken: async () => true };
+    const rig = await makeSession(t, undefined, { resumed: resumed(committed), ledger, info: inProgress() });
+    await rig.run();
+    t.match(await rig.leg.actions.take(), { sent: '200' });
+    t.match(await rig.leg.actions.take(), { sent: 'BYE' });
+    t.strictSame(statuses(rig), []);
+    t.ok(rig.media.endpoint.isDestroyed);
+  });
+}
