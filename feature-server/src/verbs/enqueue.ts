@@ -188,9 +188,13 @@ class QueueStay {
     // Told again until it is known to be released.
     if (claim.id === this.#failed) return;
     this.#failed = claim.id;
-    const carried = { ...this.#place, name: spec.name, startedAt: this.#startedAt, claim };
+    const place = this.#place;
+    // Nor here: the other feature server renews it, and may have it taken before we hear that the call is there.
+    this.#place = undefined;
+    const carried = { ...place, name: spec.name, startedAt: this.#startedAt, claim };
     this.#hasMoved = await ctx.call.move(claim.sipAddress, spec, { enqueue: carried });
     if (this.#hasMoved) return;
+    this.#place = place;
     this.#queue
       .release(ctx.call.callSid, claim)
       .catch((err: unknown) => ctx.journal.log.debug({ err }, 'a claim was not released; it expires'));
