@@ -1,3 +1,4 @@
+export * from './calls/call-input.js';
 export * from './calls/dialable-number.js';
 export * from './calls/live-call.js';
 export * from './calls/place-call-order.js';
@@ -21,6 +22,8 @@ export * from './fraud/policy.js';
 export * from './fraud/read-destinations.js';
 export * from './gateway-health/gateway-health.js';
 export * from './http/errors.js';
+export * from './http/fields.js';
+export * from './http/hook-input.js';
 export * from './http/internal-request.js';
 export * from './http/server.js';
 export * from './lifecycle/run-process.js';

@@ -85,6 +85,9 @@ export const featureServerVars = {
   RECORDINGS_MP3_COMMAND: optionalText({
     doc: 'program that makes MP3 of the WAV on its standard input, such as lame --quiet -b 128 - -; unset: recordings are WAV',
   }),
+  VMD_HINTS_FILE: optionalText({
+    doc: 'phrases of voicemail greetings for amd: a JSON object of lists by language, in place of the built-in ones',
+  }),
   API_BASE_URL: optionalText({ doc: 'sent to applications as api_base_url' }),
 };
 

@@ -7,6 +7,7 @@ import {
   type FeatureServerInfo,
   featureServerKey,
   type HealthReport,
+  HttpError,
   type Logger,
   type Metrics,
   outboundQueue,
@@ -22,6 +23,7 @@ import {
 } from '@ringwire/common';
 import { asSipStack } from '@ringwire/common/sip/stack.js';
 import { compileValidators } from '@ringwire/verb-specs';
+import { readVoicemailHints } from './amd/voicemail-hints.js';
 import { AddressGuard } from './app-client/address-guard.js';
 import { HttpClient } from './app-client/http-exchange.js';
 import { type FeatureServerConfig, socketLimits } from './config.js';
@@ -34,6 +36,7 @@ import { Recordings, type RecordingsOptions } from './recording/recordings.js';
 import { createCallRoute } from './rest/create-call-route.js';
 import { findTalkRoute, talkFinder } from './rest/find-talk.js';
 import { orderedCall } from './rest/ordered-call.js';
+import { sessionOrder } from './rest/session-order.js';
 import { updateCallRoute } from './rest/update-call-route.js';
 import { openRooms } from './rooms/open-rooms.js';
 import { CallLedger, OrphanSweep } from './session/call-ledger.js';
@@ -171,6 +174,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     sink,
     applications,
     guard,
+    voicemailHints: await readVoicemailHints(config.VMD_HINTS_FILE),
     mediaServer,
     speech,
     recognition,
@@ -183,6 +187,11 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     bots: new SessionBots(http, botBases(config)),
     ledger,
     metrics,
+    async placeCall(body, by) {
+      const why = refusal();
+      if (why !== undefined) throw new HttpError(503, why);
+      return placeCall(sessionOrder(body, by));
+    },
     registry: VERBS,
     admit: (session) => live.run(session),
     policy: {

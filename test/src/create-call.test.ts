@@ -243,6 +243,7 @@ t.test('what cannot be placed is refused by name', async (t) => {
     [{ to, ...fields, aplication_sid: 'x' }, /400: .*aplication_sid: unknown/],
     [{ to, application_sid: randomUUID() }, /400: .*application_sid/],
     [{ to, ...fields, headers: { 'bad name': 'x' } }, /400: .*headers/],
+    [{ to, ...fields, amd: { thresholdWordCount: 3 } }, /400: .*amd: .*actionHook/],
   ];
   for (const [body, expected] of cases) await t.rejects(create(body), expected, JSON.stringify(expected.source));
 });

@@ -66,7 +66,12 @@ t.test('create call: the feature server with the fewest calls gets the order', a
   await announced(t, { instanceId: 'busy', httpUrl: busy.url, calls: 9 });
   await announced(t, { instanceId: 'idle', httpUrl: idle.url, calls: 1 });
   const to = { ...CALL.to, auth: { username: 'u', password: 'p' } };
-  const { status, body } = await api.account('POST', PATH, { ...CALL, to, tag: { a: 1 }, timeout: 20, amd: {} });
+  const amd = { actionHook: '/amd' };
+  const { status, body } = await api.account('POST', PATH, {
+    ...CALL,
+    ...{ to, amd, tag: { a: 1 }, timeout: 20, referHook: '/refer', answerOnBridge: true, dual_streams: true },
+    ...{ call_hook: 'wss://example.com/app', speech_synthesis_label: 'mine' },
+  });
   t.equal(status, 201);
   t.equal(busy.orders.length, 0);
   t.match(idle.orders, [
@@ -77,7 +82,10 @@ t.test('create call: the feature server with the fewest calls gets the order', a
       to: { type: 'phone', number: '4930123456' },
       timeoutMs: 20_000,
       tag: { a: 1 },
-      notAvailable: ['to.auth', 'amd'],
+      callHook: { url: 'wss://example.com/app' },
+      speech: { synthesisLabel: 'mine' },
+      config: { amd, referHook: '/refer' },
+      notAvailable: ['to.auth', 'dual_streams'],
     },
   ]);
   t.notOk('auth' in (idle.orders[0]!.to as object), 'carriers have credentials of their own');

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { HttpError } from '@ringwire/common';
+import { HttpError, parseCallInput } from '@ringwire/common';
 import type { Router } from 'express';
 import { serviceProviderOf } from '../accounts/accounts-store.js';
 import type { ApiContext } from '../api-server.js';
+import { verbFaults } from '../applications/application-input.js';
 import { findApplication } from '../applications/applications-store.js';
 import { principalOf, requireAccount } from '../auth/authenticate.js';
 import { forbidden } from '../auth/principal.js';
 import { badField, bodyOf, pathParam } from '../http/input.js';
-import { parseCallInput } from './call-input.js';
 
 /** `POST /v1/Accounts/{sid}/Calls`: has a feature server place a call, and answers 201 before it rings. */
 export function callRoutes(router: Router, { db, callOrders }: ApiContext): void {
@@ -17,7 +17,7 @@ export function callRoutes(router: Router, { db, callOrders }: ApiContext): void
     // As in jambonz: calls are the account's to make.
     if (principal.scope === 'service_provider') throw forbidden();
     await requireAccount(db, principal, accountSid);
-    const input = parseCallInput(bodyOf(req));
+    const input = parseCallInput(bodyOf(req), verbFaults);
     const { applicationSid } = input;
     if (applicationSid !== null) {
       const application = await findApplication(db, principal, applicationSid);

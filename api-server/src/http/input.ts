@@ -1,13 +1,8 @@
 /** Readers of request bodies and query strings: each checks one field and says which one is wrong. */
-import { HttpError } from '@ringwire/common';
+import { badField, type Fields, HttpError } from '@ringwire/common';
 import type { Request } from 'express';
 
-/** A field of a request that cannot be accepted. */
-export const badField = (field: string, expected: string): HttpError =>
-  new HttpError(400, `${field}: ${expected}`, { field });
-
-/** A JSON object, or part of one. */
-export type Fields = Readonly<Record<string, unknown>>;
+export { badField, type Fields, optionalTextField, rejectUnknown, textField } from '@ringwire/common';
 
 /** The request's body as an object. @throws HttpError 400 */
 export function bodyOf(req: Request): Fields {
@@ -16,27 +11,6 @@ export function bodyOf(req: Request): Fields {
     throw new HttpError(400, 'request body must be a JSON object (content-type application/json)');
   }
   return body as Fields;
-}
-
-/** Rejects fields that are not known: a misspelt name must not be ignored. */
-export function rejectUnknown(fields: Fields, known: readonly string[]): void {
-  const unknown = Object.keys(fields).find((name) => !known.includes(name));
-  if (unknown !== undefined) throw badField(unknown, `unknown field; known are ${known.join(', ')}`);
-}
-
-/** A text of 1 to `max` characters. */
-export function textField(fields: Fields, field: string, max: number): string {
-  const value = fields[field];
-  if (typeof value !== 'string' || value.trim() === '' || value.length > max) {
-    throw badField(field, `must be a text of 1 to ${max} characters`);
-  }
-  return value;
-}
-
-/** The same, or null or absent. */
-export function optionalTextField(fields: Fields, field: string, max: number): string | null {
-  const value = fields[field];
-  return value === undefined || value === null || value === '' ? null : textField(fields, field, max);
 }
 
 /** A boolean; jambonz's clients also send 0 and 1. */

@@ -36,6 +36,8 @@ export interface OrderedSpeech {
   synthesisVoice?: string;
   recognizerVendor?: string;
   recognizerLanguage?: string;
+  synthesisLabel?: string;
+  recognizerLabel?: string;
 }
 
 /** A call to be placed. */
@@ -64,6 +66,8 @@ export interface PlaceCallOrder {
   /** What every hook carries as `customer_data`. */
   tag?: Record<string, unknown>;
   speech: OrderedSpeech;
+  /** What the call is configured with when it is answered: properties of the verb `config`. */
+  config?: Record<string, unknown>;
   /** Fields of the request that were accepted and do nothing yet. */
   notAvailable: string[];
 }

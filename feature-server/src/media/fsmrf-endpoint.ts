@@ -5,12 +5,14 @@ import { MediaServerError, PlaybackNotFoundError } from '../errors.js';
 import { parseDtmfInfo } from '../sip/dtmf-info.js';
 import type { AudioIntake } from './audio-intake.js';
 import type { AudioTap } from './audio-streams.js';
+import type { BeepDetector } from './beeps.js';
 import type { ConferenceControl } from './conference.js';
 import { within } from './deadline.js';
 import type { DubControl } from './dub.js';
 import { EventSocketChannel } from './event-socket-channel.js';
 import type { ForkControl } from './forks.js';
 import { FsmrfAudioTap } from './fsmrf-audio-tap.js';
+import { FsmrfBeeps } from './fsmrf-beeps.js';
 import { FsmrfConference } from './fsmrf-conference.js';
 import { FsmrfDub } from './fsmrf-dub.js';
 import { FsmrfForks } from './fsmrf-forks.js';
@@ -49,6 +51,7 @@ export class FsmrfEndpoint implements MediaEndpoint {
   readonly tap: AudioTap;
   readonly dub: DubControl;
   readonly keys: KeySender;
+  readonly beeps: BeepDetector;
 
   constructor(
     private readonly endpoint: Mrf.Endpoint,
@@ -62,6 +65,7 @@ export class FsmrfEndpoint implements MediaEndpoint {
     this.tap = new FsmrfAudioTap(this.forks, intake, this.#lost.signal);
     this.dub = new FsmrfDub(this.#channel);
     this.keys = new FsmrfKeys(this.#channel);
+    this.beeps = new FsmrfBeeps(this.#channel);
     endpoint.on('destroy', (event) => this.#onGone(event?.reason ?? 'connection closed'));
   }
 

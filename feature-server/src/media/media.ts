@@ -1,4 +1,5 @@
 import type { AudioTap } from './audio-streams.js';
+import type { BeepDetector } from './beeps.js';
 import type { ConferenceControl } from './conference.js';
 import type { DubControl } from './dub.js';
 import type { ForkControl } from './forks.js';
@@ -76,6 +77,8 @@ export interface MediaEndpoint {
   readonly dub: DubControl;
   /** Keys for its own far end. */
   readonly keys: KeySender;
+  /** Beeps that its far end sends. */
+  readonly beeps: BeepDetector;
   /** New SDP of the far end (re-INVITE); resolves to the SDP of the answer. */
   modify(remoteSdp: string): Promise<string>;
   /** Releases it; never rejects and never hangs. */

@@ -112,6 +112,7 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
       spoken: async () => {},
     },
     hearing: { listen: noCall },
+    machines: { detect: async () => noCall() },
     queue: { hasMore: () => runner.hasMore, interrupt: () => {}, expect: () => {} },
     dial: noDial,
     dialog: {

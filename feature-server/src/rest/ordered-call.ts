@@ -57,6 +57,7 @@ export function orderedCall(order: PlaceCallOrder, context: OrderedCallContext):
       application,
       outgoing: { leg, ...(timeLimitMs !== undefined && { timeLimitMs }) },
       ...(tag && { customerData: tag }),
+      ...(order.config && { config: order.config }),
       facts: {
         callSid,
         direction: 'outbound',
@@ -85,7 +86,8 @@ function applicationOf(order: PlaceCallOrder, account: Account, snapshot: Ordere
   }
   const base = named ?? blankApplication(account);
   const { callHook, callStatusHook, appJson, speech } = order;
-  const { synthesisVendor, synthesisLanguage, synthesisVoice, recognizerVendor, recognizerLanguage } = speech;
+  const { synthesisVendor, synthesisLanguage, synthesisVoice, synthesisLabel } = speech;
+  const { recognizerVendor, recognizerLanguage, recognizerLabel } = speech;
   return {
     ...base,
     ...(callHook && { callHook: webhookOf(callHook), appJson: null }),
@@ -95,11 +97,13 @@ function applicationOf(order: PlaceCallOrder, account: Account, snapshot: Ordere
       ...(synthesisVendor === undefined ? base.synthesizer : { ...OWN_VOICE, vendor: synthesisVendor }),
       ...(synthesisLanguage !== undefined && { language: synthesisLanguage }),
       ...(synthesisVoice !== undefined && { voice: synthesisVoice }),
+      ...(synthesisLabel !== undefined && { label: synthesisLabel }),
     },
     recognizer: {
       ...base.recognizer,
       ...(recognizerVendor !== undefined && { vendor: recognizerVendor, label: null }),
       ...(recognizerLanguage !== undefined && { language: recognizerLanguage }),
+      ...(recognizerLabel !== undefined && { label: recognizerLabel }),
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { PlacedCallReply } from '@ringwire/common';
 import type { CommandDesk } from '../control/command-desk.js';
 import type { CommandResult } from '../control/commands.js';
 import { headerValue } from '../sip/header-value.js';
@@ -7,12 +8,16 @@ import type { Journal } from './journal.js';
 import { takeLiveCommands } from './live-commands.js';
 import type { VerbRunner } from './verb-runner.js';
 
+/** Places another call, with the body of REST create call. @throws HttpError that names what is wrong */
+export type PlaceCall = (body: Readonly<Record<string, unknown>>) => Promise<PlacedCallReply>;
+
 /** What the commands of every call need. */
 export interface BaseCommandOptions {
   call: CallControl;
   runner: VerbRunner;
   journal: Journal;
   ctx: VerbContext;
+  placeCall?: PlaceCall;
   /** Aborts when the call is over. */
   signal: AbortSignal;
 }
@@ -20,8 +25,15 @@ export interface BaseCommandOptions {
 const DONE: CommandResult = { ok: true };
 
 /** What can be done to a call at any time; what needs a running verb is taken by that verb. */
-export function takeBaseCommands(desk: CommandDesk, { call, runner, journal, ctx, signal }: BaseCommandOptions): void {
-  takeLiveCommands(desk, { call, runner, journal, ctx, signal });
+export function takeBaseCommands(desk: CommandDesk, options: BaseCommandOptions): void {
+  const { call, runner, journal, ctx, signal, placeCall } = options;
+  takeLiveCommands(desk, options);
+  desk.on('dial', async ({ body }) => {
+    if (!placeCall) return { ok: false, because: 'wrong state', reason: 'no calls can be placed here' };
+    const { sid, callId } = await placeCall(body);
+    journal.timeline.info('call', `call ${sid} is placed`, { sid, callId });
+    return { ok: true, facts: { sid, callId } };
+  });
   desk.on('hangup', ({ reason, headers, sipStatus }) => {
     journal.timeline.warn('call', reason);
     if (call.isAnswered) call.hangup(reason, headers);

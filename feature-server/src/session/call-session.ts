@@ -1,5 +1,7 @@
 import type { Account } from '@ringwire/common';
-import type { VerbSpec } from '@ringwire/verb-specs';
+import type { ConfigSpec, VerbSpec } from '@ringwire/verb-specs';
+import { AnsweringMachines } from '../amd/answering-machines.js';
+import { VOICEMAIL_HINTS, type VoicemailHints } from '../amd/voicemail-hints.js';
 import type { AddressGuard } from '../app-client/address-guard.js';
 import type { Application, ApplicationEnd, Hook } from '../app-client/application.js';
 import { toHttpUrl } from '../app-client/hook-url.js';
@@ -28,7 +30,7 @@ import type {
 import { type Adulthood, adultOptions, adultVerbs, onlyEndpoint } from './adulting.js';
 import { ApplicationWait } from './application-wait.js';
 import { BackgroundTasks } from './background-tasks.js';
-import { takeBaseCommands } from './base-commands.js';
+import { type PlaceCall, takeBaseCommands } from './base-commands.js';
 import { SessionDialog } from './call-dialog.js';
 import { SessionEvents } from './call-events.js';
 import { SessionHearing } from './call-hearing.js';
@@ -80,6 +82,10 @@ export interface CallSessionOptions {
     /** How long it may last from the answer on. */
     timeLimitMs?: number;
   };
+  /** What it is configured with when it is answered. */
+  config?: Omit<ConfigSpec, 'verb'>;
+  /** Places another call of the account. @throws HttpError */
+  placeCall?: PlaceCall;
   info: CallInfo;
   journal: Journal;
   application: Application;
@@ -103,6 +109,8 @@ export interface CallSessionOptions {
   bots: CallBots;
   registry: VerbRegistry;
   guard: AddressGuard;
+  /** Phrases of voicemail; missing: those that are built in. */
+  voicemailHints?: VoicemailHints;
   ledger: Pick<CallLedger, 'put' | 'remove' | 'isReported' | 'takeOver' | 'isTaken'>;
   /** Of a call that another feature server has begun. */
   resumed?: ResumedCall;
@@ -274,19 +282,21 @@ export class CallSession implements CallControl {
       tap: () => this.#media.endpoint().tap,
       facts: () => this.facts(),
     });
+    const hearing = new SessionHearing({
+      service: options.recognition,
+      defaults,
+      journal,
+      callSid: this.callSid,
+      endpoint: () => this.#media.endpoint(),
+    });
     const ctx: VerbContext = {
       call: this,
       recorder: this.#recorder,
       media: this.#media,
       app: this.#app,
       speech: this.#speech,
-      hearing: new SessionHearing({
-        service: options.recognition,
-        defaults,
-        journal,
-        callSid: this.callSid,
-        endpoint: () => this.#media.endpoint(),
-      }),
+      hearing,
+      machines: new AnsweringMachines({ hearing, journal, hints: options.voicemailHints ?? VOICEMAIL_HINTS }),
       stream: this.#stream,
       dial: this.#dial,
       dialog: this.#dialog,
@@ -321,7 +331,14 @@ export class CallSession implements CallControl {
       ...(options.onVerb && { onVerb: options.onVerb }),
     });
     const { signal } = this.#over;
-    takeBaseCommands(this.#desk, { call: this, runner: this.#runner, journal, ctx, signal });
+    takeBaseCommands(this.#desk, {
+      call: this,
+      runner: this.#runner,
+      journal,
+      ctx,
+      signal,
+      ...(options.placeCall && { placeCall: options.placeCall }),
+    });
     takeSoundCommands(this.#desk, ctx, signal);
     takeStreamCommands(this.#desk, this.#stream, this.#app);
     application.onCommand(
@@ -363,6 +380,7 @@ export class CallSession implements CallControl {
     try {
       if (resumed && !(await this.#resume(resumed))) return;
       if (!(await this.#connect())) return;
+      if (!resumed) await this.#configure();
       this.#runner.replace(resumed?.verbs ?? (await this.#firstVerbs()), { stopCurrent: false });
       await this.#runner.run();
       if (!this.#over.signal.aborted) this.#noVerbsLeft();
@@ -545,6 +563,13 @@ export class CallSession implements CallControl {
     if (!isOurs) this.#goAway();
     else if (resumed.endsAt !== undefined) this.#limitTo(resumed.endsAt - Date.now());
     return isOurs;
+  }
+
+  async #configure(): Promise<void> {
+    const { config: spec, journal } = this.options;
+    if (!spec) return;
+    const result = await this.execute({ command: 'config', spec });
+    if (!result.ok) journal.timeline.error('call', `the call was not configured: ${result.reason}`);
   }
 
   #onProgress(status: number, sdp: string): void {

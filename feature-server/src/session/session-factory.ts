@@ -1,4 +1,5 @@
-import type { Account, Application, EventSink, Logger, SpeechChoice, Webhook } from '@ringwire/common';
+import type { Account, Application, EventSink, Logger, PlacedCallReply, SpeechChoice, Webhook } from '@ringwire/common';
+import type { VoicemailHints } from '../amd/voicemail-hints.js';
 import type { AddressGuard } from '../app-client/address-guard.js';
 import { type Hook, toSpec } from '../app-client/application.js';
 import type { ApplicationRouter } from '../app-client/application-router.js';
@@ -32,6 +33,7 @@ export interface SessionFactoryOptions {
   sink: EventSink;
   applications: ApplicationParts;
   guard: AddressGuard;
+  voicemailHints: VoicemailHints;
   mediaServer: MediaServer;
   speech: SpeechService;
   recognition: RecognitionService;
@@ -49,6 +51,8 @@ export interface SessionFactoryOptions {
   metrics: FeatureServerMetrics;
   /** Runs a session that another one has left. */
   admit(session: CallSession): void;
+  /** Places another call of the same account, with the body of REST create call. @throws HttpError */
+  placeCall(body: Readonly<Record<string, unknown>>, by: CallFacts): Promise<PlacedCallReply>;
 }
 
 /** A call that is to be run: one that came in, or one that we place. */
@@ -64,6 +68,8 @@ export interface NewCall {
   customerData?: Record<string, unknown>;
   /** Of a call that another feature server has begun: what that one has kept of it, and when it is ours. */
   moved?: { call: MovedCall; committed: Promise<void> };
+  /** What it is configured with when it is answered: properties of the verb `config`. */
+  config?: CallSessionOptions['config'];
 }
 
 /** Makes the session of a call. */
@@ -72,7 +78,7 @@ export function createSession(
   options: SessionFactoryOptions,
   onReleased: (session: CallSession) => void,
 ): CallSession {
-  const { facts, application, account, leg, sip, outgoing, isUser, customerData, moved } = call;
+  const { facts, application, account, leg, sip, outgoing, isUser, customerData, moved, config } = call;
   const { metrics } = options;
   const { accountSid, serviceProviderSid } = facts;
   const journal = createJournal(options.sink, options.logger, {
@@ -94,6 +100,8 @@ export function createSession(
   const session: CallSession = new CallSession({
     leg,
     ...(outgoing && { outgoing }),
+    ...(config && { config }),
+    placeCall: (body) => options.placeCall(body, facts),
     ...(isUser && { isUser }),
     journal,
     info,
@@ -128,6 +136,7 @@ export function createSession(
     bots: options.bots,
     registry: options.registry,
     guard: options.guard,
+    voicemailHints: options.voicemailHints,
     ledger: options.ledger,
     policy: options.policy,
     journalOf: (callSid) => createJournal(options.sink, options.logger, { callSid, accountSid, serviceProviderSid }),

@@ -4,6 +4,7 @@
  */
 import { createLogger, type EventData, type EventSink, type EventType, type TimelineEntry } from '@ringwire/common';
 import { MediaServerError } from '../errors.js';
+import type { Beep, BeepDetector } from '../media/beeps.js';
 import type { ConferenceControl } from '../media/conference.js';
 import type { DubControl } from '../media/dub.js';
 import type { ForkControl } from '../media/forks.js';
@@ -128,6 +129,16 @@ export class FakeEndpoint implements MediaEndpoint {
     playOnTrack: async (track, source, { loop = false, gainDb = 0 } = {}) =>
       this.asked.post(['playOnTrack', track, source, loop, gainDb]),
     setGain: async (gainDb) => this.asked.post(['setGain', gainDb]),
+  };
+  /** What hears a beep now. */
+  beep: ((beep: Beep) => void) | undefined;
+  readonly beeps: BeepDetector = {
+    listen: async (onBeep) => {
+      this.beep = onBeep;
+      return async () => {
+        this.beep = undefined;
+      };
+    },
   };
   readonly keys: KeySender = { send: async (key, durationMs) => this.asked.post(['key', key, durationMs]) };
   readonly conference: ConferenceControl = {

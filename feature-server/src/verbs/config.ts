@@ -1,5 +1,6 @@
 import type { ConfigSpec } from '@ringwire/verb-specs';
 import { MediaServerError } from '../errors.js';
+import { amd } from './config/amd.js';
 import { inDialog } from './config/in-dialog.js';
 import { listening } from './config/listen.js';
 import { notices } from './config/notices.js';
@@ -21,6 +22,7 @@ const PARTS: readonly ConfigPart[] = [
   sound,
   speechStream,
   inDialog,
+  amd,
   listening,
   recording,
 ];

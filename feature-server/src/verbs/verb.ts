@@ -1,4 +1,5 @@
 import type { HookSpec, RecognizerSpec, SaySpec, SynthesizerSpec, VerbSpec } from '@ringwire/verb-specs';
+import type { AmdOrder, AmdTask } from '../amd/answering-machines.js';
 import type { Hook, HookType, NoticeType } from '../app-client/application.js';
 import type { PostJson } from '../bots/bot-http.js';
 import type { CommandTaker } from '../control/command-desk.js';
@@ -443,6 +444,15 @@ export interface CallSpeechStream {
   spoken(signal: AbortSignal): Promise<void>;
 }
 
+/** Finds out whether a human or a machine has answered. */
+export interface CallMachines {
+  /**
+   * Begins to listen to a leg.
+   * @throws MediaServerError
+   */
+  detect(order: AmdOrder): Promise<AmdTask>;
+}
+
 /** Everything a verb may use. */
 export interface VerbContext {
   readonly call: CallControl;
@@ -450,6 +460,7 @@ export interface VerbContext {
   readonly app: CallApplication;
   readonly speech: CallSpeech;
   readonly hearing: CallHearing;
+  readonly machines: CallMachines;
   readonly queue: CallQueue;
   readonly stream: CallSpeechStream;
   readonly dial: CallDial;

@@ -1,13 +1,7 @@
-import {
-  dialableNumber,
-  type OrderedHook,
-  type OrderedSpeech,
-  type OrderedTarget,
-  type PlaceCallOrder,
-} from '@ringwire/common';
-import { describeErrors, validate } from '@ringwire/verb-specs';
-import { parseDocument, parseHook } from '../applications/application-input.js';
-import { badField, type Fields, optionalTextField, rejectUnknown, textField } from '../http/input.js';
+import { badField, type Fields, optionalTextField, rejectUnknown, textField } from '../http/fields.js';
+import { parseDocument, parseHook } from '../http/hook-input.js';
+import { dialableNumber } from './dialable-number.js';
+import type { OrderedHook, OrderedSpeech, OrderedTarget, PlaceCallOrder } from './place-call-order.js';
 
 /** What a request says of a call to be placed: an order without who orders it. */
 export type CallInput = Omit<PlaceCallOrder, 'callSid' | 'accountSid'>;
@@ -15,11 +9,10 @@ export type CallInput = Omit<PlaceCallOrder, 'callSid' | 'accountSid'>;
 /** jambonz's time to ring. */
 const DEFAULT_TIMEOUT_SEC = 60;
 
-/** Fields of jambonz that are taken and do nothing yet. */
-const NOT_AVAILABLE = [
-  ...['amd', 'answerOnBridge', 'dual_streams', 'sipRequestWithinDialogHook', 'referHook', 'env_vars'],
-  ...['speech_synthesis_label', 'speech_recognizer_label', 'record_all_calls'],
-];
+/** Fields of jambonz that are taken and do nothing here; `dual_streams` offers a second audio stream, to which nothing would be sent. */
+const NOT_AVAILABLE = ['dual_streams', 'env_vars', 'record_all_calls'];
+/** What the call is configured with when it is answered, by properties of the verb `config`. */
+const CONFIGURED = ['amd', 'sipRequestWithinDialogHook', 'referHook'];
 
 const SPEECH: Record<string, keyof OrderedSpeech> = {
   speech_synthesis_vendor: 'synthesisVendor',
@@ -27,25 +20,36 @@ const SPEECH: Record<string, keyof OrderedSpeech> = {
   speech_synthesis_voice: 'synthesisVoice',
   speech_recognizer_vendor: 'recognizerVendor',
   speech_recognizer_language: 'recognizerLanguage',
+  speech_synthesis_label: 'synthesisLabel',
+  speech_recognizer_label: 'recognizerLabel',
 };
 
 const KNOWN = [
   ...['from', 'to', 'application_sid', 'call_hook', 'call_status_hook', 'app_json', 'callerName', 'fromHost'],
-  ...['timeout', 'timeLimit', 'tag', 'headers', 'account_sid'],
+  // An ordered call has nobody before it who could be kept waiting: answerOnBridge means nothing, as in jambonz.
+  ...['timeout', 'timeLimit', 'tag', 'headers', 'account_sid', 'answerOnBridge', 'trunk'],
+  ...CONFIGURED,
   ...Object.keys(SPEECH),
   ...NOT_AVAILABLE,
 ];
 /** Of `to`, what a target of `dial` may have besides. */
 const TARGET_NOT_AVAILABLE = ['confirmHook', 'method', 'from'];
 
-/** Checks what a request says of a call. @throws HttpError 400 that names the field */
-export function parseCallInput(fields: Fields): CallInput {
+/** Says what is wrong with a list of verbs; null: nothing. */
+export type VerbCheck = (verbs: unknown) => string | null;
+
+/**
+ * Checks what a request says of a call: the body of REST create call, and of the command `dial`.
+ *
+ * @throws HttpError 400 that names the field
+ */
+export function parseCallInput(fields: Fields, faultsOf: VerbCheck): CallInput {
   rejectUnknown(fields, KNOWN);
-  const { to, headers, notAvailable } = targetOf(fields);
+  const { to, headers, notAvailable } = targetOf(fields, faultsOf);
   const applicationSid = optionalTextField(fields, 'application_sid', 36);
   const callHook = hookOf(fields, 'call_hook');
   const callStatusHook = hookOf(fields, 'call_status_hook');
-  const appJson = fields.app_json === undefined ? null : parseDocument('app_json', fields.app_json);
+  const appJson = fields.app_json === undefined ? null : parseDocument('app_json', fields.app_json, faultsOf);
   if (applicationSid === null && !callHook && appJson === null) {
     throw badField('application_sid', 'or call_hook is required: one of them says what runs when the call is answered');
   }
@@ -67,6 +71,7 @@ export function parseCallInput(fields: Fields): CallInput {
     ...(timeLimit !== undefined && { timeLimitMs: timeLimit * 1000 }),
     ...(fields.tag !== undefined && fields.tag !== null && { tag: objectOf('tag', fields.tag) }),
     speech: speechOf(fields),
+    ...configOf(fields, faultsOf),
     notAvailable: [...notAvailable, ...NOT_AVAILABLE.filter((name) => fields[name] !== undefined)],
   };
 }
@@ -78,10 +83,14 @@ function callerOf(fields: Fields): string {
 }
 
 /** `to` is what a target of `dial` is, and checked as such. */
-function targetOf(fields: Fields): { to: OrderedTarget; headers: Record<string, string>; notAvailable: string[] } {
-  const given = objectOf('to', fields.to);
-  const result = validate([{ verb: 'dial', target: [given] }]);
-  if (!result.ok) throw badField('to', describeErrors(result.errors));
+function targetOf(
+  fields: Fields,
+  faultsOf: VerbCheck,
+): { to: OrderedTarget; headers: Record<string, string>; notAvailable: string[] } {
+  const trunk = optionalTextField(fields, 'trunk', 64);
+  const given: Record<string, unknown> = { ...(trunk !== null && { trunk }), ...objectOf('to', fields.to) };
+  const faults = faultsOf([{ verb: 'dial', target: [given] }]);
+  if (faults !== null) throw badField('to', faults);
   if (typeof given.number === 'string' && dialableNumber(given.number) === null)
     throw badField('to.number', 'must be a number: digits, with or without a plus');
   const { headers, auth, ...to } = given as unknown as OrderedTarget & { headers?: unknown };
@@ -99,6 +108,16 @@ function hookOf(fields: Fields, field: string): OrderedHook | null {
   const value = fields[field];
   if (value === undefined || value === null) return null;
   return parseHook(field, typeof value === 'string' ? { url: value } : value);
+}
+
+/** Checked as the verb `config` is, which the call begins with. */
+function configOf(fields: Fields, faultsOf: VerbCheck): { config?: Record<string, unknown> } {
+  const given = CONFIGURED.filter((name) => fields[name] !== undefined && fields[name] !== null);
+  for (const name of given) {
+    const faults = faultsOf([{ verb: 'config', [name]: fields[name] }]);
+    if (faults !== null) throw badField(name, faults);
+  }
+  return given.length === 0 ? {} : { config: Object.fromEntries(given.map((name) => [name, fields[name]])) };
 }
 
 /** Whole seconds; undefined when absent. */
