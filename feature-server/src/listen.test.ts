@@ -1,6 +1,11 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type AudioStream, createEndpoint, type Session } from '@jambonz/sdk/websocket';
 import { AudioServer, type ForkSession } from '@ringwire/media-server/test-audio-server.js';
 import { goertzel, rms, tone, toneShare } from '@ringwire/rtp';
 import t from 'tap';
+import { Channel } from './testing/fakes.js';
 import { type PlatformRig, startPlatform } from './testing/platform-rig.js';
 
 const CALLER_HZ = 500;
@@ -10,7 +15,8 @@ const CLIP_HZ = 1300;
 const SPEECH = tone(CALLER_HZ, 60_000, -12);
 const PROMPT = `tone_stream://L=-1;%(20000,0,${PROMPT_HZ})`;
 
-const rig = await startPlatform(t);
+// Server and client share this process and a busy machine.
+const rig = await startPlatform(t, { WS_HANDSHAKE_TIMEOUT_MS: '30000', WS_ACK_TIMEOUT_MS: '30000' });
 let calls = 0;
 
 /** Calls while the application answers with these verbs. */
@@ -237,6 +243,64 @@ t.test('listen: a server that goes away ends the verb; a caller who hangs up end
   await phone.hangup();
   await second.until(() => second.isClosed);
 });
+
+t.test(
+  '@jambonz/sdk: its audio server beside its WebSocket application, with pause, silence, resume and whisper',
+  async (t) => {
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.teardown(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    const makeService = createEndpoint({ server, logger: { info: () => {}, error: () => {}, debug: () => {} } });
+    const sessions = new Channel<Session>();
+    makeService({ path: '/app' }).on('session:new', (session: Session) => {
+      session.listen({ url: '/audio', sampleRate: 16000, passDtmf: true, actionHook: '/done' }).send();
+      session.on('/done', () => session.hangup({ headers: { 'X-Bye': 'done' } }).reply());
+      sessions.post(session);
+    });
+    const streams = new Channel<AudioStream>();
+    makeService.audio({ path: '/audio' }).on('connection', (stream: AudioStream) => streams.post(stream));
+    const { port } = server.address() as AddressInfo;
+    calls += 1;
+    const headers = { 'X-Call-Sid': `call-${calls}`, 'X-Jambonz-Call-Hook': `ws://127.0.0.1:${port}/app` };
+    const phone = await rig.call({ play: SPEECH, headers });
+    const session = await sessions.take();
+    const stream = await streams.take();
+    t.match(stream.metadata, { callSid: `call-${calls}`, sampleRate: 16000, mixType: 'mono' });
+    let last = new Int16Array();
+    let frames = 0;
+    stream.on('audio', (bytes: Buffer) => {
+      last = new Int16Array(new Uint8Array(bytes).buffer);
+      frames += 1;
+    });
+    const isTone = () => toneShare(last, CALLER_HZ, 16000) > 0.9;
+    await until(isTone);
+    session.injectCommand('listen:status', { listen_status: 'silence' });
+    await until(() => last.every((sample) => sample === 0));
+    session.injectListenStatus('resume');
+    await until(isTone);
+    session.injectListenStatus('pause');
+    await until(() => rig.sink.lines.some((line) => line === 'info media listen: pause'));
+    // The key comes behind all that was sent before the pause.
+    const pressed = new Promise<{ digit: string }>((resolve) => stream.on('dtmf', resolve));
+    await phone.sendDtmf('5');
+    t.equal((await pressed).digit, '5');
+    const before = frames;
+    session.injectWhisper({ verb: 'play', url: `tone_stream://%(2000,0,${PROMPT_HZ})` });
+    await heardBy(phone, PROMPT_HZ);
+    t.equal(frames, before, 'nothing is sent meanwhile');
+    session.injectListenStatus('resume');
+    await until(isTone);
+    const played = new Promise<{ id?: string }>((resolve) => stream.on('playDone', resolve));
+    stream.playAudio(Buffer.from(tone(CLIP_HZ, 200, -10, 16000).buffer).toString('base64'), { id: 'clip' });
+    t.equal((await played).id, 'clip');
+    stream.disconnect();
+    t.equal((await phone.finished).endHeaders['x-bye'], 'done');
+  },
+);
 
 t.test('nothing of these calls is left at the media server', async () => {
   await rig.server.drain();
