@@ -10,12 +10,18 @@ const MAX_COMPLAINT = 500;
 /**
  * Has a program of the operator make MP3 of a WAV file: it reads the one from its standard input and writes the other to its standard output
  * (`lame --quiet -b 128 - -`). There is no shell: words are separated by blanks.
+ * @param signal - ends the program
  * @returns the size of the new file in bytes
  * @throws Error that says what the program said
  */
-export async function encodeMp3(command: string, wav: string, mp3: string): Promise<number> {
+export async function encodeMp3(command: string, wav: string, mp3: string, signal?: AbortSignal): Promise<number> {
   const [program = '', ...args] = command.split(/\s+/).filter((word) => word !== '');
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], timeout: DEADLINE_MS, killSignal: 'SIGKILL' });
+  const child = spawn(program, args, {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    timeout: DEADLINE_MS,
+    killSignal: 'SIGKILL',
+    ...(signal && { signal }),
+  });
   let complaint = '';
   child.stderr.on('data', (chunk: Buffer) => {
     complaint = `${complaint}${chunk}`.slice(0, MAX_COMPLAINT);

@@ -179,8 +179,9 @@ export class Uploads {
     if (entry.format === 'wav' || !mp3Command) return { path, sizeBytes, format: 'wav' };
     const mp3 = path.replace(/\.wav$/, '.mp3');
     try {
-      return { path: mp3, sizeBytes: await encodeMp3(mp3Command, path, mp3), format: 'mp3' };
+      return { path: mp3, sizeBytes: await encodeMp3(mp3Command, path, mp3, this.#closing.signal), format: 'mp3' };
     } catch (error) {
+      if (this.#closing.signal.aborted) throw error;
       const text = error instanceof Error ? error.message : String(error);
       journal.timeline.warn('media', `recording stays WAV, it cannot be made MP3: ${text}`);
       return { path, sizeBytes, format: 'wav' };
