@@ -43,11 +43,14 @@ export class Uploads {
   #running = 0;
   #idle: (() => void)[] = [];
   #sweeping: Promise<void>;
-  #sweepTimer: NodeJS.Timeout | undefined;
+  readonly #sweepTimer: NodeJS.Timeout;
 
   /** Begins with what the spool has. */
   constructor(private readonly options: UploadsOptions) {
     this.#sweeping = this.#sweep();
+    this.#sweepTimer = setInterval(() => {
+      this.#sweeping = this.#sweeping.then(() => this.#sweep());
+    }, this.options.sweepMs ?? SWEEP_MS).unref();
   }
 
   /** Takes one in hand. */
@@ -65,7 +68,7 @@ export class Uploads {
   /** Stops; what is not stored yet stays in the spool. */
   async close(): Promise<void> {
     this.#closing.abort();
-    clearTimeout(this.#sweepTimer);
+    clearInterval(this.#sweepTimer);
     this.#queue.length = 0;
     for (const { timer } of this.#known.values()) clearTimeout(timer);
     await this.#sweeping;
@@ -75,15 +78,12 @@ export class Uploads {
   }
 
   async #sweep(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
     try {
       for (const recording of await this.options.spool.list()) this.add(recording);
     } catch (err) {
       this.options.logger.error({ err }, 'the spool of recordings cannot be read');
     }
-    if (this.#closing.signal.aborted) return;
-    this.#sweepTimer = setTimeout(() => {
-      this.#sweeping = this.#sweep();
-    }, this.options.sweepMs ?? SWEEP_MS).unref();
   }
 
   #enqueue(recording: SpooledRecording): void {
