@@ -11,6 +11,8 @@ interface Setup {
   synthesized: string[];
   released: string[];
   failing: Set<string>;
+  /** What is not ready until it is taken out of here. */
+  hanging: Set<string>;
 }
 
 function setUp(t: Test, tracksPlayout = false): Setup {
@@ -19,6 +21,7 @@ function setUp(t: Test, tracksPlayout = false): Setup {
   const synthesized: string[] = [];
   const released: string[] = [];
   const failing = new Set<string>();
+  const hanging = new Set<string>();
   const stream = new SpeechStream({
     app: {
       send: (_type, { eventType, ...more }) => void told.push(Object.keys(more).length > 0 ? more : eventType),
@@ -27,6 +30,7 @@ function setUp(t: Test, tracksPlayout = false): Setup {
       sources: async ({ text }) => {
         if (failing.has(String(text))) throw new SynthesisError('no');
         synthesized.push(String(text));
+        while (hanging.has(String(text))) await new Promise((resolve) => setImmediate(resolve));
         return { files: [String(text)], spoken: [], release: async () => void released.push(String(text)) };
       },
     },
@@ -40,7 +44,7 @@ function setUp(t: Test, tracksPlayout = false): Setup {
     quietMs: 20,
   });
   t.teardown(() => stream.end());
-  return { stream, told, plays, synthesized, released, failing };
+  return { stream, told, plays, synthesized, released, failing, hanging };
 }
 
 const never = new AbortController().signal;
@@ -122,6 +126,42 @@ t.test(
     await spoken;
   },
 );
+
+t.test(
+  'stream: who waits for it waits for what comes, not for what was spoken before, and blanks are nothing to wait for',
+  async (t) => {
+    const { stream, plays } = setUp(t);
+    stream.open();
+    stream.push('One.');
+    stream.flush();
+    (await plays.take()).finish();
+    await new Promise((resolve) => setImmediate(resolve));
+    let isSpoken = false;
+    const spoken = stream.spoken(never).then(() => {
+      isSpoken = true;
+    });
+    stream.push(' ');
+    stream.flush();
+    stream.push('Two.');
+    const second = await plays.take();
+    t.notOk(isSpoken);
+    stream.flush();
+    second.finish();
+    await spoken;
+  },
+);
+
+t.test('stream: clear does not wait for a vendor that still works on what nobody wants any more', async (t) => {
+  const { stream, plays, hanging } = setUp(t);
+  hanging.add('One.');
+  stream.open();
+  stream.push('One.');
+  await stream.clear();
+  stream.push('Two.');
+  const second = await plays.take();
+  t.same(second.sources, ['Two.']);
+  hanging.clear();
+});
 
 t.test('stream: the end of the call ends what plays, and nothing is taken or told any more', async (t) => {
   const { stream, told, plays } = setUp(t);

@@ -44,6 +44,8 @@ export class SpeechStream implements CallSpeechStream {
   #feed: SpeechFeed | undefined;
   /** Nothing follows what the application sent last. */
   #isFlushed = false;
+  /** There was something to speak since the stream was opened, cleared or waited for. */
+  #hasText = false;
   #quiet: NodeJS.Timeout | undefined;
   #isClosed = false;
   readonly #waiting = new Set<() => void>();
@@ -90,15 +92,16 @@ export class SpeechStream implements CallSpeechStream {
     this.#buffer.clear();
     this.#wake();
     await feed.close();
-    if (!this.#isClosed) this.#tell('stream_closed');
+    this.#tell('stream_closed');
   }
 
   /** Takes text. */
   push(tokens: string): PushResult {
     if (this.#isClosed) return { status: 'failed', reason: 'the call is over' };
     const result = this.#buffer.push(tokens);
-    if (result.status === 'ok') {
+    if (result.status === 'ok' && tokens.trim() !== '') {
       this.#isFlushed = false;
+      this.#hasText = true;
       clearTimeout(this.#quiet);
     }
     return result;
@@ -106,7 +109,7 @@ export class SpeechStream implements CallSpeechStream {
 
   /** Speaks what is there, whole sentence or not. */
   flush(): void {
-    this.#isFlushed = true;
+    this.#isFlushed = this.#hasText;
     this.#buffer.flush();
     if (this.isDone) this.#onEmpty();
   }
@@ -115,6 +118,7 @@ export class SpeechStream implements CallSpeechStream {
   async clear(): Promise<void> {
     this.#buffer.clear();
     this.#isFlushed = false;
+    this.#hasText = false;
     clearTimeout(this.#quiet);
     await this.#feed?.clear();
   }
@@ -127,6 +131,11 @@ export class SpeechStream implements CallSpeechStream {
   }
 
   async spoken(signal: AbortSignal): Promise<void> {
+    // What was spoken before is not what is waited for.
+    if (this.isDone) {
+      this.#isFlushed = false;
+      this.#hasText = false;
+    }
     while (this.isOpen && !signal.aborted && !(this.#isFlushed && this.isDone)) {
       await new Promise<void>((resolve) => {
         const done = (): void => {
@@ -163,6 +172,7 @@ export class SpeechStream implements CallSpeechStream {
       this.#wake();
       return;
     }
+    if (!this.#hasText) return;
     clearTimeout(this.#quiet);
     this.#quiet = setTimeout(() => {
       if (!this.isDone) return;
@@ -181,6 +191,7 @@ export class SpeechStream implements CallSpeechStream {
   }
 
   #tell(eventType: StreamEvent, fields: Record<string, unknown> = {}): void {
+    if (this.#isClosed) return;
     const { app, journal } = this.options;
     journal.timeline.info('speech', `stream: ${eventType}`);
     app.send('tts:streaming-event', { eventType, ...fields });

@@ -31,7 +31,9 @@ export class SentenceFeed implements SpeechFeed {
   readonly #pieces: Piece[] = [];
   #stop = new AbortController();
   #running: Promise<void> | undefined;
-  #heard: string[] = [];
+  /** Resolves when what was dropped has been given back. */
+  #dropped: Promise<unknown> = Promise.resolve();
+  readonly #heard: string[] = [];
   #isClosed = false;
 
   constructor(private readonly options: SentenceFeedOptions) {}
@@ -67,14 +69,17 @@ export class SentenceFeed implements SpeechFeed {
   async clear(): Promise<void> {
     this.#stop.abort();
     this.#stop = new AbortController();
-    const dropped = this.#pieces.splice(0);
+    for (const { sound } of this.#pieces.splice(0)) {
+      // A vendor may take its time with what nobody wants any more: that is not waited for.
+      this.#dropped = Promise.all([this.#dropped, sound.then((made) => made?.release())]);
+    }
     await this.#running;
-    await Promise.all(dropped.map(async ({ sound }) => (await sound)?.release()));
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.clear();
+    await this.#dropped;
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -83,7 +88,7 @@ export class SentenceFeed implements SpeechFeed {
     while (!signal.aborted) {
       const first = this.#pieces[0];
       if (!first) break;
-      await first.sound;
+      await Promise.race([first.sound, aborted(signal)]);
       if (signal.aborted) break;
       const batch = this.#takeReady();
       if (this.hasRoom) this.options.listener.onRoom();
@@ -129,4 +134,11 @@ export class SentenceFeed implements SpeechFeed {
       leftMs -= lengthMs;
     }
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
