@@ -251,6 +251,25 @@ for (const who of ['caller', 'callee'] as const) {
   });
 }
 
+t.test('config.onHoldMusic is what the other hears where the dial has no onHoldHook', async (t) => {
+  const rig = await dialling(t);
+  const callee = await rig.connect();
+  const music = 'tone_stream://%(500,0,440)';
+  await taken(rig, { command: 'config', spec: { onHoldMusic: music } });
+  await taken(rig, { command: 'whisper', verbs: [] });
+  await rig.server.caller.unbridges.take('bridge is open');
+  await bridged(rig);
+  const answered = callee.reinvite(OFFER('inactive'));
+  (await rig.server.callee().modifies.take('re-INVITE')).grant();
+  await answered;
+  const playing = await rig.server.caller.plays.take('music');
+  t.same(playing.sources, [music]);
+  callee.hangUp();
+  await playing.done;
+  t.match((await rig.app.next('/action')).json, TAKEN);
+  await rig.callerGoesOn();
+});
+
 t.test('redirect:hooks: the callee becomes a call of his own, and both go on', async (t) => {
   const rig = await dialling(t);
   await rig.connect();

@@ -14,7 +14,7 @@ interface Held {
   held: VerbContext;
 }
 
-/** `onHoldHook`: while one of the two holds the call, the other hears what the hook says, asked again and again. */
+/** While one of the two holds the call, the other hears what `onHoldHook` says, asked again and again; without a hook `config.onHoldMusic`. */
 export function playWhileHeld(
   ctx: VerbContext,
   { onHoldHook }: DialSpec,
@@ -22,12 +22,12 @@ export function playWhileHeld(
   asides: Asides,
   signal: AbortSignal,
 ): void {
-  if (onHoldHook === undefined) return;
+  const hasMusic = (): boolean => onHoldHook !== undefined || ctx.defaults.onHoldMusic !== undefined;
   const watch = ({ holder, held }: Held): (() => void) => {
     let hold = new AbortController();
     const unwatch = holder.media.onHold((change) => {
       hold.abort();
-      if (!change.isHeld) return;
+      if (!change.isHeld || !hasMusic()) return;
       hold = new AbortController();
       void play({ holder, held }, change, AbortSignal.any([signal, hold.signal]));
     });
@@ -40,7 +40,8 @@ export function playWhileHeld(
     both.held.journal.timeline.info('call', 'put on hold by the other side');
     try {
       // A whisper comes first; the music goes on after it.
-      const round = (stop: AbortSignal): Promise<void> => playOnce(both, onHoldHook, change, stop);
+      const round = (stop: AbortSignal): Promise<void> =>
+        onHoldHook === undefined ? playMusic(ctx, both.held, stop) : playHook(both, onHoldHook, change, stop);
       while ((await asides.run(round, during, { yields: true })) === 'displaced');
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
@@ -56,8 +57,18 @@ export function playWhileHeld(
   });
 }
 
+/** `config.onHoldMusic`, until the signal ends it. */
+async function playMusic(ctx: VerbContext, held: VerbContext, signal: AbortSignal): Promise<void> {
+  const source = await held.media.resolveSource(ctx.defaults.onHoldMusic ?? '');
+  while (!signal.aborted) {
+    const round = sleep(ROUND_MS, undefined, { signal }).catch(() => undefined);
+    await held.media.play([source], { signal });
+    await round;
+  }
+}
+
 /** Until the signal ends it, or the hook has nothing (more) to hear. */
-async function playOnce(
+async function playHook(
   { holder, held }: Held,
   hook: HookSpec,
   { from, to }: HoldChange,

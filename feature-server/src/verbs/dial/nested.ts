@@ -3,12 +3,14 @@ import type { Conversation } from '../conversation.js';
 import { changeTrack } from '../dub.js';
 import { type Listening, startListen } from '../listening/listening.js';
 import { decibels } from '../quantities.js';
+import { type TranscribeBody, Transcription } from '../transcription.js';
 import type { VerbContext } from '../verb.js';
 
-/** What else a `dial` asks for while the two talk: `listen` (or `stream`) of both, `dub` tracks for the callee, `boostAudioSignal`. Never fails the call. */
+/** What else a `dial` asks for while the two talk: `listen` (or `stream`) and `transcribe` of both, `dub` tracks for the callee, `boostAudioSignal`. Never fails the call. */
 export class NestedTasks {
   readonly #over = new AbortController();
   #listening: Listening | undefined;
+  #transcription: Transcription | undefined;
 
   constructor(
     private readonly ctx: VerbContext,
@@ -18,6 +20,7 @@ export class NestedTasks {
     const settings = spec.listen ?? spec.stream;
     // Of the caller's leg: he is the near side of it, and the callee what he hears.
     if (settings) this.#listening = startListen(ctx, ctx.media.endpoint(), settings);
+    if (spec.transcribe) this.#transcribe(spec.transcribe);
     if (spec.boostAudioSignal !== undefined) this.#boost(ctx);
     conversation.onParty(({ verbs }) => {
       if (verbs) {
@@ -38,7 +41,15 @@ export class NestedTasks {
         .dub.setGain(0)
         .catch((err: unknown) => this.ctx.journal.log.debug({ err }, 'the gain was not taken back'));
     }
-    await this.#listening?.stop();
+    await Promise.all([this.#listening?.stop(), this.#transcription?.stop()]);
+  }
+
+  #transcribe(spec: TranscribeBody): void {
+    try {
+      this.#transcription = new Transcription(this.ctx, spec, { isNested: true, hasTwoParties: true });
+    } catch (error) {
+      this.#failed('transcribe', error);
+    }
   }
 
   #boost(leg: VerbContext): void {
