@@ -116,6 +116,21 @@ t.test('@jambonz/node-client-ws: the call waits without verbs, and later ones co
   t.equal((await finished()).endHeaders['x-how'], 'at once');
 });
 
+t.test('a command right behind an ack comes after its verbs, also where a redirect has just led there', async (t) => {
+  const server = await SocketServer.start();
+  t.teardown(() => server.stop());
+  rig.app.on('/hook', [{ verb: 'answer' }, { verb: 'redirect', actionHook: `${server.url}/app` }]);
+  for (const url of [`${server.url}/app`, `${rig.app.url}/hook`]) {
+    const { finished } = await callTo(t, url);
+    const socket = await server.next();
+    const message = await socket.next('session:new');
+    // Both in one segment, most likely.
+    socket.ack(message, [{ verb: 'play', url: SILENCE }]);
+    socket.command('redirect', [{ verb: 'answer' }, { verb: 'hangup', headers: { 'X-How': 'redirected' } }]);
+    t.equal((await finished()).endHeaders['x-how'], 'redirected', url);
+  }
+});
+
 t.test('a socket that is cut during the call: the call lives, and its next hook comes over the new one', async (t) => {
   const server = await SocketServer.start((fault) => t.fail(fault));
   t.teardown(() => server.stop());

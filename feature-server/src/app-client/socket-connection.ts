@@ -93,6 +93,8 @@ function shakeHands(
       // Verbs are small, and what unpacks to more than it seems is trouble.
       perMessageDeflate: false,
       followRedirects: false,
+      // One message at a time: what an ack leads to has happened when the command behind it comes.
+      allowSynchronousEvents: false,
       headers: {
         'User-Agent': 'jambonz',
         ...(username !== undefined && withCredentials && { Authorization: `Basic ${credentials}` }),
