@@ -1,4 +1,4 @@
-import type { PhoneCall } from '@ringwire/phone';
+import { answerCalls, type PhoneCall } from '@ringwire/phone';
 import { tone } from '@ringwire/rtp';
 import { startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
 import t from 'tap';
@@ -75,6 +75,48 @@ t.test('queue: a caller at another feature server is moved to him who takes him,
   await hearsTone(caller.call, 1700);
   await caller.call.hangup();
   t.strictSame(await finalOf(caller), ['trying', 'in-progress', 'completed']);
+});
+
+/** A telephone that is called on order, by the first feature server; the second one's calls are given up. */
+async function calledAtFirst(hz: number, verbs: () => unknown[]): Promise<Caller> {
+  const phone = await answerCalls({ play: tone(hz, 120_000), answerAfterMs: 20 });
+  t.teardown(() => phone.close());
+  const { instance } = ringwire;
+  const found = await eventually(
+    'a call on order at the first feature server',
+    async (): Promise<Caller | undefined> => {
+      const line = await ringwire.line();
+      let isThere = false;
+      application.answer(line.call, ({ body }) => {
+        isThere = !String(body.local_sip_address).endsWith(`:${core.sipPort}`);
+        return isThere ? verbs() : [{ verb: 'hangup' }];
+      });
+      const next = phone.nextCall();
+      const { sid } = await ringwire.api<{ sid: string }>('POST', `/v1/Accounts/${instance.accountSid}/Calls`, {
+        from: '15550001111',
+        to: { type: 'sip', sipUri: phone.uri },
+        application_sid: line.applicationSid,
+      });
+      const call = await within(10_000, 'the telephone is called', next, () => 'nothing');
+      await application.request(line.call);
+      return isThere ? { line, call, callSid: sid } : undefined;
+    },
+    (caller) => caller !== undefined,
+    { timeoutMs: 60_000 },
+  );
+  return found as Caller;
+}
+
+t.test('queue: a call that was placed on order is moved likewise', async (t) => {
+  const called = await calledAtFirst(700, () => [{ verb: 'enqueue', name: 'ordered' }, { verb: 'hangup' }]);
+  const agent = await callerAt('second', 1100, () => [{ verb: 'dequeue', name: 'ordered' }, { verb: 'hangup' }]);
+  await hearsTone(agent.call, 700);
+  await hearsTone(called.call, 1100);
+  await agent.call.hangup();
+  await within(10_000, 'released', called.call.finished, () => 'nothing');
+  const statuses = await finalOf(called);
+  t.equal(statuses.at(-1), 'completed');
+  t.strictSame(statuses.filter((one) => one === 'in-progress').length, 1);
 });
 
 t.test(
