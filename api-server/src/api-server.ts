@@ -38,6 +38,7 @@ import { timelineRoutes } from './call-history/timeline-routes.js';
 import { type CallOrders, callOrders } from './calls/call-orders.js';
 import { liveCallRoutes } from './calls/live-call-routes.js';
 import { type LiveCalls, liveCalls } from './calls/live-calls.js';
+import { roomRoutes } from './calls/room-routes.js';
 import { callRoutes } from './calls/routes.js';
 import { carrierWriteRoutes } from './carriers/carrier-write-routes.js';
 import { predefinedCarrierList, predefinedCarrierRoutes } from './carriers/predefined-carrier-routes.js';
@@ -195,6 +196,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   fraudRoutes(v1, context, redis);
   callRoutes(v1, context);
   liveCallRoutes(v1, context);
+  roomRoutes(v1, context, redis);
   teamsTenantRoutes(v1, context);
   callHistoryRoutes(v1, context);
   recordingRoutes(v1, context);

@@ -4,11 +4,13 @@ import type { AddressInfo } from 'node:net';
 import {
   activeCallsKey,
   announce,
+  conferenceDirectory,
   FEATURE_SERVERS,
   featureServerKey,
   INTERNAL_SIGNATURE,
   ledgerKey,
   openInternal,
+  Queue,
   UPDATE_CALL_PATH,
   type UpdateCallOrder,
 } from '@ringwire/common';
@@ -132,4 +134,26 @@ t.test('a call that is deleted is listed no more, and nothing is done to it', as
   t.match(await api.account('DELETE', `${PATH}/call-b`), { status: 204 });
   t.match(await api.account('DELETE', `${PATH}/call-b`), { status: 404 });
   t.equal(orders.length, 0);
+});
+
+t.test('conferences and queues of the account are listed', async (t) => {
+  const account = `/v1/Accounts/${SEED.accountSid}`;
+  t.same((await api.account('GET', `${account}/Conferences`)).body, []);
+  const directory = conferenceDirectory({
+    redis: api.redis,
+    featureServer: 'fs-1',
+    sipAddress: () => '127.0.0.1:5060',
+    logger: api.logger,
+  });
+  t.teardown(() => directory.close());
+  await directory.claim(SEED.accountSid, 'daily');
+  t.same((await api.account('GET', `${account}/Conferences`)).body, ['daily']);
+  t.match((await api.account('GET', `${account}/Conferences?details=true`)).body, [
+    { name: 'daily', started_at: Number, waiting: [], members: [] },
+  ]);
+  await new Queue(api.redis, SEED.accountSid, 'support').join('call-a', 999);
+  t.same((await api.account('GET', `${account}/Queues`)).body, [{ name: 'support', length: '1' }]);
+  t.same((await api.account('GET', `${account}/Queues?search=SUPP`)).body, [{ name: 'support', length: '1' }]);
+  t.same((await api.account('GET', `${account}/Queues?search=sales`)).body, []);
+  t.match(await api.stranger('GET', `${account}/Queues`), { status: 403 });
 });
