@@ -408,3 +408,26 @@ t.test('boostAudioSignal and dub: both legs are louder, and the callee hears the
   await hangUp(rig, callee);
   t.same(await caller.asked.take('gain'), ['setGain', 0], 'the caller hears the rest as before');
 });
+
+t.test(
+  'transcribe: both are understood apart while they talk, and what the hook answers replaces nothing',
+  async (t) => {
+    const rig = await dialling(t, 1, { transcribe: { transcriptionHook: '/heard' } });
+    rig.app.on('/heard', [{ verb: 'hangup' }]);
+    const callee = await rig.connect();
+    await rig.recognizer.opened();
+    await rig.recognizer.opened();
+    for (const [index, transcript] of ['hello', 'good morning'].entries()) {
+      const speech = { isFinal: true, alternatives: [{ transcript, confidence: 1 }], evt: {} };
+      rig.recognizer.listeners[index]?.({ type: 'heard', speech });
+      t.match((await rig.app.next('/heard')).json, {
+        call_sid: 'call-1',
+        speech: { channel_tag: index + 1, alternatives: [{ transcript }] },
+      });
+    }
+    t.match(await rig.session.execute({ command: 'transcribe:status', status: 'pause' }), { ok: true });
+    await hangUp(rig, callee);
+    t.equal(rig.recognizer.closed, 2);
+    t.ok(rig.server.caller.tap.streams.every(({ isClosed }) => isClosed));
+  },
+);

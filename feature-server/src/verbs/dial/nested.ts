@@ -20,7 +20,7 @@ export class NestedTasks {
     const settings = spec.listen ?? spec.stream;
     // Of the caller's leg: he is the near side of it, and the callee what he hears.
     if (settings) this.#listening = startListen(ctx, ctx.media.endpoint(), settings);
-    if (spec.transcribe) this.#transcribe(spec.transcribe);
+    if (spec.transcribe && spec.transcribe.enable !== false) this.#transcribe(spec.transcribe);
     if (spec.boostAudioSignal !== undefined) this.#boost(ctx);
     conversation.onParty(({ verbs }) => {
       if (verbs) {
