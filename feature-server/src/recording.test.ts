@@ -61,7 +61,9 @@ t.test(
       play: { url: PROMPT },
       actionHook,
     });
-    rig.app.on('/hook', [record('start'), menu('/pause')]);
+    const start = { action: 'startCallRecording', type: 'cloud', recordingID: 'mine', recordEndHook: '/recorded' };
+    rig.app.on('/hook', [{ verb: 'config', record: start }, menu('/pause')]);
+    rig.app.on('/recorded', {});
     rig.app.on('/pause', [record('pause'), menu('/resume')]);
     rig.app.on('/resume', [record('resume'), menu('/stop')]);
     rig.app.on('/stop', [record('stop'), { verb: 'play', url: 'tone_stream://%(300,0,1300)' }]);
@@ -90,6 +92,13 @@ t.test(
     await rig.server.drain();
     const url = rig.sink.events.find(({ type }) => type === 'call.recorded')?.data as { recordingUrl: string };
     t.match(url.recordingUrl, /^\/Accounts\/.*\/RecentCalls\/call-1\/record\/\d{4}\/\d\d\/\d\d\/wav$/);
+    t.match((await rig.app.next('/recorded')).json, {
+      call_status: 'completed',
+      recording_id: 'mine',
+      recording_url: url.recordingUrl,
+      recording_duration: Number,
+    });
+    t.match(object.headers, { 'x-amz-meta-recording-id': 'mine' });
     t.same(await readdir(spool), [], 'nothing is left in the spool');
     t.same(rig.sink.alerts, []);
   },

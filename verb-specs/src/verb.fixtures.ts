@@ -129,6 +129,7 @@ export const VERB_FIXTURES: { readonly [K in VerbName]: readonly [SpecOf<K>, ...
         action: 'startCallRecording',
         type: 'siprec',
         recordingID: 'r',
+        recordEndHook: '/recorded',
         siprecServerURL: ['sip:a@example.com'],
         headers,
       },

@@ -1,4 +1,4 @@
-import type { ConfigSpec, DubSpec, VerbSpec } from '@ringwire/verb-specs';
+import type { ConfigSpec, DubSpec, HookSpec, VerbSpec } from '@ringwire/verb-specs';
 import type { Hook } from '../app-client/application.js';
 
 /** What is done with the sound of a running `listen` or `transcribe`. */
@@ -14,6 +14,8 @@ export interface RecordCommand {
   type?: 'siprec' | 'cloud';
   siprecServerURL?: string | readonly string[];
   recordingID?: string;
+  /** Told at the end of the call. */
+  recordEndHook?: HookSpec;
   headers?: Readonly<Record<string, unknown>>;
 }
 

@@ -1,4 +1,5 @@
 import type { Account } from '@ringwire/common';
+import type { HookSpec } from '@ringwire/verb-specs';
 import type { CommandResult, RecordCommand } from '../control/commands.js';
 import type { AudioStream, AudioTap } from '../media/audio-streams.js';
 import type { BackgroundTask, BackgroundTasks } from '../session/background-tasks.js';
@@ -29,6 +30,8 @@ export interface SessionRecorderOptions {
   background: BackgroundTasks;
   /** The call's sound. @throws MediaServerError while there is none */
   tap(): AudioTap;
+  /** Tells a hook, also when the call is over. */
+  tell(hook: HookSpec, fields: Record<string, unknown>): void;
   /** The call's fields, in camelCase. */
   facts(): Readonly<Record<string, unknown>>;
 }
@@ -58,6 +61,8 @@ export class SessionRecorder implements CallRecorder, BackgroundTask {
   /** Orders are done one after the other. */
   #last: Promise<unknown> = Promise.resolve();
   #isOver = false;
+  #recordingID: string | undefined;
+  #endHook: HookSpec | undefined;
 
   constructor(private readonly options: SessionRecorderOptions) {}
 
@@ -90,12 +95,14 @@ export class SessionRecorder implements CallRecorder, BackgroundTask {
     await ended;
   }
 
-  async #obey({ action, type, siprecServerURL, recordingID }: RecordCommand): Promise<CommandResult> {
+  async #obey({ action, type, siprecServerURL, recordingID, recordEndHook }: RecordCommand): Promise<CommandResult> {
+    if (recordEndHook !== undefined) this.#endHook = recordEndHook;
     if (action === 'startCallRecording') {
       if (type !== 'cloud') {
         const reason = siprecServerURL === undefined ? `siprecServerURL is missing; ${SIPREC}` : SIPREC;
         return this.#fail(reason);
       }
+      this.#recordingID ??= recordingID;
       return this.#start(recordingID);
     }
     if (this.#state === 'off') return { ok: false, because: 'wrong state', reason: 'the call is not being recorded' };
@@ -184,7 +191,13 @@ export class SessionRecorder implements CallRecorder, BackgroundTask {
     this.#file = undefined;
     if (!file) return;
     try {
-      await this.options.recordings?.finish(file);
+      const recordingUrl = await this.options.recordings?.finish(file);
+      const facts = {
+        recordingId: this.#recordingID,
+        recordingUrl,
+        recordingDuration: Math.round(file.lengthMs / 1000),
+      };
+      if (this.#endHook !== undefined && recordingUrl !== undefined) this.options.tell(this.#endHook, facts);
     } catch (error) {
       this.#fail(error instanceof Error ? error.message : String(error));
     }

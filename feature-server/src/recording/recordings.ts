@@ -1,5 +1,6 @@
 import type { Account, EventSink, Logger, ProvisioningSnapshot } from '@ringwire/common';
 import { AccountStorages } from '@ringwire/common/recordings/account-storage.js';
+import { recordingName, recordingPath } from '@ringwire/common/recordings/recording-place.js';
 import type { RecordingStorage } from '@ringwire/common/recordings/storage.js';
 import { Spool, type SpoolEntry, type SpoolFile } from './spool.js';
 import { Uploads, type UploadsOptions } from './uploads.js';
@@ -25,6 +26,8 @@ export class Recordings {
     private readonly storages: AccountStorages,
     private readonly spool: Spool,
     private readonly uploads: Uploads,
+    /** Whether MP3 can be made. */
+    private readonly mp3: boolean,
   ) {}
 
   /** @throws TypeError when the operator's storage cannot be read; errors of the spool's folder */
@@ -38,7 +41,7 @@ export class Recordings {
       return account && storages.of(account);
     };
     const uploads = new Uploads({ spool, storageOf, sink, logger, mp3Command, ...pace });
-    return new Recordings(storages, spool, uploads);
+    return new Recordings(storages, spool, uploads, mp3Command !== undefined);
   }
 
   /** Where an account's recordings go. @throws StorageError */
@@ -51,10 +54,18 @@ export class Recordings {
     return this.spool.create(entry);
   }
 
-  /** Completes one, which is uploaded then. @throws SpoolError */
-  async finish(file: SpoolFile): Promise<void> {
+  /**
+   * Completes one, which is uploaded then.
+   * @returns where the API will hand it out, if it is the only one of its call; undefined when there is no sound in it
+   * @throws SpoolError
+   */
+  async finish(file: SpoolFile): Promise<string | undefined> {
     const recording = await file.finish();
-    if (recording) this.uploads.add(recording);
+    if (!recording) return undefined;
+    this.uploads.add(recording);
+    const { accountSid, callSid, startedAtMs } = recording.entry;
+    const format = this.mp3 ? recording.entry.format : 'wav';
+    return recordingPath(recordingName({ accountSid, callSid, format }, startedAtMs));
   }
 
   /** Resolves when everything is stored that its storage takes at once. */

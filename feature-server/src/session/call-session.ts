@@ -280,6 +280,7 @@ export class CallSession implements CallControl {
       journal,
       background: this.#background,
       tap: () => this.#media.endpoint().tap,
+      tell: (hook, fields) => this.#app.tell(hook, fields),
       facts: () => this.facts(),
     });
     const hearing = new SessionHearing({

@@ -58,6 +58,7 @@ const recordOptionsSchema = object(
     ),
     type: choice(['cloud', 'siprec'], 'where the recording goes; default siprec'),
     recordingID: text('your id of the recording'),
+    recordEndHook: ref(hook, 'told at the end of the call: recording_id, recording_url, recording_duration'),
     siprecServerURL: textOrTexts('SIP URI of the recording server, or several'),
     headers: headers('further SIP headers for the recording server'),
   },

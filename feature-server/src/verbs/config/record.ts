@@ -6,11 +6,12 @@ export const recording: ConfigPart = {
   needs: ({ record }) => (record?.action === 'startCallRecording' && record.type === 'cloud' ? 'media' : 'nothing'),
   async apply({ recorder, journal }, { record }) {
     if (!record) return;
-    const { action, type, recordingID, siprecServerURL, headers } = record;
+    const { action, type, recordingID, recordEndHook, siprecServerURL, headers } = record;
     const result = await recorder.obey({
       action,
       ...(type !== undefined && { type }),
       ...(recordingID !== undefined && { recordingID }),
+      ...(recordEndHook !== undefined && { recordEndHook }),
       ...(siprecServerURL !== undefined && { siprecServerURL }),
       ...(headers !== undefined && { headers }),
     });
