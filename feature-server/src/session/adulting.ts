@@ -41,6 +41,7 @@ export function adultOptions(
     onReleased: ____,
     makeDefaults,
     resumed: _____,
+    moves: ______,
     ...shared
   } = parent;
   const { journal, info, callSid } = child;

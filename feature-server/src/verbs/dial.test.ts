@@ -154,7 +154,11 @@ t.test('mute:status is for the leg that is named: the edge keeps back what it sa
   t.match(await rig.session.execute({ command: 'mute:status', isMuted: false }), { ok: true });
   t.equal((await rig.leg.actions.take('200')).sent, '200');
   t.match(await rig.leg.actions.take('INFO'), { sent: 'request', request: { headers: { 'X-Reason': 'unmute' } } });
+  t.same(await rig.server.caller.asked.take('unmute'), ['mute', false]);
+  await taken(rig, mute);
+  t.same(await rig.server.caller.asked.take('mute'), ['mute', true]);
   await hangUp(rig, callee);
+  t.same(await rig.server.caller.asked.take('unmute'), ['mute', false], 'who goes on is heard again');
 });
 
 /** A command is taken once the two are connected, which follows the bridge. */

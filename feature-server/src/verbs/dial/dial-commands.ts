@@ -11,6 +11,10 @@ const NOT_THERE: CommandResult = {
   reason: 'the callee cannot be given an application of his own',
 };
 
+/** Whispers that wait for those before them to give way. */
+const MAX_WHISPERS = 8;
+const TOO_MANY: CommandResult = { ok: false, because: 'wrong state', reason: 'too many whispers at once' };
+
 /** The commands that a `dial` takes. */
 export interface DialCommands {
   end(): void;
@@ -27,14 +31,20 @@ export function takeDialCommands(
   asides: Asides,
   signal: AbortSignal,
 ): DialCommands {
+  const muted = new Set<VerbContext>();
+  let whispers = 0;
   const ofLeg = (leg: VerbContext): (() => void)[] => [
     leg.commands.on('mute:status', async ({ isMuted }) => {
+      if (isMuted) muted.add(leg);
+      else muted.delete(leg);
       await leg.call.mute(isMuted);
       leg.journal.timeline.info('call', isMuted ? 'muted' : 'unmuted');
       return DONE;
     }),
     leg.commands.on('whisper', ({ verbs }) => {
-      void whisper(leg, verbs, asides, signal);
+      if (whispers >= MAX_WHISPERS) return TOO_MANY;
+      whispers++;
+      void whisper(leg, verbs, asides, signal).finally(() => whispers--);
       return DONE;
     }),
   ];
@@ -49,7 +59,7 @@ export function takeDialCommands(
       moving = Promise.resolve(done);
       return DONE;
     })();
-    moving = moved;
+    moving = moved.catch(() => undefined);
     return moved;
   };
   const taken = [
@@ -79,6 +89,9 @@ export function takeDialCommands(
   return {
     end() {
       for (const end of taken) end();
+      // Whoever goes on is to be heard by what comes next; a leg that is over takes no harm.
+      for (const leg of muted)
+        leg.call.mute(false).catch((err: unknown) => leg.journal.log.debug({ err }, 'not unmuted'));
     },
     async settled() {
       await moving;
