@@ -121,13 +121,13 @@ export class SpeechStream implements CallSpeechStream {
     this.#hasText = false;
     clearTimeout(this.#quiet);
     await this.#feed?.clear();
+    this.#tellSpoken(true);
   }
 
   async interrupt(): Promise<void> {
     if (!this.#feed) return;
     this.#tell('user_interruption');
     await this.clear();
-    this.#tellSpoken(true);
   }
 
   async spoken(signal: AbortSignal): Promise<void> {

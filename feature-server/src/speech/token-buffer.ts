@@ -61,12 +61,13 @@ export class TokenBuffer {
     this.#release(this.#text.length);
   }
 
-  /** Drops everything. */
+  /**
+   * Drops everything, and takes tokens again. That is not told: who clears knows it, and jambonz' client would send what it has just sent a
+   * second time.
+   */
   clear(): void {
-    clearTimeout(this.#idle);
-    this.#text = '';
-    this.#released = 0;
-    this.#afterLess();
+    this.close();
+    this.#isPaused = false;
   }
 
   /** The next piece to be spoken: a sentence, or what was released; undefined while there is none. */

@@ -203,7 +203,7 @@ t.test(
 );
 
 t.test(
-  'stream: clear makes silence at once, a full buffer pauses and resumes, and say stream ends with what was sent',
+  'stream: a full buffer pauses, clear makes silence at once, and say stream ends with what was sent',
   async (t) => {
     const { call, socket } = await setUp(t, [
       { verb: 'say', stream: true },
@@ -218,7 +218,6 @@ t.test(
     t.match((await socket.next('tts:tokens-result')).data, { id: 2, status: 'failed', reason: 'full' });
     await until('it speaks', () => last(call, LOW_HZ).level > 100);
     socket.command('tts:clear');
-    t.match((await socket.next('tts:streaming-event')).data, { event_type: 'stream_resumed' });
     await hearsNothing(call);
     socket.command('tts:tokens', { id: 3, tokens: 'Enough of that.' });
     socket.command('tts:flush');
