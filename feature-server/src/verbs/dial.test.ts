@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { until } from '@ringwire/common/testing/until.js';
 import t from 'tap';
 import { type Callee, type DialRig, dialling } from '../testing/dial-rig.js';
 
@@ -435,3 +436,18 @@ t.test(
     t.ok(rig.server.caller.tap.streams.every(({ isClosed }) => isClosed));
   },
 );
+
+t.test('amd: whether a machine has answered is told of the callee, and its answer replaces nothing', async (t) => {
+  const rig = await dialling(t, 1, { amd: { actionHook: '/amd' } });
+  rig.app.on('/amd', [{ verb: 'hangup' }]);
+  const callee = await answer(rig);
+  await bridged(rig);
+  const endpoint = rig.server.callee();
+  const beep = await until('somebody listens for a beep', () => endpoint.beep);
+  beep({ frequencyHz: 1_000, variance: 0 });
+  const { json: found } = await rig.app.next('/amd');
+  t.match(found, { type: 'amd_machine_detected', reason: 'tone', parent_call_sid: 'call-1', direction: 'outbound' });
+  t.match((await rig.app.next('/amd')).json, { type: 'amd_tone_detected', frequency: 1_000, call_sid: found.call_sid });
+  await hangUp(rig, callee);
+  await until('nobody listens any more', () => endpoint.beep === undefined);
+});

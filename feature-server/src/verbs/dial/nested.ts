@@ -1,4 +1,6 @@
-import type { DialSpec } from '@ringwire/verb-specs';
+import type { AmdSpec, DialSpec } from '@ringwire/verb-specs';
+import type { AmdTask } from '../../amd/answering-machines.js';
+import { startAmd } from '../config/amd.js';
 import type { Conversation } from '../conversation.js';
 import { changeTrack } from '../dub.js';
 import { type Listening, startListen } from '../listening/listening.js';
@@ -6,11 +8,12 @@ import { decibels } from '../quantities.js';
 import { type TranscribeBody, Transcription } from '../transcription.js';
 import type { VerbContext } from '../verb.js';
 
-/** What else a `dial` asks for while the two talk: `listen` (or `stream`) and `transcribe` of both, `dub` tracks for the callee, `boostAudioSignal`. Never fails the call. */
+/** What else a `dial` asks for while the two talk: `listen` (or `stream`) and `transcribe` of both, `dub` tracks and `amd` for the callee, `boostAudioSignal`. Never fails the call. */
 export class NestedTasks {
   readonly #over = new AbortController();
   #listening: Listening | undefined;
   #transcription: Transcription | undefined;
+  readonly #detections: Promise<AmdTask | undefined>[] = [];
 
   constructor(
     private readonly ctx: VerbContext,
@@ -26,6 +29,7 @@ export class NestedTasks {
       if (verbs) {
         if (spec.boostAudioSignal !== undefined) this.#boost(verbs.ctx);
         if (spec.dub) void this.#addTracks(verbs.ctx);
+        if (spec.amd) return this.#detect(verbs.ctx, spec.amd);
       }
       return () => {};
     });
@@ -41,7 +45,8 @@ export class NestedTasks {
         .dub.setGain(0)
         .catch((err: unknown) => this.ctx.journal.log.debug({ err }, 'the gain was not taken back'));
     }
-    await Promise.all([this.#listening?.stop(), this.#transcription?.stop()]);
+    const detections = this.#detections.map(async (started) => (await started)?.stop());
+    await Promise.all([this.#listening?.stop(), this.#transcription?.stop(), ...detections]);
   }
 
   #transcribe(spec: TranscribeBody): void {
@@ -72,6 +77,16 @@ export class NestedTasks {
         this.#failed(`dub: ${one.action} ${one.track}`, error);
       }
     }
+  }
+
+  /** Who has answered: a human or a machine. @returns what ends that */
+  #detect(leg: VerbContext, spec: AmdSpec): () => void {
+    const started = startAmd(leg, spec, leg.media.endpoint(), () => ({})).catch((err: unknown) => {
+      this.#failed('amd', err);
+      return undefined;
+    });
+    this.#detections.push(started);
+    return () => void started.then((task) => task?.stop());
   }
 
   #failed(what: string, error: unknown): void {
