@@ -1,5 +1,6 @@
 /** The applications of `examples/src/sdk`, written with jambonz' own client packages, each on a real call. */
 import { startEcho } from '@ringwire/examples/sdk/echo.js';
+import { startFindMe } from '@ringwire/examples/sdk/find-me.js';
 import { startHotline } from '@ringwire/examples/sdk/hotline.js';
 import { startIvr } from '@ringwire/examples/sdk/ivr.js';
 import { callSomebody, remoteControl } from '@ringwire/examples/sdk/remote-control.js';
@@ -56,6 +57,22 @@ t.test('socket-menu: hooks are answered over the WebSocket, and a redirect asks 
   await call.sendDtmf('9');
   await hearsStart(call, 'The operator is not at her desk. Goodbye.');
   t.equal((await call.finished).endedBy, 'them');
+});
+
+t.test('find-me: who confirms with a key talks with the caller, the others stop ringing', async (t) => {
+  const [home, mobile] = await Promise.all([answerCalls({ answerAfterMs: 50 }), answerCalls({ answerAfterMs: 'never' })]);
+  t.teardown(() => Promise.all([home.close(), mobile.close()]));
+  const uris = [home, mobile].map(({ host, port }) => `sip:bob@${host}:${port}`);
+  const line = await lineOf(startFindMe(uris));
+  const caller = await ringwire.call(line.number, { play: tone(700, 30_000) });
+  const callee = await home.nextCall();
+  const left = await mobile.nextCall();
+  await hearsStart(callee, 'There is a call for you. Press 1 to take it.');
+  await callee.sendDtmf('1');
+  await hearsTone(callee, 700);
+  await left.finished;
+  await callee.hangup();
+  t.equal((await caller.finished).endedBy, 'them');
 });
 
 t.test('hotline: an agent takes the caller who waits, and agents meet in a room', async (t) => {
