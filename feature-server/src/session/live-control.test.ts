@@ -189,6 +189,22 @@ t.test('sip:refer: a bare number is completed, NOTIFYs go to eventHook, the last
   t.match((await rig.app.next('/referred')).json, { refer_status: 202, final_referred_call_status: 200 });
 });
 
+t.test('transfer blind: a REFER, whose last NOTIFY is the outcome', async (t) => {
+  for (const [status, expected] of [
+    [200, { transfer_result: 'bridged', transfer_reason: 'completed', sip_status: 200 }],
+    [486, { transfer_result: 'returned', transfer_reason: 'busy', sip_status: 486 }],
+  ] as const) {
+    const callSid = nextSid();
+    const target = [{ type: 'sip', sipUri: 'sip:alice@192.0.2.7:5080' }];
+    rig.app.on('/hook', [{ verb: 'answer' }, { verb: 'transfer', mode: 'blind', target, actionHook: '/moved' }]);
+    rig.app.on('/moved', {});
+    const { requests, notify } = await callAsEdge(t, rig, { callSid, answer: () => 202 });
+    t.match((await requests.take()).get('Refer-To'), '<sip:alice@192.0.2.7:5080>');
+    await notify(status, 'the end');
+    t.match((await rig.app.next('/moved')).json, expected);
+  }
+});
+
 t.test('sip:refer: a whole URI goes as it is; who refuses is not waited for', async (t) => {
   const callSid = nextSid();
   rig.app.on('/hook', [

@@ -26,6 +26,7 @@ import { sipRefer } from './sip-refer.js';
 import { sipRequest } from './sip-request.js';
 import { tag } from './tag.js';
 import { transcribe } from './transcribe.js';
+import { transfer } from './transfer.js';
 import type { Verb } from './verb.js';
 
 /** Every verb of the language that this version runs, by its name; keys that are no verb do not compile. */
@@ -62,6 +63,7 @@ export const VERBS: VerbRegistry = {
   'sip:request': sipRequest,
   tag,
   transcribe,
+  transfer,
 };
 
 /** The verb that runs a spec; undefined when this version has none. */

@@ -15,26 +15,43 @@ export const sipRefer: Verb<SipReferSpec> = {
   needs: () => 'answered call',
   describe: ({ referTo }) => referTo,
   async run(ctx, spec, signal) {
-    const { app, call, dialog, journal } = ctx;
-    const progress = followNotifies(ctx, spec, signal);
-    try {
-      const { status } = await untilAborted(dialog.request({ method: 'REFER', headers: headersOf(ctx, spec) }), signal);
-      const final = status === 202 ? await progress.final : undefined;
-      const result = { referStatus: status, ...(final !== undefined && { finalReferredCallStatus: final }) };
-      // Whoever has been transferred hangs up, and so may whoever would not be.
-      if (call.isOver) app.inform(spec, result);
-      else await app.action(spec, result, signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      const text = error instanceof Error ? error.message : String(error);
-      journal.timeline.warn('sip', `sip:refer: ${text}`);
-      // Nothing came back: 408, as if it had (RFC 3261 §8.1.3.1).
-      await app.action(spec, { referStatus: 408 }, signal);
-    } finally {
-      progress.stop();
-    }
+    const result = await referCall(ctx, spec, signal);
+    if (!result) return;
+    // Whoever has been transferred hangs up, and so may whoever would not be.
+    if (ctx.call.isOver) ctx.app.inform(spec, { ...result });
+    else await ctx.app.action(spec, { ...result }, signal);
   },
 };
+
+/** What became of a REFER. */
+export interface ReferResult {
+  referStatus: number;
+  /** Last status of the far end's new call, where it told one. */
+  finalReferredCallStatus?: number;
+}
+
+/** Sends a REFER and waits for its outcome; undefined where the signal aborted before there was one. */
+export async function referCall(
+  ctx: VerbContext,
+  spec: SipReferSpec,
+  signal: AbortSignal,
+): Promise<ReferResult | undefined> {
+  const { dialog, journal } = ctx;
+  const progress = followNotifies(ctx, spec, signal);
+  try {
+    const { status } = await untilAborted(dialog.request({ method: 'REFER', headers: headersOf(ctx, spec) }), signal);
+    const final = status === 202 ? await progress.final : undefined;
+    return { referStatus: status, ...(final !== undefined && { finalReferredCallStatus: final }) };
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    const text = error instanceof Error ? error.message : String(error);
+    journal.timeline.warn('sip', `sip:refer: ${text}`);
+    // Nothing came back: 408, as if it had (RFC 3261 §8.1.3.1).
+    return { referStatus: 408 };
+  } finally {
+    progress.stop();
+  }
+}
 
 function headersOf({ call, dialog }: VerbContext, spec: SipReferSpec): Record<string, string> {
   const { referTo, referredBy, referredByDisplayName, headers } = spec;

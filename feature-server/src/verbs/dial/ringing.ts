@@ -1,4 +1,4 @@
-import type { DialSpec } from '@ringwire/verb-specs';
+import type { DialSpec, HookSpec } from '@ringwire/verb-specs';
 import { secondsToMs } from '../quantities.js';
 import type { DialledParty, VerbContext } from '../verb.js';
 import { confirm } from './confirm.js';
@@ -93,11 +93,12 @@ export class Ringing {
       const { status } = outcome;
       return { result: { dialCallStatus: statusWord(status), dialSipStatus: status, dialCallSid } };
     }
-    if (called?.confirmHook !== undefined) {
+    const accept = called?.accept ?? confirmBy(called?.confirmHook);
+    if (accept) {
       // Whoever heard its announcement hears nothing of what it is asked.
       await this.#ringBack.stop();
       const over = AbortSignal.any([this.signal, this.#decided.signal]);
-      if (!(await confirm(party, called.confirmHook, over))) {
+      if (!(await accept(party, over))) {
         await party.end();
         return { result: noAnswer(dialCallSid) };
       }
@@ -107,3 +108,6 @@ export class Ringing {
     return { winner: party, result: { ...result, ...(dialSbcCallid && { dialSbcCallid }) } };
   }
 }
+
+const confirmBy = (hook: HookSpec | undefined): CalledTarget['accept'] =>
+  hook === undefined ? undefined : (party, over) => confirm(party, hook, over);

@@ -1,6 +1,6 @@
 import type { DialSpec, HookSpec } from '@ringwire/verb-specs';
 import type { DialTarget } from '../../session/dialler.js';
-import type { VerbContext } from '../verb.js';
+import type { DialledParty, VerbContext } from '../verb.js';
 
 /** jambonz calls no more targets than these at once. */
 const MAX_TARGETS = 10;
@@ -10,6 +10,8 @@ export interface CalledTarget {
   target: DialTarget;
   /** Asked for verbs when he answers, before he is connected. */
   confirmHook?: HookSpec;
+  /** Decides, without a hook, whether who answered takes the call. */
+  accept?(party: DialledParty, signal: AbortSignal): Promise<boolean>;
 }
 
 /** The targets of a `dial` that can be called; the others are reported. */

@@ -1,0 +1,237 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DialSpec, TransferSpec } from '@ringwire/verb-specs';
+import { talk } from './dial/connected.js';
+import type { DialResult } from './dial/result.js';
+import { Ringing } from './dial/ringing.js';
+import { targetsOf } from './dial/targets.js';
+import { referCall } from './sip-refer.js';
+import type { DialledParty, Verb, VerbContext } from './verb.js';
+
+/** What the action hook is told (the published callback `transfer`). */
+interface TransferResult {
+  transferResult: 'bridged' | 'returned' | 'voicemail' | 'failed';
+  transferReason: 'completed' | 'no-answer' | 'busy' | 'declined' | 'caller-abandoned' | 'error';
+  dialCallSid?: string;
+  sipStatus?: number;
+}
+
+type Failure = 'no-answer' | 'busy' | 'declined' | 'error';
+
+/** The published default; `dial` rings longer. */
+const DEFAULT_TIMEOUT_SEC = 30;
+/** How long a destination may think about taking the call. */
+const CONFIRM_TIMEOUT_SEC = 15;
+/** The hook for who is on hold is asked no more often. */
+const HOLD_ROUND_MS = 1_000;
+
+/**
+ * Hands the call to somebody else: by REFER, by calling him, or by calling him and telling him first what it is about. What becomes of a
+ * caller whom nobody took is for `disposition` to say.
+ */
+export const transfer: Verb<TransferSpec> = {
+  needs: () => 'media',
+  describe: ({ mode, target }) => `${mode} to ${target.map(addressOf).join(', ')}`,
+  async run(ctx, spec, signal) {
+    const byRefer = spec.mode === 'blind' && spec.blindMethod !== 'dial';
+    const result = byRefer ? await refer(ctx, spec, signal) : await call(ctx, spec, signal);
+    if (!result) return;
+    ctx.journal.timeline.info('verb', `transfer: ${result.transferResult} (${result.transferReason})`, { ...result });
+    if (ctx.call.isOver || signal.aborted) return ctx.app.inform(spec, { ...result });
+    const failure = result.transferReason;
+    const wish = failure === 'completed' || failure === 'caller-abandoned' ? 'return' : dispositionOf(spec, failure);
+    if (wish === 'voicemail') return toVoicemail(ctx, spec, result, signal);
+    if (wish === 'hangup') {
+      ctx.app.inform(spec, { ...result });
+      return ctx.call.hangup(`transfer: ${failure}`);
+    }
+    await ctx.app.action(spec, { ...result }, signal);
+  },
+};
+
+const addressOf = ({ number, sipUri, name, type }: TransferSpec['target'][number]): string =>
+  number ?? sipUri ?? name ?? type;
+
+function dispositionOf({ disposition }: TransferSpec, failure: Failure): 'return' | 'voicemail' | 'hangup' {
+  const { onNoAnswer, onBusy, onDecline, onFailure } = disposition ?? {};
+  const wishes = { 'no-answer': onNoAnswer, busy: onBusy, declined: onDecline, error: onFailure };
+  return wishes[failure] ?? 'return';
+}
+
+/** A failure as the action hook hears of it. */
+const failed = (reason: Failure, more: Partial<TransferResult> = {}): TransferResult => ({
+  transferResult: reason === 'error' ? 'failed' : 'returned',
+  transferReason: reason,
+  ...more,
+});
+
+function reasonOf(status: number, isDeclined: boolean): Failure {
+  if (isDeclined || status === 603) return 'declined';
+  if (status === 486 || status === 600) return 'busy';
+  return [408, 480, 487].includes(status) ? 'no-answer' : 'error';
+}
+
+/** The far end calls the destination itself (RFC 3515). */
+async function refer(ctx: VerbContext, spec: TransferSpec, signal: AbortSignal): Promise<TransferResult | undefined> {
+  const [target] = spec.target;
+  if (!target) return failed('error');
+  const outcome = await referCall(ctx, { verb: 'sip:refer', referTo: addressOf(target) }, signal);
+  if (!outcome) return undefined;
+  const sipStatus = outcome.finalReferredCallStatus ?? outcome.referStatus;
+  const isFine = sipStatus >= 200 && sipStatus < 300;
+  return isFine
+    ? { transferResult: 'bridged', transferReason: 'completed', sipStatus }
+    : failed(reasonOf(sipStatus, false), { sipStatus });
+}
+
+/** We call the destination, which hears the brief and may have to press a key; then the two are connected. */
+async function call(ctx: VerbContext, spec: TransferSpec, signal: AbortSignal): Promise<TransferResult | undefined> {
+  if (spec.amd) ctx.journal.timeline.warn('verb', 'transfer: amd is not available in this version');
+  if (spec.callerPresent) {
+    ctx.journal.timeline.warn(
+      'verb',
+      'transfer: callerPresent is not available in this version, the caller is on hold',
+    );
+  }
+  const dial: DialSpec = {
+    verb: 'dial',
+    target: spec.target,
+    timeout: spec.timeout ?? DEFAULT_TIMEOUT_SEC,
+    ...(spec.callerId !== undefined && { callerId: spec.callerId }),
+  };
+  const hold = new AbortController();
+  const onHold = spec.mode === 'warm' ? playOnHold(ctx, spec, AbortSignal.any([signal, hold.signal])) : undefined;
+  let isDeclined = false;
+  const accept = async (party: DialledParty, over: AbortSignal): Promise<boolean> => {
+    tellEvent(ctx, spec, 'destination-answered', party);
+    const isTaken = await briefed(ctx, spec, party, over);
+    isDeclined ||= !isTaken;
+    return isTaken;
+  };
+  const ringing = new Ringing(
+    ctx,
+    dial,
+    targetsOf(ctx, dial).map((target) => ({ ...target, accept })),
+    signal,
+  );
+  try {
+    const { winner, result } = await ringing.answered();
+    hold.abort();
+    await onHold;
+    return await connect(ctx, dial, winner, result, isDeclined, signal);
+  } finally {
+    hold.abort();
+    await ringing.close();
+  }
+}
+
+async function connect(
+  ctx: VerbContext,
+  dial: DialSpec,
+  winner: DialledParty | undefined,
+  { dialCallSid, dialSipStatus: sipStatus }: DialResult,
+  isDeclined: boolean,
+  signal: AbortSignal,
+): Promise<TransferResult | undefined> {
+  const about = { sipStatus, ...(dialCallSid !== undefined && { dialCallSid }) };
+  if (ctx.call.isOver) return { transferResult: 'failed', transferReason: 'caller-abandoned', ...about };
+  if (signal.aborted) return undefined;
+  if (!winner) return failed(reasonOf(sipStatus, isDeclined), about);
+  if (!(await talk(ctx, dial, winner, signal))) return failed('error', about);
+  return { transferResult: 'bridged', transferReason: 'completed', ...about };
+}
+
+/** Says to the destination what it is about, and asks for the key. @returns whether he takes the call */
+async function briefed(
+  ctx: VerbContext,
+  { mode, brief, confirm, ...spec }: TransferSpec,
+  party: DialledParty,
+  over: AbortSignal,
+): Promise<boolean> {
+  const leg = party.verbs;
+  if (!leg) return true;
+  const gone = new AbortController();
+  if (party.isEnded) gone.abort();
+  void party.ended.then(() => gone.abort());
+  const during = AbortSignal.any([over, gone.signal]);
+  if (mode === 'warm' && brief) {
+    tellEvent(ctx, spec, 'brief-started', party);
+    await leg.run([{ verb: 'say', ...brief }], ['say'], during);
+  }
+  if (!confirm || during.aborted) return !during.aborted;
+  return await pressed(leg.ctx, confirm, during);
+}
+
+/** Whether the destination presses the key that he is asked for; another one, or none, declines. */
+async function pressed(
+  ctx: VerbContext,
+  { prompt, digit }: { prompt: string; digit: string },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const isSound = /^https?:/i.test(prompt);
+  let heard: (key: string | undefined) => void = () => {};
+  const key = new Promise<string | undefined>((resolve) => {
+    heard = resolve;
+  });
+  const over = new AbortController();
+  const during = AbortSignal.any([signal, over.signal]);
+  const stop = ctx.media.onDigit((one) => heard(one.key));
+  signal.addEventListener('abort', () => heard(undefined), { once: true });
+  const said = ctx.nested
+    .run([isSound ? { verb: 'play', url: prompt } : { verb: 'say', text: prompt }], ['say', 'play'], during)
+    .catch(() => undefined);
+  const late = setTimeout(() => heard(undefined), CONFIRM_TIMEOUT_SEC * 1000);
+  try {
+    return (await key) === digit && !signal.aborted;
+  } finally {
+    clearTimeout(late);
+    stop();
+    over.abort();
+    await said;
+  }
+}
+
+/** What the caller hears while the destination is called and briefed: what the hook says, asked again and again. */
+async function playOnHold(ctx: VerbContext, { onHoldHook }: TransferSpec, signal: AbortSignal): Promise<void> {
+  if (onHoldHook === undefined) return;
+  while (!signal.aborted) {
+    const verbs = (await ctx.app.ask(onHoldHook, {}, signal))?.verbs ?? [];
+    if (signal.aborted || verbs.length === 0) return;
+    const round = sleep(HOLD_ROUND_MS, undefined, { signal }).catch(() => undefined);
+    await ctx.nested.run(verbs, ['say', 'play', 'pause'], signal).catch((error: unknown) => {
+      ctx.journal.log.debug({ err: error }, 'nothing is heard on hold');
+    });
+    await round;
+  }
+}
+
+/** An HTTP address takes the caller as another application; anything else is called. */
+async function toVoicemail(
+  ctx: VerbContext,
+  spec: TransferSpec,
+  result: TransferResult,
+  signal: AbortSignal,
+): Promise<void> {
+  const url = spec.disposition?.voicemailUrl ?? '';
+  ctx.app.inform(spec, { ...result, transferResult: 'voicemail' });
+  if (/^(https?:|\/)/i.test(url)) {
+    await ctx.app.redirect({ actionHook: url }, signal);
+    return;
+  }
+  const dial: DialSpec = { verb: 'dial', target: [{ type: 'sip', sipUri: url }] };
+  const ringing = new Ringing(ctx, dial, targetsOf(ctx, dial), signal);
+  try {
+    const { winner } = await ringing.answered();
+    if (winner && !signal.aborted) await talk(ctx, dial, winner, signal);
+  } finally {
+    await ringing.close();
+  }
+}
+
+function tellEvent(
+  ctx: VerbContext,
+  { eventHook }: Pick<TransferSpec, 'eventHook'>,
+  event: string,
+  { callSid }: DialledParty,
+): void {
+  if (eventHook !== undefined) ctx.app.tell(eventHook, { event, dialCallSid: callSid });
+}
