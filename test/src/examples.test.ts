@@ -60,7 +60,10 @@ t.test('socket-menu: hooks are answered over the WebSocket, and a redirect asks 
 });
 
 t.test('find-me: who confirms with a key talks with the caller, the others stop ringing', async (t) => {
-  const [home, mobile] = await Promise.all([answerCalls({ answerAfterMs: 50 }), answerCalls({ answerAfterMs: 'never' })]);
+  const [home, mobile] = await Promise.all([
+    answerCalls({ answerAfterMs: 50 }),
+    answerCalls({ answerAfterMs: 'never' }),
+  ]);
   t.teardown(() => Promise.all([home.close(), mobile.close()]));
   const uris = [home, mobile].map(({ host, port }) => `sip:bob@${host}:${port}`);
   const line = await lineOf(startFindMe(uris));
