@@ -276,7 +276,7 @@ t.test(
       },
     });
     t.equal((await requests.take()).bodyText, 'SIP/2.0 100 Trying\r\n');
-    await onTimeline(callSid, '"pause');
+    await onTimeline(callSid, '"verb":"pause","spec"');
     t.equal((await dialog.request('REFER', undefined, headers))?.status, 501);
     await dialog.bye();
   },
