@@ -2,10 +2,10 @@ import type { VerbSpec } from '@ringwire/verb-specs';
 import type { Application, Hook } from '../app-client/application.js';
 import type { MediaEndpoint, MediaServer } from '../media/media.js';
 import type { CallInfo } from './call-info.js';
-import type { CallSessionOptions } from './call-session.js';
 import type { ChildCall } from './child-calls.js';
 import type { PlacedLeg } from './dialler.js';
 import { OutboundLeg } from './outbound-leg.js';
+import type { CallSessionOptions } from './session-options.js';
 
 /** What a leg goes on with that becomes a call of its own. */
 export type AdultStart = { verbs: VerbSpec[] } | { hook: Hook };

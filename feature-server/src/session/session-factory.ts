@@ -18,12 +18,13 @@ import type { CallBots } from '../verbs/verb.js';
 import { type CallFacts, CallInfo } from './call-info.js';
 import type { CallLedger } from './call-ledger.js';
 import type { CallLeg } from './call-leg.js';
-import { CallSession, type CallSessionOptions, type SessionPolicy } from './call-session.js';
+import { CallSession } from './call-session.js';
 import type { Dialler } from './dialler.js';
 import { createJournal, type Journal } from './journal.js';
 import type { MovedCall, MovedCalls } from './moved-calls.js';
 import { type ApplicationSpeech, SessionDefaults } from './session-defaults.js';
 import type { CallMoves } from './session-move.js';
+import type { CallSessionOptions, SessionPolicy } from './session-options.js';
 import type { Talks } from './talks.js';
 import type { TransferredCalls } from './transferred-calls.js';
 

@@ -3,8 +3,8 @@ import t from 'tap';
 import { makeSession, type SessionRig, statuses } from '../testing/session-rig.js';
 import { VERBS, type VerbRegistry } from '../verbs/registry.js';
 import { CallInfo } from './call-info.js';
-import type { CallSessionOptions } from './call-session.js';
 import type { MovedCall } from './moved-calls.js';
+import type { CallSessionOptions } from './session-options.js';
 
 /** A verb that asks for the call to be moved, and what came of it. */
 function moving(): { registry: VerbRegistry; outcome: Promise<boolean> } {
