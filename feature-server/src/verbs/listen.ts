@@ -1,7 +1,6 @@
 import type { ListenSpec } from '@ringwire/verb-specs';
 import { Listening, listenResult } from './listening/listening.js';
 import { opening } from './quantities.js';
-import { Transcription } from './transcription.js';
 import type { Verb } from './verb.js';
 
 /** Sends the call's audio to a WebSocket server, and plays what that sends back, until one of them has enough. */
@@ -10,7 +9,6 @@ export const listen: Verb<ListenSpec> = {
   describe: ({ url }) => opening(url),
   async run(ctx, spec, signal) {
     const listening = new Listening(ctx, ctx.media.endpoint(), spec);
-    const transcription = spec.transcribe && new Transcription(ctx, spec.transcribe, { isNested: true });
     const stop = (): void => void listening.stop();
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop, { once: true });
@@ -28,7 +26,7 @@ export const listen: Verb<ListenSpec> = {
     } finally {
       signal.removeEventListener('abort', stop);
       release();
-      await Promise.all([listening.stop(), transcription?.stop()]);
+      await listening.stop();
     }
   },
 };

@@ -87,6 +87,20 @@ t.test('a listen with transcribe tells its hook what is said until it ends', asy
   await rig.session.execute({ command: 'hangup', reason: 'enough' });
   await running;
   t.ok(endpoint.tap.streams[0]?.isClosed);
+  t.equal(endpoint.tap.streams.length, 1, 'one transcription');
+  t.equal(rig.app.seen('/said').length, 1, 'told once');
+});
+
+t.test('a listen whose transcribe is not enabled transcribes nothing', async (t) => {
+  const { rig, forks, endpoint, running } = await listeningCall(t, [
+    { verb: 'listen', url: 'ws://audio.invalid', transcribe: { enable: false, transcriptionHook: '/said' } },
+  ]);
+  const { say } = await forks.started.take();
+  say({ event: 'connect' });
+  await rig.session.execute({ command: 'listen:status', status: 'silence' });
+  rig.session.hangup('enough');
+  await running;
+  t.equal(endpoint.tap.streams.length, 0);
 });
 
 t.test('whisper is heard by the caller of a listen, which goes on', async (t) => {

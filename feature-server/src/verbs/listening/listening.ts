@@ -82,7 +82,7 @@ export class Listening {
       if (signal.aborted) return undefined;
       const fork = await endpoint.forks.start(options, (event) => this.#onEvent(event));
       const { transcribe } = settings;
-      if (transcribe && !signal.aborted)
+      if (transcribe && transcribe.enable !== false && !signal.aborted)
         this.#transcription = new Transcription(ctx, transcribe, { endpoint, isNested: true });
       return fork;
     } catch (error) {
