@@ -10,9 +10,13 @@ class FakeChair implements ConferenceControl {
   talk: (isTalking: boolean) => void = () => {};
   leave: () => void = () => {};
 
+  /** @param granted - when it is given */
+  constructor(private readonly granted: Promise<void> = Promise.resolve()) {}
+
   play(): undefined {}
 
   async join(options: SeatOptions, onTalking: (isTalking: boolean) => void) {
+    await this.granted;
     this.options = options;
     this.talk = onTalking;
     const left = new Promise<void>((resolve) => {
@@ -43,8 +47,7 @@ function openRoom(overrides: Partial<RoomOptions> = {}) {
     ...{ onMember: () => {}, onMemberGone: () => {}, onEnded: () => end() },
     ...overrides,
   });
-  const enter = async (callSid: string, more: Partial<NewMember> = {}) => {
-    const chair = new FakeChair();
+  const enter = async (callSid: string, more: Partial<NewMember> = {}, chair = new FakeChair()) => {
     const member = await room.join({
       ...{ callSid, conference: chair, isModerator: false, isMuted: false, sharesKeys: false, beeps: false },
       ...{ endsConference: false, ...more },
@@ -115,6 +118,86 @@ t.test('room: nobody overhears a coach, not even while he or they come in', asyn
     ['heard', agent.member?.seat.memberId, false],
     ['heard', ...[agent, customer, late].map(({ member }) => member?.seat.memberId), true],
   ]);
+});
+
+/** A chair whose seat is given by hand. */
+function slowChair() {
+  let grant = (): void => {};
+  const chair = new FakeChair(
+    new Promise<void>((resolve) => {
+      grant = resolve;
+    }),
+  );
+  return { chair, grant };
+}
+
+t.test('room: nobody overhears a coach who comes in at the same time', async (t) => {
+  const { enter } = openRoom();
+  const [customerChair, coachChair] = [slowChair(), slowChair()];
+  const customerComes = enter('customer', {}, customerChair.chair);
+  const coachComes = enter('coach', { speakOnlyTo: 'agent' }, coachChair.chair);
+  const lateComes = enter('late');
+  coachChair.grant();
+  await new Promise((resolve) => setImmediate(resolve));
+  t.strictSame(coachChair.chair.orders, [], 'he says nothing before the customer is in');
+  customerChair.grant();
+  const [customer, coach, late] = await Promise.all([customerComes, coachComes, lateComes]);
+  const notHeard = coachChair.chair.orders.flatMap((order) => {
+    const [what, ...ids] = order as [string, ...unknown[]];
+    return what === 'heard' && ids.at(-1) === false ? ids.slice(0, -1) : [];
+  });
+  t.strictSame(new Set(notHeard), new Set([customer, late].map(({ member }) => member?.seat.memberId)));
+  t.strictSame(coach.chair.orders.at(-1), ['mute', false], 'he speaks at the last');
+  t.equal(late.chair.options?.isDeaf, true, 'who comes while a coach does hears nothing yet');
+});
+
+t.test('room: who is on his way in when somebody begins to coach does not overhear it', async (t) => {
+  const { enter } = openRoom();
+  await enter('agent', { tag: 'agent' });
+  const coach = await enter('coach');
+  const { chair, grant } = slowChair();
+  const customerComes = enter('customer', {}, chair);
+  const coaching = coach.member?.coach('agent');
+  grant();
+  const customer = await customerComes;
+  await coaching;
+  t.strictSame(coach.chair.orders, [['heard', customer.member?.seat.memberId, false]]);
+});
+
+t.test('room: who is on his way in when it ends is not let in, and it ends', async (t) => {
+  const { enter, ended, events } = openRoom();
+  const host = await enter('host', { endsConference: true });
+  const guest = await enter('guest');
+  const { chair, grant } = slowChair();
+  const late = enter('late', {}, chair);
+  host.chair.leave();
+  t.equal(await guest.member?.departed, 'conference ended');
+  grant();
+  t.equal((await late).member, undefined);
+  await ended;
+  await new Promise((resolve) => setImmediate(resolve));
+  t.strictSame(events.slice(-2), [
+    ['guest', 'leave', 0],
+    ['guest', 'end', 0],
+  ]);
+});
+
+t.test('room: it is not told that it ended while somebody is on his way in', async (t) => {
+  const { enter, ended, events } = openRoom();
+  const first = await enter('first');
+  const { chair, grant } = slowChair();
+  const next = enter('next', {}, chair);
+  first.chair.leave();
+  await first.member?.departed;
+  grant();
+  t.ok((await next).member);
+  chair.leave();
+  await ended;
+  await new Promise((resolve) => setImmediate(resolve));
+  t.strictSame(
+    events.map(([, event]) => event),
+    ['start', 'join', 'leave', 'join', 'leave', 'end'],
+  );
 });
 
 t.test('room: moderators are not muted with all others; who is on hold stays so when he is unmuted', async (t) => {

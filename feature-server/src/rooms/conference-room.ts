@@ -60,8 +60,8 @@ export type Departure = 'left' | 'kicked' | 'conference ended';
 /** A conference that lives at this feature server: members, who hears whom, and what is told of it. */
 export class ConferenceRoom {
   readonly #members = new Set<RoomMember>();
-  /** Those who are on their way in count too. */
-  #entering = 0;
+  /** Those who are on their way in count too; each with what resolves when that is settled. */
+  readonly #entering = new Map<RoomMember, Promise<void>>();
   #isClosed = false;
   #isEnding = false;
   #grace: NodeJS.Timeout | undefined;
@@ -70,6 +70,7 @@ export class ConferenceRoom {
   #told: Promise<void> = Promise.resolve();
   #untold = 0;
   #hasStarted = false;
+  #lastOut: RoomMember | undefined;
 
   constructor(readonly options: RoomOptions) {}
 
@@ -93,27 +94,37 @@ export class ConferenceRoom {
    */
   async join(who: NewMember): Promise<RoomMember | undefined> {
     const { maxMembers = Number.POSITIVE_INFINITY, mediaName: room } = this.options;
-    if (this.isClosed || this.#members.size + this.#entering >= maxMembers) return undefined;
-    this.#entering += 1;
+    if (this.isClosed || this.#members.size + this.#entering.size >= maxMembers) return undefined;
     const isCoach = who.speakOnlyTo !== undefined;
-    const hasCoach = this.members.some(({ speakOnlyTo }) => speakOnlyTo !== undefined);
     const member = new RoomMember(who, this);
+    // Until it is settled who hears whom, a coach says nothing, and nobody overhears one.
+    const isDeaf = this.#hasCoachBeside(member);
+    let settle = (): void => {};
+    const settled = new Promise<void>((resolve) => {
+      settle = resolve;
+    });
+    this.#entering.set(member, settled);
     try {
-      // Until it is settled who hears whom, a coach says nothing, and nobody overhears one.
       const seat = await who.conference.join(
         {
           room,
           isMuted: who.isMuted || isCoach,
-          isDeaf: hasCoach,
+          isDeaf,
           isModerator: who.isModerator,
           sharesKeys: who.sharesKeys,
         },
         (isTalking) => this.#tell(member, isTalking ? 'start-talking' : 'stop-talking'),
       );
       member.sit(seat);
+      if (this.#isEnding) {
+        // All others have been shown out meanwhile.
+        await seat.leave();
+        return undefined;
+      }
       this.#members.add(member);
     } finally {
-      this.#entering -= 1;
+      this.#entering.delete(member);
+      settle();
       this.closeIfEmpty();
     }
     void member.seat.left.then(() => this.#onLeft(member));
@@ -124,10 +135,10 @@ export class ConferenceRoom {
     }
     this.#tell(member, 'join');
     this.show(member);
-    if (isCoach || hasCoach) {
+    if (isCoach || isDeaf || this.#hasCoachBeside(member)) {
       await this.relate();
       if (isCoach) await member.applyMute();
-      if (hasCoach) await member.seat.setDeaf(member.isOnHold);
+      if (isDeaf) await member.seat.setDeaf(member.isOnHold);
     }
     if (who.beeps && this.#members.size > 1) await member.seat.playToAll(ENTER_TONE);
     return member;
@@ -140,7 +151,7 @@ export class ConferenceRoom {
 
   /** Ends it where nobody has joined: who started it does not come. */
   closeIfEmpty(): void {
-    if (this.#members.size === 0 && this.#entering === 0) this.#close();
+    if (this.#members.size === 0 && this.#entering.size === 0) this.#close();
   }
 
   /** Shows everybody out. */
@@ -150,15 +161,22 @@ export class ConferenceRoom {
     for (const member of this.#members) void member.depart('conference ended');
   }
 
-  /** Has each coach heard by those only whom it speaks to. */
+  /** Has each coach heard by those only whom it speaks to, those included who are on their way in now. */
   relate(): Promise<void> {
-    this.#related = this.#related.then(() => this.#relate());
+    const settled = Promise.all(this.#entering.values());
+    this.#related = Promise.allSettled([this.#related, settled]).then(() => this.#relate());
     return this.#related;
   }
 
   /** What others see of a member has changed. */
   show(member: RoomMember): void {
     if (this.#members.has(member)) this.options.onMember(member.info);
+  }
+
+  #hasCoachBeside(member: RoomMember): boolean {
+    return [...this.#members, ...this.#entering.keys()].some(
+      (other) => other !== member && other.speakOnlyTo !== undefined,
+    );
   }
 
   async #relate(): Promise<void> {
@@ -178,13 +196,11 @@ export class ConferenceRoom {
     if (!this.#members.delete(member)) return;
     this.options.onMemberGone(member.callSid);
     this.#tell(member, 'leave');
+    this.#lastOut = member;
+    this.closeIfEmpty();
+    if (this.#isClosed) return;
     const [other] = this.#members;
-    if (!other) {
-      this.#tell(member, 'end');
-      this.closeIfEmpty();
-      return;
-    }
-    if (member.who.beeps) void other.seat.playToAll(EXIT_TONE);
+    if (other && member.who.beeps) void other.seat.playToAll(EXIT_TONE);
     for (const { unheardBy } of this.#members) unheardBy.delete(member.seat.memberId);
     const isLastOfThem = member.who.endsConference && !this.members.some(({ who }) => who.endsConference);
     if (isLastOfThem && !this.#isEnding) {
@@ -198,6 +214,7 @@ export class ConferenceRoom {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#grace);
+    if (this.#lastOut) this.#tell(this.#lastOut, 'end');
     this.options.onEnded();
   }
 
