@@ -32,9 +32,8 @@ export const conference: Verb<ConferenceSpec> = {
   async run(ctx, spec: Spec, signal) {
     if (spec.listen !== undefined || spec.stream !== undefined)
       ctx.journal.timeline.warn('verb', 'conference: listen has no effect, as in jambonz');
-    const room = await findRoom(ctx, spec, signal);
-    if (room === 'moved') return;
-    const why = room && (await takePart(ctx, spec, room, signal));
+    const why = await attend(ctx, spec, signal);
+    if (why === 'moved') return;
     if (signal.aborted && !ctx.call.isOver) return;
     ctx.journal.timeline.info('verb', `conference ${spec.name}: ${why ?? 'not joined'}`);
     if (ctx.call.isOver) {
@@ -48,6 +47,18 @@ export const conference: Verb<ConferenceSpec> = {
     await ctx.app.action(spec, {}, signal);
   },
 };
+
+/** Why the call is no member any more; undefined where it could not become one. */
+async function attend(ctx: VerbContext, spec: Spec, signal: AbortSignal): Promise<Departure | 'moved' | undefined> {
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const room = await findRoom(ctx, spec, signal);
+    if (room === 'moved' || room === undefined) return room;
+    const why = await takePart(ctx, spec, room, signal);
+    // One that was over before the call had joined is begun anew, or waited for.
+    if (why !== undefined || !room.isClosed || signal.aborted) return why;
+  }
+  return undefined;
+}
 
 /** The conference, once it is begun; undefined where the call cannot get to it, or is over. */
 async function findRoom(
@@ -170,8 +181,10 @@ async function greet(ctx: VerbContext, enterHook: HookSpec, during: AbortSignal)
 async function startRecording(ctx: VerbContext, { record }: Spec, member: RoomMember): Promise<void> {
   if (!record) return;
   try {
-    if (/^[a-z][a-z0-9+.-]*:/i.test(record.path)) throw new TypeError('it is recorded into a file, not a URL');
-    await member.seat.record(await ctx.media.resolveSource(record.path));
+    const path = await ctx.media.resolveSource(record.path);
+    // A relative name is one of the application's web server where files are not allowed.
+    if (/^[a-z][a-z0-9+.-]*:/i.test(path)) throw new TypeError('it is recorded into a file, not a URL');
+    await member.seat.record(path);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     ctx.journal.timeline.warn('verb', `conference: not recorded: ${text}`);
@@ -213,6 +226,8 @@ function takeCommands(ctx: VerbContext, room: ConferenceRoom, member: RoomMember
 
 /** A member on hold neither hears the others nor is heard; it hears what a wait hook gives. */
 class Hold {
+  /** Changes, one after the other. */
+  #changed: Promise<void> = Promise.resolve();
   #playing: { stop: AbortController; done: Promise<unknown> } | undefined;
 
   constructor(
@@ -222,8 +237,23 @@ class Hold {
     private readonly during: AbortSignal,
   ) {}
 
-  async set(isHeld: boolean, waitHook: HookSpec | undefined): Promise<void> {
-    await this.close();
+  set(isHeld: boolean, waitHook: HookSpec | undefined): Promise<void> {
+    return this.#next(() => this.#set(isHeld, waitHook));
+  }
+
+  /** Ends what is heard. */
+  close(): Promise<void> {
+    return this.#next(() => this.#stop());
+  }
+
+  #next(change: () => Promise<void>): Promise<void> {
+    const changed = this.#changed.then(change);
+    this.#changed = changed.catch(() => {});
+    return changed;
+  }
+
+  async #set(isHeld: boolean, waitHook: HookSpec | undefined): Promise<void> {
+    await this.#stop();
     await this.member.setOnHold(isHeld);
     const hook = waitHook ?? this.waitHook;
     if (!isHeld || hook === undefined || this.during.aborted) return;
@@ -236,8 +266,7 @@ class Hold {
     this.#playing = { stop, done };
   }
 
-  /** Ends what is heard. */
-  async close(): Promise<void> {
+  async #stop(): Promise<void> {
     const playing = this.#playing;
     this.#playing = undefined;
     playing?.stop.abort();
