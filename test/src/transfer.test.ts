@@ -371,7 +371,10 @@ t.test('who was called transfers under the rules of who calls: users only, unles
   const { dialog: strangers } = await answer;
   await other.answered();
   t.equal(await refusedAfterAsking(strangers, `<${third.uri}>`), 403);
+  // His telephone ends with the test: it must have answered the BYE by then.
+  const over = ended(strangers);
   await other.hangup();
+  await over;
 });
 
 for (const named of ['the call that he made', 'the call that he answered'] as const) {

@@ -113,7 +113,11 @@ t.test('INFO gives a digit and is answered, whatever it holds; a re-INVITE that 
     replaced.push(isReplaced);
     return Promise.reject(new Error('no'));
   });
-  const reinvite = (headers: string[]) => ({ body: 'v=0', has: (name: string) => headers.includes(name) });
+  const reinvite = (headers: string[]) => ({
+    body: 'v=0',
+    has: (name: string) => headers.includes(name),
+    get: () => undefined,
+  });
   for (const headers of [[], ['X-Jambonz-Replaced']]) {
     dialog.emit('modify', reinvite(headers), response);
     t.equal(await answers.take(), 488);
