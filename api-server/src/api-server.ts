@@ -24,7 +24,7 @@ import {
   startHttpServer,
   type WorkQueue,
 } from '@ringwire/common';
-import { AddressGuard } from '@ringwire/common/http/address-guard.js';
+import { AddressGuard, type AllowPrivate } from '@ringwire/common/http/address-guard.js';
 import { AccountStorages, type DefaultStorage } from '@ringwire/common/recordings/account-storage.js';
 import { Router } from 'express';
 import { accountRoutes } from './accounts/routes.js';
@@ -104,7 +104,7 @@ export interface ApiServerOptions {
   /** Whether accounts may give gateways private addresses. @defaultValue false */
   allowPrivateSip?: boolean;
   /** Where recordings are of accounts without a bucket. @defaultValue nowhere */
-  recordings?: DefaultStorage & { allowPrivate: boolean };
+  recordings?: DefaultStorage & { allowPrivate: AllowPrivate };
   /** SIP servers whose last messages go into timelines. @defaultValue none */
   sipCaptures?: readonly CaptureSource[];
   /** By what signatures of vendors' webhooks are checked. @defaultValue as the requests say, without any proxy */

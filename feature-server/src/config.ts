@@ -11,6 +11,7 @@ import {
   mysqlVars,
   oneOf,
   optionalText,
+  privateAddresses,
   recordingVars,
   redisVars,
   text,
@@ -40,7 +41,10 @@ export const featureServerVars = {
   MAX_CALLS: integer({ default: 500, min: 1, doc: 'calls at the same time; further ones are refused with 503' }),
   MAX_CALL_DURATION_MINUTES: integer({ default: 180, min: 1, max: 35_000, doc: 'longest duration of a call' }),
   HTTP_TIMEOUT_MS: integer({ default: 10_000, min: 1, doc: 'webhooks: time to the response headers' }),
-  HOOK_ALLOW_PRIVATE: flag({ default: false, doc: 'whether hooks may reach private and loopback addresses' }),
+  HOOK_ALLOW_PRIVATE: privateAddresses({
+    default: false,
+    doc: 'which private addresses hooks and media URLs may reach: none, `loopback` or all',
+  }),
   WS_HANDSHAKE_TIMEOUT_MS: integer({
     default: 1_500,
     min: 1,

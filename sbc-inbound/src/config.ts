@@ -1,4 +1,4 @@
-import { type ConfigOf, flag, integer, oneOf, text } from '@ringwire/common';
+import { type ConfigOf, flag, integer, oneOf, privateAddresses, text } from '@ringwire/common';
 import type { DigestAlgorithm } from '@ringwire/common/sip/digest/response.js';
 import { edgeVars } from '@ringwire/common/sip/edge-config.js';
 import { registrarVars } from './registrar/config.js';
@@ -32,9 +32,9 @@ export const admissionVars = {
     default: 'SHA-256,MD5',
     doc: 'hash algorithms that a challenge asks for, the preferred one first; clients that look at the first only and know MD5 need `MD5,SHA-256`',
   }),
-  HOOK_ALLOW_PRIVATE: flag({
+  HOOK_ALLOW_PRIVATE: privateAddresses({
     default: false,
-    doc: 'whether registration hooks may reach private and loopback addresses',
+    doc: 'which private addresses registration hooks may reach: none, `loopback` or all',
   }),
 };
 

@@ -36,7 +36,7 @@ t.before(async () => {
     name: 'sbc-inbound',
     stores,
     controlPort: server.controlPort,
-    env: { HOOK_ALLOW_PRIVATE: 'true' },
+    env: { HOOK_ALLOW_PRIVATE: 'loopback' },
   });
   await sbc.edge.featureServers.refresh();
 });

@@ -1,4 +1,5 @@
 import { type Database, migrate, openDatabase, openRedis, type Redis, Secret } from '@ringwire/common';
+import type { AllowPrivate } from '@ringwire/common/http/address-guard.js';
 import type { DefaultStorage } from '@ringwire/common/recordings/account-storage.js';
 import { silentLogger } from '@ringwire/common/testing/logger.js';
 import { SEED, seedProvisioning } from '@ringwire/common/testing/provisioned.js';
@@ -38,7 +39,7 @@ export async function startTestApi({
   workers?: boolean;
   sipCaptures?: CaptureSource[];
   publicAddress?: PublicAddress;
-  recordings?: DefaultStorage & { allowPrivate: boolean };
+  recordings?: DefaultStorage & { allowPrivate: AllowPrivate };
 } = {}): Promise<TestApi> {
   const logger = silentLogger();
   const [mariaDb, redisServer] = await Promise.all([startTestMariaDb(), startTestRedis()]);

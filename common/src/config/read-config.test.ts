@@ -1,6 +1,16 @@
 import { inspect } from 'node:util';
 import t from 'tap';
-import { ConfigError, flag, integer, oneOf, optionalText, readConfig, secret, text } from './read-config.js';
+import {
+  ConfigError,
+  flag,
+  integer,
+  oneOf,
+  optionalText,
+  privateAddresses,
+  readConfig,
+  secret,
+  text,
+} from './read-config.js';
 import { mysqlConfig, mysqlVars, redisConfig, redisVars } from './variables.js';
 
 t.test('everything that is wrong is listed at once, with variable, value and what is expected', async (t) => {
@@ -72,4 +82,12 @@ t.test('the groups give what the database and Redis are opened with', async (t) 
   const config = readConfig({ ...mysqlVars, ...redisVars }, env);
   t.match(mysqlConfig(config), { host: 'h', port: 3306, user: 'u', database: 'd' });
   t.strictSame(redisConfig(config), { host: 'r', port: 7 });
+});
+
+t.test('private addresses are allowed to nobody, on the machine itself or everywhere', (t) => {
+  const spec = { ALLOW: privateAddresses({ default: false, doc: '' }) };
+  const read = (value: string) => readConfig(spec, { ALLOW: value }).ALLOW;
+  t.same([read('loopback'), read('true'), read('0'), readConfig(spec, {}).ALLOW], ['loopback', true, false, false]);
+  t.throws(() => read('local'), { message: /ALLOW is "local"; expected true, loopback or false/ });
+  t.end();
 });

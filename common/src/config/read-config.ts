@@ -1,4 +1,5 @@
 import { RingwireError } from '../errors.js';
+import type { AllowPrivate } from '../http/address-guard.js';
 import { Secret } from './secret.js';
 
 /** One thing that is wrong with the environment. */
@@ -82,6 +83,14 @@ export const flag = (options: { doc: string; default?: boolean }): Variable<bool
     if (/^(true|1|yes|on)$/i.test(raw)) return { ok: true, value: true };
     return /^(false|0|no|off)$/i.test(raw) ? { ok: true, value: false } : { ok: false };
   },
+});
+
+/** `true` or `false` as {@link flag} reads them, or `loopback`: which private addresses customers may lead requests to. */
+export const privateAddresses = (options: { doc: string; default?: AllowPrivate }): Variable<AllowPrivate> => ({
+  ...flag({ doc: options.doc }),
+  expected: 'true, loopback or false',
+  ...absent(options.default),
+  parse: (raw) => (raw === 'loopback' ? { ok: true, value: raw } : flag({ doc: '' }).parse(raw)),
 });
 
 /** One of a list of words. */

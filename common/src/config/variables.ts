@@ -2,7 +2,16 @@
 import { randomBytes } from 'node:crypto';
 import type { MysqlConfig } from '../db/database.js';
 import type { RedisConfig } from '../redis/connection.js';
-import { type ConfigOf, flag, integer, oneOf, optionalSecret, optionalText, secret, text } from './read-config.js';
+import {
+  type ConfigOf,
+  integer,
+  oneOf,
+  optionalSecret,
+  optionalText,
+  privateAddresses,
+  secret,
+  text,
+} from './read-config.js';
 
 const port = (options: { doc: string; default: number }) => integer({ ...options, min: 0, max: 65535 });
 
@@ -76,9 +85,9 @@ export const recordingVars = {
   RECORDINGS_BUCKET: optionalSecret({
     doc: 'bucket for recordings of accounts without one of their own, as JSON in the form of bucket_credential; goes before RECORDINGS_DIR',
   }),
-  RECORDINGS_ALLOW_PRIVATE: flag({
+  RECORDINGS_ALLOW_PRIVATE: privateAddresses({
     default: false,
-    doc: "whether accounts' buckets may be at private and loopback addresses",
+    doc: "which private addresses accounts' buckets may be at: none, `loopback` or all",
   }),
 };
 

@@ -33,6 +33,15 @@ const PRIVATE: ReadonlyArray<[string, number, 'ipv4' | 'ipv6']> = [
   ['ff00::', 8, 'ipv6'],
 ];
 
+/** The machine itself (RFC 6890). */
+const LOOPBACK: ReadonlyArray<[string, number, 'ipv4' | 'ipv6']> = [
+  ['127.0.0.0', 8, 'ipv4'],
+  ['::1', 128, 'ipv6'],
+];
+
+/** Which addresses that are not on the public internet may be connected to: none, those of the machine itself, or all. */
+export type AllowPrivate = boolean | 'loopback';
+
 type LookupCallback = (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void;
 
 /** The shape of `dns.lookup` that `http.request` and `net.connect` take. */
@@ -40,7 +49,7 @@ export type LookupFunction = (hostname: string, options: LookupOptions, callback
 
 /** What an {@link AddressGuard} lets through, and what it says of the rest. */
 export interface AddressGuardOptions {
-  allowPrivate: boolean;
+  allowPrivate: AllowPrivate;
   /** The error for a forbidden host; by default a {@link PrivateAddressError}. */
   forbidden?: (host: string) => Error;
 }
@@ -51,24 +60,27 @@ export interface AddressGuardOptions {
  */
 export class AddressGuard {
   readonly #blocked = new BlockList();
+  readonly #exempt = new BlockList();
 
   constructor(private readonly options: AddressGuardOptions) {
     for (const [address, prefix, family] of PRIVATE) this.#blocked.addSubnet(address, prefix, family);
+    if (options.allowPrivate !== 'loopback') return;
+    for (const [address, prefix, family] of LOOPBACK) this.#exempt.addSubnet(address, prefix, family);
   }
 
   /** Whether every address is let through. */
   get allowsAll(): boolean {
-    return this.options.allowPrivate;
+    return this.options.allowPrivate === true;
   }
 
   /** Whether a numeric address may be connected to. */
   allows(address: string): boolean {
-    if (this.options.allowPrivate) return true;
+    if (this.allowsAll) return true;
     const family = isIP(address);
     if (family === 0) return false;
     const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-    if (mapped) return !this.#blocked.check(mapped, 'ipv4');
-    return !this.#blocked.check(address, family === 4 ? 'ipv4' : 'ipv6');
+    if (mapped) return this.#isOpen(mapped, 'ipv4');
+    return this.#isOpen(address, family === 4 ? 'ipv4' : 'ipv6');
   }
 
   /**
@@ -86,7 +98,7 @@ export class AddressGuard {
    */
   async checkResolved(url: URL): Promise<void> {
     this.checkLiteral(url);
-    if (this.options.allowPrivate || isIP(url.hostname.replace(/^\[|\]$/g, '')) !== 0) return;
+    if (this.allowsAll || isIP(url.hostname.replace(/^\[|\]$/g, '')) !== 0) return;
     const addresses = await new Promise<LookupAddress[]>((resolve) =>
       lookup(url.hostname, { all: true }, (error, found) => resolve(error ? [] : found)),
     );
@@ -106,6 +118,10 @@ export class AddressGuard {
       return callback(null, first.address, first.family);
     });
   };
+
+  #isOpen(address: string, family: 'ipv4' | 'ipv6'): boolean {
+    return !this.#blocked.check(address, family) || this.#exempt.check(address, family);
+  }
 
   #forbidden(host: string): Error {
     return (

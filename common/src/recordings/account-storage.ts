@@ -1,4 +1,4 @@
-import { AddressGuard } from '../http/address-guard.js';
+import { AddressGuard, type AllowPrivate } from '../http/address-guard.js';
 import { parseBucketCredential } from './bucket-credential.js';
 import { StorageError } from './errors.js';
 import { FileStorage } from './file-storage.js';
@@ -36,7 +36,7 @@ export class AccountStorages {
   /** By credential, as it stands: a storage keeps its token. */
   readonly #buckets = new Map<string, RecordingStorage>();
 
-  constructor(options: DefaultStorage & { allowPrivate: boolean }) {
+  constructor(options: DefaultStorage & { allowPrivate: AllowPrivate }) {
     this.#operator = operatorStorage(options);
     this.#guard = new AddressGuard({ allowPrivate: options.allowPrivate });
   }

@@ -129,6 +129,7 @@ export function mediaServerPlan(addresses: {
       ...['--sip', `${sip.host}:${sip.port}`, '--esl', `${esl.host}:${esl.port}`],
       `--password=${password}`,
       ...['--rtp-ports', `${rtp.first}-${rtp.last}`, '--http-port', String(httpPort)],
+      ...['--fetch-private', 'loopback'],
     ],
     httpPort,
   };
@@ -157,7 +158,7 @@ export function platformPlans(
   },
 ): ProgramPlan[] {
   const { ports, encryptionSecret, ttsCacheDir, recordingsDir, sipCaptures } = options;
-  const recordings = { RECORDINGS_DIR: recordingsDir, RECORDINGS_ALLOW_PRIVATE: 'true' };
+  const recordings = { RECORDINGS_DIR: recordingsDir, RECORDINGS_ALLOW_PRIVATE: 'loopback' };
   const captureUrls = Object.entries(sipCaptures).map(([name, port]) => `${name}=http://${HOST}:${port}`);
   const common = { HTTP_HOST: HOST, ENCRYPTION_SECRET: encryptionSecret, ...storeEnv(services) };
   const edge = { ...drachtioEnv(services.edge), ...rtpengineEnv(services.rtpengine) };
@@ -169,7 +170,7 @@ export function platformPlans(
   });
   return [
     // As the applications of a single machine are on that machine, so are its registration hooks, and HTTP carriers that one tries out.
-    plan('sbc-inbound', ports.sbcInbound, { ...edge, HOOK_ALLOW_PRIVATE: 'true' }),
+    plan('sbc-inbound', ports.sbcInbound, { ...edge, HOOK_ALLOW_PRIVATE: 'loopback' }),
     plan('sbc-outbound', ports.sbcOutbound, { ...edge, ...SIP_ON_THIS_MACHINE, MESSAGE_ALLOW_PRIVATE: 'true' }),
     plan('feature-server', ports.featureServer, {
       ...drachtioEnv(services.core),
@@ -179,8 +180,8 @@ export function platformPlans(
       TTS_CACHE_DIR: ttsCacheDir,
       ...recordings,
       RECORDINGS_SPOOL_DIR: `${recordingsDir}-spool`,
-      // The applications of a single machine are on that machine.
-      HOOK_ALLOW_PRIVATE: 'true',
+      // The applications of a single machine are on that machine; its network and the metadata of a cloud are not theirs to ask.
+      HOOK_ALLOW_PRIVATE: 'loopback',
     }),
     plan('api-server', ports.api, {
       ...SIP_ON_THIS_MACHINE,

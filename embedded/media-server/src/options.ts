@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import type { AllowPrivate } from '@ringwire/common/http/address-guard.js';
 import { CODEC_IDS, type CodecId, parseCodecId } from '@ringwire/rtp';
 import { type ConferenceProfiles, NO_PROFILES, parseProfiles } from './conference/profiles.js';
 import { UsageError } from './errors.js';
@@ -34,6 +35,8 @@ export interface ServerOptions {
   cacheDir: string | undefined;
   /** Most that fetched URLs may take there. */
   cacheBytes: number;
+  /** Which private addresses URLs, and what they redirect to, are fetched from. */
+  fetchPrivate: AllowPrivate;
   conferenceProfiles: ConferenceProfiles;
 }
 
@@ -59,6 +62,8 @@ export const USAGE = `media-server: plays, records and bridges calls under the c
   --sounds-dir DIR          where relative file names begin (default: the working directory)
   --cache-dir DIR           where fetched URLs are kept (default: a temporary folder, removed at the end)
   --cache-mb N              most that fetched URLs may take beside what plays, in MiB (default 512)
+  --fetch-private false|loopback|true  private addresses that URLs, and their redirects, are fetched from: none, this
+                            machine's, all (default false)
   --conference-profiles FILE  profiles of conferences and groups of keys, in JSON (default: no sounds, FreeSWITCH's keys)
   Ports may be 0: any free port.`;
 
@@ -78,6 +83,7 @@ const DEFAULTS = {
   'max-sessions': '1000',
   'heartbeat-ms': '20000',
   'cache-mb': '512',
+  'fetch-private': 'false',
 };
 
 type Values = typeof DEFAULTS & {
@@ -120,6 +126,7 @@ export function readOptions(args: string[]): ServerOptions {
     soundsDir: values['sounds-dir'] ?? process.cwd(),
     cacheDir: values['cache-dir'],
     cacheBytes: number('--cache-mb', values['cache-mb'], 1, 1_000_000, problems) * 1024 * 1024,
+    fetchPrivate: privateAddresses('--fetch-private', values['fetch-private'], problems),
     conferenceProfiles: profiles('--conference-profiles', values['conference-profiles'], problems),
   };
   if (problems.length > 0) throw new UsageError(`${problems.join('\n')}\n\n${USAGE}`, { problems });
@@ -145,6 +152,12 @@ function address(flag: string, text: string, problems: string[]): { host: string
   const [, host = '', port = ''] = /^\[?(.+?)\]?:(\d{1,5})$/.exec(text) ?? [];
   if (!host || Number(port) > 65535) problems.push(`${flag}: expected HOST:PORT, got ${text}`);
   return { host, port: Number(port) };
+}
+
+function privateAddresses(flag: string, text: string, problems: string[]): AllowPrivate {
+  if (text === 'loopback') return text;
+  if (text !== 'true' && text !== 'false') problems.push(`${flag}: expected false, loopback or true, got ${text}`);
+  return text === 'true';
 }
 
 /** A list of codecs, the first mention of each counting. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AddressGuard } from '@ringwire/common/http/address-guard.js';
 import { startHttpServer } from '@ringwire/common/http/server.js';
 import type { Logger } from '@ringwire/common/log/logger.js';
 import { createMetrics } from '@ringwire/common/metrics/metrics.js';
@@ -73,6 +74,7 @@ export async function startMediaServer(
   const ownCache = options.cacheDir === undefined;
   const cacheDir = options.cacheDir ?? (await mkdtemp(join(tmpdir(), 'media-server-')));
   const urls = new UrlCache(cacheDir, counters, {
+    guard: new AddressGuard({ allowPrivate: options.fetchPrivate }),
     maxBytes: options.cacheBytes,
     maxPassingBytes: Math.max(options.cacheBytes, MIN_PASSING_BYTES),
   });

@@ -20,7 +20,18 @@ export const QUIET = ['--realtime', 'off', '--preload-decoders', 'off'];
 
 /** A media server on free ports of loopback. */
 export async function startServer(t: Teardown, flags: string[] = []): Promise<MediaServer> {
-  const argv = ['--sip', '127.0.0.1:0', '--esl', '127.0.0.1:0', '--rtp-ports', '0-0', ...QUIET, ...flags];
+  const argv = [
+    '--sip',
+    '127.0.0.1:0',
+    '--esl',
+    '127.0.0.1:0',
+    '--rtp-ports',
+    '0-0',
+    '--fetch-private',
+    'loopback',
+    ...QUIET,
+    ...flags,
+  ];
   const logger = createLogger({ name: 'media-server', level: 'silent' });
   const server = await startMediaServer(readOptions(argv), logger, 'test');
   t.teardown(() => server.close());

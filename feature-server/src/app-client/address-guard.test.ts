@@ -43,6 +43,25 @@ t.test('literal hosts in any spelling of a URL are checked', (t) => {
   t.end();
 });
 
+t.test('where loopback is allowed, nothing else that is private is', async (t) => {
+  const guard = new AddressGuard({ allowPrivate: 'loopback' });
+  for (const address of ['127.0.0.1', '127.1.2.3', '::1', '::ffff:127.0.0.1', '8.8.8.8'])
+    t.ok(guard.allows(address), address);
+  for (const address of [
+    '0.0.0.0',
+    '::',
+    '10.0.0.1',
+    '169.254.169.254',
+    'fe80::1',
+    'fd00::1',
+    '::ffff:169.254.169.254',
+  ])
+    t.notOk(guard.allows(address), address);
+  for (const url of ['http://10.0.0.1/x', 'http://2852039166/latest', 'http://[::ffff:a9fe:a9fe]/'])
+    t.throws(() => guard.checkLiteral(new URL(url)), { code: 'hook/forbidden' }, url);
+  await guard.checkResolved(new URL('http://localhost/a.wav'));
+});
+
 t.test('names that resolve to private addresses are refused', async (t) => {
   await t.rejects(strict.checkResolved(new URL('http://localhost/a.wav')), { code: 'hook/forbidden' });
   const error = await new Promise<unknown>((resolve) => strict.lookup('localhost', {}, (err) => resolve(err)));

@@ -1,4 +1,5 @@
 import type { Account, EventSink, Logger, ProvisioningSnapshot } from '@ringwire/common';
+import type { AllowPrivate } from '@ringwire/common/http/address-guard.js';
 import { AccountStorages } from '@ringwire/common/recordings/account-storage.js';
 import { recordingName, recordingPath } from '@ringwire/common/recordings/recording-place.js';
 import type { RecordingStorage } from '@ringwire/common/recordings/storage.js';
@@ -11,7 +12,7 @@ export interface RecordingsOptions {
   /** The operator's own storage. */
   bucket?: string | undefined;
   folder?: string | undefined;
-  allowPrivate: boolean;
+  allowPrivate: AllowPrivate;
   snapshot(): Pick<ProvisioningSnapshot, 'accountsBySid'>;
   sink: EventSink;
   logger: Logger;

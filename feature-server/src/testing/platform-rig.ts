@@ -57,7 +57,16 @@ const startSip = (contactPort: number, controlPort: number): Promise<SipServer> 
   );
 
 // In real time its threads would keep the phones, which live in this process, from talking.
-const MEDIA_FLAGS = ['--rtp-ports', '0-0', '--realtime', 'off', '--preload-decoders', 'off'];
+const MEDIA_FLAGS = [
+  '--rtp-ports',
+  '0-0',
+  '--realtime',
+  'off',
+  '--preload-decoders',
+  'off',
+  '--fetch-private',
+  'loopback',
+];
 const startMedia = (sip: string, esl: string): Promise<MediaServer> =>
   startMediaServer(readOptions(['--sip', sip, '--esl', esl, ...MEDIA_FLAGS]), silentLogger, 'media');
 
@@ -100,7 +109,7 @@ export async function startPlatform(
     FREESWITCH_HOST: '127.0.0.1',
     FREESWITCH_PORT: media.esl.split(':')[1],
     ENCRYPTION_SECRET: 'not used here',
-    HOOK_ALLOW_PRIVATE: 'true',
+    HOOK_ALLOW_PRIVATE: 'loopback',
     TTS_CACHE_DIR: ttsDir,
     RECORDINGS_SPOOL_DIR: spoolDir,
     ...env,

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AddressGuard } from '@ringwire/common/http/address-guard.js';
 import { parseDialString } from '@ringwire/media-server/channel/dial-string.js';
 import { ServerCounters } from '@ringwire/media-server/counters.js';
 import { Playlists } from '@ringwire/media-server/files/playlists.js';
@@ -28,7 +29,10 @@ export class FilePlayer {
   /** @param folder where the files are written */
   constructor(private readonly folder: string) {
     const counters = new ServerCounters();
-    const urls = new UrlCache(join(folder, 'cache'), counters, { deadlineMs: 1000 });
+    const urls = new UrlCache(join(folder, 'cache'), counters, {
+      guard: new AddressGuard({ allowPrivate: 'loopback' }),
+      deadlineMs: 1000,
+    });
     this.playlists = new Playlists({ soundsDir: folder, urls, counters, onProblem: () => {} });
     writeFileSync(join(folder, 'tones.ttml'), '%(20,20,440)\n%(20,0,480)\n');
   }

@@ -18,6 +18,8 @@ const FLAGS = [
   'off',
   '--rtp-quarantine-ms',
   '200',
+  '--fetch-private',
+  'loopback',
   '--cache-mb',
   '8',
 ];

@@ -1,7 +1,10 @@
 import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { Readable, Transform } from 'node:stream';
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { AddressGuard } from '@ringwire/common/http/address-guard.js';
 import { UnplayableFileError } from '../errors.js';
 
 /** What a download may cost. */
@@ -10,6 +13,8 @@ export interface DownloadLimits {
   deadlineMs: number;
   maxFileBytes: number;
   maxRedirects: number;
+  /** Where it, and what it redirects to, may be. */
+  guard: AddressGuard;
 }
 
 /** What came of a request; nothing was written unless `ok`. */
@@ -33,15 +38,16 @@ export async function download(
   limits: DownloadLimits & { reserve?: (bytes: number) => boolean },
 ): Promise<Download> {
   const signal = AbortSignal.timeout(limits.deadlineMs);
-  const response = await request(url, conditions, limits.maxRedirects, signal);
-  const { status, headers } = response;
-  if (status !== 200 || !response.body) {
-    await response.body?.cancel();
+  const response = await request(url, conditions, limits, signal);
+  const status = response.statusCode ?? 0;
+  const headers = headersOf(response);
+  if (status !== 200) {
+    response.destroy();
     return { status, ok: false, headers, bytes: 0 };
   }
   const counter = new SizeLimit(limits.maxFileBytes, limits.reserve ?? (() => true));
   try {
-    await pipeline(Readable.fromWeb(response.body), counter, createWriteStream(path), { signal });
+    await pipeline(response, counter, createWriteStream(path), { signal });
   } catch (error) {
     await rm(path, { force: true });
     throw error;
@@ -52,23 +58,53 @@ export async function download(
 async function request(
   url: string,
   conditions: Record<string, string>,
-  maxRedirects: number,
+  limits: DownloadLimits,
   signal: AbortSignal,
-): Promise<Response> {
+): Promise<IncomingMessage> {
   let target = new URL(url);
   const authorization = basicAuthorization(target);
   const { origin } = target;
   for (let redirects = 0; ; redirects++) {
     const headers = { ...conditions, ...(authorization && target.origin === origin ? { authorization } : {}) };
-    const response = await fetch(target, { signal, redirect: 'manual', headers });
-    const location = response.headers.get('location');
-    if (!REDIRECTS.has(response.status) || location === null) return response;
-    await response.body?.cancel();
-    if (redirects >= maxRedirects) throw new UnplayableFileError('too many redirects');
+    const response = await ask(target, headers, limits.guard, signal);
+    const { location } = response.headers;
+    if (!REDIRECTS.has(response.statusCode ?? 0) || location === undefined) return response;
+    response.destroy();
+    if (redirects >= limits.maxRedirects) throw new UnplayableFileError('too many redirects');
     target = new URL(location, target);
     if (!/^https?:$/.test(target.protocol)) throw new UnplayableFileError(`redirected to ${target.protocol}`);
     basicAuthorization(target);
   }
+}
+
+/** One request, without redirects; the address that is connected to is one that the guard allows. */
+function ask(
+  target: URL,
+  headers: Record<string, string>,
+  guard: AddressGuard,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  guard.checkLiteral(target);
+  const start = target.protocol === 'https:' ? https.request : http.request;
+  return new Promise((resolve, reject) => {
+    start(target, {
+      headers: { accept: '*/*', 'user-agent': 'ringwire-media-server', ...headers },
+      agent: false,
+      lookup: guard.lookup as never,
+      signal,
+    })
+      .on('response', resolve)
+      .on('error', reject)
+      .end();
+  });
+}
+
+function headersOf(response: IncomingMessage): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(response.headers)) {
+    if (value !== undefined) headers.set(name, String(value));
+  }
+  return headers;
 }
 
 /** Takes `user:password@` out of a URL and makes the header of it. */

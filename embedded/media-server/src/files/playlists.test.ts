@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { AddressGuard } from '@ringwire/common/http/address-guard.js';
 import t, { type Test } from 'tap';
 import { ServerCounters } from '../counters.js';
 import { folder } from '../test-peer.js';
@@ -12,7 +13,10 @@ import { UrlCache } from './url-cache.js';
 async function create(t: Test): Promise<{ playlists: Playlists; soundsDir: string }> {
   const soundsDir = await folder(t);
   const counters = new ServerCounters();
-  const urls = new UrlCache(join(soundsDir, 'cache'), counters, { maxBytes: 1e6 });
+  const urls = new UrlCache(join(soundsDir, 'cache'), counters, {
+    guard: new AddressGuard({ allowPrivate: 'loopback' }),
+    maxBytes: 1e6,
+  });
   t.teardown(() => urls.close());
   return { playlists: new Playlists({ soundsDir, urls, counters, onProblem: () => undefined }), soundsDir };
 }

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { AddressGuard } from '@ringwire/common/http/address-guard.js';
 import t from 'tap';
 import { folder } from '../test-peer.js';
 import type { Teardown } from '../test-phone.js';
@@ -30,7 +31,7 @@ async function serve(
 async function cacheOf(t: Teardown, limits: Partial<UrlCacheLimits> = {}, dir?: string) {
   const counters = { urlFetches: 0, urlFetchFailures: 0, urlCacheHits: 0 };
   const path = dir ?? (await folder(t));
-  const cache = new UrlCache(path, counters, limits);
+  const cache = new UrlCache(path, counters, { guard: new AddressGuard({ allowPrivate: 'loopback' }), ...limits });
   t.teardown(() => cache.close());
   return { cache, counters, path };
 }
@@ -135,6 +136,26 @@ t.test('size, time and redirects are limited, and nothing unfinished is left', a
   for (const [name, message] of wrong) await t.rejects(cache.fetch(base + name), { message }, name);
   t.equal((await readdir(path)).length, 2, 'the file and its entry');
 });
+
+t.test(
+  'addresses that the guard forbids are not fetched from, nor redirects to them, nor names that lead there',
+  async (t) => {
+    const { base, requests } = await serve(t, (req, res) => {
+      if (req.url === '/metadata') res.writeHead(302, { location: 'http://169.254.169.254/latest' }).end();
+      else if (req.url === '/inside') res.writeHead(302, { location: 'http://[::ffff:10.0.0.1]/a.wav' }).end();
+      else res.end('sound');
+    });
+    const { cache } = await cacheOf(t);
+    t.equal(await text(await cache.fetch(`${base}/fine`)), 'sound');
+    const wrong = [`${base}/metadata`, `${base}/inside`, 'http://192.168.0.1/a.wav'];
+    for (const url of wrong) await t.rejects(cache.fetch(url), { message: /private address/ }, url);
+    const strict = await cacheOf(t, { guard: new AddressGuard({ allowPrivate: false }) });
+    const asked = requests.length;
+    const local = [`${base}/fine`, `${base.replace('127.0.0.1', 'localhost')}/fine`];
+    for (const url of local) await t.rejects(strict.cache.fetch(url), { message: /private address/ }, url);
+    t.equal(requests.length, asked);
+  },
+);
 
 t.test('name and password of a URL are sent to its server, and to no other', async (t) => {
   const other = await serve(t, (_req, res) => res.end('sound'));

@@ -20,7 +20,7 @@ export interface UrlCacheLimits extends DownloadLimits {
   maxPassingBytes: number;
 }
 
-const DEFAULT_LIMITS: UrlCacheLimits = {
+const DEFAULT_LIMITS: Omit<UrlCacheLimits, 'guard'> = {
   deadlineMs: 10_000,
   // About 5 minutes of 48 kHz mono.
   maxFileBytes: 32 * 1024 * 1024,
@@ -45,7 +45,11 @@ export class UrlCache {
   readonly #limits: UrlCacheLimits;
   readonly #running = new Map<string, Running>();
 
-  constructor(folder: string, counters: UrlCacheCounters, limits: Partial<UrlCacheLimits> = {}) {
+  constructor(
+    folder: string,
+    counters: UrlCacheCounters,
+    limits: Partial<UrlCacheLimits> & Pick<UrlCacheLimits, 'guard'>,
+  ) {
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
     this.#store = new CacheStore(folder, this.#limits.maxBytes, this.#limits.maxPassingBytes);
     this.#counters = counters;
