@@ -2,7 +2,8 @@ export type { Alias } from './aliases.js';
 export { ALIASES } from './aliases.js';
 export * from './builder.js';
 export { renderVerbReference } from './docs.js';
-export { LIMITS } from './limits.js';
+export { shorten } from './json-path.js';
+export { findExcess, LIMITS } from './limits.js';
 export type { Body, Component, JsonSchema, Schema, Static, VerbSchema } from './schema.js';
 export type { AgentSpec } from './schemas/agent.js';
 export type {

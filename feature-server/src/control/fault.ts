@@ -1,4 +1,4 @@
-import { type VerbSpec, validate } from '@ringwire/verb-specs';
+import { findExcess, shorten, type VerbSpec, validate } from '@ringwire/verb-specs';
 import { type Hook, toHook } from '../app-client/application.js';
 
 /** What is wrong with a command: the field that cannot be read, and why. Thrown within the readers only. */
@@ -17,6 +17,15 @@ export type Fields = Readonly<Record<string, unknown>>;
 /** Whether a value is a JSON object. */
 export const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * Refuses what is larger or deeper than any document of verbs: it is kept with the call, and goes out as JSON with each of its hooks.
+ * @throws CommandFault
+ */
+export function assertBounded(field: string, value: unknown): void {
+  const excess = findExcess([value]);
+  if (excess) throw new CommandFault(excess.path.replace(/^\$(\[0\])?/, field), excess.reason);
+}
 
 /** A JSON object. @throws CommandFault */
 export function objectOf(field: string, value: unknown): Fields {
@@ -43,7 +52,7 @@ export function wordOf<const W extends string>(field: string, value: unknown, wo
 export function onlyKnown(prefix: string, fields: Fields, known: readonly string[]): void {
   const unknown = Object.keys(fields).find((name) => !known.includes(name));
   if (unknown !== undefined) {
-    throw new CommandFault(`${prefix}${unknown}`, `unknown field; known are ${known.join(', ')}`);
+    throw new CommandFault(`${prefix}${shorten(unknown)}`, `unknown field; known are ${known.join(', ')}`);
   }
 }
 
@@ -82,7 +91,8 @@ export function headersOf(field: string, value: unknown): Record<string, string>
   if (value === undefined || value === null) return {};
   return Object.fromEntries(
     Object.entries(objectOf(field, value)).map(([name, text]) => {
-      if (!/^[\w.!%*+`'~-]{1,64}$/.test(name)) throw new CommandFault(field, `"${name}" is no name of a header`);
+      if (!/^[\w.!%*+`'~-]{1,64}$/.test(name))
+        throw new CommandFault(field, `"${shorten(name)}" is no name of a header`);
       const isText = ['string', 'number', 'boolean'].includes(typeof text);
       if (!isText || String(text).length > 4_096 || /\p{Cc}/u.test(String(text))) {
         throw new CommandFault(`${field}.${name}`, 'must be a text of one line');

@@ -110,6 +110,22 @@ const FAULTS: [string, unknown, RegExp][] = [
   ['tts:tokens', { tokens: 'a' }, /^id: /],
 ];
 
+/** JSON that can be read, but is too deep to be written again. */
+const deep: unknown = JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`);
+
+t.test('data that is too deep, or too much, is refused whatever the command', async (t) => {
+  for (const command of ['tag', 'llm:update', 'dial', 'config', 'redirect', 'llm:tool-output']) {
+    const read = readCommand({ command, toolCallId: 't', data: { a: deep } });
+    t.match(read, { ok: false, field: /^data\.a/, reason: /must be at most 100 deep/ }, command);
+  }
+  t.match(readCommand({ command: 'tag', data: { a: 'x'.repeat(300_000) } }), { ok: false, reason: /characters/ });
+});
+
+t.test('what is no command is named in short', async (t) => {
+  const read = readCommand({ command: 'x'.repeat(1_000_000), data: {} });
+  t.ok(!read.ok && read.reason.length < 2_000);
+});
+
 for (const [command, data, reason] of FAULTS) {
   t.test(`command ${command} with ${JSON.stringify(data)} is refused with field and reason`, async (t) => {
     t.match(readCommand({ command, data }), { ok: false, reason });

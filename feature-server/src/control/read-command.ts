@@ -1,7 +1,9 @@
+import { shorten } from '@ringwire/verb-specs';
 import type { ApplicationCommand } from '../app-client/application.js';
 import { checkVerbs } from '../app-client/read-verbs.js';
 import type { SessionCommand } from './commands.js';
 import {
+  assertBounded,
   CommandFault,
   type Fields,
   hookOf,
@@ -145,12 +147,15 @@ export function readCommand(sent: ApplicationCommand): ReadCommand {
     const reason = isKnown
       ? 'is not available in this version'
       : `is no command; known are ${Object.keys(READERS).join(', ')}`;
-    return { ok: false, field: 'command', reason: `"${command}" ${reason}` };
+    return { ok: false, field: 'command', reason: `"${shorten(command)}" ${reason}` };
   }
   if ((data === undefined || data === null) && !WITHOUT_DATA.includes(command)) {
     return { ok: false, field: 'data', reason: `data: is required for ${command}` };
   }
-  return readSafely(() => reader(data, sent));
+  return readSafely(() => {
+    assertBounded('data', data);
+    return reader(data, sent);
+  });
 }
 
 /** What a reader makes of it, or its fault. */

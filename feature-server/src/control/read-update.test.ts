@@ -66,6 +66,13 @@ const FAULTS: [unknown, string, RegExp][] = [
   [{ whisper: { verb: 'dial', target: [] } }, 'whisper', /./],
 ];
 
+t.test('an update that is too deep is refused; an unknown field is named in short', async (t) => {
+  const deep: unknown = JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`);
+  t.match(readUpdate({ tag: { a: deep } }), { ok: false, field: /^body\.tag\.a/, reason: /must be at most 100 deep/ });
+  const read = readUpdate({ ['x'.repeat(150_000)]: 1 });
+  t.ok(!read.ok && read.reason.length < 2_000);
+});
+
 for (const [body, field, reason] of FAULTS) {
   t.test(`update ${JSON.stringify(body)} is refused for its field ${field}`, async (t) => {
     const read = readUpdate(body);

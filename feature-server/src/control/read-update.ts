@@ -1,5 +1,15 @@
 import type { SessionCommand } from './commands.js';
-import { CommandFault, type Fields, hookOf, isObject, objectOf, onlyKnown, textOf, wordOf } from './fault.js';
+import {
+  assertBounded,
+  CommandFault,
+  type Fields,
+  hookOf,
+  isObject,
+  objectOf,
+  onlyKnown,
+  textOf,
+  wordOf,
+} from './fault.js';
 import {
   dtmfOf,
   dubOf,
@@ -84,6 +94,7 @@ const KNOWN = [...Object.keys(OPERATIONS), 'whisper', ...Object.keys(BESIDE)];
  */
 export function readUpdate(body: unknown): ReadUpdate {
   try {
+    assertBounded('body', body);
     return { ok: true, commands: commandsOf(objectOf('body', body)) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

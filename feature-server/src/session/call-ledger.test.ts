@@ -50,6 +50,17 @@ t.test('a ledger holds the live calls, expires by itself, and leaves nothing whe
   t.same(await redis.keys('*'), []);
 });
 
+t.test('an entry that cannot be written is left out, and nothing is thrown', async (t) => {
+  const redis = await openTestRedis(t);
+  const ledger = new CallLedger(redis, 'fs-a', silentLogger);
+  const deep: unknown = JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`);
+  ledger.put(entry('deep', { payload: { deep } }));
+  ledger.put(entry('one'));
+  t.same(await redis.hkeys(ledgerKey('fs-a')), ['one']);
+  ledger.remove('one');
+  await ledger.close();
+});
+
 t.test('calls of a dead instance are reported once by whoever sees it, calls of a live one are not', async (t) => {
   const redis = await openTestRedis(t);
   for (const owner of ['dead', 'alive', 'me']) {

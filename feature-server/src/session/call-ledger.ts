@@ -53,13 +53,21 @@ export class CallLedger {
     this.#timer.unref();
   }
 
+  /** Never throws: it is called where a SIP message comes in, with nobody to catch it. */
   put(entry: LedgerEntry): void {
     const key = ledgerKey(this.instanceId);
+    let json: string;
+    try {
+      json = JSON.stringify(entry);
+    } catch (err) {
+      this.logger.error({ err, callSid: entry.callSid }, 'ledger entry of a call cannot be written');
+      return;
+    }
     this.#run(
       'put',
       this.redis
         .multi()
-        .hset(key, entry.callSid, JSON.stringify(entry))
+        .hset(key, entry.callSid, json)
         .pexpire(key, LEDGER_TTL_MS)
         .sadd(LEDGER_OWNERS, this.instanceId)
         .exec(),
