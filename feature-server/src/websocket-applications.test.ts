@@ -175,6 +175,33 @@ t.test('an application that is lost during the call: its fallback takes over, or
   t.match(rig.sink.alerts[0], { alertType: 'webhook-connection-failure' });
 });
 
+t.test('an application that is lost during the call: a fallback that takes its time is waited for', async (t) => {
+  const server = await SocketServer.start((fault) => t.fail(fault));
+  t.teardown(() => server.stop());
+  let answerFallback = (): void => {};
+  rig.app.on('/fallback', (response) => {
+    answerFallback = () => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify([{ verb: 'hangup', headers: { 'X-From': 'late fallback' } }]));
+    };
+  });
+  const { call, saw, finished } = await callTo(t, `${server.url}/app#rc=0`);
+  const socket = await server.next();
+  socket.ack(await socket.next('session:new'), [
+    { verb: 'gather', input: ['digits'], numDigits: 1, timeout: 60, actionHook: '/key' },
+  ]);
+  await call.answered();
+  const before = rig.app.seen('/fallback').length;
+  socket.ws.terminate();
+  while (rig.app.seen('/fallback').length === before) await rig.app.next('/fallback');
+  // The last verb ends, and nobody is there to say what comes.
+  await call.sendDtmf('7');
+  await saw('gather done');
+  answerFallback();
+  t.equal((await finished()).endHeaders['x-from'], 'late fallback');
+  rig.app.on('/fallback', (response) => response.writeHead(404).end());
+});
+
 t.test('an application that closes with 1000: its verbs are done, then the call ends', async (t) => {
   const server = await SocketServer.start((fault) => t.fail(fault));
   t.teardown(() => server.stop());

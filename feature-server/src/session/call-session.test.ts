@@ -1,6 +1,7 @@
 import t from 'tap';
 import { MediaServerError } from '../errors.js';
 import type { Answer } from '../testing/application-server.js';
+import { FakeLeg } from '../testing/fakes.js';
 import { makeSession, statuses } from '../testing/session-rig.js';
 import { VERBS } from '../verbs/registry.js';
 import type { PlacedLegEnd } from './dialler.js';
@@ -131,6 +132,26 @@ t.test('a call that another feature server has reported tells nothing at its end
   const rig = await makeSession(t, [{ verb: 'answer' }, { verb: 'hangup' }], { ledger });
   await rig.run();
   t.same(statuses(rig), ['trying', 'in-progress']);
+});
+
+t.test('a call that is to be answered twice at once is answered once', async (t) => {
+  const leg = new (class extends FakeLeg {
+    override async answer(sdp: string): Promise<void> {
+      this.actions.post({ sent: '200', sdp });
+      // The 200 takes its way to the SIP server; until then the leg counts as not answered.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      this.isAnswered = true;
+    }
+  })();
+  const rig = await makeSession(t, [{ verb: 'pause', length: 60 }], { leg });
+  const running = rig.run();
+  await rig.app.next('/hook');
+  await Promise.all([rig.session.answer(), rig.session.answer(), rig.session.earlyMedia()]);
+  t.match(await leg.actions.take(), { sent: '200' });
+  t.equal(leg.actions.size, 0);
+  t.ok(rig.session.isAnswered);
+  rig.session.hangup('over');
+  await running;
 });
 
 t.test('a caller who gives up before the answer is no-answer', async (t) => {

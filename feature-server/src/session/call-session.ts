@@ -33,6 +33,8 @@ export class CallSession implements CallControl {
   readonly #parts: SessionParts;
   readonly #startedAt = Date.now();
   #releasing: Promise<void>[] = [];
+  /** Set once the leg is being answered, whoever asked first: a second final response would end it. */
+  #answering: Promise<void> | undefined;
   #timeLimit: NodeJS.Timeout | undefined;
   #endsAt: number | undefined;
   #refusal: number | undefined;
@@ -51,7 +53,7 @@ export class CallSession implements CallControl {
       endsAt: () => this.#endsAt,
       adult: (leg) => new CallSession(leg),
     });
-    options.application.onEnd((end) => void this.#onApplicationEnd(end));
+    options.application.onEnd((end) => this.#onApplicationEnd(end));
     options.leg.onEnd((end) => this.#onLegEnd(end));
   }
 
@@ -279,19 +281,24 @@ export class CallSession implements CallControl {
     }
   }
 
-  /** The application hung up its socket, or lost it for good: what it has said is done; then its fallbacks are asked. Never rejects. */
-  async #onApplicationEnd(end: ApplicationEnd): Promise<void> {
+  /** The application hung up its socket, or lost it for good: what it has said is done; then its fallbacks are asked. */
+  #onApplicationEnd(end: ApplicationEnd): void {
     if (end.how === 'closed') {
       // Whoever waits for more verbs waits in vain now.
       this.#parts.runner.append([]);
       return;
     }
+    // Until it has answered the call does not end for want of verbs.
+    this.#parts.runner.expect(this.#fallBack(end.reason));
+  }
+
+  async #fallBack(reason: string): Promise<void> {
     const { policy } = this.options;
     const verbs = await loadFallbackVerbs(this.#firstRequest()).catch(() => undefined);
     if (this.#over.signal.aborted) return;
     if (verbs) this.#parts.runner.replace(verbs, { stopCurrent: true });
     else if (policy.hookFailureMode === 'apology') this.#parts.runner.replace(APOLOGY, { stopCurrent: true });
-    else void this.execute({ command: 'hangup', reason: `the application is lost: ${end.reason}` });
+    else await this.execute({ command: 'hangup', reason: `the application is lost: ${reason}` });
   }
 
   /** Makes media, and answers, as a verb needs it; speech is prepared meanwhile, so that sound follows the answer at once. */
@@ -299,6 +306,7 @@ export class CallSession implements CallControl {
     if (need === 'nothing' || need === 'answered call' || need === 'unanswered call') return prepare;
     const [endpoint] = await this.#untilOver(Promise.all([this.#parts.media.allocate(), prepare]));
     const { leg, info, journal } = this.options;
+    if (this.#answering) return this.#answering;
     if (leg.isAnswered) return;
     if (need === 'early-media') {
       if (info.progress.status === 'early-media') return;
@@ -307,8 +315,13 @@ export class CallSession implements CallControl {
       this.#apply({ type: 'earlyMedia' });
       return;
     }
-    await leg.answer(endpoint.localSdp);
-    journal.timeline.info('sip', '200 OK: answered');
+    this.#answering = this.#answer(endpoint.localSdp);
+    await this.#answering;
+  }
+
+  async #answer(sdp: string): Promise<void> {
+    await this.options.leg.answer(sdp);
+    this.options.journal.timeline.info('sip', '200 OK: answered');
     this.#apply({ type: 'answered' });
   }
 
