@@ -129,12 +129,18 @@ t.test('an update goes to the feature server that holds the call, signed, and it
   t.equal(orders.length, 0);
 });
 
-t.test('a call that is deleted is listed no more, and nothing is done to it', async (t) => {
-  orders.length = 0;
-  t.match(await api.account('DELETE', `${PATH}/call-b`), { status: 204 });
-  t.match(await api.account('DELETE', `${PATH}/call-b`), { status: 404 });
-  t.equal(orders.length, 0);
-});
+t.test(
+  'a call that is deleted is listed no more until its next status, and goes on with all that its end needs',
+  async (t) => {
+    orders.length = 0;
+    t.match(await api.account('DELETE', `${PATH}/call-b`), { status: 204 });
+    t.match(await api.account('DELETE', `${PATH}/call-b`), { status: 404 });
+    t.equal(await api.redis.hexists(LEDGER, 'call-b'), 1, 'its last status can still be told, whoever dies');
+    t.equal(orders.length, 0);
+    await live('call-b', { from: '15552', to: '4931', direction: 'outbound', callStatus: 'in-progress' });
+    t.match(await api.account('GET', `${PATH}/call-b`), { status: 200, body: { call_status: 'in-progress' } });
+  },
+);
 
 t.test('conferences and queues of the account are listed', async (t) => {
   const account = `/v1/Accounts/${SEED.accountSid}`;

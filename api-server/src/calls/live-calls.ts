@@ -5,6 +5,7 @@ import {
   type FeatureServerInfo,
   featureServerKey,
   HttpError,
+  hiddenCallKey,
   type LiveCallEntry,
   type Logger,
   ledgerKey,
@@ -43,6 +44,9 @@ export interface LiveCalls {
 /** `sip_request` waits for the far end's answer, at most as long as SIP lets it take (RFC 3261 §17.1.2.2). */
 const UPDATE_DEADLINE_MS = 35_000;
 
+/** No call has one status for longer. */
+const HIDDEN_MS = 24 * 60 * 60_000;
+
 /** Builds {@link LiveCalls} over the ledgers of the feature servers that Redis names. */
 export function liveCalls(options: { redis: Redis; logger: Logger; encryptionSecret: Secret }): LiveCalls {
   const { redis, logger, encryptionSecret } = options;
@@ -57,6 +61,12 @@ export function liveCalls(options: { redis: Redis; logger: Logger; encryptionSec
     await servers.refresh().catch(() => undefined);
     return servers.list();
   };
+  /** Without those that were taken out of the list since their last status. */
+  const shownOf = async (calls: FoundCall[]): Promise<FoundCall[]> => {
+    if (calls.length === 0) return [];
+    const hidden = await redis.mget(...calls.map(({ entry }) => hiddenCallKey(entry.callSid)));
+    return calls.filter(({ entry }, index) => hidden[index] !== statusOf(entry));
+  };
   /** The entries of calls, by whoever holds them. */
   const look = async (callSids: readonly string[], accountSid: string): Promise<FoundCall[]> => {
     if (callSids.length === 0) return [];
@@ -67,7 +77,7 @@ export function liveCalls(options: { redis: Redis; logger: Logger; encryptionSec
         return entry?.accountSid === accountSid ? [{ entry, server }] : [];
       });
     });
-    return (await Promise.all(looks)).flat();
+    return shownOf((await Promise.all(looks)).flat());
   };
   return {
     find: async (accountSid, callSid) => (await look([callSid], accountSid))[0],
@@ -94,12 +104,14 @@ export function liveCalls(options: { redis: Redis; logger: Logger; encryptionSec
       const isTold = response.status === 400 || response.status === 422;
       throw new HttpError(isTold ? response.status : 502, answer?.msg ?? `feature server answered ${response.status}`);
     },
-    async forget({ entry, server }) {
-      await redis.hdel(ledgerKey(server.instanceId), entry.callSid);
+    async forget({ entry }) {
+      await redis.set(hiddenCallKey(entry.callSid), statusOf(entry), 'PX', HIDDEN_MS);
     },
     close: () => servers.close(),
   };
 }
+
+const statusOf = ({ payload }: LiveCallEntry): string => String(payload.callStatus);
 
 function read(json: string): LiveCallEntry | undefined {
   try {

@@ -3,7 +3,7 @@ import { ApplicationServer } from '../testing/application-server.js';
 import { Channel, CollectingSink, journalOver } from '../testing/fakes.js';
 import { SocketServer } from '../testing/socket-server.js';
 import { AddressGuard } from './address-guard.js';
-import type { ApplicationCommand, Hook } from './application.js';
+import type { ApplicationCommand, ApplicationEnd, Hook } from './application.js';
 import type { ApplicationRouter } from './application-router.js';
 import { HttpClient } from './http-exchange.js';
 import { openApplication } from './open-application.js';
@@ -16,7 +16,8 @@ interface Setup {
   web: ApplicationServer;
   sockets: SocketServer;
   commands: Channel<ApplicationCommand>;
-  open(hook: Hook): ApplicationRouter;
+  ends: Channel<ApplicationEnd>;
+  open(hook: Hook, opening?: object): ApplicationRouter;
 }
 
 async function setUp(t: Test): Promise<Setup> {
@@ -28,11 +29,13 @@ async function setUp(t: Test): Promise<Setup> {
   const http = new HttpClient(guard);
   t.teardown(() => http.close());
   const commands = new Channel<ApplicationCommand>();
+  const ends = new Channel<ApplicationEnd>();
   return {
     web,
     sockets,
     commands,
-    open: (hook) => {
+    ends,
+    open: (hook, opening) => {
       const application = openApplication(
         { http, guard, sockets: { ...DEFAULT_CONVERSATION_LIMITS, handshakeTimeoutMs: 30_000, ackTimeoutMs: 30_000 } },
         {
@@ -41,9 +44,11 @@ async function setUp(t: Test): Promise<Setup> {
           journal: journalOver(new CollectingSink()),
           traceId: 'a'.repeat(32),
           webhookSecret: 'secret',
+          ...(opening && { opening }),
         },
       );
       application.onCommand((command) => commands.post(command));
+      application.onEnd((end) => ends.post(end));
       t.teardown(() => application.close());
       return application;
     },
@@ -86,6 +91,58 @@ t.test('a WebSocket application: session:redirect to an http URL moves the sessi
   t.notOk(application.staysOpen);
   await application.request('verb:hook', { url: '/next' }, {});
   t.ok((await rig.web.next('/next')).headers.authorization, 'relative hooks are its, and so are its credentials');
+});
+
+t.test('a redirect to a socket that answers without verbs: its end is told, as that of any application', async (t) => {
+  const rig = await setUp(t);
+  rig.web.on('/hook', HANGUP);
+  const application = rig.open({ url: `${rig.web.url}/hook` });
+  const hook = { url: `${rig.sockets.url}/commands`, username: 'b', password: 'of b' };
+  const asked = application.request('session:redirect', hook, {});
+  const socket = await rig.sockets.next();
+  socket.ack(await socket.next('session:new'));
+  t.match(await asked, { kind: 'nothing' });
+  t.same(application.hook, hook, 'where a call that moves goes on, and with which password');
+  socket.ws.close(1000);
+  t.same(await rig.ends.take('end'), { how: 'closed' });
+});
+
+t.test('a session that another process has begun: only its own application hears of session:reconnect', async (t) => {
+  const rig = await setUp(t);
+  const application = rig.open({ url: `${rig.sockets.url}/app` }, { callSid: 'call-1' });
+  const asked = application.request('verb:hook', { url: '/x' }, {});
+  const own = await rig.sockets.next();
+  own.ack(await own.next('session:reconnect'));
+  own.ack(await own.next('verb:hook'), HANGUP);
+  await asked;
+
+  const adult = application.adult({ callSid: 'child', journal: journalOver(new CollectingSink()) });
+  t.teardown(() => adult.close());
+  const adulting = adult.request('session:adulting', { url: '' }, {});
+  const ofChild = await rig.sockets.next();
+  const first = await ofChild.messages.take();
+  t.equal(first.type, 'session:adulting');
+  ofChild.ack(first);
+  await adulting;
+
+  const moving = application.request('session:redirect', { url: `${rig.sockets.url}/other` }, {});
+  const other = await rig.sockets.next();
+  const message = await other.messages.take();
+  t.equal(message.type, 'session:new');
+  other.ack(message, HANGUP);
+  await moving;
+});
+
+t.test('a session that another process has begun: the end of its application is told', async (t) => {
+  const rig = await setUp(t);
+  const application = rig.open({ url: `${rig.sockets.url}/app` }, { callSid: 'call-1' });
+  const asked = application.request('verb:hook', { url: '/x' }, {});
+  const socket = await rig.sockets.next();
+  socket.ack(await socket.next('session:reconnect'));
+  socket.ack(await socket.next('verb:hook'));
+  await asked;
+  socket.ws.close(1000);
+  t.same(await rig.ends.take('end'), { how: 'closed' });
 });
 
 t.test('a redirect that fails moves nothing', async (t) => {

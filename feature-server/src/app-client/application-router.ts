@@ -47,6 +47,10 @@ export class ApplicationRouter implements Application {
     return this.#main.baseUrl;
   }
 
+  get hook(): Hook {
+    return { ...this.#hook, url: this.baseUrl };
+  }
+
   rebase(url: string): void {
     this.#main.rebase(url);
   }
@@ -67,6 +71,8 @@ export class ApplicationRouter implements Application {
       // A first request is a redirect too: that to the fallback of an application that failed.
       isKept = (type === 'session:redirect' || type === 'session:new') && !this.#isOver;
       if (isKept) this.#moveTo(other, isSocket, hook);
+      // It may have answered without verbs, to send commands later. A first request without verbs has failed: the next fallback is asked.
+      if (isKept && type === 'session:redirect') other.begin?.();
       return reply;
     } finally {
       if (!isKept) other.close();

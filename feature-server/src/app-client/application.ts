@@ -86,6 +86,12 @@ export interface Application {
   /** The URL that relative URLs are resolved against; follows `redirect` to another host. */
   readonly baseUrl: string;
 
+  /** Where it is by now, with the credentials that go there. */
+  readonly hook?: Hook;
+
+  /** The session goes on with it, whatever it answered to its first request: from now on its end is told. */
+  begin?(): void;
+
   /** Makes the host of an absolute URL the base for what comes. */
   rebase(url: string): void;
 

@@ -32,7 +32,9 @@ export interface ApplicationOf {
 /** The application of a call, over whatever its hooks' URLs say. */
 export function openApplication(parts: ApplicationParts, of: ApplicationOf): ApplicationRouter {
   const { http, guard, sockets, onExchange } = parts;
-  const { journal, callSid, traceId, webhookSecret, hasFallback = false, opening } = of;
+  const { journal, callSid, traceId, webhookSecret, hasFallback = false } = of;
+  // Of the application that the session is at; who hears of it later has not been told anything.
+  let { opening } = of;
   const shared = { journal, traceId, ...(onExchange && { onExchange }) };
   const clients: ApplicationClients = {
     overHttp: (hook) =>
@@ -53,7 +55,9 @@ export function openApplication(parts: ApplicationParts, of: ApplicationOf): App
         hasFallback,
         ...(opening && { opening }),
       }),
-    of: (child) => openApplication(parts, { ...of, ...child }),
+    of: ({ hook, ...child }) => openApplication(parts, { hook, ...child, traceId, webhookSecret }),
   };
-  return new ApplicationRouter(of.hook, clients);
+  const router = new ApplicationRouter(of.hook, clients);
+  opening = undefined;
+  return router;
 }

@@ -88,7 +88,7 @@ export class WebSocketApplication implements Application {
   #connections = 0;
   /** What the session began with, told again to a server that lost its connection. */
   #opening: object | undefined;
-  /** The application has acknowledged that. */
+  /** The application has acknowledged that, or did so to another process: its end is of interest. */
   #isBegun = false;
   readonly #waiting: WaitingMessages;
   #goodbye: { code: number; reason: string } = { code: 1000, reason: 'the call is over' };
@@ -104,6 +104,7 @@ export class WebSocketApplication implements Application {
 
   constructor(private readonly options: WebSocketApplicationOptions) {
     this.#opening = options.opening;
+    this.#isBegun = options.opening !== undefined;
     const { holdMs, ackTimeoutMs } = options.limits;
     this.#waiting = new WaitingMessages({
       ...{ holdMs, ackTimeoutMs },
@@ -124,6 +125,10 @@ export class WebSocketApplication implements Application {
 
   get staysOpen(): boolean {
     return this.#state !== 'closed' && this.#state !== 'lost' && this.#state !== 'over';
+  }
+
+  begin(): void {
+    this.#isBegun = true;
   }
 
   onCommand(listener: (command: ApplicationCommand) => void): void {

@@ -36,6 +36,7 @@ export function adultOptions(
 ): CallSessionOptions {
   const {
     outgoing: _,
+    config: _______,
     sources: __,
     statusHook: ___,
     onReleased: ____,

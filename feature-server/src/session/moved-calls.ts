@@ -29,6 +29,8 @@ export interface MovedCall {
   defaults: DefaultsState;
   /** Where the application is by now. */
   baseUrl: string;
+  /** The same with the credentials that go there; absent from a feature server of an older version. */
+  hook?: Hook;
   statusHook?: Hook;
   /** The verb that runs, and those behind it. */
   verbs: VerbSpec[];

@@ -109,7 +109,10 @@ export function createSession(
     application: createApplication({
       account,
       application,
-      ...(moved && { hook: { ...callHook, url: moved.call.baseUrl }, opening: info.initialPayload() }),
+      ...(moved && {
+        hook: moved.call.hook ?? { ...callHook, url: moved.call.baseUrl },
+        opening: info.initialPayload(),
+      }),
       journal,
       callSid: facts.callSid,
       traceId: facts.traceId,

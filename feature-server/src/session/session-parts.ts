@@ -284,6 +284,7 @@ export class SessionParts {
     const statusHook = this.status.target;
     return {
       ...{ facts: info.facts, info: info.state, defaults: defaults.state, baseUrl: application.baseUrl },
+      ...(application.hook && { hook: application.hook }),
       verbs: [...this.runner.waiting],
       ...(statusHook && { statusHook }),
       ...(this.host.endsAt() !== undefined && { endsAt: this.host.endsAt() }),
