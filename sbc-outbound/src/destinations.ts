@@ -135,6 +135,7 @@ export async function toUser(
       farEnd: 'user',
       outwardStatus: userStatus,
       mayBePickedUp: true,
+      userUri: `sip:${aorText(target.aor)}`,
       answerHeaders: {
         [SIP_HEADERS.authenticatedUser]: aorText(target.aor),
         ...(target.mayCallUsers ? { [SIP_HEADERS.mayCallUsers]: 'yes' } : {}),

@@ -177,6 +177,7 @@ async function placeCall(
     offer: call.sdp,
     callerTag: call.callerTag,
     ...way,
+    calledUri: () => way.userUri,
     responseHeaders: (outer) => ({
       [SIP_HEADERS.outerCallId]: outer.get('Call-ID') ?? '',
       ...('status' in outer ? { ...outerTags(outer), ...way.answerHeaders } : {}),

@@ -11,6 +11,8 @@ export interface Way
   extends Pick<BridgedCallPlan, 'nextTarget' | 'observer' | 'farEnd' | 'outwardStatus' | 'mayBePickedUp'> {
   /** What the feature server hears of who is called. */
   readonly answerHeaders?: SipHeaders | undefined;
+  /** The URI of the user who is called. */
+  readonly userUri?: string | undefined;
 }
 
 /** Where a 3xx points to. */
@@ -90,12 +92,16 @@ class RedirectedCall {
   get way(): Way {
     const { farEnd, mayBePickedUp = false } = this.#current.way;
     const answerHeaders = (): SipHeaders | undefined => this.#current.way.answerHeaders;
+    const userUri = (): string | undefined => this.#current.way.userUri;
     const now = (): SetupObserver | undefined => this.#current.way.observer;
     return {
       farEnd,
       mayBePickedUp,
       get answerHeaders() {
         return answerHeaders();
+      },
+      get userUri() {
+        return userUri();
       },
       nextTarget: (failure) => this.#nextTarget(failure),
       outwardStatus: (failure) => this.#current.way.outwardStatus?.(failure),

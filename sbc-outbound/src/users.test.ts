@@ -139,6 +139,32 @@ t.test(
   },
 );
 
+t.test('a user whom an application transfers to a number calls it at the realm, not at his own device', async (t) => {
+  const bob = await phone(t, 'bob');
+  t.equal((await bob.register()).status, 200);
+  const arriving = nextCall(bob);
+  const placed = callUser('bob');
+  const far = (await arriving).accept(bob.audio.sdp)!;
+  const own = await placed.dialog;
+  const heard = new Promise<{ get(name: string): string | undefined }>((resolve) =>
+    far.once('request', (transaction) => {
+      transaction.reply(202);
+      resolve(transaction.request);
+    }),
+  );
+  const headers = { 'Refer-To': '<sip:+4930@127.0.0.9;user=phone>', 'Referred-By': '<sip:15550002222@localhost>' };
+  const answered = new Promise<number>((resolve, reject) =>
+    own.request({ method: 'REFER', headers }, (error, response) =>
+      response ? resolve(response.status) : reject(error),
+    ),
+  );
+  t.equal((await heard).get('Refer-To'), `<sip:+4930@${REALM};user=phone>`);
+  t.equal(await answered, 202);
+  await far.bye();
+  await nothingLeft();
+  await bob.register({ Contact: '*', Expires: '0' });
+});
+
 t.test(
   'all devices ring at the same time, the first answer gets the call, the others hear that it was answered elsewhere',
   async (t) => {

@@ -85,6 +85,8 @@ export interface BridgedCallPlan {
   mayBePickedUp?: boolean;
   /** How transfers by the feature server are done. */
   refer?: ReferRules;
+  /** The URI of who is called, where that is not the Request-URI of the outer leg: a user's is not that of his device. */
+  calledUri?(): string | undefined;
 }
 
 /**
@@ -386,7 +388,10 @@ export class BridgedCall {
         },
         inner: plan.watchedSide,
         refer: {
-          ...(plan.refer ?? (this.#outer === 'b' ? { referTo: (uri) => withHostOf(uri, legs.callee.req.uri) } : {})),
+          ...(plan.refer ??
+            (this.#outer === 'b'
+              ? { referTo: (uri) => withHostOf(uri, plan.calledUri?.() ?? legs.callee.req.uri) }
+              : {})),
           move: (uri, address) => this.#move(uri, address),
         },
         onEnd: (end) => {
