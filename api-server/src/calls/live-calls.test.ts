@@ -153,10 +153,13 @@ t.test('conferences and queues of the account are listed', async (t) => {
   });
   t.teardown(() => directory.close());
   await directory.claim(SEED.accountSid, 'daily');
+  const stopWaiting = directory.wait(SEED.accountSid, 'not begun', 'call-b');
   t.same((await api.account('GET', `${account}/Conferences`)).body, ['daily']);
   t.match((await api.account('GET', `${account}/Conferences?details=true`)).body, [
     { name: 'daily', started_at: Number, waiting: [], members: [] },
+    { name: 'not begun', started_at: null, waiting: ['call-b'], members: [] },
   ]);
+  stopWaiting();
   await new Queue(api.redis, SEED.accountSid, 'support').join('call-a', 999);
   t.same((await api.account('GET', `${account}/Queues`)).body, [{ name: 'support', length: '1' }]);
   t.same((await api.account('GET', `${account}/Queues?search=SUPP`)).body, [{ name: 'support', length: '1' }]);

@@ -5,7 +5,8 @@ import { principalOf, requireAccount } from '../auth/authenticate.js';
 import { pathParam, queryText } from '../http/input.js';
 
 /**
- * What goes on in an account's rooms (compat 5.2): `GET …/Conferences`, the names of its conferences, and with `?details=true` who is in each;
+ * What goes on in an account's rooms (compat 5.2): `GET …/Conferences`, the names of its conferences that have begun, and with `?details=true`
+ * who is in each, and who waits for one;
  * `GET …/Queues`, name and length of each queue, those whose names contain `search` where it is given.
  */
 export function roomRoutes(router: Router, { db }: ApiContext, redis: Redis): void {
@@ -16,8 +17,9 @@ export function roomRoutes(router: Router, { db }: ApiContext, redis: Redis): vo
     return accountSid;
   };
   router.get('/Accounts/:account_sid/Conferences', async (req, res) => {
-    const conferences = await listConferences(redis, await accountOf(req, res));
     const isWhole = queryText(req, 'details') === 'true';
+    const known = await listConferences(redis, await accountOf(req, res));
+    const conferences = isWhole ? known : known.filter(({ host }) => host !== undefined);
     res.json(
       conferences.map(({ name, host, members, waiting }) =>
         isWhole

@@ -3,7 +3,7 @@ import { silentLogger } from '../testing/logger.js';
 import { startTestRedis } from '../testing/services.js';
 import { conferenceDirectory, listConferences } from './conferences.js';
 import { closeRedis, openRedis } from './connection.js';
-import { conferenceChannel, featureServerKey } from './keys.js';
+import { conferenceChannel, conferencesKey, featureServerKey } from './keys.js';
 import { Subscriptions } from './subscriptions.js';
 
 const member = (callSid: string) => ({
@@ -50,6 +50,21 @@ t.test('directory of conferences', async (t) => {
     one.removeMember('lister', 'b', 'call-1');
     one.release('lister', 'b');
     t.strictSame(await listConferences(redis, 'lister'), []);
+  });
+
+  await t.test('a name is forgotten when nobody waits any more, or has renewed it', async (t) => {
+    one.wait('waits', 'left', 'call-1')();
+    const stop = one.wait('waits', 'kept', 'call-2');
+    // As a feature server that died has left it.
+    await redis.zadd(conferencesKey('waits'), '1', 'dead');
+    t.match(await listConferences(redis, 'waits'), [{ name: 'kept' }]);
+    t.strictSame(await redis.zrange(conferencesKey('waits'), '0', '-1'), ['dead', 'kept']);
+    await one.claim('waits', 'other');
+    t.strictSame((await redis.zrange(conferencesKey('waits'), '0', '-1')).sort(), ['kept', 'other']);
+    stop();
+    one.release('waits', 'other');
+    await redis.ping();
+    t.equal(await redis.exists(conferencesKey('waits')), 0);
   });
 
   await t.test('the conference of a feature server that died is started anew', async (t) => {

@@ -43,8 +43,17 @@ export interface ConferenceInfo {
   waiting: string[];
 }
 
+/** The names of an account, each with when it is forgotten by Redis' own clock, without those that are. */
+const NAMES = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+local function list(name, ttl)
+  redis.call('ZADD', KEYS[2], now + ttl, name)
+  redis.call('PEXPIRE', KEYS[2], ttl * 2)
+end`;
 /** Takes a conference unless somebody else has it. KEYS: conference, names. ARGV: feature server, SIP address, ms, TTL in ms, name, who is dead, channel. */
-const CLAIM = `
+const CLAIM = `${NAMES}
 local holder = redis.call('HGET', KEYS[1], 'featureServer')
 if holder and holder == ARGV[6] then
   redis.call('DEL', KEYS[1])
@@ -56,8 +65,7 @@ if not holder then
 end
 if not holder or holder == ARGV[1] then
   redis.call('PEXPIRE', KEYS[1], ARGV[4])
-  redis.call('ZADD', KEYS[2], ARGV[3] + ARGV[4], ARGV[5])
-  redis.call('PEXPIRE', KEYS[2], ARGV[4] * 2)
+  list(ARGV[5], ARGV[4])
 end
 return redis.call('HMGET', KEYS[1], 'featureServer', 'sipAddress', 'startedAt')`;
 /** Forgets a conference where it is ours. KEYS: conference, names, waiters. ARGV: feature server, name. */
@@ -65,6 +73,17 @@ const RELEASE = `
 if redis.call('HGET', KEYS[1], 'featureServer') ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 if redis.call('EXISTS', KEYS[3]) == 0 then redis.call('ZREM', KEYS[2], ARGV[2]) end
+return 1`;
+/** Somebody waits still. KEYS: waiters, names. ARGV: call sid, name, TTL in ms. */
+const WAIT = `${NAMES}
+redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+list(ARGV[2], ARGV[3])
+return 1`;
+/** Somebody waits no more. KEYS: waiters, names, conference. ARGV: call sid, name. */
+const UNWAIT = `
+redis.call('ZREM', KEYS[1], ARGV[1])
+if redis.call('EXISTS', KEYS[1], KEYS[3]) == 0 then redis.call('ZREM', KEYS[2], ARGV[2]) end
 return 1`;
 
 /** What {@link conferenceDirectory} needs. */
@@ -146,16 +165,8 @@ export function conferenceDirectory(options: ConferenceDirectoryOptions): Confer
   };
   const putWaiter = (one: { accountSid: string; name: string; callSid: string }): void => {
     const { accountSid, name, callSid } = one;
-    const until = Date.now() + TTL_MS;
-    write('wait', () =>
-      redis
-        .multi()
-        .zadd(conferenceWaitersKey(accountSid, name), until, callSid)
-        .pexpire(conferenceWaitersKey(accountSid, name), TTL_MS)
-        .zadd(conferencesKey(accountSid), until, name)
-        .pexpire(conferencesKey(accountSid), TTL_MS * 2)
-        .exec(),
-    );
+    const keys = [conferenceWaitersKey(accountSid, name), conferencesKey(accountSid)];
+    write('wait', () => redis.eval(WAIT, 2, ...keys, callSid, name, TTL_MS));
   };
   const renewAll = (): void => {
     for (const one of held.values()) write('renew', () => renew(one));
@@ -213,7 +224,8 @@ export function conferenceDirectory(options: ConferenceDirectoryOptions): Confer
       putWaiter(one);
       return () => {
         waiting.delete(one);
-        write('wait', () => redis.zrem(conferenceWaitersKey(accountSid, name), callSid));
+        const keys = [conferenceWaitersKey(accountSid, name), conferencesKey(accountSid)];
+        write('wait', () => redis.eval(UNWAIT, 3, ...keys, conferenceKey(accountSid, name), callSid, name));
       };
     },
     async close() {
@@ -235,17 +247,19 @@ export function conferenceDirectory(options: ConferenceDirectoryOptions): Confer
  * @throws what ioredis throws
  */
 export async function listConferences(redis: Redis, accountSid: string): Promise<ConferenceInfo[]> {
-  const names = await redis.zrange(conferencesKey(accountSid), '0', '-1');
-  const found = await Promise.all(names.map((name) => readConference(redis, accountSid, name)));
+  const [seconds, micros] = await redis.time();
+  const now = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  const names = await redis.zrangebyscore(conferencesKey(accountSid), now, '+inf');
+  const found = await Promise.all(names.map((name) => readConference(redis, accountSid, name, now)));
   return found
     .filter(({ host, waiting }) => host !== undefined || waiting.length > 0)
     .sort((one, other) => (one.name < other.name ? -1 : 1));
 }
 
-async function readConference(redis: Redis, accountSid: string, name: string): Promise<ConferenceInfo> {
+async function readConference(redis: Redis, accountSid: string, name: string, now: number): Promise<ConferenceInfo> {
   const [fields, waiting] = await Promise.all([
     redis.hgetall(conferenceKey(accountSid, name)),
-    redis.zrangebyscore(conferenceWaitersKey(accountSid, name), `${Date.now()}`, '+inf'),
+    redis.zrangebyscore(conferenceWaitersKey(accountSid, name), now, '+inf'),
   ]);
   const members = Object.entries(fields)
     .filter(([field]) => field.startsWith('m:'))
