@@ -16,6 +16,7 @@ t.test('queue', async (t) => {
   t.teardown(() => server.stop());
   const redis = openRedis({ host: '127.0.0.1', port: server.port }, { logger: silentLogger(), name: 'test' });
   t.teardown(() => closeRedis(redis));
+  await redis.ping();
   let made = 0;
   const open = (): Queue => new Queue(redis, 'account', `queue ${++made}`);
 
@@ -84,6 +85,15 @@ t.test('queue', async (t) => {
     await redis.zadd(`ringwire:queue-alive:{account}:${queue.name}`, 1, 'dead');
     t.equal(await queue.take(claim('1'), 10_000), 'alive');
     t.strictSame(await queue.list(), ['alive']);
+  });
+
+  await t.test('what is asked while Redis is away is not done later', async (t) => {
+    const away = redis.duplicate({ lazyConnect: true });
+    t.teardown(() => away.disconnect());
+    const queue = new Queue(away, 'account', 'unreached');
+    await t.rejects(queue.join('ghost', 999), { code: 'QUEUE_AWAY' });
+    await away.connect();
+    t.strictSame(await queue.list(), []);
   });
 
   await t.test('an empty queue leaves nothing in Redis', async (t) => {

@@ -147,8 +147,13 @@ const LIST = `${PRELUDE}
 ${EPILOGUE}
 return redis.call('ZRANGE', KEYS[1], 0, -1)`;
 
+/** Redis is not there now: nothing was done, nor will be. */
+export class QueueAwayError extends Error {
+  readonly code = 'QUEUE_AWAY';
+}
+
 /**
- * One queue of an account. Every step is one script, so that who waits is given to one at a time, in order. What rejects is what ioredis throws.
+ * One queue of an account. Every step is one script, so that who waits is given to one at a time, in order. What rejects is QueueAwayError, or what ioredis throws.
  */
 export class Queue {
   constructor(
@@ -206,8 +211,10 @@ export class Queue {
     return places.map((place) => place.replace(/^\d+-\d+-/, ''));
   }
 
-  #run(script: string, ...args: (string | number)[]): Promise<unknown> {
+  async #run(script: string, ...args: (string | number)[]): Promise<unknown> {
     const { redis, accountSid, name } = this;
+    // What waited for the connection would be done long after whoever asked for it has given up.
+    if (redis.status !== 'ready') throw new QueueAwayError('Redis is not connected');
     const keys = [queueKey, queueCallsKey, queueAliveKey].map((key) => key(accountSid, name));
     return redis.eval(script, 4, ...keys, queuesKey(accountSid), name, this.channel, ...args);
   }

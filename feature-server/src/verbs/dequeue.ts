@@ -80,19 +80,32 @@ async function takeOne(
   // Before he is told: he may be here at once.
   const coming = new AbortController();
   const met = rooms.meetings.expect(claim.id, MEET_MS, AbortSignal.any([signal, coming.signal]));
+  const release = (callSid: string): Promise<void> =>
+    queue
+      .release(callSid, claim)
+      .catch((err: unknown) => journal.log.debug({ err }, 'a claim was not released; it expires'));
+  const taking = queue.take(claim, CLAIM_MS, wanted);
   let taken: string | undefined;
+  let isSettled = false;
   try {
-    taken = await within(REDIS_MS, queue.take(claim, CLAIM_MS, wanted), () => new Error('Redis does not answer'));
+    taken = await within(REDIS_MS, taking, () => new Error('Redis does not answer'));
+    isSettled = true;
   } finally {
     if (taken === undefined) coming.abort();
+    // Who is taken after all is not waited for any more.
+    if (!isSettled)
+      taking.then(
+        (late) => {
+          if (late !== undefined) void release(late);
+        },
+        () => {},
+      );
   }
   if (taken !== undefined) gone.once(taken, () => coming.abort());
   const caller = await met;
   if (caller || taken === undefined) return caller;
   journal.timeline.warn('verb', `dequeue ${queue.name}: ${taken} does not come`);
-  queue
-    .release(taken, claim)
-    .catch((err: unknown) => journal.log.debug({ err }, 'a claim was not released; it expires'));
+  void release(taken);
   return undefined;
 }
 

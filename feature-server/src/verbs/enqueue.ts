@@ -1,14 +1,22 @@
-import { DEFAULT_QUEUE_PRIORITY, type Queue, type QueueClaim, type QueueNews, type QueuePlace } from '@ringwire/common';
+import {
+  DEFAULT_QUEUE_PRIORITY,
+  type Queue,
+  QueueAwayError,
+  type QueueClaim,
+  type QueueNews,
+  type QueuePlace,
+} from '@ringwire/common';
 import type { EnqueueSpec } from '@ringwire/verb-specs';
 import { within } from '../media/deadline.js';
 import type { Verb, VerbContext } from './verb.js';
-import { loopWaitHook } from './wait-hook.js';
+import { loopWaitHook, pause } from './wait-hook.js';
 
 const WAIT_VERBS = ['say', 'play', 'pause', 'leave', 'tag'] as const;
 /** Who waits says so this often, and looks whether he has been taken: what Redis tells may be missed. */
 const RENEW_MS = 3_000;
 /** Longest wait for Redis. */
 const REDIS_MS = 2_000;
+const TRY_AGAIN_MS = 200;
 
 /** What the action hook hears (compat 2.6). */
 type QueueResult = 'bridged' | 'error' | 'hangup' | 'leave';
@@ -79,15 +87,31 @@ class QueueStay {
     const { callSid } = ctx.call;
     const { priority = spec.priority ?? DEFAULT_QUEUE_PRIORITY, place: kept } = this.#carried ?? {};
     try {
-      const { size, ...place } = await soon(this.#queue.join(callSid, priority, kept));
+      const { size, ...place } = await this.#join(priority, kept, signal);
       this.#place = place;
       this.#size = size;
     } catch (error) {
       ctx.journal.timeline.error('verb', `enqueue ${spec.name}: ${textOf(error)}`);
+      // It may have joined all the same, and nobody would be there for him who took it.
+      this.#queue.leave(callSid).catch(() => {});
       return 'error';
     }
     if (!this.#carried) this.#tellAccount({ event: 'join', length: this.#size });
     return this.#waitInQueue(signal);
+  }
+
+  /** Redis may be connecting anew: it has its time for that too. */
+  async #join(priority: number, kept: string | undefined, signal: AbortSignal): Promise<QueuePlace & { size: number }> {
+    const startedAt = performance.now();
+    for (;;) {
+      try {
+        return await soon(this.#queue.join(this.ctx.call.callSid, priority, kept));
+      } catch (error) {
+        const isLate = performance.now() - startedAt >= REDIS_MS;
+        if (!(error instanceof QueueAwayError) || isLate || signal.aborted) throw error;
+        await pause(TRY_AGAIN_MS, signal);
+      }
+    }
   }
 
   async #waitInQueue(signal: AbortSignal): Promise<QueueResult | 'moved'> {
