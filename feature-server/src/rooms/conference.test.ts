@@ -86,7 +86,12 @@ t.test(
   async (t) => {
     const rig = await startPlatform(t);
     const call = callersOf(rig);
-    const customer = await call(500, [{ verb: 'conference', name: 'room', maxParticipants: 4 }]);
+    const customer = await call(500, [
+      { verb: 'conference', name: 'room', maxParticipants: 4, record: { path: 'room.wav' } },
+    ]);
+    await until('it is said that nothing is recorded', () =>
+      rig.sink.lines.some((line) => /warn verb conference: not recorded: .*not a URL/.test(line)),
+    );
     const agent = await call(900, [{ verb: 'conference', name: 'room', memberTag: 'agent' }]);
     const coach = await call(1300, [{ verb: 'conference', name: 'room', speakOnlyTo: 'agent' }]);
     const quiet = await call(1700, [{ verb: 'conference', name: 'room', joinMuted: true }]);
@@ -106,11 +111,13 @@ t.test(
     await silent(agent, 1300);
     await tell(coach, { conferenceParticipantAction: { action: 'uncoach' } });
     for (const who of [customer, agent, quiet]) await who.hears(1300);
-    await tell(agent, { conferenceParticipantAction: { action: 'hold', wait_hook: '/hold' } });
+    const held = { conferenceParticipantAction: { action: 'hold', wait_hook: '/hold' } };
+    await Promise.all([tell(agent, held), tell(agent, held)]);
     await agent.hears(2000);
     for (const who of [customer, coach]) await silent(who, 900);
     t.notOk(agent.hearsNow(500), 'who is on hold does not hear the others');
     await tell(agent, { conf_hold_status: 'unhold' });
+    await silent(agent, 2000);
     await agent.hears(500);
     await customer.hears(900);
     await tell(customer, { conf_mute_status: 'mute' });
