@@ -1,3 +1,4 @@
+import { until } from '@ringwire/common/testing/until.js';
 import t from 'tap';
 import type { FakePlayback } from '../testing/fakes.js';
 import { makeSession, type SessionRig } from '../testing/session-rig.js';
@@ -112,6 +113,32 @@ t.test('a slow answer: after all retries the last words replace the application,
   (await answering)([]);
   t.match(rig.sink.alerts, [{ alertType: 'bot-action-delay-giveup' }]);
   t.equal(rig.vendor.made, 0);
+});
+
+t.test('a slow answer: with a time to give up after, all retries do not end the wait for the answer', async (t) => {
+  const rig = await makeSession(t, [
+    {
+      ...GATHER,
+      actionHookDelayAction: {
+        enabled: true,
+        noResponseTimeout: 0.02,
+        noResponseGiveUpTimeout: 60,
+        retries: 1,
+        actions: [PLEASE_WAIT],
+      },
+    },
+  ]);
+  const answering = slowMenu(rig);
+  const running = rig.run();
+  const words = await rig.media.endpoint.plays.take();
+  // The second wait, after which nothing more is said, ends them.
+  await until('the words are over', () => words.isStopped);
+  (await answering)([{ verb: 'play', url: 'https://a.invalid/answer.wav' }]);
+  const answer = await rig.media.endpoint.plays.take();
+  t.match(answer.sources, [/answer\.wav$/]);
+  answer.finish();
+  await running;
+  t.same(rig.sink.alerts, []);
 });
 
 t.test('a slow answer: without last words the call is ended when it has waited long enough', async (t) => {

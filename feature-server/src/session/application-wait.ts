@@ -88,7 +88,8 @@ export class ApplicationWait {
     try {
       const actions = this.#verbsOf('actions', spec.actions);
       const isExhausted = await this.#actions(actions, noResponseTimeout * 1000, retries, noise, until);
-      if (!isExhausted && timer) await aborted(until);
+      // The time is that of the whole wait, however soon nothing more is to be said.
+      if (timer) await aborted(until);
       if (signal.aborted || !(isExhausted || giveUp.signal.aborted)) return;
     } finally {
       clearTimeout(timer);
