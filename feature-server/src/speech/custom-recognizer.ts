@@ -40,7 +40,11 @@ export class CustomRecognizer implements Recognizer {
   async open(order: RecognitionOrder, onEvent: (event: RecognitionEvent) => void): Promise<RecognitionSession> {
     const { settings, callSid } = order;
     const { uri, authToken, options } = settings.spec.customOptions ?? {};
-    const { socket, session } = await this.#connect(settings.vendor, uri, authToken, onEvent);
+    // Some servers send interim results unasked.
+    const onAsked = (event: RecognitionEvent): void => {
+      if (settings.interim || event.type !== 'heard' || event.speech.isFinal) onEvent(event);
+    };
+    const { socket, session } = await this.#connect(settings.vendor, uri, authToken, onAsked);
     const { hints, hintsBoost } = settings.spec;
     const start = {
       type: 'start',
