@@ -52,7 +52,7 @@ export function takeBaseCommands(desk: CommandDesk, options: BaseCommandOptions)
     }
     const reason = 'ended by call control';
     if (call.isAnswered) call.hangup(reason);
-    else call.decline(503, undefined, { 'X-Reason': reason });
+    else call.decline(call.facts().direction === 'outbound' ? 487 : 503, undefined, { 'X-Reason': reason });
     return DONE;
   });
   desk.on('tag', ({ data }) => {

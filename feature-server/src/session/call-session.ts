@@ -141,7 +141,10 @@ export class CallSession implements CallControl {
     const shown = `${status} ${reason ?? ''}`.trim();
     journal.timeline.info('sip', headers['X-Reason'] ? `${shown} (${headers['X-Reason']})` : shown, { status });
     leg.reject(status, reason, headers);
-    this.#finish({ type: 'refused', sipStatus: status, sipReason: reason ?? reasonPhrase(status) }, 'jambonz');
+    // Of a call that we place a refusal is a CANCEL, and 487 is how that ends.
+    const isCancelled = status === 487 && this.options.outgoing !== undefined;
+    const refused = { type: 'refused', sipStatus: status, sipReason: reason ?? reasonPhrase(status) } as const;
+    this.#finish(isCancelled ? { type: 'abandoned' } : refused, 'jambonz');
   }
 
   setRefusal(status: number): void {
