@@ -54,6 +54,13 @@ export function resolveHookUrl(url: string, base: string): HookTarget {
   return { url: absolute, retry };
 }
 
+/** A hook's URL as alerts name it: resolved, for many applications of an account may have the same relative ones; as it stands where that is no URL. */
+export function shownHookUrl(url: string, base: string): string {
+  const absolute = URL.canParse(url, base || undefined) ? new URL(url, base || undefined) : undefined;
+  if (absolute) absolute.hash = '';
+  return absolute?.href ?? url;
+}
+
 /** Whether a hook's server is reached over a WebSocket, as far as the hook itself tells. */
 export function isSocketHook({ url, method }: Pick<Hook, 'url' | 'method'>): boolean {
   return method === 'WS' || /^wss?:\/\//i.test(url);

@@ -103,6 +103,7 @@ t.test('status 500 fails with an alert and a timeline entry that shows the answe
   await t.rejects(client().request('session:new', { url: '/hook' }, {}), { code: 'hook/status', status: 500 });
   t.equal(app.requests.length, 1, 'it is not tried again');
   t.match(sink.alerts, [{ alertType: 'webhook-failure', targetSid: 'call-1', accountSid: 'acc-1' }]);
+  t.match(sink.alerts, [{ message: `${app.url}/hook: ` }], 'the relative URL is told resolved');
   const entry = sink.timeline.find(({ level }) => level === 'error');
   t.match(entry, { kind: 'hook', text: /500/, data: { answer: 'database is down' } });
 });

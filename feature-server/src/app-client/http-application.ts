@@ -4,7 +4,7 @@ import { HookConnectionError, HookStatusError, HookTimeoutError } from '../error
 import type { Journal } from '../session/journal.js';
 import type { Application, Hook, HookReply, HookType } from './application.js';
 import { isWorthAnotherTry, reportHookFailure } from './hook-failure.js';
-import { type HookTarget, resolveHookUrl } from './hook-url.js';
+import { type HookTarget, resolveHookUrl, shownHookUrl } from './hook-url.js';
 import type { ExchangeRequest, ExchangeResult, HttpClient } from './http-exchange.js';
 import { showBody, showPayload, toWire } from './payload.js';
 import { readVerbs } from './read-verbs.js';
@@ -48,26 +48,28 @@ export class HttpApplication implements Application {
 
   async request(type: HookType, hook: Hook, payload: object, signal?: AbortSignal): Promise<HookReply> {
     const { timeline } = this.options.journal;
+    const url = shownHookUrl(hook.url, this.#baseUrl);
     try {
       const answer = await this.#ask(type, hook, payload, signal);
       const reply = readVerbs(answer);
       // Of the first answer the session itself tells: there, nothing to run is an error.
       if (reply.kind === 'nothing' && !reply.isMeant && type !== 'session:new') {
-        timeline.warn('hook', `answer of ${maskText(hook.url)} holds no verbs: ${reply.because}`);
+        timeline.warn('hook', `answer of ${maskText(url)} holds no verbs: ${reply.because}`);
       }
       return reply;
     } catch (error) {
-      if (!signal?.aborted) reportHookFailure(this.options.journal, type, hook.url, error);
+      if (!signal?.aborted) reportHookFailure(this.options.journal, type, url, error);
       throw error;
     }
   }
 
   async notify(hook: Hook | undefined, payload: object): Promise<void> {
     if (!hook) return;
+    const url = shownHookUrl(hook.url, this.#baseUrl);
     try {
       await this.#ask('call:status', hook, payload);
     } catch (error) {
-      reportHookFailure(this.options.journal, 'call:status', hook.url, error);
+      reportHookFailure(this.options.journal, 'call:status', url, error);
     }
   }
 

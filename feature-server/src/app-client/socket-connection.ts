@@ -142,7 +142,9 @@ function asHookError(error: Error): Error {
   if (error instanceof HookForbiddenError) return error;
   const { message, code } = error as NodeJS.ErrnoException;
   const text = message || code || 'connection failed';
-  return new HookConnectionError(`the application could not be reached: ${text}`, { code }, { cause: error });
+  // Without a code it is the handshake that failed, and the text names no address.
+  const facts = { code, ...(code === undefined && { trouble: text }) };
+  return new HookConnectionError(`the application could not be reached: ${text}`, facts, { cause: error });
 }
 
 /** An open connection: texts in both directions, until either side ends it. */

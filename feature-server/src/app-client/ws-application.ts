@@ -146,11 +146,17 @@ export class WebSocketApplication implements Application {
     } catch (error) {
       if (type === 'session:new') this.#refuse(error);
       if (!signal?.aborted && !this.#isOver) {
-        reportHookFailure(this.options.journal, type, hook.url || this.options.hook.url, error);
+        reportHookFailure(this.options.journal, type, this.#shown(hook.url), error);
         if (error instanceof InvalidApplicationError) this.#complain(type, error);
       }
       throw error;
     }
+  }
+
+  /** Hooks are names that the application gives itself: whose they are is told with them. */
+  #shown(hook: string): string {
+    const { url } = this.options.hook;
+    return hook && hook !== url ? `${hook} of ${url}` : url;
   }
 
   async notify(_hook: Hook | undefined, payload: object): Promise<void> {

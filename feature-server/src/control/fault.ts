@@ -1,5 +1,6 @@
 import { findExcess, shorten, type VerbSpec, validate } from '@ringwire/verb-specs';
 import { type Hook, toHook } from '../app-client/application.js';
+import { isHttpUrl, isSocketHook } from '../app-client/hook-url.js';
 
 /** What is wrong with a command: the field that cannot be read, and why. Thrown within the readers only. */
 export class CommandFault extends Error {
@@ -56,11 +57,14 @@ export function onlyKnown(prefix: string, fields: Fields, known: readonly string
   }
 }
 
-/** A hook: a URL, or an object with one. @throws CommandFault */
+/** A hook: a URL, absolute or relative to the application's, or an object with one. @throws CommandFault */
 export function hookOf(field: string, value: unknown): Hook {
   const verb = verbOf('redirect', { actionHook: value }, (path) => path.replace(/^\$\[0\]\.actionHook/, field));
   const hook = toHook(verb.actionHook);
   if (hook.url.trim() === '') throw new CommandFault(field, 'must be a URL');
+  if (/^[a-z][\w+.-]*:/i.test(hook.url) && !(isHttpUrl(hook.url) || isSocketHook({ url: hook.url }))) {
+    throw new CommandFault(field, 'must be a URL of http, https, ws or wss, or relative to that of the application');
+  }
   return hook;
 }
 

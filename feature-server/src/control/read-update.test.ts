@@ -55,6 +55,8 @@ const FAULTS: [unknown, string, RegExp][] = [
   [{}, 'body', /must have one of call_hook/],
   ['text', 'body', /must be an object/],
   [{ call_statsu: 'completed' }, 'call_statsu', /unknown field/],
+  [{ call_hook: 'ftp://a.example/b' }, 'call_hook', /must be a URL of http, https, ws or wss, or relative/],
+  [{ child_call_hook: { url: 'localhost:3000/b' } }, 'child_call_hook', /must be a URL of http/],
   [{ call_status: 'done' }, 'call_status', /must be one of completed, no-answer/],
   [{ call_status: 'completed', mute_status: 'mute' }, 'mute_status', /cannot stand beside call_status/],
   [{ call_hook: '/a', tag: {} }, 'tag', /cannot stand beside call_hook/],

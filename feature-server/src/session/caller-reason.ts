@@ -15,7 +15,9 @@ export function callerReason(error: unknown): string {
   if (error instanceof HookStatusError) return `webhook answered ${error.status}`;
   if (error instanceof HookTimeoutError) return 'webhook timed out';
   if (error instanceof HookConnectionError || error instanceof HookForbiddenError) {
-    return 'webhook could not be reached';
+    const { code, trouble = code } = error.facts;
+    const why = typeof trouble === 'string' && error instanceof HookConnectionError ? ` (${trouble})` : '';
+    return `webhook could not be reached${why}`;
   }
   if (error instanceof InvalidApplicationError) return error.message;
   if (error instanceof MediaServerError) return 'media server not available';

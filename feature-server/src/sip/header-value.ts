@@ -1,7 +1,8 @@
-/** Text that may stand in a SIP header: one line, no control characters, not endless. */
+/** Text that may stand in a SIP header: one line, no control characters, not endless. An edge passes on ASCII alone, so an ellipsis becomes dots. */
 export function headerValue(text: string): string {
   return text
     .replace(/\p{Cc}+/gu, ' ')
+    .replaceAll('…', '...')
     .trim()
     .slice(0, 200);
 }

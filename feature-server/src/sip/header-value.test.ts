@@ -1,0 +1,10 @@
+import t from 'tap';
+import { headerValue } from './header-value.js';
+
+t.test(
+  'header value: one line of bounded length, and an ellipsis is still one after an edge has dropped what is not ASCII',
+  async (t) => {
+    t.equal(headerValue('must be {"verb": "<name>", …}\r\nX-Evil: 1'), 'must be {"verb": "<name>", ...} X-Evil: 1');
+    t.equal(headerValue('x'.repeat(500)).length, 200);
+  },
+);
