@@ -15,6 +15,7 @@ import {
 import { join } from 'node:path';
 import { type Logger, RingwireError } from '@ringwire/common';
 import type { RecordingFormat } from '@ringwire/common/recordings/recording-place.js';
+import { Claim } from './claim.js';
 import { WAV_HEADER_BYTES, wavHeader } from './wav-header.js';
 
 /** A recording could not be written to the spool. */
@@ -55,9 +56,12 @@ const STALE_MS = 60_000;
 
 /**
  * Where recordings are from their first sample to their upload: a folder that outlives the process. `<id>.json` says whose it is, `<id>.part` grows, and
- * is called `<id>.wav` when it is complete. Several processes may share it.
+ * is called `<id>.wav` when it is complete. Several processes may share it: who uploads one calls it `<id>.<its own name>.work` meanwhile.
  */
 export class Spool {
+  /** Of this process, among those that share the folder. */
+  readonly #name = randomUUID();
+
   private constructor(
     private readonly dir: string,
     private readonly logger: Logger,
@@ -80,22 +84,25 @@ export class Spool {
   /** Begins a recording. @throws SpoolError */
   async create(entry: SpoolEntry): Promise<SpoolFile> {
     const id = randomUUID();
+    let handle: FileHandle | undefined;
     try {
       await writeFile(this.#path(id, 'json'), JSON.stringify(entry), { mode: 0o600 });
-      const handle = await open(this.#path(id, 'part'), 'wx', 0o600);
+      handle = await open(this.#path(id, 'part'), 'wx', 0o600);
       await handle.write(wavHeader(0, entry));
       return new SpoolFile(id, entry, handle, this.#path(id, 'part'), () => this.#complete(id, entry));
     } catch (cause) {
+      await handle?.close().catch(() => undefined);
+      for (const kind of ['part', 'json'] as const)
+        await rm(this.#path(id, kind), { force: true }).catch(() => undefined);
       throw new SpoolError(`recording cannot be written: ${textOf(cause)}`, { dir: this.dir }, { cause });
     }
   }
 
-  /** Everything that is complete, what dead processes left among it. */
+  /** Everything that is complete and not claimed, what dead processes left among it. */
   async list(): Promise<SpooledRecording[]> {
-    const names = await readdir(this.dir);
     const found: SpooledRecording[] = [];
-    for (const name of names.filter((one) => one.endsWith('.json'))) {
-      const id = name.slice(0, -'.json'.length);
+    for (const [id, names] of await this.#namesById()) {
+      if (!names.includes(`${id}.json`)) continue;
       try {
         const recording = await this.#look(id, names);
         if (recording) found.push(recording);
@@ -106,8 +113,17 @@ export class Spool {
     return found;
   }
 
-  /** Whether one is still there. */
-  async has({ path }: SpooledRecording): Promise<boolean> {
+  /**
+   * Takes one in hand, so that no other process does.
+   * @returns undefined where another has it
+   * @throws errors of the file system
+   */
+  claim({ id, path }: SpooledRecording): Promise<Claim | undefined> {
+    return Claim.take(path, { path: join(this.dir, `${id}.${this.#name}.work`), freePath: this.#path(id, 'wav') });
+  }
+
+  /** Whether one that is claimed is still there. */
+  async has({ path }: Claim): Promise<boolean> {
     return access(path).then(
       () => true,
       () => false,
@@ -115,8 +131,28 @@ export class Spool {
   }
 
   /** Forgets one that is stored. */
-  async remove({ id }: SpooledRecording): Promise<void> {
-    for (const kind of ['wav', 'mp3', 'json'] as const) await rm(this.#path(id, kind), { force: true });
+  async remove({ id }: SpooledRecording, claim: Claim): Promise<void> {
+    claim.drop();
+    for (const path of [claim.path, claim.mp3Path]) await rm(path, { force: true });
+    await this.#forget(id);
+  }
+
+  async #namesById(): Promise<Map<string, string[]>> {
+    const byId = new Map<string, string[]>();
+    for (const name of await readdir(this.dir)) {
+      const id = name.split('.', 1)[0] ?? '';
+      const names = byId.get(id);
+      if (names) names.push(name);
+      else byId.set(id, [name]);
+    }
+    return byId;
+  }
+
+  /** Removes what is left of one: last what says whose it is, for without that nobody would look for the rest. */
+  async #forget(id: string): Promise<void> {
+    const names = (await this.#namesById()).get(id) ?? [];
+    const json = `${id}.json`;
+    for (const name of [...names.filter((one) => one !== json), json]) await rm(join(this.dir, name), { force: true });
   }
 
   async #look(id: string, names: readonly string[]): Promise<SpooledRecording | undefined> {
@@ -125,12 +161,19 @@ export class Spool {
       const { size } = await stat(this.#path(id, 'wav'));
       return { id, entry, path: this.#path(id, 'wav'), sizeBytes: size };
     }
+    const work = names.find((name) => name.endsWith('.work'));
+    if (work === `${id}.${this.#name}.work`) return undefined;
     const kind = names.includes(`${id}.part`) ? 'part' : 'json';
-    const { mtimeMs } = await stat(this.#path(id, kind));
+    const path = work === undefined ? this.#path(id, kind) : join(this.dir, work);
+    const { mtimeMs, size } = await stat(path);
     if (Date.now() - mtimeMs < this.staleMs) return undefined;
+    if (work !== undefined) {
+      this.logger.warn({ callSid: entry.callSid }, 'the upload of a recording that its process left is taken over');
+      return { id, entry, path, sizeBytes: size };
+    }
     if (kind === 'json') {
       // Whoever stored it died before this was removed.
-      await rm(this.#path(id, 'json'), { force: true });
+      await this.#forget(id);
       return undefined;
     }
     this.logger.warn({ callSid: entry.callSid }, 'a recording that its process left is taken over');
@@ -156,7 +199,7 @@ export class Spool {
     return { id, entry, path, sizeBytes: size };
   }
 
-  #path(id: string, kind: 'json' | 'part' | 'wav' | 'mp3'): string {
+  #path(id: string, kind: 'json' | 'part' | 'wav'): string {
     return join(this.dir, `${id}.${kind}`);
   }
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,7 @@ import { bucketStorage, type RecordingStorage } from '@ringwire/common/recording
 import { FakeS3 } from '@ringwire/common/testing/fake-s3.js';
 import { readWavAt } from '@ringwire/rtp';
 import t, { type Test } from 'tap';
-import { CollectingSink, silentLogger } from '../testing/fakes.js';
+import { Channel, CollectingSink, silentLogger } from '../testing/fakes.js';
 import { Spool, type SpoolEntry } from './spool.js';
 import { Uploads, type UploadsOptions } from './uploads.js';
 
@@ -27,19 +27,33 @@ const ENTRY: SpoolEntry = {
 const OBJECT = '/calls/2026/02/03/call-1.wav';
 const SOUND = new Int16Array(16_000).fill(700);
 
+function bucketStorageOf(s3: FakeS3): RecordingStorage {
+  const parsed = parseBucketCredential(s3.credential('calls'));
+  if (!parsed.ok) throw new Error(parsed.reason);
+  return bucketStorage(parsed.credential, new AddressGuard({ allowPrivate: true }));
+}
+
 async function bench(t: Test, options: Partial<UploadsOptions> = {}) {
   const dir = await mkdtemp(join(tmpdir(), 'ringwire-spool-'));
   t.teardown(() => rm(dir, { recursive: true, force: true }));
   const s3 = await FakeS3.start(t);
-  const parsed = parseBucketCredential(s3.credential('calls'));
-  if (!parsed.ok) throw new Error(parsed.reason);
-  const storage = bucketStorage(parsed.credential, new AddressGuard({ allowPrivate: true }));
+  const storage = bucketStorageOf(s3);
   const sink = new CollectingSink();
-  const spool = await Spool.open({ dir, logger: silentLogger, staleMs: 0 });
+  const spool = await Spool.open({ dir, logger: silentLogger });
   const start = (more: Partial<UploadsOptions> = {}): Uploads => {
     const retryMs = { first: 1, last: 5 };
     const storageOf = (): RecordingStorage | undefined => storage;
-    const all = { spool, storageOf, sink, logger: silentLogger, retryMs, sweepMs: 20, ...options, ...more };
+    const all = {
+      spool,
+      storageOf,
+      sink,
+      logger: silentLogger,
+      retryMs,
+      sweepMs: 20,
+      keepMs: Infinity,
+      ...options,
+      ...more,
+    };
     const uploads = new Uploads(all);
     t.teardown(() => uploads.close());
     return uploads;
@@ -93,7 +107,7 @@ t.test('what a killed process has recorded is completed and stored', async (t) =
   await once(child.stdout, 'data');
   child.kill('SIGKILL');
   await once(child, 'exit');
-  const uploads = start();
+  const uploads = start({ spool: await Spool.open({ dir, logger: silentLogger, staleMs: 0 }) });
   const path = '/calls/2026/02/03/killed.wav';
   await s3.until(() => s3.objects.has(path));
   const body = s3.objects.get(path)?.body ?? Buffer.alloc(0);
@@ -135,6 +149,70 @@ t.test("MP3 is made by the operator's program; where it fails the recording stay
   t.ok(sink.lines.some((line) => line.includes('recording stays WAV, it cannot be made MP3: false ended with 1')));
 });
 
+t.test('of two processes that share a spool one uploads a recording, and the other leaves it alone', async (t) => {
+  const { dir, s3, start, record } = await bench(t);
+  const other = await Spool.open({ dir, logger: silentLogger });
+  const tells = new Channel<() => void>();
+  const slow = new SlowStorage(tells);
+  const recording = await record();
+  const first = start({ storageOf: () => slow });
+  const store = await tells.take();
+  t.same(await other.list(), [], 'it is taken');
+  const second = start({ spool: other });
+  if (recording) second.add(recording);
+  await second.idle();
+  t.equal(s3.requests, 0);
+  store();
+  await first.idle();
+  t.same(await readdir(dir), []);
+  await second.close();
+  t.equal(s3.requests, 0);
+});
+
+t.test('an upload whose process has died is taken over by another, once', async (t) => {
+  const { dir, s3, spool, start, record } = await bench(t);
+  const recording = await record();
+  if (!recording) throw new Error('nothing was recorded');
+  const claim = await spool.claim(recording);
+  t.equal(await spool.claim(recording), undefined, 'it is taken');
+  claim?.drop();
+  await utimes(claim?.path ?? '', 1, 1);
+  const others = await Promise.all([1, 2].map(() => Spool.open({ dir, logger: silentLogger })));
+  const uploads = others.map((other) => start({ spool: other }));
+  await s3.until(() => s3.objects.has(OBJECT));
+  for (const one of uploads) await one.idle();
+  await until(async () => (await readdir(dir)).length === 0);
+  t.same([...s3.objects.keys()], [OBJECT]);
+});
+
+t.test(
+  "an account whose storage never ends does not hold up another's recordings, and is given up in time",
+  async (t) => {
+    const { s3, sink, start, record } = await bench(t);
+    const slow = new SlowStorage(new Channel());
+    const good = bucketStorageOf(s3);
+    const storageOf = (accountSid: string): RecordingStorage => (accountSid === 'acc-slow' ? slow : good);
+    const uploads = start({ storageOf, graceMs: 0 });
+    for (let i = 0; i < 12; i++) {
+      const recording = await record({ accountSid: 'acc-slow' });
+      if (recording) uploads.add(recording);
+    }
+    const recording = await record();
+    if (recording) uploads.add(recording);
+    await s3.until(() => s3.objects.has(OBJECT));
+    t.equal(slow.most, 2, 'two at a time of one account');
+    await until(async () => sink.alerts.some(({ message }) => message.includes('aborted due to timeout')));
+  },
+);
+
+t.test('a recording that cannot be stored for too long is given up, with an alert', async (t) => {
+  const { dir, sink, start, record } = await bench(t);
+  await record();
+  start({ storageOf: () => undefined, keepMs: 1_000 });
+  await until(async () => (await readdir(dir)).length === 0);
+  t.match(sink.alerts, [{ alertType: 'recording-failure', message: /is given up.*no storage/ }]);
+});
+
 t.test('a recording whose disk fails says so and keeps what is there', async (t) => {
   const { spool } = await bench(t);
   const file = await spool.create(ENTRY);
@@ -147,6 +225,36 @@ t.test('a recording whose disk fails says so and keeps what is there', async (t)
   );
   t.ok((await file.finish())?.sizeBytes);
 });
+
+/** Takes what it is given as long as nobody says that it is enough. */
+class SlowStorage implements RecordingStorage {
+  readonly name = 'slow';
+  most = 0;
+  #now = 0;
+
+  constructor(private readonly tells: Channel<() => void>) {}
+
+  async put(_key: string, _file: unknown, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    this.most = Math.max(this.most, ++this.#now);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+        this.tells.post(resolve);
+      });
+    } finally {
+      this.#now--;
+    }
+  }
+
+  async get(): Promise<undefined> {
+    return undefined;
+  }
+
+  async remove(): Promise<boolean> {
+    return false;
+  }
+}
 
 /** Looks again until it is so; fails after ten seconds. */
 async function until(isSo: () => Promise<boolean>): Promise<void> {

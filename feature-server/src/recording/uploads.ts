@@ -9,6 +9,7 @@ import {
 } from '@ringwire/common/recordings/recording-place.js';
 import type { RecordingStorage } from '@ringwire/common/recordings/storage.js';
 import { createJournal, type Journal } from '../session/journal.js';
+import type { Claim } from './claim.js';
 import { encodeMp3 } from './mp3.js';
 import type { Spool, SpoolEntry, SpooledRecording } from './spool.js';
 
@@ -25,19 +26,38 @@ export interface UploadsOptions {
   retryMs?: { first: number; last: number };
   /** How often the spool is looked through for what others left. @defaultValue 30 s */
   sweepMs?: number;
+  /** How long an upload may take beside the time that a slow line needs for its size. @defaultValue a minute */
+  graceMs?: number;
+  /** A recording that could not be stored for so long after its beginning is given up. @defaultValue 14 days */
+  keepMs?: number;
 }
 
-/** Uploads at a time. */
-const AT_A_TIME = 4;
+/** Uploads at a time; and of one account, whose storage may be slow. */
+const AT_A_TIME = 8;
+const PER_ACCOUNT = 2;
+/** Who takes less is no storage: 50 kB/s. */
+const SLOWEST_BYTES_PER_MS = 50;
+const GRACE_MS = 60_000;
+const KEEP_MS = 14 * 24 * 3_600_000;
 const RETRY_MS = { first: 1_000, last: 300_000 };
 const SWEEP_MS = 30_000;
 /** Recordings of one call; the last takes what comes after it. */
 const MAX_PARTS = 100;
 
-/** Brings complete recordings from the spool to their storage, however long that takes: after a failure again, after a restart too. */
+/** A recording that is under way, or waits. */
+interface Known {
+  attempts: number;
+  timer?: NodeJS.Timeout;
+  /** From the first try on. */
+  claim?: Claim;
+}
+
+/** Brings complete recordings from the spool to their storage: after a failure again for days, after a restart too. */
 export class Uploads {
-  /** By id: those that are under way, or wait. */
-  readonly #known = new Map<string, { attempts: number; timer?: NodeJS.Timeout }>();
+  /** By id. */
+  readonly #known = new Map<string, Known>();
+  /** Under way, by account. */
+  readonly #runningOf = new Map<string, number>();
   readonly #queue: SpooledRecording[] = [];
   readonly #closing = new AbortController();
   #running = 0;
@@ -73,6 +93,7 @@ export class Uploads {
     for (const { timer } of this.#known.values()) clearTimeout(timer);
     await this.#sweeping;
     while (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    for (const { claim } of this.#known.values()) await claim?.release();
     this.#known.clear();
     this.#wake();
   }
@@ -88,58 +109,94 @@ export class Uploads {
 
   #enqueue(recording: SpooledRecording): void {
     this.#queue.push(recording);
+    this.#startNext();
+  }
+
+  #startNext(): void {
     while (this.#running < AT_A_TIME) {
-      const next = this.#queue.shift();
+      const at = this.#queue.findIndex(({ entry }) => this.#countOf(entry.accountSid) < PER_ACCOUNT);
+      const next = this.#queue[at];
       if (!next) return;
-      this.#running += 1;
+      this.#queue.splice(at, 1);
+      this.#count(next.entry.accountSid, 1);
       void this.#upload(next).finally(() => {
-        this.#running -= 1;
+        this.#count(next.entry.accountSid, -1);
         this.#wake();
-        const more = this.#queue.shift();
-        if (more) this.#enqueue(more);
+        this.#startNext();
       });
     }
   }
 
+  #countOf(accountSid: string): number {
+    return this.#runningOf.get(accountSid) ?? 0;
+  }
+
+  #count(accountSid: string, change: 1 | -1): void {
+    this.#running += change;
+    const count = this.#countOf(accountSid) + change;
+    if (count > 0) this.#runningOf.set(accountSid, count);
+    else this.#runningOf.delete(accountSid);
+  }
+
   async #upload(recording: SpooledRecording): Promise<void> {
-    const { id, entry } = recording;
+    const { id } = recording;
+    const known = this.#known.get(id);
+    if (!known) return;
     const journal = this.#journal(recording);
     try {
-      const storage = this.options.storageOf(entry.accountSid);
-      if (!storage) throw new Error('the account has no storage for recordings any more');
-      const { path, sizeBytes, format } = await this.#inFormat(recording, journal);
-      const name = await this.#freeName(entry, format, storage);
-      const contentType = format === 'mp3' ? 'audio/mpeg' : 'audio/wav';
-      const file = { path, sizeBytes, contentType, metadata: entry.metadata };
-      await storage.put(recordingKey(name), file, this.#closing.signal);
-      const recordingUrl = recordingPath(name);
-      const about = { callSid: entry.callSid, accountSid: entry.accountSid };
-      this.options.sink.emit('call.recorded', { callSid: entry.callSid, recordingUrl }, about);
-      journal.timeline.info('media', `recording stored in ${storage.name}`, { recordingUrl, sizeBytes });
+      known.claim ??= await this.options.spool.claim(recording);
+      // Another process has it.
+      if (known.claim) await this.#store({ ...recording, path: known.claim.path }, known.claim, journal);
     } catch (error) {
-      await this.#onFailure(recording, journal, error);
+      await this.#onFailure(recording, known, journal, error);
       return;
     }
-    try {
-      await this.options.spool.remove(recording);
-    } catch (err) {
-      journal.log.error({ err, id }, 'a stored recording cannot be removed from the spool');
-    }
+    if (known.claim) await this.#remove(recording, known.claim, journal);
     this.#known.delete(id);
   }
 
-  /** A call that goes on at another feature server has a recording there, too: none takes the place of another. */
-  async #freeName(entry: SpoolEntry, format: RecordingFormat, storage: RecordingStorage): Promise<RecordingName> {
-    for (let part = 1; ; part++) {
-      const callSid = part > 1 ? `${entry.callSid}-${part}` : entry.callSid;
-      const name = recordingName({ accountSid: entry.accountSid, callSid, format }, entry.startedAtMs);
-      if (part === MAX_PARTS || !(await this.#isThere(storage, recordingKey(name)))) return name;
+  async #store(recording: SpooledRecording, claim: Claim, journal: Journal): Promise<void> {
+    const { entry } = recording;
+    const storage = this.options.storageOf(entry.accountSid);
+    if (!storage) throw new Error('the account has no storage for recordings any more');
+    const { path, sizeBytes, format } = await this.#inFormat(recording, claim, journal);
+    const deadlineMs = (this.options.graceMs ?? GRACE_MS) + sizeBytes / SLOWEST_BYTES_PER_MS;
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(Math.ceil(deadlineMs))]);
+    const name = await this.#freeName(entry, format, storage, signal);
+    const contentType = format === 'mp3' ? 'audio/mpeg' : 'audio/wav';
+    const file = { path, sizeBytes, contentType, metadata: entry.metadata };
+    await storage.put(recordingKey(name), file, signal);
+    const recordingUrl = recordingPath(name);
+    const about = { callSid: entry.callSid, accountSid: entry.accountSid };
+    this.options.sink.emit('call.recorded', { callSid: entry.callSid, recordingUrl }, about);
+    journal.timeline.info('media', `recording stored in ${storage.name}`, { recordingUrl, sizeBytes });
+  }
+
+  async #remove(recording: SpooledRecording, claim: Claim, journal: Journal): Promise<void> {
+    try {
+      await this.options.spool.remove(recording, claim);
+    } catch (err) {
+      journal.log.error({ err, id: recording.id }, 'a recording cannot be removed from the spool');
     }
   }
 
-  async #isThere(storage: RecordingStorage, key: string): Promise<boolean> {
+  /** A call that goes on at another feature server has a recording there, too: none takes the place of another. */
+  async #freeName(
+    entry: SpoolEntry,
+    format: RecordingFormat,
+    storage: RecordingStorage,
+    signal: AbortSignal,
+  ): Promise<RecordingName> {
+    for (let part = 1; ; part++) {
+      const callSid = part > 1 ? `${entry.callSid}-${part}` : entry.callSid;
+      const name = recordingName({ accountSid: entry.accountSid, callSid, format }, entry.startedAtMs);
+      if (part === MAX_PARTS || !(await this.#isThere(storage, recordingKey(name), signal))) return name;
+    }
+  }
+
+  async #isThere(storage: RecordingStorage, key: string, signal: AbortSignal): Promise<boolean> {
     try {
-      const found = await storage.get(key, this.#closing.signal);
+      const found = await storage.get(key, signal);
       found?.body.destroy();
       return found !== undefined;
     } catch (error) {
@@ -149,15 +206,23 @@ export class Uploads {
     }
   }
 
-  async #onFailure(recording: SpooledRecording, journal: Journal, error: unknown): Promise<void> {
+  async #onFailure(recording: SpooledRecording, known: Known, journal: Journal, error: unknown): Promise<void> {
     if (this.#closing.signal.aborted) return;
-    const known = this.#known.get(recording.id);
-    if (!known || !(await this.options.spool.has(recording))) {
-      // Another process was faster.
+    const { claim } = known;
+    if (claim && !(await this.options.spool.has(claim))) {
+      // Another process believed this one dead.
+      claim.drop();
       this.#known.delete(recording.id);
       return;
     }
     const text = error instanceof Error ? error.message : String(error);
+    if (claim && Date.now() - recording.entry.startedAtMs > (this.options.keepMs ?? KEEP_MS)) {
+      journal.timeline.error('media', `recording is given up, it could not be stored for too long: ${text}`);
+      journal.alert('recording-failure', `recording is given up, it could not be stored for too long: ${text}`);
+      await this.#remove(recording, claim, journal);
+      this.#known.delete(recording.id);
+      return;
+    }
     const { first, last } = this.options.retryMs ?? RETRY_MS;
     const waitMs = Math.min(first * 2 ** Math.min(known.attempts, 30), last);
     if (known.attempts === 0) {
@@ -173,11 +238,11 @@ export class Uploads {
   /** The file as the account wants it, or as WAV where it cannot be made. */
   async #inFormat(
     { entry, path, sizeBytes }: SpooledRecording,
+    { mp3Path: mp3 }: Claim,
     journal: Journal,
   ): Promise<{ path: string; sizeBytes: number; format: RecordingFormat }> {
     const { mp3Command } = this.options;
     if (entry.format === 'wav' || !mp3Command) return { path, sizeBytes, format: 'wav' };
-    const mp3 = path.replace(/\.wav$/, '.mp3');
     try {
       return { path: mp3, sizeBytes: await encodeMp3(mp3Command, path, mp3, this.#closing.signal), format: 'mp3' };
     } catch (error) {
