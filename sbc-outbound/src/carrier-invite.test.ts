@@ -280,6 +280,45 @@ t.test('a gateway with TLS and SRTP: keys by SDES, heard through rtpengine; the 
   await hangUp(second);
 });
 
+t.test(
+  'a SIP URI whose media the application wants encrypted: by SDES, heard through rtpengine, or offered by DTLS',
+  async (t) => {
+    const socket = await RtpSocket.bind();
+    t.teardown(() => socket.close());
+    const gateway = await startGateway(t, (call) => {
+      const offer = parseSdp(call.sdp);
+      if (!offer.ok || call.sdp.includes('UDP/TLS')) return call.reject(488);
+      const suite = SRTP_SUITES.find(({ name }) => name === 'AES_CM_128_HMAC_SHA1_80')!;
+      const local = { host: '127.0.0.1', port: socket.port, sessionId: '1', sessionVersion: 1 };
+      const answer = answerAudio(offer.sdp, { ...local, srtpSendKey: createSrtpKey(suite) });
+      if (!answer.ok || !answer.agreement.srtp) return call.reject(488);
+      socket.setSecurity(answer.agreement.srtp);
+      socket.onPacket = (_packet, datagram) => socket.send(Buffer.from(datagram));
+      call.accept(answer.sdp);
+    });
+    const caller = await startAudio(t);
+    const uri = `sip:bob@${gateway.host}:${gateway.port}`;
+    const call = (srtp: string): PlacedCall =>
+      dial(fs, server, null, {
+        uri,
+        sdp: caller.sdp,
+        headers: { 'X-Jambonz-Routing': 'sip', 'X-Jambonz-SRTP': srtp },
+      });
+    const encrypted = call('sdes');
+    const dialog = await encrypted.dialog;
+    t.match(gateway.invites[0]?.bodyText, /m=audio \d+ RTP\/SAVP /);
+    t.match(gateway.invites[0]?.bodyText, /a=crypto:/);
+    t.notOk(gateway.invites[0]?.has('X-Jambonz-SRTP'));
+    t.match(dialog.remote.sdp, /m=audio \d+ RTP\/AVP /, 'plain towards the feature server');
+    await caller.echoThrough(dialog.remote.sdp);
+    await hangUp(encrypted);
+    t.equal(await call('dtls').status(), 488);
+    t.match(gateway.invites.at(-1)?.bodyText, /m=audio \d+ UDP\/TLS\/RTP\/SAVPF /);
+    t.match(gateway.invites.at(-1)?.bodyText, /a=fingerprint:/);
+    t.equal(await call('rot13').status(), 400);
+  },
+);
+
 t.test("the carrier's codecs are offered in its order, whatever the feature server offers", async (t) => {
   const { gateway, carrierSid } = await answering(t, { outbound_codecs: 'PCMA,PCMU' });
   await hangUp(dial(fs, server, carrierSid));

@@ -93,7 +93,7 @@ export async function byUri(
   call: OutboundCall,
   uri = request.uri,
 ): Promise<Destination> {
-  const target = targetOf(request, call, encryptionSecret, uri);
+  const target = targetOf(request, call, encryptionSecret, edge.bridging.relay.isRelaying, uri);
   if (!target.ok) return target;
   const why =
     hiddenHop(target.hop) ??

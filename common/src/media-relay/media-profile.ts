@@ -70,6 +70,9 @@ export const BROWSER: FarMedia = {
   codecs: [],
 };
 
+/** Media that is encrypted with keys in the SDP (RFC 4568), and no other way. */
+export const SDES: FarMedia = { profile: 'srtp', padCrypto: false, removeIce: true, dtlsOff: true, codecs: [] };
+
 /** What carriers and media servers can be relied on to have, keys included. */
 const TELEPHONY = ['PCMU', 'PCMA', 'telephone-event'];
 

@@ -18,6 +18,8 @@ export const SIP_HEADERS = {
   mayCallUsers: 'X-Jambonz-May-Call-Users',
   /** `bob@example.com`: the user whom a device calls directly; no application takes the call. */
   directUser: 'X-Jambonz-Direct-User',
+  /** `sdes` or `dtls`: media to the SIP URI that is called is encrypted so. */
+  srtp: 'X-Jambonz-SRTP',
   /** Which of its bindings the edge that gets this request is to send it to: see `flowToken`. */
   flow: 'X-Jambonz-Flow',
   /** URLs that a registration hook names for calls of a user, instead of those of the application. */

@@ -15,6 +15,8 @@ export interface DialTarget {
   proxy?: string;
   /** For `sip`: who we are where the target challenges us. */
   auth?: { username: string; password: string };
+  /** For `sip`: how media to it is encrypted. */
+  srtp?: 'sdes' | 'dtls';
   /** For `user`: the user part of the Request-URI, instead of that of the device's contact. */
   overrideTo?: string;
   /** For `teams`: the tenant's domain, and whether the voicemail is called. */

@@ -23,6 +23,39 @@ t.test('dial: a target of Teams is called as its tenant, or its voicemail', asyn
   t.match(targets, [{ routing: 'teams', address: '+4930123', tenant: 'one.teams.example.com', vmail: true }]);
 });
 
+t.test('dial: srtpEncryption is asked for SIP URIs, and for nobody else', async (t) => {
+  const targets: DialTarget[] = [];
+  const verbs = [
+    {
+      verb: 'dial',
+      srtpEncryption: 'sdes',
+      target: [
+        { type: 'sip', sipUri: 'sip:bob@example.com' },
+        { type: 'phone', number: '+4930123' },
+      ],
+    },
+  ];
+  const rig = await makeSession(t, verbs, {
+    mediaServer: new SlowMediaServer(),
+    dialler: {
+      place: ({ target }) => {
+        targets.push(target);
+        const callee = new Callee();
+        callee.refuse(486);
+        return callee;
+      },
+    },
+  });
+  await rig.run();
+  t.same(
+    targets.map(({ routing, srtp }) => [routing, srtp]),
+    [
+      ['sip', 'sdes'],
+      ['phone', undefined],
+    ],
+  );
+});
+
 const completed = { dial_call_status: 'completed', dial_sip_status: 200, dial_sbc_callid: 'outer' };
 
 for (const media of ['grant', 'refuse'] as const) {

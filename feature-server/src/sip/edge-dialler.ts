@@ -194,6 +194,7 @@ function headersOf(target: DialTarget, caller: DialCaller, callSid: string, uri:
     'X-SIP-Proxy': target.proxy,
     'X-Override-To': target.overrideTo,
     [SIP_HEADERS.teamsTenant]: target.tenant,
+    [SIP_HEADERS.srtp]: target.srtp,
     [SIP_HEADERS.applicationSid]: caller.applicationSid,
   };
   const given = Object.entries(optional).filter((entry): entry is [string, string] => Boolean(entry[1]));

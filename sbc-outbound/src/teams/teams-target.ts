@@ -1,5 +1,5 @@
 import { type ProvisioningSnapshot, SIP_HEADERS, type TeamsTenant } from '@ringwire/common';
-import type { FarMedia } from '@ringwire/common/media-relay/media-profile.js';
+import { SDES } from '@ringwire/common/media-relay/media-profile.js';
 import { passableHeaders } from '@ringwire/common/sip/header-policy.js';
 import type { LegTarget } from '@ringwire/common/sip/place-leg.js';
 import type { SipHeaders, SipRequest } from '@ringwire/common/sip/stack.js';
@@ -21,8 +21,6 @@ export interface TeamsTargetOptions {
   hasRelay: boolean;
 }
 
-/** Media to Teams: SDES-SRTP without ICE (media bypass is not used). */
-const MEDIA: FarMedia = { profile: 'srtp', padCrypto: false, removeIce: true, dtlsOff: true, codecs: [] };
 const NUMBER = /^\+?[\w.*#-]{1,64}$/;
 
 const refuse = (status: number, reason: string, metric: string): TeamsTarget => ({
@@ -55,7 +53,8 @@ export function teamsTarget(request: SipRequest, call: OutboundCall, options: Te
     legs: hubs.map((hub) => {
       const uri = `${hubUri(hub, number)}${isVoicemail ? ';opaque=app:voicemail' : ''}`;
       const name = `${hub.host} of Microsoft Teams`;
-      return { name, uri, media: MEDIA, responseMs, headers: { ...headers, To: `<${uri}>` } };
+      // Without ICE: media bypass is not used.
+      return { name, uri, media: SDES, responseMs, headers: { ...headers, To: `<${uri}>` } };
     }),
   };
 }

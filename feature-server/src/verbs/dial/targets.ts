@@ -45,6 +45,7 @@ export function targetsOf(ctx: VerbContext, spec: DialSpec): CalledTarget[] {
         ...(one.trunk !== undefined && { trunk: one.trunk }),
         ...(proxy !== undefined && { proxy }),
         ...(one.auth && one.type === 'sip' && { auth: one.auth }),
+        ...(spec.srtpEncryption !== undefined && one.type === 'sip' && { srtp: spec.srtpEncryption }),
         ...(one.overrideTo !== undefined && { overrideTo: one.overrideTo }),
         ...(one.tenant !== undefined && { tenant: one.tenant }),
         ...(one.vmail !== undefined && { vmail: one.vmail }),
