@@ -6,6 +6,8 @@ const MESSAGES = { capacity: 300, perSecond: 100 };
 /** Tokens of streamed text are small and many; what cannot be used is answered, written down and shown. */
 const TOKENS_COST = 0.1;
 const INVALID_COST = 10;
+/** A long message counts as several. */
+const CHARACTERS = 16_384;
 /** What of the rest is forgiven before the connection is closed. */
 const FORGIVEN = { capacity: 1000, perSecond: 10 };
 /** Notices of what was passed over go out no more often. */
@@ -24,10 +26,11 @@ export class FloodGuard {
   /** @param onPassedOver hears, once a second at most, that messages were passed over */
   constructor(private readonly onPassedOver: (details: string) => void) {}
 
-  /** What becomes of a message. */
-  judge(message: IncomingMessage): 'taken' | 'passed over' | 'cut off' {
+  /** What becomes of a message of so many characters. */
+  judge(message: IncomingMessage, length: number): 'taken' | 'passed over' | 'cut off' {
     const isTokens = message.kind === 'command' && message.command.command === 'tts:tokens';
-    if (this.#messages.take(message.kind === 'invalid' ? INVALID_COST : isTokens ? TOKENS_COST : 1)) return 'taken';
+    const cost = message.kind === 'invalid' ? INVALID_COST : isTokens ? TOKENS_COST : 1;
+    if (this.#messages.take(Math.max(cost, length / CHARACTERS))) return 'taken';
     if (!this.#forgiven.take()) return 'cut off';
     this.#passedOver += 1;
     this.#notice ??= setTimeout(() => {

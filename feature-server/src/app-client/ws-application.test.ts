@@ -370,6 +370,14 @@ t.test('a flood: what is too much is passed over and told; who goes on is cut of
   t.ok(rig.commands.size < 1000, `${rig.commands.size} came through`);
 });
 
+t.test('a flood of long messages: each counts as several', async (t) => {
+  const rig = await setUp(t);
+  const socket = await begin(rig);
+  for (let n = 0; n < 20; n++) socket.command('tag', { text: 'x'.repeat(900_000) });
+  t.match((await socket.next('jambonz:error')).data, { msg: 'TooManyMessages' });
+  t.ok(rig.commands.size > 0 && rig.commands.size < 15, `${rig.commands.size} came through`);
+});
+
 t.test('the call is over: its socket is closed with 1000, and what waits for an answer fails', async (t) => {
   const rig = await setUp(t);
   const socket = await begin(rig);

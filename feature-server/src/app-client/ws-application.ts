@@ -457,7 +457,7 @@ export class WebSocketApplication implements Application {
         return;
       }
     }
-    const verdict = this.#flood.judge(message);
+    const verdict = this.#flood.judge(message, text.length);
     if (verdict === 'cut off') this.#connection?.violated(1008, FLOOD_REASON);
     if (verdict !== 'taken') return;
     const { journal, hook } = this.options;

@@ -1,4 +1,5 @@
 import type { PlacedCallReply } from '@ringwire/common';
+import { LIMITS } from '@ringwire/verb-specs';
 import type { CommandDesk } from '../control/command-desk.js';
 import type { CommandResult } from '../control/commands.js';
 import { headerValue } from '../sip/header-value.js';
@@ -41,6 +42,9 @@ export function takeBaseCommands(desk: CommandDesk, options: BaseCommandOptions)
     return DONE;
   });
   desk.on('redirect', ({ verbs, isQueued }) => {
+    if (isQueued && runner.waiting.length + verbs.length > LIMITS.verbs) {
+      return { ok: false, because: 'wrong state', reason: `${runner.waiting.length} verbs wait already` };
+    }
     if (isQueued) runner.append(verbs);
     else runner.replace(verbs, { stopCurrent: true });
     return DONE;

@@ -384,6 +384,18 @@ t.test('a redirect from outside stops the verb and replaces the queue', async (t
   t.match(await rig.leg.actions.take(), { sent: 'BYE', headers: { 'X-Done': '1' } });
 });
 
+t.test('verbs that are queued from outside wait in bounded number', async (t) => {
+  const rig = await makeSession(t, [{ verb: 'answer' }, { verb: 'pause', length: 60 }]);
+  const running = rig.run();
+  t.match(await rig.leg.actions.take(), { sent: '200' });
+  const verbs = Array.from({ length: 600 }, () => ({ verb: 'pause' as const, length: 1 }));
+  const queue = () => rig.session.execute({ command: 'redirect', verbs, isQueued: true });
+  t.match(await queue(), { ok: true });
+  t.match(await queue(), { ok: false, because: 'wrong state', reason: /verbs wait already/ });
+  rig.session.hangup('over');
+  await running;
+});
+
 t.test('a call that lasts too long is ended', async (t) => {
   const rig = await makeSession(
     t,

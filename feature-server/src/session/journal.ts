@@ -40,6 +40,10 @@ export interface Journal {
 
 /** Different alerts of one call; an application that makes mistakes for hours raises no more. */
 const MAX_ALERTS = 200;
+/** Characters of an alert's texts: they may name what an application sent. */
+const MAX_TEXT = 2_000;
+
+const cut = (text: string): string => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text);
 
 /** The {@link Journal} of one call over the platform's event stream. */
 export function createJournal(sink: EventSink, logger: Logger, about: CallIdentity): Journal {
@@ -53,7 +57,9 @@ export function createJournal(sink: EventSink, logger: Logger, about: CallIdenti
   return {
     log,
     timeline,
-    alert(alertType, message, detail) {
+    alert(alertType, text, longDetail) {
+      const message = cut(text);
+      const detail = longDetail === undefined ? undefined : cut(longDetail);
       log.warn({ alertType, detail }, message);
       const key = `${alertType}\n${message}`;
       if (alertType !== 'alert-from-application') {

@@ -1,37 +1,15 @@
 import type { CommandDesk, CommandTaker } from '../control/command-desk.js';
 import type { CommandResult } from '../control/commands.js';
-import type { MediaEndpoint } from '../media/media.js';
-import { sendKeys } from '../verbs/dtmf.js';
-import { changeTrack } from '../verbs/dub.js';
 import { requestHeaders } from '../verbs/sip-request.js';
 import type { VerbContext } from '../verbs/verb.js';
 import type { BaseCommandOptions } from './base-commands.js';
 
 const DONE: CommandResult = { ok: true };
 const wrongState = (reason: string): CommandResult => ({ ok: false, because: 'wrong state', reason });
-/** jambonz's length of a key of the command (compat 4.2). */
-const KEY_MS = 250;
-/** Keys that wait for those before them. */
-const MAX_KEYS = 512;
-
-/** What can be done to a call's leg at any time: redirected, sent keys and SIP requests, mixed further sound. */
+/** What can be done to a call's leg at any time: redirected, sent SIP requests. */
 export function takeLiveCommands(desk: CommandDesk, options: BaseCommandOptions): void {
   takeRedirects(desk, options);
-  takeKeys(desk, options);
-  const { ctx, signal } = options;
-  takeSipRequests(desk, ctx);
-  desk.on('boostAudioSignal', async ({ gainDb }) => {
-    const endpoint = endpointOf(options);
-    if (!endpoint) return wrongState('the call has no media yet');
-    await endpoint.dub.setGain(gainDb);
-    return DONE;
-  });
-  desk.on('dub', async ({ spec }) => {
-    const endpoint = endpointOf(options);
-    if (!endpoint) return wrongState('the call has no media yet');
-    await changeTrack(ctx, endpoint, spec, signal);
-    return DONE;
-  });
+  takeSipRequests(desk, options.ctx);
 }
 
 /** Requests within the dialog of the call, or of one of its legs. */
@@ -46,15 +24,6 @@ export function takeSipRequests(desk: Pick<CommandTaker, 'on'>, ctx: VerbContext
     });
     return { ok: true, facts: { status, reason } };
   });
-}
-
-function endpointOf({ ctx }: BaseCommandOptions): MediaEndpoint | undefined {
-  try {
-    return ctx.media.endpoint();
-  } catch {
-    // There is none, or no more.
-    return undefined;
-  }
 }
 
 /** The call's new application; the leg that a `dial` has connected is that verb's to give away. */
@@ -74,28 +43,6 @@ function takeRedirects(desk: CommandDesk, { call, ctx, runner, signal }: BaseCom
     if (childCall || !parentCall) return wrongState('no dial is connected');
     asked?.abort();
     runner.replace(parentCall, { stopCurrent: true });
-    return DONE;
-  });
-}
-
-/** Keys go out one after the other, also those of several commands. */
-function takeKeys(desk: CommandDesk, options: BaseCommandOptions): void {
-  const { call, journal, signal } = options;
-  let last: Promise<void> = Promise.resolve();
-  let waiting = 0;
-  desk.on('dtmf', ({ digits, durationMs = KEY_MS }) => {
-    const endpoint = endpointOf(options);
-    if (!call.isAnswered || !endpoint) return wrongState('the call is not answered');
-    if (waiting + digits.length > MAX_KEYS) return wrongState(`${waiting} keys wait to be sent`);
-    waiting += digits.length;
-    last = last
-      .then(() => sendKeys(endpoint.keys, digits, durationMs, signal))
-      .catch((err: unknown) => {
-        journal.timeline.error('dtmf', `keys were not sent: ${err instanceof Error ? err.message : String(err)}`);
-      })
-      .finally(() => {
-        waiting -= digits.length;
-      });
     return DONE;
   });
 }

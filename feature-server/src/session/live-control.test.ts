@@ -77,7 +77,7 @@ t.test(
   },
 );
 
-t.test('call_status: no-answer refuses a call that is not answered with 503', async (t) => {
+t.test('call_status: no-answer refuses a call that is not answered with 503; keys are not sent to it', async (t) => {
   const callSid = nextSid();
   rig.app.on('/hook', [{ verb: 'play', url: 'silence_stream://60000', earlyMedia: true }]);
   const call = await rig.call({ headers: { 'X-Call-Sid': callSid } });
@@ -88,6 +88,10 @@ t.test('call_status: no-answer refuses a call that is not answered with 503', as
   t.match(await updateCall(rig, callSid, { mute_status: 'mute' }), {
     status: 422,
     body: { msg: 'the call is in no dial and no conference' },
+  });
+  t.match(await updateCall(rig, callSid, { dtmf: { digit: '1' } }), {
+    status: 422,
+    body: { msg: 'the call is not answered' },
   });
   t.match(await updateCall(rig, callSid, { call_status: 'no-answer' }), { status: 202 });
   t.equal((await call.finished).status, 503);
