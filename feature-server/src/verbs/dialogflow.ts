@@ -10,7 +10,7 @@ import {
 import { readServiceAccount, signToken } from '../bots/google-token.js';
 import { BotError } from '../errors.js';
 import { playAll } from './play.js';
-import { secondsToMs } from './quantities.js';
+import { noInputMs } from './quantities.js';
 import type { Verb, VerbContext } from './verb.js';
 
 const DEFAULT_EVENTS = ['intent', 'transcription', 'dtmf', 'start-play', 'stop-play', 'no-input'];
@@ -76,7 +76,7 @@ async function converse(
   };
   const first = firstInput(spec);
   if (first && (await speak(await ask(first)))) return 'completed';
-  const silenceMs = secondsToMs(spec.noInputTimeout) ?? DEFAULT_SILENCE_MS;
+  const silenceMs = noInputMs(spec.noInputTimeout) ?? DEFAULT_SILENCE_MS;
   for (;;) {
     const turn = await talk.listen(silenceMs);
     if (turn === undefined) return undefined;

@@ -1,7 +1,7 @@
 import type { LexSpec } from '@ringwire/verb-specs';
 import { BotTalk } from '../bots/bot-talk.js';
 import { type LexBot, lexUrl, readAwsCredentials, recognizeText } from '../bots/lex-api.js';
-import { secondsToMs } from './quantities.js';
+import { noInputMs } from './quantities.js';
 import type { Verb, VerbContext } from './verb.js';
 
 /** Talks with a bot of Amazon Lex V2: speech is recognized here, and its text goes to the bot. */
@@ -43,7 +43,7 @@ async function converse(
     sessionId: ctx.call.callSid,
     credentials: readAwsCredentials(spec.credentials),
   };
-  const silenceMs = secondsToMs(spec.noInputTimeout);
+  const silenceMs = noInputMs(spec.noInputTimeout);
   let state = openingState(spec);
   let lastSaid: { text: string }[] = [];
   const speak = async (texts: readonly string[]): Promise<void> => {

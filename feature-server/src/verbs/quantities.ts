@@ -8,6 +8,15 @@ export function secondsToMs(value: number | string | undefined): number | undefi
   return Number.isFinite(seconds) && seconds >= 0 ? Math.min(Math.round(seconds * 1000), MAX_TIMER_MS) : undefined;
 }
 
+/** A bot is told of silence no sooner: it would be asked, and paid, over and over. */
+const MIN_NO_INPUT_MS = 500;
+
+/** `noInputTimeout` of a bot in ms; undefined when absent, 0 or senseless. */
+export function noInputMs(value: number | string | undefined): number | undefined {
+  const ms = secondsToMs(value);
+  return ms ? Math.max(ms, MIN_NO_INPUT_MS) : undefined;
+}
+
 /** `loop` of say and play: a count; `forever` or 0 for no end. Once when absent or senseless. */
 export function loopCount(value: number | string | undefined): number {
   if (value === undefined || value === '') return 1;
