@@ -78,16 +78,20 @@ export class CallSession implements CallControl {
 
   /** Runs the call. Resolves when nothing of it is left and its last status hook is sent; never rejects. */
   async run(): Promise<void> {
-    const { policy, journal, resumed, adulthood } = this.options;
+    const { policy, journal, resumed, adulthood, info } = this.options;
     if (adulthood) this.#writeLedger();
     else if (!resumed) this.#reportStatus();
     // Media is needed by nearly every application; making it beside the hook takes it out of the caller's waiting time.
     this.#parts.media
       .allocate()
       .catch((err: unknown) => journal.log.debug({ err }, 'media endpoint is not to be had yet'));
-    const limit = setTimeout(() => {
-      void this.execute({ command: 'hangup', reason: 'the call reached its longest duration' });
-    }, policy.maxCallDurationMs);
+    const ageMs = resumed && info.answeredAt !== undefined ? Date.now() - info.answeredAt : 0;
+    const limit = setTimeout(
+      () => {
+        void this.execute({ command: 'hangup', reason: 'the call reached its longest duration' });
+      },
+      Math.max(0, policy.maxCallDurationMs - ageMs),
+    );
     try {
       if (resumed && !(await this.#resume(resumed))) return;
       if (!(await this.#connect())) return;
@@ -107,6 +111,8 @@ export class CallSession implements CallControl {
   /** Does something to the call, or to the leg of it with `callSid`, from outside its verbs; never rejects. */
   async execute(command: SessionCommand, callSid = this.callSid): Promise<CommandResult> {
     if (this.isOver) return { ok: false, because: 'wrong state', reason: 'the call is over' };
+    if (this.#parts.mover.isGiving && command.command !== 'hangup')
+      return { ok: false, because: 'wrong state', reason: 'the call is just moving to another feature server' };
     return this.#parts.desk.execute(command, callSid === this.callSid ? undefined : callSid);
   }
 
@@ -231,8 +237,14 @@ export class CallSession implements CallControl {
   async #resume(resumed: ResumedCall): Promise<boolean> {
     const prepare = async (): Promise<string> => (await this.#untilOver(this.#parts.media.allocate())).localSdp;
     const isOurs = await this.#parts.mover.take(resumed, prepare, () => this.#writeLedger());
+    const end = this.#parts.mover.endOfTaken;
     if (!isOurs) this.#goAway();
-    else if (resumed.endsAt !== undefined) this.#limitTo(resumed.endsAt - Date.now());
+    else if (end) {
+      // Whoever hung up while it was taken over has ended our call: the other one tells nothing of it any more.
+      this.#isAway = false;
+      this.#onLegEnd(end);
+      return false;
+    } else if (resumed.endsAt !== undefined) this.#limitTo(resumed.endsAt - Date.now());
     return isOurs;
   }
 

@@ -95,6 +95,22 @@ t.test('who hangs up while his call moves has ended it', async (t) => {
   t.strictSame(statuses(rig), ['trying', 'in-progress', 'completed']);
 });
 
+t.test('nothing is done to a call while it moves, for nobody would do it at the other feature server', async (t) => {
+  const rig = await makeMoving(t);
+  let answer: (reply: { status: number; reason: string }) => void = () => {};
+  rig.leg.reply = () =>
+    new Promise((resolve) => {
+      answer = resolve;
+    });
+  const over = rig.run();
+  await rig.leg.actions.take();
+  await rig.leg.actions.take();
+  t.match(await rig.session.execute({ command: 'tag', data: { b: 2 } }), { ok: false, because: 'wrong state' });
+  answer({ status: 488, reason: '' });
+  t.equal(await rig.outcome, false);
+  await over;
+});
+
 t.test('the end of a call that moved and that nobody has taken is told by the one who gave it away', async (t) => {
   const rig = await makeMoving(t, { ledger: { ...LEDGER, isTaken: async () => false } });
   rig.leg.reply = async () => ({ status: 202, reason: '' });
@@ -103,14 +119,14 @@ t.test('the end of a call that moved and that nobody has taken is told by the on
 });
 
 const verbs: VerbSpec[] = [{ verb: 'hangup' }];
-const inProgress = (): CallInfo => {
+const inProgress = (ageMs = 5_000): CallInfo => {
   const info = new CallInfo({
     ...{ callSid: 'call-1', direction: 'inbound', from: '1', to: '2', callId: 'sip-call-id', accountSid: 'acc-1' },
     ...{ serviceProviderSid: null, applicationSid: 'app-1', traceId: 'a'.repeat(32), callerName: '' },
     fsSipAddress: '127.0.0.1:5070',
   });
   const progress = { status: 'in-progress', sipStatus: 200, sipReason: 'OK' } as const;
-  info.restore({ progress, answeredAt: Date.now() - 5_000, customerData: { a: 1 } });
+  info.restore({ progress, answeredAt: Date.now() - ageMs, customerData: { a: 1 } });
   return info;
 };
 const resumed = (committed: Promise<void>) => ({ from: 'fs-old', verbs, committed });
@@ -144,3 +160,33 @@ for (const [what, committed, takeOver] of [
     t.ok(rig.media.endpoint.isDestroyed);
   });
 }
+
+t.test('who hangs up while his call is taken over has ended it, and its end is told once', async (t) => {
+  let answer: (isTaken: boolean) => void = () => {};
+  const ledger = { ...LEDGER, isTaken: async () => true };
+  const asked = new Promise<void>((tell) => {
+    ledger.takeOver = () =>
+      new Promise((resolve) => {
+        answer = resolve;
+        tell();
+      });
+  });
+  const rig = await makeSession(t, undefined, { resumed: resumed(Promise.resolve()), ledger, info: inProgress() });
+  const over = rig.run();
+  await asked;
+  rig.leg.end({ how: 'bye', headers: {} });
+  answer(true);
+  await over;
+  t.strictSame(statuses(rig), ['completed']);
+  t.match(rig.app.seen('/status')[0]?.json, { call_termination_by: 'caller' });
+});
+
+t.test('the longest duration of a call that is taken over counts from its answer', async (t) => {
+  const parts = {
+    resumed: { ...resumed(Promise.resolve()), verbs: [{ verb: 'pause', length: 3_600 }] as VerbSpec[] },
+    info: inProgress(3_600_000),
+  };
+  const rig = await makeSession(t, undefined, parts, { maxCallDurationMs: 3_600_100 });
+  await rig.run();
+  t.ok(rig.sink.lines.some((line) => line.includes('BYE: the call reached its longest duration')));
+});

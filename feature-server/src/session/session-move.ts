@@ -43,13 +43,34 @@ export class SessionMove {
   /** Set while the call is on its way to another one: hears whether the BYE to our leg says that it has got there. */
   #onBye: ((isMoved: boolean) => void) | undefined;
   #isTaking: boolean;
+  #isGiving = false;
+  #endOfTaken: LegEnd | undefined;
 
   constructor(private readonly options: SessionMoveOptions) {
     this.#isTaking = options.resumed !== undefined;
   }
 
+  /** How the leg of a call ended that was just being taken over. */
+  get endOfTaken(): LegEnd | undefined {
+    return this.#endOfTaken;
+  }
+
+  /** Whether it is being given away: the other one goes on with the call as it was before. */
+  get isGiving(): boolean {
+    return this.#isGiving;
+  }
+
   /** Whether the call goes on at the feature server at `ip:port`, and nothing more is to be told of it here. Never rejects. */
   async give(sipAddress: string, spec: VerbSpec, carried?: Readonly<Record<string, unknown>>): Promise<boolean> {
+    this.#isGiving = true;
+    try {
+      return await this.#give(sipAddress, spec, carried);
+    } finally {
+      this.#isGiving = false;
+    }
+  }
+
+  async #give(sipAddress: string, spec: VerbSpec, carried?: Readonly<Record<string, unknown>>): Promise<boolean> {
     const { leg, journal, moves, state, isOver } = this.options;
     const id = randomUUID();
     try {
@@ -119,7 +140,10 @@ export class SessionMove {
 
   /** Whether the end of our leg is none of the call's: it goes on, or ends, elsewhere. */
   isAwayWith(end: LegEnd): boolean {
-    if (this.#isTaking) return true;
+    if (this.#isTaking) {
+      this.#endOfTaken = end;
+      return true;
+    }
     if (!this.#onBye) return false;
     const isMoved = end.how === 'bye' && Object.values(end.headers).includes(MOVED);
     this.#onBye(isMoved);
