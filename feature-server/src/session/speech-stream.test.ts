@@ -98,6 +98,21 @@ t.test('stream: clear stops it at once and drops the rest; it speaks on with wha
   t.same((await plays.take()).sources, ['three.']);
 });
 
+t.test(
+  'stream: who waits for its end waits no longer when it was cleared and nothing follows for a while',
+  async (t) => {
+    const { stream, plays } = setUp(t);
+    stream.open();
+    const spoken = stream.spoken(never);
+    stream.push('One. Two.');
+    const first = await plays.take();
+    await Promise.all([stream.clear(), stream.clear()]);
+    t.ok(first.isStopped);
+    await spoken;
+    t.ok(stream.isOpen);
+  },
+);
+
 t.test('stream: the caller who interrupts is told, with what he heard until then', async (t) => {
   const { stream, told, plays } = setUp(t, true);
   await stream.interrupt();

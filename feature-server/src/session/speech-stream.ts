@@ -88,7 +88,7 @@ export class SpeechStream implements CallSpeechStream {
     const feed = this.#feed;
     if (!feed) return;
     this.#feed = undefined;
-    clearTimeout(this.#quiet);
+    this.#stopQuiet();
     this.#buffer.clear();
     this.#wake();
     await feed.close();
@@ -102,7 +102,7 @@ export class SpeechStream implements CallSpeechStream {
     if (result.status === 'ok' && tokens.trim() !== '') {
       this.#isFlushed = false;
       this.#hasText = true;
-      clearTimeout(this.#quiet);
+      this.#stopQuiet();
     }
     return result;
   }
@@ -117,11 +117,14 @@ export class SpeechStream implements CallSpeechStream {
   /** Drops what waits and what is being spoken. */
   async clear(): Promise<void> {
     this.#buffer.clear();
+    const wasInUse = this.#hasText || this.#quiet !== undefined;
     this.#isFlushed = false;
     this.#hasText = false;
-    clearTimeout(this.#quiet);
+    this.#stopQuiet();
     await this.#feed?.clear();
     this.#tellSpoken(true);
+    // Nothing may follow: who waits for the end must not wait for ever.
+    if (wasInUse && this.#feed && this.isDone) this.#awaitQuiet();
   }
 
   async interrupt(): Promise<void> {
@@ -135,6 +138,7 @@ export class SpeechStream implements CallSpeechStream {
     if (this.isDone) {
       this.#isFlushed = false;
       this.#hasText = false;
+      this.#stopQuiet();
     }
     while (this.isOpen && !signal.aborted && !(this.#isFlushed && this.isDone)) {
       await new Promise<void>((resolve) => {
@@ -172,13 +176,23 @@ export class SpeechStream implements CallSpeechStream {
       this.#wake();
       return;
     }
-    if (!this.#hasText) return;
-    clearTimeout(this.#quiet);
+    if (this.#hasText) this.#awaitQuiet();
+  }
+
+  /** Ends what waits for the end of the text where nothing follows for a while. */
+  #awaitQuiet(): void {
+    this.#stopQuiet();
     this.#quiet = setTimeout(() => {
+      this.#quiet = undefined;
       if (!this.isDone) return;
       this.#isFlushed = true;
       this.#onEmpty();
     }, this.options.quietMs ?? QUIET_MS);
+  }
+
+  #stopQuiet(): void {
+    clearTimeout(this.#quiet);
+    this.#quiet = undefined;
   }
 
   #wake(): void {
