@@ -5,7 +5,7 @@ import { Conversation } from './conversation.js';
 import type { DialledParty, TransferHandler, VerbContext } from './verb.js';
 
 /** A conversation over nothing, whose two sides may ask for transfers. */
-function conversing() {
+function conversing(ask?: () => Promise<boolean>) {
   const never = new Promise<never>(() => {});
   const called: string[] = [];
   const handlers: { caller?: TransferHandler | undefined; callee?: TransferHandler | undefined } = {};
@@ -34,13 +34,14 @@ function conversing() {
         return party;
       },
     },
-    journal: { timeline: {}, log: {} },
+    journal: { timeline: {}, log: { error: () => {} } },
   } as unknown as VerbContext;
   const conversation = new Conversation(ctx, party, new AbortController().signal, { caller: {}, callee: {} });
   const told: number[] = [];
   const transfer = (by: 'caller' | 'callee', address: string): boolean | undefined =>
     handlers[by]?.({
       target: { routing: 'user', address, headers: {} },
+      ...(ask && { ask }),
       notify: async (status) => void told.push(status),
     });
   return { conversation, called, told, transfer };
@@ -184,3 +185,14 @@ t.test('whom a callee has left with a caller of another call is not transferred 
   for (const talk of published) t.equal(talk.reserve(), undefined);
   t.end();
 });
+
+t.test(
+  'a transfer that the application was asked about and that failed is no failure of the conversation',
+  async (t) => {
+    const { conversation, told, transfer } = conversing(() => Promise.reject(new Error('the media server is away')));
+    t.equal(transfer('callee', 'bob@example.com'), true);
+    await conversation.asked;
+    await new Promise(setImmediate);
+    t.same(told, [100, 500]);
+  },
+);

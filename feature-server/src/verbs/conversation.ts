@@ -196,7 +196,11 @@ export class Conversation {
     const { notify, refusal = 403 } = asked;
     if (asked.ask) {
       const answer = asked.ask();
-      this.asked = answer.then(() => undefined);
+      // What it failed with is told below; who waits wants to know only that it is over.
+      this.asked = answer.then(
+        () => undefined,
+        () => undefined,
+      );
       if (await answer) {
         await notify(200, 'OK');
         return;
