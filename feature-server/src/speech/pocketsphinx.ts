@@ -118,7 +118,7 @@ export class Pocketsphinx implements Recognizer {
       } finally {
         await rm(file, { force: true });
       }
-    });
+    }, signal);
   }
 
   async #newFile(extension: string): Promise<string> {

@@ -7,10 +7,16 @@ export class Semaphore {
     this.#free = slots;
   }
 
-  /** Runs the task when there is a slot for it; its result or error is passed on. */
-  async run<T>(task: () => Promise<T>): Promise<T> {
+  /**
+   * Runs the task when there is a slot for it; its result or error is passed on.
+   * @param signal - gives up waiting; undefined is the result then
+   */
+  async run<T>(task: () => Promise<T>): Promise<T>;
+  async run<T>(task: () => Promise<T>, signal: AbortSignal): Promise<T | undefined>;
+  async run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T | undefined> {
+    if (signal?.aborted) return undefined;
     if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else if (!(await this.#turn(signal))) return undefined;
     try {
       return await task();
     } finally {
@@ -18,5 +24,21 @@ export class Semaphore {
       if (next) next();
       else this.#free += 1;
     }
+  }
+
+  /** Whether a slot is ours; false: the signal was faster. */
+  #turn(signal: AbortSignal | undefined): Promise<boolean> {
+    return new Promise((resolve) => {
+      const begin = (): void => {
+        signal?.removeEventListener('abort', giveUp);
+        resolve(true);
+      };
+      const giveUp = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(begin), 1);
+        resolve(false);
+      };
+      this.#waiting.push(begin);
+      signal?.addEventListener('abort', giveUp, { once: true });
+    });
   }
 }
