@@ -103,6 +103,16 @@ t.test('a listen whose transcribe is not enabled transcribes nothing', async (t)
   t.equal(endpoint.tap.streams.length, 0);
 });
 
+t.test('an alert that tells of no connection names no password of the URL', async (t) => {
+  const { rig, forks, running } = await listeningCall(t, [{ verb: 'listen', url: 'ws://me:hidden@audio.invalid' }]);
+  const { say } = await forks.started.take();
+  say({ event: 'connect_failed', reason: 'refused' });
+  await running;
+  const [alert] = rig.sink.alerts;
+  t.match(alert?.message, /no connection to .*audio\.invalid/);
+  t.notMatch(alert?.message, /hidden/);
+});
+
 t.test('whisper is heard by the caller of a listen, which goes on', async (t) => {
   const { rig, forks, endpoint, running } = await listeningCall(t, [{ verb: 'listen', url: 'ws://audio.invalid' }]);
   const { say } = await forks.started.take();

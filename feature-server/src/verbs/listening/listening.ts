@@ -1,3 +1,4 @@
+import { maskText } from '@ringwire/common';
 import type { CommandResult, TapStatus } from '../../control/commands.js';
 import { HookForbiddenError } from '../../errors.js';
 import type { AudioFork, ForkEvent } from '../../media/forks.js';
@@ -174,7 +175,7 @@ export class Listening {
   #fail(reason: string, error?: unknown): void {
     if (this.#over.signal.aborted) return;
     const { timeline, alert } = this.ctx.journal;
-    const text = `listen: no connection to ${this.settings.url}: ${reason}`;
+    const text = `listen: no connection to ${maskText(this.settings.url)}: ${reason}`;
     timeline.error('media', text);
     const isTheirMistake =
       error instanceof ListenSettingsError || error instanceof HookForbiddenError || error instanceof TypeError;
