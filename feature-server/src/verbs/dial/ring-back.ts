@@ -1,4 +1,5 @@
 import type { DialSpec } from '@ringwire/verb-specs';
+import { restOfRound } from '../rounds.js';
 import type { DialledParty, VerbContext } from '../verb.js';
 
 /** What the caller hears until somebody answers: the music of the `dial`, or what the callee's side sends ahead of the answer. */
@@ -64,7 +65,11 @@ export class RingBack {
     if (dialMusic === undefined || !ctx.call.isAnswered) return;
     try {
       const source = await ctx.media.resolveSource(dialMusic);
-      while (!signal.aborted) await ctx.media.play([source], { signal });
+      while (!signal.aborted) {
+        const startedAt = performance.now();
+        await ctx.media.play([source], { signal });
+        await restOfRound(startedAt, signal);
+      }
     } catch (error) {
       if (signal.aborted) return;
       const text = error instanceof Error ? error.message : String(error);
