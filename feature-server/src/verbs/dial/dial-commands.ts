@@ -53,13 +53,13 @@ export function takeDialCommands(
   // Without the callee the dial would be over, and the next verb's turn, before the call is where it is to go.
   let moving: Promise<unknown> = Promise.resolve();
   const move = (start: Parameters<typeof adult>[0] | undefined, goOn: () => unknown): Promise<CommandResult> => {
+    let gone: unknown;
     const moved = (async (): Promise<CommandResult> => {
       if (start && !(await adult(start))) return NOT_THERE;
-      const done = goOn();
-      moving = Promise.resolve(done);
+      gone = goOn();
       return DONE;
     })();
-    moving = moved.catch(() => undefined);
+    moving = moved.then(() => gone).catch(() => undefined);
     return moved;
   };
   const taken = [
@@ -94,7 +94,6 @@ export function takeDialCommands(
         leg.call.mute(false).catch((err: unknown) => leg.journal.log.debug({ err }, 'not unmuted'));
     },
     async settled() {
-      await moving;
       await moving;
     },
   };
