@@ -45,6 +45,8 @@ const METADATA = [
   'originatingSipTrunkName',
 ];
 const DONE: CommandResult = { ok: true };
+/** The media server stopped bringing sound meanwhile. */
+const LOST: CommandResult = { ok: false, because: 'wrong state', reason: 'the recording has just ended' };
 const SIPREC = 'siprec is not available, use type cloud';
 /** A gap in the sound of a fork is never longer. */
 const MAX_GAP_MS = 60_000;
@@ -109,10 +111,12 @@ export class SessionRecorder implements CallRecorder, BackgroundTask {
     const { timeline } = this.options.journal;
     if (action === 'pauseCallRecording') {
       await this.#stream?.pause('silence');
+      if (!this.#stream) return LOST;
       this.#state = 'paused';
       timeline.info('media', 'recording paused: silence is recorded');
     } else if (action === 'resumeCallRecording') {
       await this.#stream?.resume();
+      if (!this.#stream) return LOST;
       this.#state = 'on';
       timeline.info('media', 'recording goes on');
     } else {
