@@ -87,7 +87,9 @@ export class AudioIntake {
     const expected = this.#expected.get(path);
     if (!expected) {
       this.logger.warn({ from: request.socket.remoteAddress }, 'an audio connection that nobody expects is refused');
-      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      const refusal = 'HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
+      // No timeout of the server applies any more: who does not close his side would keep the socket for ever.
+      socket.end(refusal, () => socket.destroy());
       return;
     }
     this.#expected.delete(path);
