@@ -36,9 +36,14 @@ export interface SessionApplicationOptions {
 /** Verb lists that an application may give at once, and for long: more is a redirect loop. */
 const VERB_LISTS = { capacity: 100, perSecond: 2 };
 
+/** Hooks that are only told wait for those before them; an application that is too slow for more misses them. */
+const MOST_TOLD = 100;
+
 /** A verb's way to the application: payloads are completed here, and answers go to the queue. */
 export class SessionApplication implements CallApplication {
   #told: Promise<void> = Promise.resolve();
+  #toldWaiting = 0;
+  #isDropping = false;
   readonly #verbLists = new TokenBucket(VERB_LISTS);
 
   constructor(private readonly options: SessionApplicationOptions) {}
@@ -71,7 +76,13 @@ export class SessionApplication implements CallApplication {
   }
 
   tell(spec: HookSpec, extra: Record<string, unknown>, type: HookType = 'verb:hook'): void {
-    const { application, info } = this.options;
+    const { application, info, journal } = this.options;
+    if (this.#toldWaiting >= MOST_TOLD) {
+      if (!this.#isDropping) journal.timeline.warn('hook', `${MOST_TOLD} hooks wait to be told: more are left out`);
+      this.#isDropping = true;
+      return;
+    }
+    this.#toldWaiting += 1;
     const payload = { ...info.commonPayload(), ...extra };
     // What goes wrong is on the timeline; there is nothing left that could be done about it.
     this.#told = this.#told
@@ -79,7 +90,11 @@ export class SessionApplication implements CallApplication {
       .then(
         () => undefined,
         () => undefined,
-      );
+      )
+      .then(() => {
+        this.#toldWaiting -= 1;
+        this.#isDropping &&= this.#toldWaiting > 0;
+      });
   }
 
   tellAfter(spec: HookSpec, extra: Record<string, unknown>, after: Promise<void>): Promise<void> {
