@@ -18,7 +18,7 @@ export interface AmdTask extends BackgroundTask {
 export interface AmdOrder {
   spec: Omit<AmdSpec, 'actionHook'>;
   endpoint: MediaEndpoint;
-  /** Called in order; with `amd_stopped` or an error at the last. */
+  /** Called in order; `amd_stopped` is the last one. An error of the recognizer is told once, and the sound listened to further. */
   onEvent(event: AmdEvent): void;
 }
 
@@ -99,6 +99,7 @@ export class AnsweringMachines {
       interim: true,
       ...(spec.recognizer && { recognizer: spec.recognizer }),
       onEvent: (event) => {
+        if (event.type === 'failed') judge.unheard(event.reason);
         if (event.type !== 'heard') return;
         const { alternatives, isFinal, languageCode: language } = event.speech;
         judge.heard(alternatives[0]?.transcript ?? '', { isFinal, language });

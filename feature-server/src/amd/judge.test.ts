@@ -141,3 +141,21 @@ t.test('stopped before it has found out, it says so; afterwards it says nothing 
   t.same(late.events, ['amd_machine_detected long greeting']);
   t.equal(late.armed(), 0);
 });
+
+t.test('a machine that never falls silent is not listened to for ever', async (t) => {
+  const { judge, pass, events, isDone } = rig();
+  judge.speechStarted();
+  pass(20_000);
+  t.equal(events.at(-1), 'amd_tone_timeout');
+  t.equal(isDone(), false);
+  pass(60_000);
+  t.equal(isDone(), true);
+});
+
+t.test('a recognizer that fails is told, and the sound decides', async (t) => {
+  const { judge, pass, events } = rig();
+  judge.unheard('no such language');
+  judge.speechStarted();
+  pass(4_000);
+  t.strictSame(events, ['amd_error', 'amd_machine_detected long greeting']);
+});

@@ -33,6 +33,9 @@ const HUMAN_PAUSE_MS = 800;
 /** Behind its beep a machine is quiet at once (jambonz). */
 const AFTER_BEEP_MS = 1_000;
 
+/** A machine that speaks on after its time for a beep, as with music, is listened to no longer than this. */
+const ENDLESS_MS = 60_000;
+
 /** How a judge waits; the system's timers but for tests. */
 export interface JudgeClock {
   setTimeout(callback: () => void, ms: number): unknown;
@@ -57,7 +60,7 @@ export interface JudgeOptions {
   clock?: JudgeClock;
 }
 
-type Waiting = 'no-speech' | 'decision' | 'tone' | 'long' | 'pause' | 'completion';
+type Waiting = 'no-speech' | 'decision' | 'tone' | 'long' | 'pause' | 'completion' | 'endless';
 
 /**
  * Who has answered, by how long he speaks before he waits, and by what he says where somebody recognizes it. A human greets in a few words and waits;
@@ -148,6 +151,11 @@ export class AmdJudge {
     if (this.#timers.has('completion') || !this.#isSpeaking) this.#awaitCompletion();
   }
 
+  /** Nobody can say what is said any more: it goes on by sound alone. */
+  unheard(error: string): void {
+    if (!this.#isDone) this.options.onEvent({ type: 'amd_error', error });
+  }
+
   /** Ends it before it has found out: `amd_stopped`. */
   stop(): void {
     if (!this.#isDone && !this.#verdict) this.#finish({ type: 'amd_stopped' });
@@ -199,6 +207,7 @@ export class AmdJudge {
     if (this.#verdict !== 'machine') return;
     this.options.onEvent({ type: 'amd_tone_timeout' });
     if (this.#isSilent) this.#done();
+    else this.#wait('endless', ENDLESS_MS, () => this.#done());
   }
 
   #finish(event: AmdEvent): void {
