@@ -1,5 +1,6 @@
 import { CallGoneError } from '../errors.js';
 import type { MediaEndpoint, MediaServer } from '../media/media.js';
+import { withCodecs } from '../sip/chosen-codecs.js';
 import type {
   CallMedia,
   DialledParty,
@@ -167,6 +168,15 @@ export class Party implements DialledParty {
     this.onReleased();
   }
 
+  #offer(localSdp: string, codecs: readonly string[] | undefined): string {
+    if (codecs === undefined || codecs.length === 0) return localSdp;
+    const offer = withCodecs(localSdp, codecs);
+    if (offer !== undefined) return offer;
+    const text = `dial: codecs ${codecs.join(', ').slice(0, 100)} are not all offered by the media server: its own are`;
+    this.options.journal.alert('invalid-app-payload', text);
+    return localSdp;
+  }
+
   async #fail(outcome: Extract<DialOutcome, { ok: false }>): Promise<DialOutcome> {
     this.child.refused(outcome);
     await this.end();
@@ -193,7 +203,7 @@ export class Party implements DialledParty {
       },
       callSid: this.callSid,
       callId: child.callId,
-      offer: endpoint.localSdp,
+      offer: this.#offer(endpoint.localSdp, dial.codecs),
       answerMs,
       onProgress: (status, sdp) => {
         child.progress(status, sdp);

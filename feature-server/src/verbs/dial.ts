@@ -6,7 +6,7 @@ import { type CalledTarget, targetsOf } from './dial/targets.js';
 import type { Verb, VerbContext } from './verb.js';
 
 /** What of `dial` is accepted and does not take effect yet. */
-const NOT_AVAILABLE = ['codecs', 'exitMediaPath'] as const;
+const NOT_AVAILABLE = ['exitMediaPath'] as const;
 
 /** Calls one or several at once, and bridges the caller with the first who answers. */
 export const dial: Verb<DialSpec> = {

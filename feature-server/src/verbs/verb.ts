@@ -291,6 +291,8 @@ export interface DialOptions {
   forwardsIdentity: boolean;
   /** Time to ring. */
   answerMs: number;
+  /** Names of the codecs to offer, in order; those of the media server where it lacks one. */
+  codecs?: readonly string[];
   /** `customer_data` of the hooks of this leg. */
   tag?: Record<string, unknown>;
   /** A provisional response above 100; `sdp` is empty without one. */

@@ -40,6 +40,7 @@ export class Ringing {
         ...(spec.callerName !== undefined && { callerName: spec.callerName }),
         // Who is hidden behind another number is not to be named beside it.
         forwardsIdentity: spec.forwardPAI ?? spec.callerId === undefined,
+        ...(spec.codecs && { codecs: spec.codecs }),
         ...(spec.tag && { tag: spec.tag }),
         answerMs: secondsToMs(spec.timeout) ?? DEFAULT_TIMEOUT_MS,
         onProgress: (status, sdp) => {
