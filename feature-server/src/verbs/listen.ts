@@ -3,6 +3,9 @@ import { Listening, listenResult } from './listening/listening.js';
 import { opening } from './quantities.js';
 import type { Verb } from './verb.js';
 
+/** Whispers that are heard, one after the other, or wait for that. */
+const MAX_WHISPERS = 8;
+
 /** Sends the call's audio to a WebSocket server, and plays what that sends back, until one of them has enough. */
 export const listen: Verb<ListenSpec> = {
   needs: ({ earlyMedia }) => (earlyMedia ? 'early-media' : 'media'),
@@ -12,10 +15,20 @@ export const listen: Verb<ListenSpec> = {
     const stop = (): void => void listening.stop();
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop, { once: true });
+    let isOver = false;
+    let whispers = 0;
+    let whispered: Promise<unknown> = Promise.resolve();
     const release = ctx.commands.on('whisper', ({ verbs }) => {
-      void ctx.nested.run(verbs, ['say', 'play'], signal).catch((err: unknown) => {
-        ctx.journal.timeline.warn('media', `whisper failed: ${err instanceof Error ? err.message : String(err)}`);
-      });
+      if (whispers >= MAX_WHISPERS) return { ok: false, because: 'wrong state', reason: 'too many whispers at once' };
+      whispers++;
+      whispered = whispered
+        .then(async () => {
+          if (!isOver && !signal.aborted) await ctx.nested.run(verbs, ['say', 'play'], signal);
+        })
+        .catch((err: unknown) => {
+          ctx.journal.timeline.warn('media', `whisper failed: ${err instanceof Error ? err.message : String(err)}`);
+        })
+        .finally(() => whispers--);
       return { ok: true };
     });
     try {
@@ -25,6 +38,7 @@ export const listen: Verb<ListenSpec> = {
       await ctx.app.action(spec, listenResult(end), signal);
     } finally {
       signal.removeEventListener('abort', stop);
+      isOver = true;
       release();
       await listening.stop();
     }

@@ -1,3 +1,4 @@
+import { maskText } from '@ringwire/common';
 import type { PlaySpec } from '@ringwire/verb-specs';
 import { HookForbiddenError, PlaybackNotFoundError } from '../errors.js';
 import { listOf, loopCount, opening, secondsToMs } from './quantities.js';
@@ -15,7 +16,11 @@ export const play: Verb<PlaySpec> = {
     } catch (error) {
       if (!(error instanceof PlaybackNotFoundError || error instanceof HookForbiddenError)) throw error;
       ctx.journal.timeline.error('media', `play: ${error.message}`, { url: spec.url });
-      ctx.journal.alert('play-url-notfound', `audio could not be played: ${opening(spec.url)}`, error.message);
+      ctx.journal.alert(
+        'play-url-notfound',
+        `audio could not be played: ${opening(listOf(spec.url).map(maskText))}`,
+        maskText(error.message),
+      );
       await ctx.app.action(spec, { status: 'fail', reason: 'playFailed' }, signal);
     }
   },

@@ -118,8 +118,10 @@ t.test('whisper is heard by the caller of a listen, which goes on', async (t) =>
   const { say } = await forks.started.take();
   say({ event: 'connect' });
   const verbs = [{ verb: 'play' as const, url: 'silence_stream://100' }];
-  t.same(await rig.session.execute({ command: 'whisper', verbs }), { ok: true });
+  for (let i = 0; i < 8; i++) t.same(await rig.session.execute({ command: 'whisper', verbs }), { ok: true });
+  t.match(await rig.session.execute({ command: 'whisper', verbs }), { ok: false, reason: 'too many whispers at once' });
   const playback: FakePlayback = await endpoint.plays.take();
+  t.equal(endpoint.plays.size, 0, 'one after the other');
   t.same(playback.sources, ['silence_stream://100']);
   playback.finish();
   t.same(await rig.session.execute({ command: 'listen:status', status: 'resume' }), { ok: true });
