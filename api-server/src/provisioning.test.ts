@@ -171,6 +171,35 @@ t.test('fallbacks of an application are kept, changed and removed; a status hook
   t.equal((await account('DELETE', path)).status, 204);
 });
 
+t.test('an application has an environment, encrypted at rest, which its calls tell and its owner reads', async (t) => {
+  const made = await account('POST', '/v1/Applications', {
+    name: 'with environment',
+    call_hook: { url: 'https://example.com/hook', method: 'POST' },
+    env_vars: { API_KEY: 'k-1', RETRIES: 3, IS_OPEN: true },
+  });
+  t.equal(made.status, 201);
+  const path = `/v1/Applications/${sidOf(made.body)}`;
+  t.match((await account('GET', path)).body, { env_vars: { API_KEY: 'k-1', RETRIES: 3, IS_OPEN: true } });
+  const { db, redis, logger } = api;
+  const [row] = await db.query<{ env_vars: string }>('SELECT env_vars FROM applications WHERE application_sid = ?', [
+    sidOf(made.body),
+  ]);
+  t.notMatch(row?.env_vars, 'k-1');
+  const provisioning = await loadProvisioning({ db, redis, logger, encryptionSecret: 'key material' });
+  t.teardown(() => provisioning.close());
+  const { envVars } = provisioning.snapshot().applicationsBySid.get(sidOf(made.body)) ?? {};
+  t.strictSame(JSON.parse(envVars ?? ''), { API_KEY: 'k-1', RETRIES: 3, IS_OPEN: true });
+  for (const [env_vars, msg] of [
+    [{ 'a b': 1 }, /env_vars\.a b/],
+    [{ A: {} }, /env_vars\.A/],
+    [['A'], /env_vars/],
+  ] as const)
+    t.match(await account('PUT', path, { env_vars }), { status: 400, body: { msg } });
+  t.equal((await account('PUT', path, { env_vars: null })).status, 204);
+  t.match((await account('GET', path)).body, { env_vars: null });
+  t.equal((await account('DELETE', path)).status, 204);
+});
+
 t.test('bodies that are no JSON objects get 400 and unknown paths 404, as JSON', async (t) => {
   for (const body of ['{"name":', 'null', '[]', '"x"', '7']) {
     t.match(await account('POST', '/v1/Applications', body), { status: 400, body: { msg: /JSON/ } }, body);

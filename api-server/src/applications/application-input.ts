@@ -2,6 +2,7 @@ import { type HookInput, parseHook, parseDocument as parseVerbs } from '@ringwir
 import { describeErrors, validate } from '@ringwire/verb-specs';
 
 import { badField, booleanField, type Fields, optionalTextField, rejectUnknown, textField } from '../http/input.js';
+import { parseEnvVars } from './env-vars-input.js';
 
 export type { HookInput } from '@ringwire/common';
 export { parseHook } from '@ringwire/common';
@@ -50,6 +51,7 @@ const KNOWN = [
   ...DOCUMENTS,
   ...Object.keys(TEXT_COLUMNS),
   ...BOOLEAN_COLUMNS,
+  'env_vars',
   ...IGNORED,
 ];
 
@@ -89,6 +91,7 @@ export function parseApplicationInput(fields: Fields, { isNew }: { isNew: boolea
     if (fields[column] === undefined) continue;
     input.columns[column] = required ? textField(fields, column, max) : optionalTextField(fields, column, max);
   }
+  if (fields.env_vars !== undefined) input.columns.env_vars = parseEnvVars(fields, 'env_vars');
   for (const column of BOOLEAN_COLUMNS) {
     if (fields[column] !== undefined) input.columns[column] = booleanField(fields, column);
   }

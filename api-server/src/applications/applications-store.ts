@@ -1,5 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { type Database, HttpError, type Queryable, type Secret, type SqlValue } from '@ringwire/common';
+import {
+  type Database,
+  decryptSecret,
+  encryptSecret,
+  HttpError,
+  isEncrypted,
+  type Queryable,
+  type Secret,
+  type SqlValue,
+} from '@ringwire/common';
 import { type Condition, type Principal, tenantCondition } from '../auth/principal.js';
 import { likeContains, type Page } from '../http/input.js';
 import { deleteHooks, writeHooks } from '../rows/hooks-store.js';
@@ -21,13 +30,30 @@ const HOOK_JOINS = HOOK_FIELDS.map(
   (field) => `LEFT JOIN webhooks ${field} ON ${field}.webhook_sid = applications.${HOOK_COLUMNS[field]}`,
 ).join(' ');
 
+/** The environment of a row, for its owner; null where there is none, or none that can be read. */
+function envVarsOf({ env_vars: stored }: Row, secret: Secret | undefined): unknown {
+  if (typeof stored !== 'string' || stored === '' || secret === undefined) return null;
+  try {
+    return JSON.parse(isEncrypted(stored) ? decryptSecret(stored, secret) : stored);
+  } catch {
+    return null;
+  }
+}
+
+/** The columns of a request as they are written: the environment encrypted, since it may hold keys. */
+const stored = ({ columns }: ApplicationInput, secret: Secret): Record<string, SqlValue> => ({
+  ...columns,
+  ...(typeof columns.env_vars === 'string' && { env_vars: encryptSecret(columns.env_vars, secret) }),
+});
+
 /** A row as the API shows it: hooks as objects, without credentials. */
-function toJson(row: Row): Row {
+function toJson(row: Row, secret: Secret | undefined): Row {
   const json: Row = {};
   for (const [column, value] of Object.entries(row)) {
     const isHookPart = HOOK_FIELDS.some((field) => column.startsWith(`${field}_`));
-    if (!isHookPart && column !== 'env_vars') json[column] = value;
+    if (!isHookPart) json[column] = value;
   }
+  json.env_vars = envVarsOf(row, secret);
   for (const field of HOOK_FIELDS) {
     json[field] =
       row[`${field}_url`] == null
@@ -69,6 +95,7 @@ export async function listApplications(
   db: Database,
   principal: Principal,
   filter: ApplicationFilter,
+  secret: Secret,
   page?: Page,
 ): Promise<{ total: number; data: Row[] }> {
   const where = conditionOf(principal, filter);
@@ -79,22 +106,27 @@ export async function listApplications(
      ORDER BY applications.name, applications.application_sid${limit}`,
     [...where.params, ...limits],
   );
-  if (page === undefined) return { total: rows.length, data: rows.map(toJson) };
+  if (page === undefined) return { total: rows.length, data: rows.map((row) => toJson(row, secret)) };
   const [count] = await db.query<{ total: number }>(
     `SELECT COUNT(*) AS total FROM applications WHERE ${where.sql}`,
     where.params,
   );
-  return { total: Number(count?.total ?? 0), data: rows.map(toJson) };
+  return { total: Number(count?.total ?? 0), data: rows.map((row) => toJson(row, secret)) };
 }
 
-/** One application; undefined when there is none or it is somebody else's. */
-export async function findApplication(db: Database, principal: Principal, sid: string): Promise<Row | undefined> {
+/** One application; undefined when there is none or it is somebody else's. Without the secret its environment is left out. */
+export async function findApplication(
+  db: Database,
+  principal: Principal,
+  sid: string,
+  secret?: Secret,
+): Promise<Row | undefined> {
   const tenant = tenantCondition(principal, 'applications');
   const [row] = await db.query<Row>(
     `SELECT applications.*, ${HOOK_SELECT} FROM applications ${HOOK_JOINS} WHERE applications.application_sid = ? AND ${tenant.sql}`,
     [sid, ...tenant.params],
   );
-  return row === undefined ? undefined : toJson(row);
+  return row === undefined ? undefined : toJson(row, secret);
 }
 
 const byColumn = (hooks: ApplicationInput['hooks']): Record<string, HookInput | null | undefined> =>
@@ -113,7 +145,7 @@ export async function insertApplication(
     const columns: Record<string, SqlValue> = {
       application_sid: sid,
       account_sid: accountSid,
-      ...input.columns,
+      ...stored(input, secret),
       ...hooks.columns,
     };
     await tx.execute(`INSERT INTO applications (${Object.keys(columns).join(', ')}) VALUES (?)`, [
@@ -153,7 +185,7 @@ export async function updateApplication(
     const current = await lockHookSids(tx, principal, sid);
     if (current === undefined) return false;
     const hooks = await writeHooks(tx, byColumn(input.hooks), current.sids, current.owner, secret);
-    const columns: Record<string, SqlValue> = { ...input.columns, ...hooks.columns };
+    const columns: Record<string, SqlValue> = { ...stored(input, secret), ...hooks.columns };
     const names = Object.keys(columns);
     if (names.length > 0) {
       await tx.execute(

@@ -30,7 +30,7 @@ export function applicationRoutes(router: Router, { db, encryptionSecret, provis
     const filter = { ...(accountSid === undefined ? {} : { accountSid }), ...(name === undefined ? {} : { name }) };
     const isPaged = req.query.page !== undefined || req.query.page_size !== undefined;
     const page = isPaged ? queryPage(req, 50) : undefined;
-    const { total, data } = await listApplications(db, principalOf(res), filter, page);
+    const { total, data } = await listApplications(db, principalOf(res), filter, encryptionSecret, page);
     res.json(page === undefined ? data : { total, page: page.page, page_size: page.pageSize, data });
   };
   router.get('/Applications', async (req, res) => list(req, res, queryText(req, 'account_sid')));
@@ -52,7 +52,7 @@ export function applicationRoutes(router: Router, { db, encryptionSecret, provis
   });
   router.get('/Applications/:sid', async (req, res) => {
     const sid = pathParam(req, 'sid');
-    const application = await findApplication(db, principalOf(res), sid);
+    const application = await findApplication(db, principalOf(res), sid, encryptionSecret);
     if (application === undefined) throw notFound(sid);
     res.json(application);
   });
@@ -61,7 +61,7 @@ export function applicationRoutes(router: Router, { db, encryptionSecret, provis
     const principal = principalOf(res);
     const input = parseApplicationInput(bodyOf(req), { isNew: false });
     if (input.accountSid !== undefined) {
-      const current = await findApplication(db, principal, sid);
+      const current = await findApplication(db, principal, sid, encryptionSecret);
       if (current === undefined) throw notFound(sid);
       if (current.account_sid !== input.accountSid) throw badField('account_sid', 'cannot be changed');
     }

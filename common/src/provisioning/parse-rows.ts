@@ -69,7 +69,7 @@ export const parseServiceProvider = (row: RawRow, hooks: Hooks): ServiceProvider
   registrationHook: hook(row, 'registration_hook_sid', hooks),
 });
 
-/** Recordings alone need it: one that cannot be decrypted is told when something is to be recorded, and takes no account away. */
+/** What cannot be decrypted is told when it is needed (a recording, a call's environment), and takes nothing else away. */
 const secretOrUnreadable = (row: RawRow, column: string, decrypt: Decrypt): string | null => {
   try {
     return secret(row, column, decrypt) || null;
@@ -125,7 +125,7 @@ const recognizer = (row: RawRow, prefix = ''): SpeechChoice => ({
 });
 
 /** Reads a row of its table; throws on a column that cannot be used. */
-export const parseApplication = (row: RawRow, hooks: Hooks): Application => {
+export const parseApplication = (row: RawRow, hooks: Hooks, decrypt: Decrypt): Application => {
   const hasFallback = bool(row, 'use_for_fallback_speech');
   const has = (column: string) => hasFallback && Boolean(row[column]);
   return {
@@ -144,7 +144,7 @@ export const parseApplication = (row: RawRow, hooks: Hooks): Application => {
     recognizer: recognizer(row),
     fallbackSynthesizer: has('fallback_speech_synthesis_vendor') ? synthesizer(row, 'fallback_') : null,
     fallbackRecognizer: has('fallback_speech_recognizer_vendor') ? recognizer(row, 'fallback_') : null,
-    envVars: optionalText(row, 'env_vars'),
+    envVars: secretOrUnreadable(row, 'env_vars', decrypt),
     recordAllCalls: bool(row, 'record_all_calls'),
   };
 };

@@ -54,7 +54,7 @@ export async function readProvisioning(
         parseServiceProvider(row, hooks),
       ),
       accounts: await read('accounts', 'account_sid', (row) => parseAccount(row, hooks, decrypt)),
-      applications: await read('applications', 'application_sid', (row) => parseApplication(row, hooks)),
+      applications: await read('applications', 'application_sid', (row) => parseApplication(row, hooks, decrypt)),
       voipCarriers: await read('voip_carriers', 'voip_carrier_sid', (row) => parseVoipCarrier(row, decrypt)),
       sipGateways: await read('sip_gateways', 'sip_gateway_sid', parseSipGateway),
       phoneNumbers: await read('phone_numbers', 'phone_number_sid', parsePhoneNumber),
