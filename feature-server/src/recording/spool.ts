@@ -51,6 +51,8 @@ const WRITE_BYTES = 16 * 1024;
 const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
 /** A recording that goes on says so as often, also when nothing is to be written. */
 const ALIVE_EVERY_MS = 10_000;
+/** Folder of the spool for what could not be stored. */
+const UNDELIVERED = 'undelivered';
 /** A recording that has not said so for so long is taken over: its process is dead. */
 const STALE_MS = 60_000;
 
@@ -135,6 +137,18 @@ export class Spool {
     claim.drop();
     for (const path of [claim.path, claim.mp3Path]) await rm(path, { force: true });
     await this.#forget(id);
+  }
+
+  /** Puts one where nobody tries any more to store it, for the operator: with what says whose it is. @returns its new path @throws errors of the file system */
+  async setAside({ id }: SpooledRecording, claim: Claim): Promise<string> {
+    const dir = join(this.dir, UNDELIVERED);
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    claim.drop();
+    const path = join(dir, `${id}.wav`);
+    await rename(claim.path, path);
+    await rename(this.#path(id, 'json'), join(dir, `${id}.json`));
+    await this.#forget(id);
+    return path;
   }
 
   async #namesById(): Promise<Map<string, string[]>> {

@@ -205,11 +205,13 @@ t.test(
   },
 );
 
-t.test('a recording that cannot be stored for too long is given up, with an alert', async (t) => {
+t.test('a recording that cannot be stored for too long is set aside for the operator, with an alert', async (t) => {
   const { dir, sink, start, record } = await bench(t);
   await record();
   start({ storageOf: () => undefined, keepMs: 1_000 });
-  await until(async () => (await readdir(dir)).length === 0);
+  await until(async () => (await readdir(dir)).join() === 'undelivered');
+  const kept = await readdir(join(dir, 'undelivered'));
+  t.match(kept.sort(), [/^[\w-]+\.json$/, /^[\w-]+\.wav$/]);
   t.match(sink.alerts, [{ alertType: 'recording-failure', message: /is given up.*no storage/ }]);
 });
 

@@ -28,7 +28,7 @@ export interface UploadsOptions {
   sweepMs?: number;
   /** How long an upload may take beside the time that a slow line needs for its size. @defaultValue a minute */
   graceMs?: number;
-  /** A recording that could not be stored for so long after its beginning is given up. @defaultValue 14 days */
+  /** A recording that could not be stored for so long after its beginning is set aside for the operator. @defaultValue 14 days */
   keepMs?: number;
 }
 
@@ -219,8 +219,14 @@ export class Uploads {
     if (claim && Date.now() - recording.entry.startedAtMs > (this.options.keepMs ?? KEEP_MS)) {
       journal.timeline.error('media', `recording is given up, it could not be stored for too long: ${text}`);
       journal.alert('recording-failure', `recording is given up, it could not be stored for too long: ${text}`);
-      await this.#remove(recording, claim, journal);
       this.#known.delete(recording.id);
+      try {
+        const path = await this.options.spool.setAside(recording, claim);
+        journal.log.error({ path, callSid: recording.entry.callSid }, 'recording is set aside for the operator');
+      } catch (err) {
+        // It stays where it is, and is tried again by the next process.
+        journal.log.error({ err, id: recording.id }, 'a recording that is given up cannot be set aside');
+      }
       return;
     }
     const { first, last } = this.options.retryMs ?? RETRY_MS;
