@@ -229,7 +229,8 @@ t.test(
 
 t.test('listen: a server that goes away ends the verb; a caller who hangs up ends the connection', async (t) => {
   const audio = await AudioServer.start(t);
-  rig.app.on('/after', [{ verb: 'listen', url: audio.url }]);
+  rig.app.on('/after', [{ verb: 'listen', url: audio.url, actionHook: '/gone' }]);
+  rig.app.on('/gone', []);
   let connected = audio.next();
   const { sid, phone } = await callWith([{ verb: 'listen', url: audio.url, actionHook: '/after' }]);
   const first = await connected;
@@ -241,6 +242,7 @@ t.test('listen: a server that goes away ends the verb; a caller who hangs up end
   await hearsTone(second, CALLER_HZ);
   await phone.hangup();
   await second.until(() => second.isClosed);
+  t.match(await toldOf('/gone', sid), { call_status: 'completed', dial_call_duration: Number });
 });
 
 t.test(

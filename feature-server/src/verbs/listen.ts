@@ -35,7 +35,9 @@ export const listen: Verb<ListenSpec> = {
       const end = await listening.ended;
       // The server hears nothing of what comes next.
       await listening.stop();
-      await ctx.app.action(spec, listenResult(end), signal);
+      // Who hung up, or sent the call elsewhere, has ended the listening all the same.
+      if (signal.aborted) ctx.app.inform(spec, listenResult(end));
+      else await ctx.app.action(spec, listenResult(end), signal);
     } finally {
       signal.removeEventListener('abort', stop);
       isOver = true;
