@@ -18,3 +18,18 @@ export async function within<T>(ms: number, work: Promise<T>, late: () => Error,
     signal?.removeEventListener('abort', giveUp);
   }
 }
+
+/** Waits for work that may take for ever, until the signal aborts. @throws what `reason` makes then */
+export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal, reason: () => Error): Promise<T> {
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(reason());
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

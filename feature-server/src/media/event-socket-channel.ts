@@ -1,6 +1,6 @@
 import type Mrf from 'drachtio-fsmrf';
 import { MediaServerError } from '../errors.js';
-import { within } from './deadline.js';
+import { untilAborted, within } from './deadline.js';
 
 const COMMAND_DEADLINE_MS = 5_000;
 
@@ -56,7 +56,7 @@ export class EventSocketChannel {
    * @throws MediaServerError when the channel is lost
    */
   async execute(application: string, argument: string): Promise<void> {
-    await untilLost(this.endpoint.execute(application, argument), this.lost, () => this.#gone(application));
+    await untilAborted(this.endpoint.execute(application, argument), this.lost, () => this.#gone(application));
   }
 
   /** Calls back for the CUSTOM events of a subclass that are about this channel, until the returned function is called. */
@@ -69,19 +69,5 @@ export class EventSocketChannel {
 
   #gone(what: string): MediaServerError {
     return new MediaServerError(`media endpoint was lost during ${what}`, { uuid: this.endpoint.uuid });
-  }
-}
-
-async function untilLost<T>(work: Promise<T>, lost: AbortSignal, reason: () => Error): Promise<T> {
-  let onLost = (): void => {};
-  const gone = new Promise<never>((_, reject) => {
-    onLost = () => reject(reason());
-    if (lost.aborted) onLost();
-    else lost.addEventListener('abort', onLost, { once: true });
-  });
-  try {
-    return await Promise.race([work, gone]);
-  } finally {
-    lost.removeEventListener('abort', onLost);
   }
 }

@@ -7,7 +7,7 @@ import type { AudioIntake } from './audio-intake.js';
 import type { AudioTap } from './audio-streams.js';
 import type { BeepDetector } from './beeps.js';
 import type { ConferenceControl } from './conference.js';
-import { within } from './deadline.js';
+import { untilAborted, within } from './deadline.js';
 import type { DubControl } from './dub.js';
 import { EventSocketChannel } from './event-socket-channel.js';
 import type { ForkControl } from './forks.js';
@@ -250,19 +250,5 @@ export class FsmrfEndpoint implements MediaEndpoint {
 
   #gone(what: string): MediaServerError {
     return new MediaServerError(`media endpoint was lost during ${what}`, { uuid: this.endpoint.uuid });
-  }
-}
-
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal, reason: () => Error): Promise<T> {
-  let onAbort = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(reason());
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }
