@@ -187,6 +187,7 @@ t.test('a webhook application: a redirect to a ws URL moves the session there, c
   t.equal(application.baseUrl, `${sockets.url}/app`);
   socket.command('tag', { a: 1 });
   t.match(await commands.take(), { command: 'tag' });
+  // Nobody answers it: only that it is sent counts here.
   void application.request('verb:hook', { url: '/x' }, {}).catch(() => {});
   t.match(await socket.next('verb:hook'), { hook: '/x' });
 });

@@ -149,6 +149,7 @@ for (const [what, committed, takeOver] of [
   ['the edge takes back', Promise.reject(new Error('not in time')), async () => true],
   ['somebody has reported as ended', Promise.resolve(), async () => false],
 ] as const) {
+  // It is awaited only when its test runs.
   committed.catch(() => {});
   t.test(`a call that ${what} is none of ours: BYE, and not a word`, async (t) => {
     const ledger = { ...LEDGER, takeOver, isTaken: async () => true };

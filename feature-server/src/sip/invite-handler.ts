@@ -291,6 +291,7 @@ function committed(leg: InboundLeg): Promise<void> {
   const told = new Promise<void>((resolve) => leg.onMoved(resolve));
   const late = () => new CallGoneError('the edge did not put us in the place of the other feature server');
   const inTime = within(COMMIT_MS, told, late);
+  // Whoever waits for it hears of it; the call may be over before anybody does.
   inTime.catch(() => {});
   return inTime;
 }

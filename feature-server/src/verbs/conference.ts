@@ -248,6 +248,7 @@ class Hold {
 
   #next(change: () => Promise<void>): Promise<void> {
     const changed = this.#changed.then(change);
+    // Whoever asked for the change hears of its failure; the next one comes all the same.
     this.#changed = changed.catch(() => {});
     return changed;
   }

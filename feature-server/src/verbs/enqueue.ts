@@ -93,7 +93,9 @@ class QueueStay {
     } catch (error) {
       ctx.journal.timeline.error('verb', `enqueue ${spec.name}: ${textOf(error)}`);
       // It may have joined all the same, and nobody would be there for him who took it.
-      this.#queue.leave(callSid).catch(() => {});
+      this.#queue
+        .leave(callSid)
+        .catch((err: unknown) => ctx.journal.log.warn({ err }, 'a place in a queue was not given back'));
       return 'error';
     }
     if (!this.#carried) this.#tellAccount({ event: 'join', length: this.#size });
