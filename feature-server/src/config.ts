@@ -68,6 +68,10 @@ export const featureServerVars = {
     doc: "what a caller meets when the application's first hook fails: SIP 480, or a spoken apology",
   }),
   PLAY_ALLOW_FILES: flag({ default: false, doc: "whether play may name files of the media server's disk" }),
+  HOLD_EVENTS: flag({
+    default: false,
+    doc: 'whether sipRequestWithinDialogHook hears that the far end holds the call, or takes it back',
+  }),
   SAY_LIST: oneOf(['all', 'one'], {
     default: 'all',
     doc: 'what a list in the text of say means: all of it in order, or one entry at random',

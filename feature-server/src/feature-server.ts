@@ -198,6 +198,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
       hookFailureMode: config.HOOK_FAILURE_MODE,
       maxCallDurationMs: config.MAX_CALL_DURATION_MINUTES * 60_000,
       allowFiles: config.PLAY_ALLOW_FILES,
+      tellsHolds: config.HOLD_EVENTS,
       sayListMeans: config.SAY_LIST,
     },
   };

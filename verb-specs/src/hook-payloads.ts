@@ -82,8 +82,15 @@ export const HOOK_PAYLOADS: { readonly [K in VerbName]?: readonly HookPayload[] 
   config: [
     {
       hook: 'sipRequestWithinDialogHook',
-      when: `When an INFO or MESSAGE comes within the call. ${REPLACES}`,
-      fields: { sip_method: 'method', sip_body: 'body', sip_headers: 'headers' },
+      when: `When an INFO or MESSAGE comes within the call, and where the operator wishes (\`HOLD_EVENTS\`) when the far end holds the call or takes it back. ${REPLACES}`,
+      fields: {
+        sip_method: 'method; `INVITE` where the call is held or taken back',
+        sip_body: 'body',
+        sip_headers: 'headers',
+        event: 'with `INVITE`: `hold` or `unhold`',
+        on_hold: 'with `INVITE`: whether the call is held now',
+        siprec: 'with `INVITE`: `false`',
+      },
     },
     { hook: 'bargeIn.actionHook', when: `As that of gather, in the background. ${REPLACES}`, fields: {} },
     {

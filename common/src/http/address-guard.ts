@@ -24,9 +24,12 @@ const PRIVATE: ReadonlyArray<[string, number, 'ipv4' | 'ipv6']> = [
   ['203.0.113.0', 24, 'ipv4'],
   ['224.0.0.0', 4, 'ipv4'],
   ['240.0.0.0', 4, 'ipv4'],
-  ['::', 127, 'ipv6'],
+  // With the addresses that were once IPv4's in IPv6 (RFC 4291 §2.5.5.1).
+  ['::', 96, 'ipv6'],
   ['64:ff9b:1::', 48, 'ipv6'],
   ['100::', 64, 'ipv6'],
+  // Teredo: whoever relays it, its IPv4 address is nobody's business here.
+  ['2001::', 32, 'ipv6'],
   ['2001:db8::', 32, 'ipv6'],
   ['fc00::', 7, 'ipv6'],
   ['fe80::', 10, 'ipv6'],
@@ -41,6 +44,29 @@ const LOOPBACK: ReadonlyArray<[string, number, 'ipv4' | 'ipv6']> = [
 
 /** Which addresses that are not on the public internet may be connected to: none, those of the machine itself, or all. */
 export type AllowPrivate = boolean | 'loopback';
+
+/** The IPv4 address to which a translator or relay sends on what goes to an IPv6 address: NAT64 (RFC 6052), 6to4 (RFC 3056). */
+function embeddedIpv4(address: string): string | undefined {
+  const groups = groupsOf(address);
+  const isNat64 = groups[0] === 0x64 && groups[1] === 0xff9b && groups.slice(2, 6).every((group) => group === 0);
+  const [high, low] = isNat64 ? groups.slice(6) : groups[0] === 0x2002 ? groups.slice(1) : [];
+  if (high === undefined || low === undefined) return undefined;
+  return [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.');
+}
+
+/** The eight groups of an IPv6 address in any of its spellings (RFC 4291 §2.2). */
+function groupsOf(address: string): number[] {
+  const numbersOf = (part: string): number[] =>
+    part.split(':').flatMap((group) => {
+      if (group === '') return [];
+      if (!group.includes('.')) return [Number.parseInt(group, 16)];
+      const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number);
+      return [a * 256 + b, c * 256 + d];
+    });
+  const [head = '', tail] = address.replace(/%.*$/, '').split('::');
+  const [first, last] = [numbersOf(head), numbersOf(tail ?? '')];
+  return [...first, ...new Array<number>(8 - first.length - last.length).fill(0), ...last];
+}
 
 type LookupCallback = (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void;
 
@@ -80,7 +106,9 @@ export class AddressGuard {
     if (family === 0) return false;
     const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
     if (mapped) return this.#isOpen(mapped, 'ipv4');
-    return this.#isOpen(address, family === 4 ? 'ipv4' : 'ipv6');
+    if (family === 4) return this.#isOpen(address, 'ipv4');
+    const embedded = embeddedIpv4(address);
+    return this.#isOpen(address, 'ipv6') && (embedded === undefined || this.#isOpen(embedded, 'ipv4'));
   }
 
   /**

@@ -29,6 +29,27 @@ t.test('addresses that are not on the public internet are refused', (t) => {
   t.end();
 });
 
+t.test('IPv6 addresses behind which a translator or relay finds a private IPv4 address are refused', (t) => {
+  for (const address of [
+    '64:ff9b::10.0.0.1',
+    '64:ff9b::a9fe:a9fe',
+    '64:ff9b:0:0:0:0:127.0.0.1',
+    '64:ff9b:1::8.8.8.8',
+    '2002:a00:1::',
+    '2002:a9fe:a9fe::1',
+    '2002:7f00:0001:0:0:0:0:1',
+    '2001:0:4136:e378:8000:63bf:3fff:fdd2',
+    '::10.0.0.1',
+    '::7f00:1',
+  ]) {
+    t.notOk(strict.allows(address), address);
+  }
+  for (const address of ['64:ff9b::8.8.8.8', '64:ff9b::808:808', '2002:808:808::1', '2001:4860:4860::8888'])
+    t.ok(strict.allows(address), address);
+  t.throws(() => strict.checkLiteral(new URL('http://[64:ff9b::169.254.169.254]/')), { code: 'hook/forbidden' });
+  t.end();
+});
+
 t.test('literal hosts in any spelling of a URL are checked', (t) => {
   for (const url of [
     'http://127.0.0.1/',

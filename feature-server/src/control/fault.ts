@@ -34,6 +34,10 @@ export function objectOf(field: string, value: unknown): Fields {
   return value;
 }
 
+/** What of an object is there: `null` means the same as nothing. */
+export const presentOf = (fields: Fields): Fields =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+
 /** A text that is not empty. @throws CommandFault */
 export function textOf(field: string, value: unknown, max = 4_096): string {
   if (typeof value !== 'string' || value.trim() === '' || value.length > max) {

@@ -10,6 +10,7 @@ import {
   isObject,
   objectOf,
   onlyKnown,
+  presentOf,
   textOf,
   verbOf,
   verbsOf,
@@ -51,7 +52,7 @@ const READERS: Readonly<Record<string, Reader>> = {
     if (Array.isArray(data)) {
       return { command: 'redirect', verbs: checkVerbs(data, JSON.stringify(data)), isQueued: queueCommand === true };
     }
-    const fields = objectOf('data', data);
+    const fields = presentOf(objectOf('data', data));
     if (typeof fields.verb === 'string') {
       return { command: 'redirect', verbs: verbsOf('data', data), isQueued: queueCommand === true };
     }
@@ -87,7 +88,7 @@ const READERS: Readonly<Record<string, Reader>> = {
     isMuted: wordOf('conf_mute_status', bareOr(data, 'conf_mute_status'), MUTE) === 'mute',
   }),
   'conf:hold-status': (data) => {
-    const waitHook = isObject(data) ? (data.wait_hook ?? data.waitHook) : undefined;
+    const waitHook = isObject(data) ? (data.wait_hook ?? data.waitHook ?? undefined) : undefined;
     return {
       command: 'conf:hold-status',
       isHeld: wordOf('conf_hold_status', bareOr(data, 'conf_hold_status'), HOLD) === 'hold',

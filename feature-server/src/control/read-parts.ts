@@ -9,6 +9,7 @@ import {
   isObject,
   objectOf,
   onlyKnown,
+  presentOf,
   textOf,
   verbOf,
   verbsOf,
@@ -127,11 +128,11 @@ export function whisperOf(field: string, value: unknown): SessionCommand {
 
 /** `{action, tag, wait_hook}`. @throws CommandFault */
 export function participantActionOf(field: string, value: unknown): SessionCommand {
-  const fields = objectOf(field, value);
+  const fields = presentOf(objectOf(field, value));
   onlyKnown(`${field}.`, fields, ['action', 'tag', 'wait_hook', 'waitHook']);
   const action = wordOf(`${field}.action`, fields.action, ACTIONS);
   const waitHook = fields.wait_hook ?? fields.waitHook;
-  const tag = fields.tag === undefined || fields.tag === null ? undefined : textOf(`${field}.tag`, fields.tag, 256);
+  const tag = fields.tag === undefined ? undefined : textOf(`${field}.tag`, fields.tag, 256);
   if (tag === undefined && (action === 'tag' || action === 'coach')) {
     throw new CommandFault(`${field}.tag`, `is required for ${action}`);
   }

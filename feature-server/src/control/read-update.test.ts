@@ -7,6 +7,12 @@ const READ: [object, object[]][] = [
     { call_hook: '/a', child_call_hook: { url: '/b', method: 'GET' } },
     [{ callHook: { url: '/a' }, childCallHook: { url: '/b' } }],
   ],
+  [
+    { call_hook: '/a', child_call_hook: null, call_status_hook: null, tag: null, transfer: null },
+    [{ callHook: { url: '/a' } }],
+  ],
+  [{ conf_hold_status: 'unhold', wait_hook: null }, [{ command: 'conf:hold-status', isHeld: false }]],
+  [{ conferenceParticipantAction: { action: 'hold', wait_hook: null, tag: null } }, [{ action: 'hold' }]],
   [{ child_call_hook: '/b' }, [{ command: 'redirect:hooks', childCallHook: { url: '/b' } }]],
   [{ call_status: 'completed' }, [{ command: 'call:status', callStatus: 'completed' }]],
   [{ mute_status: 'mute' }, [{ command: 'mute:status', isMuted: true }]],
@@ -53,6 +59,7 @@ for (const [body, commands] of READ) {
 
 const FAULTS: [unknown, string, RegExp][] = [
   [{}, 'body', /must have one of call_hook/],
+  [{ call_hook: null, mute_status: null }, 'body', /must have one of call_hook/],
   ['text', 'body', /must be an object/],
   [{ call_statsu: 'completed' }, 'call_statsu', /unknown field/],
   [{ call_hook: 'ftp://a.example/b' }, 'call_hook', /must be a URL of http, https, ws or wss, or relative/],

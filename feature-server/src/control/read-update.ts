@@ -7,6 +7,7 @@ import {
   isObject,
   objectOf,
   onlyKnown,
+  presentOf,
   textOf,
   wordOf,
 } from './fault.js';
@@ -95,7 +96,7 @@ const KNOWN = [...Object.keys(OPERATIONS), 'whisper', ...Object.keys(BESIDE)];
 export function readUpdate(body: unknown): ReadUpdate {
   try {
     assertBounded('body', body);
-    return { ok: true, commands: commandsOf(objectOf('body', body)) };
+    return { ok: true, commands: commandsOf(presentOf(objectOf('body', body))) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return { ok: false, reason, ...(error instanceof CommandFault && { field: error.field }) };
@@ -106,7 +107,7 @@ function commandsOf(body: Fields): SessionCommand[] {
   const absent = NOT_AVAILABLE.find((name) => body[name] !== undefined);
   if (absent !== undefined) throw new CommandFault(absent, 'is not available in this version');
   onlyKnown('', body, [...new Set(KNOWN)]);
-  const given = Object.keys(body).filter((name) => body[name] !== undefined && body[name] !== null);
+  const given = Object.keys(body).filter((name) => body[name] !== undefined);
   const asked = given.filter((name) => Object.hasOwn(OPERATIONS, name) && !isPartOf(name, given));
   const [operation, second] = asked;
   if (second !== undefined) throw new CommandFault(second, `cannot stand beside ${operation}: one operation at a time`);

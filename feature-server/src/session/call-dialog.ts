@@ -1,6 +1,7 @@
 import type { HookSpec } from '@ringwire/verb-specs';
-import type { CallApplication, CallDialog } from '../verbs/verb.js';
+import type { CallApplication, CallDialog, CallMedia } from '../verbs/verb.js';
 import type { CallLeg, LegReply, LegRequest, ReferHandler, ReferRequest } from './call-leg.js';
+import type { HoldChange } from './hold-news.js';
 import type { Journal } from './journal.js';
 import { referDetails } from './refer-details.js';
 
@@ -10,6 +11,8 @@ export interface SessionDialogOptions {
   callSid: string;
   app: Pick<CallApplication, 'ask' | 'interrupt'>;
   journal: Journal;
+  /** Where it is heard that the far end holds the call: the hook for its requests is told then. Absent: it is not. */
+  holds?: Pick<CallMedia, 'onHold'>;
   /** Aborts when the call is over. */
   signal: AbortSignal;
 }
@@ -30,6 +33,7 @@ export class SessionDialog implements CallDialog {
 
   constructor(private readonly options: SessionDialogOptions) {
     options.leg.onRequest((request) => this.#take(request));
+    options.holds?.onHold((change) => this.#held(change));
   }
 
   get peerHost(): string | undefined {
@@ -84,6 +88,17 @@ export class SessionDialog implements CallDialog {
     journal.timeline.info('sip', `${method} of the far end: ${status}`, { method });
     void this.#ask(hook, { sipMethod: method, sipBody: request.body ?? '', sipHeaders: request.headers });
     return status;
+  }
+
+  /** compat 2.7: its re-INVITE is answered already. */
+  #held({ isHeld, sdp, headers = {} }: HoldChange): void {
+    const hook = this.#requestHook;
+    if (hook === undefined || this.#asked >= MAX_ASKED) return;
+    const event = isHeld ? 'hold' : 'unhold';
+    this.options.journal.timeline.info('sip', `the far end has sent INVITE: ${event}`, { event });
+    // No recorder of ours is at the far end.
+    const state = { event, onHold: isHeld, siprec: false };
+    void this.#ask(hook, { sipMethod: 'INVITE', sipBody: sdp, sipHeaders: headers, ...state });
   }
 
   #refer(refer: ReferRequest): number {

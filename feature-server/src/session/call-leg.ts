@@ -38,10 +38,11 @@ export interface ReferRequest {
   notify(status: number, reason: string): Promise<void>;
 }
 
-/** From and To of a request of the far end. */
+/** From and To of a request of the far end, and all its headers as they came. */
 export interface RequestParties {
   from: string;
   to: string;
+  headers?: Readonly<Record<string, string>>;
 }
 
 /** Answers a re-INVITE: new SDP of the far end to SDP of ours; `isReplaced`: somebody else is there from now on. */

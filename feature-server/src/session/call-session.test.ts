@@ -323,7 +323,7 @@ t.test('config changes the voice of later verbs, and reset brings the old one ba
       synthesizer: { vendor: 'espeak', language: 'de-DE', voice: 'de' },
     },
     { verb: 'say', text: 'eins' },
-    { verb: 'config', reset: 'synthesizer', notifyEvents: false },
+    { verb: 'config', reset: ['synthesizer', 'listen', 'bargein'], notifyEvents: false },
     { verb: 'say', text: 'one' },
     { verb: 'say', text: 'two', synthesizer: { vendor: 'default', language: 'en-GB' } },
   ]);
@@ -332,6 +332,8 @@ t.test('config changes the voice of later verbs, and reset brings the old one ba
   t.match(await rig.vendor.requests.take(), { text: 'eins', language: 'de-DE', voice: 'de' });
   t.match(await rig.vendor.requests.take(), { text: 'one', language: 'en-US', voice: 'en-us' });
   t.match(await rig.vendor.requests.take(), { text: 'two', language: 'en-GB' });
+  const told = JSON.stringify(rig.sink.events);
+  t.match(told, /config: reset knows synthesizer and recognizer, not listen, bargein/, 'what is no setting is told');
 });
 
 t.test('a media server that is not there refuses the call with 503', async (t) => {

@@ -5,7 +5,7 @@ import { callAsEdge, updateCall } from '../testing/edge-agent.js';
 import { startPlatform } from '../testing/platform-rig.js';
 
 t.setTimeout(120_000);
-const rig = await startPlatform(t);
+const rig = await startPlatform(t, { HOLD_EVENTS: 'true' });
 /** What callers hear while something is done to their calls. */
 const LONG = { verb: 'play', url: 'silence_stream://60000' };
 /** Waits until the timeline of a call has a line with this text. */
@@ -14,6 +14,12 @@ async function onTimeline(callSid: string, text: string): Promise<void> {
     rig.sink.events.filter((event) => event.callSid === callSid).map(({ data }) => JSON.stringify(data));
   await until(`${text} on the timeline of ${callSid}`, () => lines().some((line) => line.includes(text)));
 }
+
+/** What the far end offers anew, without a direction. */
+const OFFER = [
+  ...['v=0', 'o=- 1 2 IN IP4 127.0.0.1', 's=-', 'c=IN IP4 127.0.0.1', 't=0 0'],
+  ...['m=audio 40000 RTP/AVP 0', ''],
+].join('\r\n');
 
 let calls = 0;
 const nextSid = (): string => `call-${++calls}`;
@@ -251,6 +257,40 @@ t.test('sipRequestWithinDialogHook: hears INFO and MESSAGE, and its verbs replac
   t.equal((await dialog.request('MESSAGE', { body: 'stop', contentType: 'text/plain' }))?.status, 202);
   t.equal(await ended, 'message');
 });
+
+t.test(
+  'sipRequestWithinDialogHook: hears that the far end holds the call and takes it back, once each, and may replace the application then',
+  async (t) => {
+    const callSid = nextSid();
+    rig.app.on('/hook', [{ verb: 'answer' }, { verb: 'config', sipRequestWithinDialogHook: '/held' }, LONG]);
+    rig.app.on('/held', (response, { json }) => {
+      const verbs = json.event === 'unhold' ? [{ verb: 'hangup', headers: { 'X-By': 'unhold' } }] : [];
+      response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(verbs));
+    });
+    const { dialog } = await callAsEdge(t, rig, { callSid });
+    await onTimeline(callSid, 'config done');
+    const offer = (direction: string): string => `${OFFER}a=${direction}\r\n`;
+    const held = { headers: { 'X-Why': 'lunch' } };
+    t.match((await dialog.reinvite(offer('sendonly'), held)).bodyText, /^a=recvonly/m);
+    t.match((await rig.app.next('/held')).json, {
+      call_sid: callSid,
+      sip_method: 'INVITE',
+      event: 'hold',
+      on_hold: true,
+      siprec: false,
+      sip_body: /a=sendonly/,
+      sip_headers: { x_why: 'lunch' },
+    });
+    // Held still: that is no news.
+    await dialog.reinvite(offer('inactive'));
+    const ended = new Promise<unknown>((resolve) => {
+      dialog.once('bye', (bye) => resolve(bye.get('X-By')));
+    });
+    await dialog.reinvite(offer('sendrecv'));
+    t.match((await rig.app.next('/held')).json, { event: 'unhold', on_hold: false });
+    t.equal(await ended, 'unhold');
+  },
+);
 
 t.test(
   'referHook: hears REFER of the far end, and its verbs become the application; without one it is refused',

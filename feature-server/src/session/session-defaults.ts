@@ -83,13 +83,16 @@ export class SessionDefaults {
     this.#recognizer = { ...this.#recognizer, ...withoutKept(spec) };
   }
 
-  /** `synthesizer` or `recognizer`: back to the application's. */
-  reset(what: string): void {
+  /** `synthesizer` or `recognizer`: back to the application's. @returns false where it is neither */
+  reset(what: string): boolean {
     if (what === 'synthesizer') {
       this.#synthesizer = {};
       this.usesFallbackVoice = false;
+      return true;
     }
-    if (what === 'recognizer') this.#recognizer = {};
+    if (what !== 'recognizer') return false;
+    this.#recognizer = {};
+    return true;
   }
 
   /** What of this another feature server needs to go on with the call. */

@@ -32,6 +32,8 @@ export interface SessionPolicy {
   maxCallDurationMs: number;
   /** Whether `play` may name files of the media server's own disk. */
   allowFiles: boolean;
+  /** Whether the hook for SIP requests within a call hears that the far end holds it. @defaultValue false */
+  tellsHolds?: boolean;
   /** What a list in the text of a `say` means. @defaultValue all */
   sayListMeans?: 'all' | 'one';
 }

@@ -152,6 +152,7 @@ export class SessionParts {
       callSid: host.call.callSid,
       app: this.app,
       journal,
+      ...(options.policy.tellsHolds && { holds: this.media }),
       signal: host.over,
     });
     this.stream = new SpeechStream({

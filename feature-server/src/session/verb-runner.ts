@@ -101,12 +101,19 @@ export class VerbRunner {
     const { signal, ctx } = this.options;
     ctx.journal.timeline.info('verb', 'no verbs left, the application may send more');
     this.options.onIdle?.();
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
+    let woken = (): void => {};
+    const waking = new Promise<void>((resolve) => {
+      woken = resolve;
     });
-    this.#wake = () => {};
+    this.#wake = woken;
+    // A call may be idle very often: none of these listeners outlives its turn.
+    signal.addEventListener('abort', woken, { once: true });
+    try {
+      if (!signal.aborted) await waking;
+    } finally {
+      signal.removeEventListener('abort', woken);
+      this.#wake = () => {};
+    }
   }
 
   async #runOne(spec: VerbSpec): Promise<void> {

@@ -23,8 +23,12 @@ const PHRASES: Readonly<Record<number, string>> = {
   603: 'Decline',
 };
 
-/** From and To of a request, as they stand there. */
-export const partiesOf = (request: { get(name: string): string | undefined }): { from: string; to: string } => ({
+/** From, To and all headers of a request, as they stand there. */
+export const partiesOf = (request: {
+  get(name: string): string | undefined;
+  headers: Readonly<Record<string, string>>;
+}): { from: string; to: string; headers: Readonly<Record<string, string>> } => ({
   from: request.get('From') ?? '',
   to: request.get('To') ?? '',
+  headers: { ...request.headers },
 });

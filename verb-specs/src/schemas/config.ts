@@ -20,7 +20,7 @@ const schema = verb('config', 'Sets defaults for the session and starts or stops
   notifyEvents: flag('send verb:status messages; once on, stays on; default false'),
   notifySttLatency: flag('add stt_latency_* to speech hooks; default false'),
   reset: textOrTexts(
-    'back to the defaults of the application: `synthesizer`, `recognizer`, or a list of both; other names are passed over',
+    'back to the defaults of the application: `synthesizer`, `recognizer`, or a list of both; other names are reported on the timeline and passed over',
   ),
   onHoldMusic: text('URL of audio while on hold'),
   actionHookDelayAction: ref(actionHookDelayAction, 'what to do while an action hook is slow'),

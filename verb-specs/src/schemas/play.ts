@@ -8,7 +8,9 @@ const schema = verb(
     url: textOrTexts('URL of the audio (WAV, MP3, silence_stream://, tone_stream://), or several played in order'),
     loop: amountOrText('how often to play; forever or 0 for no end; default 1'),
     earlyMedia: flag('play before the call is answered; default false'),
-    seekOffset: numberOrText('where to start, in samples of the file as the media server counts them; default 0'),
+    seekOffset: numberOrText(
+      'where to start, in samples of the file (as `playback_last_offset_pos` of the action hook), not seconds; default 0',
+    ),
     timeoutSecs: numberOrText('seconds after which playing stops'),
     actionHook: ref(hook, 'called at the end with `reason`'),
   },
