@@ -5,6 +5,7 @@ import type { DialResult } from './dial/result.js';
 import { Ringing } from './dial/ringing.js';
 import { targetsOf } from './dial/targets.js';
 import { referCall } from './sip-refer.js';
+import { acceptedBy, tellEvent } from './transfer/acceptance.js';
 import type { DialledParty, Verb, VerbContext } from './verb.js';
 
 /** What the action hook is told (the published callback `transfer`). */
@@ -19,8 +20,6 @@ type Failure = 'no-answer' | 'busy' | 'declined' | 'error';
 
 /** The published default; `dial` rings longer. */
 const DEFAULT_TIMEOUT_SEC = 30;
-/** How long a destination may think about taking the call. */
-const CONFIRM_TIMEOUT_SEC = 15;
 /** The hook for who is on hold is asked no more often. */
 const HOLD_ROUND_MS = 1_000;
 
@@ -85,12 +84,9 @@ async function refer(ctx: VerbContext, spec: TransferSpec, signal: AbortSignal):
 
 /** We call the destination, which hears the brief and may have to press a key; then the two are connected. */
 async function call(ctx: VerbContext, spec: TransferSpec, signal: AbortSignal): Promise<TransferResult | undefined> {
-  if (spec.amd) ctx.journal.timeline.warn('verb', 'transfer: amd is not available in this version');
-  if (spec.callerPresent) {
-    ctx.journal.timeline.warn(
-      'verb',
-      'transfer: callerPresent is not available in this version, the caller is on hold',
-    );
+  const isWarm = spec.mode === 'warm';
+  if (!isWarm && (spec.amd || spec.brief)) {
+    ctx.journal.timeline.warn('verb', 'transfer: brief and amd are for the mode warm');
   }
   const dial: DialSpec = {
     verb: 'dial',
@@ -99,18 +95,33 @@ async function call(ctx: VerbContext, spec: TransferSpec, signal: AbortSignal): 
     ...(spec.callerId !== undefined && { callerId: spec.callerId }),
   };
   const hold = new AbortController();
-  const onHold = spec.mode === 'warm' ? playOnHold(ctx, spec, AbortSignal.any([signal, hold.signal])) : undefined;
+  const onHold =
+    isWarm && !spec.callerPresent ? playOnHold(ctx, spec, AbortSignal.any([signal, hold.signal])) : undefined;
   let isDeclined = false;
+  let turn: Promise<unknown> = Promise.resolve();
   const accept = async (party: DialledParty, over: AbortSignal): Promise<boolean> => {
     tellEvent(ctx, spec, 'destination-answered', party);
-    const isTaken = await briefed(ctx, spec, party, over);
+    // A caller who is present can be with one of them at a time.
+    const before = spec.callerPresent ? turn : undefined;
+    const answer = (async () => {
+      await before;
+      return acceptedBy(ctx, spec, party, over);
+    })();
+    turn = answer;
+    const isTaken = await answer;
     isDeclined ||= !isTaken;
     return isTaken;
+  };
+  const rings = new Set<string>();
+  const onRinging = (party: DialledParty): void => {
+    if (rings.has(party.callSid)) return;
+    rings.add(party.callSid);
+    tellEvent(ctx, spec, 'destination-ringing', party);
   };
   const ringing = new Ringing(
     ctx,
     dial,
-    targetsOf(ctx, dial).map((target) => ({ ...target, accept })),
+    targetsOf(ctx, dial).map((target) => ({ ...target, accept, onRinging })),
     signal,
   );
   try {
@@ -138,56 +149,6 @@ async function connect(
   if (!winner) return failed(reasonOf(sipStatus, isDeclined), about);
   if (!(await talk(ctx, dial, winner, signal))) return failed('error', about);
   return { transferResult: 'bridged', transferReason: 'completed', ...about };
-}
-
-/** Says to the destination what it is about, and asks for the key. @returns whether he takes the call */
-async function briefed(
-  ctx: VerbContext,
-  { mode, brief, confirm, ...spec }: TransferSpec,
-  party: DialledParty,
-  over: AbortSignal,
-): Promise<boolean> {
-  const leg = party.verbs;
-  if (!leg) return true;
-  const gone = new AbortController();
-  if (party.isEnded) gone.abort();
-  void party.ended.then(() => gone.abort());
-  const during = AbortSignal.any([over, gone.signal]);
-  if (mode === 'warm' && brief) {
-    tellEvent(ctx, spec, 'brief-started', party);
-    await leg.run([{ verb: 'say', ...brief }], ['say'], during);
-  }
-  if (!confirm || during.aborted) return !during.aborted;
-  return await pressed(leg.ctx, confirm, during);
-}
-
-/** Whether the destination presses the key that he is asked for; another one, or none, declines. */
-async function pressed(
-  ctx: VerbContext,
-  { prompt, digit }: { prompt: string; digit: string },
-  signal: AbortSignal,
-): Promise<boolean> {
-  const isSound = /^https?:/i.test(prompt);
-  let heard: (key: string | undefined) => void = () => {};
-  const key = new Promise<string | undefined>((resolve) => {
-    heard = resolve;
-  });
-  const over = new AbortController();
-  const during = AbortSignal.any([signal, over.signal]);
-  const stop = ctx.media.onDigit((one) => heard(one.key));
-  signal.addEventListener('abort', () => heard(undefined), { once: true });
-  const said = ctx.nested
-    .run([isSound ? { verb: 'play', url: prompt } : { verb: 'say', text: prompt }], ['say', 'play'], during)
-    .catch(() => undefined);
-  const late = setTimeout(() => heard(undefined), CONFIRM_TIMEOUT_SEC * 1000);
-  try {
-    return (await key) === digit && !signal.aborted;
-  } finally {
-    clearTimeout(late);
-    stop();
-    over.abort();
-    await said;
-  }
 }
 
 /** What the caller hears while the destination is called and briefed: what the hook says, asked again and again. */
@@ -225,13 +186,4 @@ async function toVoicemail(
   } finally {
     await ringing.close();
   }
-}
-
-function tellEvent(
-  ctx: VerbContext,
-  { eventHook }: Pick<TransferSpec, 'eventHook'>,
-  event: string,
-  { callSid }: DialledParty,
-): void {
-  if (eventHook !== undefined) ctx.app.tell(eventHook, { event, dialCallSid: callSid });
 }

@@ -25,7 +25,8 @@ export async function confirm(party: DialledParty, hook: HookSpec, signal: Abort
   return isTaken;
 }
 
-function untilEnded(party: DialledParty): AbortSignal {
+/** Aborts when a party is gone. */
+export function untilEnded(party: DialledParty): AbortSignal {
   const over = new AbortController();
   if (party.isEnded) over.abort();
   void party.ended.then(() => over.abort());

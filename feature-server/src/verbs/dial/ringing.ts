@@ -34,7 +34,7 @@ export class Ringing {
     this.#ringBack = new RingBack(ctx, spec, signal);
     // What is announced by one of several is not what the others do.
     const isAlone = targets.length === 1;
-    this.#parties = targets.map(({ target }) => {
+    this.#parties = targets.map(({ target, onRinging }) => {
       const party: DialledParty = ctx.dial.call(target, {
         ...(spec.callerId !== undefined && { callerId: spec.callerId }),
         ...(spec.callerName !== undefined && { callerName: spec.callerName }),
@@ -45,6 +45,7 @@ export class Ringing {
         answerMs: secondsToMs(spec.timeout) ?? DEFAULT_TIMEOUT_MS,
         onProgress: (status, sdp) => {
           ctx.journal.timeline.info('sip', `${target.address}: ${status}`, { status, callSid: party.callSid });
+          if (status === 180 || status === 183) onRinging?.(party);
           if (isAlone && sdp !== '') this.#ringBack.earlyMedia(party, sdp);
           else if (status === 180 || status === 183) ctx.call.ring();
         },

@@ -12,6 +12,8 @@ export interface CalledTarget {
   confirmHook?: HookSpec;
   /** Decides, without a hook, whether who answered takes the call. */
   accept?(party: DialledParty, signal: AbortSignal): Promise<boolean>;
+  /** Called whenever it is told that he rings. */
+  onRinging?(party: DialledParty): void;
 }
 
 /** The targets of a `dial` that can be called; the others are reported. */
