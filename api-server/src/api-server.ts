@@ -3,6 +3,7 @@ import {
   applicationQueue,
   type ClosableEventSink,
   callPlacesKey,
+  changeAnnouncer,
   closeRedis,
   createEventSink,
   createMetrics,
@@ -15,7 +16,6 @@ import {
   openDatabase,
   openRedis,
   outboundQueue,
-  PROVISIONING_CHANGED,
   type Redis,
   type RedisConfig,
   type Registrations,
@@ -36,6 +36,7 @@ import { type CaptureSource, createSipCaptures, type SipCaptures } from './call-
 import { startTimelineHub, type TimelineHub } from './call-history/timeline-hub.js';
 import { timelineRoutes } from './call-history/timeline-routes.js';
 import { type CallOrders, callOrders } from './calls/call-orders.js';
+import { featureServers } from './calls/feature-servers.js';
 import { liveCallRoutes } from './calls/live-call-routes.js';
 import { type LiveCalls, liveCalls } from './calls/live-calls.js';
 import { roomRoutes } from './calls/room-routes.js';
@@ -69,6 +70,8 @@ export interface ApiContext {
   readonly encryptionSecret: Secret;
   /** Where accounts may have SIP sent. */
   readonly sipAddresses: AddressGuard;
+  /** Where applications may be asked what environment they want. */
+  readonly hookAddresses: AddressGuard;
   /** Where recordings are; the guard judges buckets of accounts. */
   readonly recordings: { readonly storages: AccountStorages; readonly guard: AddressGuard };
   readonly timelineHub: TimelineHub;
@@ -86,7 +89,7 @@ export interface ApiContext {
   readonly liveCalls: LiveCalls;
   /** Where the users of accounts can be reached. */
   readonly registrations: Registrations;
-  /** Tells the processes on the call path to reload. Does not fail: they reload by themselves after 30 s. */
+  /** Has the processes on the call path reload, and waits a little until they have. Does not fail: they reload by themselves after 30 s. */
   provisioningChanged(table: string): Promise<void>;
   /** Calls in progress of an account. @throws HttpError 503 while Redis is away */
   countCalls(serviceProviderSid: string, accountSid: string): Promise<{ inbound: number; outbound: number }>;
@@ -103,6 +106,8 @@ export interface ApiServerOptions {
   workers: boolean;
   /** Whether accounts may give gateways private addresses. @defaultValue false */
   allowPrivateSip?: boolean;
+  /** Which private addresses applications may be at that are asked for the schema of their environment. @defaultValue none */
+  allowPrivateHooks?: AllowPrivate;
   /** Where recordings are of accounts without a bucket. @defaultValue nowhere */
   recordings?: DefaultStorage & { allowPrivate: AllowPrivate };
   /** SIP servers whose last messages go into timelines. @defaultValue none */
@@ -140,10 +145,13 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const redis = openRedis(options.redis, { logger, name: `api-server:${instanceId}` });
   const timelineHub = await startTimelineHub({ redis, logger });
   const sink = createEventSink({ redis, source: `api-server:${instanceId}`, logger, metrics });
+  const servers = featureServers({ redis, logger, encryptionSecret });
+  const changes = changeAnnouncer({ redis, logger });
   const context: ApiContext = {
     db,
     encryptionSecret,
     sipAddresses: new AddressGuard({ allowPrivate: options.allowPrivateSip ?? false }),
+    hookAddresses: new AddressGuard({ allowPrivate: options.allowPrivateHooks ?? false }),
     recordings: {
       storages: new AccountStorages(options.recordings ?? { allowPrivate: false }),
       guard: new AddressGuard({ allowPrivate: options.recordings?.allowPrivate ?? false }),
@@ -154,14 +162,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     messages: { queue: outboundQueue(redis), notices: applicationQueue(redis), sink },
     openStreams: new Set(),
     registrations: registrations(redis),
-    callOrders: callOrders({ redis, logger, encryptionSecret }),
-    liveCalls: liveCalls({ redis, logger, encryptionSecret }),
-    async provisioningChanged(table) {
-      if (redis.status !== 'ready') return;
-      await redis
-        .publish(PROVISIONING_CHANGED, table)
-        .catch((err: unknown) => logger.warn({ err, table }, 'change of provisioning data was not announced'));
-    },
+    callOrders: callOrders(servers, logger),
+    liveCalls: liveCalls({ redis, servers, logger }),
+    provisioningChanged: (table) => changes.announce(table),
     async countCalls(serviceProviderSid, accountSid) {
       if (redis.status !== 'ready') throw new HttpError(503, 'calls cannot be counted: redis is away');
       const count = (direction: string): Promise<number> =>
@@ -224,9 +227,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       await workers?.close();
       await sink.close();
       await timelineHub.close();
-      context.callOrders.close();
-      context.liveCalls.close();
+      servers.close();
       await context.routePreview.close();
+      changes.close();
       await closeRedis(redis);
       await db.close();
     },

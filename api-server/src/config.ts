@@ -1,4 +1,13 @@
-import { encryptionVars, flag, httpVars, mysqlVars, optionalText, recordingVars, redisVars } from '@ringwire/common';
+import {
+  encryptionVars,
+  flag,
+  httpVars,
+  mysqlVars,
+  optionalText,
+  privateAddresses,
+  recordingVars,
+  redisVars,
+} from '@ringwire/common';
 
 /** Environment of the API server; see `docs/interfaces.md`. */
 export const API_SERVER_VARS = {
@@ -11,6 +20,10 @@ export const API_SERVER_VARS = {
   API_BASE_URL: optionalText({ doc: "public URL of the API: what signatures of vendors' webhooks are checked with" }),
   TRUSTED_PROXY_CIDR: optionalText({
     doc: 'IPv4 networks of our own proxies, whose X-Forwarded-Proto and X-Forwarded-Host are believed',
+  }),
+  HOOK_ALLOW_PRIVATE: privateAddresses({
+    default: false,
+    doc: 'which private addresses applications may be at that are asked for the schema of their environment: none, those of the machine itself, or all',
   }),
   SIP_ALLOW_PRIVATE: flag({
     default: false,

@@ -22,6 +22,7 @@ runProcess('api-server', async ({ instanceId, logger, env }) => {
     instanceId,
     workers: config.WORKERS,
     allowPrivateSip: config.SIP_ALLOW_PRIVATE,
+    allowPrivateHooks: config.HOOK_ALLOW_PRIVATE,
     recordings: {
       bucket: config.RECORDINGS_BUCKET?.reveal(),
       folder: config.RECORDINGS_DIR,

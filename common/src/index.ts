@@ -42,6 +42,7 @@ export * from './messages/user-data.js';
 export * from './messages/vendors/registry.js';
 export * from './messages/vendors/vendor.js';
 export * from './metrics/metrics.js';
+export * from './provisioning/announce-change.js';
 export * from './provisioning/number-pattern.js';
 export * from './provisioning/provisioning.js';
 export * from './provisioning/rows.js';

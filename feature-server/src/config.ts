@@ -16,7 +16,7 @@ import {
   redisVars,
   text,
 } from '@ringwire/common';
-import { type ConversationLimits, DEFAULT_CONVERSATION_LIMITS } from './app-client/ws-application.js';
+import { type ConversationLimits, DEFAULT_CONVERSATION_LIMITS } from './app-client/ws-application-options.js';
 
 /** Every variable that a feature server reads, besides those of all processes (`LOG_LEVEL`, `INSTANCE_ID`, …). */
 export const featureServerVars = {

@@ -1,4 +1,4 @@
-import { type ConfigOf, flag, integer, optionalText, text } from '@ringwire/common';
+import { type ConfigOf, flag, integer, optionalText, privateAddresses, text } from '@ringwire/common';
 import { edgeVars } from '@ringwire/common/sip/edge-config.js';
 
 /** How patient we are with gateways. */
@@ -53,9 +53,9 @@ export const messageVars = {
     max: 2_880,
     doc: 'how long a carrier is looked for that accepts a text message; then it has failed',
   }),
-  MESSAGE_ALLOW_PRIVATE: flag({
+  MESSAGE_ALLOW_PRIVATE: privateAddresses({
     default: false,
-    doc: "whether HTTP gateways of carriers, and SMPP gateways of accounts' own carriers, may have private and loopback addresses",
+    doc: "which private addresses HTTP gateways of carriers, and SMPP gateways of accounts' own carriers, may have: none, those of the machine itself, or all",
   }),
   MESSAGE_CA_FILE: optionalText({
     doc: 'PEM file of authorities for the TLS of carriers with messaging, beside those of the web',

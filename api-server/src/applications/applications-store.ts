@@ -40,6 +40,10 @@ function envVarsOf({ env_vars: stored }: Row, secret: Secret | undefined): unkno
   }
 }
 
+/** Whether a request names a vendor of speech and no voice: the voice that the table or the row has is another vendor's. */
+const namesVendorOnly = ({ columns }: ApplicationInput): boolean =>
+  columns.speech_synthesis_vendor !== undefined && columns.speech_synthesis_voice === undefined;
+
 /** The columns of a request as they are written: the environment encrypted, since it may hold keys. */
 const stored = ({ columns }: ApplicationInput, secret: Secret): Record<string, SqlValue> => ({
   ...columns,
@@ -145,6 +149,8 @@ export async function insertApplication(
     const columns: Record<string, SqlValue> = {
       application_sid: sid,
       account_sid: accountSid,
+      ...(namesVendorOnly(input) &&
+        input.columns.speech_synthesis_vendor !== 'google' && { speech_synthesis_voice: null }),
       ...stored(input, secret),
       ...hooks.columns,
     };
@@ -187,6 +193,12 @@ export async function updateApplication(
     const hooks = await writeHooks(tx, byColumn(input.hooks), current.sids, current.owner, secret);
     const columns: Record<string, SqlValue> = { ...stored(input, secret), ...hooks.columns };
     const names = Object.keys(columns);
+    if (namesVendorOnly(input)) {
+      await tx.execute(
+        'UPDATE applications SET speech_synthesis_voice = NULL WHERE application_sid = ? AND speech_synthesis_vendor <> ?',
+        [sid, input.columns.speech_synthesis_vendor as string],
+      );
+    }
     if (names.length > 0) {
       await tx.execute(
         `UPDATE applications SET ${names.map((name) => `${name} = ?`).join(', ')} WHERE application_sid = ?`,

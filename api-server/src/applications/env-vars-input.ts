@@ -1,8 +1,13 @@
 import { badField, type Fields } from '../http/input.js';
 
-const MAX_VARIABLES = 100;
-const MAX_NAME = 64;
+/** Of one application. */
+export const MAX_VARIABLES = 100;
+/** Characters of a name. */
+export const MAX_NAME = 64;
 const MAX_CHARACTERS = 16_384;
+
+/** Whether a variable may be called so. */
+export const isEnvName = (name: string): boolean => /^\w+$/.test(name) && name.length <= MAX_NAME;
 
 /**
  * The environment of an application (compat 2.10): an object of names (letters, digits, `_`) with texts, numbers or booleans.
@@ -15,7 +20,7 @@ export function parseEnvVars(fields: Fields, field: string): string | null {
   const entries = Object.entries(value as object);
   if (entries.length > MAX_VARIABLES) throw badField(field, `has more than ${MAX_VARIABLES} variables`);
   for (const [name, one] of entries) {
-    if (!/^\w+$/.test(name) || name.length > MAX_NAME)
+    if (!isEnvName(name))
       throw badField(`${field}.${name.slice(0, MAX_NAME)}`, 'is no name: letters, digits and _ are, 64 at most');
     if (!['string', 'number', 'boolean'].includes(typeof one))
       throw badField(`${field}.${name}`, 'must be a text, a number or a boolean');

@@ -4,7 +4,8 @@ import type { ApiContext } from '../api-server.js';
 import { principalOf, requireAccount } from '../auth/authenticate.js';
 import { badField, bodyOf, pathParam, queryPage, queryText } from '../http/input.js';
 import { requireRoom } from '../rows/row-caps.js';
-import { parseApplicationInput } from './application-input.js';
+import { askEnvSchema, checkEnvVars } from './app-env.js';
+import { type ApplicationInput, parseApplicationInput } from './application-input.js';
 import {
   deleteApplication,
   findApplication,
@@ -12,6 +13,8 @@ import {
   listApplications,
   updateApplication,
 } from './applications-store.js';
+
+type Row = NonNullable<Awaited<ReturnType<typeof findApplication>>>;
 
 const notFound = (sid: string) => new HttpError(404, `there is no application ${sid}`);
 
@@ -23,8 +26,25 @@ function explain(err: unknown): never {
   throw err;
 }
 
-/** `/Applications` and `/Accounts/{sid}/Applications`. */
-export function applicationRoutes(router: Router, { db, encryptionSecret, provisioningChanged }: ApiContext): void {
+/** `/Applications`, `/Accounts/{sid}/Applications`, and `/AppEnv`, the environment that an application wants. */
+export function applicationRoutes(router: Router, context: ApiContext): void {
+  const { db, encryptionSecret, provisioningChanged, hookAddresses } = context;
+  /** Holds the environment against what the application says of it, where it gives one. @throws HttpError 400 */
+  const checkEnvironment = async ({ columns, hooks }: ApplicationInput, current?: Row): Promise<void> => {
+    const stored = current?.call_hook as { url?: string } | null | undefined;
+    const url = hooks.call_hook?.url ?? stored?.url;
+    if (typeof columns.env_vars !== 'string' || url === undefined) return;
+    const schema = await askEnvSchema(url, 'call_hook', hookAddresses);
+    if (schema) checkEnvVars(JSON.parse(columns.env_vars) as Record<string, unknown>, schema);
+  };
+  router.get('/AppEnv', async (req, res) => {
+    const url = queryText(req, 'url', 1024) ?? '';
+    if (!/^(https?|wss?):/i.test(url) || !URL.canParse(url))
+      throw badField('url', 'must be an http, https, ws or wss URL');
+    const schema = await askEnvSchema(url, 'url', hookAddresses);
+    if (schema) res.json(schema);
+    else res.status(204).end();
+  });
   const list = async (req: Parameters<typeof queryPage>[0], res: import('express').Response, accountSid?: string) => {
     const name = queryText(req, 'name');
     const filter = { ...(accountSid === undefined ? {} : { accountSid }), ...(name === undefined ? {} : { name }) };
@@ -46,6 +66,7 @@ export function applicationRoutes(router: Router, { db, encryptionSecret, provis
     if (accountSid === undefined) throw badField('account_sid', 'is required');
     await requireAccount(db, principal, accountSid);
     await requireRoom(db, principal, 'applications');
+    await checkEnvironment(input);
     const sid = await insertApplication(db, accountSid, input, encryptionSecret).catch(explain);
     await provisioningChanged('applications');
     res.status(201).json({ sid });
@@ -60,10 +81,12 @@ export function applicationRoutes(router: Router, { db, encryptionSecret, provis
     const sid = pathParam(req, 'sid');
     const principal = principalOf(res);
     const input = parseApplicationInput(bodyOf(req), { isNew: false });
-    if (input.accountSid !== undefined) {
-      const current = await findApplication(db, principal, sid, encryptionSecret);
+    if (input.accountSid !== undefined || input.columns.env_vars !== undefined) {
+      const current = await findApplication(db, principal, sid);
       if (current === undefined) throw notFound(sid);
-      if (current.account_sid !== input.accountSid) throw badField('account_sid', 'cannot be changed');
+      if (input.accountSid !== undefined && current.account_sid !== input.accountSid)
+        throw badField('account_sid', 'cannot be changed');
+      await checkEnvironment(input, current);
     }
     if (!(await updateApplication(db, principal, sid, input, encryptionSecret).catch(explain))) throw notFound(sid);
     await provisioningChanged('applications');

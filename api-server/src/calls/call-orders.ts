@@ -1,17 +1,12 @@
 import {
-  FEATURE_SERVERS,
   type FeatureServerInfo,
-  featureServerKey,
   HttpError,
   type Logger,
   PLACE_CALL_PATH,
   type PlaceCallOrder,
   type PlacedCallReply,
-  type Redis,
-  type Secret,
-  signInternal,
-  watchInstances,
 } from '@ringwire/common';
+import type { FeatureServers } from './feature-servers.js';
 
 /** Hands orders of calls to feature servers. */
 export interface CallOrders {
@@ -22,7 +17,6 @@ export interface CallOrders {
    * a feature server finds wrong with it
    */
   place(order: PlaceCallOrder): Promise<PlacedCallReply>;
-  close(): void;
 }
 
 /** A feature server answers at once: it only looks the application up. */
@@ -31,28 +25,12 @@ const DEADLINE_MS = 5_000;
 const NO_FEATURE_SERVER = 480;
 
 /** Builds {@link CallOrders} over the feature servers that Redis names. */
-export function callOrders(options: { redis: Redis; logger: Logger; encryptionSecret: Secret }): CallOrders {
-  const { redis, logger, encryptionSecret } = options;
-  const servers = watchInstances<FeatureServerInfo>({
-    redis,
-    setKey: FEATURE_SERVERS,
-    keyOf: featureServerKey,
-    logger,
-  });
-
-  const listed = async (): Promise<FeatureServerInfo[]> => {
-    // As it is now: one that came up a moment ago counts, one that drains does not. While Redis is away the last list serves.
-    if (redis.status === 'ready') await servers.refresh().catch(() => undefined);
-    return servers
-      .list()
-      .filter(({ accepting }) => accepting)
-      .sort((a, b) => a.calls - b.calls);
-  };
-
+export function callOrders(servers: FeatureServers, logger: Logger): CallOrders {
   return {
     async place(order) {
-      for (const server of await listed()) {
-        const reply = await offer(server, order, encryptionSecret);
+      const accepting = (await servers.list()).filter((server) => server.accepting);
+      for (const server of accepting.sort((a, b) => a.calls - b.calls)) {
+        const reply = await offer(servers, server, order);
         if (reply.kind === 'placed') return reply.reply;
         logger.warn(
           { callSid: order.callSid, featureServer: server.instanceId, why: reply.why },
@@ -61,20 +39,15 @@ export function callOrders(options: { redis: Redis; logger: Logger; encryptionSe
       }
       throw new HttpError(NO_FEATURE_SERVER, 'no feature server takes calls now');
     },
-    close: () => servers.close(),
   };
 }
 
 type Reply = { kind: 'placed'; reply: PlacedCallReply } | { kind: 'not-taken'; why: string };
 
-async function offer(server: FeatureServerInfo, order: PlaceCallOrder, secret: Secret): Promise<Reply> {
+async function offer(servers: FeatureServers, server: FeatureServerInfo, order: PlaceCallOrder): Promise<Reply> {
   let response: Response;
   try {
-    response = await fetch(`${server.httpUrl}${PLACE_CALL_PATH}`, {
-      method: 'POST',
-      ...signInternal(secret, PLACE_CALL_PATH, order),
-      signal: AbortSignal.timeout(DEADLINE_MS),
-    });
+    response = await servers.post(server, PLACE_CALL_PATH, order, DEADLINE_MS);
   } catch (error) {
     // Nobody listens there: it has not heard of the order. In any other case it may have.
     if (isRefused(error)) return { kind: 'not-taken', why: 'connection refused' };

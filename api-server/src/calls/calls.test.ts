@@ -130,6 +130,49 @@ t.test('create call: what cannot be dialled or sent is refused by name', async (
   t.equal((await api.account('POST', PATH, { ...CALL, to: { type: 'phone', number: '+49 (30) 12-34' } })).status, 201);
 });
 
+t.test(
+  'create call: a SIP URI, user or proxy that is none is refused at once; a caller may have 256 characters',
+  async (t) => {
+    const server = await featureServer(t, { status: 201 });
+    await announced(t, { instanceId: 'one', httpUrl: server.url, calls: 0 });
+    const place = (change: object) => api.account('POST', PATH, { ...CALL, ...change });
+    const sip = (sipUri: string) => ({ to: { type: 'sip', sipUri } });
+    for (const sipUri of [
+      'nonsense',
+      'bob@example.com',
+      'tel:+49',
+      'sip:',
+      'sip:a b@example.com',
+      'http://example.com',
+    ]) {
+      t.match(await place(sip(sipUri)), { status: 400, body: { msg: /^to\.sipUri: must be a SIP URI/ } }, sipUri);
+    }
+    t.match(await place({ to: { type: 'user', name: 'a@b c' } }), {
+      status: 400,
+      body: { msg: /^to\.name: must be a user/ },
+    });
+    t.match(await place({ to: { ...CALL.to, proxy: 'somewhere' } }), { status: 400, body: { msg: /^to\.proxy: / } });
+    t.match(await place({ from: '1'.repeat(257) }), { status: 400, body: { msg: /^from: .*256/ } });
+    t.equal(server.orders.length, 0);
+    const good = [
+      sip('sip:bob@[::1]:5070;transport=tcp'),
+      sip('sips:example.com'),
+      { to: { type: 'user', name: 'jane@example.com' } },
+    ];
+    for (const change of [...good, { from: 'a'.repeat(256) }]) t.equal((await place(change)).status, 201);
+  },
+);
+
+t.test("create call: headers that are the call's own are left out, and the timeline tells", async (t) => {
+  const server = await featureServer(t, { status: 201 });
+  await announced(t, { instanceId: 'one', httpUrl: server.url, calls: 0 });
+  const headers = { 'Call-ID': 'mine', 'X-Call-Sid': 'mine', 'X-Good': 'yes' };
+  const to = { ...CALL.to, headers: { Via: 'v', 'X-Mine': 'm' } };
+  t.equal((await api.account('POST', PATH, { ...CALL, headers, to })).status, 201);
+  t.strictSame(server.orders[0]?.headers, { 'X-Good': 'yes', 'X-Mine': 'm' });
+  t.strictSame(server.orders[0]?.notAvailable, ['headers.Call-ID', 'headers.X-Call-Sid', 'to.headers.Via']);
+});
+
 t.test('create call: only the account itself and the operator place its calls', async (t) => {
   const server = await featureServer(t, { status: 201 });
   await announced(t, { instanceId: 'one', httpUrl: server.url, calls: 0 });

@@ -22,7 +22,7 @@ t.setTimeout(200_000);
 let api: TestApi;
 const orders: UpdateCallOrder[] = [];
 /** What the feature server answers. */
-let answer: { status: number; body?: unknown } = { status: 202 };
+let answer: { status: number; body?: unknown; headers?: Record<string, string> } = { status: 202 };
 const PATH = `/v1/Accounts/${SEED.accountSid}/Calls`;
 const LEDGER = ledgerKey('fs-1');
 
@@ -53,7 +53,7 @@ t.before(async () => {
     const signature = req.headers[INTERNAL_SIGNATURE.toLowerCase()]?.toString();
     const body: unknown = JSON.parse(Buffer.concat(chunks).toString());
     orders.push(openInternal('key material', UPDATE_CALL_PATH, { signature, body }) as UpdateCallOrder);
-    res.writeHead(answer.status, { 'content-type': 'application/json' });
+    res.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers });
     res.end(answer.body === undefined ? '' : JSON.stringify(answer.body));
   });
   server.listen(0, '127.0.0.1');
@@ -121,6 +121,14 @@ t.test('an update goes to the feature server that holds the call, signed, and it
   t.match(await api.account('PUT', `${PATH}/call-a`, {}), { status: 400, body: { msg: /^sip_request.method/ } });
   answer = { status: 422, body: { msg: 'the call is over' } };
   t.match(await api.account('PUT', `${PATH}/call-a`, {}), { status: 422, body: { msg: 'the call is over' } });
+  answer = { status: 429, body: { msg: 'too many commands for this call' }, headers: { 'retry-after': '1' } };
+  const limited = await fetch(`${api.server.url}${PATH}/call-a`, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${SEED.accountToken}`, 'content-type': 'application/json' },
+    body: '{}',
+  });
+  t.match([limited.status, limited.headers.get('retry-after')], [429, '1']);
+  t.match(await limited.json(), { msg: /too many commands/ });
   answer = { status: 500, body: {} };
   t.match(await api.account('PUT', `${PATH}/call-a`, {}), { status: 502 });
   orders.length = 0;

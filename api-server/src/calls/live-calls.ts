@@ -1,20 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import {
   activeCallsKey,
-  FEATURE_SERVERS,
   type FeatureServerInfo,
-  featureServerKey,
   HttpError,
   hiddenCallKey,
   type LiveCallEntry,
   type Logger,
   ledgerKey,
   type Redis,
-  type Secret,
-  signInternal,
   UPDATE_CALL_PATH,
-  watchInstances,
 } from '@ringwire/common';
+import type { FeatureServers } from './feature-servers.js';
 
 /** A live call, and the feature server that holds it. */
 export interface FoundCall {
@@ -38,7 +34,6 @@ export interface LiveCalls {
   update(call: FoundCall, body: unknown): Promise<UpdateReply>;
   /** Takes a call out of the list until its next status; it goes on. */
   forget(call: FoundCall): Promise<void>;
-  close(): void;
 }
 
 /** `sip_request` waits for the far end's answer, at most as long as SIP lets it take (RFC 3261 §17.1.2.2). */
@@ -48,17 +43,10 @@ const UPDATE_DEADLINE_MS = 35_000;
 const HIDDEN_MS = 24 * 60 * 60_000;
 
 /** Builds {@link LiveCalls} over the ledgers of the feature servers that Redis names. */
-export function liveCalls(options: { redis: Redis; logger: Logger; encryptionSecret: Secret }): LiveCalls {
-  const { redis, logger, encryptionSecret } = options;
-  const servers = watchInstances<FeatureServerInfo>({
-    redis,
-    setKey: FEATURE_SERVERS,
-    keyOf: featureServerKey,
-    logger,
-  });
+export function liveCalls(options: { redis: Redis; servers: FeatureServers; logger: Logger }): LiveCalls {
+  const { redis, servers, logger } = options;
   const alive = async (): Promise<FeatureServerInfo[]> => {
     if (redis.status !== 'ready') throw new HttpError(503, 'live calls are not known: redis is away');
-    await servers.refresh().catch(() => undefined);
     return servers.list();
   };
   /** Without those that were taken out of the list since their last status. */
@@ -90,24 +78,24 @@ export function liveCalls(options: { redis: Redis; logger: Logger; encryptionSec
       const order = { orderId: randomUUID(), callSid, accountSid, body };
       let response: Response;
       try {
-        response = await fetch(`${server.httpUrl}${UPDATE_CALL_PATH}`, {
-          method: 'POST',
-          ...signInternal(encryptionSecret, UPDATE_CALL_PATH, order),
-          signal: AbortSignal.timeout(UPDATE_DEADLINE_MS),
-        });
+        response = await servers.post(server, UPDATE_CALL_PATH, order, UPDATE_DEADLINE_MS);
       } catch (err) {
         logger.warn({ err, callSid, featureServer: server.instanceId }, 'a feature server does not answer an update');
         throw new HttpError(502, 'the feature server that holds the call does not answer');
       }
       const answer = (await response.json().catch(() => undefined)) as { msg?: string } | undefined;
       if (response.ok) return { status: response.status, ...(answer && { body: answer }) };
-      const isTold = response.status === 400 || response.status === 422;
-      throw new HttpError(isTold ? response.status : 502, answer?.msg ?? `feature server answered ${response.status}`);
+      const isTold = [400, 422, 429].includes(response.status);
+      const retryAfter = response.headers.get('retry-after');
+      throw new HttpError(
+        isTold ? response.status : 502,
+        answer?.msg ?? `feature server answered ${response.status}`,
+        retryAfter === null ? {} : { retryAfter },
+      );
     },
     async forget({ entry }) {
       await redis.set(hiddenCallKey(entry.callSid), statusOf(entry), 'PX', HIDDEN_MS);
     },
-    close: () => servers.close(),
   };
 }
 

@@ -35,11 +35,13 @@ export async function startTestApi({
   sipCaptures = [],
   publicAddress,
   recordings,
+  allowPrivateHooks,
 }: {
   workers?: boolean;
   sipCaptures?: CaptureSource[];
   publicAddress?: PublicAddress;
   recordings?: DefaultStorage & { allowPrivate: AllowPrivate };
+  allowPrivateHooks?: AllowPrivate;
 } = {}): Promise<TestApi> {
   const logger = silentLogger();
   const [mariaDb, redisServer] = await Promise.all([startTestMariaDb(), startTestRedis()]);
@@ -59,6 +61,7 @@ export async function startTestApi({
     sipCaptures,
     ...(publicAddress && { publicAddress }),
     ...(recordings && { recordings }),
+    ...(allowPrivateHooks && { allowPrivateHooks }),
     logger,
   });
   return {

@@ -1,5 +1,7 @@
 import { badField, type Fields, optionalTextField, rejectUnknown, textField } from '../http/fields.js';
 import { parseDocument, parseHook } from '../http/hook-input.js';
+import { passableHeaders } from '../sip/header-policy.js';
+import { splitUri } from '../sip/uri.js';
 import { dialableNumber } from './dialable-number.js';
 import type { OrderedHook, OrderedSpeech, OrderedTarget, PlaceCallOrder } from './place-call-order.js';
 
@@ -45,7 +47,8 @@ export type VerbCheck = (verbs: unknown) => string | null;
  */
 export function parseCallInput(fields: Fields, faultsOf: VerbCheck): CallInput {
   rejectUnknown(fields, KNOWN);
-  const { to, headers, notAvailable } = targetOf(fields, faultsOf);
+  const { to, headers: targetHeaders, notAvailable } = targetOf(fields, faultsOf);
+  const headers = textsOf('headers', fields.headers);
   const applicationSid = optionalTextField(fields, 'application_sid', 36);
   const callHook = hookOf(fields, 'call_hook');
   const callStatusHook = hookOf(fields, 'call_status_hook');
@@ -60,7 +63,7 @@ export function parseCallInput(fields: Fields, faultsOf: VerbCheck): CallInput {
   return {
     from: callerOf(fields),
     to,
-    headers: { ...textsOf('headers', fields.headers), ...headers },
+    headers: settable({ ...headers, ...targetHeaders }),
     applicationSid,
     ...(callHook && { callHook }),
     ...(callStatusHook && { callStatusHook }),
@@ -72,12 +75,17 @@ export function parseCallInput(fields: Fields, faultsOf: VerbCheck): CallInput {
     ...(fields.tag !== undefined && fields.tag !== null && { tag: objectOf('tag', fields.tag) }),
     speech: speechOf(fields),
     ...configOf(fields, faultsOf),
-    notAvailable: [...notAvailable, ...NOT_AVAILABLE.filter((name) => fields[name] !== undefined)],
+    notAvailable: [
+      ...notAvailable,
+      ...NOT_AVAILABLE.filter((name) => fields[name] !== undefined),
+      ...notSettable('headers', headers),
+      ...notSettable('to.headers', targetHeaders),
+    ],
   };
 }
 
 function callerOf(fields: Fields): string {
-  const from = textField(fields, 'from', 64).replace(/^\+/, '');
+  const from = textField(fields, 'from', 256).replace(/^\+/, '');
   if (!/^[\w.!~*'()&=+$,;?/-]+$/.test(from)) throw badField('from', 'must be a number or a user name');
   return from;
 }
@@ -93,6 +101,9 @@ function targetOf(
   if (faults !== null) throw badField('to', faults);
   if (typeof given.number === 'string' && dialableNumber(given.number) === null)
     throw badField('to.number', 'must be a number: digits, with or without a plus');
+  if (given.type === 'sip') requireSipUri('to.sipUri', given.sipUri);
+  if (given.type === 'user') requireSipUri('to.name', userUri(given.name));
+  if (given.proxy !== undefined) requireSipUri('to.proxy', given.proxy);
   const { headers, auth, ...to } = given as unknown as OrderedTarget & { headers?: unknown };
   const notAvailable = TARGET_NOT_AVAILABLE.filter((name) => given[name] !== undefined);
   // Carriers and devices have credentials of their own.
@@ -103,6 +114,26 @@ function targetOf(
     notAvailable: notAvailable.map((name) => `to.${name}`),
   };
 }
+
+/** A user is a name, with or without a realm. */
+const userUri = (name: unknown): unknown =>
+  typeof name === 'string' ? `sip:${name.replace(/^sips?:/i, '')}${name.includes('@') ? '' : '@realm'}` : name;
+
+function requireSipUri(field: string, value: unknown): void {
+  const parts = typeof value === 'string' ? splitUri(value) : null;
+  if (parts === null || parts.scheme === 'tel' || parts.host === '') {
+    throw badField(field, `must be ${field === 'to.name' ? 'a user, with or without @realm' : 'a SIP URI'}`);
+  }
+}
+
+/** Headers that are the call's own, or between processes of the platform, are left out. */
+const settable = (headers: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => isSettable(name)));
+const isSettable = (name: string): boolean => Object.keys(passableHeaders({ headers: { [name]: '' } })).length > 0;
+const notSettable = (field: string, headers: Record<string, string>): string[] =>
+  Object.keys(headers)
+    .filter((name) => !isSettable(name))
+    .map((name) => `${field}.${name}`);
 
 function hookOf(fields: Fields, field: string): OrderedHook | null {
   const value = fields[field];

@@ -20,8 +20,8 @@ export interface HookAnswer {
 
 /** What {@link callHook} keeps to. */
 export interface HookCall {
-  hook: Pick<Webhook, 'url' | 'method' | 'username' | 'password'>;
-  /** Goes out as JSON; for GET its texts and numbers as the query. */
+  hook: Pick<Webhook, 'url' | 'username' | 'password'> & { method: Webhook['method'] | 'OPTIONS' };
+  /** Goes out as JSON; for GET its texts and numbers as the query; not with OPTIONS. */
   payload: Readonly<Record<string, unknown>>;
   /** Signs the request (`Jambonz-Signature`); null: it goes out unsigned. */
   secret: string | null;

@@ -1,6 +1,6 @@
 import { type ErrorFacts, RingwireError } from '../errors.js';
 
-/** A request that gets an error answer: `status` with a body `{ msg }`. */
+/** A request that gets an error answer: `status` with a body `{ msg }`, and the header `Retry-After` where the facts have `retryAfter` (seconds). */
 export class HttpError extends RingwireError {
   readonly code: string;
 

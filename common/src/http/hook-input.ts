@@ -10,7 +10,7 @@ export interface HookInput {
 
 /**
  * Checks a hook. What is asked over a WebSocket (`ws`, `wss`, or method `WS` with any URL) is kept with that scheme and a method that says
- * nothing.
+ * nothing. Credentials may stand in it or in its `basicAuth`, as in hooks of verbs.
  *
  * @param over what the hook may be asked over
  * @throws HttpError 400 that names the field and its part
@@ -19,6 +19,13 @@ export function parseHook(field: string, value: unknown, over: 'any' | 'http' = 
   if (value === null) return null;
   if (typeof value !== 'object' || Array.isArray(value)) throw badField(field, 'must be an object with url and method');
   const fields = value as Fields;
+  const basicAuth = (fields.basicAuth ?? {}) as Fields;
+  if (typeof basicAuth !== 'object' || Array.isArray(basicAuth))
+    throw badField(`${field}.basicAuth`, 'must be an object with username and password');
+  const credentials: Fields = {
+    username: fields.username ?? basicAuth.username,
+    password: fields.password ?? basicAuth.password,
+  };
   const prefixed = (name: string, read: () => string | null) => {
     try {
       return read();
@@ -40,8 +47,8 @@ export function parseHook(field: string, value: unknown, over: 'any' | 'http' = 
   return {
     url: isSocket ? url.replace(/^http/i, 'ws') : url,
     method: method === 'GET' ? 'GET' : 'POST',
-    username: prefixed('username', () => optionalTextField(fields, 'username', 255)),
-    password: prefixed('password', () => optionalTextField(fields, 'password', 255)),
+    username: prefixed('username', () => optionalTextField(credentials, 'username', 255)),
+    password: prefixed('password', () => optionalTextField(credentials, 'password', 255)),
   };
 }
 

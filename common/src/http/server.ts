@@ -59,6 +59,8 @@ const handleErrors =
     const { status, msg } = answerOf(err);
     if (status >= 500) logger.error({ err, method: req.method, path: req.path }, 'request failed');
     if (res.headersSent) return next(err);
+    const retryAfter = err instanceof HttpError ? err.facts.retryAfter : undefined;
+    if (retryAfter !== undefined) res.set('Retry-After', String(retryAfter));
     res.status(status).json({ msg });
   };
 

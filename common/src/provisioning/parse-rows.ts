@@ -111,12 +111,19 @@ export const parseClient = (row: RawRow, decrypt: Decrypt): Client => ({
   callLimit: row.call_limit === null || row.call_limit === undefined ? null : whole(row, 'call_limit', 0, MAX_INT),
 });
 
-const synthesizer = (row: RawRow, prefix = ''): SpeechChoice => ({
-  vendor: text(row, `${prefix}speech_synthesis_vendor`),
-  language: optionalText(row, `${prefix}speech_synthesis_language`) ?? 'en-US',
-  voice: optionalText(row, `${prefix}speech_synthesis_voice`),
-  label: optionalText(row, `${prefix}speech_synthesis_label`),
-});
+/** The table's default: a voice of Google's, which nobody chose who names another vendor. */
+const GOOGLES_VOICE = 'en-US-Standard-C';
+
+const synthesizer = (row: RawRow, prefix = ''): SpeechChoice => {
+  const vendor = text(row, `${prefix}speech_synthesis_vendor`);
+  const voice = optionalText(row, `${prefix}speech_synthesis_voice`);
+  return {
+    vendor,
+    language: optionalText(row, `${prefix}speech_synthesis_language`) ?? 'en-US',
+    voice: voice === GOOGLES_VOICE && vendor !== 'google' ? null : voice,
+    label: optionalText(row, `${prefix}speech_synthesis_label`),
+  };
+};
 const recognizer = (row: RawRow, prefix = ''): SpeechChoice => ({
   vendor: text(row, `${prefix}speech_recognizer_vendor`),
   language: optionalText(row, `${prefix}speech_recognizer_language`) ?? 'en-US',

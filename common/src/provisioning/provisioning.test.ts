@@ -2,12 +2,13 @@ import t from 'tap';
 import { openDatabase } from '../db/database.js';
 import { migrate } from '../db/migrate.js';
 import { openRedis } from '../redis/connection.js';
-import { PROVISIONING_CHANGED } from '../redis/keys.js';
+import { PROVISIONING_ASKED, PROVISIONING_CHANGED } from '../redis/keys.js';
 import { encryptSecret } from '../secrets/encryption.js';
 import { recordingLogger } from '../testing/logger.js';
 import { SEED, seedProvisioning } from '../testing/provisioned.js';
 import { startTestMariaDb, startTestRedis } from '../testing/services.js';
 import { until } from '../testing/until.js';
+import { changeAnnouncer } from './announce-change.js';
 import { compileNumberPattern } from './number-pattern.js';
 import { loadProvisioning } from './provisioning.js';
 
@@ -258,6 +259,29 @@ t.test('a row that cannot be used is left out, logged with its column, and does 
   t.equal(lines.filter((line) => line.sid === 'g-mask').length, 1);
   await provisioning.reload();
   t.equal(lines.filter((line) => line.sid === 'g-mask').length, 1, 'said once, not with every reload');
+});
+
+t.test('a change that is announced has been loaded by everybody when that resolves', async (t) => {
+  const other = await loadProvisioning({ db, redis, logger, encryptionSecret: key });
+  t.teardown(() => other.close());
+  const announcer = changeAnnouncer({ redis, logger });
+  t.teardown(() => announcer.close());
+  for (const name of ['first', 'second', 'third']) {
+    await db.execute('UPDATE applications SET name = ? WHERE application_sid = ?', [name, SEED.applicationSid]);
+    await Promise.all([announcer.announce('applications'), announcer.announce('applications')]);
+    for (const one of [provisioning, other])
+      t.equal(one.snapshot().applicationsBySid.get(SEED.applicationSid)?.name, name);
+  }
+});
+
+t.test('who cannot load a change holds nobody up', async (t) => {
+  const announcer = changeAnnouncer({ redis, logger });
+  t.teardown(() => announcer.close());
+  const deaf = redis.duplicate();
+  t.teardown(() => deaf.disconnect());
+  await deaf.subscribe(PROVISIONING_ASKED);
+  await announcer.announce('applications');
+  t.pass('it resolves without the answer');
 });
 
 t.test(

@@ -3,7 +3,7 @@ import type { Database } from '../db/database.js';
 import type { Logger } from '../log/logger.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { Redis } from '../redis/connection.js';
-import { PROVISIONING_CHANGED } from '../redis/keys.js';
+import { PROVISIONING_ASKED, PROVISIONING_CHANGED, provisioningLoadedChannel } from '../redis/keys.js';
 import { readProvisioning } from './provisioning-store.js';
 import type { ProvisioningSnapshot, SkippedRow } from './snapshot.js';
 
@@ -45,7 +45,8 @@ const skippedLog = (logger: Logger, metrics: Metrics | undefined) => {
 };
 
 /**
- * Loads all provisioning data and keeps it: reloads on the message {@link PROVISIONING_CHANGED} and every 30 s.
+ * Loads all provisioning data and keeps it: reloads on the message {@link PROVISIONING_CHANGED} and every 30 s, and says so where it is asked
+ * ({@link PROVISIONING_ASKED}).
  *
  * @throws DatabaseError when the first load fails for 30 s
  */
@@ -113,8 +114,16 @@ export async function loadProvisioning({
 
   const subscriber = redis.duplicate();
   subscriber.on('error', (err) => logger.debug({ err }, 'provisioning subscription connection failed'));
-  subscriber.on('message', refresh);
-  await subscriber.subscribe(PROVISIONING_CHANGED);
+  /** Says that all changes are loaded that were told of before; nothing where they cannot be. */
+  const confirm = async ([asker = '', number = '']: string[]): Promise<void> => {
+    await (next ?? running);
+    if (redis.status === 'ready') await redis.publish(provisioningLoadedChannel(asker), number);
+  };
+  subscriber.on('message', (channel: string, message: string) => {
+    if (channel === PROVISIONING_CHANGED) refresh();
+    else confirm(message.split(' ')).catch((err: unknown) => logger.debug({ err }, 'a load was not confirmed'));
+  });
+  await subscriber.subscribe(PROVISIONING_CHANGED, PROVISIONING_ASKED);
   const timer = setInterval(refresh, reloadMs);
   return {
     snapshot: () => current,

@@ -144,6 +144,10 @@ export const queueChannel = (accountSid: string, name: string): string => `ringw
 export const movedCallKey = (id: string): string => `ringwire:moved-call:${id}`;
 /** Pub/sub channel: provisioning data changed, reload the snapshot. Message: name of the table. */
 export const PROVISIONING_CHANGED = 'ringwire:provisioning-changed';
+/** Pub/sub channel: who has loaded all changes so far is to say so. Message: id of who asks, a blank, and what is to be said. */
+export const PROVISIONING_ASKED = 'ringwire:provisioning-asked';
+/** Pub/sub channel of one who asks: a process has loaded all changes. Message: what it was asked to say. */
+export const provisioningLoadedChannel = (id: string): string => `ringwire:provisioning-loaded:${id}`;
 
 /** How often a process renews what it says of itself. Smaller costs Redis traffic; larger delays fail-over. */
 export const HEARTBEAT_MS = 2_000;

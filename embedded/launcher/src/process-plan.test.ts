@@ -17,7 +17,11 @@ t.test('hooks, recordings and media may be on the machine itself, and not elsewh
     { ports, encryptionSecret: 'secret', ttsCacheDir: '/tmp', recordingsDir: '/tmp/recordings', sipCaptures: {} },
   );
   const allowed = plans.filter(({ env }) => env?.HOOK_ALLOW_PRIVATE === 'loopback').map(({ name }) => name);
-  t.same(allowed, ['sbc-inbound', 'feature-server']);
+  t.same(allowed, ['sbc-inbound', 'feature-server', 'api-server']);
+  t.match(
+    plans.find(({ name }) => name === 'sbc-outbound'),
+    { env: { MESSAGE_ALLOW_PRIVATE: 'loopback' } },
+  );
   const stored = plans.filter(({ env }) => env?.RECORDINGS_ALLOW_PRIVATE === 'loopback').map(({ name }) => name);
   t.same(stored, ['feature-server', 'api-server']);
   const media = mediaServerPlan({

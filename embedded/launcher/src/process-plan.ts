@@ -171,7 +171,7 @@ export function platformPlans(
   return [
     // As the applications of a single machine are on that machine, so are its registration hooks, and HTTP carriers that one tries out.
     plan('sbc-inbound', ports.sbcInbound, { ...edge, HOOK_ALLOW_PRIVATE: 'loopback' }),
-    plan('sbc-outbound', ports.sbcOutbound, { ...edge, ...SIP_ON_THIS_MACHINE, MESSAGE_ALLOW_PRIVATE: 'true' }),
+    plan('sbc-outbound', ports.sbcOutbound, { ...edge, ...SIP_ON_THIS_MACHINE, MESSAGE_ALLOW_PRIVATE: 'loopback' }),
     plan('feature-server', ports.featureServer, {
       ...drachtioEnv(services.core),
       FREESWITCH_HOST: services.freeswitch.host,
@@ -186,6 +186,7 @@ export function platformPlans(
     plan('api-server', ports.api, {
       ...SIP_ON_THIS_MACHINE,
       ...recordings,
+      HOOK_ALLOW_PRIVATE: 'loopback',
       ...(captureUrls.length === 0 ? {} : { SIP_CAPTURE_URLS: captureUrls.join(',') }),
     }),
   ];

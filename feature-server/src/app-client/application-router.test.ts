@@ -7,7 +7,7 @@ import type { ApplicationCommand, ApplicationEnd, Hook } from './application.js'
 import type { ApplicationRouter } from './application-router.js';
 import { HttpClient } from './http-exchange.js';
 import { openApplication } from './open-application.js';
-import { DEFAULT_CONVERSATION_LIMITS } from './ws-application.js';
+import { DEFAULT_CONVERSATION_LIMITS } from './ws-application-options.js';
 
 const HANGUP = [{ verb: 'hangup' }];
 const PAUSE = [{ verb: 'pause', length: 1 }];

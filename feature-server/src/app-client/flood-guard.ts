@@ -1,8 +1,8 @@
 import { TokenBucket } from '@ringwire/common/limits/token-bucket.js';
 import type { IncomingMessage } from './socket-messages.js';
 
-/** What an application may send at once and for long. */
-const MESSAGES = { capacity: 300, perSecond: 100 };
+/** What an application may send at once and for long, over its WebSocket or, of commands to one call, over REST. */
+export const MESSAGES = { capacity: 300, perSecond: 100 };
 /** Tokens of streamed text are small and many; what cannot be used is answered, written down and shown. */
 const TOKENS_COST = 0.1;
 const INVALID_COST = 10;

@@ -4,7 +4,8 @@ import type { Hook, HookType } from './application.js';
 import { type ApplicationClients, ApplicationRouter } from './application-router.js';
 import { HttpApplication } from './http-application.js';
 import type { HttpClient } from './http-exchange.js';
-import { type ConversationLimits, WebSocketApplication } from './ws-application.js';
+import { WebSocketApplication } from './ws-application.js';
+import type { ConversationLimits } from './ws-application-options.js';
 
 /** What the applications of all calls share. */
 export interface ApplicationParts {

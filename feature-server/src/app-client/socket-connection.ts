@@ -78,6 +78,11 @@ export async function openSocket(
   }
 }
 
+function tooSlow(timeoutMs: number): HookConnectionError {
+  const trouble = `the handshake took longer than ${timeoutMs} ms`;
+  return new HookConnectionError(`the application could not be reached: ${trouble}`, { timeoutMs, trouble });
+}
+
 /** An open connection, or the URL that the server sends us to. */
 function shakeHands(
   { url, username, password, signal }: SocketTarget,
@@ -88,7 +93,6 @@ function shakeHands(
   return new Promise((resolve, reject) => {
     const credentials = Buffer.from(`${username}:${password ?? ''}`).toString('base64');
     const socket = new WebSocket(url, SUBPROTOCOL, {
-      handshakeTimeout: limits.handshakeTimeoutMs,
       maxPayload: limits.maxMessageBytes,
       // Verbs are small, and what unpacks to more than it seems is trouble.
       perMessageDeflate: false,
@@ -101,12 +105,20 @@ function shakeHands(
       },
       lookup: guard.lookup as never,
     });
-    const onAbort = (): void => {
+    const giveUp = (reason: Error): void => {
+      done();
+      reject(reason);
       socket.terminate();
-      reject(signal.reason as Error);
     };
+    const onAbort = (): void => giveUp(signal.reason as Error);
     signal.addEventListener('abort', onAbort, { once: true });
-    const done = (): void => signal.removeEventListener('abort', onAbort);
+    // By the clock: a server that sends its answer drop by drop is never idle.
+    const { handshakeTimeoutMs } = limits;
+    const timer = setTimeout(() => giveUp(tooSlow(handshakeTimeoutMs)), handshakeTimeoutMs);
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+    };
     socket.once('open', () => {
       done();
       // At once: the first message may have come with the handshake.

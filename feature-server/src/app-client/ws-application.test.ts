@@ -4,7 +4,8 @@ import { Channel, CollectingSink, journalOver } from '../testing/fakes.js';
 import { type ServerSocket, SocketServer } from '../testing/socket-server.js';
 import { AddressGuard } from './address-guard.js';
 import type { ApplicationCommand, ApplicationEnd, Hook, HookReply } from './application.js';
-import { type ConversationLimits, DEFAULT_CONVERSATION_LIMITS, WebSocketApplication } from './ws-application.js';
+import { WebSocketApplication } from './ws-application.js';
+import { type ConversationLimits, DEFAULT_CONVERSATION_LIMITS } from './ws-application-options.js';
 
 const HANGUP = [{ verb: 'hangup' }];
 const TRACE = 'a'.repeat(32);
@@ -301,7 +302,21 @@ t.test('a handshake that takes too long has failed', async (t) => {
   const none = await setUp(t, { url: `${server.url}/app#rc=0` }, { handshakeTimeoutMs: 30 });
   await t.rejects(none.application.request('session:new', none.hook, {}), {
     code: 'hook/connection',
-    message: /timed out/,
+    message: /the handshake took longer than 30 ms/,
+  });
+});
+
+t.test('a handshake that comes drop by drop has its time, and no more', async (t) => {
+  const { server } = await setUp(t);
+  server.onUpgrade = (_request, socket) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\n');
+    const drops = setInterval(() => socket.write('X-Drop: 1\r\n'), 5);
+    socket.on('error', () => {}).on('close', () => clearInterval(drops));
+  };
+  const slow = await setUp(t, { url: `${server.url}/app#rc=0` }, { handshakeTimeoutMs: 60 });
+  await t.rejects(slow.application.request('session:new', slow.hook, {}), {
+    code: 'hook/connection',
+    message: /the handshake took longer than 60 ms/,
   });
 });
 

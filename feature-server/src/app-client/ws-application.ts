@@ -2,8 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { maskText } from '@ringwire/common';
 import { HookConnectionError, HookStatusError, InvalidApplicationError } from '../errors.js';
-import type { Journal } from '../session/journal.js';
-import type { AddressGuard } from './address-guard.js';
 import type {
   Application,
   ApplicationCommand,
@@ -18,50 +16,10 @@ import { isWorthAnotherTry, reportHookFailure } from './hook-failure.js';
 import { type HookTarget, resolveSocketUrl, socketDelayMs } from './hook-url.js';
 import { showBody, showPayload } from './payload.js';
 import { readAck } from './read-verbs.js';
-import {
-  DEFAULT_SOCKET_LIMITS,
-  openSocket,
-  type SocketConnection,
-  type SocketEnd,
-  type SocketLimits,
-} from './socket-connection.js';
+import { openSocket, type SocketConnection, type SocketEnd } from './socket-connection.js';
 import { type OutgoingType, readMessage, wantsAck, writeMessage } from './socket-messages.js';
 import { type WaitingMessage, WaitingMessages } from './waiting-messages.js';
-
-/** Bounds of a conversation over sockets, on top of those of each connection. */
-export interface ConversationLimits extends SocketLimits {
-  /** How long an application may take to acknowledge a message, ms (jambonz: 5 000). */
-  ackTimeoutMs: number;
-  /** How long a message waits for a lost connection, ms; then it has failed. */
-  holdMs: number;
-}
-
-/** Defaults of {@link ConversationLimits}; a message is held longer than five attempts to connect again take. */
-export const DEFAULT_CONVERSATION_LIMITS: ConversationLimits = {
-  ...DEFAULT_SOCKET_LIMITS,
-  ackTimeoutMs: 5_000,
-  holdMs: 15_000,
-};
-
-/** What a WebSocket application is, and what it shares with us. */
-export interface WebSocketApplicationOptions {
-  /** Its URL, with credentials for the handshake. */
-  hook: Hook;
-  /** What a relative URL is resolved against. */
-  base?: string;
-  callSid: string;
-  journal: Journal;
-  /** 32 hexadecimal digits; goes out as `b3`. */
-  traceId: string;
-  guard: AddressGuard;
-  limits: ConversationLimits;
-  /** Of a session that is begun already: with what. */
-  opening?: object;
-  /** Whether somebody else can take over: then it is given up after a few attempts to connect again, instead of never. */
-  hasFallback?: boolean;
-  /** Called once per finished request, for metrics. */
-  onExchange?: (type: HookType, outcome: string, ms: number) => void;
-}
+import type { WebSocketApplicationOptions } from './ws-application-options.js';
 
 /** Attempts in a row that fail before an application that has a fallback is given up (about 14 s). */
 const GIVE_UP_ATTEMPTS = 5;

@@ -21,7 +21,7 @@ import { until } from '@ringwire/common/testing/until.js';
 import { test } from 'tap';
 import { AddressGuard } from '../app-client/address-guard.js';
 import { HttpClient } from '../app-client/http-exchange.js';
-import { DEFAULT_CONVERSATION_LIMITS } from '../app-client/ws-application.js';
+import { DEFAULT_CONVERSATION_LIMITS } from '../app-client/ws-application-options.js';
 import { ApplicationServer } from '../testing/application-server.js';
 import { CollectingSink, silentLogger } from '../testing/fakes.js';
 import { ACCOUNT_SID, APPLICATION_SID, provisioningOf, webhookOf } from '../testing/platform-rig.js';

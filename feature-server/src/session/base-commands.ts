@@ -1,5 +1,5 @@
 import type { PlacedCallReply } from '@ringwire/common';
-import { LIMITS } from '@ringwire/verb-specs';
+import { LIMITS, type VerbSpec } from '@ringwire/verb-specs';
 import type { CommandDesk } from '../control/command-desk.js';
 import type { CommandResult } from '../control/commands.js';
 import { headerValue } from '../sip/header-value.js';
@@ -23,6 +23,9 @@ export interface BaseCommandOptions {
   signal: AbortSignal;
 }
 
+/** Of the verbs that queued commands have left waiting, as JSON; the longest message of a WebSocket is a quarter of it. */
+const MAX_WAITING_CHARACTERS = 4 * 1024 * 1024;
+
 const DONE: CommandResult = { ok: true };
 
 /** What can be done to a call at any time; what needs a running verb is taken by that verb. */
@@ -41,12 +44,23 @@ export function takeBaseCommands(desk: CommandDesk, options: BaseCommandOptions)
     else call.decline(sipStatus ?? 480, undefined, { 'X-Reason': headerValue(reason), ...headers });
     return DONE;
   });
+  const sizes = new WeakMap<VerbSpec, number>();
   desk.on('redirect', ({ verbs, isQueued }) => {
-    if (isQueued && runner.waiting.length + verbs.length > LIMITS.verbs) {
-      return { ok: false, because: 'wrong state', reason: `${runner.waiting.length} verbs wait already` };
+    if (!isQueued) {
+      runner.replace(verbs, { stopCurrent: true });
+      return DONE;
     }
-    if (isQueued) runner.append(verbs);
-    else runner.replace(verbs, { stopCurrent: true });
+    const { waiting } = runner;
+    if (waiting.length + verbs.length > LIMITS.verbs) {
+      return { ok: false, because: 'wrong state', reason: `${waiting.length} verbs wait already` };
+    }
+    for (const verb of verbs) sizes.set(verb, JSON.stringify(verb).length);
+    const characters = [...waiting, ...verbs].reduce((sum, verb) => sum + (sizes.get(verb) ?? 0), 0);
+    if (characters > MAX_WAITING_CHARACTERS) {
+      const reason = `more than ${MAX_WAITING_CHARACTERS} characters of verbs would wait`;
+      return { ok: false, because: 'wrong state', reason };
+    }
+    runner.append(verbs);
     return DONE;
   });
   desk.on('call:status', ({ callStatus }) => {

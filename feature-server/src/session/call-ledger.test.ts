@@ -12,7 +12,7 @@ import { startTestRedis } from '@ringwire/common/testing/services.js';
 import t, { type Test } from 'tap';
 import { AddressGuard } from '../app-client/address-guard.js';
 import { HttpClient } from '../app-client/http-exchange.js';
-import { DEFAULT_CONVERSATION_LIMITS } from '../app-client/ws-application.js';
+import { DEFAULT_CONVERSATION_LIMITS } from '../app-client/ws-application-options.js';
 import { ApplicationServer } from '../testing/application-server.js';
 import { Channel, CollectingSink, silentLogger } from '../testing/fakes.js';
 import { ACCOUNT_SID, APPLICATION_SID, provisioningOf } from '../testing/platform-rig.js';

@@ -211,7 +211,7 @@ function headersOf(target: DialTarget, caller: DialCaller, callSid: string, uri:
   };
 }
 
-const fromUser = (from: string): string => (/^[\w+*#.!~'()&=$-]{1,64}$/.test(from) ? from : 'anonymous');
+const fromUser = (from: string): string => (/^[\w+*#.!~'()&=$,;?/-]{1,256}$/.test(from) ? from : 'anonymous');
 
 class EdgeLeg implements PlacedLeg {
   readonly outcome: Promise<DialOutcome>;

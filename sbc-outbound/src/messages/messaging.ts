@@ -10,7 +10,7 @@ import {
   type Redis,
   startQueueWorker,
 } from '@ringwire/common';
-import { AddressGuard } from '@ringwire/common/http/address-guard.js';
+import { AddressGuard, type AllowPrivate } from '@ringwire/common/http/address-guard.js';
 import { startClientReceipts } from './client-receipts.js';
 import { MessageCarriers } from './message-carriers.js';
 import { createReceiver } from './receiver.js';
@@ -26,8 +26,8 @@ export interface MessagingOptions {
   provisioning: Provisioning;
   logger: Logger;
   metrics: Metrics;
-  /** Whether vendors' base URLs, and SMPP gateways of accounts' own carriers, may be private addresses. */
-  allowPrivate: boolean;
+  /** Which private addresses vendors' base URLs, and SMPP gateways of accounts' own carriers, may be. */
+  allowPrivate: AllowPrivate;
   fraud: FraudGuard;
   /** Authorities (PEM) for carriers' TLS, beside those that Node brings. */
   ca?: string;

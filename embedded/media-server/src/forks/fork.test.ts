@@ -124,21 +124,21 @@ t.test('audio fork: what the server streams is heard, and a mark comes back when
   t.ok(heardAtEnd >= ends + 4000 - 1600, `mark at ${heardAtEnd}, played to ${ends + 4000}`);
 });
 
-t.test('audio fork: every mark is answered: 1000 may be outstanding, those beyond are cleared at once', async (t) => {
+t.test('audio fork: every mark is answered: 30 may be outstanding, those beyond are cleared at once', async (t) => {
   const { session } = await forkedCall(t, 'mono|8000|s||true|true|8000');
   session.stream(tone(700, 400, -10, 8000));
-  const names = Array.from({ length: 1005 }, (_, i) => `m${i}`);
+  const names = Array.from({ length: 35 }, (_, i) => `m${i}`);
   for (const name of names) session.say({ type: 'mark', data: { name } });
   session.say({ type: 'mark', data: { name: 'x'.repeat(300_000) } });
-  await session.until(() => session.texts.length === 1006);
+  await session.until(() => session.texts.length === 36);
   const answers = session.texts.map((text) => JSON.parse(text).data as { name: string; event: string });
   t.same(
     answers.slice(0, 6).map(({ name, event }) => `${name.slice(0, 5)} ${event}`),
-    ['m1000 cleared', 'm1001 cleared', 'm1002 cleared', 'm1003 cleared', 'm1004 cleared', 'xxxxx cleared'],
+    ['m30 cleared', 'm31 cleared', 'm32 cleared', 'm33 cleared', 'm34 cleared', 'xxxxx cleared'],
   );
   t.same(
     answers.slice(6),
-    names.slice(0, 1000).map((name) => ({ name, event: 'playout' })),
+    names.slice(0, 30).map((name) => ({ name, event: 'playout' })),
   );
 });
 

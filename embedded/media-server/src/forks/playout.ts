@@ -3,9 +3,9 @@ import { PcmRing } from '../media/pcm-ring.js';
 /** How a mark ended: what was streamed before it has been sent to the caller, or will never be. */
 export type MarkOutcome = 'playout' | 'cleared';
 
-/** Marks that may be outstanding, and the length of their names together; those beyond are cleared at once (mod_audio_fork forgets all beyond 30). */
-const MAX_MARKS = 1000;
-const MAX_MARK_NAMES = 256 * 1024;
+/** Marks that may be outstanding, and the length of their names together; those beyond are cleared at once (mod_audio_fork has as many, and forgets those beyond). */
+const MAX_MARKS = 30;
+const MAX_MARK_NAMES = 64 * 1024;
 /** In shared memory ahead of the media thread: what a busy main thread may be late. */
 const AHEAD_MS = 500;
 /** Streamed ahead of the playing. An application may send a whole answer as fast as it has it, but not without end. */
