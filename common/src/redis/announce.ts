@@ -1,10 +1,10 @@
 import type { Logger } from '../log/logger.js';
 import type { Redis } from './connection.js';
-import { HEARTBEAT_MS, HEARTBEAT_TTL_MS } from './keys.js';
+import { HEARTBEAT_MS, HEARTBEAT_TTL_MS, instancesChangedChannel } from './keys.js';
 
 /** What {@link announce} returns. */
 export interface Announcement {
-  /** Resolves when the first heartbeat is written. */
+  /** Resolves when the first heartbeat is written and those who watch were told. */
   readonly ready: Promise<void>;
   /** Writes what the instance says of itself at once, instead of with the next heartbeat. */
   update(): Promise<void>;
@@ -14,7 +14,8 @@ export interface Announcement {
 
 /**
  * Tells the others that this instance is alive: writes `info()` as JSON under `key` every {@link HEARTBEAT_MS} with an
- * expiry of {@link HEARTBEAT_TTL_MS}, and the id into the set `setKey`.
+ * expiry of {@link HEARTBEAT_TTL_MS}, and the id into the set `setKey`. Those who watch the set (`watchInstances`) are told when it begins, changes and
+ * ends, so that nobody sends a call to an instance by way of one that does not know it yet.
  */
 export function announce({
   redis,
@@ -33,13 +34,13 @@ export function announce({
 }): Announcement {
   let closed = false;
   let writing: Promise<void> | undefined;
+  const changed = instancesChangedChannel(setKey);
+  let isNews = true;
   const write = async (): Promise<void> => {
-    await redis
-      .multi()
-      .sadd(setKey, instanceId)
-      .set(key, JSON.stringify(info()), 'PX', HEARTBEAT_TTL_MS)
-      .exec()
-      .catch((err: unknown) => logger.warn({ err, key }, 'heartbeat was not written'));
+    const entry = redis.multi().sadd(setKey, instanceId).set(key, JSON.stringify(info()), 'PX', HEARTBEAT_TTL_MS);
+    if (isNews) entry.publish(changed, instanceId);
+    isNews = false;
+    await entry.exec().catch((err: unknown) => logger.warn({ err, key }, 'heartbeat was not written'));
   };
   // One write at a time: while Redis is away they would only pile up.
   const beat = (): Promise<void> => {
@@ -55,6 +56,7 @@ export function announce({
     async update() {
       // A write under way may carry what was true before.
       if (writing !== undefined) await writing;
+      isNews = true;
       if (!closed) await beat();
     },
     async close() {
@@ -67,6 +69,7 @@ export function announce({
         .multi()
         .srem(setKey, instanceId)
         .del(key)
+        .publish(changed, instanceId)
         .exec()
         .catch((err: unknown) => logger.warn({ err, key }, 'announcement was not removed; it expires'));
     },

@@ -18,8 +18,8 @@ t.beforeEach(() => redis.flushall());
 
 const start = (instanceId: string, info: () => object) =>
   announce({ redis, setKey: FEATURE_SERVERS, key: featureServerKey(instanceId), instanceId, info, logger });
-const watch = () =>
-  watchInstances<{ calls: number }>({ redis, setKey: FEATURE_SERVERS, keyOf: featureServerKey, logger });
+const watch = (more: { pollMs?: number } = {}) =>
+  watchInstances<{ calls: number }>({ redis, setKey: FEATURE_SERVERS, keyOf: featureServerKey, logger, ...more });
 
 t.test('an instance is seen while it lives, with what it says of itself, and not after it closed', async (t) => {
   let calls = 1;
@@ -37,6 +37,21 @@ t.test('an instance is seen while it lives, with what it says of itself, and not
   await instances.refresh();
   t.strictSame(instances.list(), []);
   t.equal(await redis.exists(FEATURE_SERVERS), 0);
+  instances.close();
+});
+
+t.test('who watches knows of an instance that begins, changes or ends as soon as that is told', async (t) => {
+  const instances = watch({ pollMs: 3_600_000 });
+  await until('it listens', async () => (await redis.pubsub('NUMSUB', `${FEATURE_SERVERS}:changed`))[1] === 1);
+  let calls = 1;
+  const announcement = start('a', () => ({ calls }));
+  await until('it is known', () => JSON.stringify(instances.list()) === JSON.stringify([{ calls: 1 }]));
+  calls = 2;
+  await announcement.update();
+  await until('it is known', () => JSON.stringify(instances.list()) === JSON.stringify([{ calls: 2 }]));
+  await announcement.close();
+  await until('it is known', () => JSON.stringify(instances.list()) === JSON.stringify([]));
+  t.equal(await redis.exists(featureServerKey('a')), 0);
   instances.close();
 });
 

@@ -13,6 +13,9 @@ export const SBCS = 'ringwire:sbcs';
 /** JSON {@link SbcInfo}, refreshed and expiring like a feature server's. */
 export const sbcKey = (instanceId: string): string => `ringwire:sbc:${instanceId}`;
 
+/** Channel on which those of a set of instances say that they begin, have changed or end; the text is the instance's id. */
+export const instancesChangedChannel = (setKey: string): string => `${setKey}:changed`;
+
 /** Hash of one live call (fields of jambonz's call info in camelCase, `owner`, `featureServer`); removed at its end. */
 export const callKey = (callSid: string): string => `ringwire:call:${callSid}`;
 /** JSON {@link DialogHolder}: who has the dialog with the outside of that name (`dialogName`); expires and is removed with its call. */

@@ -1,10 +1,11 @@
 import type { Logger } from '../log/logger.js';
 import type { Redis } from './connection.js';
-import { HEARTBEAT_MS } from './keys.js';
+import { HEARTBEAT_MS, instancesChangedChannel } from './keys.js';
+import { Subscriptions } from './subscriptions.js';
 
 /** The living instances of one kind, as {@link announce} tells of them. */
 export interface InstanceWatch<T> {
-  /** The list in memory; costs nothing, at most about a second old. */
+  /** The list in memory; costs nothing. Changes that instances tell of are in it at once, the silent end of one within about a second of its expiry. */
   list(): T[];
   /** Reads the list now. */
   refresh(): Promise<void>;
@@ -36,11 +37,14 @@ export function watchInstances<T>({
   setKey,
   keyOf,
   logger,
+  pollMs = POLL_MS,
 }: {
   redis: Redis;
   setKey: string;
   keyOf: (instanceId: string) => string;
   logger: Logger;
+  /** How often the list is read without being told. */
+  pollMs?: number;
 }): InstanceWatch<T> {
   let instances = new Map<string, T>();
   let graceEndsAt = 0;
@@ -73,11 +77,19 @@ export function watchInstances<T>({
   };
 
   let reading: Promise<void> | undefined;
-  const refresh = (): Promise<void> => {
-    reading ??= read().finally(() => {
+  let following: Promise<void> | undefined;
+  const begin = (): Promise<void> => {
+    following = undefined;
+    reading = read().finally(() => {
       reading = undefined;
     });
     return reading;
+  };
+  // A reading under way may have passed what has changed since: whoever asks then waits for the one after it.
+  const refresh = (): Promise<void> => {
+    if (reading === undefined) return begin();
+    following ??= reading.then(begin, begin);
+    return following;
   };
   const poll = (): void => {
     refresh().catch((err: unknown) => {
@@ -92,7 +104,11 @@ export function watchInstances<T>({
   };
   redis.on('close', onLost);
   redis.on('ready', onReady);
-  const timer = setInterval(poll, POLL_MS);
+  const timer = setInterval(() => {
+    if (reading === undefined) poll();
+  }, pollMs);
+  const subscriptions = new Subscriptions(redis, logger);
+  subscriptions.on(instancesChangedChannel(setKey), poll);
   poll();
   return {
     list: () => [...instances.values()],
@@ -100,6 +116,7 @@ export function watchInstances<T>({
     close() {
       closed = true;
       clearInterval(timer);
+      subscriptions.close();
       redis.off('close', onLost);
       redis.off('ready', onReady);
     },
