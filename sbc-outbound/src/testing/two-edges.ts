@@ -31,7 +31,11 @@ export interface TwoEdges {
 
 async function startEdge(t: Test, stores: Stores, name: string): Promise<TestEdge> {
   const httpPort = await findFreePort();
-  const server = await startServerProcess(t, () => ['--http-handler', `INVITE=http://127.0.0.1:${httpPort}/route`]);
+  // All telephones have one address.
+  const server = await startServerProcess(t, () => [
+    ...['--http-handler', `INVITE=http://127.0.0.1:${httpPort}/route`],
+    ...['--source-limit', 'off'],
+  ]);
   const shared = { stores, controlPort: server.controlPort };
   const inbound = await openSbc(t, openSbcInbound, {
     ...shared,
