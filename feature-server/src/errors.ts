@@ -59,6 +59,12 @@ export class CallGoneError extends RingwireError {
   readonly code = 'call/gone';
 }
 
+/** The session of a call is just being changed (SIP 491): whoever wants to change it tries again. */
+export class ChangePendingError extends RingwireError {
+  readonly code = 'call/change-pending';
+  override readonly retryable = true;
+}
+
 /** A bot (Lex, Dialogflow, Rasa) refused, or what an application says of it cannot be used. */
 export class BotError extends RingwireError {
   readonly code = 'bot/failed';

@@ -200,6 +200,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
       allowFiles: config.PLAY_ALLOW_FILES,
       tellsHolds: config.HOLD_EVENTS,
       sayListMeans: config.SAY_LIST,
+      releasesMedia: !config.ANCHOR_MEDIA_ALWAYS,
     },
   };
   const sipAddress = (): string => config.SIP_ADDRESS ?? srf.link.sipAddresses[0] ?? '';

@@ -8,15 +8,20 @@ import type { MediaSession, SessionState, Side } from './media-relay.js';
 export class BranchedMedia implements MediaSession {
   readonly #sessions: MediaSession[] = [];
   #chosen = 0;
+  #opened = 0;
 
-  /** @param open - makes the session of a branch, counted from 0 */
-  constructor(private readonly open: (branch: number) => MediaSession) {
-    this.#sessions.push(open(0));
+  /** @param openNext - makes a session; they are counted from 0, in the order in which they are opened */
+  constructor(private readonly openNext: (index: number) => MediaSession) {
+    this.#sessions.push(this.#open());
+  }
+
+  #open(): MediaSession {
+    return this.openNext(this.#opened++);
   }
 
   /** The session of a branch; 0 is the one that is used where nothing branches. */
   branch(index: number): MediaSession {
-    this.#sessions[index] ??= this.open(index);
+    this.#sessions[index] ??= this.#open();
     return this.#sessions[index];
   }
 
@@ -32,6 +37,13 @@ export class BranchedMedia implements MediaSession {
         if (this.#chosen !== index && this.#sessions.length === index + 1) this.#sessions.length = index;
       },
     };
+  }
+
+  /** The call goes on with a session that knows nothing yet; the one that it had is deleted. */
+  renew(): void {
+    const before = this.#sessions[this.#chosen];
+    this.#sessions[this.#chosen] = this.#open();
+    void before?.delete();
   }
 
   /** The call goes on with this branch; the others are deleted. */

@@ -32,6 +32,9 @@ export interface BridgeOptions {
   observer: BridgeObserver;
   /** The side on which a feature server is. It may transfer, mute, and move the media. */
   inner: Side;
+  /** See {@link SessionChanges}. */
+  isRelaying: boolean;
+  renewMedia?(): void;
   refer: ReferRules;
   /** Called once, before anything is sent: the record is safe even when a BYE hangs. */
   onEnd(end: BridgeEnd): void;
@@ -60,9 +63,10 @@ export class Bridge {
     legs: TwoLegs,
     private readonly options: BridgeOptions,
   ) {
-    const { media, lost, inner } = options;
+    const { media, lost, inner, isRelaying, renewMedia } = options;
     this.#legs = { a: legs.caller, b: legs.callee };
-    this.#changes = new SessionChanges({ legs: this.#legs, media, lost, inner });
+    const moves = { isRelaying, ...(renewMedia && { renewMedia }) };
+    this.#changes = new SessionChanges({ legs: this.#legs, media, lost, inner, ...moves });
     this.#join('a');
     this.#join('b');
     legs.caller.queueRequests = false;

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { TerminationReason } from '../events/types.js';
 import { BranchedMedia } from '../media-relay/branched-media.js';
 import { RelayRefusedError } from '../media-relay/errors.js';
+import { profileOf } from '../media-relay/media-profile.js';
 import type { MediaRelay, Side } from '../media-relay/media-relay.js';
 import { Bridge, type BridgeEnd } from './bridge.js';
 import type { CallJournal } from './call-journal.js';
@@ -42,6 +43,8 @@ export interface BridgedCallContext {
   relay: MediaRelay;
   orphans: Orphans;
   calls: LiveCalls<BridgedCall>;
+  /** Whether both ends of a call may talk with each other past the relay, where a feature server asks for that. */
+  allowsBypass: boolean;
   keepaliveMs: number;
   /** How often the far end of a call is asked whether it is there; 0: never. */
   farKeepaliveMs: number;
@@ -387,6 +390,8 @@ export class BridgedCall {
           },
         },
         inner: plan.watchedSide,
+        isRelaying: context.relay.isRelaying,
+        ...(callersSdp === undefined && this.#mayBypass() && { renewMedia: () => this.#media.renew() }),
         refer: {
           ...(plan.refer ??
             (this.#outer === 'b'
@@ -409,6 +414,15 @@ export class BridgedCall {
       this.#watch(bridge, legs);
       if (this.#stopping) this.#drain();
     });
+  }
+
+  /** Whether the far end may talk past the relay: it then hears from the other one what nobody translates. */
+  #mayBypass(): boolean {
+    const { relay, allowsBypass } = this.context;
+    if (!relay.isRelaying) return true;
+    const far = this.#outer === 'b' ? this.#target?.media : undefined;
+    const isPlain = !far || (far.profile === 'plain' && far.codecs.length === 0 && far.keys === undefined);
+    return allowsBypass && isPlain && (this.#outer === 'b' || profileOf(this.plan.offer) === 'plain');
   }
 
   #watch(bridge: Bridge, legs: TwoLegs): void {

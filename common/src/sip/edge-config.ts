@@ -1,4 +1,4 @@
-import { type ConfigOf, integer, optionalText } from '../config/read-config.js';
+import { type ConfigOf, flag, integer, optionalText } from '../config/read-config.js';
 import { drachtioVars, encryptionVars, httpVars, mysqlVars, redisVars } from '../config/variables.js';
 
 /** What both edges read from their environment. */
@@ -15,6 +15,10 @@ export const edgeVars = {
   RTPENGINE_PORT: integer({ default: 22_222, min: 1, max: 65_535, doc: "UDP port of rtpengine's ng control protocol" }),
   RTPENGINE_DIRECTION: optionalText({
     doc: "names of rtpengine's interfaces towards the caller and the callee, as `public,private`; unset: it has one",
+  }),
+  ALLOW_MEDIA_BYPASS: flag({
+    default: false,
+    doc: 'whether far ends may send their media to each other past rtpengine, where an application asks for it (exitMediaPath); both edges must allow it',
   }),
   PRIVATE_NETWORK_CIDR: optionalText({
     doc: 'source networks that are ours, as `10.0.0.0/8,192.168.0.0/16`, besides the live feature servers',

@@ -255,6 +255,7 @@ export async function openEdge(options: {
       calls,
       keepaliveMs: config.KEEPALIVE_MS,
       farKeepaliveMs: config.FAR_KEEPALIVE_MS,
+      allowsBypass: config.ALLOW_MEDIA_BYPASS,
       answerMs: config.ANSWER_TIMEOUT_MS,
       onGone: featureServerWatch.onGone,
       featureServerAt: featureServerWatch.at,

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { RelayRefusedError } from '../media-relay/errors.js';
 import type { MediaSession, Side } from '../media-relay/media-relay.js';
 import { NoResponseError } from './errors.js';
-import { customHeaders } from './header-policy.js';
+import { customHeaders, reasonHeader } from './header-policy.js';
 import { askForOffer, IN_DIALOG_DEADLINE_MS, nextAck, sendInDialog } from './in-dialog.js';
 import { respond } from './respond.js';
 import type { SipDialog, SipHeaders, SipRequest, SipResponse } from './stack.js';
@@ -17,10 +17,22 @@ export interface SessionChangesOptions {
   lost: AbortSignal;
   /** The side on which a feature server is: only it may have the relay alone change the media path. */
   inner: Side;
+  /** Whether media goes through a relay: the far end need not know then that the other one moves. */
+  isRelaying: boolean;
+  /** Gives the call a session at the relay that knows nothing yet; missing: media may not go past the relay. */
+  renewMedia?(): void;
 }
 
-/** `X-Reason` of a feature server that moves its own end of the media and leaves the far end as it is. */
-const RELAY_ONLY = /^(release|anchor)-media$/i;
+/**
+ * `X-Reason` of a re-INVITE by which a feature server moves its own end of the media: to another relay and back to itself, which is no news for the far end,
+ * or to another far end, past the relay.
+ */
+export type MediaMove = 'release-media' | 'release-media-entirely' | 'anchor-media';
+
+const moveOf = (request: SipRequest): MediaMove | undefined =>
+  /^(?:release-media(?:-entirely)?|anchor-media)$/i.exec(request.get('X-Reason') ?? '')?.[0].toLowerCase() as
+    | MediaMove
+    | undefined;
 /** What the relay must not do where a feature server has named another relay port as its end: learn from what comes in. */
 const FIXED_ENDPOINT = ['asymmetric'];
 /** Times that a re-INVITE of ours is sent again after 491. */
@@ -34,18 +46,35 @@ const GLARE_RETRIES = 3;
 export async function reinvite(
   leg: SipDialog,
   sdp: string,
-  limits: { lost: AbortSignal },
+  { retries = GLARE_RETRIES, ...limits }: { lost: AbortSignal; retries?: number },
   more: SipHeaders = {},
 ): Promise<SipResponse> {
   const headers = { ...more, Contact: leg.local.contact, 'Content-Type': 'application/sdp' };
   for (let attempt = 0; ; attempt++) {
     const answer = await sendInDialog(leg, { method: 'INVITE', body: sdp, headers }, limits);
     if (answer.status < 300) leg.local.sdp = sdp;
-    if (answer.status !== 491 || attempt >= GLARE_RETRIES) return answer;
+    if (answer.status !== 491 || attempt >= retries) return answer;
     // Whoever made the Call-ID waits longer, so that the two do not cross again.
     const waitMs = leg.type === 'uac' ? randomInt(2_100, 4_001) : randomInt(0, 2_001);
     await new Promise((resolve) => setTimeout(resolve, waitMs));
   }
+}
+
+/** How SDP gets from one side to the other. */
+interface Passage {
+  offer(from: Side, sdp: string): Promise<string>;
+  answer(from: Side, sdp: string): Promise<string>;
+  isBypass: boolean;
+}
+
+const unchanged = async (_from: Side, sdp: string): Promise<string> => sdp;
+const PAST_THE_RELAY: Passage = { offer: unchanged, answer: unchanged, isBypass: true };
+
+/** What a feature server tells of its media is for the edge alone. */
+function passedOn(request: SipRequest): SipHeaders {
+  const headers = customHeaders(request);
+  if (!moveOf(request)) return headers;
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'x-reason'));
 }
 
 export const otherSide = (side: Side): Side => (side === 'a' ? 'b' : 'a');
@@ -58,9 +87,13 @@ export class SessionChanges {
   /** The last agreed SDP of each side: drachtio-srf overwrites its own with every offer, also with refused and empty ones. */
   readonly #agreed: Record<Side, string>;
   #busy: Side | 'us' | undefined;
+  /** Whether the two ends talk past the relay. */
+  #isBypassing = false;
+  #mayBypass: boolean;
 
   constructor(private readonly options: SessionChangesOptions) {
     const { a, b } = options.legs;
+    this.#mayBypass = options.renewMedia !== undefined;
     this.#agreed = { a: a.remote.sdp, b: b.remote.sdp };
   }
 
@@ -72,6 +105,9 @@ export class SessionChanges {
   /** Another dialog has taken the place of a side's, or a change of which this does not know: `sdp` is what that side gave. */
   replaced(side: Side, sdp: string): void {
     this.#agreed[side] = sdp;
+    this.#isBypassing = false;
+    // How media travels to whoever is there now is not known.
+    if (side !== this.options.inner) this.#mayBypass = false;
   }
 
   /** Answers a re-INVITE or UPDATE of one side; resolves to the status. Rejects without an answer when something failed. */
@@ -81,9 +117,11 @@ export class SessionChanges {
     }
     if (this.#busy !== undefined) return this.#refuseCrossing(from, response);
     return this.#alone(from, () => {
-      if (!request.body) return this.#withoutOffer(from, request, response);
-      const isRelayOnly = from === this.options.inner && RELAY_ONLY.test(request.get('X-Reason') ?? '');
-      return isRelayOnly ? this.#relayOnly(from, request, response) : this.#withOffer(from, request, response);
+      const move = from === this.options.inner ? moveOf(request) : undefined;
+      if (move) return this.#moveInner(move, request, response);
+      return request.body
+        ? this.#withOffer(from, request, response)
+        : this.#withoutOffer(from, request, response, this.#relay);
     });
   }
 
@@ -93,7 +131,7 @@ export class SessionChanges {
    * @throws NoResponseError, LinkLostError, RequestFailedError
    */
   async reinvite(side: Side, sdp: string, headers: SipHeaders = {}): Promise<SipResponse> {
-    const answer = await reinvite(this.options.legs[side], sdp, this.options, headers);
+    const answer = await reinvite(this.options.legs[side], sdp, { lost: this.options.lost }, headers);
     if (answer.status < 300) this.#agreed[side] = answer.body;
     return answer;
   }
@@ -119,8 +157,9 @@ export class SessionChanges {
 
   /** Has the relay do again what was agreed last; what the sides have been told is true then. Never rejects. */
   async restore(from: Side): Promise<void> {
-    const { legs, media } = this.options;
+    const { legs, media, renewMedia } = this.options;
     const to = otherSide(from);
+    if (this.#isBypassing) return renewMedia?.();
     try {
       await media.offer(from, this.#agreed[from], legs[from].sip.remoteTag);
       await media.answer(to, this.#agreed[to], legs[to].sip.remoteTag);
@@ -143,22 +182,29 @@ export class SessionChanges {
     return respond(response, 500, undefined, { headers: { 'Retry-After': `${randomInt(0, 11)}` } });
   }
 
-  async #withOffer(from: Side, request: SipRequest, response: SipResponse): Promise<number> {
-    const { legs, media, lost } = this.options;
+  /** What is offered and answered goes through the relay. */
+  readonly #relay: Passage = {
+    offer: (from, sdp) => this.options.media.offer(from, sdp, this.options.legs[from].sip.remoteTag),
+    answer: (from, sdp) => this.options.media.answer(from, sdp, this.options.legs[from].sip.remoteTag),
+    isBypass: false,
+  };
+
+  async #withOffer(from: Side, request: SipRequest, response: SipResponse, through = this.#relay): Promise<number> {
+    const { legs, lost } = this.options;
     const to = otherSide(from);
     const own = legs[from];
     const peer = legs[to];
-    const offer = await media.offer(from, request.body, own.sip.remoteTag);
+    const offer = await through.offer(from, request.body);
     try {
-      const headers = { ...customHeaders(request), Contact: peer.local.contact, 'Content-Type': 'application/sdp' };
+      const headers = { ...passedOn(request), Contact: peer.local.contact, 'Content-Type': 'application/sdp' };
       const answer = await sendInDialog(peer, { method: 'INVITE', body: offer, headers }, { lost });
       if (answer.status >= 300) {
         await this.restore(from);
         return respond(response, answer.status, answer.reason, { headers: customHeaders(answer) });
       }
       peer.local.sdp = offer;
-      const sdp = await media.answer(to, answer.body, peer.sip.remoteTag);
-      this.#agree(from, request.body, answer.body);
+      const sdp = await through.answer(to, answer.body);
+      this.#agree(from, request.body, answer.body, through);
       return this.#accept(own, response, sdp, customHeaders(answer));
     } catch (error) {
       await this.restore(from);
@@ -167,12 +213,13 @@ export class SessionChanges {
   }
 
   /** The other side is asked for its offer, which the ACK answers (RFC 3261 §14.1, §14.2). */
-  async #withoutOffer(from: Side, request: SipRequest, response: SipResponse): Promise<number> {
-    const { legs, media, lost } = this.options;
+  async #withoutOffer(from: Side, request: SipRequest, response: SipResponse, through: Passage): Promise<number> {
+    const { legs, lost } = this.options;
     const to = otherSide(from);
     const own = legs[from];
     const peer = legs[to];
-    const headers = { ...customHeaders(request), Contact: peer.local.contact };
+    const before = own.local.sdp;
+    const headers = { ...passedOn(request), Contact: peer.local.contact };
     const { response: offered, ack } = await askForOffer(peer, headers, { lost });
     if (!ack) {
       const status = offered.status < 300 ? 500 : offered.status;
@@ -180,30 +227,49 @@ export class SessionChanges {
     }
     try {
       if (!offered.body) throw new RelayRefusedError('the other side made no offer');
-      const sdp = await media.offer(to, offered.body, peer.sip.remoteTag);
+      const sdp = await through.offer(to, offered.body);
       const acked = nextAck(own, request, { lost, deadlineMs: IN_DIALOG_DEADLINE_MS });
       this.#accept(own, response, sdp, customHeaders(offered));
       const { body } = await acked;
       if (!body) throw new NoResponseError('ACK without SDP');
-      const answer = await media.answer(from, body, own.sip.remoteTag);
-      this.#agree(to, offered.body, body);
+      const answer = await through.answer(from, body);
+      this.#agree(to, offered.body, body, through);
       peer.local.sdp = answer;
       ack(answer);
       return 200;
     } catch (error) {
       ack(peer.local.sdp);
+      own.local.sdp = before;
       await this.restore(to);
       throw error;
     }
   }
 
-  /** The feature server's end of the media moves; the far end sees nothing of it. */
-  async #relayOnly(from: Side, request: SipRequest, response: SipResponse): Promise<number> {
+  /** The feature server's end of the media moves. */
+  #moveInner(move: MediaMove, request: SipRequest, response: SipResponse): Promise<number> {
+    const { inner, isRelaying } = this.options;
+    const refuse = async (why: string): Promise<number> =>
+      respond(response, 488, undefined, { headers: reasonHeader(why) });
+    if (move === 'release-media-entirely') {
+      if (!this.#mayBypass) return refuse('media may not go past the relay');
+      return request.body
+        ? this.#withOffer(inner, request, response, PAST_THE_RELAY)
+        : this.#withoutOffer(inner, request, response, PAST_THE_RELAY);
+    }
+    if (!request.body) return refuse('no SDP');
+    if (isRelaying && !this.#isBypassing) return this.#relayOnly(inner, request, response, move);
+    // Nobody stands between the two ends: the far one must be told.
+    if (move === 'anchor-media') return this.#withOffer(inner, request, response);
+    return refuse('no relay has the media of this call');
+  }
+
+  /** The far end sees nothing of it. */
+  async #relayOnly(from: Side, request: SipRequest, response: SipResponse, move: MediaMove): Promise<number> {
     const { legs, media } = this.options;
     const to = otherSide(from);
-    const isRelease = /^release/i.test(request.get('X-Reason') ?? '');
+    const flags = move === 'release-media' ? FIXED_ENDPOINT : [];
     try {
-      await media.offer(from, request.body, legs[from].sip.remoteTag, undefined, isRelease ? FIXED_ENDPOINT : []);
+      await media.offer(from, request.body, legs[from].sip.remoteTag, undefined, flags);
       const sdp = await media.answer(to, this.#agreed[to], legs[to].sip.remoteTag);
       this.#agreed[from] = request.body;
       return this.#accept(legs[from], response, sdp);
@@ -213,9 +279,11 @@ export class SessionChanges {
     }
   }
 
-  #agree(offerer: Side, offer: string, answer: string): void {
+  #agree(offerer: Side, offer: string, answer: string, { isBypass }: Passage): void {
     this.#agreed[offerer] = offer;
     this.#agreed[otherSide(offerer)] = answer;
+    this.#isBypassing = isBypass;
+    if (isBypass) this.options.renewMedia?.();
   }
 
   #accept(leg: SipDialog, response: SipResponse, body: string, headers: SipHeaders = {}): number {

@@ -19,6 +19,10 @@ export function seen(response: SipMessage): SeenResponse {
 export function bindDialog(call: PhoneCall, dialog: Dialog, description: MediaDescription): void {
   dialog.on('reinvite', (reinvite) => {
     if (reinvite.sdp === '') {
+      // The answer comes with the ACK (RFC 3261 §14.2).
+      dialog.once('ack', (ack) => {
+        if (ack.body.length > 0) description.accept(ack.bodyText);
+      });
       reinvite.accept(description.offer());
       return;
     }

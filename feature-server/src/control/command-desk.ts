@@ -9,6 +9,8 @@ export interface CommandTaker {
   on<N extends CommandName>(name: N, handler: CommandHandler<N>): () => void;
   /** The commands for one further leg of the call, one that a `dial` has called: they name its sid. It takes them until it is closed. */
   leg(callSid: string): LegCommands;
+  /** Has something done before each command, of the call or of one of its legs; what it throws has the command fail. @returns what ends that */
+  before(gate: (command: SessionCommand) => Promise<void>): () => void;
 }
 
 /** Where commands for one leg are taken. */
@@ -40,6 +42,7 @@ const NEEDS: Partial<Record<CommandName, string>> = {
 export class CommandDesk implements CommandTaker {
   readonly #takers = new Map<CommandName, CommandHandler<CommandName>[]>();
   readonly #legs = new Map<string, CommandDesk>();
+  readonly #gates = new Set<(command: SessionCommand) => Promise<void>>();
 
   on<N extends CommandName>(name: N, handler: CommandHandler<N>): () => void {
     const known = handler as unknown as CommandHandler<CommandName>;
@@ -62,6 +65,11 @@ export class CommandDesk implements CommandTaker {
     };
   }
 
+  before(gate: (command: SessionCommand) => Promise<void>): () => void {
+    this.#gates.add(gate);
+    return () => this.#gates.delete(gate);
+  }
+
   /** Whether one of the call's further legs has this sid. */
   hasLeg(callSid: string): boolean {
     return this.#legs.has(callSid);
@@ -69,6 +77,11 @@ export class CommandDesk implements CommandTaker {
 
   /** Has a command done by its newest taker, of the leg with `legSid` where that is given; never rejects. */
   async execute(command: SessionCommand, legSid?: string): Promise<CommandResult> {
+    try {
+      for (const gate of this.#gates) await gate(command);
+    } catch (error) {
+      return { ok: false, because: 'failed', reason: error instanceof Error ? error.message : String(error) };
+    }
     if (legSid !== undefined) {
       const leg = this.#legs.get(legSid);
       return leg?.execute(command) ?? { ok: false, because: 'wrong state', reason: `this call has no leg ${legSid}` };

@@ -33,8 +33,10 @@ const noCall = (): never => {
 };
 
 const noDial: CallDial = {
+  releasesMedia: false,
   ...{
     call: noCall,
+    pathWith: noCall,
     bridge: noCall,
     unbridge: noCall,
     adult: noCall,
@@ -91,6 +93,7 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
     },
     media: {
       endpoint: noCall,
+      anchor: async () => noCall(),
       play: async () => noCall(),
       onDigit: () => () => {},
       onHold: () => () => {},

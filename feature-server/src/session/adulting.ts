@@ -82,8 +82,14 @@ export async function adultVerbs(
   return told?.kind === 'verbs' ? told.verbs : [];
 }
 
-/** A media server whose only endpoint is there already. */
-export const onlyEndpoint = (endpoint: MediaEndpoint): MediaServer => ({
-  available: true,
-  createEndpoint: async () => endpoint,
-});
+/** A media server whose first endpoint is there already. */
+export function adoptedEndpoint(endpoint: MediaEndpoint, server: MediaServer): Pick<MediaServer, 'createEndpoint'> {
+  let first: MediaEndpoint | undefined = endpoint;
+  return {
+    createEndpoint: async (options) => {
+      const made = first ?? server.createEndpoint(options);
+      first = undefined;
+      return made;
+    },
+  };
+}

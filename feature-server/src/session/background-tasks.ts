@@ -11,6 +11,11 @@ export class BackgroundTasks {
   readonly #tasks = new Map<string, BackgroundTask>();
   #isClosed = false;
 
+  /** Names of those that run. */
+  get names(): readonly string[] {
+    return [...this.#tasks.keys()];
+  }
+
   /** The running task of a name. */
   get(name: string): BackgroundTask | undefined {
     return this.#tasks.get(name);

@@ -1,4 +1,5 @@
 import type { Replaces } from '@ringwire/common/sip/replaces.js';
+import type { MediaMove } from '@ringwire/common/sip/session-changes.js';
 
 /** How the far end, or the SIP server, ended a leg. */
 export type LegEnd =
@@ -51,10 +52,38 @@ export type ModifyHandler = (remoteSdp: string, isReplaced?: boolean, parties?: 
 /** Takes a transfer in hand; the status that its sender gets, 202 when it is begun. */
 export type ReferHandler = (refer: ReferRequest) => number;
 
+/** What the far end says to an offer of ours. */
+export interface ChangeReply {
+  status: number;
+  reason: string;
+  /** Its SDP; empty where it refused. */
+  sdp: string;
+}
+
+/** Offers and answers of an answered leg, and those that are ours to make (re-INVITE, RFC 3261 §14). */
+export interface LegChanges {
+  /** The SDP that the far end gave last. */
+  readonly remoteSdp: string;
+  /** Whether that was the answer to an offer of ours. */
+  readonly isAnswer: boolean;
+  /**
+   * Offers; `move` tells the edge what for. 491 where another change is under way.
+   * @throws CallGoneError, NoResponseError
+   */
+  offer(sdp: string, move: MediaMove): Promise<ChangeReply>;
+  /**
+   * Asks the far end for its offer, which `ack` answers, once; with nothing it is as if it had not been asked. Missing where it refused.
+   * @throws CallGoneError, NoResponseError
+   */
+  askForOffer(move: MediaMove): Promise<ChangeReply & { ack?(sdp: string): void }>;
+}
+
 /** One SIP leg, as a session sees it. */
 export interface CallLeg {
   /** SDP of the far end's offer; empty without one. */
   readonly remoteSdp: string;
+  /** Undefined before it is answered. */
+  readonly changes?: LegChanges | undefined;
   readonly isAnswered: boolean;
   /** 180; does nothing when the call was answered, refused or cancelled. */
   ring(): void;

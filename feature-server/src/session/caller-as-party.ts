@@ -1,3 +1,4 @@
+import { MediaServerError } from '../errors.js';
 import type { MediaEndpoint } from '../media/media.js';
 import type { DialledParty } from '../verbs/verb.js';
 
@@ -12,13 +13,21 @@ export class CallerAsParty implements DialledParty {
 
   constructor(
     readonly callSid: string,
-    readonly endpoint: MediaEndpoint | undefined,
+    private readonly media: { endpoint(): MediaEndpoint | undefined; anchor(): Promise<void> },
     private readonly life: { ended: Promise<void>; end(): void },
   ) {
     this.ended = life.ended;
     void life.ended.then(() => {
       this.#isEnded = true;
     });
+  }
+
+  get endpoint(): MediaEndpoint | undefined {
+    return this.media.endpoint();
+  }
+
+  async anchor(): Promise<void> {
+    if (!this.#isEnded) await this.media.anchor();
   }
 
   get isEnded(): boolean {
@@ -39,6 +48,7 @@ export class CallerAsParty implements DialledParty {
 
 /** Lets two parties hear each other. @throws MediaServerError */
 export async function joinMedia(one: DialledParty, other: DialledParty): Promise<void> {
-  if (!one.endpoint || !other.endpoint) throw new Error('a party has no media');
+  await Promise.all([one.anchor(), other.anchor()]);
+  if (!one.endpoint || !other.endpoint) throw new MediaServerError('a party has no media');
   await one.endpoint.bridge(other.endpoint);
 }

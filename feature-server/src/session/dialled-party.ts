@@ -17,7 +17,9 @@ import type { DialCaller, DialledUser, Dialler, DialOutcome, DialTarget, PlacedL
 import { HoldNews } from './hold-news.js';
 import type { Journal } from './journal.js';
 import { LegMedia } from './leg-media.js';
+import { LegSeat } from './leg-seat.js';
 import type { PlacedLegVerbs } from './leg-verbs.js';
+import type { TalkEnd } from './talk-path.js';
 import type { Telephone } from './talks.js';
 import { takeRefers } from './transfer-target.js';
 
@@ -44,11 +46,13 @@ export class Party implements DialledParty {
   readonly outcome: Promise<DialOutcome>;
   readonly ended: Promise<void>;
   readonly media: LegMedia;
-  #endpoint: MediaEndpoint | undefined;
+  /** Where the leg sits at the media server. */
+  readonly seat: LegSeat;
   #user: (DialledUser & { outerCallId: string | undefined }) | undefined;
   #leg: PlacedLeg | undefined;
   #ending: Promise<void> | undefined;
   #hasHungUp = false;
+  #divertsKeys = false;
   readonly #hold = new HoldNews();
   #verbs: PlacedLegVerbs | undefined;
   #tellEnd: () => void = () => {};
@@ -64,7 +68,13 @@ export class Party implements DialledParty {
     this.ended = new Promise((resolve) => {
       this.#tellEnd = resolve;
     });
-    this.media = new LegMedia({ endpoint: () => this.#endpoint, hold: this.#hold, call: options.media });
+    this.seat = new LegSeat({
+      server: options.mediaServer,
+      callSid: this.callSid,
+      leg: () => this.#leg,
+      onMade: (endpoint) => this.#watch(endpoint),
+    });
+    this.media = new LegMedia({ seat: this.seat, hold: this.#hold, call: options.media });
     this.#takeCommands();
     this.outcome = this.#dial(target, dial).catch(async (err: unknown): Promise<DialOutcome> => {
       const reason = err instanceof Error ? err.message : String(err);
@@ -82,7 +92,18 @@ export class Party implements DialledParty {
   }
 
   get endpoint(): MediaEndpoint | undefined {
-    return this.#endpoint;
+    return this.seat.endpoint;
+  }
+
+  async anchor(): Promise<void> {
+    if (this.seat.isReleased && !this.isEnded) await this.seat.allocate();
+  }
+
+  /** As one of two who talk with each other. */
+  get asEnd(): TalkEnd {
+    const { seat } = this;
+    const needs = this.#divertsKeys ? 'keys are told to the callee by INFO' : undefined;
+    return { seat, needs, request: (request) => this.dialog.request(request), isOver: () => this.isEnded };
   }
 
   /** The dialog with its far end, for requests beside those of the call. */
@@ -128,7 +149,7 @@ export class Party implements DialledParty {
   /** The answered leg leaves, to become a call of its own: it is over for whoever talks with it. Undefined where it is not there (any more). */
   leave(): LeavingLeg | undefined {
     const leg = this.#leg;
-    const endpoint = this.#endpoint;
+    const { endpoint } = this.seat;
     if (!leg || !endpoint || this.isEnded || this.child.info.progress.status !== 'in-progress') return undefined;
     this.#ending = this.#verbs?.close() ?? Promise.resolve();
     leg.onRefer(undefined);
@@ -164,7 +185,7 @@ export class Party implements DialledParty {
     // Whoever gave up does not wait for what the far end says to it.
     this.child.refused(TERMINATED);
     await this.#verbs?.close();
-    await this.#endpoint?.destroy();
+    await this.seat.close();
     this.onReleased();
   }
 
@@ -177,6 +198,14 @@ export class Party implements DialledParty {
     return localSdp;
   }
 
+  #watch(endpoint: MediaEndpoint): void {
+    endpoint.onDigit((digit) => this.media.pressed(digit));
+    endpoint.onLost(() => {
+      this.child.lost();
+      void this.end();
+    });
+  }
+
   async #fail(outcome: Extract<DialOutcome, { ok: false }>): Promise<DialOutcome> {
     this.child.refused(outcome);
     await this.end();
@@ -184,14 +213,10 @@ export class Party implements DialledParty {
   }
 
   async #dial(target: DialTarget, { answerMs, onProgress, ...dial }: DialOptions): Promise<DialOutcome> {
-    const { dialler, mediaServer, caller } = this.options;
+    const { dialler, caller } = this.options;
     const { child } = this;
-    const endpoint = await mediaServer.createEndpoint({ callSid: this.callSid });
-    this.#endpoint = endpoint;
-    if (this.isEnded) {
-      await endpoint.destroy();
-      return TERMINATED;
-    }
+    const endpoint = await this.seat.allocate();
+    if (this.isEnded) return TERMINATED;
     const known = caller();
     const leg = dialler.place({
       target,
@@ -211,25 +236,21 @@ export class Party implements DialledParty {
       },
     });
     this.#leg = leg;
-    endpoint.onLost(() => {
-      child.lost();
-      void this.end();
-    });
     const outcome = await leg.outcome;
     if (!outcome.ok) return this.#fail(outcome);
     this.#user = outcome;
+    this.#divertsKeys = outcome.sendKey !== undefined;
     child.answered(outcome);
     // Whoever ended it while it was being answered has told nobody yet.
     if (this.isEnded) child.ended('jambonz');
-    child.mute = async (isMuted) => muteFarEnd(leg, endpoint, isMuted);
+    child.mute = async (isMuted) => muteFarEnd(leg, this.media.endpoint(), isMuted);
     leg.onDigit((key, durationMs) => {
       const digit = { key, ...(durationMs !== undefined && { durationMs }) };
       this.media.pressed(digit);
-      endpoint.passKey(digit);
+      this.seat.passKey(digit);
     });
-    endpoint.onDigit((digit) => this.media.pressed(digit));
     leg.onModify(async (remoteSdp, isReplaced, parties) => {
-      const localSdp = remoteSdp === '' ? endpoint.localSdp : await endpoint.modify(remoteSdp);
+      const localSdp = await this.seat.offered(remoteSdp);
       if (isReplaced) this.#user = undefined;
       this.#hold.offered(remoteSdp, parties);
       return localSdp;

@@ -1,5 +1,5 @@
 import type { DialogTags, Replaces } from '@ringwire/common/sip/replaces.js';
-import type { LegReply, LegRequest, LegRequestHandler, ModifyHandler, ReferHandler } from './call-leg.js';
+import type { LegChanges, LegReply, LegRequest, LegRequestHandler, ModifyHandler, ReferHandler } from './call-leg.js';
 
 /** Somebody to call. */
 export interface DialTarget {
@@ -71,6 +71,8 @@ export type PlacedLegEnd = { how: 'bye'; headers: Record<string, string> } | { h
 export interface PlacedLeg {
   /** Never rejects. */
   readonly outcome: Promise<DialOutcome>;
+  /** Undefined before it is answered. */
+  readonly changes?: LegChanges | undefined;
   /** Who answers re-INVITEs of the far end. */
   onModify(answer: ModifyHandler): void;
   /** Digits that come by SIP INFO. */

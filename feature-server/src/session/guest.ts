@@ -114,6 +114,9 @@ class Guest implements DialledParty {
 
   onTransfer(): void {}
 
+  /** He is nowhere else. */
+  async anchor(): Promise<void> {}
+
   async join(other: DialledParty): Promise<void> {
     await joinMedia(this, other);
   }

@@ -3,6 +3,7 @@ import { MediaServerError } from '../errors.js';
 import type { Digit, MediaEndpoint, PlayOptions, PlayResult } from '../media/media.js';
 import type { CallMedia } from '../verbs/verb.js';
 import type { HoldChange, HoldNews } from './hold-news.js';
+import type { LegSeat } from './leg-seat.js';
 
 /** The sound of a leg that a call has placed. */
 export class LegMedia implements CallMedia {
@@ -10,7 +11,7 @@ export class LegMedia implements CallMedia {
 
   constructor(
     private readonly options: {
-      endpoint(): MediaEndpoint | undefined;
+      seat: LegSeat;
       hold: HoldNews;
       /** Where sources and servers are looked up: they are those of the same application. */
       call: Pick<CallMedia, 'resolveSource' | 'resolveAudioServer'>;
@@ -23,9 +24,14 @@ export class LegMedia implements CallMedia {
   }
 
   endpoint(): MediaEndpoint {
-    const endpoint = this.options.endpoint();
+    const { endpoint } = this.options.seat;
     if (!endpoint) throw new MediaServerError('the leg has no media');
     return endpoint;
+  }
+
+  async anchor(): Promise<void> {
+    const { seat } = this.options;
+    if (seat.isReleased) await seat.allocate();
   }
 
   async play(sources: readonly string[], options: PlayOptions): Promise<PlayResult> {

@@ -98,7 +98,11 @@ export class PlacedLegVerbs implements LegVerbs {
       }),
       defaults,
       journal,
-      commands: { on: (name, handler) => child.commands.on(name, handler), leg: (sid) => parent.commands.leg(sid) },
+      commands: {
+        on: (name, handler) => child.commands.on(name, handler),
+        leg: (sid) => parent.commands.leg(sid),
+        before: (gate) => parent.commands.before(gate),
+      },
       background: this.#background,
       events: new SessionEvents(application, defaults),
       nested: new NestedRunner({ ctx: () => this.ctx, registry, ensure }),

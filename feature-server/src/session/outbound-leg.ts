@@ -1,6 +1,7 @@
 import { CallGoneError } from '../errors.js';
 import type {
   CallLeg,
+  LegChanges,
   LegEnd,
   LegReply,
   LegRequest,
@@ -82,6 +83,10 @@ export class OutboundLeg implements CallLeg {
   onRefer(handler: ReferHandler | undefined): void {
     this.#onRefer = handler;
     this.#leg?.onRefer(handler);
+  }
+
+  get changes(): LegChanges | undefined {
+    return this.#leg?.changes;
   }
 
   get peerHost(): string | undefined {

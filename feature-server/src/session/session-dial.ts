@@ -5,6 +5,7 @@ import { CallerAsParty } from './caller-as-party.js';
 import type { ChildCalls } from './child-calls.js';
 import { Party, type PartyOptions } from './dialled-party.js';
 import type { DialTarget } from './dialler.js';
+import { type TalkEnd, TalkPath } from './talk-path.js';
 import type { Talk, Talks, Telephone } from './talks.js';
 
 /** What {@link SessionDial} is made of. */
@@ -15,7 +16,13 @@ export interface SessionDialOptions extends PartyOptions {
   bridge(other: MediaEndpoint): Promise<void>;
   /** The call's own media, once there is some. */
   endpoint(): MediaEndpoint | undefined;
+  /** Has it at the media server again where it was released. @throws MediaServerError */
+  anchor(): Promise<void>;
+  /** The call's own leg as one of two who talk with each other. */
+  asEnd(): TalkEnd;
   callSid: string;
+  /** See {@link CallDial.releasesMedia}. */
+  releasesMedia: boolean;
   /** Talks of this process. */
   talks: Talks;
   /** The caller's telephone, where he is a user. */
@@ -44,7 +51,18 @@ export class SessionDial implements CallDial {
     return party;
   }
 
+  get releasesMedia(): boolean {
+    return this.options.releasesMedia;
+  }
+
+  pathWith(party: DialledParty): TalkPath | undefined {
+    if (!(party instanceof Party) || !this.owns(party)) return undefined;
+    const { asEnd, journal } = this.options;
+    return new TalkPath({ caller: asEnd(), callee: party.asEnd, bridge: () => this.bridge(party), journal });
+  }
+
   async bridge(party: DialledParty): Promise<void> {
+    await Promise.all([this.options.anchor(), party.anchor()]);
     if (!party.endpoint) throw new Error('the dialled leg has no media');
     // The caller may transfer it and hang up: the media server would end it together with him.
     await party.endpoint.outlive();
@@ -57,6 +75,7 @@ export class SessionDial implements CallDial {
 
   async adult(party: DialledParty, start: AdultStart): Promise<boolean> {
     if (!(party instanceof Party) || !this.owns(party)) return false;
+    await party.anchor();
     await this.unbridge();
     const leaving = party.leave();
     if (!leaving) return false;
@@ -93,7 +112,7 @@ export class SessionDial implements CallDial {
   }
 
   asParty(life: { ended: Promise<void>; end(): void }): DialledParty {
-    return new CallerAsParty(this.options.callSid, this.options.endpoint(), life);
+    return new CallerAsParty(this.options.callSid, this.options, life);
   }
 
   publish(talk: Talk): () => void {

@@ -1,17 +1,18 @@
 import { EventEmitter } from 'node:events';
 import type { AddressGuard } from '../app-client/address-guard.js';
-import { CallGoneError, HookForbiddenError, MediaServerError } from '../errors.js';
+import { HookForbiddenError, MediaServerError } from '../errors.js';
 import { type AudioServerAddress, audioServerAddress } from '../media/audio-server-url.js';
 import type { Digit, MediaEndpoint, MediaServer, PlayOptions, PlayResult } from '../media/media.js';
 import type { CallMedia } from '../verbs/verb.js';
 import type { CallLeg } from './call-leg.js';
 import { type HoldChange, HoldNews } from './hold-news.js';
 import type { Journal } from './journal.js';
+import { LegSeat } from './leg-seat.js';
 import { PlayTurns } from './play-turns.js';
 
 /** What {@link SessionMedia} is made of. */
 export interface SessionMediaOptions {
-  server: MediaServer;
+  server: Pick<MediaServer, 'createEndpoint'>;
   leg: CallLeg;
   journal: Journal;
   callSid: string;
@@ -27,18 +28,21 @@ export interface SessionMediaOptions {
 
 /** One call's endpoint on the media server, from its order to its end. */
 export class SessionMedia implements CallMedia {
-  #ordered: Promise<MediaEndpoint> | undefined;
-  #endpoint: MediaEndpoint | undefined;
+  /** Where the call's leg sits at the media server. */
+  readonly seat: LegSeat;
   #isClosed = false;
+  #isOrdered = false;
   readonly #turns = new PlayTurns();
   readonly #digits = new EventEmitter<{ digit: [Digit] }>();
   readonly #hold = new HoldNews();
 
   constructor(private readonly options: SessionMediaOptions) {
+    const { server, callSid, leg } = options;
+    this.seat = new LegSeat({ server, callSid, leg: () => leg, onMade: (endpoint) => this.#follow(endpoint) });
     options.leg.onDigit((key, durationMs) => {
       const digit = { key, ...(durationMs !== undefined && { durationMs }) };
       this.#onDigit(digit, 'SIP INFO');
-      this.#endpoint?.passKey(digit);
+      this.seat.passKey(digit);
     });
     options.leg.onModify(async (remoteSdp, isReplaced, parties) => {
       const localSdp = await this.#modify(remoteSdp);
@@ -49,12 +53,23 @@ export class SessionMedia implements CallMedia {
   }
 
   /**
-   * Orders the endpoint unless that was done; may be called ahead of need.
+   * Orders the endpoint unless that was done; may be called ahead of need. One that was given back, since the far end was to send elsewhere, is made anew.
    * @throws MediaServerError
    */
-  allocate(): Promise<MediaEndpoint> {
-    this.#ordered ??= this.#create();
-    return this.#ordered;
+  async allocate(): Promise<MediaEndpoint> {
+    if (this.seat.endpoint) return this.seat.endpoint;
+    const { journal } = this.options;
+    const startedAt = performance.now();
+    const isFirst = !this.#isOrdered;
+    this.#isOrdered = true;
+    const endpoint = await this.seat.allocate();
+    const ms = Math.round(performance.now() - startedAt);
+    if (isFirst) journal.timeline.info('media', `media endpoint ready in ${ms} ms`, { ms });
+    return endpoint;
+  }
+
+  async anchor(): Promise<void> {
+    if (this.seat.isReleased) await this.allocate();
   }
 
   async play(sources: readonly string[], options: PlayOptions): Promise<PlayResult> {
@@ -68,12 +83,12 @@ export class SessionMedia implements CallMedia {
 
   /** Undefined until it is made. */
   get made(): MediaEndpoint | undefined {
-    return this.#endpoint;
+    return this.seat.endpoint;
   }
 
   endpoint(): MediaEndpoint {
-    if (!this.#endpoint) throw new MediaServerError('the call has no media');
-    return this.#endpoint;
+    if (!this.seat.endpoint) throw new MediaServerError('the call has no media');
+    return this.seat.endpoint;
   }
 
   /**
@@ -119,38 +134,18 @@ export class SessionMedia implements CallMedia {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#digits.removeAllListeners();
-    if (!this.#ordered) return;
-    // An order that failed, or that finds the call over, has left nothing behind.
-    const endpoint = await this.#ordered.catch(() => undefined);
-    await endpoint?.destroy();
+    await this.seat.close();
   }
 
-  async #create(): Promise<MediaEndpoint> {
-    const { server, leg, callSid, journal } = this.options;
-    const startedAt = performance.now();
-    const endpoint = await server.createEndpoint({
-      ...(leg.remoteSdp !== '' && { remoteSdp: leg.remoteSdp }),
-      callSid,
-    });
-    if (this.#isClosed) {
-      await endpoint.destroy();
-      throw new CallGoneError('the call ended while its media endpoint was being made');
-    }
-    const ms = Math.round(performance.now() - startedAt);
-    journal.timeline.info('media', `media endpoint ready in ${ms} ms`, { ms });
+  #follow(endpoint: MediaEndpoint): void {
     endpoint.onDigit((digit) => this.#onDigit(digit, 'RTP'));
     endpoint.onLost((reason) => {
       if (!this.#isClosed) this.options.onLost(reason);
     });
-    this.#endpoint = endpoint;
-    return endpoint;
   }
 
   async #modify(remoteSdp: string): Promise<string> {
-    const endpoint = await this.allocate();
-    // Who asks for an offer after a hold wants to talk again: what was only received then is offered both ways.
-    const offer = (): string => endpoint.localSdp.replace(/^a=(?:recvonly|sendonly|inactive)\r?$/gm, 'a=sendrecv\r');
-    const sdp = remoteSdp.length > 0 ? await endpoint.modify(remoteSdp) : offer();
+    const sdp = await this.seat.offered(remoteSdp);
     this.options.journal.timeline.info('sip', 're-INVITE answered');
     return sdp;
   }

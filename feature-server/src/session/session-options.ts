@@ -34,6 +34,8 @@ export interface SessionPolicy {
   allowFiles: boolean;
   /** Whether the hook for SIP requests within a call hears that the far end holds it. @defaultValue false */
   tellsHolds?: boolean;
+  /** Whether a `dial` takes the media server out of the sound of two who talk, where nothing needs it. @defaultValue false */
+  releasesMedia?: boolean;
   /** What a list in the text of a `say` means. @defaultValue all */
   sayListMeans?: 'all' | 'one';
 }

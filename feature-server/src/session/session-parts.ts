@@ -7,7 +7,7 @@ import { obey } from '../control/obey.js';
 import { SessionRecorder } from '../recording/call-recorder.js';
 import { headerValue } from '../sip/header-value.js';
 import type { CallControl, VerbContext, VerbNeed } from '../verbs/verb.js';
-import { adultOptions, onlyEndpoint } from './adulting.js';
+import { adoptedEndpoint, adultOptions } from './adulting.js';
 import { ApplicationWait } from './application-wait.js';
 import { BackgroundTasks } from './background-tasks.js';
 import { takeBaseCommands } from './base-commands.js';
@@ -71,7 +71,7 @@ export class SessionParts {
     const isReported = (): Promise<boolean> => options.ledger.isReported(host.call.callSid);
     this.status = new StatusNotifier(application, info, options.statusHook, isReported, options.adulthood?.told);
     this.media = new SessionMedia({
-      server: options.adulthood ? onlyEndpoint(options.adulthood.endpoint) : options.mediaServer,
+      server: options.adulthood ? adoptedEndpoint(options.adulthood.endpoint, options.mediaServer) : options.mediaServer,
       leg,
       journal,
       guard,
@@ -133,6 +133,13 @@ export class SessionParts {
       verbsOn: (party) => this.#verbsOn(party, ctx),
       bridge: (other) => this.media.bridge(other),
       endpoint: () => this.media.made,
+      anchor: () => this.media.anchor(),
+      releasesMedia: options.policy.releasesMedia ?? false,
+      asEnd: () => ({
+        seat: this.media.seat,
+        request: (request) => leg.request(request),
+        isOver: () => host.isOver(),
+      }),
       callSid: host.call.callSid,
       talks: options.talks,
       telephone: () => {

@@ -15,12 +15,20 @@ import { sealCredentials } from '@ringwire/common/sip/sealed-credentials.js';
 import type { SipDialog, SipHeaders, SipStack } from '@ringwire/common/sip/stack.js';
 import { nameAddr, splitUri } from '@ringwire/common/sip/uri.js';
 import { CallGoneError } from '../errors.js';
-import type { LegReply, LegRequest, LegRequestHandler, ModifyHandler, ReferHandler } from '../session/call-leg.js';
+import type {
+  LegChanges,
+  LegReply,
+  LegRequest,
+  LegRequestHandler,
+  ModifyHandler,
+  ReferHandler,
+} from '../session/call-leg.js';
 import type { DialCaller, Dialler, DialOutcome, DialTarget, PlacedLeg, PlacedLegEnd } from '../session/dialler.js';
 import type { NamedTalk } from '../session/talks.js';
 import { customHeaders } from './custom-headers.js';
+import { DialogChanges } from './dialog-changes.js';
 import { dtmfInfoBody } from './dtmf-info.js';
-import { headerValue, partiesOf } from './header-value.js';
+import { headerValue } from './header-value.js';
 import { hostOf, LegRequests } from './leg-requests.js';
 import { notifyOfTransfer, readRefer } from './refer.js';
 
@@ -217,6 +225,7 @@ class EdgeLeg implements PlacedLeg {
   readonly outcome: Promise<DialOutcome>;
   readonly #ended = new AbortController();
   #dialog: SipDialog | undefined;
+  #changes: DialogChanges | undefined;
   /** How the answered leg ended, when it did so by itself. */
   #end: PlacedLegEnd | undefined;
   #onEnd: (end: PlacedLegEnd) => void = () => {};
@@ -243,6 +252,10 @@ class EdgeLeg implements PlacedLeg {
 
   onRefer(handler: ReferHandler | undefined): void {
     this.#takeRefer = handler;
+  }
+
+  get changes(): LegChanges | undefined {
+    return this.#changes;
   }
 
   get peerHost(): string | undefined {
@@ -361,14 +374,12 @@ class EdgeLeg implements PlacedLeg {
     dialog.on('destroy', (bye) => over({ how: 'bye', headers: customHeaders(bye) }));
     const onLost = (): void => over({ how: 'lost', reason: 'control connection closed' });
     lost.addEventListener('abort', onLost, { once: true, signal: this.#ended.signal });
-    dialog.on('modify', (request, response) => {
-      this.#answerModify(request.body ?? '', request.has(SIP_HEADERS.replaced), partiesOf(request)).then(
-        (body) => response.send(200, undefined, { body, headers: { 'Content-Type': 'application/sdp' } }),
-        (err: unknown) => {
-          this.options.logger.warn({ err }, 're-INVITE of a dialled leg was refused');
-          response.send(488);
-        },
-      );
+    this.#changes = new DialogChanges(dialog, {
+      remoteSdp: dialog.res.body,
+      isAnswer: true,
+      answer: () => this.#answerModify,
+      over: this.#ended.signal,
+      logger: this.options.logger,
     });
     this.#requests.watch(dialog, (key, durationMs) => this.#onDigit(key, durationMs));
     dialog.on('refer', (request, response) => {

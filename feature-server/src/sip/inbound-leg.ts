@@ -1,5 +1,4 @@
 import type { Logger } from '@ringwire/common';
-import { SIP_HEADERS } from '@ringwire/common/sip/headers.js';
 import { keepAlive } from '@ringwire/common/sip/keepalive.js';
 import { MOVED } from '@ringwire/common/sip/move-call.js';
 import { respond } from '@ringwire/common/sip/respond.js';
@@ -8,6 +7,7 @@ import { CallGoneError } from '../errors.js';
 import { within } from '../media/deadline.js';
 import type {
   CallLeg,
+  LegChanges,
   LegEnd,
   LegReply,
   LegRequest,
@@ -16,7 +16,7 @@ import type {
   ReferHandler,
 } from '../session/call-leg.js';
 import { customHeaders } from './custom-headers.js';
-import { partiesOf } from './header-value.js';
+import { DialogChanges } from './dialog-changes.js';
 import { hostOf, LegRequests } from './leg-requests.js';
 import { notifyOfTransfer, readRefer } from './refer.js';
 
@@ -26,6 +26,7 @@ const SIP_DEADLINE_MS = 5_000;
 /** The leg of an INVITE that came in, over drachtio-srf. */
 export class InboundLeg implements CallLeg {
   #dialog: SipDialog | undefined;
+  #changes: DialogChanges | undefined;
   /** Aborts when the leg is over, whoever ended it. */
   readonly #over = new AbortController();
   readonly #requests = new LegRequests();
@@ -130,6 +131,10 @@ export class InboundLeg implements CallLeg {
     this.#takeRefer = handler;
   }
 
+  get changes(): LegChanges | undefined {
+    return this.#changes;
+  }
+
   get peerHost(): string | undefined {
     return hostOf(this.#dialog);
   }
@@ -179,7 +184,13 @@ export class InboundLeg implements CallLeg {
     dialog.on('info', (request) => {
       if (request.get('X-Reason') === MOVED) this.#onMoved();
     });
-    dialog.on('modify', (request, response) => this.#reinvite(dialog, request, response));
+    this.#changes = new DialogChanges(dialog, {
+      remoteSdp: this.remoteSdp,
+      isAnswer: false,
+      answer: () => this.#answerModify,
+      over: this.#over.signal,
+      logger: this.options.logger,
+    });
     dialog.on('refer', (request, response) => {
       const refer = readRefer(request, (status, reason) => notifyOfTransfer(dialog, status, reason));
       // Without a verb that can do it nobody takes the call over.
@@ -196,24 +207,5 @@ export class InboundLeg implements CallLeg {
     }
     // A BYE that came together with the ACK found nobody who listened.
     if (!dialog.connected) queueMicrotask(() => this.#end({ how: 'bye', headers: {} }));
-  }
-
-  #reinvite(dialog: SipDialog, request: SipRequest, response: SipResponse): void {
-    if (!request.body) {
-      // Ours is the offer then, and the ACK has the answer (RFC 3261 §14.2).
-      dialog.once('ack', ({ body }) => {
-        if (!body) return;
-        this.#answerModify(body, false).catch((err: unknown) =>
-          this.options.logger.warn({ err }, 'answer of the ACK was not taken'),
-        );
-      });
-    }
-    this.#answerModify(request.body ?? '', request.has(SIP_HEADERS.replaced), partiesOf(request)).then(
-      (sdp) => response.send(200, undefined, { body: sdp, headers: { 'Content-Type': 'application/sdp' } }),
-      (err: unknown) => {
-        this.options.logger.warn({ err }, 're-INVITE was refused');
-        response.send(488);
-      },
-    );
   }
 }

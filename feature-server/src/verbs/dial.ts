@@ -5,18 +5,11 @@ import { Ringing } from './dial/ringing.js';
 import { type CalledTarget, targetsOf } from './dial/targets.js';
 import type { Verb, VerbContext } from './verb.js';
 
-/** What of `dial` is accepted and does not take effect yet. */
-const NOT_AVAILABLE = ['exitMediaPath'] as const;
-
 /** Calls one or several at once, and bridges the caller with the first who answers. */
 export const dial: Verb<DialSpec> = {
   needs: ({ answerOnBridge }) => (answerOnBridge ? 'nothing' : 'media'),
   describe: ({ target }) => target.map((one) => one.number ?? one.sipUri ?? one.name ?? one.type).join(', '),
   async run(ctx, spec, signal) {
-    const missing = NOT_AVAILABLE.filter((name) => spec[name] !== undefined);
-    if (missing.length > 0) {
-      ctx.journal.timeline.warn('verb', `dial: ${missing.join(', ')} not available in this version`, { missing });
-    }
     const result = await dialTargets(ctx, spec, targetsOf(ctx, spec), signal);
     ctx.journal.timeline.info('verb', `dial: ${result.dialCallStatus} (${result.dialSipStatus})`, { ...result });
     if (spec.answerOnBridge && result.dialCallStatus !== 'completed')

@@ -14,6 +14,7 @@ import type { DialOutcome, DialTarget } from '../session/dialler.js';
 import type { HoldChange } from '../session/hold-news.js';
 import type { Journal } from '../session/journal.js';
 import type { SessionDefaults } from '../session/session-defaults.js';
+import type { TalkPath } from '../session/talk-path.js';
 import type { Talk, Telephone } from '../session/talks.js';
 import type { EarChannels, EarEvent } from '../speech/ear.js';
 
@@ -118,6 +119,11 @@ export interface CallMedia {
    * @throws MediaServerError while there is none
    */
   endpoint(): MediaEndpoint;
+  /**
+   * Has the sound at the media server again where it was released ({@link TalkPath}); nothing where it is there.
+   * @throws MediaServerError
+   */
+  anchor(): Promise<void>;
   play(sources: readonly string[], options: PlayOptions): Promise<PlayResult>;
   /** Digits from RTP and from SIP INFO alike. */
   onDigit(listener: (digit: Digit) => void): () => void;
@@ -310,6 +316,11 @@ export interface DialledParty {
   readonly isEnded: boolean;
   /** Its own media; undefined until there is some. */
   readonly endpoint: MediaEndpoint | undefined;
+  /**
+   * Has its sound at the media server again where it was released; nothing where it is there, or over.
+   * @throws MediaServerError
+   */
+  anchor(): Promise<void>;
   /** For verbs on the answered leg alone; undefined for who was not called by this call. */
   readonly verbs: LegVerbs | undefined;
   /** The telephone of a user of the account, once it has answered. */
@@ -338,6 +349,10 @@ export interface LegVerbs {
 /** The call's way to others. */
 export interface CallDial {
   call(target: DialTarget, options: DialOptions): DialledParty;
+  /** Whether the media server leaves two who talk as soon as nothing needs it. */
+  readonly releasesMedia: boolean;
+  /** Which way the sound of the call and a party goes; undefined where it is not this call's to say. One at a time. */
+  pathWith(party: DialledParty): TalkPath | undefined;
   /**
    * Lets caller and party hear each other; both must be answered.
    * @throws MediaServerError

@@ -25,6 +25,11 @@ export class Asides {
 
   constructor(private readonly bridge: AsideBridge) {}
 
+  /** Whether one of the two hears something of its own. */
+  get isBusy(): boolean {
+    return this.#running !== undefined;
+  }
+
   /**
    * Does something beside the bridge. What `yields` waits for another aside, what does not takes the place of one.
    * @throws what `work` throws, and MediaServerError where the two could not be taken apart or joined again

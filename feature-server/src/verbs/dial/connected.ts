@@ -7,6 +7,7 @@ import { Asides } from './asides.js';
 import { captureDigits } from './capture-digits.js';
 import { takeDialCommands } from './dial-commands.js';
 import { playWhileHeld } from './hold-music.js';
+import { MediaRelease } from './media-release.js';
 import { NestedTasks } from './nested.js';
 import { askAboutTransfers } from './refer-hook.js';
 
@@ -36,13 +37,34 @@ export async function talk(
     await conversation.asked;
     conversation.close();
     await ctx.dial.end(conversation.party);
+    await takeCallerBack(ctx, spec);
+  }
+}
+
+/** What comes next may need the caller at the media server. */
+async function takeCallerBack(ctx: VerbContext, { actionHook }: DialSpec): Promise<void> {
+  const goesOn = ctx.queue.hasMore() || actionHook !== undefined || ctx.app.isSocket;
+  if (ctx.call.isOver || !goesOn) return;
+  try {
+    await ctx.media.anchor();
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    if (!ctx.call.isOver) ctx.call.hangup(`the caller is not to be had at the media server: ${text}`);
   }
 }
 
 /** The bridge of the two, which is opened for what one of them hears alone. */
-function asidesOf(ctx: VerbContext, conversation: Conversation, signal: AbortSignal): Asides {
+function asidesOf(
+  ctx: VerbContext,
+  conversation: Conversation,
+  anchor: () => Promise<void>,
+  signal: AbortSignal,
+): Asides {
   return new Asides({
-    open: () => ctx.dial.unbridge(),
+    open: async () => {
+      await anchor();
+      await ctx.dial.unbridge();
+    },
     close: async () => {
       const { party } = conversation;
       if (signal.aborted || conversation.isOver || party.isEnded) return;
@@ -92,8 +114,12 @@ async function untilOver(
   conversation: Conversation,
   signal: AbortSignal,
 ): Promise<void> {
-  const asides = asidesOf(ctx, conversation, signal);
-  conversation.beforeJoin = () => asides.stop();
+  const asides: Asides = asidesOf(ctx, conversation, () => media.anchor(), signal);
+  const media = new MediaRelease(ctx, spec, conversation, asides);
+  conversation.beforeJoin = async () => {
+    await asides.stop();
+    await media.anchor();
+  };
   const over = new AbortController();
   const during = AbortSignal.any([signal, over.signal]);
   const commands = takeDialCommands(ctx, conversation, asides, during);
@@ -109,6 +135,7 @@ async function untilOver(
     over.abort();
     await asides.close();
     await nested.stop();
+    await media.end();
   }
 }
 

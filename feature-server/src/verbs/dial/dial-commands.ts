@@ -71,11 +71,6 @@ export function takeDialCommands(
         () => callHook && ctx.app.redirect({ actionHook: callHook }, signal, { stopsCurrent: true }),
       );
     }),
-    ctx.commands.on('media:path', ({ path }) =>
-      path === 'full-media'
-        ? DONE
-        : { ok: false, because: 'failed', reason: `${path}: the media is not released in this version` },
-    ),
     ctx.commands.on('redirect:legs', ({ parentCall, childCall }) =>
       move(childCall && { verbs: childCall }, () => parentCall && ctx.call.redirect(parentCall)),
     ),
