@@ -88,20 +88,25 @@ async function control(callSid: string, body: unknown): Promise<number> {
 
 const skip = instance.rtpengine ? false : 'rtpengine is not running';
 
-t.test('dial: the media server leaves the call, comes back for a whisper, and for the next verb', { skip }, async (t) => {
-  const both = await talk({}, [{ verb: 'play', url: 'tone_stream://%(600,0,2000)' }]);
-  await channels(0);
-  await bothHear(both);
-  t.equal(await control(both.legSid, { whisper: { verb: 'play', url: 'tone_stream://%(900,0,700)' } }), 202);
-  await hearsTone(both.callee, 700);
-  await channels(2);
-  await bothHear(both);
-  t.equal(await control(both.callSid, { media_path: 'partial-media' }), 202);
-  await channels(0);
-  await bothHear(both);
-  await both.callee.hangup();
-  await hearsTone(both.caller, 2_000);
-  t.match((await application.request(both.action)).body, { dial_call_status: 'completed' });
-  t.equal((await both.caller.finished).endedBy, 'them');
-  if (process.env.DEBUG_TL) for (const e of await ringwire.timeline(both.callSid)) t.comment(e.offset_ms, e.kind, e.text);
-});
+t.test(
+  'dial: the media server leaves the call, comes back for a whisper, and for the next verb',
+  { skip },
+  async (t) => {
+    const both = await talk({}, [{ verb: 'play', url: 'tone_stream://%(600,0,2000)' }]);
+    await channels(0);
+    await bothHear(both);
+    t.equal(await control(both.legSid, { whisper: { verb: 'play', url: 'tone_stream://%(900,0,700)' } }), 202);
+    await hearsTone(both.callee, 700);
+    await channels(2);
+    await bothHear(both);
+    t.equal(await control(both.callSid, { media_path: 'partial-media' }), 202);
+    await channels(0);
+    await bothHear(both);
+    await both.callee.hangup();
+    await hearsTone(both.caller, 2_000);
+    t.match((await application.request(both.action)).body, { dial_call_status: 'completed' });
+    t.equal((await both.caller.finished).endedBy, 'them');
+    if (process.env.DEBUG_TL)
+      for (const e of await ringwire.timeline(both.callSid)) t.comment(e.offset_ms, e.kind, e.text);
+  },
+);

@@ -9,7 +9,7 @@ export interface LegSeatOptions {
   server: Pick<MediaServer, 'createEndpoint'>;
   callSid: string;
   /** The leg, once there is one. */
-  leg(): Pick<CallLeg, 'changes'> & Partial<Pick<CallLeg, 'remoteSdp'>> | undefined;
+  leg(): (Pick<CallLeg, 'changes'> & Partial<Pick<CallLeg, 'remoteSdp'>>) | undefined;
   /** A new endpoint is there: who hears its keys, and of its loss. */
   onMade(endpoint: MediaEndpoint): void;
 }
@@ -193,7 +193,8 @@ export class LegSeat {
   /** @param known - SDP of the far end that the endpoint has already */
   async #bring(endpoint: MediaEndpoint, known: string): Promise<void> {
     const { status, reason, sdp } = await this.#changes.offer(endpoint.localSdp, 'anchor-media');
-    if (status >= 300) throw new MediaServerError(`the far end does not come back to the media server: ${status} ${reason}`);
+    if (status >= 300)
+      throw new MediaServerError(`the far end does not come back to the media server: ${status} ${reason}`);
     if (known === '' || !isSameMedia(sdp, known)) await endpoint.modify(sdp);
   }
 }

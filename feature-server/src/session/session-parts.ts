@@ -71,7 +71,9 @@ export class SessionParts {
     const isReported = (): Promise<boolean> => options.ledger.isReported(host.call.callSid);
     this.status = new StatusNotifier(application, info, options.statusHook, isReported, options.adulthood?.told);
     this.media = new SessionMedia({
-      server: options.adulthood ? adoptedEndpoint(options.adulthood.endpoint, options.mediaServer) : options.mediaServer,
+      server: options.adulthood
+        ? adoptedEndpoint(options.adulthood.endpoint, options.mediaServer)
+        : options.mediaServer,
       leg,
       journal,
       guard,

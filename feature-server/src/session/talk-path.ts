@@ -121,7 +121,8 @@ export class TalkPath {
     const callee = this.options.callee.seat;
     const [one, other] = [caller.sound, callee.sound];
     if (!one || !other) return { why: 'there is more than sound, or less, to be sent', again: false };
-    if (!isSameSound(one, other)) return { why: `${one.codec.name} and ${other.codec.name} are not the same codec`, again: false };
+    if (!isSameSound(one, other))
+      return { why: `${one.codec.name} and ${other.codec.name} are not the same codec`, again: false };
     const offered = callee.remoteSdp;
     const first = await caller.offer(offered, 'release-media');
     if (first.status >= 300) return refused('caller', first);

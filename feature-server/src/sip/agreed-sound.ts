@@ -6,7 +6,12 @@ interface Format {
 }
 
 /** Names of the payload types that need no `rtpmap` (RFC 3551 §6). */
-const STATIC: Readonly<Record<string, string>> = { '0': 'PCMU/8000', '8': 'PCMA/8000', '9': 'G722/8000', '18': 'G729/8000' };
+const STATIC: Readonly<Record<string, string>> = {
+  '0': 'PCMU/8000',
+  '8': 'PCMA/8000',
+  '9': 'G722/8000',
+  '18': 'G729/8000',
+};
 
 /** What two far ends must have in common to hear each other without a media server between them. */
 export interface AgreedSound {

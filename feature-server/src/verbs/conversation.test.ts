@@ -181,7 +181,9 @@ t.test('a talk whose dial is over is joined with nobody; who comes all the same 
 
 t.test('whom a callee has left with a caller of another call is not transferred again: both stay', (t) => {
   const life = { ended: new Promise<never>(() => {}), end: () => t.fail('nobody is ended') };
-  const { published } = transferring(new CallerAsParty('call-2', { endpoint: () => undefined, anchor: async () => {} }, life));
+  const { published } = transferring(
+    new CallerAsParty('call-2', { endpoint: () => undefined, anchor: async () => {} }, life),
+  );
   for (const talk of published) t.equal(talk.reserve(), undefined);
   t.end();
 });
