@@ -71,6 +71,7 @@ export const featureServerVars = {
   HOLD_EVENTS: flag({
     default: false,
     doc: 'whether sipRequestWithinDialogHook hears that the far end holds the call, or takes it back',
+  }),
   ANCHOR_MEDIA_ALWAYS: flag({
     default: false,
     doc: 'whether the sound of two whom dial has connected always goes through the media server; else between the edges, where nothing needs it there',
