@@ -60,6 +60,8 @@ export const ledgerKey = (instanceId: string): string => `ringwire:fs-calls:${in
 export const SUSPECTED_FEATURE_SERVERS = 'ringwire:fs-suspects';
 /** Exists for an hour when another one has taken it on itself to report a call's end: its own feature server, should it live, says nothing more of it. */
 export const ledgerReportedKey = (callSid: string): string => `ringwire:fs-call-reported:${callSid}`;
+/** Who has taken a moved call over from another feature server, for a minute: a question that is asked again is answered alike. */
+export const ledgerTakenKey = (callSid: string): string => `ringwire:ledger-taken:${callSid}`;
 /** The status in which a live call was taken out of the list; it is shown again with its next one. Its ledger entry stays: the platform needs it. */
 export const hiddenCallKey = (callSid: string): string => `ringwire:hidden-call:${callSid}`;
 /** Held by the instance that is reporting a dead instance's calls. */

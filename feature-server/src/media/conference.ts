@@ -1,4 +1,4 @@
-import type { PlayResult } from './media.js';
+import type { Digit, PlayResult } from './media.js';
 
 /** How an endpoint joins a room of its media server. */
 export interface SeatOptions {
@@ -10,6 +10,14 @@ export interface SeatOptions {
   isModerator: boolean;
   /** Its keys go to the others. */
   sharesKeys: boolean;
+}
+
+/** What is told of an endpoint in a room. */
+export interface SeatListeners {
+  /** Begins to talk, or has stopped. */
+  onTalking(isTalking: boolean): void;
+  /** A key that reached us by SIP, not the media server, and is the others' to hear. */
+  onKey(digit: Digit): void;
 }
 
 /** An endpoint in a room. None of its methods rejects where the endpoint, or the room, is gone already. */
@@ -28,6 +36,9 @@ export interface ConferenceSeat {
    * @throws MediaServerError where the media server cannot
    */
   record(path: string): Promise<void>;
+  /** Has it hear a key. */
+  sendKey(digit: Digit): Promise<void>;
+  /** Resolves when it is out, at the latest after seconds. */
   leave(): Promise<void>;
 }
 
@@ -35,10 +46,12 @@ export interface ConferenceSeat {
 export interface ConferenceControl {
   /**
    * Joins; the first one opens the room, which ends with its last.
-   * @param onTalking - begins to talk, or has stopped
+   * Who is let in after that has failed is shown out.
    * @throws MediaServerError
    */
-  join(options: SeatOptions, onTalking: (isTalking: boolean) => void): Promise<ConferenceSeat>;
+  join(options: SeatOptions, listeners: SeatListeners): Promise<ConferenceSeat>;
+  /** A key that reached us by SIP goes to the others of its room, where this one shares its keys. */
+  passKey(digit: Digit): void;
   /**
    * Plays to an endpoint that sits in a room; undefined where it sits in none.
    * @throws PlaybackNotFoundError, MediaServerError

@@ -1,11 +1,12 @@
 import { MediaServerError, PlaybackNotFoundError } from '../errors.js';
-import type { ConferenceControl, ConferenceSeat, SeatOptions } from './conference.js';
+import type { ConferenceControl, ConferenceSeat, SeatListeners, SeatOptions } from './conference.js';
 import { within } from './deadline.js';
 import type { ChannelEvent, EventSocketChannel } from './event-socket-channel.js';
-import type { PlayResult } from './media.js';
+import { type Digit, KEY_MS, type PlayResult } from './media.js';
 
 const EVENTS = 'conference::maintenance';
-const JOIN_DEADLINE_MS = 5_000;
+/** A room that takes nobody in, or lets nobody out, within this time is given up. */
+const DEADLINE_MS = 5_000;
 /** A stop that came before the playback had begun does nothing; it is sent again until the playback ends. */
 const STOP_REPEAT_MS = 200;
 /** Others that one `relate` names; FreeSWITCH looks at a hundred. */
@@ -17,10 +18,14 @@ const NO_ARGUMENT = /[\s'"\\]|\$\{/;
 export class FsmrfConference implements ConferenceControl {
   #seat: Seat | undefined;
 
-  constructor(private readonly channel: EventSocketChannel) {}
+  /** @param deadlineMs - of joining, and of leaving */
+  constructor(
+    private readonly channel: EventSocketChannel,
+    private readonly deadlineMs = DEADLINE_MS,
+  ) {}
 
-  async join(options: SeatOptions, onTalking: (isTalking: boolean) => void): Promise<ConferenceSeat> {
-    const { channel } = this;
+  async join(options: SeatOptions, listeners: SeatListeners): Promise<ConferenceSeat> {
+    const { channel, deadlineMs } = this;
     const { room, isMuted, isDeaf, isModerator, sharesKeys } = options;
     if (!/^[\w-]+$/.test(room)) throw new TypeError(`a room may not be called "${room}"`);
     await channel.set({ hangup_after_conference: 'false', conference_controls: 'none' });
@@ -31,13 +36,18 @@ export class FsmrfConference implements ConferenceControl {
       ...(isModerator ? ['moderator'] : []),
       ...(sharesKeys ? ['dist-dtmf'] : []),
     ];
-    const seat = new Seat(channel, room, onTalking, () => {
-      if (this.#seat === seat) this.#seat = undefined;
+    const seat = new Seat(channel, room, {
+      onTalking: (isTalking) => listeners.onTalking(isTalking),
+      onKey: (digit) => sharesKeys && listeners.onKey(digit),
+      onLeft: () => {
+        if (this.#seat === seat) this.#seat = undefined;
+      },
+      deadlineMs,
     });
     try {
       await seat.take(flags);
     } catch (error) {
-      seat.vacate();
+      seat.abandon();
       throw error;
     }
     this.#seat = seat;
@@ -48,6 +58,15 @@ export class FsmrfConference implements ConferenceControl {
   play(sources: readonly string[], signal: AbortSignal): Promise<PlayResult> | undefined {
     return this.#seat?.play(sources, signal);
   }
+
+  passKey(digit: Digit): void {
+    this.#seat?.options.onKey(digit);
+  }
+}
+
+interface SeatParts extends SeatListeners {
+  onLeft(): void;
+  deadlineMs: number;
 }
 
 class Seat implements ConferenceSeat {
@@ -63,8 +82,7 @@ class Seat implements ConferenceSeat {
   constructor(
     private readonly channel: EventSocketChannel,
     private readonly room: string,
-    private readonly onTalking: (isTalking: boolean) => void,
-    private readonly onLeft: () => void,
+    readonly options: SeatParts,
   ) {
     this.left = new Promise((resolve) => {
       this.#tellLeft = resolve;
@@ -88,7 +106,12 @@ class Seat implements ConferenceSeat {
       throw new MediaServerError('the media server let nobody into the room', { room: this.room });
     });
     const late = (): Error => new MediaServerError('the media server did not open the room in time');
-    await within(JOIN_DEADLINE_MS, Promise.race([added, refused]), late);
+    await within(this.options.deadlineMs, Promise.race([added, refused]), late);
+  }
+
+  /** Nobody waits for it any more: where it is let in after all it is shown out, for its call goes on without it. */
+  abandon(): void {
+    this.#onAdded = () => void this.#tell('hup', String(this.memberId));
   }
 
   #heard(event: ChannelEvent): void {
@@ -97,7 +120,8 @@ class Seat implements ConferenceSeat {
       this.memberId = Number(event.header('Member-ID'));
       this.#onAdded();
     } else if (Number(event.header('Member-ID')) !== this.memberId) return;
-    else if (action === 'start-talking' || action === 'stop-talking') this.onTalking(action === 'start-talking');
+    else if (action === 'start-talking' || action === 'stop-talking')
+      this.options.onTalking(action === 'start-talking');
     else if (action === 'play-file-member-done') this.#onPlayed(event);
     else if (action === 'del-member') this.vacate();
   }
@@ -106,7 +130,7 @@ class Seat implements ConferenceSeat {
     if (this.isLeft) return;
     this.isLeft = true;
     this.#unlisten();
-    this.onLeft();
+    this.options.onLeft();
     this.#tellLeft();
   }
 
@@ -138,7 +162,17 @@ class Seat implements ConferenceSeat {
   async leave(): Promise<void> {
     if (this.isLeft) return;
     await this.#tell('hup', String(this.memberId));
-    await this.left;
+    // Its end may be lost on the way here; nobody waits for that for ever.
+    await within(this.options.deadlineMs, this.left, () => new Error('no word of its end')).catch(() => this.vacate());
+  }
+
+  async sendKey({ key, durationMs = KEY_MS }: Digit): Promise<void> {
+    if (this.isLeft || !/^[0-9*#A-D]$/i.test(key)) return;
+    try {
+      await this.channel.api('uuid_send_dtmf', [this.channel.uuid, `${key}@${Math.round(durationMs)}`]);
+    } catch (error) {
+      if (!(error instanceof MediaServerError)) throw error;
+    }
   }
 
   async play(sources: readonly string[], signal: AbortSignal): Promise<PlayResult> {

@@ -18,7 +18,7 @@ import { FsmrfDub } from './fsmrf-dub.js';
 import { FsmrfForks } from './fsmrf-forks.js';
 import { FsmrfKeys } from './fsmrf-keys.js';
 import type { KeySender } from './keys.js';
-import type { Digit, MediaEndpoint, PlayOptions, PlayResult } from './media.js';
+import { type Digit, KEY_MS, type MediaEndpoint, type PlayOptions, type PlayResult } from './media.js';
 
 /** The media server reads a list of files in one command; this is what stands between them, so no file may have it. */
 const LIST_DELIMITER = '!';
@@ -31,9 +31,6 @@ const SAMPLES_PER_MS = 8;
 const DESTROY_DEADLINE_MS = 3_000;
 const MODIFY_DEADLINE_MS = 8_000;
 const BRIDGE_DEADLINE_MS = 5_000;
-
-/** How long a key sounds of which only that was told. */
-const KEY_MS = 160;
 
 /** A media endpoint over drachtio-fsmrf. */
 export class FsmrfEndpoint implements MediaEndpoint {
@@ -132,8 +129,10 @@ export class FsmrfEndpoint implements MediaEndpoint {
     await this.#channel.api('uuid_audio', [this.endpoint.uuid, 'start', 'read', 'mute', isMuted ? '1' : '0']);
   }
 
-  passKey({ key, durationMs = KEY_MS }: Digit): void {
+  passKey(digit: Digit): void {
+    const { key, durationMs = KEY_MS } = digit;
     const peer = this.#peer;
+    this.conference.passKey(digit);
     peer?.endpoint
       .api('uuid_send_dtmf', [peer.id, `${key}@${durationMs}`])
       .catch((err: unknown) => this.logger.debug({ err, key }, 'a key was not passed on: the endpoint is gone'));

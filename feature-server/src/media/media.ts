@@ -27,6 +27,9 @@ export interface Digit {
   durationMs?: number;
 }
 
+/** How long a key sounds of which only that was told. */
+export const KEY_MS = 160;
+
 /** One call's media on a media server. */
 export interface MediaEndpoint {
   /** Its name on the media server. */
@@ -58,7 +61,7 @@ export interface MediaEndpoint {
    * @throws MediaServerError
    */
   mute(isMuted: boolean): Promise<void>;
-  /** A key that its far end told by other means than RTP (SIP INFO): whom it is joined with gets it as its own far end gets keys. Never rejects. */
+  /** A key that its far end told by other means than RTP (SIP INFO): whom it is joined with, or shares a conference, gets it as its own far end gets keys. Never rejects. */
   passKey(digit: Digit): void;
   /** Has it live on when an endpoint ends that it is joined with. */
   outlive(): Promise<void>;

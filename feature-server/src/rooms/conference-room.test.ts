@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { ConferenceControl, SeatOptions } from '../media/conference.js';
+import type { ConferenceControl, SeatListeners, SeatOptions } from '../media/conference.js';
 import { type ConferenceEvent, ConferenceRoom, type NewMember, type RoomOptions } from './conference-room.js';
 
 /** A seat that keeps what it is told. */
@@ -15,7 +15,9 @@ class FakeChair implements ConferenceControl {
 
   play(): undefined {}
 
-  async join(options: SeatOptions, onTalking: (isTalking: boolean) => void) {
+  passKey(): void {}
+
+  async join(options: SeatOptions, { onTalking }: SeatListeners) {
     await this.granted;
     this.options = options;
     this.talk = onTalking;
@@ -30,6 +32,7 @@ class FakeChair implements ConferenceControl {
       setHeardBy: async (ids: readonly number[], isHeard: boolean) => void this.orders.push(['heard', ...ids, isHeard]),
       playToAll: async () => {},
       record: async () => {},
+      sendKey: async () => {},
       leave: async () => this.leave(),
     };
   }

@@ -113,7 +113,12 @@ export class ConferenceRoom {
           isModerator: who.isModerator,
           sharesKeys: who.sharesKeys,
         },
-        (isTalking) => this.#tell(member, isTalking ? 'start-talking' : 'stop-talking'),
+        {
+          onTalking: (isTalking) => this.#tell(member, isTalking ? 'start-talking' : 'stop-talking'),
+          onKey: (digit) => {
+            for (const other of this.#members) if (other !== member) void other.seat.sendKey(digit);
+          },
+        },
       );
       member.sit(seat);
       if (this.#isEnding) {

@@ -2,7 +2,7 @@ import { listConferences } from '@ringwire/common';
 import { until } from '@ringwire/common/testing/until.js';
 import t from 'tap';
 import { type Caller, callersOf } from '../testing/callers.js';
-import { updateCall } from '../testing/edge-agent.js';
+import { callAsEdge, updateCall } from '../testing/edge-agent.js';
 import { ACCOUNT_SID, startPlatform } from '../testing/platform-rig.js';
 
 t.test(
@@ -137,3 +137,26 @@ t.test(
     await until('all media is given back', () => rig.media.channels.size === 0);
   },
 );
+
+t.test('conference: keys of who shares them reach the others, by RTP and by SIP INFO', async (t) => {
+  const rig = await startPlatform(t);
+  rig.app.on('/hook', [{ verb: 'conference', name: 'room', distributeDtmf: true }]);
+  const joined = (count: number): Promise<unknown> =>
+    until(`${count} are in the room`, () => rig.media.conferences.all()[0]?.members.size === count);
+  const ann = await rig.call({ headers: { 'X-Call-Sid': 'ann' } });
+  await ann.answered();
+  await joined(1);
+  const ben = await rig.call({ headers: { 'X-Call-Sid': 'ben' } });
+  await ben.answered();
+  await joined(2);
+  const { dialog } = await callAsEdge(t, rig, { callSid: 'cat' });
+  await joined(3);
+  await dialog.info({ body: 'Signal=7\r\nDuration=160\r\n', contentType: 'application/dtmf-relay' });
+  await until('both hear the key of INFO', () => ann.digits === '7' && ben.digits === '7');
+  await ann.sendDtmf('5');
+  await until('the other hears the key of RTP', () => ben.digits === '75');
+  t.equal(ann.digits, '7', 'nobody hears his own');
+  await dialog.bye();
+  await Promise.all([ann.hangup(), ben.hangup()]);
+  await rig.server.drain();
+});

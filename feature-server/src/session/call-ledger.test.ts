@@ -222,6 +222,51 @@ t.test(
   },
 );
 
+t.test(
+  'a call that is taken over leaves the ledger that it was in, and a repeated question is answered alike',
+  async (t) => {
+    const redis = await openTestRedis(t);
+    const [old, taker] = ['fs-old', 'fs-new'].map((id) => new CallLedger(redis, id, silentLogger));
+    const never = (): void => void t.fail('it is not lost');
+    old?.put(entry('one'));
+    t.equal(await taker?.takeOver('one', 'fs-old', never), true);
+    t.equal(await taker?.takeOver('one', 'fs-old', never), true, 'as where the first answer was lost');
+    t.equal(await old?.isTaken('one', 10_000), true);
+    t.equal(await taker?.takeOver('gone', 'fs-old', never), false);
+  },
+);
+
+t.test('who tells the end of a call that nobody took leaves it to nobody else', async (t) => {
+  const redis = await openTestRedis(t);
+  const [old, taker] = ['fs-old', 'fs-new'].map((id) => new CallLedger(redis, id, silentLogger));
+  old?.put(entry('one'));
+  t.equal(await old?.isTaken('one', 0), false);
+  t.equal(await old?.isReported('one'), false, 'it is for him to tell it');
+  t.equal(await taker?.isReported('one'), true);
+  t.equal(await taker?.takeOver('one', 'fs-old', () => {}), false);
+});
+
+t.test('while Redis stands still a call that is taken over goes on, until it is known to be over', async (t) => {
+  const redis = await openTestRedis(t);
+  const admin = redis.duplicate();
+  t.teardown(() => closeRedis(admin));
+  const old = new CallLedger(redis, 'fs-old', silentLogger);
+  const taker = new CallLedger(redis, 'fs-new', silentLogger, 20);
+  old.put(entry('one'));
+  taker.put(entry('one'));
+  taker.put(entry('ended'));
+  const lost = new Channel<string>();
+  await admin.client('PAUSE', 300, 'ALL');
+  const [one, ended] = await Promise.all([
+    taker.takeOver('one', 'fs-old', () => lost.post('one')),
+    taker.takeOver('ended', 'fs-old', () => lost.post('ended')),
+  ]);
+  t.strictSame([one, ended], [true, true]);
+  t.equal(await lost.take(), 'ended');
+  t.strictSame(await redis.hkeys(ledgerKey('fs-old')), []);
+  t.strictSame(await redis.hkeys(ledgerKey('fs-new')), ['one']);
+});
+
 t.test('two who report the calls of one feature server report each once', async (t) => {
   const redis = await openTestRedis(t);
   const dead = new CallLedger(redis, 'dead', silentLogger);

@@ -9,6 +9,7 @@ import {
   ledgerKey,
   ledgerLockKey,
   ledgerReportedKey,
+  ledgerTakenKey,
   type Redis,
   SUSPECTED_FEATURE_SERVERS,
 } from '@ringwire/common';
@@ -27,10 +28,31 @@ export interface LedgerEntry extends LiveCallEntry {
 const LEDGER_TTL_MS = 60 * 60_000;
 /** The last status of a call waits no longer for Redis. */
 const ASK_DEADLINE_MS = 1_000;
-/** A call that comes from another feature server waits no longer for Redis. */
+/** A call that comes from another feature server waits no longer for Redis before it goes on. */
 const TAKE_DEADLINE_MS = 2_000;
 /** How often it is looked whether a call was taken over. */
 const TAKEN_LOOK_MS = 100;
+/**
+ * Takes an entry to tell the end of its call, and says so to whoever may have the call. KEYS: ledger, mark of the call. ARGV: call sid, the mark's life in ms, who
+ * tells it. 1 for the one who may tell it now.
+ */
+const CLAIM = `
+if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 or redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[2])
+return 1`;
+/**
+ * Takes a call over. KEYS: ledger that it leaves, mark of who has taken it. ARGV: call sid, who takes it, the mark's life in ms. 0 where its end is told, or somebody
+ * else has it. Asked again, as where its answer was lost, it answers the same.
+ */
+const TAKE_OVER = `
+if redis.call('HDEL', KEYS[1], ARGV[1]) == 1 then
+  redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+  return 1
+end
+return redis.call('GET', KEYS[2]) == ARGV[2] and 1 or 0`;
+/** Longer than any answer of Redis is waited for. */
+const TAKEN_TTL_MS = 60_000;
+
 /** As often as the heartbeat: what is left of the ledger's life tells when its owner was last alive. */
 const REFRESH_MS = HEARTBEAT_MS;
 
@@ -45,6 +67,7 @@ export class CallLedger {
     private readonly redis: Redis,
     private readonly instanceId: string,
     private readonly logger: Logger,
+    private readonly takeDeadlineMs = TAKE_DEADLINE_MS,
   ) {
     this.#timer = setInterval(() => {
       // While Redis is away refreshes would only pile up.
@@ -76,13 +99,30 @@ export class CallLedger {
 
   /**
    * Takes a call over that another instance has: its entry there goes, ours is put by {@link put} before. False where that one, or somebody else
-   * for it, has reported the call's end.
+   * for it, has told the call's end. Where Redis does not say so in time the call goes on as ours; `onLost` is called when it turns out to be none.
+   * Never rejects.
    */
-  async takeOver(callSid: string, from: string): Promise<boolean> {
-    const removed = this.redis.hdel(ledgerKey(from), callSid);
-    const isOurs = (await within(TAKE_DEADLINE_MS, removed, () => new Error('Redis does not answer'))) === 1;
-    if (!isOurs) this.remove(callSid);
-    return isOurs;
+  async takeOver(callSid: string, from: string, onLost: () => void): Promise<boolean> {
+    const { redis, instanceId } = this;
+    const keys = [ledgerKey(from), ledgerTakenKey(callSid)] as const;
+    const asked = redis.eval(TAKE_OVER, 2, ...keys, callSid, instanceId, TAKEN_TTL_MS);
+    const answer = asked.then(
+      (taken) => taken === 1,
+      (err: unknown) => {
+        this.logger.warn({ err, callSid, from }, 'whether a call that was taken over is ours is not known');
+        return true;
+      },
+    );
+    let isLate = false;
+    answer.then((isOurs) => {
+      if (isOurs) return;
+      this.remove(callSid);
+      if (isLate) onLost();
+    });
+    return within(this.takeDeadlineMs, answer, () => new Error('Redis does not answer')).catch(() => {
+      isLate = true;
+      return true;
+    });
   }
 
   /**
@@ -96,7 +136,16 @@ export class CallLedger {
         if (this.redis.status !== 'ready' || (await this.redis.hexists(key, callSid)) === 0) return true;
         await new Promise((resolve) => setTimeout(resolve, TAKEN_LOOK_MS));
       }
-      return (await this.redis.hdel(key, callSid)) === 0;
+      const claimed = await this.redis.eval(
+        CLAIM,
+        2,
+        key,
+        ledgerReportedKey(callSid),
+        callSid,
+        LEDGER_TTL_MS,
+        this.instanceId,
+      );
+      return claimed !== 1;
     } catch (err) {
       this.logger.warn({ err, callSid }, 'whether a call was taken over is not known');
       return true;
@@ -115,7 +164,8 @@ export class CallLedger {
     if (this.redis.status !== 'ready') return false;
     try {
       const late = (): Error => new Error('Redis does not answer');
-      return (await within(ASK_DEADLINE_MS, this.redis.exists(ledgerReportedKey(callSid)), late)) === 1;
+      const by = await within(ASK_DEADLINE_MS, this.redis.get(ledgerReportedKey(callSid)), late);
+      return by !== null && by !== this.instanceId;
     } catch (err) {
       this.logger.warn({ err, callSid }, 'whether the call was reported is not known');
       return false;
@@ -154,11 +204,6 @@ const SUSPECT_SILENT_MS = HEARTBEAT_MS + 1_000;
 /** So many hooks of one account are under way at once. */
 const REPORTS_PER_ACCOUNT = 8;
 
-/** Takes an entry, and says so to its owner. KEYS: ledger, mark of the call. ARGV: call sid, owner's ledger's life in ms. 1 for the one who has it now. */
-const CLAIM = `
-if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
-redis.call('SET', KEYS[2], '1', 'PX', ARGV[2])
-return 1`;
 /** KEYS: lock. ARGV: who held it. Another one may have it since it ran out. */
 const UNLOCK = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end return 0`;
 
@@ -301,12 +346,13 @@ export class OrphanSweep {
   }
 
   async #reportOne(entry: LedgerEntry, owner: string, diedAt: number): Promise<void> {
-    const { redis, logger, report } = this.options;
+    const { redis, logger, report, instanceId } = this.options;
     const { callSid } = entry;
     try {
       // The lock does not last as long as slow hooks do: whoever takes the entry reports it.
       const keys = [ledgerKey(owner), ledgerReportedKey(callSid)] as const;
-      if ((await redis.eval(CLAIM, 2, ...keys, callSid, LEDGER_TTL_MS)) === 1) await report(entry, diedAt);
+      const claimed = await redis.eval(CLAIM, 2, ...keys, callSid, LEDGER_TTL_MS, instanceId);
+      if (claimed === 1) await report(entry, diedAt);
     } catch (err) {
       logger.error({ err, callSid }, 'last call-status of an orphaned call could not be sent');
     }

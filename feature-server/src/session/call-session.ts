@@ -236,7 +236,11 @@ export class CallSession implements CallControl {
   /** Takes the place of the feature server that had the call. False where it does not come to that; the call is not ours then. */
   async #resume(resumed: ResumedCall): Promise<boolean> {
     const prepare = async (): Promise<string> => (await this.#untilOver(this.#parts.media.allocate())).localSdp;
-    const isOurs = await this.#parts.mover.take(resumed, prepare, () => this.#writeLedger());
+    const isOurs = await this.#parts.mover.take(resumed, {
+      prepare,
+      put: () => this.#writeLedger(),
+      onLost: () => this.#lose(),
+    });
     const end = this.#parts.mover.endOfTaken;
     if (!isOurs) this.#goAway();
     else if (end) {
@@ -246,6 +250,14 @@ export class CallSession implements CallControl {
       return false;
     } else if (resumed.endsAt !== undefined) this.#limitTo(resumed.endsAt - Date.now());
     return isOurs;
+  }
+
+  /** Somebody has told the end of a call that we took over and had gone on with. */
+  #lose(): void {
+    if (this.isOver) return;
+    this.options.journal.timeline.error('call', 'the end of the call was told already, while Redis was silent');
+    this.#releasing.push(this.options.leg.hangup({}));
+    this.#goAway();
   }
 
   async #configure(): Promise<void> {
@@ -448,8 +460,6 @@ export class CallSession implements CallControl {
     ]);
     onReleased?.();
     await this.#parts.status.flush();
-    await this.#parts.children.settled();
-    await this.#parts.app.settled();
     if (this.#isAway) {
       if (!(await ledger.isTaken(this.callSid, TAKEN_WITHIN_MS))) {
         info.apply({ type: 'lost' });
@@ -457,6 +467,8 @@ export class CallSession implements CallControl {
         await this.#parts.status.flush();
       }
     } else ledger.remove(this.callSid);
+    await this.#parts.children.settled();
+    await this.#parts.app.settled();
     application.close();
     const { status, sipStatus } = info.progress;
     const { answeredAt, facts } = info;

@@ -1,3 +1,4 @@
+import { until } from '@ringwire/common/testing/until.js';
 import type { VerbSpec } from '@ringwire/verb-specs';
 import t from 'tap';
 import { makeSession, type SessionRig, statuses } from '../testing/session-rig.js';
@@ -180,6 +181,57 @@ t.test('who hangs up while his call is taken over has ended it, and its end is t
   await over;
   t.strictSame(statuses(rig), ['completed']);
   t.match(rig.app.seen('/status')[0]?.json, { call_termination_by: 'caller' });
+});
+
+t.test('who hangs up between the word of the edge and the claim of his call has ended it', async (t) => {
+  let commit = (): void => {};
+  const committed = new Promise<void>((resolve) => {
+    commit = resolve;
+  });
+  const ledger = { ...LEDGER, isTaken: async () => true };
+  const rig = await makeSession(t, undefined, { resumed: resumed(committed), ledger, info: inProgress() });
+  const over = rig.run();
+  t.match(await rig.leg.actions.take(), { sent: '200' });
+  commit();
+  rig.leg.end({ how: 'bye', headers: {} });
+  await over;
+  t.strictSame(statuses(rig), ['completed']);
+  t.match(rig.app.seen('/status')[0]?.json, { call_termination_by: 'caller' });
+});
+
+t.test('a leg that the edge ends before its word is none of a call of ours', async (t) => {
+  const ledger = { ...LEDGER, takeOver: async () => t.fail('it is not claimed'), isTaken: async () => true };
+  const rig = await makeSession(t, undefined, { resumed: resumed(new Promise(() => {})), ledger, info: inProgress() });
+  const over = rig.run();
+  t.match(await rig.leg.actions.take(), { sent: '200' });
+  rig.leg.end({ how: 'bye', headers: { 'X-Reason': 'not moved' } });
+  await over;
+  t.strictSame(statuses(rig), []);
+});
+
+t.test('a call that was taken over and turns out to be told of as ended is let go without a word', async (t) => {
+  let lose = (): void => {};
+  const ledger = {
+    ...LEDGER,
+    isTaken: async () => true,
+    takeOver: async (_callSid: string, _from: string, onLost: () => void) => {
+      lose = onLost;
+      return true;
+    },
+  };
+  const verbs: VerbSpec[] = [{ verb: 'pause', length: 3_600 }];
+  const rig = await makeSession(t, undefined, {
+    resumed: { ...resumed(Promise.resolve()), verbs },
+    ledger,
+    info: inProgress(),
+  });
+  const over = rig.run();
+  t.match(await rig.leg.actions.take(), { sent: '200' });
+  await until('its verbs run', () => rig.sink.lines.some((line) => line.startsWith('info verb pause')));
+  lose();
+  t.match(await rig.leg.actions.take(), { sent: 'BYE' });
+  await over;
+  t.strictSame(statuses(rig), []);
 });
 
 t.test('the longest duration of a call that is taken over counts from its answer', async (t) => {

@@ -7,7 +7,7 @@ import type { CallLeg, LegEnd } from './call-leg.js';
 import type { Journal } from './journal.js';
 import type { MovedCall } from './moved-calls.js';
 
-/** The BYE of a leg whose REFER found it gone is there already, or never comes. */
+/** The BYE of a leg whose REFER found it gone is there already, or never comes; nor does the edge's word about a leg that is over. */
 const BYE_GRACE_MS = 500;
 
 /** A session's way to other feature servers. */
@@ -45,6 +45,8 @@ export class SessionMove {
   #isTaking: boolean;
   #isGiving = false;
   #endOfTaken: LegEnd | undefined;
+  /** Rejects soon after the end of a leg over which the edge has not said that the call is ours. */
+  readonly #tooLate = tooLate();
 
   constructor(private readonly options: SessionMoveOptions) {
     this.#isTaking = options.resumed !== undefined;
@@ -116,15 +118,22 @@ export class SessionMove {
     }
   }
 
-  /** Answers the edge and takes the call. False where it is not ours in the end: then nothing is to be told of it here. Never rejects. */
-  async take({ from, committed }: ResumedCall, prepare: () => Promise<string>, put: () => void): Promise<boolean> {
-    const { leg, journal, ledger, callSid, isOver } = this.options;
+  /**
+   * Answers the edge and takes the call. False where it is not ours in the end: then nothing is to be told of it here. Never rejects.
+   * @param onLost - it turns out later that somebody has told the call's end: it is none of ours any more
+   */
+  async take(
+    { from, committed }: ResumedCall,
+    { prepare, put, onLost }: { prepare(): Promise<string>; put(): void; onLost(): void },
+  ): Promise<boolean> {
+    const { leg, journal, ledger, callSid } = this.options;
     try {
       await leg.answer(await prepare());
-      await committed;
-      if (isOver()) throw new Error('the caller has hung up');
+      await Promise.race([committed, this.#tooLate.promise]);
+      // From the edge's word on the call is ours, and its end too where the caller has hung up meanwhile.
       put();
-      if (!(await ledger.takeOver(callSid, from))) throw new Error(`${from}, or another one for it, has ended it`);
+      if (!(await ledger.takeOver(callSid, from, onLost)))
+        throw new Error(`${from}, or another one for it, has ended it`);
     } catch (err) {
       const text = err instanceof Error ? err.message : String(err);
       journal.log.warn({ err, from }, 'a call was not taken over');
@@ -132,6 +141,8 @@ export class SessionMove {
       else leg.reject(503, undefined, { 'X-Reason': headerValue(text) });
       ledger.remove(callSid);
       return false;
+    } finally {
+      clearTimeout(this.#tooLate.timer);
     }
     this.#isTaking = false;
     journal.timeline.info('call', `the call was taken over from ${from}`);
@@ -142,6 +153,7 @@ export class SessionMove {
   isAwayWith(end: LegEnd): boolean {
     if (this.#isTaking) {
       this.#endOfTaken = end;
+      this.#tooLate.timer = setTimeout(() => this.#tooLate.reject(new Error('its leg is over')), BYE_GRACE_MS);
       return true;
     }
     if (!this.#onBye) return false;
@@ -149,4 +161,14 @@ export class SessionMove {
     this.#onBye(isMoved);
     return isMoved;
   }
+}
+
+function tooLate(): { promise: Promise<never>; reject(error: Error): void; timer: NodeJS.Timeout | undefined } {
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<never>((_, fail) => {
+    reject = fail;
+  });
+  // Nobody may wait for it.
+  promise.catch(() => {});
+  return { promise, reject, timer: undefined };
 }

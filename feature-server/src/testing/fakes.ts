@@ -144,6 +144,7 @@ export class FakeEndpoint implements MediaEndpoint {
   readonly conference: ConferenceControl = {
     join: async () => Promise.reject(new MediaServerError('no conferences in these tests')),
     play: () => undefined,
+    passKey: () => {},
   };
   readonly plays = new Channel<FakePlayback>();
   isDestroyed = false;
