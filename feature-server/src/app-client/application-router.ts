@@ -51,6 +51,10 @@ export class ApplicationRouter implements Application {
     return { ...this.#hook, url: this.baseUrl };
   }
 
+  resume(): void {
+    this.#main.resume?.();
+  }
+
   rebase(url: string): void {
     this.#main.rebase(url);
   }

@@ -92,6 +92,9 @@ export interface Application {
   /** The session goes on with it, whatever it answered to its first request: from now on its end is told. */
   begin?(): void;
 
+  /** Of a session that another process has begun: tells a WebSocket application at once that it goes on here, so that it can send commands. */
+  resume?(): void;
+
   /** Makes the host of an absolute URL the base for what comes. */
   rebase(url: string): void;
 

@@ -89,6 +89,13 @@ export class WebSocketApplication implements Application {
     this.#isBegun = true;
   }
 
+  resume(): void {
+    if (this.#state !== 'idle' || this.#opening === undefined) return;
+    void this.#connect().then(() => {
+      if (this.#state === 'idle') void this.#reconnect('it was not reached from where the call is now');
+    });
+  }
+
   onCommand(listener: (command: ApplicationCommand) => void): void {
     this.#onCommand = listener;
   }

@@ -1,6 +1,6 @@
 import type { Account } from '@ringwire/common';
 import type { HookSpec } from '@ringwire/verb-specs';
-import type { CommandResult, RecordCommand } from '../control/commands.js';
+import type { CommandResult, RecordCommand, SessionCommand } from '../control/commands.js';
 import type { AudioStream, AudioTap } from '../media/audio-streams.js';
 import type { BackgroundTask, BackgroundTasks } from '../session/background-tasks.js';
 import type { Journal } from '../session/journal.js';
@@ -87,6 +87,18 @@ export class SessionRecorder implements CallRecorder, BackgroundTask {
   async onAnswered(): Promise<void> {
     if (!this.options.isAlways) return;
     await this.obey({ action: 'startCallRecording', type: 'cloud' });
+  }
+
+  /** Another recording of the call: what was recorded here is complete. */
+  continuation(): SessionCommand[] {
+    if (this.#state === 'off') return [];
+    const recordingID = this.#recordingID;
+    const begin: SessionCommand = {
+      ...{ command: 'record', action: 'startCallRecording', type: 'cloud' },
+      ...(recordingID !== undefined && { recordingID }),
+      ...(this.#endHook !== undefined && { recordEndHook: this.#endHook }),
+    };
+    return this.#state === 'on' ? [begin] : [begin, { command: 'record', action: 'pauseCallRecording' }];
   }
 
   /** The call is over: the recording is completed, and uploaded by and by. */

@@ -36,13 +36,12 @@ export function adultOptions(
 ): CallSessionOptions {
   const {
     outgoing: _,
-    config: _______,
+    config: ______,
     sources: __,
     statusHook: ___,
     onReleased: ____,
     makeDefaults,
     resumed: _____,
-    moves: ______,
     ...shared
   } = parent;
   const { journal, info, callSid } = child;

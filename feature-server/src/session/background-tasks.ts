@@ -1,9 +1,14 @@
+import type { SessionCommand } from '../control/commands.js';
+
 /**
  * What goes on beside a call's verbs: a listening, a transcription, a recording, a background gather. It starts when it is made; `stop`
  * ends it, gives everything back, and never rejects.
  */
 export interface BackgroundTask {
-  stop(): Promise<void>;
+  /** @param isMoved - it goes on at another feature server, by its {@link continuation} */
+  stop(isMoved?: boolean): Promise<void>;
+  /** Commands that begin it again, as it stands, where the call goes on at another feature server; missing: it ends with the move. */
+  continuation?(): SessionCommand[];
 }
 
 /** The tasks that live across verbs, one of each name; they end with the call at the latest. */
@@ -32,6 +37,11 @@ export class BackgroundTasks {
     await before?.stop();
   }
 
+  /** Commands that begin all of them again at another feature server. */
+  continuation(): SessionCommand[] {
+    return [...this.#tasks.values()].flatMap((task) => task.continuation?.() ?? []);
+  }
+
   /** Forgets a task that has ended by itself. */
   ended(name: string, task: BackgroundTask): void {
     if (this.#tasks.get(name) === task) this.#tasks.delete(name);
@@ -45,10 +55,10 @@ export class BackgroundTasks {
   }
 
   /** Ends all of them; never rejects. */
-  async close(): Promise<void> {
+  async close(isMoved = false): Promise<void> {
     this.#isClosed = true;
     const tasks = [...this.#tasks.values()];
     this.#tasks.clear();
-    await Promise.allSettled(tasks.map((task) => task.stop()));
+    await Promise.allSettled(tasks.map((task) => task.stop(isMoved)));
   }
 }

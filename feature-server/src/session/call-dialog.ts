@@ -1,4 +1,5 @@
 import type { HookSpec } from '@ringwire/verb-specs';
+import type { SessionCommand } from '../control/commands.js';
 import type { CallApplication, CallDialog, CallMedia } from '../verbs/verb.js';
 import type { CallLeg, LegReply, LegRequest, ReferHandler, ReferRequest } from './call-leg.js';
 import type { HoldChange } from './hold-news.js';
@@ -59,6 +60,15 @@ export class SessionDialog implements CallDialog {
   setReferHook(hook: HookSpec | undefined): void {
     this.#referHook = hook;
     this.#takeRefers();
+  }
+
+  /** Commands that set the hooks again where the call goes on at another feature server. */
+  continuation(): SessionCommand[] {
+    const spec = {
+      ...(this.#requestHook !== undefined && { sipRequestWithinDialogHook: this.#requestHook }),
+      ...(this.#referHook !== undefined && { referHook: this.#referHook }),
+    };
+    return Object.keys(spec).length === 0 ? [] : [{ command: 'config', spec }];
   }
 
   /** A verb takes transfers itself, before the hook; undefined: it does no more. */

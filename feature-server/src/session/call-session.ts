@@ -95,7 +95,8 @@ export class CallSession implements CallControl {
     try {
       if (resumed && !(await this.#resume(resumed))) return;
       if (!(await this.#connect())) return;
-      if (!resumed) await this.#configure();
+      if (resumed) await this.#continue(resumed);
+      else await this.#configure();
       this.#parts.runner.replace(resumed?.verbs ?? (await this.#firstVerbs()), { stopCurrent: false });
       await this.#parts.runner.run();
       if (!this.#over.signal.aborted) this.#noVerbsLeft();
@@ -258,6 +259,17 @@ export class CallSession implements CallControl {
     this.options.journal.timeline.error('call', 'the end of the call was told already, while Redis was silent');
     this.#releasing.push(this.options.leg.hangup({}));
     this.#goAway();
+  }
+
+  /** What went on beside the verbs goes on; a WebSocket application hears where the call is now. */
+  async #continue({ continued = [] }: ResumedCall): Promise<void> {
+    const { application, journal } = this.options;
+    application.resume?.();
+    for (const command of continued) {
+      const result = await this.execute(command);
+      if (!result.ok && !this.isOver)
+        journal.timeline.error('call', `${command.command} was not begun again: ${result.reason}`, { command });
+    }
   }
 
   async #configure(): Promise<void> {
@@ -450,7 +462,7 @@ export class CallSession implements CallControl {
   async #close(): Promise<void> {
     const { application, ledger, journal, info, onReleased } = this.options;
     this.#over.abort();
-    await this.#parts.background.close();
+    await this.#parts.background.close(this.#isAway);
     await Promise.allSettled([
       this.#parts.dial.close(),
       this.#parts.stream.end(),

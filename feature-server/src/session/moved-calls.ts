@@ -9,6 +9,7 @@ import {
 } from '@ringwire/common';
 import type { VerbSpec } from '@ringwire/verb-specs';
 import type { Hook } from '../app-client/application.js';
+import type { SessionCommand } from '../control/commands.js';
 import { within } from '../media/deadline.js';
 import type { CallFacts, CallInfoState } from './call-info.js';
 import type { DefaultsState } from './session-defaults.js';
@@ -36,6 +37,8 @@ export interface MovedCall {
   verbs: VerbSpec[];
   /** What the verb that runs must know. */
   carried?: Readonly<Record<string, unknown>>;
+  /** Commands that begin again what goes on beside the verbs; absent from a feature server of an older version. */
+  continued?: SessionCommand[];
   /** When the call must end, ms since the epoch. */
   endsAt?: number;
 }

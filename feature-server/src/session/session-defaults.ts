@@ -31,6 +31,8 @@ export interface DefaultsState {
   recognizer: Record<string, unknown>;
   disableTtsCache: boolean;
   notifiesEvents: boolean;
+  /** Absent from a feature server of an older version. */
+  notifiesSttLatency?: boolean;
   autoStreamTts: boolean;
   trackTtsPlayout: boolean;
   usesFallbackVoice: boolean;
@@ -67,6 +69,8 @@ export class SessionDefaults {
   actionHookDelay: ActionHookDelaySpec | undefined;
   /** URL of what is heard while on hold. */
   onHoldMusic: string | undefined;
+  /** How much louder the caller hears the call, dB; undefined: as it is. */
+  gainDb: number | undefined;
   /** The first vendor has failed on this call: its fallback speaks from now on, until another voice is chosen. */
   usesFallbackVoice = false;
 
@@ -103,6 +107,7 @@ export class SessionDefaults {
       recognizer: this.#recognizer,
       disableTtsCache: this.disableTtsCache,
       notifiesEvents: this.notifiesEvents,
+      notifiesSttLatency: this.notifiesSttLatency,
       autoStreamTts: this.autoStreamTts,
       trackTtsPlayout: this.trackTtsPlayout,
       usesFallbackVoice: this.usesFallbackVoice,

@@ -161,8 +161,9 @@ export function createSession(
 
 function resumption(moved: NewCall['moved']): Pick<CallSessionOptions, 'resumed'> {
   if (!moved) return {};
-  const { from, verbs, endsAt } = moved.call;
-  return { resumed: { from, verbs, committed: moved.committed, ...(endsAt !== undefined && { endsAt }) } };
+  const { from, verbs, endsAt, continued = [] } = moved.call;
+  const { committed } = moved;
+  return { resumed: { from, verbs, continued, committed, ...(endsAt !== undefined && { endsAt }) } };
 }
 
 /** How the call goes to another feature server. */

@@ -18,7 +18,7 @@ export interface CallMoves {
 }
 
 /** A call that another feature server has begun. */
-export interface ResumedCall extends Pick<MovedCall, 'from' | 'verbs' | 'endsAt'> {
+export interface ResumedCall extends Pick<MovedCall, 'from' | 'verbs' | 'endsAt' | 'continued'> {
   /** Resolves when the edge has put us in its place; rejects where it does not. */
   committed: Promise<void>;
 }

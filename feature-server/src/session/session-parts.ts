@@ -288,6 +288,17 @@ export class SessionParts {
     };
   }
 
+  /** Commands that begin again what goes on beside the verbs. */
+  #continuation(): SessionCommand[] {
+    const { gainDb } = this.options.defaults;
+    return [
+      ...this.dialog.continuation(),
+      ...(gainDb === undefined ? [] : [{ command: 'boostAudioSignal', gainDb } as const]),
+      ...this.background.continuation(),
+      ...this.stream.continuation(),
+    ];
+  }
+
   /** What another feature server must know to go on with the call. */
   #state() {
     const { info, defaults, application } = this.options;
@@ -296,6 +307,7 @@ export class SessionParts {
       ...{ facts: info.facts, info: info.state, defaults: defaults.state, baseUrl: application.baseUrl },
       ...(application.hook && { hook: application.hook }),
       verbs: [...this.runner.waiting],
+      continued: this.#continuation(),
       ...(statusHook && { statusHook }),
       ...(this.host.endsAt() !== undefined && { endsAt: this.host.endsAt() }),
     };

@@ -26,6 +26,7 @@ export function takeSoundCommands(desk: Pick<CommandTaker, 'on'>, ctx: VerbConte
     const endpoint = endpointOf(ctx);
     if (!endpoint) return NO_MEDIA;
     await endpoint.dub.setGain(gainDb);
+    ctx.defaults.gainDb = gainDb;
     return DONE;
   });
 }

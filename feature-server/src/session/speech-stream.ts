@@ -1,5 +1,6 @@
 import type { SynthesizerSpec } from '@ringwire/verb-specs';
 import type { CommandDesk } from '../control/command-desk.js';
+import type { SessionCommand } from '../control/commands.js';
 import type { PlayOptions, PlayResult } from '../media/media.js';
 import { SentenceFeed } from '../speech/sentence-feed.js';
 import type { SpeechFeed } from '../speech/streaming-synthesizer.js';
@@ -48,6 +49,7 @@ export class SpeechStream implements CallSpeechStream {
   #hasText = false;
   #quiet: NodeJS.Timeout | undefined;
   #isClosed = false;
+  #voice: SynthesizerSpec | undefined;
   readonly #waiting = new Set<() => void>();
 
   constructor(private readonly options: SpeechStreamOptions) {
@@ -69,6 +71,7 @@ export class SpeechStream implements CallSpeechStream {
 
   open(synthesizer?: SynthesizerSpec): void {
     if (this.#feed || this.#isClosed) return;
+    this.#voice = synthesizer;
     const { speech, play } = this.options;
     this.#feed = new SentenceFeed({
       synthesize: (text, signal) => speech.sources({ text, ...(synthesizer && { synthesizer }) }, signal),
@@ -82,6 +85,13 @@ export class SpeechStream implements CallSpeechStream {
     });
     this.#tell('stream_open');
     this.#feedOn();
+  }
+
+  /** Opens it again where the call goes on at another feature server; what is not spoken yet is lost. */
+  continuation(): SessionCommand[] {
+    const synthesizer = this.#voice;
+    if (!this.isOpen) return [];
+    return [{ command: 'config', spec: { ttsStream: { enable: true, ...(synthesizer && { synthesizer }) } } }];
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { BargeInSpec, VerbSpec } from '@ringwire/verb-specs';
+import type { SessionCommand } from '../control/commands.js';
 import type { BackgroundTask } from '../session/background-tasks.js';
 import { describeOutcome, Gathering } from './gathering.js';
 import type { VerbContext } from './verb.js';
@@ -23,6 +24,11 @@ export class BackgroundGather implements BackgroundTask {
     private readonly spec: BargeInSpec,
   ) {
     this.resume();
+  }
+
+  /** What was collected so far does not go along. */
+  continuation(): SessionCommand[] {
+    return [{ command: 'config', spec: { bargeIn: { ...this.spec, enable: true } } }];
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { TranscribeSpec } from '@ringwire/verb-specs';
+import type { SessionCommand, TapStatus } from '../control/commands.js';
 import type { MediaEndpoint } from '../media/media.js';
 import type { BackgroundTask } from '../session/background-tasks.js';
 import type { EarChannels, EarEvent } from '../speech/ear.js';
@@ -31,6 +32,7 @@ export class Transcription implements BackgroundTask {
   readonly #signal = new AbortController().signal;
   readonly #waiting: (() => Promise<void>)[] = [];
   #isTelling = false;
+  #status: TapStatus = 'resume';
 
   /**
    * Begins.
@@ -53,8 +55,17 @@ export class Transcription implements BackgroundTask {
       ctx.journal.timeline.info('speech', `transcribe: ${status}`);
       if (status === 'resume') await this.#listening.resume();
       else await this.#listening.pause(status);
+      this.#status = status;
       return { ok: true };
     });
+  }
+
+  continuation(): SessionCommand[] {
+    const status = this.#status;
+    return [
+      { command: 'config', spec: { transcribe: { ...this.spec, enable: true } } },
+      ...(status === 'resume' ? [] : [{ command: 'transcribe:status', status } as const]),
+    ];
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { AmdSpec } from '@ringwire/verb-specs';
 import type { AmdTask } from '../../amd/answering-machines.js';
+import type { SessionCommand } from '../../control/commands.js';
 import type { MediaEndpoint } from '../../media/media.js';
 import type { VerbContext } from '../verb.js';
 import type { ConfigPart } from './part.js';
@@ -14,7 +15,9 @@ export const amd: ConfigPart = {
   async apply(ctx, { amd: spec }) {
     if (!spec) return;
     await ctx.background.stop(TASK);
-    const task = await startAmd(ctx, spec, ctx.media.endpoint());
+    const detection = await startAmd(ctx, spec, ctx.media.endpoint());
+    // What is not found out yet is sought anew.
+    const task = { ...detection, continuation: (): SessionCommand[] => [{ command: 'config', spec: { amd: spec } }] };
     await ctx.background.start(TASK, task);
     void task.ended.then(() => ctx.background.ended(TASK, task));
   },
@@ -35,10 +38,12 @@ export async function startAmd(
   const { actionHook, ...rest } = spec;
   const stopped = new AbortController();
   let last: Promise<unknown> = Promise.resolve();
+  let isMoved = false;
   const task = await ctx.machines.detect({
     spec: rest,
     endpoint,
     onEvent: (event) => {
+      if (isMoved) return;
       const payload = { ...leg?.(), ...event };
       if (leg || event.type === 'amd_stopped') ctx.app.tell(actionHook, payload);
       else last = last.then(() => ctx.app.interrupt(actionHook, payload, stopped.signal));
@@ -46,7 +51,8 @@ export async function startAmd(
   });
   return {
     ended: task.ended,
-    async stop() {
+    async stop(isMovedAway = false) {
+      isMoved = isMovedAway;
       await task.stop();
       stopped.abort();
     },

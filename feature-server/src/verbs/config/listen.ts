@@ -1,4 +1,5 @@
 import type { ConfigSpec, ListenOptions } from '@ringwire/verb-specs';
+import type { SessionCommand } from '../../control/commands.js';
 import type { BackgroundTask } from '../../session/background-tasks.js';
 import type { ListenSettings } from '../listening/fork-options.js';
 import { Listening, listenResult } from '../listening/listening.js';
@@ -43,7 +44,10 @@ class BackgroundListen implements BackgroundTask {
   readonly #listening: Listening;
   readonly #stopped = new AbortController();
 
-  constructor(ctx: VerbContext, settings: ListenSettings) {
+  constructor(
+    ctx: VerbContext,
+    private readonly settings: ListenSettings,
+  ) {
     const listening = new Listening(ctx, ctx.media.endpoint(), settings);
     this.#listening = listening;
     void listening.ended.then(async (end) => {
@@ -52,6 +56,22 @@ class BackgroundListen implements BackgroundTask {
       ctx.background.ended(TASK, this);
       if (settings.actionHook) await ctx.app.interrupt(settings.actionHook, listenResult(end), this.#stopped.signal);
     });
+  }
+
+  /** Its server gets a new connection, which says so; a beep was heard already. */
+  continuation(): SessionCommand[] {
+    const { remainingMs, status } = this.#listening;
+    const { playBeep: _, ...settings } = this.settings;
+    const listen = {
+      ...settings,
+      enable: true,
+      metadata: { ...settings.metadata, isResumed: true },
+      ...(remainingMs !== undefined && { maxLength: Math.max(1, Math.ceil(remainingMs / 1000)) }),
+    };
+    return [
+      { command: 'config', spec: { listen } },
+      ...(status === 'resume' ? [] : [{ command: 'listen:status', status } as const]),
+    ];
   }
 
   async stop(): Promise<void> {

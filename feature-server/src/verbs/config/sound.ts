@@ -5,12 +5,13 @@ import type { ConfigPart } from './part.js';
 export const sound: ConfigPart = {
   properties: ['boostAudioSignal'],
   needs: () => 'media',
-  async apply({ media, journal }, { boostAudioSignal }) {
+  async apply({ media, journal, defaults }, { boostAudioSignal }) {
     const gainDb = decibels(boostAudioSignal);
     if (gainDb === undefined) {
       journal.timeline.warn('verb', `config: "${boostAudioSignal}" is no gain in dB`);
       return;
     }
     await media.endpoint().dub.setGain(gainDb);
+    defaults.gainDb = gainDb;
   },
 };

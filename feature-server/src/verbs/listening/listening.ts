@@ -39,6 +39,7 @@ export class Listening {
   #transcription: Transcription | undefined;
   #connectedAt: number | undefined;
   #limit: NodeJS.Timeout | undefined;
+  #status: TapStatus = 'resume';
 
   /** Begins at once. @param endpoint - whose audio it is */
   constructor(
@@ -62,6 +63,18 @@ export class Listening {
     this.#release.push(isOwn ? ctx.media.onDigit(onDigit) : endpoint.onDigit(onDigit));
     this.#release.push(ctx.commands.on('listen:status', ({ status }) => this.#setStatus(status)));
     this.#started = this.#start();
+  }
+
+  /** Whether its sound is kept back now; `resume`: it is not. */
+  get status(): TapStatus {
+    return this.#status;
+  }
+
+  /** What is left of its longest time; undefined where there is none. */
+  get remainingMs(): number | undefined {
+    const maxMs = secondsToMs(this.settings.maxLength);
+    if (!maxMs) return undefined;
+    return this.#connectedAt === undefined ? maxMs : this.#connectedAt + maxMs - Date.now();
   }
 
   /** Ends it and waits until nothing of it is left; never rejects. */
@@ -167,6 +180,7 @@ export class Listening {
     if (!fork || this.#over.signal.aborted) return { ok: false, because: 'wrong state', reason: 'the listen is over' };
     if (status === 'resume') await fork.resume();
     else await fork.pause(status);
+    this.#status = status;
     this.ctx.journal.timeline.info('media', `listen: ${status}`);
     return { ok: true };
   }
