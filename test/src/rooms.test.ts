@@ -1,5 +1,9 @@
+import { EventEmitter, once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type AudioStream, createEndpoint, type Session } from '@jambonz/sdk/websocket';
 import { answerCalls, type PhoneCall } from '@ringwire/phone';
-import { tone } from '@ringwire/rtp';
+import { tone, toneShare } from '@ringwire/rtp';
 import { startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
 import t from 'tap';
 import { startAnother } from './support/another-process.js';
@@ -58,6 +62,21 @@ const finalOf = (caller: Caller): Promise<string[]> =>
       timeoutMs: DEAD_MS,
     },
   );
+
+const lastOf = new WeakMap<AudioStream, Int16Array>();
+/** How much of what the audio server has heard last is the tone of 500 Hz. */
+function hears500(stream: AudioStream): number {
+  if (!lastOf.has(stream)) {
+    lastOf.set(stream, new Int16Array());
+    stream.on('audio', (data: Buffer) => {
+      const samples = new Int16Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.length));
+      const all = Int16Array.from([...(lastOf.get(stream) ?? []), ...samples]);
+      lastOf.set(stream, all.subarray(-1_600));
+    });
+  }
+  const last = lastOf.get(stream) ?? new Int16Array();
+  return last.length < 1_600 ? 0 : toneShare(last, 500, 8_000, 0, last.length);
+}
 
 t.test('queue: a caller at another feature server is moved to him who takes him, and notices nothing', async (t) => {
   const caller = await callerAt('first', 500, ({ action }) => [
@@ -118,6 +137,86 @@ t.test('queue: a call that was placed on order is moved likewise', async (t) => 
   t.equal(statuses.at(-1), 'completed');
   t.strictSame(statuses.filter((one) => one === 'in-progress').length, 1);
 });
+
+t.test('queue: who was dialled, and has become a call of his own, is moved likewise', async (t) => {
+  const phone = await answerCalls({ play: tone(700, 120_000), answerAfterMs: 20 });
+  t.teardown(() => phone.close());
+  application.answer('/for-callee', [{ verb: 'enqueue', name: 'dialled' }, { verb: 'hangup' }]);
+  const next = phone.nextCall();
+  const caller = await callerAt('first', 500, () => [{ verb: 'dial', target: [{ type: 'sip', sipUri: phone.uri }] }]);
+  const callee = await within(10_000, 'the telephone is called', next, () => 'nothing');
+  await hearsTone(callee, 500);
+  const { accountSid } = ringwire.instance;
+  await ringwire.api('PUT', `/v1/Accounts/${accountSid}/Calls/${caller.callSid}`, {
+    child_call_hook: `${application.url}/for-callee`,
+  });
+  const agent = await callerAt('second', 1100, () => [{ verb: 'dequeue', name: 'dialled' }, { verb: 'hangup' }]);
+  await hearsTone(agent.call, 700);
+  await hearsTone(callee, 1100);
+  await agent.call.hangup();
+  await within(10_000, 'released', callee.finished, () => 'nothing');
+  await within(10_000, 'released', caller.call.hangup(), () => 'nothing');
+});
+
+t.test(
+  'queue: the WebSocket application and the listening in the background of a call that is moved go on with it',
+  async (t) => {
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.teardown(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const endpoint = createEndpoint({ server });
+    const came = new EventEmitter();
+    let sessions = 0;
+    endpoint({ path: '/app' }).on('session:new', (session: Session) => {
+      sessions += 1;
+      // The published client tells of session:reconnect as of any new session.
+      if (sessions === 1) {
+        const listen = { enable: true, url: `${url}/audio`, mixType: 'mono' as const, metadata: { mine: 1 } };
+        session.config({ listen }).enqueue({ name: 'sockets', actionHook: '/done' }).send();
+      } else session.reply();
+      came.emit('session', session);
+    });
+    endpoint.audio({ path: '/audio' }).on('connection', (stream: AudioStream) => came.emit('audio', stream));
+    const [begun, heard] = [once(came, 'session'), once(came, 'audio')];
+    const caller = await callerAt('first', 500, () => [{ verb: 'redirect', actionHook: `${url}/app` }]);
+    const [first] = (await within(10_000, 'the session', begun, () => 'nothing')) as [Session];
+    const [audio] = (await within(10_000, 'the audio', heard, () => 'nothing')) as [AudioStream];
+    t.match(audio.metadata, { callSid: caller.callSid, mine: 1 });
+    t.notOk('isResumed' in audio.metadata);
+    const closed = [once(first, 'close'), once(audio, 'close')];
+    const [resumed, reheard] = [once(came, 'session'), once(came, 'audio')];
+    const agent = await callerAt('second', 900, () => [{ verb: 'dequeue', name: 'sockets' }, { verb: 'hangup' }]);
+    await hearsTone(agent.call, 500);
+    const [second] = (await within(10_000, 'the session again', resumed, () => 'nothing')) as [Session];
+    const [again] = (await within(10_000, 'the audio again', reheard, () => 'nothing')) as [AudioStream];
+    t.match(second.data, { call_sid: caller.callSid });
+    t.match(again.metadata, { callSid: caller.callSid, mine: 1, isResumed: true });
+    await eventually(
+      'the caller is heard where the call is now',
+      () => hears500(again),
+      (share) => share > 0.9,
+    );
+    await within(10_000, 'the connections that were', Promise.all(closed), () => 'nothing');
+    const asked = new Promise<Record<string, unknown>>((resolve) => {
+      second.on('/done', (body: Record<string, unknown>) => {
+        resolve(body);
+        second.play({ url: 'tone_stream://%(60000,0,1700)' }).reply();
+      });
+    });
+    await agent.call.hangup();
+    t.match(await within(10_000, 'the action hook', asked, () => 'nothing'), { queue_result: 'bridged' });
+    await hearsTone(caller.call, 1700);
+    second.injectCommand('redirect', [{ verb: 'hangup' }]);
+    const { endedBy } = await within(10_000, 'released', caller.call.finished, () => 'nothing');
+    t.equal(endedBy, 'them');
+    t.strictSame(await finalOf(caller), ['trying', 'in-progress', 'completed']);
+  },
+);
 
 t.test(
   'conference: who is at another feature server is moved; when its holder is killed each is told of once',

@@ -28,14 +28,18 @@ interface MovingRig extends SessionRig {
 
 const LEDGER = { put: () => {}, remove: () => {}, isReported: async () => false, takeOver: async () => true };
 
-async function makeMoving(t: Parameters<typeof makeSession>[0], more: Partial<CallSessionOptions> = {}) {
+async function makeMoving(
+  t: Parameters<typeof makeSession>[0],
+  more: Partial<CallSessionOptions> = {},
+  before: unknown[] = [],
+) {
   const { registry, outcome } = moving();
   const [saved, dropped]: [Partial<MovedCall>[], string[]] = [[], []];
   const moves = {
     save: async (_id: string, call: Partial<MovedCall>) => void saved.push(call),
     drop: (id: string) => void dropped.push(id),
   };
-  const verbs = [{ verb: 'tag', data: { a: 1 } }, { verb: 'enqueue', name: 'q' }, { verb: 'hangup' }];
+  const verbs = [...before, { verb: 'tag', data: { a: 1 } }, { verb: 'enqueue', name: 'q' }, { verb: 'hangup' }];
   const rig = await makeSession(t, verbs, { registry, moves, ...more });
   return { ...rig, saved, dropped, outcome } as MovingRig;
 }
@@ -60,6 +64,49 @@ t.test('a call that moves leaves with its verbs and settings, and tells no end',
   ]);
   t.strictSame(statuses(rig), ['trying', 'in-progress']);
   t.ok(rig.media.endpoint.isDestroyed);
+});
+
+t.test('what goes on beside the verbs of a call that moves is begun again at the other feature server', async (t) => {
+  const bargeIn = { enable: true, input: ['digits'], numDigits: 1, actionHook: '/keys' };
+  const hooks = { sipRequestWithinDialogHook: '/within', referHook: '/refer' };
+  const config = { verb: 'config', bargeIn, ...hooks, boostAudioSignal: 6, notifySttLatency: true };
+  const transcribe = { verb: 'transcribe', transcriptionHook: '/text' };
+  const rig = await makeMoving(t, {}, [config, transcribe]);
+  rig.leg.reply = async () => ({ status: 202, reason: '' });
+  const over = rig.run();
+  t.equal(await rig.outcome, true);
+  await over;
+  const [saved] = rig.saved;
+  t.match(saved?.defaults, { notifiesSttLatency: true });
+  t.match(saved?.continued, [
+    { command: 'config', spec: hooks },
+    { command: 'boostAudioSignal', gainDb: 6 },
+    { command: 'config', spec: { bargeIn } },
+    { command: 'config', spec: { transcribe: { enable: true, transcriptionHook: '/text' } } },
+  ]);
+  t.strictSame(rig.app.seen('/keys'), []);
+
+  const { continued = [] } = JSON.parse(JSON.stringify(saved)) as MovedCall;
+  const paused = { command: 'transcribe:status', status: 'pause' } as const;
+  const next = await makeSession(t, undefined, {
+    resumed: {
+      ...resumed(Promise.resolve()),
+      verbs: [{ verb: 'pause', length: 3_600 }],
+      continued: [...continued, paused],
+    },
+    info: inProgress(),
+  });
+  next.app.on('/keys', [{ verb: 'hangup' }]).on('/text', {});
+  const ended = next.run();
+  await next.recognizer.opened();
+  next.recognizer.hear('hello');
+  t.match((await next.app.next('/text')).json, { speech: { alternatives: [{ transcript: 'hello' }] } });
+  t.strictSame(await next.media.endpoint.asked.take(), ['setGain', 6]);
+  await until('its verbs run', () => next.sink.lines.some((line) => line.startsWith('info verb pause')));
+  t.ok(next.sink.lines.includes('info speech transcribe: pause'));
+  next.media.endpoint.press('1');
+  t.match((await next.app.next('/keys')).json, { digits: '1' });
+  await ended;
 });
 
 t.test('the BYE that says that the call has moved may overtake the answer to REFER', async (t) => {
