@@ -49,7 +49,7 @@ export interface ConferenceControl {
    * Who is let in after that has failed is shown out.
    * @throws MediaServerError
    */
-  join(options: SeatOptions, listeners: SeatListeners): Promise<ConferenceSeat>;
+  join(options: SeatOptions, listeners?: Partial<SeatListeners>): Promise<ConferenceSeat>;
   /** A key that reached us by SIP goes to the others of its room, where this one shares its keys. */
   passKey(digit: Digit): void;
   /**

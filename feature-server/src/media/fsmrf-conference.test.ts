@@ -27,7 +27,6 @@ class SilentEndpoint extends EventEmitter {
 }
 
 const SEAT: SeatOptions = { room: 'room', isMuted: false, isDeaf: false, isModerator: false, sharesKeys: false };
-const NOBODY = { onTalking: () => {}, onKey: () => {} };
 
 function makeConference() {
   const endpoint = new SilentEndpoint();
@@ -39,7 +38,7 @@ const added = { 'Conference-Name': 'room', Action: 'add-member', 'Member-ID': '7
 
 t.test('a seat that comes after joining was given up is left at once', async (t) => {
   const { endpoint, conference } = makeConference();
-  await t.rejects(conference.join(SEAT, NOBODY), { message: /did not open the room in time/ });
+  await t.rejects(conference.join(SEAT), { message: /did not open the room in time/ });
   endpoint.tell(added);
   t.equal(await endpoint.commands.take(), 'conference room hup 7');
   endpoint.tell({ ...added, Action: 'del-member' });
@@ -48,7 +47,7 @@ t.test('a seat that comes after joining was given up is left at once', async (t)
 
 t.test('who leaves waits for the word of that no longer than seconds', async (t) => {
   const { endpoint, conference } = makeConference();
-  const joined = conference.join(SEAT, NOBODY);
+  const joined = conference.join(SEAT);
   setImmediate(() => endpoint.tell(added));
   const seat = await joined;
   await seat.leave();

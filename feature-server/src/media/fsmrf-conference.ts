@@ -24,7 +24,7 @@ export class FsmrfConference implements ConferenceControl {
     private readonly deadlineMs = DEADLINE_MS,
   ) {}
 
-  async join(options: SeatOptions, listeners: SeatListeners): Promise<ConferenceSeat> {
+  async join(options: SeatOptions, listeners: Partial<SeatListeners> = {}): Promise<ConferenceSeat> {
     const { channel, deadlineMs } = this;
     const { room, isMuted, isDeaf, isModerator, sharesKeys } = options;
     if (!/^[\w-]+$/.test(room)) throw new TypeError(`a room may not be called "${room}"`);
@@ -37,8 +37,8 @@ export class FsmrfConference implements ConferenceControl {
       ...(sharesKeys ? ['dist-dtmf'] : []),
     ];
     const seat = new Seat(channel, room, {
-      onTalking: (isTalking) => listeners.onTalking(isTalking),
-      onKey: (digit) => sharesKeys && listeners.onKey(digit),
+      onTalking: (isTalking) => listeners.onTalking?.(isTalking),
+      onKey: (digit) => sharesKeys && listeners.onKey?.(digit),
       onLeft: () => {
         if (this.#seat === seat) this.#seat = undefined;
       },

@@ -17,7 +17,7 @@ class FakeChair implements ConferenceControl {
 
   passKey(): void {}
 
-  async join(options: SeatOptions, { onTalking }: SeatListeners) {
+  async join(options: SeatOptions, { onTalking = () => {} }: Partial<SeatListeners> = {}) {
     await this.granted;
     this.options = options;
     this.talk = onTalking;

@@ -117,7 +117,7 @@ async function together<T>(ctx: VerbContext, leg: LegVerbs, work: () => Promise<
   };
   const seats: ConferenceSeat[] = [];
   const join = async ({ conference }: MediaEndpoint): Promise<void> => {
-    seats.push(await conference.join(seat, () => {}));
+    seats.push(await conference.join(seat));
   };
   try {
     await join(leg.ctx.media.endpoint());
