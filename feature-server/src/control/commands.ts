@@ -1,4 +1,4 @@
-import type { ConfigSpec, DubSpec, HookSpec, VerbSpec } from '@ringwire/verb-specs';
+import type { ConfigSpec, DubSpec, HookSpec, PlaySpec, SaySpec, VerbSpec } from '@ringwire/verb-specs';
 import type { Hook } from '../app-client/application.js';
 
 /** What is done with the sound of a running `listen` or `transcribe`. */
@@ -43,6 +43,9 @@ export type SessionCommand =
   | { command: 'conf:mute-status'; isMuted: boolean }
   | { command: 'conf:hold-status'; isHeld: boolean; waitHook?: Hook }
   | { command: 'conf:participant-action'; action: ParticipantAction; tag?: string; waitHook?: Hook }
+  /** Spoken, or played, to everybody in the conference; `replaces` what is spoken or played to all. */
+  | { command: 'room:say'; say: Omit<SaySpec, 'verb'>; replaces: boolean }
+  | { command: 'room:play'; play: Pick<PlaySpec, 'url' | 'id'>; replaces: boolean }
   | { command: 'listen:status'; status: TapStatus }
   | { command: 'transcribe:status'; status: TapStatus }
   | { command: 'whisper'; verbs: VerbSpec[] }

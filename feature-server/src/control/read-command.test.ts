@@ -75,7 +75,12 @@ for (const [command, sent, expected] of READ) {
 const FAULTS: [string, unknown, RegExp][] = [
   ['jump', {}, /^"jump" is no command/],
   ['constructor', {}, /is no command/],
-  ['room:say', { text: 'hi' }, /not available in this version/],
+  ['room:say', { text: 'hi', stream: true }, /room:say\.stream: is not available/],
+  ['room:say', {}, /room:say\.text: is required/],
+  ['room:play', { url: 'a.wav', replace: 'yes' }, /room:play\.replace: must be true or false/],
+  ['room:play', { id: '1' }, /room:play/],
+  ['noiseIsolation:status', { noise_isolation_status: 'enable' }, /no vendor of noise isolation is configured/],
+  ['stt:reconfigure', {}, /not available in this version/],
   ['config', undefined, /^data: is required for config/],
   ['redirect', {}, /^data: must be a list of verbs/],
   ['redirect', [{ verb: 'sya' }], /sya/],

@@ -24,9 +24,12 @@ import {
   HOLD,
   MEDIA_PATHS,
   MUTE,
+  NOT_AVAILABLE,
   participantActionOf,
   recordOf,
   redirectHooksOf,
+  roomPlayOf,
+  roomSayOf,
   sipRequestOf,
   TAP,
   unwrapped,
@@ -99,6 +102,8 @@ const READERS: Readonly<Record<string, Reader>> = {
   'listen:status': (data) => ({ command: 'listen:status', status: tapOf(data, ['listen_status', 'stream_status']) }),
   'stream:status': (data) => ({ command: 'listen:status', status: tapOf(data, ['stream_status', 'listen_status']) }),
   'transcribe:status': (data) => ({ command: 'transcribe:status', status: tapOf(data, ['transcribe_status']) }),
+  'room:say': (data) => roomSayOf('room:say', unwrapped(data, 'room_say')),
+  'room:play': (data) => roomPlayOf('room:play', unwrapped(data, 'room_play')),
   whisper: (data) => whisperOf('whisper', unwrapped(data, 'whisper')),
   'sip:request': (data) => sipRequestOf('sip_request', unwrapped(data, 'sip_request')),
   dtmf: (data) => dtmfOf('dtmf', isObject(data) && isObject(data.dtmf) ? data.dtmf : data),
@@ -127,8 +132,6 @@ const READERS: Readonly<Record<string, Reader>> = {
 
 /** Commands that mean something without data. */
 const WITHOUT_DATA = ['llm:tool-output', 'tts:flush', 'tts:clear'];
-/** Of newer versions of jambonz: known, and not to be had here. */
-const NOT_AVAILABLE = ['noiseIsolation:status', 'room:say', 'room:play', 'stt:reconfigure'];
 
 function legsOf({ parent_call: parent, child_call: child }: Fields): SessionCommand | undefined {
   if (parent === undefined && child === undefined) return undefined;
@@ -144,10 +147,8 @@ export function readCommand(sent: ApplicationCommand): ReadCommand {
   const { command, data } = sent;
   const reader = Object.hasOwn(READERS, command) ? READERS[command] : undefined;
   if (!reader) {
-    const isKnown = NOT_AVAILABLE.includes(command);
-    const reason = isKnown
-      ? 'is not available in this version'
-      : `is no command; known are ${Object.keys(READERS).join(', ')}`;
+    const absent = Object.hasOwn(NOT_AVAILABLE, command) ? NOT_AVAILABLE[command] : undefined;
+    const reason = absent ?? `is no command; known are ${Object.keys(READERS).join(', ')}`;
     return { ok: false, field: 'command', reason: `"${shorten(command)}" ${reason}` };
   }
   if ((data === undefined || data === null) && !WITHOUT_DATA.includes(command)) {

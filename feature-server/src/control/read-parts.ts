@@ -154,3 +154,41 @@ export function redirectHooksOf(fields: Fields): SessionCommand {
     ...(statusHook !== undefined && { statusHook: hookOf('call_status_hook', statusHook) }),
   };
 }
+
+/** The verb `say` without its name, and `replace`. @throws CommandFault */
+export function roomSayOf(field: string, value: unknown): SessionCommand {
+  const { replace, ...rest } = presentOf(objectOf(field, value));
+  const replaces = flagOf(`${field}.replace`, replace);
+  const { verb: _, ...say } = verbOf('say', rest, (path) => path.replace(/^\$\[0\]/, field));
+  if (say.stream) throw new CommandFault(`${field}.stream`, 'is not available: a room hears whole texts');
+  if (say.text === undefined) throw new CommandFault(`${field}.text`, 'is required');
+  return { command: 'room:say', say, replaces };
+}
+
+/** `{url, id, replace}`. @throws CommandFault */
+export function roomPlayOf(field: string, value: unknown): SessionCommand {
+  const { replace, ...rest } = presentOf(objectOf(field, value));
+  onlyKnown(`${field}.`, rest, ['url', 'id']);
+  const replaces = flagOf(`${field}.replace`, replace);
+  const { verb: _, ...play } = verbOf('play', rest, (path) => path.replace(/^\$\[0\]/, field));
+  return { command: 'room:play', play, replaces };
+}
+
+function flagOf(field: string, value: unknown): boolean {
+  if (value !== undefined && typeof value !== 'boolean') throw new CommandFault(field, 'must be true or false');
+  return value === true;
+}
+
+/** The verb `transfer` without its name: it replaces what the call does. @throws CommandFault */
+export function transferOf(field: string, value: unknown): SessionCommand {
+  const transfer = verbOf('transfer', objectOf(field, value), (path) => path.replace(/^\$\[0\]/, field));
+  return { command: 'redirect', verbs: [transfer] };
+}
+
+/** What newer versions of jambonz have and this one has not, by the field of an update or the name of a command; and why. */
+export const NOT_AVAILABLE: Readonly<Record<string, string>> = {
+  llm_status: 'is not available: no vendor of language models is configured in this version',
+  noise_isolation_status: 'is not available: no vendor of noise isolation is configured in this version',
+  'noiseIsolation:status': 'is not available: no vendor of noise isolation is configured in this version',
+  'stt:reconfigure': 'is not available in this version: config.recognizer changes the recognizer of what follows',
+};

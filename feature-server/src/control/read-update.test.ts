@@ -46,6 +46,15 @@ const READ: [object, object[]][] = [
   [{ boostAudioSignal: '-3 dB' }, [{ command: 'boostAudioSignal', gainDb: -3 }]],
   [{ media_path: 'full-media' }, [{ command: 'media:path', path: 'full-media' }]],
   [{ llm_tool_output: { result: 1 }, tool_call_id: 't' }, [{ command: 'llm:tool-output', toolCallId: 't' }]],
+  [
+    { room_say: { text: 'hi', id: 'a', replace: true } },
+    [{ command: 'room:say', say: { text: 'hi', id: 'a' }, replaces: true }],
+  ],
+  [{ room_play: { url: '/a.wav' } }, [{ command: 'room:play', play: { url: '/a.wav' }, replaces: false }]],
+  [
+    { transfer: { mode: 'blind', target: [{ type: 'phone', number: '1' }] } },
+    [{ command: 'redirect', verbs: [{ verb: 'transfer', mode: 'blind' }] }],
+  ],
   [{ llm_update: { type: 'x' } }, [{ command: 'llm:update' }]],
 ];
 
@@ -70,7 +79,11 @@ const FAULTS: [unknown, string, RegExp][] = [
   [{ waitHook: '/w', mute_status: 'mute' }, 'waitHook', /stands only beside conf_hold_status/],
   [{ conferenceParticipantAction: { action: 'coach' } }, 'conferenceParticipantAction.tag', /is required for coach/],
   [{ sip_request: {} }, 'sip_request.method', /must be a text/],
-  [{ room_say: { text: 'x' } }, 'room_say', /not available in this version/],
+  [{ llm_status: 'stop' }, 'llm_status', /no vendor of language models is configured/],
+  [{ llm_status: 'move-to-conference', conference: 'a' }, 'llm_status', /no vendor of language models/],
+  [{ noise_isolation_status: 'enable', noise_isolation_vendor: 'krisp' }, 'noise_isolation_status', /noise isolation/],
+  [{ room_say: { text: 7 } }, 'room_say.text', /./],
+  [{ transfer: { mode: 'blind' } }, 'transfer.target', /./],
   [{ llm_tool_output: {} }, 'tool_call_id', /must be a text/],
   [{ whisper: { verb: 'dial', target: [] } }, 'whisper', /./],
 ];

@@ -19,11 +19,15 @@ import {
   HOLD,
   MEDIA_PATHS,
   MUTE,
+  NOT_AVAILABLE,
   participantActionOf,
   recordOf,
   redirectHooksOf,
+  roomPlayOf,
+  roomSayOf,
   sipRequestOf,
   TAP,
+  transferOf,
   whisperOf,
 } from './read-parts.js';
 
@@ -69,6 +73,9 @@ const OPERATIONS: Readonly<Record<string, Reader>> = {
   boostAudioSignal: gain,
   boost_audio_signal: gain,
   media_path: (value) => ({ command: 'media:path', path: wordOf('media_path', value, MEDIA_PATHS) }),
+  room_say: (value) => roomSayOf('room_say', value),
+  room_play: (value) => roomPlayOf('room_play', value),
+  transfer: (value) => transferOf('transfer', value),
   llm_tool_output: (value, body) => {
     const id = body.tool_call_id ?? (isObject(value) ? value.tool_call_id : undefined);
     return { command: 'llm:tool-output', toolCallId: textOf('tool_call_id', id, 1_024), output: value };
@@ -85,8 +92,6 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
   waitHook: ['conf_hold_status'],
   tool_call_id: ['llm_tool_output'],
 };
-/** Of newer versions of jambonz: known, and not to be had here. */
-const NOT_AVAILABLE = ['noise_isolation_status', 'llm_status', 'room_say', 'room_play', 'transfer'];
 const KNOWN = [...Object.keys(OPERATIONS), 'whisper', ...Object.keys(BESIDE)];
 
 /**
@@ -104,8 +109,8 @@ export function readUpdate(body: unknown): ReadUpdate {
 }
 
 function commandsOf(body: Fields): SessionCommand[] {
-  const absent = NOT_AVAILABLE.find((name) => body[name] !== undefined);
-  if (absent !== undefined) throw new CommandFault(absent, 'is not available in this version');
+  const absent = Object.keys(body).find((name) => Object.hasOwn(NOT_AVAILABLE, name));
+  if (absent !== undefined) throw new CommandFault(absent, NOT_AVAILABLE[absent]!);
   onlyKnown('', body, [...new Set(KNOWN)]);
   const given = Object.keys(body).filter((name) => body[name] !== undefined);
   const asked = given.filter((name) => Object.hasOwn(OPERATIONS, name) && !isPartOf(name, given));

@@ -32,6 +32,12 @@ export interface ConferenceSeat {
   /** Plays a file or tone to everybody in the room; does not wait for its end. */
   playToAll(source: string): Promise<void>;
   /**
+   * Plays files, URLs or tones to everybody in the room, one after the other, behind what plays there already; the signal stops what plays to all.
+   * Resolves when they have ended, or it has left.
+   * @throws PlaybackNotFoundError, MediaServerError
+   */
+  playInRoom(sources: readonly string[], signal: AbortSignal): Promise<void>;
+  /**
    * Records what the room hears into a file of the media server, until the room ends.
    * @throws MediaServerError where the media server cannot
    */

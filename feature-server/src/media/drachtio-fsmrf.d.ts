@@ -17,9 +17,18 @@ declare module 'drachtio-fsmrf' {
       playbackMilliseconds?: string;
       playbackLastOffsetPos?: string;
     }
+    /** An event socket that the media server has opened for one channel (drachtio-modesl); its events' names have wildcards. */
+    interface ChannelConnection {
+      on(event: 'esl::event::CUSTOM::*', listener: (event: never) => void): this;
+      off(event: 'esl::event::CUSTOM::*', listener: (event: never) => void): this;
+      filter(header: string, value: string): void;
+      filterDelete(header: string, value: string): void;
+    }
     interface Endpoint extends EventEmitter {
       readonly uuid: string;
       readonly connected: boolean;
+      /** Null when it is gone. */
+      readonly conn: ChannelConnection | null;
       readonly local: { sdp: string };
       /** The dialog with the media server. */
       readonly dialog: SipDialog;

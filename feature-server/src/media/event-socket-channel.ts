@@ -67,6 +67,29 @@ export class EventSocketChannel {
     return () => this.endpoint.removeCustomEventListener(subclass, heard);
   }
 
+  /**
+   * Calls back for the CUSTOM events of a subclass that have a header of this value and may be about no channel, until the returned function is
+   * called. For {@link onCustom} drachtio-fsmrf hands out what is about this channel only.
+   */
+  onCustomWith(
+    subclass: string,
+    [name, value]: readonly [name: string, value: string],
+    listener: (event: ChannelEvent) => void,
+  ): () => void {
+    const { conn } = this.endpoint;
+    if (!conn) return () => {};
+    const heard = (event: EslEvent): void => {
+      if (event.getHeader('Event-Subclass') !== subclass || event.getHeader(name) !== value) return;
+      listener({ header: (other) => event.getHeader(other) ?? undefined, body: event.getBody() ?? '' });
+    };
+    conn.on('esl::event::CUSTOM::*', heard);
+    conn.filter(name, value);
+    return () => {
+      conn.off('esl::event::CUSTOM::*', heard);
+      if (this.endpoint.connected) conn.filterDelete(name, value);
+    };
+  }
+
   #gone(what: string): MediaServerError {
     return new MediaServerError(`media endpoint was lost during ${what}`, { uuid: this.endpoint.uuid });
   }

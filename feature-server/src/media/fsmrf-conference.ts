@@ -78,6 +78,7 @@ class Seat implements ConferenceSeat {
   #onAdded: () => void = () => {};
   /** Files that play, by name: one after the other. */
   #onPlayed: (event: ChannelEvent) => void = () => {};
+  #onRoomPlayed: (event: ChannelEvent) => void = () => {};
 
   constructor(
     private readonly channel: EventSocketChannel,
@@ -159,6 +160,20 @@ class Seat implements ConferenceSeat {
     await this.channel.api('conference', [this.room, 'recording', 'start', path]);
   }
 
+  async playInRoom(sources: readonly string[], signal: AbortSignal): Promise<void> {
+    const unlisten = this.channel.onCustomWith(EVENTS, ['Action', 'play-file-done'], (event) => {
+      if (event.header('Conference-Name') === this.room) this.#onRoomPlayed(event);
+    });
+    try {
+      for (const source of sources) {
+        if (signal.aborted || this.isLeft) return;
+        await this.#playOne(source, signal, 'room');
+      }
+    } finally {
+      unlisten();
+    }
+  }
+
   async leave(): Promise<void> {
     if (this.isLeft) return;
     await this.#tell('hup', String(this.memberId));
@@ -179,26 +194,29 @@ class Seat implements ConferenceSeat {
     let result: PlayResult = {};
     for (const source of sources) {
       if (signal.aborted || this.isLeft) break;
-      if (NO_ARGUMENT.test(source)) throw new PlaybackNotFoundError(`"${source}" cannot be played in a room`);
-      result = await this.#playOne(source, signal);
+      result = await this.#playOne(source, signal, 'member');
     }
     return result;
   }
 
-  async #playOne(source: string, signal: AbortSignal): Promise<PlayResult> {
+  async #playOne(source: string, signal: AbortSignal, to: 'member' | 'room'): Promise<PlayResult> {
+    if (NO_ARGUMENT.test(source)) throw new PlaybackNotFoundError(`"${source}" cannot be played in a room`);
     const { channel, room } = this;
+    const member = to === 'member' ? [String(this.memberId)] : [];
     let repeat: NodeJS.Timeout | undefined;
     const stop = (): void => {
-      const tell = (): void => void this.#tell('stop', 'all', String(this.memberId));
+      const tell = (): void => void this.#tell('stop', 'all', ...member);
       tell();
       repeat = setInterval(tell, STOP_REPEAT_MS);
     };
     try {
       const done = new Promise<ChannelEvent | undefined>((resolve) => {
-        this.#onPlayed = resolve;
+        if (to === 'member') this.#onPlayed = resolve;
+        // The tones of those who come and go end, too.
+        else this.#onRoomPlayed = (event) => event.header('File') === source && resolve(event);
         void this.left.then(() => resolve(undefined));
       });
-      const answer = await channel.api('conference', [room, 'play', source, String(this.memberId)]);
+      const answer = await channel.api('conference', [room, 'play', source, ...member]);
       if (/not found/i.test(answer)) throw new PlaybackNotFoundError(`media server cannot play ${source}`);
       if (signal.aborted) stop();
       else signal.addEventListener('abort', stop, { once: true });
@@ -214,7 +232,8 @@ class Seat implements ConferenceSeat {
       if (this.isLeft && error instanceof MediaServerError) return {};
       throw error;
     } finally {
-      this.#onPlayed = () => {};
+      if (to === 'member') this.#onPlayed = () => {};
+      else this.#onRoomPlayed = () => {};
       signal.removeEventListener('abort', stop);
       clearInterval(repeat);
     }

@@ -31,6 +31,7 @@ class FakeChair implements ConferenceControl {
       setDeaf: async (isDeaf: boolean) => void this.orders.push(['deaf', isDeaf]),
       setHeardBy: async (ids: readonly number[], isHeard: boolean) => void this.orders.push(['heard', ...ids, isHeard]),
       playToAll: async () => {},
+      playInRoom: async () => {},
       record: async () => {},
       sendKey: async () => {},
       leave: async () => this.leave(),

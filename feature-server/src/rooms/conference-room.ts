@@ -1,16 +1,21 @@
 import type { ConferenceMemberInfo } from '@ringwire/common';
 import type { HookSpec } from '@ringwire/verb-specs';
 import type { ConferenceControl, ConferenceSeat } from '../media/conference.js';
+import { RoomSound } from './room-sound.js';
 
 /** What a status hook hears of (compat 1.3.15). */
-export const CONFERENCE_EVENTS = ['start', 'end', 'join', 'leave', 'start-talking', 'stop-talking'] as const;
+export const CONFERENCE_EVENTS = [
+  ...(['start', 'end', 'join', 'leave', 'start-talking', 'stop-talking'] as const),
+  // Of what commands have everybody hear.
+  ...(['say-start', 'say-done', 'play-start', 'play-done'] as const),
+] as const;
 /** One of those. */
 export type ConferenceEvent = (typeof CONFERENCE_EVENTS)[number];
 
 /** Two short tones: somebody comes; one: somebody goes. */
 const ENTER_TONE = 'tone_stream://%(150,50,660);%(150,0,880)';
 const EXIT_TONE = 'tone_stream://%(200,0,440)';
-/** Who talks is told no more while so many events wait for a slow application. */
+/** Who talks, and what is played, is told no more while so many events wait for a slow application. */
 const MAX_UNTOLD = 50;
 
 /** Who joins, and how. */
@@ -71,6 +76,8 @@ export class ConferenceRoom {
   #untold = 0;
   #hasStarted = false;
   #lastOut: RoomMember | undefined;
+  /** What everybody hears. */
+  readonly sound = new RoomSound();
 
   constructor(readonly options: RoomOptions) {}
 
@@ -114,7 +121,7 @@ export class ConferenceRoom {
           sharesKeys: who.sharesKeys,
         },
         {
-          onTalking: (isTalking) => this.#tell(member, isTalking ? 'start-talking' : 'stop-talking'),
+          onTalking: (isTalking) => this.tell(member, isTalking ? 'start-talking' : 'stop-talking'),
           onKey: (digit) => {
             for (const other of this.#members) if (other !== member) void other.seat.sendKey(digit);
           },
@@ -136,9 +143,9 @@ export class ConferenceRoom {
     if (who.endsConference) clearTimeout(this.#grace);
     if (!this.#hasStarted) {
       this.#hasStarted = true;
-      this.#tell(member, 'start');
+      this.tell(member, 'start');
     }
-    this.#tell(member, 'join');
+    this.tell(member, 'join');
     this.show(member);
     if (isCoach || isDeaf || this.#hasCoachBeside(member)) {
       await this.relate();
@@ -200,7 +207,7 @@ export class ConferenceRoom {
   #onLeft(member: RoomMember): void {
     if (!this.#members.delete(member)) return;
     this.options.onMemberGone(member.callSid);
-    this.#tell(member, 'leave');
+    this.tell(member, 'leave');
     this.#lastOut = member;
     this.closeIfEmpty();
     if (this.#isClosed) return;
@@ -219,15 +226,15 @@ export class ConferenceRoom {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#grace);
-    if (this.#lastOut) this.#tell(this.#lastOut, 'end');
+    if (this.#lastOut) this.tell(this.#lastOut, 'end');
     this.options.onEnded();
   }
 
   /** In the order in which things happen, whichever member's application is told. */
-  #tell(member: RoomMember, event: ConferenceEvent): void {
+  tell(member: RoomMember, event: ConferenceEvent, more: Readonly<Record<string, unknown>> = {}): void {
     const { accountSid, name, startedAt, tells, now = Date.now } = this.options;
-    const isTalk = event === 'start-talking' || event === 'stop-talking';
-    if (!tells.has(event) || (isTalk && this.#untold >= MAX_UNTOLD)) return;
+    const isOfRoom = ['start', 'end', 'join', 'leave'].includes(event);
+    if (!tells.has(event) || (!isOfRoom && this.#untold >= MAX_UNTOLD)) return;
     const facts = {
       event,
       conferenceSid: `conf:${accountSid}:${name}`,
@@ -235,6 +242,7 @@ export class ConferenceRoom {
       members: this.#members.size,
       duration: Math.floor((now() - startedAt) / 1000),
       time: new Date(now()).toISOString(),
+      ...more,
     };
     this.#untold += 1;
     this.#told = member.who.tell(event, facts, this.#told).finally(() => {

@@ -215,6 +215,19 @@ t.test('transfer blind: a REFER, whose last NOTIFY is the outcome', async (t) =>
   }
 });
 
+t.test('transfer: a live call is transferred, whatever it did, and its action hook hears how', async (t) => {
+  const callSid = nextSid();
+  rig.app.on('/hook', [{ verb: 'answer' }, LONG]);
+  rig.app.on('/transferred', {});
+  const { requests, notify } = await callAsEdge(t, rig, { callSid, answer: () => 202 });
+  await onTimeline(callSid, '"verb":"play","spec"');
+  const transfer = { mode: 'blind', target: [{ type: 'phone', number: '+15085551212' }], actionHook: '/transferred' };
+  t.match(await updateCall(rig, callSid, { transfer }), { status: 202 });
+  t.match((await requests.take()).get('Refer-To'), /^<sip:\+15085551212@/);
+  await notify(200, 'OK');
+  t.match((await rig.app.next('/transferred')).json, { call_sid: callSid, transfer_result: 'bridged' });
+});
+
 t.test('sip:refer: a whole URI goes as it is; who refuses is not waited for', async (t) => {
   const callSid = nextSid();
   rig.app.on('/hook', [

@@ -11,6 +11,7 @@ import {
 } from '../rooms/conference-room.js';
 import type { ConferencePlace } from '../rooms/conferences.js';
 import { secondsToMs } from './quantities.js';
+import { takeRoomCommands } from './room-commands.js';
 import type { Verb, VerbContext } from './verb.js';
 import { loopWaitHook, pause } from './wait-hook.js';
 
@@ -155,7 +156,7 @@ async function takePart(
   const departed = member.departed.finally(() => membership.abort());
   const during = AbortSignal.any([signal, membership.signal]);
   const hold = new Hold(ctx, spec.waitHook, member, during);
-  const untake = takeCommands(ctx, room, member, hold);
+  const untake = [takeCommands(ctx, room, member, hold), takeRoomCommands(ctx, room, member, during)];
   const leave = (): void => void member.depart('left');
   signal.addEventListener('abort', leave, { once: true });
   if (signal.aborted) leave();
@@ -165,7 +166,7 @@ async function takePart(
     if (spec.enterHook !== undefined) await greet(ctx, spec.enterHook, during);
     return await departed;
   } finally {
-    untake();
+    for (const release of untake) release();
     signal.removeEventListener('abort', leave);
     await member.depart('left');
     await hold.close();

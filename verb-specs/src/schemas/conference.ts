@@ -20,7 +20,9 @@ const schema = verb(
     joinMuted: flag('join muted; default false'),
     actionHook: ref(hook, 'called on leaving'),
     waitHook: ref(hook, 'asked again and again for verbs while waiting: say, play, pause'),
-    statusEvents: texts('events for statusHook: start, end, join, leave, start-talking, stop-talking'),
+    statusEvents: texts(
+      'events for statusHook: start, end, join, leave, start-talking, stop-talking; say-start, say-done, play-start, play-done of the commands room:say and room:play',
+    ),
     statusHook: ref(hook, 'receives the events'),
     enterHook: ref(hook, 'asked for verbs to play to the member on entry'),
     endHook: ref(hook, 'asked for verbs to play to the member when the conference has ended'),

@@ -39,6 +39,12 @@ export const PAYLOAD_EXCEPTIONS: readonly PayloadException[] = [
     reason:
       'ours: no carrier has answered yet when the verb has waited long enough (compat 1.3.22 knows final results only)',
   },
+  {
+    kind: 'conference-status',
+    field: 'event',
+    accepts: (value) => ['say-start', 'say-done', 'play-start', 'play-done'].includes(String(value)),
+    reason: 'the published SDK tells of these with room:say and room:play; the schema lists the older events only',
+  },
   ...(['stt_latency_ms', 'stt_start_time', 'stt_stop_time'] as const).map((field) => ({
     kind: 'transcribe' as const,
     field,

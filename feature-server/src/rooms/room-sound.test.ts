@@ -1,0 +1,77 @@
+/** What commands have everybody in a conference hear. */
+import t from 'tap';
+import { callersOf } from '../testing/callers.js';
+import { updateCall } from '../testing/edge-agent.js';
+import { startPlatform } from '../testing/platform-rig.js';
+import { RoomSound } from './room-sound.js';
+
+t.setTimeout(120_000);
+
+t.test('room_play and room_say are heard by all, one after the other, and their start and end are told', async (t) => {
+  const rig = await startPlatform(t);
+  const call = callersOf(rig);
+  rig.app.on('/events', []);
+  const statusEvents = ['say-start', 'say-done', 'play-start', 'play-done'];
+  const ann = await call(500, [
+    { verb: 'conference', name: 'news', startConferenceOnEnter: true, statusHook: '/events', statusEvents },
+  ]);
+  const ben = await call(700, [{ verb: 'conference', name: 'news' }]);
+  await Promise.all([ann.hears(700), ben.hears(500)]);
+  const tone = (hz: number, ms: number): string => `tone_stream://%(${ms},0,${hz})`;
+  t.match(await updateCall(rig, ben.callSid, { room_play: { url: tone(1_100, 60_000), id: 'long' } }), { status: 202 });
+  t.match(await updateCall(rig, ann.callSid, { room_say: { text: tone(1_300, 800), id: 'short' } }), { status: 202 });
+  await Promise.all([ann.hears(1_100), ben.hears(1_100)]);
+  t.notOk(ann.hearsNow(1_300), 'it waits for its turn');
+  // Who replaces ends what plays, and drops what waits.
+  t.match(
+    await updateCall(rig, ann.callSid, { room_play: { url: [tone(1_500, 900), tone(1_700, 900)], replace: true } }),
+    { status: 202 },
+  );
+  await Promise.all([ann.hears(1_500), ben.hears(1_500)]);
+  await Promise.all([ann.hears(1_700), ben.hears(1_700)]);
+  const told = async (): Promise<unknown[]> => {
+    const { json } = await rig.app.next('/events');
+    return [json.event, json.id];
+  };
+  t.same(await told(), ['play-start', 'long']);
+  t.same(await told(), ['play-done', 'long']);
+  t.same(await told(), ['play-start', undefined]);
+  t.same(await told(), ['play-done', undefined]);
+  t.match(await updateCall(rig, ben.callSid, { room_say: { text: 'Hello all.', id: 'words' } }), { status: 202 });
+  t.same(await told(), ['say-start', 'words']);
+  t.same(await told(), ['say-done', 'words']);
+  await rig.app.on('/none.wav', (response) => response.writeHead(404).end());
+  t.match(await updateCall(rig, ben.callSid, { room_play: { url: '/none.wav' } }), { status: 202 });
+  t.same(await told(), ['play-start', undefined]);
+  t.same(await told(), ['play-done', undefined]);
+  await ben.call.hangup();
+  await ann.call.hangup();
+});
+
+t.test('room_say of a call that is in no conference is refused', async (t) => {
+  const rig = await startPlatform(t);
+  rig.app.on('/hook', [{ verb: 'play', url: 'silence_stream://60000' }]);
+  const call = await rig.call();
+  await call.answered();
+  t.match(await updateCall(rig, 'call-1', { room_say: { text: 'Hello.' } }), { status: 422 });
+});
+
+t.test('what is ordered while too much waits is refused; what fails does not hold up the next', async (t) => {
+  const sound = new RoomSound();
+  const over = new AbortController();
+  const played: number[] = [];
+  let end: () => void = () => {};
+  const first = sound.order(
+    { replaces: false, play: () => new Promise<void>((_, reject) => (end = () => reject(new Error('gone')))) },
+    over.signal,
+  );
+  const order = (n: number) => sound.order({ replaces: false, play: async () => void played.push(n) }, over.signal);
+  const others = Array.from({ length: 19 }, (_, n) => order(n));
+  t.equal(order(99), undefined);
+  await new Promise((resolve) => setImmediate(resolve));
+  end();
+  await t.rejects(first as Promise<void>, { message: 'gone' });
+  await Promise.all(others);
+  t.equal(played.length, 19);
+  t.ok(order(20), 'there is room again');
+});
