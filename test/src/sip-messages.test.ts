@@ -1,4 +1,6 @@
+import { answerCalls } from '@ringwire/phone';
 import t from 'tap';
+import { eventually } from './support/eventually.js';
 import { openPlatform } from './support/platform.js';
 
 const ringwire = await openPlatform(t);
@@ -48,4 +50,24 @@ t.test('a call’s SIP messages of edge and core are in its timeline, and its pc
   t.equal(pcap.toString('latin1').split('\r\nX-Call-Sid: ').length > 1, true, 'the inner INVITE');
   const refused = await fetch(url, { headers: { authorization: 'Bearer nobody' } });
   t.equal(refused.status, 401);
+});
+
+t.test('the messages between the edge and whom it called are in the timeline of a leg of dial', async (t) => {
+  const desk = await answerCalls({ reject: { status: 486 } });
+  t.teardown(() => desk.close());
+  const line = await ringwire.lineWith(() => [
+    { verb: 'dial', target: [{ type: 'sip', sipUri: `sip:desk@${desk.host}:${desk.port}` }] },
+  ]);
+  const call = await ringwire.call(line.number);
+  await call.finished;
+  const leg = await eventually(
+    'the record of the leg',
+    async () => (await ringwire.records()).find(({ to, terminated_at }) => to === 'desk' && terminated_at),
+    (found) => found !== undefined,
+  );
+  const texts = (await ringwire.timeline(leg?.call_sid ?? ''))
+    .filter(({ data }) => (data as WireData | undefined)?.wire === true)
+    .map(({ text }) => text.replaceAll(`${desk.host}:${desk.port}`, 'desk'));
+  t.ok(texts.includes('edge → desk: INVITE sip:desk@desk'), texts.join(' | '));
+  t.ok(texts.includes('desk → edge: 486 Busy Here (INVITE)'), texts.join(' | '));
 });

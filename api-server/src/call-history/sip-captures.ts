@@ -13,6 +13,8 @@ export interface CapturedCall {
   callSid: string;
   /** Call-ID of its outer leg. */
   sipCallId: string | undefined;
+  /** Call-IDs of the INVITEs that it sent, see {@link legsOf}. */
+  legs?: readonly string[];
   /** Ms since the epoch. Call-IDs are chosen by callers: messages far from the call's time are of another one. */
   startedAt: number;
   endedAt: number | undefined;
@@ -50,6 +52,8 @@ const PCAP_DEADLINE_MS = 5_000;
 const BEFORE_MS = 2_000;
 const AFTER_MS = 35_000;
 const MAX_LINE = 120;
+/** A SIP server is asked for so many legs of a call beside its outer one (`MAX_ALSO` there). */
+const MAX_LEGS = 9;
 
 /** Reads `edge=http://127.0.0.1:9080,core=http://127.0.0.1:9081`. @throws TypeError that says what is wrong */
 export function parseCaptureUrls(text: string | undefined): CaptureSource[] {
@@ -110,9 +114,20 @@ export function createSipCaptures(sources: readonly CaptureSource[], logger: Log
   };
 }
 
-function queryOf({ sipCallId, startedAt, endedAt }: CapturedCall): string {
+/** The Call-IDs of the INVITEs that the timeline of a call tells of (`sipCallId` of its entries of routing), the first ones. */
+export function legsOf(entries: Iterable<StoredEntry>): string[] {
+  const ids = new Set<string>();
+  for (const { kind, data } of entries) {
+    if (kind === 'routing' && typeof data?.sipCallId === 'string' && data.sipCallId !== '') ids.add(data.sipCallId);
+    if (ids.size === MAX_LEGS) break;
+  }
+  return [...ids];
+}
+
+function queryOf({ sipCallId, legs = [], startedAt, endedAt }: CapturedCall): string {
   const query = new URLSearchParams({ since_us: String(Math.round((startedAt - BEFORE_MS) * 1000)) });
-  if (sipCallId !== undefined) query.set('also', sipCallId);
+  const ids = new Set([...(sipCallId === undefined ? [] : [sipCallId]), ...legs.slice(0, MAX_LEGS)]);
+  for (const id of ids) query.append('also', id);
   if (endedAt !== undefined) query.set('until_us', String(Math.round((endedAt + AFTER_MS) * 1000)));
   return query.toString();
 }

@@ -5,7 +5,7 @@ import { principalOf, requireAccount } from '../auth/authenticate.js';
 import type { Principal } from '../auth/principal.js';
 import { badField, pathParam } from '../http/input.js';
 import { findCall, readTimeline, type StoredEntry } from './call-history-store.js';
-import type { CapturedCall } from './sip-captures.js';
+import { type CapturedCall, legsOf } from './sip-captures.js';
 import type { TimelineEvent } from './timeline-hub.js';
 
 /** Proxies and clients drop a stream that is silent for long. */
@@ -76,12 +76,17 @@ async function findSubject(
   };
 }
 
+/** What the processes told of the call, by the ids of the entries. */
+async function told({ db, timelineHub }: Pick<ApiContext, 'db' | 'timelineHub'>, { callSid }: Subject) {
+  const byId = new Map((await readTimeline(db, callSid)).map((entry) => [entry.eventId, entry]));
+  for (const event of timelineHub.recent(callSid)) if (!byId.has(event.id)) byId.set(event.id, fromEvent(event));
+  return byId;
+}
+
 /** Everything known of the call's timeline, without doubles, in the order of time. */
 async function collect({ db, timelineHub, sipCaptures }: ApiContext, subject: Subject): Promise<StoredEntry[]> {
-  const { callSid } = subject;
-  const [stored, messages] = await Promise.all([readTimeline(db, callSid), sipCaptures.entriesOf(subject)]);
-  const byId = new Map(stored.map((entry) => [entry.eventId, entry]));
-  for (const event of timelineHub.recent(callSid)) if (!byId.has(event.id)) byId.set(event.id, fromEvent(event));
+  const byId = await told({ db, timelineHub }, subject);
+  const messages = await sipCaptures.entriesOf({ ...subject, legs: legsOf(byId.values()) });
   for (const message of messages) byId.set(message.eventId, message);
   return [...byId.values()].sort((a, b) => a.atMs - b.atMs);
 }
@@ -91,6 +96,7 @@ async function stream(context: ApiContext, subject: Subject, req: Request, res: 
   // Subscribe first: what comes while the past is read must not be missed.
   let waiting: StoredEntry[] = [];
   const sent = new Set<string>();
+  let legs: readonly string[] = [];
   let isLive = false;
   let isOver = false;
   let ending: NodeJS.Timeout | undefined;
@@ -117,7 +123,8 @@ async function stream(context: ApiContext, subject: Subject, req: Request, res: 
   const tell = async (): Promise<void> => {
     if (isOver) return;
     isTelling = true;
-    const messages = await context.sipCaptures.entriesOf(subject);
+    legs = [...new Set([...legs, ...legsOf(waiting)])];
+    const messages = await context.sipCaptures.entriesOf({ ...subject, legs });
     isTelling = false;
     const entries = [...waiting, ...messages].sort((a, b) => a.atMs - b.atMs);
     waiting = [];
@@ -152,6 +159,7 @@ async function stream(context: ApiContext, subject: Subject, req: Request, res: 
     res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
     res.flushHeaders();
     for (const entry of past) send(entry);
+    legs = legsOf(past);
     isLive = true;
     void sendWaiting();
     const final = past.find(isFinal);
@@ -198,7 +206,8 @@ export function timelineRoutes(router: Router, context: ApiContext): void {
     const subject = method === 'invite' ? await findSubject(context, principal, accountSid, callId) : undefined;
     if (subject === undefined)
       throw new HttpError(404, `there is no ${method === 'invite' ? 'call' : 'registration'} ${callId}`);
-    const pcap = await context.sipCaptures.pcapOf(subject);
+    const legs = legsOf((await told(context, subject)).values());
+    const pcap = await context.sipCaptures.pcapOf({ ...subject, legs });
     res.type('application/vnd.tcpdump.pcap').attachment(`callid-${subject.callSid}.pcap`).send(pcap);
   });
 }

@@ -281,10 +281,14 @@ export class BridgedCall {
         this.#target = target;
         this.journal.placedOn(target.name);
         own?.trying?.(target);
+      },
+      sent: (target: LegTarget, sipCallId: string) => {
+        // By its Call-ID the messages of the leg are found (api-server's call-history/sip-captures.ts).
         timeline.info('routing', `INVITE to ${target.name}`, {
           target: target.name,
           uri: target.uri,
           proxy: target.proxy,
+          sipCallId,
         });
       },
       progress: (target: LegTarget, response: SipResponse) => {

@@ -57,6 +57,8 @@ export interface LegLimits {
   /** The caller gave up; the signal's reason may be the headers of the CANCEL to send. */
   abandoned: AbortSignal;
   lost: AbortSignal;
+  /** Is told when the INVITE is on its way, under its Call-ID; not of its repetition with credentials. */
+  sent?(target: LegTarget, sipCallId: string): void;
 }
 
 /** Whether the leg waits for its ACK (the INVITE had no offer). */
@@ -176,6 +178,7 @@ export function placeLeg(
           cbRequest(error, sent) {
             if (error || !sent) return;
             request = sent;
+            if (challenges.size === 0) limits.sent?.(target, sent.get('Call-ID') ?? '');
             if (settled && !limits.lost.aborted) sent.cancel({ headers: cancelHeaders() });
           },
           cbProvisional(response) {

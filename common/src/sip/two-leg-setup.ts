@@ -30,8 +30,10 @@ export type SetupResult =
 
 /** What a set-up tells while it goes on. */
 export interface SetupObserver {
-  /** An INVITE goes out. */
+  /** An INVITE is to go out. */
   trying?(target: LegTarget): void;
+  /** It went out, under this Call-ID. */
+  sent?(target: LegTarget, sipCallId: string): void;
   /** The far end answered with 200; the caller has not been told yet. */
   answered?(target: LegTarget, response: SipResponse): void;
   /** A provisional response above 100 came from the far end. */
@@ -186,8 +188,13 @@ export async function setUpTwoLegs(setup: Setup): Promise<SetupResult> {
   }
 }
 
-function legLimits({ answerMs, lost, abandoned, pickedUp }: Setup): LegLimits {
-  return { answerMs, lost, abandoned: pickedUp ? AbortSignal.any([abandoned, pickedUp]) : abandoned };
+function legLimits({ answerMs, lost, abandoned, pickedUp, observer }: Setup): LegLimits {
+  return {
+    answerMs,
+    lost,
+    abandoned: pickedUp ? AbortSignal.any([abandoned, pickedUp]) : abandoned,
+    sent: (target, sipCallId) => observer.sent?.(target, sipCallId),
+  };
 }
 
 /** Whether the caller or the SIP server has gone, or nobody is to ring any more. */
