@@ -5,7 +5,10 @@ import { FEATURE_SERVERS, type FeatureServerInfo, featureServerKey } from '@ring
 import { correlate, readWavAt, rms } from '@ringwire/rtp';
 import { createUserAgent, type Dialog } from '@ringwire/sip';
 import t from 'tap';
+import { withoutFreeSwitch } from './testing/engines.js';
 import { ACCOUNT_SID, APPLICATION_SID, startPlatform, webhookOf } from './testing/platform-rig.js';
+
+const ours = withoutFreeSwitch('is not stopped by tests');
 
 t.test('a call hears what the application says, and the application hears of the call', async (t) => {
   const rig = await startPlatform(t);
@@ -36,7 +39,7 @@ t.test('a call hears what the application says, and the application hears of the
     sip: { method: 'INVITE', headers: { 'X-Account-Sid': /.+/ } },
   });
   await rig.server.drain();
-  await until(async () => rig.media.channels.size === 0);
+  await until(async () => (await rig.media.held()).length === 0);
   t.same(await rig.redis.keys('ringwire:fs-calls*'), [], 'no key is left in Redis');
 });
 
@@ -102,7 +105,7 @@ t.test('a caller who hangs up ends the call, one who gives up was never answered
   await rig.app.next('/status');
   t.match((await rig.app.next('/status')).json, { call_status: 'no-answer', call_sid: 'call-2', sip_status: 487 });
   await rig.server.drain();
-  await until(async () => rig.media.channels.size === 0);
+  await until(async () => (await rig.media.held()).length === 0);
 });
 
 t.test('a re-INVITE that is refused leaves the call as it was, and the next one is answered', async (t) => {
@@ -177,12 +180,12 @@ t.test('an application that fails is replaced by its fallback hook, and that one
   t.ok(rig.sink.lines.includes('info hook fallback verbs: sip:decline'));
 });
 
-t.test('a media server that goes away ends its calls, and calls work again when it is back', async (t) => {
+t.test('a media server that goes away ends its calls, and calls work again when it is back', ours, async (t) => {
   const rig = await startPlatform(t);
   rig.app.on('/hook', [{ verb: 'play', url: 'silence_stream://60000' }]);
   const call = await rig.call();
   await call.answered();
-  await rig.media.close();
+  await rig.media.stop();
   const result = await call.finished;
   t.equal(result.endedBy, 'them');
   await rig.app.next('/status');
@@ -190,7 +193,7 @@ t.test('a media server that goes away ends its calls, and calls work again when 
   t.match((await rig.app.next('/status')).json, { call_status: 'completed' });
   const during = await (await rig.call({ headers: { 'X-Call-Sid': 'call-2' } })).finished;
   t.equal(during.status, 503);
-  await rig.restartMedia();
+  await rig.media.start();
   await until(async () => (await announced(rig.redis))?.accepting === true);
   const after = await rig.call({ headers: { 'X-Call-Sid': 'call-3' } });
   await after.answered();
@@ -206,9 +209,9 @@ t.test('a SIP server that goes away completes its calls, and calls work again wh
   await rig.app.next('/status');
   await rig.sip.stop();
   t.match((await rig.app.next('/status')).json, { call_status: 'completed' });
-  await until(async () => rig.server.calls === 0 && rig.media.channels.size === 0);
+  await until(async () => rig.server.calls === 0 && (await rig.media.held()).length === 0);
   const back = new Promise<void>((resolve) => rig.srf.on('restored', resolve));
-  await rig.restartSip();
+  await rig.sip.start();
   await back;
   await call.hangup();
   const after = await rig.call({ headers: { 'X-Call-Sid': 'call-2' } });

@@ -5,6 +5,7 @@ import { type AudioStream, createEndpoint, type Session } from '@jambonz/sdk/web
 import { AudioServer, type ForkSession } from '@ringwire/media-server/test-audio-server.js';
 import { goertzel, rms, tone, toneShare } from '@ringwire/rtp';
 import t from 'tap';
+import { isFreeSwitch } from './testing/engines.js';
 import { type PlatformRig, startPlatform } from './testing/platform-rig.js';
 
 const CALLER_HZ = 500;
@@ -279,10 +280,13 @@ t.test(
     });
     const isTone = () => toneShare(last, CALLER_HZ, 16000) > 0.9;
     await until(isTone);
-    session.injectCommand('listen:status', { listen_status: 'silence' });
-    await until(() => last.every((sample) => sample === 0));
-    session.injectListenStatus('resume');
-    await until(isTone);
+    // Public versions of mod_audio_fork know one kind of pause only.
+    if (!isFreeSwitch) {
+      session.injectCommand('listen:status', { listen_status: 'silence' });
+      await until(() => last.every((sample) => sample === 0));
+      session.injectListenStatus('resume');
+      await until(isTone);
+    }
     session.injectListenStatus('pause');
     await until(() => rig.sink.lines.some((line) => line === 'info media listen: pause'));
     // The key comes behind all that was sent before the pause.
@@ -305,7 +309,7 @@ t.test(
 
 t.test('nothing of these calls is left at the media server', async () => {
   await rig.server.drain();
-  await until(() => rig.media.channels.size === 0);
+  await until(async () => (await rig.media.held()).length === 0);
 });
 
 /** A value that comes once, however long that takes on a busy machine. */
@@ -335,9 +339,9 @@ function firstAt(heard: Int16Array, hz: number): number {
 }
 
 /** Looks again until it is so; fails after twenty seconds. */
-async function until(isSo: () => boolean): Promise<void> {
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   for (const giveUpAt = Date.now() + 20_000; Date.now() < giveUpAt; ) {
-    if (isSo()) return;
+    if (await isSo()) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   throw new Error('it did not come about within 20 s');

@@ -29,13 +29,13 @@ async function hear(
 /** Two endpoints that hear each other, of a link with an intake of its own. */
 async function twoEnds(t: Test, rig: PlatformRig): Promise<{ one: MediaEndpoint; other: MediaEndpoint }> {
   const intake = await AudioIntake.open({ host: '127.0.0.1', port: 0, logger: silentLogger });
-  const [host, port] = rig.media.esl.split(':');
+  const { host, port, password } = rig.media;
   const link = new MediaServerLink({
     srf: rig.srf,
     logger: silentLogger,
-    host: String(host),
-    port: Number(port),
-    password: 'ClueCon',
+    host,
+    port,
+    password,
     listenAddress: '127.0.0.1',
     listenPort: 0,
     intake,

@@ -14,7 +14,11 @@ export interface DubControl {
   removeTrack(track: string): Promise<void>;
   /** Ends what plays and waits on a track; it can be played on again. */
   silenceTrack(track: string): Promise<void>;
-  /** Plays a file of the media server, a URL or a stream, after what plays there. Resolves before it is heard: mod_dub tells of nothing later. */
+  /**
+   * Plays a URL (mod_dub decodes MP3 only), or a file of the media server (`.mp3`, or `.r8` as `trackSound` makes it), after what plays there. Resolves
+   * before it is heard: mod_dub tells of nothing later.
+   * @throws MediaServerError also for any other source
+   */
   playOnTrack(track: string, source: string, options?: TrackPlayOptions): Promise<void>;
   /** How loud everything but the tracks is, in whole decibels, −50 (silence) to 50. */
   setGain(gainDb: number): Promise<void>;

@@ -12,6 +12,8 @@ export interface ForkOptions {
   bidirectional?: { streaming: boolean; sampleRate?: number };
   /** HTTP basic credentials. */
   auth?: { username: string; password: string };
+  /** Its server is this process, which sees by itself what becomes of the connection. @defaultValue false */
+  isInternal?: boolean;
 }
 
 /** What the server at the other end of a fork, or the media server, says of it. */

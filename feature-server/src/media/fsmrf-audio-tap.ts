@@ -24,6 +24,7 @@ export class FsmrfAudioTap implements AudioTap {
       fork = await this.forks.start(
         {
           url: expected.url,
+          isInternal: true,
           mixType,
           sampleRate,
           ...(back && { bidirectional: { streaming: true, sampleRate: back.sampleRate } }),

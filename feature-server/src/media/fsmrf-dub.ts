@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { MediaServerError } from '../errors.js';
 import type { DubControl, TrackPlayOptions } from './dub.js';
 import type { EventSocketChannel } from './event-socket-channel.js';
 import { quotedArgument, urlArgument } from './event-socket-text.js';
@@ -23,7 +24,11 @@ export class FsmrfDub implements DubControl {
   }
 
   playOnTrack(track: string, source: string, { loop = false, gainDb = 0 }: TrackPlayOptions = {}): Promise<void> {
-    const what = /^https?:/i.test(source) ? urlArgument(source) : quotedArgument(source);
+    const isUrl = /^https?:/i.test(source);
+    // FreeSWITCH itself ends where mod_dub is given anything else.
+    if (!isUrl && !/\.(mp3|r8)$/.test(source))
+      throw new MediaServerError(`"${source}" cannot be played on a track: only URLs, .mp3 and .r8 files can`);
+    const what = isUrl ? urlArgument(source) : quotedArgument(source);
     return this.#tell('playOnTrack', trackName(track), what, loop ? 'loop' : 'once', wholeDecibels(gainDb));
   }
 

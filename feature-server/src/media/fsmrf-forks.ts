@@ -16,12 +16,26 @@ const EVENTS = [
   'json',
 ] as const;
 
+/** The name that mod_audio_fork gives a fork without one. Public versions know only this in `stop_play`. */
+const DEFAULT_NAME = 'audio_fork';
+
 /** mod_audio_fork cuts longer metadata, which leaves no JSON. */
 const MAX_METADATA_BYTES = 8_192;
+
+/** A fork that runs, as its channel's events are dealt out. */
+interface Listened {
+  isConnected: boolean;
+  isInternal: boolean;
+  onEvent(event: ForkEvent): void;
+}
 
 /** Forks by mod_audio_fork's command `uuid_audio_fork`. */
 export class FsmrfForks implements ForkControl {
   #made = 0;
+  /** By name, in the order in which they were started. */
+  readonly #running = new Map<string, Listened>();
+  /** End what listens to the channel's events; there while a fork runs. */
+  #unlisten: (() => void)[] = [];
   /** Credentials are handed over in variables of the channel, so forks begin one after the other. */
   #lastStart: Promise<unknown> = Promise.resolve();
 
@@ -35,9 +49,9 @@ export class FsmrfForks implements ForkControl {
 
   async #start(options: ForkOptions, onEvent: (event: ForkEvent) => void): Promise<AudioFork> {
     const { channel } = this;
+    const { url, mixType, sampleRate, metadata = {}, bidirectional, auth, isInternal = false } = options;
     this.#made += 1;
-    const name = `fork-${this.#made}`;
-    const { url, mixType, sampleRate, metadata = {}, bidirectional, auth } = options;
+    const name = bidirectional?.streaming && !this.#running.has(DEFAULT_NAME) ? DEFAULT_NAME : `fork-${this.#made}`;
     const firstFrame = jsonArgument(metadata);
     if (Buffer.byteLength(firstFrame) - 2 > MAX_METADATA_BYTES)
       throw new TypeError(`metadata of an audio fork may have ${MAX_METADATA_BYTES} bytes`);
@@ -45,14 +59,7 @@ export class FsmrfForks implements ForkControl {
       MOD_AUDIO_BASIC_AUTH_USERNAME: variableText('username', auth?.username ?? ''),
       MOD_AUDIO_BASIC_AUTH_PASSWORD: variableText('password', auth?.password ?? ''),
     };
-    const listened = EVENTS.map((kind) =>
-      channel.onCustom(`mod_audio_fork::${kind}`, (event) => {
-        if (event.header('media-bugname') === name) onEvent(read(kind, event));
-      }),
-    );
-    const unlisten = (): void => {
-      for (const stop of listened) stop();
-    };
+    this.#listen(name, { isConnected: false, isInternal, onEvent });
     try {
       await channel.set(credentials);
       await channel.api('uuid_audio_fork', [
@@ -68,10 +75,42 @@ export class FsmrfForks implements ForkControl {
         String(bidirectional?.sampleRate ?? sampleRate),
       ]);
     } catch (error) {
-      unlisten();
+      this.#forget(name);
       throw error;
     }
-    return new FsmrfFork(channel, name, unlisten);
+    return new FsmrfFork(channel, name, () => this.#forget(name));
+  }
+
+  #listen(name: string, fork: Listened): void {
+    this.#running.set(name, fork);
+    if (this.#running.size > 1) return;
+    this.#unlisten = EVENTS.map((kind) =>
+      this.channel.onCustom(`mod_audio_fork::${kind}`, (event) => this.#heard(kind, event)),
+    );
+  }
+
+  #forget(name: string): void {
+    if (!this.#running.delete(name) || this.#running.size > 0) return;
+    for (const stop of this.#unlisten) stop();
+    this.#unlisten = [];
+  }
+
+  #heard(kind: (typeof EVENTS)[number], event: ChannelEvent): void {
+    const fork = this.#whose(kind, event.header('media-bugname'));
+    if (!fork) return;
+    if (kind === 'connect') fork.isConnected = true;
+    fork.onEvent(read(kind, event));
+  }
+
+  /**
+   * Public versions of mod_audio_fork do not say in their events which fork they are of. Then it is the one that has waited longest for its connection,
+   * or of those that are connected the first that has nobody else to tell it: one `listen` at a time has all of its events, of several the first has.
+   */
+  #whose(kind: (typeof EVENTS)[number], name: string | undefined): Listened | undefined {
+    if (name !== undefined) return this.#running.get(name);
+    const running = [...this.#running.values()];
+    if (kind === 'connect' || kind === 'connect_failed') return running.find(({ isConnected }) => !isConnected);
+    return running.find(({ isConnected, isInternal }) => isConnected && !isInternal);
   }
 }
 

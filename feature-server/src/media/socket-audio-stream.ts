@@ -28,6 +28,8 @@ export class SocketAudioStream implements AudioStream {
   #rest: Buffer = Buffer.alloc(0);
   #wake: () => void = () => {};
   #isOver = false;
+  #isSilenced = false;
+  #isPaused = false;
   readonly #textListeners: ((message: unknown) => void)[] = [];
 
   constructor(private readonly options: SocketAudioStreamOptions) {
@@ -64,12 +66,23 @@ export class SocketAudioStream implements AudioStream {
     }
   }
 
-  pause(how: 'pause' | 'silence'): Promise<void> {
-    return this.options.fork.pause(how);
+  async pause(how: 'pause' | 'silence'): Promise<void> {
+    // Made here: public versions of mod_audio_fork cannot, and it takes effect with what is on its way.
+    this.#isSilenced = how === 'silence';
+    if (how === 'silence') return this.#resumeFork();
+    this.#isPaused = true;
+    await this.options.fork.pause('pause');
   }
 
-  resume(): Promise<void> {
-    return this.options.fork.resume();
+  async resume(): Promise<void> {
+    this.#isSilenced = false;
+    await this.#resumeFork();
+  }
+
+  async #resumeFork(): Promise<void> {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    await this.options.fork.resume();
   }
 
   send(samples: Int16Array): boolean {
@@ -110,7 +123,7 @@ export class SocketAudioStream implements AudioStream {
     if (whole === 0) return;
     // Copied: an Int16Array must begin at an even address, and the frame may be a part of a large buffer.
     const samples = new Int16Array(whole / BYTES_PER_SAMPLE);
-    Buffer.from(samples.buffer).set(bytes.subarray(0, whole));
+    if (!this.#isSilenced) Buffer.from(samples.buffer).set(bytes.subarray(0, whole));
     const perMs = (this.sampleRate * this.channels) / 1000;
     this.#waiting.push({ samples, atMs: this.#samples / perMs });
     this.#samples += samples.length;

@@ -104,7 +104,7 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
       textsOf: () => [],
       prepare: async () => {},
       sources: async () => noCall(),
-      keptSources: async () => noCall(),
+      trackSources: async () => noCall(),
     },
     stream: {
       isOpen: false,

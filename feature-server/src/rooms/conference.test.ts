@@ -134,7 +134,7 @@ t.test(
     t.ok(rig.sink.lines.some((line) => line.includes('conference room has its 4 members already')));
     for (const who of [customer, agent, coach, extra, late]) await who.call.hangup();
     await rig.server.drain();
-    await until('all media is given back', () => rig.media.channels.size === 0);
+    await until('all media is given back', async () => (await rig.media.held()).length === 0);
   },
 );
 

@@ -15,7 +15,7 @@ const MOST_KEPT = 64;
 type Piece = { text: string } | { source: string };
 
 /** What a `say` becomes: clips and sources in their order. */
-type Sounds = ({ file: string } | SpeechClip)[];
+type Sounds = ({ file: string; release?: undefined } | SpeechClip)[];
 
 /** What {@link SessionSpeech} needs of its session. */
 export interface SessionSpeechOptions {
@@ -75,11 +75,20 @@ export class SessionSpeech implements CallSpeech {
     };
   }
 
-  async keptSources(say: SayBody, signal: AbortSignal): Promise<string[]> {
-    const { files, release } = await this.sources(say, signal);
-    this.#kept.push(release);
-    if (this.#isClosed || this.#kept.length > MOST_KEPT) await this.#kept.shift()?.();
-    return files;
+  async trackSources(say: SayBody, signal: AbortSignal): Promise<string[]> {
+    const sounds = await this.#speakAll(say, signal);
+    const copies: { file: string; release?(): Promise<void> }[] = [];
+    this.#kept.push(() => releaseAll(copies));
+    try {
+      for (const sound of sounds) {
+        const isSpoken = 'vendor' in sound;
+        copies.push(isSpoken ? await this.options.service.copyForTrack(sound.file) : { file: sound.file });
+      }
+    } finally {
+      await releaseAll(sounds);
+      if (this.#isClosed || this.#kept.length > MOST_KEPT) await this.#kept.shift()?.();
+    }
+    return copies.map(({ file }) => file);
   }
 
   /** Removes what was prepared and never played, and what was kept. */
@@ -130,8 +139,8 @@ export class SessionSpeech implements CallSpeech {
   }
 }
 
-async function releaseAll(sounds: Sounds): Promise<void> {
-  await Promise.all(sounds.map((sound) => ('release' in sound ? sound.release() : undefined)));
+async function releaseAll(sounds: readonly { release?(): Promise<void> }[]): Promise<void> {
+  await Promise.all(sounds.map((sound) => sound.release?.()));
 }
 
 /** The texts of a `say`: of a list within the list one at random, or of the list itself where `listMeans` is `one`. */

@@ -1,6 +1,8 @@
+import { readFile } from 'node:fs/promises';
 import { SynthesisError } from '../errors.js';
 import type { Journal } from '../session/journal.js';
 import type { Synthesizer, VoiceSettings } from './synthesizer.js';
+import { trackSound } from './track-sound.js';
 import { TtsCache } from './tts-cache.js';
 
 /** Audio ready to be played. */
@@ -96,6 +98,20 @@ export class SpeechService {
       }
     }
     throw new SynthesisError(`nobody could speak: ${failures.join('; ')}`, { failures });
+  }
+
+  /**
+   * Another file with a clip's sound, as a track of a call can play it ({@link trackSound}).
+   * @throws SynthesisError when the clip cannot be read
+   */
+  async copyForTrack(file: string): Promise<{ file: string; release(): Promise<void> }> {
+    const { cache } = this.options;
+    try {
+      const copy = await cache.writeTemporary(trackSound(await readFile(file)), 'r8');
+      return { file: copy, release: () => cache.discard(copy) };
+    } catch (cause) {
+      throw new SynthesisError('what was spoken cannot be played on a track', { file }, { cause });
+    }
   }
 
   #chain({ settings, fallback }: SpeechOrder): VoiceSettings[] {

@@ -65,8 +65,8 @@ export class TtsCache {
   }
 
   /** Writes audio that must not be kept; the caller removes the file with {@link discard}. */
-  async writeTemporary(audio: Buffer): Promise<string> {
-    const file = join(this.options.dir, `once-${randomUUID()}.wav`);
+  async writeTemporary(audio: Buffer, extension: 'wav' | 'r8' = 'wav'): Promise<string> {
+    const file = join(this.options.dir, `once-${randomUUID()}.${extension}`);
     await writeFile(file, audio);
     return file;
   }

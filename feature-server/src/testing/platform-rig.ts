@@ -1,4 +1,4 @@
-/** A feature server between a real SIP server, a real media server and a real Redis, all on loopback in this process. */
+/** A feature server between a SIP server, a media server ({@link openSipEngine}) and a Redis, all on loopback. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,14 +17,13 @@ import {
 } from '@ringwire/common';
 import { assertNothingLeft, counted, redisLeaks } from '@ringwire/common/testing/leaks.js';
 import { startTestRedis, type TestServer } from '@ringwire/common/testing/services.js';
-import { type MediaServer, readOptions, startMediaServer } from '@ringwire/media-server';
 import { type PhoneCall, type PlaceCallOptions, placeCall } from '@ringwire/phone';
-import { readArguments, type SipServer, startSipServer } from '@ringwire/sip-server';
 import type { Test } from 'tap';
 import { featureServerVars } from '../config.js';
 import { type FeatureServer, startFeatureServer } from '../feature-server.js';
 import { ApplicationServer } from './application-server.js';
 import { armedTimers, watchTimers } from './armed-timers.js';
+import { type MediaEngine, openMediaEngine, openSipEngine, type SipEngine } from './engines.js';
 import { CollectingSink, silentLogger } from './fakes.js';
 
 /** Ids of the account and application that every rig has. */
@@ -40,35 +39,12 @@ export interface PlatformRig {
   redisServer: TestServer;
   server: FeatureServer;
   srf: ConnectedSrf;
-  sip: SipServer;
-  media: MediaServer;
+  sip: SipEngine;
+  media: MediaEngine;
   ttsDir: string;
-  /** Starts the same engine again on the port that it had. */
-  restartMedia(): Promise<void>;
-  restartSip(): Promise<void>;
   /** Calls the number as an edge would. */
   call(options?: Partial<PlaceCallOptions>): Promise<PhoneCall>;
 }
-
-const startSip = (contactPort: number, controlPort: number): Promise<SipServer> =>
-  startSipServer(
-    readArguments(['--contact', `sip:127.0.0.1:${contactPort};transport=udp,tcp`, '--port', String(controlPort)]),
-    { logger: silentLogger, instanceId: 'sip' },
-  );
-
-// In real time its threads would keep the phones, which live in this process, from talking.
-const MEDIA_FLAGS = [
-  '--rtp-ports',
-  '0-0',
-  '--realtime',
-  'off',
-  '--preload-decoders',
-  'off',
-  '--fetch-private',
-  'loopback',
-];
-const startMedia = (sip: string, esl: string): Promise<MediaServer> =>
-  startMediaServer(readOptions(['--sip', sip, '--esl', esl, ...MEDIA_FLAGS]), silentLogger, 'media');
 
 /** Starts it all; everything ends with the test, which fails where its calls have left something behind. */
 export async function startPlatform(
@@ -92,9 +68,9 @@ export async function startPlatform(
   t.teardown(() => rm(ttsDir, { recursive: true, force: true }));
   const spoolDir = `${ttsDir}-recordings`;
   t.teardown(() => rm(spoolDir, { recursive: true, force: true }));
-  let sip = await startSip(0, 0);
+  const sip = await openSipEngine();
   t.teardown(() => sip.stop());
-  let media = await startMedia('127.0.0.1:0', '127.0.0.1:0');
+  const media = await openMediaEngine(sip.port);
   t.teardown(() => media.close());
   const config = readConfig(featureServerVars, {
     HTTP_PORT: '0',
@@ -106,8 +82,9 @@ export async function startPlatform(
     REDIS_PORT: String(redisServer.port),
     DRACHTIO_HOST: '127.0.0.1',
     DRACHTIO_PORT: String(sip.controlPort),
-    FREESWITCH_HOST: '127.0.0.1',
-    FREESWITCH_PORT: media.esl.split(':')[1],
+    FREESWITCH_HOST: media.host,
+    FREESWITCH_PORT: String(media.port),
+    FREESWITCH_PASSWORD: media.password,
     ENCRYPTION_SECRET: 'not used here',
     HOOK_ALLOW_PRIVATE: 'loopback',
     TTS_CACHE_DIR: ttsDir,
@@ -134,9 +111,8 @@ export async function startPlatform(
   const before = armedTimers();
   const leaks = [
     () => counted(server.calls, 'sessions'),
-    () => media.channels.all().map(({ uuid }) => `channel ${uuid} of the media server`),
-    () => media.conferences.all().map(({ name }) => `conference ${name} of the media server`),
-    () => counted(sip.bridge.dialogCount + sip.bridge.earlyDialogCount, 'SIP dialogs'),
+    () => media.held(),
+    () => counted(sip.dialogCount(), 'SIP dialogs'),
     () => [...armedTimers()].filter((timer) => !before.has(timer)).map(({ where }) => where),
     redisLeaks(redis),
   ];
@@ -148,7 +124,6 @@ export async function startPlatform(
       leak = error;
     });
   });
-  const sipPort = Number(/:(\d+)/.exec(sip.contacts[0]?.slice(4) ?? '')?.[1]);
   return {
     app,
     sink,
@@ -157,22 +132,12 @@ export async function startPlatform(
     server,
     srf,
     ttsDir,
-    get sip() {
-      return sip;
-    },
-    get media() {
-      return media;
-    },
-    async restartMedia() {
-      media = await startMedia(media.sip, media.esl);
-    },
-    async restartSip() {
-      sip = await startSip(sipPort, sip.controlPort);
-    },
+    sip,
+    media,
     async call({ headers, ...options } = {}) {
       const phone = await placeCall({
         target: '15550100',
-        proxy: { host: '127.0.0.1', port: sipPort },
+        proxy: { host: '127.0.0.1', port: sip.port },
         localHost: '127.0.0.1',
         headers: {
           'X-Account-Sid': ACCOUNT_SID,

@@ -40,7 +40,7 @@ export async function changeTrack(
   const how = { loop, ...(gainDb !== undefined && { gainDb }) };
   const playIt = async (url: string): Promise<void> => tracks.playOnTrack(track, await media.resolveSource(url), how);
   const sayIt = async (words: NonNullable<DubBody['say']>): Promise<void> => {
-    const files = await speech.keptSources(typeof words === 'string' ? { text: words } : words, signal);
+    const files = await speech.trackSources(typeof words === 'string' ? { text: words } : words, signal);
     if (loop && files.length > 1) journal.timeline.warn('verb', 'dub: a text of several parts is spoken once');
     for (const file of files) {
       if (signal.aborted) return;

@@ -232,10 +232,10 @@ export interface CallSpeech {
    */
   sources(say: SayBody, signal: AbortSignal): Promise<SpeechSources>;
   /**
-   * The same for what is played without anybody hearing of its end (tracks): the files stay until the call is over.
+   * The same for tracks (`dub`), in files of their own format. Nobody hears of their end: the files stay until the call is over.
    * @throws SynthesisError
    */
-  keptSources(say: SayBody, signal: AbortSignal): Promise<string[]>;
+  trackSources(say: SayBody, signal: AbortSignal): Promise<string[]>;
 }
 
 /** Sound of a text or list, ready to be played. */
