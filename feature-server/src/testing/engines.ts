@@ -13,11 +13,11 @@ const FREESWITCH = process.env.FREESWITCH || undefined;
 /** Whether a real FreeSWITCH is under test. */
 export const isFreeSwitch = FREESWITCH !== undefined;
 
+/** Whether a real drachtio-server is under test. */
+export const isDrachtio = DRACHTIO !== undefined;
+
 /** Options of a test whose promise a real FreeSWITCH does not keep, and why. */
 export const withoutFreeSwitch = (why: string): { skip?: string } => (FREESWITCH ? { skip: `FreeSWITCH ${why}` } : {});
-
-/** Options of a test whose promise a real drachtio-server does not keep, and why. */
-export const withoutDrachtio = (why: string): { skip?: string } => (DRACHTIO ? { skip: `drachtio-server ${why}` } : {});
 
 /** A SIP server that can be stopped and started again on its ports. */
 export interface SipEngine {
