@@ -1,6 +1,7 @@
 /** Answering-machine detection on real calls, whose far ends speak, or beep. */
 import { tone } from '@ringwire/rtp';
 import t from 'tap';
+import { isFreeSwitch } from '../testing/engines.js';
 import { startPlatform } from '../testing/platform-rig.js';
 
 t.setTimeout(120_000);
@@ -52,9 +53,12 @@ t.test('who speaks on and beeps is a machine: greeting, beep and silence are tol
   const greeting = joined(speech(2_500), silence(300), tone(1_000, 600), silence(8_000));
   await callFrom(greeting, { thresholdWordCount: 5, timers: { greetingCompletionTimeoutMs: 3_000 } });
   t.match((await rig.app.next('/amd')).json, { type: 'amd_machine_detected', reason: 'long greeting' });
-  const beep = (await rig.app.next('/amd')).json;
-  t.match(beep, { type: 'amd_tone_detected', frequency: Number, variance: Number });
-  t.ok(Math.abs(Number(beep.frequency) - 1_000) < 50, `${beep.frequency} Hz`);
+  // Of a call that comes to FreeSWITCH its mod_avmd listens to what the call hears.
+  if (!isFreeSwitch) {
+    const beep = (await rig.app.next('/amd')).json;
+    t.match(beep, { type: 'amd_tone_detected', frequency: Number, variance: Number });
+    t.ok(Math.abs(Number(beep.frequency) - 1_000) < 50, `${beep.frequency} Hz`);
+  }
   t.match((await rig.app.next('/amd')).json, { type: 'amd_machine_stopped_speaking' });
 });
 

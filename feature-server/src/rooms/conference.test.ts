@@ -142,7 +142,7 @@ t.test('conference: keys of who shares them reach the others, by RTP and by SIP 
   const rig = await startPlatform(t);
   rig.app.on('/hook', [{ verb: 'conference', name: 'room', distributeDtmf: true }]);
   const joined = (count: number): Promise<unknown> =>
-    until(`${count} are in the room`, () => rig.media.conferences.all()[0]?.members.size === count);
+    until(`${count} are in the room`, async () => (await rig.media.memberCount()) === count);
   const ann = await rig.call({ headers: { 'X-Call-Sid': 'ann' } });
   await ann.answered();
   await joined(1);

@@ -38,6 +38,8 @@ export interface MediaEngine {
   readonly password: string;
   /** What there is of this test's calls: channels and conferences by name. */
   held(): Promise<string[]>;
+  /** How many are in these conferences. */
+  memberCount(): Promise<number>;
   /** Ours only: a real one is not stopped. */
   stop(): Promise<void>;
   start(): Promise<void>;
@@ -100,6 +102,7 @@ async function startOurs(): Promise<MediaEngine> {
       ...server.channels.all().map(({ uuid }) => `channel ${uuid} of the media server`),
       ...server.conferences.all().map(({ name }) => `conference ${name} of the media server`),
     ],
+    memberCount: async () => server.conferences.all().reduce((count, { members }) => count + members.size, 0),
     stop: () => server.close(),
     async start() {
       server = await start(server.sip, server.esl);
@@ -116,17 +119,20 @@ async function useFreeSwitch(address: string, sipPort: number): Promise<MediaEng
     // It serves others too: whose a channel is tells the SIP server that it came from.
     return rows.filter(({ name }) => name.endsWith(`:${sipPort}`)).map(({ name }) => `channel ${name} of FreeSWITCH`);
   };
-  const conferences = async (): Promise<string[]> => {
+  const conferences = async (): Promise<{ name: string; members: number }[]> => {
     const list = await client.api('conference list summary');
-    return [...list.matchAll(/^(?:\+OK )?Conference (\S+)/gm)].map(([, name]) => `conference ${name} of FreeSWITCH`);
+    const found = list.matchAll(/^(?:\+OK )?Conference (\S+) \((\d+) member/gm);
+    return [...found].map(([, name = '', members]) => ({ name, members: Number(members) }));
   };
-  const others = new Set(await conferences());
+  const others = new Set((await conferences()).map(({ name }) => name));
+  const ours = async () => (await conferences()).filter(({ name }) => !others.has(name));
   const refuse = () => Promise.reject(new Error('a real FreeSWITCH is not stopped: skip the test there'));
   return {
     host,
     port: Number(port),
     password,
-    held: async () => [...(await channels()), ...(await conferences()).filter((one) => !others.has(one))],
+    held: async () => [...(await channels()), ...(await ours()).map(({ name }) => `conference ${name} of FreeSWITCH`)],
+    memberCount: async () => (await ours()).reduce((count, { members }) => count + members, 0),
     stop: refuse,
     start: refuse,
     close: async () => client.close(),
