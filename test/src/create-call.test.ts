@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { createLogger, openDatabase } from '@ringwire/common';
 import { type AnswerCallsOptions, type AnsweringPhone, answerCalls } from '@ringwire/phone';
 import { offerAudio } from '@ringwire/rtp';
-import { createUserAgent } from '@ringwire/sip';
+import { createUserAgent, type IncomingCall } from '@ringwire/sip';
 import t from 'tap';
 import { eventually } from './support/eventually.js';
 import { openPlatform } from './support/platform.js';
@@ -220,6 +220,93 @@ t.test(
     t.notMatch(JSON.stringify(await ringwire.timeline(sid)), /geheim/);
   },
 );
+
+t.test('no-answer asked for while a call rings: it is cancelled, and told no-answer once', async (t) => {
+  const { status, fields } = hooks([]);
+  const { sid } = await create({ to: uri(await phone({ answerAfterMs: 'never' })), ...fields });
+  await application.request(({ path, body }) => path === status && body.call_status === 'ringing');
+  await ringwire.api('PUT', `/v1/Accounts/${instance.accountSid}/Calls/${sid}`, { call_status: 'no-answer' });
+  t.same(await statusesOf(status, sid), ['trying', 'ringing', 'no-answer']);
+  t.match(await recordOf(sid), { answered: false, sip_status: 487 });
+});
+
+t.test('hooks with credentials, speech settings, headers and who is calling are as the order says', async (t) => {
+  const pbx = await createUserAgent({ listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }], user: 'pbx' });
+  t.teardown(() => pbx.stop());
+  const { host, port } = pbx.addresses[0]!;
+  const invites = new Promise<{ request: IncomingCall['request']; dialog: ReturnType<IncomingCall['accept']> }>(
+    (resolve) => {
+      pbx.onInvite((call) => {
+        const dialog = call.accept(offerAudio({ host, port: 9, sessionId: '1', sessionVersion: 1 }));
+        resolve({ request: call.request, dialog });
+      });
+    },
+  );
+  const { path, status, fields } = hooks([{ verb: 'pause', length: 60 }]);
+  const within = application.url.replace(/\/$/, '');
+  const from = `agent-${'7'.repeat(94)}`;
+  const { sid } = await create({
+    ...{ from, callerName: 'Zoë', fromHost: 'pbx.example.org', tag: { order: 7 }, answerOnBridge: true },
+    to: { type: 'sip', sipUri: `sip:bob@${host}:${port}`, headers: { 'X-To': 'kept' } },
+    headers: { 'X-Own': 'kept', 'Call-ID': 'mine' },
+    call_hook: { ...(fields.call_hook as object), basicAuth: { username: 'jane', password: 'pass:word' } },
+    call_status_hook: { ...(fields.call_status_hook as object), username: 'joe', password: 'geheim' },
+    ...{ speech_synthesis_vendor: 'flite', speech_synthesis_language: 'en-GB', speech_synthesis_voice: 'kal' },
+    ...{ speech_recognizer_vendor: 'pocketsphinx', speech_recognizer_language: 'en-US' },
+    ...{ speech_synthesis_label: 'mine', speech_recognizer_label: 'own' },
+    sipRequestWithinDialogHook: { url: `${within}/within-${path.slice(1)}` },
+    referHook: `${within}/refer-${path.slice(1)}`,
+  });
+  const { request, dialog } = await invites;
+  t.match(request.get('From'), new RegExp(`"?Zo.*<sip:${from}@pbx\\.example\\.org`));
+  t.match([request.get('X-Own'), request.get('X-To')], ['kept', 'kept']);
+  t.not(request.get('Call-ID'), 'mine');
+  const { body, headers } = await application.request(path);
+  t.equal(headers.authorization, `Basic ${Buffer.from('jane:pass:word').toString('base64')}`);
+  t.match(body, {
+    call_sid: sid,
+    from,
+    caller_name: 'Zoë',
+    customer_data: { order: 7 },
+    defaults: {
+      synthesizer: { vendor: 'flite', language: 'en-GB', voice: 'kal', label: 'mine' },
+      recognizer: { vendor: 'pocketsphinx', language: 'en-US', label: 'own' },
+    },
+  });
+  const last = application.requests.findLast((one) => one.path === status);
+  t.equal(last?.headers.authorization, `Basic ${Buffer.from('joe:geheim').toString('base64')}`);
+  await dialog?.info({ body: 'hello', contentType: 'text/plain' });
+  t.match((await application.request(`/within-${path.slice(1)}`)).body, { sip_method: 'INFO', sip_body: 'hello' });
+  await dialog?.request('REFER', undefined, { 'Refer-To': '<sip:carol@example.com>' });
+  t.match((await application.request(`/refer-${path.slice(1)}`)).body, { refer_details: { refer_to_user: 'carol' } });
+  await dialog?.bye();
+  t.same(await statusesOf(status, sid), ['trying', 'in-progress', 'completed']);
+  const lines = (await ringwire.timeline(sid)).map(({ text }) => text).join('\n');
+  t.match(lines, /not available in this version: headers\.Call-ID/);
+});
+
+t.test('an application, its number and a call on order: each can be had as soon as it was made', async (t) => {
+  const [{ voip_carrier_sid: carrierSid } = { voip_carrier_sid: '' }] = await ringwire.api<
+    { voip_carrier_sid: string }[]
+  >('GET', '/v1/PhoneNumbers');
+  for (let i = 0; i < 3; i++) {
+    const { path, fields } = hooks([{ verb: 'sip:decline', status: 489 }]);
+    const made = await ringwire.api<{ sid: string }>('POST', '/v1/Applications', {
+      ...{ name: `new ${i}`, account_sid: instance.accountSid },
+      ...fields,
+    });
+    const application_sid = made.sid;
+    const number = `1777666000${i}`;
+    await ringwire.api('POST', '/v1/PhoneNumbers', {
+      ...{ number, account_sid: instance.accountSid },
+      ...{ voip_carrier_sid: carrierSid, application_sid },
+    });
+    t.equal((await (await ringwire.call(number)).finished).status, 489);
+    application.answer(path, [{ verb: 'hangup' }]);
+    await create({ to: uri(good), application_sid });
+    await (await good.nextCall()).finished;
+  }
+});
 
 t.test('a call is ended by its time limit', async (t) => {
   const { status, fields } = hooks([{ verb: 'pause', length: 60 }]);

@@ -386,7 +386,7 @@ t.test('a redirect from outside stops the verb and replaces the queue', async (t
   t.match(await rig.leg.actions.take(), { sent: 'BYE', headers: { 'X-Done': '1' } });
 });
 
-t.test('verbs that are queued from outside wait in bounded number', async (t) => {
+t.test('verbs that are queued from outside wait in bounded number and size', async (t) => {
   const rig = await makeSession(t, [{ verb: 'answer' }, { verb: 'pause', length: 60 }]);
   const running = rig.run();
   t.match(await rig.leg.actions.take(), { sent: '200' });
@@ -394,6 +394,11 @@ t.test('verbs that are queued from outside wait in bounded number', async (t) =>
   const queue = () => rig.session.execute({ command: 'redirect', verbs, isQueued: true });
   t.match(await queue(), { ok: true });
   t.match(await queue(), { ok: false, because: 'wrong state', reason: /verbs wait already/ });
+  await rig.session.execute({ command: 'redirect', verbs: [{ verb: 'pause', length: 60 }], isQueued: false });
+  const long = () => [{ verb: 'tag' as const, data: { text: 'x'.repeat(1024 * 1024) } }];
+  const queueLong = () => rig.session.execute({ command: 'redirect', verbs: long(), isQueued: true });
+  for (let i = 0; i < 3; i++) t.match(await queueLong(), { ok: true });
+  t.match(await queueLong(), { ok: false, because: 'wrong state', reason: /characters of verbs would wait/ });
   rig.session.hangup('over');
   await running;
 });

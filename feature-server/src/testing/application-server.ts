@@ -10,6 +10,8 @@ import { Channel } from './fakes.js';
 export interface SeenRequest {
   method: string;
   path: string;
+  /** With `?`; empty without one. */
+  query: string;
   headers: IncomingHttpHeaders;
   body: string;
   json: Record<string, unknown>;
@@ -79,10 +81,11 @@ export class ApplicationServer {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks).toString('utf8');
-    const path = (request.url ?? '/').split('?')[0] ?? '/';
+    const [, path = '/', query = ''] = /^([^?]*)(.*)$/.exec(request.url ?? '/') ?? [];
     const seen: SeenRequest = {
       method: request.method ?? '',
       path,
+      query,
       headers: request.headers,
       body,
       json: body.length > 0 ? (JSON.parse(body) as Record<string, unknown>) : {},
