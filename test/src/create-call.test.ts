@@ -246,7 +246,14 @@ t.test('hooks with credentials, speech settings, headers and who is calling are 
   const within = application.url.replace(/\/$/, '');
   const from = `agent-${'7'.repeat(94)}`;
   const { sid } = await create({
-    ...{ from, callerName: 'Zoë', fromHost: 'pbx.example.org', tag: { order: 7 }, answerOnBridge: true },
+    ...{
+      from,
+      callerName: 'Zoë',
+      fromHost: 'pbx.example.org',
+      tag: { order: 7 },
+      answerOnBridge: true,
+      env_vars: { Greeting: 'hi' },
+    },
     to: { type: 'sip', sipUri: `sip:bob@${host}:${port}`, headers: { 'X-To': 'kept' } },
     headers: { 'X-Own': 'kept', 'Call-ID': 'mine' },
     call_hook: { ...(fields.call_hook as object), basicAuth: { username: 'jane', password: 'pass:word' } },
@@ -268,6 +275,7 @@ t.test('hooks with credentials, speech settings, headers and who is calling are 
     from,
     caller_name: 'Zoë',
     customer_data: { order: 7 },
+    env_vars: { Greeting: 'hi' },
     defaults: {
       synthesizer: { vendor: 'flite', language: 'en-GB', voice: 'kal', label: 'mine' },
       recognizer: { vendor: 'pocketsphinx', language: 'en-US', label: 'own' },

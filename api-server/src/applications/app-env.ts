@@ -1,8 +1,8 @@
 import { HttpError } from '@ringwire/common';
+import { isEnvName, MAX_NAME, MAX_VARIABLES } from '@ringwire/common/calls/env-vars.js';
 import { type AddressGuard, PrivateAddressError } from '@ringwire/common/http/address-guard.js';
 import { callHook, HookCallError } from '@ringwire/common/http/call-hook.js';
 import { badField } from '../http/input.js';
-import { isEnvName, MAX_NAME, MAX_VARIABLES } from './env-vars-input.js';
 
 /** What an application says of one variable of its environment; what portals make of the rest (`uiHint` …) is theirs. */
 export interface EnvVariable {

@@ -1,8 +1,8 @@
 import { type HookInput, parseHook, parseDocument as parseVerbs } from '@ringwire/common';
+import { parseEnvVars } from '@ringwire/common/calls/env-vars.js';
 import { describeErrors, validate } from '@ringwire/verb-specs';
 
 import { badField, booleanField, type Fields, optionalTextField, rejectUnknown, textField } from '../http/input.js';
-import { parseEnvVars } from './env-vars-input.js';
 
 export type { HookInput } from '@ringwire/common';
 export { parseHook } from '@ringwire/common';

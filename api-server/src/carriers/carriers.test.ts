@@ -151,6 +151,9 @@ t.test('what is wrong is named, and nothing of it is kept', async (t) => {
     [{ name: 'c', register_password: 'a\u0000b' }, 'register_password'],
     [{ name: 'c', register_sip_realm: 'x>;evil=1' }, 'register_sip_realm'],
     [{ name: 'c', register_from_domain: 'x;y>' }, 'register_from_domain'],
+    [{ name: 'c', outbound_sip_proxy: 'tel:+49' }, 'outbound_sip_proxy'],
+    [{ name: 'c', outbound_sip_proxy: 'a host' }, 'outbound_sip_proxy'],
+    [{ name: 'c', tech_prefix: '9@evil' }, 'tech_prefix'],
   ] as const) {
     const answer = await account('POST', carriers, body);
     t.match([answer.status, (answer.body as { msg: string }).msg.split(':')[0]], [400, field]);
@@ -159,6 +162,8 @@ t.test('what is wrong is named, and nothing of it is kept', async (t) => {
   const good = { voip_carrier_sid: SEED.carrierSid, ipv4: '192.0.2.20', inbound: true, outbound: true };
   for (const [change, field] of [
     [{ ipv4: 'a host' }, 'ipv4'],
+    [{ ipv4: '192.0.2.300', inbound: false }, 'ipv4'],
+    [{ ipv4: 'gw..example.com', inbound: false }, 'ipv4'],
     [{ ipv4: 'gw.example.com' }, 'ipv4'],
     [{ ipv4: undefined }, 'ipv4'],
     [{ inbound: undefined }, 'inbound'],

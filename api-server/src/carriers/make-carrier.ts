@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { decryptSecret, HttpError, type Queryable, type Secret } from '@ringwire/common';
 import { parseVoipCarrier } from '@ringwire/common/provisioning/parse-carriers.js';
 import { isHostPort } from '@ringwire/common/sip/host-port.js';
+import { splitUri } from '@ringwire/common/sip/uri.js';
 import type { ApiContext } from '../api-server.js';
 import type { Principal } from '../auth/principal.js';
 import { badField, type Fields, optionalTextField } from '../http/input.js';
@@ -29,6 +30,13 @@ function requireComplete(row: Row): void {
     if (typeof host === 'string' && host !== '' && !isHostPort(host)) {
       throw badField(field, 'must be a host name or an IP address, with or without a port');
     }
+  }
+  const { outbound_sip_proxy: proxy, tech_prefix: techPrefix } = row;
+  if (proxy && !isHostPort(String(proxy)) && !/^sips?$/.test(splitUri(String(proxy))?.scheme ?? '')) {
+    throw badField('outbound_sip_proxy', 'must be a SIP URI, or a host with or without a port');
+  }
+  if (techPrefix && !/^[\w*#+.-]+$/.test(String(techPrefix))) {
+    throw badField('tech_prefix', 'must be digits, letters, *, #, +, . and -: it becomes part of the number');
   }
   if (row.trunk_type === 'auth') {
     for (const field of ['inbound_auth_username', 'inbound_auth_password']) {

@@ -29,7 +29,9 @@ export async function requireSound(
   isMoved: boolean,
 ): Promise<void> {
   const { address, netmask, inbound, outbound, voipCarrierSid: carrierSid } = gateway;
-  if (!HOST.test(address)) throw badField('ipv4', 'must be an IP address or a host name');
+  const isWrongIp = parseIp(address) === null && /^[\d.]+$/.test(address);
+  if (!HOST.test(address) || isWrongIp || address.includes('..'))
+    throw badField('ipv4', 'must be an IP address or a host name');
   if (!inbound && !outbound) throw badField('outbound', 'a gateway must be inbound, outbound or both');
   const ip = parseIp(address);
   const isHost = ip === null || netmask === ADDRESS_BITS[ip.family] || (ip.family === 6 && netmask === 32);

@@ -3,6 +3,7 @@ import { parseDocument, parseHook } from '../http/hook-input.js';
 import { passableHeaders } from '../sip/header-policy.js';
 import { splitUri } from '../sip/uri.js';
 import { dialableNumber } from './dialable-number.js';
+import { parseEnvVars } from './env-vars.js';
 import type { OrderedHook, OrderedSpeech, OrderedTarget, PlaceCallOrder } from './place-call-order.js';
 
 /** What a request says of a call to be placed: an order without who orders it. */
@@ -12,7 +13,7 @@ export type CallInput = Omit<PlaceCallOrder, 'callSid' | 'accountSid'>;
 const DEFAULT_TIMEOUT_SEC = 60;
 
 /** Fields of jambonz that are taken and do nothing here; `dual_streams` offers a second audio stream, to which nothing would be sent. */
-const NOT_AVAILABLE = ['dual_streams', 'env_vars', 'record_all_calls'];
+const NOT_AVAILABLE = ['dual_streams'];
 /** What the call is configured with when it is answered, by properties of the verb `config`. */
 const CONFIGURED = ['amd', 'sipRequestWithinDialogHook', 'referHook'];
 
@@ -30,6 +31,7 @@ const KNOWN = [
   ...['from', 'to', 'application_sid', 'call_hook', 'call_status_hook', 'app_json', 'callerName', 'fromHost'],
   // An ordered call has nobody before it who could be kept waiting: answerOnBridge means nothing, as in jambonz.
   ...['timeout', 'timeLimit', 'tag', 'headers', 'account_sid', 'answerOnBridge', 'trunk'],
+  ...['env_vars', 'record_all_calls'],
   ...CONFIGURED,
   ...Object.keys(SPEECH),
   ...NOT_AVAILABLE,
@@ -59,6 +61,10 @@ export function parseCallInput(fields: Fields, faultsOf: VerbCheck): CallInput {
   const callerName = optionalTextField(fields, 'callerName', 256);
   const fromHost = optionalTextField(fields, 'fromHost', 255);
   if (fromHost !== null && !/^[A-Za-z0-9.-]+$/.test(fromHost)) throw badField('fromHost', 'must be a host name');
+  const envVars = fields.env_vars === undefined ? null : parseEnvVars(fields, 'env_vars');
+  const { record_all_calls: recordAllCalls = null } = fields;
+  if (recordAllCalls !== null && typeof recordAllCalls !== 'boolean')
+    throw badField('record_all_calls', 'must be true or false');
   const timeLimit = seconds(fields, 'timeLimit', 86_400);
   return {
     from: callerOf(fields),
@@ -73,6 +79,8 @@ export function parseCallInput(fields: Fields, faultsOf: VerbCheck): CallInput {
     timeoutMs: (seconds(fields, 'timeout', 600) ?? DEFAULT_TIMEOUT_SEC) * 1000,
     ...(timeLimit !== undefined && { timeLimitMs: timeLimit * 1000 }),
     ...(fields.tag !== undefined && fields.tag !== null && { tag: objectOf('tag', fields.tag) }),
+    ...(envVars !== null && { envVars }),
+    ...(typeof recordAllCalls === 'boolean' && { recordAllCalls }),
     speech: speechOf(fields),
     ...configOf(fields, faultsOf),
     notAvailable: [

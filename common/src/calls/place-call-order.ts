@@ -66,6 +66,10 @@ export interface PlaceCallOrder {
   /** What every hook carries as `customer_data`. */
   tag?: Record<string, unknown>;
   speech: OrderedSpeech;
+  /** The application's environment for this call, as JSON text, in place of its own. */
+  envVars?: string;
+  /** Whether the call is recorded from its answer on, whatever the application says. */
+  recordAllCalls?: boolean;
   /** What the call is configured with when it is answered: properties of the verb `config`. */
   config?: Record<string, unknown>;
   /** Fields of the request that were accepted and do nothing yet. */

@@ -50,3 +50,13 @@ t.test('applications that service providers share serve their own accounts only'
   t.throws(() => orderedCall(ORDER, shared('another')), { message: /there is no application/ });
   t.end();
 });
+
+t.test('an order may say what its environment is, and whether it is recorded, in place of the application', (t) => {
+  const context = contextWith({ envVars: '{"A":1}', recordAllCalls: true });
+  const applicationOf = (order: Partial<PlaceCallOrder>) =>
+    orderedCall({ ...ORDER, ...order }, context).call.application;
+  t.match(applicationOf({}), { envVars: '{"A":1}', recordAllCalls: true });
+  const said = { envVars: '{"B":2}', recordAllCalls: false };
+  t.match(applicationOf(said), said);
+  t.end();
+});

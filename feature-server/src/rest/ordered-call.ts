@@ -85,7 +85,7 @@ function applicationOf(order: PlaceCallOrder, account: Account, snapshot: Ordere
     throw new HttpError(404, `there is no application ${order.applicationSid}`);
   }
   const base = named ?? blankApplication(account);
-  const { callHook, callStatusHook, appJson, speech } = order;
+  const { callHook, callStatusHook, appJson, speech, envVars, recordAllCalls } = order;
   const { synthesisVendor, synthesisLanguage, synthesisVoice, synthesisLabel } = speech;
   const { recognizerVendor, recognizerLanguage, recognizerLabel } = speech;
   return {
@@ -93,6 +93,8 @@ function applicationOf(order: PlaceCallOrder, account: Account, snapshot: Ordere
     ...(callHook && { callHook: webhookOf(callHook), appJson: null }),
     ...(callStatusHook && { callStatusHook: webhookOf(callStatusHook) }),
     ...(appJson !== undefined && { appJson }),
+    ...(envVars !== undefined && { envVars }),
+    ...(recordAllCalls !== undefined && { recordAllCalls }),
     synthesizer: {
       ...(synthesisVendor === undefined ? base.synthesizer : { ...OWN_VOICE, vendor: synthesisVendor }),
       ...(synthesisLanguage !== undefined && { language: synthesisLanguage }),

@@ -1,4 +1,4 @@
-import { badField, type Fields } from '../http/input.js';
+import { badField, type Fields } from '../http/fields.js';
 
 /** Of one application. */
 export const MAX_VARIABLES = 100;
