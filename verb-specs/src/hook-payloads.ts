@@ -168,6 +168,14 @@ export const HOOK_PAYLOADS: { readonly [K in VerbName]?: readonly HookPayload[] 
         data: 'the answer of the agent (intent), `transcript`, `digits`',
       },
     },
+    {
+      hook: 'toolHook',
+      when: 'When the agent asks its client to do something (cx, ces). It goes on with `outputParameters` of the answer, or hears of `error`.',
+      fields: {
+        tool_call:
+          'as the agent has it: `tool`, `action`, `input_parameters` (cx), `id`, `display_name`, `tool`, `args` (ces)',
+      },
+    },
   ],
   enqueue: [
     {

@@ -1,7 +1,7 @@
 import { maskText } from '@ringwire/common';
 
-/** Keys below which the customer's own spelling is kept (see jambonz: customerData, sip, env_vars, args). */
-const OPAQUE_KEYS = new Set(['customerData', 'customer_data', 'sip', 'env_vars', 'envVars', 'args']);
+/** Keys below which the customer's own spelling is kept (see jambonz: customerData, sip, env_vars, args, inputParameters). */
+const OPAQUE_KEYS = new Set(['customerData', 'customer_data', 'sip', 'env_vars', 'envVars', 'args', 'inputParameters']);
 
 /** `callSid` → `call_sid`, `X-Why` → `x_why`; names that already are snake_case stay as they are. */
 export function snakeCaseKey(key: string): string {

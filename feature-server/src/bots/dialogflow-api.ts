@@ -1,17 +1,20 @@
 import { BotError } from '../errors.js';
 import { listOfAnswer, objectOf, type PostJson, readAnswer, textOf } from './bot-http.js';
+import { CES_URL, runSession } from './ces-api.js';
 
 /** Which agent, and where. */
 export interface DialogflowAgent {
-  /** `es`: Dialogflow ES, API version 2. `cx`: Conversational Agents, API version 3. */
-  model: 'es' | 'cx';
+  /** `es`: Dialogflow ES, API version 2. `cx`: Conversational Agents, API version 3. `ces`: an application of Customer Engagement Suite, whose id is `agent`. */
+  model: 'es' | 'cx' | 'ces';
   /** URL of the service. */
   base: string;
   project: string;
   region: string;
-  /** cx only. */
+  /** cx and ces. */
   agent?: string;
   environment?: string;
+  /** ces only. */
+  deployment?: string;
   sessionId: string;
   /** `en-US` */
   lang: string;
@@ -22,13 +25,28 @@ export type DialogflowInput =
   | { kind: 'text'; text: string }
   | { kind: 'event'; name: string; parameters?: Readonly<Record<string, unknown>> }
   | { kind: 'intent'; name: string }
-  | { kind: 'dtmf'; digits: string };
+  | { kind: 'dtmf'; digits: string }
+  /** cx, of which the first counts, and ces. */
+  | { kind: 'tools'; results: readonly ToolResult[] };
+
+/** What an agent asks its client to do, as it came: cx `{ tool, action, inputParameters }`, ces `{ id, displayName, tool, args }`. */
+export type ToolCall = Readonly<Record<string, unknown>>;
+
+/** What came of it. */
+export interface ToolResult {
+  call: ToolCall;
+  output: Readonly<Record<string, unknown>>;
+  /** Why it failed. */
+  error?: string;
+}
 
 /** What an agent answers. */
 export interface DialogflowAnswer {
   /** What is to be heard, in order. */
   says: ({ text: string } | { url: string })[];
   intent?: string;
+  /** What the agent waits for, before it goes on. */
+  tools: readonly ToolCall[];
   /** The conversation is over. */
   ends: boolean;
   answer: Readonly<Record<string, unknown>>;
@@ -43,14 +61,15 @@ const DEFAULT_REGION = 'us-central1';
  * Google's address of Dialogflow in a region.
  * @throws BotError where it is no region
  */
-export function dialogflowUrl(model: 'es' | 'cx', region: string): string {
+export function dialogflowUrl(model: DialogflowAgent['model'], region: string): string {
   if (!REGION.test(region)) throw new BotError(`"${region.slice(0, 40)}" is no region of Dialogflow`, {});
+  if (model === 'ces') return CES_URL;
   const isGlobal = region === 'global' || (model === 'es' && region === DEFAULT_REGION);
   return isGlobal ? 'https://dialogflow.googleapis.com' : `https://${region}-dialogflow.googleapis.com`;
 }
 
 /**
- * Tells the agent something: detectIntent of API version 2 (ES) or 3 (CX).
+ * Tells the agent something: detectIntent of API version 2 (ES) or 3 (CX), runSession of CES.
  * @throws BotError, and what `post` throws
  */
 export async function detectIntent(
@@ -60,6 +79,7 @@ export async function detectIntent(
   post: PostJson,
   signal: AbortSignal,
 ): Promise<DialogflowAnswer> {
+  if (agent.model === 'ces') return runSession(agent, input, token, post, signal);
   const url = new URL(`${agent.base.replace(/\/$/, '')}/${pathOf(agent)}:detectIntent`);
   const body = JSON.stringify(agent.model === 'cx' ? queryOfCx(agent, input) : { queryInput: queryOfEs(agent, input) });
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
@@ -84,6 +104,7 @@ function queryOfEs({ lang: languageCode }: DialogflowAgent, input: DialogflowInp
     const { name, parameters } = input;
     return { event: { name, languageCode, ...(parameters && { parameters }) } };
   }
+  if (input.kind === 'tools') return {};
   const text = input.kind === 'text' ? input.text : input.kind === 'dtmf' ? input.digits : input.name;
   return { text: { text, languageCode } };
 }
@@ -96,6 +117,12 @@ function queryOfCx({ lang: languageCode }: DialogflowAgent, input: DialogflowInp
       return { queryInput: { dtmf: { digits: input.digits }, languageCode } };
     case 'intent':
       return { queryInput: { intent: { intent: input.name }, languageCode } };
+    case 'tools': {
+      const [{ call, output, error } = { call: {}, output: {} }] = input.results;
+      const { tool, action } = call;
+      const result = error === undefined ? { outputParameters: output } : { error: { message: error } };
+      return { queryInput: { toolCallResult: { tool, action, ...result }, languageCode } };
+    }
     case 'event': {
       const { name, parameters } = input;
       return {
@@ -124,6 +151,7 @@ function readEs(result: Answered, answer: Answered): DialogflowAnswer {
   return {
     says: says.length === 0 && whole !== undefined ? [{ text: whole }] : says,
     ...(intent !== undefined && { intent }),
+    tools: [],
     ends: objectOf(result.diagnosticInfo).end_conversation === true,
     answer,
   };
@@ -140,6 +168,7 @@ function readCx(result: Answered, answer: Answered): DialogflowAnswer {
   return {
     says: says.filter(isSaid),
     ...(intent !== undefined && { intent }),
+    tools: messages.flatMap(({ toolCall }) => (toolCall === undefined ? [] : [objectOf(toolCall)])),
     ends: messages.some((message) => message.endInteraction !== undefined || message.liveAgentHandoff !== undefined),
     answer,
   };

@@ -235,6 +235,131 @@ t.test('dialogflow es: silence is an event, keys are text where that is asked fo
   await rig.going;
 });
 
+t.test('dialogflow cx: the toolHook does what the agent asks for, and the agent goes on with it', async (t) => {
+  const rig = await talk(t, () => ({
+    ...{ verb: 'dialogflow', model: 'cx', project: 'p1', agent: 'a1', credentials: CREDENTIALS, lang: 'en-US' },
+    queryInput: { text: 'Is my order there?' },
+    toolHook: '/tool',
+  }));
+  const path = '/v3/projects/p1/locations/us-central1/agents/a1/sessions/call-1:detectIntent';
+  const tool = 'projects/p1/locations/us-central1/agents/a1/tools/t1';
+  const toolCall = { tool, action: 'find', inputParameters: { orderId: 7, deepName: { innerName: 1 } } };
+  rig.bot.on(path, (response, { json }) => {
+    const isAnswered = JSON.stringify(json).includes('toolCallResult');
+    const responseMessages = isAnswered
+      ? [{ text: { text: ['It is there.'] } }, { endInteraction: {} }]
+      : [{ text: { text: ['One moment.'] } }, { toolCall }];
+    response
+      .writeHead(200, { 'content-type': 'application/json' })
+      .end(JSON.stringify({ queryResult: { responseMessages } }));
+  });
+  rig.app.on('/tool', { outputParameters: { isThere: true } });
+  await rig.bot.next(path);
+  await listen(rig);
+  const asked = (await rig.app.next('/tool')).json.tool_call;
+  t.same(asked, { tool, action: 'find', input_parameters: { orderId: 7, deepName: { innerName: 1 } } });
+  t.same((await rig.bot.next(path)).json, {
+    queryInput: {
+      toolCallResult: { tool, action: 'find', outputParameters: { isThere: true } },
+      languageCode: 'en-US',
+    },
+  });
+  await listen(rig);
+  t.match((await rig.app.next('/done')).json, { dialogflow_result: 'completed' });
+  await rig.going;
+});
+
+const CES_PATH = '/v1/projects/p1/locations/us/apps/app-1/sessions/call-1:runSession';
+const CES = {
+  ...{ verb: 'dialogflow', model: 'ces', project: 'p1', agent: 'app-1', credentials: CREDENTIALS, lang: 'en-US' },
+  welcomeEvent: 'WELCOME',
+  welcomeEventParams: { name: 'Jane' },
+};
+/** Answers each turn with the next of these outputs. */
+function turns({ bot }: BotRig, ...outputs: object[][]): void {
+  bot.on(CES_PATH, (response) => {
+    const body = JSON.stringify({ outputs: outputs.shift() ?? [] });
+    response.writeHead(200, { 'content-type': 'application/json' }).end(body);
+  });
+}
+
+t.test(
+  'dialogflow ces: events, words and keys go to the application, its tools to the toolHook, it ends it',
+  async (t) => {
+    const rig = await talk(t, () => ({ ...CES, deployment: 'd1', toolHook: '/tool' }));
+    const call = { id: 'call-7', displayName: 'find', tool: 'projects/p1/locations/us/apps/app-1/tools/t1' };
+    turns(
+      rig,
+      [{ text: 'Welcome.' }, { turnCompleted: true }],
+      [
+        {
+          toolCalls: {
+            toolCalls: [
+              { ...call, args: { orderId: 7 } },
+              { ...call, id: 'call-8', args: {} },
+            ],
+          },
+        },
+      ],
+      [{ text: 'It is there.' }],
+      [{ text: 'Good bye.' }, { endSession: {} }],
+    );
+    let asked = 0;
+    rig.app.on('/tool', (response) => {
+      asked += 1;
+      const answer = asked === 1 ? { outputParameters: { isThere: true } } : { error: 'no such order' };
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+    });
+    const session = 'projects/p1/locations/us/apps/app-1/sessions/call-1';
+    const deployment = 'projects/p1/locations/us/apps/app-1/deployments/d1';
+    const first = await rig.bot.next(CES_PATH);
+    t.same(first.json, {
+      config: { session, deployment },
+      inputs: [{ event: { event: 'WELCOME', variables: { name: 'Jane' } } }],
+    });
+    t.match(claimsOf(t, first.headers.authorization), { aud: 'https://ces.googleapis.com/' });
+    await rig.recognizer.opened();
+    await listen(rig);
+    await event(rig, 'stop-play');
+    rig.recognizer.hear('where is it');
+    t.match((await rig.bot.next(CES_PATH)).json, { inputs: [{ text: 'where is it' }] });
+    t.match((await rig.app.next('/tool')).json, {
+      tool_call: { id: 'call-7', display_name: 'find', args: { orderId: 7 } },
+    });
+    t.match((await rig.app.next('/tool')).json, { tool_call: { id: 'call-8' } });
+    t.same(((await rig.bot.next(CES_PATH)).json.inputs as unknown[])[0], {
+      toolResponses: {
+        toolResponses: [
+          { id: 'call-7', tool: call.tool, displayName: 'find', response: { isThere: true } },
+          { id: 'call-8', tool: call.tool, displayName: 'find', response: { error: 'no such order' } },
+        ],
+      },
+    });
+    await listen(rig);
+    await event(rig, 'stop-play');
+    for (const key of ['4', '#']) rig.media.endpoint.press(key);
+    t.match((await rig.bot.next(CES_PATH)).json, { inputs: [{ dtmf: '4' }] });
+    await listen(rig);
+    t.match((await rig.app.next('/done')).json, { dialogflow_result: 'completed' });
+    await rig.going;
+  },
+);
+
+t.test(
+  'dialogflow ces: an agent whose tools nobody can run hears of it; one that asks for ever is ended',
+  async (t) => {
+    const rig = await talk(t, () => CES);
+    rig.bot.on(CES_PATH, { outputs: [{ toolCalls: { toolCalls: [{ id: 'a', tool: 't', args: {} }] } }] });
+    await rig.bot.next(CES_PATH);
+    t.match((await rig.bot.next(CES_PATH)).json, {
+      inputs: [{ toolResponses: { toolResponses: [{ id: 'a', response: { error: 'no toolHook is given' } }] } }],
+    });
+    t.match((await rig.app.next('/done')).json, { dialogflow_result: 'error' });
+    await rig.going;
+    t.match(rig.sink.alerts, [{ message: 'Dialogflow: the agent has asked for its tools 20 times on end' }]);
+  },
+);
+
 t.test('dialogflow: credentials that cannot be used are named', async (t) => {
   const rig = await talk(t, () => ({
     verb: 'dialogflow',

@@ -1,5 +1,7 @@
 import type { DialogflowSpec } from '@ringwire/verb-specs';
+import { runTools } from '../bots/agent-tools.js';
 import { BotTalk } from '../bots/bot-talk.js';
+import { CES_URL } from '../bots/ces-api.js';
 import {
   type DialogflowAgent,
   type DialogflowAnswer,
@@ -17,17 +19,23 @@ const DEFAULT_EVENTS = ['intent', 'transcription', 'dtmf', 'start-play', 'stop-p
 const DEFAULT_SILENCE_MS = 20_000;
 const DEFAULT_SILENCE_EVENT = 'actions_intent_NO_INPUT';
 /** For whom a token is; the same for all regions. */
-const AUDIENCE = 'https://dialogflow.googleapis.com/';
+const AUDIENCES = {
+  es: 'https://dialogflow.googleapis.com/',
+  cx: 'https://dialogflow.googleapis.com/',
+  ces: `${CES_URL}/`,
+} as const;
+/** Where an agent is whose region is not named. */
+const REGIONS = { es: 'us-central1', cx: 'us-central1', ces: 'us' } as const;
+/** An agent that asks for its tools more often than this before it waits for the caller again asks for ever. */
+const MOST_TOOLS = 20;
 /** A token is made anew well before it ends. */
 const TOKEN_LIFE_MS = 50 * 60_000;
 
-/** Talks with an agent of Google Dialogflow, ES or CX: speech is recognized here, and its text goes to the agent. */
+/** Talks with an agent of Google Dialogflow, ES, CX or CES: speech is recognized here, and its text goes to the agent. */
 export const dialogflow: Verb<DialogflowSpec> = {
   needs: () => 'media',
   describe: ({ project, model }) => `${project} (${model ?? 'es'})`,
   async run(ctx, spec, signal) {
-    if (spec.toolHook !== undefined)
-      ctx.journal.timeline.warn('verb', 'dialogflow: toolHook is not asked in this version');
     const talk = new BotTalk(
       ctx,
       {
@@ -57,7 +65,7 @@ async function converse(
   let token = { text: '', madeAt: Number.NEGATIVE_INFINITY };
   const ask = async (input: DialogflowInput): Promise<DialogflowAnswer> => {
     if (Date.now() - token.madeAt > TOKEN_LIFE_MS) {
-      token = { text: signToken(account, AUDIENCE, Date.now()), madeAt: Date.now() };
+      token = { text: signToken(account, AUDIENCES[agent.model], Date.now()), madeAt: Date.now() };
     }
     const answer = await withMusic(ctx, spec, signal, () =>
       detectIntent(agent, input, token.text, ctx.bots.post, signal),
@@ -65,17 +73,27 @@ async function converse(
     talk.event('intent', { data: answer.answer });
     return answer;
   };
-  /** Whether the agent has ended the conversation. */
-  const speak = async ({ says, ends }: DialogflowAnswer): Promise<boolean> => {
-    if (says.length > 0) {
-      talk.event('start-play');
-      await talk.say(says);
-      talk.event('stop-play');
+  /** Lets an answer be heard, and does what the agent asks for before it goes on. @returns whether it has ended the conversation */
+  const take = async (first: DialogflowAnswer): Promise<boolean> => {
+    let answer = first;
+    for (let asked = 0; ; asked++) {
+      if (answer.says.length > 0) {
+        talk.event('start-play');
+        await talk.say(answer.says);
+        talk.event('stop-play');
+      }
+      const { tools, ends } = answer;
+      if (ends || tools.length === 0 || signal.aborted) return ends;
+      if (asked === MOST_TOOLS) throw new BotError(`the agent has asked for its tools ${MOST_TOOLS} times on end`, {});
+      // CX takes the result of one.
+      const due = agent.model === 'cx' ? tools.slice(0, 1) : tools;
+      const results = await withMusic(ctx, spec, signal, () => runTools(ctx, spec.toolHook, due, signal));
+      if (signal.aborted) return false;
+      answer = await ask({ kind: 'tools', results });
     }
-    return ends;
   };
   const first = firstInput(spec);
-  if (first && (await speak(await ask(first)))) return 'completed';
+  if (first && (await take(await ask(first)))) return 'completed';
   const silenceMs = noInputMs(spec.noInputTimeout) ?? DEFAULT_SILENCE_MS;
   for (;;) {
     const turn = await talk.listen(silenceMs);
@@ -89,20 +107,21 @@ async function converse(
       talk.event('dtmf', { data: { digits: turn.digits } });
       if (spec.passDtmfAsTextInput) input = { kind: 'text', text: turn.digits };
       // ES knows no keys: they are for the application alone.
-      else if (agent.model === 'cx') input = { kind: 'dtmf', digits: turn.digits };
+      else if (agent.model !== 'es') input = { kind: 'dtmf', digits: turn.digits };
     } else {
       talk.event('no-input');
-      input = { kind: 'event', name: spec.noInputEvent ?? DEFAULT_SILENCE_EVENT };
+      // An application of CES knows no events but its own.
+      const name = spec.noInputEvent ?? (agent.model === 'ces' ? undefined : DEFAULT_SILENCE_EVENT);
+      if (name !== undefined) input = { kind: 'event', name };
     }
-    if (input && (await speak(await ask(input)))) return 'completed';
+    if (input && (await take(await ask(input)))) return 'completed';
   }
 }
 
 function agentOf(ctx: VerbContext, spec: DialogflowSpec): DialogflowAgent {
-  // `ces` is handled as es (compat 1.3.17).
-  const model = spec.model === 'cx' ? 'cx' : 'es';
-  const region = spec.region ?? 'us-central1';
-  if (model === 'cx' && spec.agent === undefined) throw new BotError('cx needs the id of an agent', {});
+  const model = spec.model ?? 'es';
+  const region = spec.region ?? REGIONS[model];
+  if (model !== 'es' && spec.agent === undefined) throw new BotError(`${model} needs the id of an agent`, {});
   return {
     model,
     base: ctx.bots.base('dialogflow', dialogflowUrl(model, region)),
@@ -112,6 +131,7 @@ function agentOf(ctx: VerbContext, spec: DialogflowSpec): DialogflowAgent {
     lang: spec.lang,
     ...(spec.agent !== undefined && { agent: spec.agent }),
     ...(spec.environment !== undefined && { environment: spec.environment }),
+    ...(spec.deployment !== undefined && { deployment: spec.deployment }),
   };
 }
 

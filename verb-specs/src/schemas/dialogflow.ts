@@ -26,7 +26,7 @@ const schema = verb(
     agent: text('id of the agent (cx) or application (ces)'),
     environment: text('environment of the agent (cx)'),
     deployment: text('deployment (ces); default is that of the application'),
-    region: text('region; default us-central1'),
+    region: text('region; default us-central1, of ces us'),
     model: choice(['es', 'cx', 'ces'], 'kind of agent; default es'),
     lang: text('language code, for example en-US'),
     sessionId: text('name of the conversation, 1 to 200 of A-Z a-z 0-9 _ -; default is made up'),

@@ -66,6 +66,7 @@ export const HOOK_KINDS = {
   llm: common('llm'),
   // No schema is published for these; the fields are those of compat 1.3.17, 1.3.19, 1.3.24 and 2.7.
   dialogflow: common('base', 'dialogflow_result'),
+  'dialogflow-tool': common('base', 'tool_call'),
   lex: common('base', 'lex_result'),
   rasa: common('base', 'rasa_result'),
   'bot-event': common('base', 'event'),
@@ -99,7 +100,7 @@ export const HOOKS_OF_VERBS: Readonly<Record<string, Readonly<Record<string, Hoo
     onHoldHook: 'dial-hold',
     referHook: 'dial-refer',
   },
-  dialogflow: { actionHook: 'dialogflow', eventHook: 'bot-event' },
+  dialogflow: { actionHook: 'dialogflow', eventHook: 'bot-event', toolHook: 'dialogflow-tool' },
   enqueue: { actionHook: 'enqueue', waitHook: 'enqueue-wait' },
   gather: { actionHook: 'gather', partialResultHook: 'gather-partial' },
   lex: { actionHook: 'lex', eventHook: 'bot-event' },
@@ -168,6 +169,7 @@ const MARKS: readonly (readonly [HookKindName, (payload: Payload) => boolean])[]
   ['gather', has('digits')],
   ['transcribe', has('speech')],
   ['dialogflow', has('dialogflow_result')],
+  ['dialogflow-tool', has('tool_call')],
   ['lex', has('lex_result')],
   ['rasa', has('rasa_result')],
 ];
