@@ -1,10 +1,13 @@
 /** Who talks to whom without the media server: the sound of a `dial` between the edges, or past them. */
+import { once } from 'node:events';
 import { type AnsweringPhone, answerCalls, type PhoneCall } from '@ringwire/phone';
-import { tone } from '@ringwire/rtp';
+import { offerAudio, RtpSocket, tone } from '@ringwire/rtp';
+import { createUserAgent, type Dialog } from '@ringwire/sip';
 import t from 'tap';
 import { hearsTone, tonePeriods } from './support/audio.js';
 import { eventually } from './support/eventually.js';
 import { openPlatform } from './support/platform.js';
+import { rtpengineSessions } from './support/rtpengine.js';
 
 t.setTimeout(300_000);
 const ringwire = await openPlatform(t, { ALLOW_MEDIA_BYPASS: 'true' });
@@ -15,13 +18,16 @@ const TALK_MS = 40_000;
 
 const far: AnsweringPhone = await answerCalls({ play: tone(CALLEE_HZ, TALK_MS) });
 t.teardown(() => far.close());
-const { sid: carrierSid } = await ringwire.api<{ sid: string }>('POST', '/v1/VoipCarriers', {
-  name: 'far',
-  account_sid: instance.accountSid,
-});
-await ringwire.api('POST', '/v1/SipGateways', {
-  ...{ voip_carrier_sid: carrierSid, ipv4: far.host, port: far.port, inbound: false, outbound: true },
-});
+/** A telephone whose SIP the test speaks itself. */
+const agent = await createUserAgent({ listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }], user: 'far' });
+t.teardown(() => agent.stop());
+for (const [name, { host: ipv4, port }] of Object.entries({ far, agent: agent.addresses[0]! })) {
+  const { sid } = await ringwire.api<{ sid: string }>('POST', '/v1/VoipCarriers', {
+    ...{ name, account_sid: instance.accountSid },
+  });
+  const row = { voip_carrier_sid: sid, ipv4, port, inbound: false, outbound: true };
+  await ringwire.api('POST', '/v1/SipGateways', row);
+}
 
 interface Talk {
   caller: PhoneCall;
@@ -108,5 +114,113 @@ t.test(
     t.equal((await both.caller.finished).endedBy, 'them');
     if (process.env.DEBUG_TL)
       for (const e of await ringwire.timeline(both.callSid)) t.comment(e.offset_ms, e.kind, e.text);
+  },
+);
+
+t.test(
+  'dial: exitMediaPath has the two talk past rtpengine, too, and a command brings both back',
+  { skip },
+  async (t) => {
+    const both = await talk({ exitMediaPath: true });
+    await channels(0);
+    const sessions = () => rtpengineSessions(instance.rtpengine!);
+    await eventually('no session of rtpengine', sessions, ({ length }) => length === 0);
+    await bothHear(both);
+    t.equal(await control(both.callSid, { media_path: 'full-media' }), 202);
+    await channels(2);
+    await bothHear(both);
+    t.equal((await sessions()).length, 2);
+    t.equal(await control(both.callSid, { media_path: 'no-media' }), 202);
+    await channels(0);
+    await bothHear(both);
+    await both.caller.hangup();
+    t.equal((await both.callee.finished).endedBy, 'them');
+  },
+);
+
+t.test(
+  'dial: the sound stays at the media server where the application wants or needs it there',
+  { skip },
+  async (t) => {
+    const both = await talk({ dtmfCapture: ['5'], dtmfHook: '/keys' });
+    t.equal(await control(both.callSid, { media_path: 'partial-media' }), 422);
+    await both.callee.sendDtmf('5');
+    t.match((await application.request('/keys')).body, { dtmf: '5' });
+    await channels(2);
+    await both.callee.hangup();
+    await both.caller.finished;
+    const anchored = await talk({ anchorMedia: true });
+    await bothHear(anchored);
+    await channels(2);
+    await anchored.caller.hangup();
+    await anchored.callee.finished;
+  },
+);
+
+t.test('dial: who holds the call brings the sound back, who refreshes its session does not', { skip }, async (t) => {
+  application.answer('/hold', [{ verb: 'play', url: 'tone_stream://%(600,0,900)' }]);
+  const media = await RtpSocket.bind();
+  t.teardown(() => media.close());
+  let packets = 0;
+  media.onPacket = () => packets++;
+  const moreCome = async (): Promise<void> => {
+    const wanted = packets + 25;
+    await eventually(
+      'sound of the caller',
+      () => packets,
+      (count) => count > wanted,
+    );
+  };
+  let version = 0;
+  const sdp = (direction: string): string =>
+    offerAudio({ host: '127.0.0.1', port: media.port, sessionId: '1', sessionVersion: ++version }).replace(
+      'a=sendrecv',
+      `a=${direction}`,
+    );
+  const answered = new Promise<Dialog>((resolve) => {
+    agent.onInvite((call) => {
+      const dialog = call.accept(sdp('sendrecv'));
+      if (dialog) resolve(dialog);
+    });
+  });
+  const target = [{ type: 'phone', number: '+4930123456', trunk: 'agent' }];
+  const line = await ringwire.lineWith(() => [{ verb: 'dial', target, onHoldHook: '/hold' }]);
+  const caller = await ringwire.call(line.number, { play: tone(CALLER_HZ, TALK_MS) });
+  const dialog = await answered;
+  await moreCome();
+  await channels(0);
+  t.equal((await dialog.reinvite(sdp('sendrecv'))).status, 200);
+  await moreCome();
+  await channels(0);
+  t.equal((await dialog.reinvite(sdp('sendonly'))).status, 200);
+  await hearsTone(caller, 900);
+  t.equal((await dialog.reinvite(sdp('sendrecv'))).status, 200);
+  await moreCome();
+  await channels(2);
+  await dialog.bye();
+  await caller.finished;
+});
+
+t.test(
+  'dial: two whom the media server has left go on when it dies, and can be called back to it',
+  { skip },
+  async (t) => {
+    const both = await talk();
+    await channels(0);
+    const server = ringwire.platform.processes.get('media-server');
+    if (!server?.pid) throw new Error('no media server');
+    const isBack = once(server, 'ready');
+    process.kill(server.pid, 'SIGKILL');
+    await isBack;
+    await bothHear(both);
+    await eventually(
+      'a whisper',
+      () => control(both.legSid, { whisper: { verb: 'play', url: 'tone_stream://%(900,0,700)' } }),
+      (status) => status === 202,
+    );
+    await hearsTone(both.callee, 700);
+    await bothHear(both);
+    await both.callee.hangup();
+    t.equal((await both.caller.finished).endedBy, 'them');
   },
 );

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import dgram from 'node:dgram';
 import { once } from 'node:events';
 
@@ -5,7 +6,8 @@ import { once } from 'node:events';
 export async function rtpengineSessions({ host, port }: { host: string; port: number }): Promise<string[]> {
   const socket = dgram.createSocket('udp4');
   try {
-    socket.send('ringwire-test d7:command4:list5:limiti1000ee', port, host);
+    // Of a cookie that it knows rtpengine repeats what it has answered before.
+    socket.send(`${randomUUID()} d7:command4:list5:limiti1000ee`, port, host);
     const [answer] = (await once(socket, 'message', { signal: AbortSignal.timeout(3_000) })) as [Buffer];
     const text = answer.toString('latin1');
     const list = text.slice(text.indexOf('5:callsl') + '5:callsl'.length);
