@@ -351,6 +351,17 @@ t.test(
   },
 );
 
+t.test('media does not go past the relay unless the operator allows it, nor to nowhere', async (t) => {
+  const { dialog, far } = await connected();
+  const headers = { Contact: far.local.contact, 'Content-Type': 'application/sdp' };
+  const past = await ask(far, 'INVITE', { ...headers, 'X-Reason': 'release-media-entirely' }, fs.sdp);
+  t.equal(past.status, 488);
+  t.equal(past.get('X-Reason'), 'media may not go past the relay');
+  t.equal((await ask(far, 'INVITE', { ...headers, 'X-Reason': 'release-media' })).status, 488);
+  await caller.audio.echoThrough(dialog.remoteSdp);
+  await dialog.bye();
+});
+
 t.test('a restart of ICE gets new credentials of the relay', async (t) => {
   const ice = (ufrag: string): string =>
     caller.audio.sdp

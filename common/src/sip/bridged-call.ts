@@ -365,7 +365,12 @@ export class BridgedCall {
     const { status, reason } = failure;
     const why =
       failure.headers['X-Reason'] ?? (failure.kind === 'refused' ? undefined : whyOf(failure, this.plan.farEnd));
-    const headers = { ...failure.headers, ...(why ? reasonHeader(why) : {}) };
+    const isOutbound = this.#outer === 'b';
+    const headers = {
+      ...failure.headers,
+      ...(why ? reasonHeader(why) : {}),
+      ...(isOutbound && failure.callId !== undefined && { [SIP_HEADERS.outerCallId]: failure.callId }),
+    };
     const outward = this.plan.outwardStatus?.(failure) ?? outwardStatus(failure);
     const sent = respond(this.plan.response, outward, outward === status ? reason : undefined, { headers }) || outward;
     this.#end(sent, sent === status ? reason : 'Service Unavailable', 'failed', why);

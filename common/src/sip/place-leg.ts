@@ -43,6 +43,9 @@ export interface LegFailure {
   headers: SipHeaders;
   /** `X-Call-Sid` of the refusal: our edges say it once they have taken a call, whoever refuses it then. */
   callSid?: string;
+  /** Call-ID of the INVITE that was refused, and of the one behind our edge (`X-CID`), where the refusal is its. */
+  callId?: string;
+  outerCallId?: string;
   /** Where a 3xx points to, best first. */
   contacts?: readonly string[];
 }
@@ -82,9 +85,13 @@ function failureOf(error: unknown): LegFailure {
     if (res.status >= 200 && res.status < 300)
       return failure('unusable', 502, `no dialog in ${res.status} ${res.reason}`);
     const callSid = res.get(SIP_HEADERS.callSid);
+    const callId = res.get('Call-ID');
+    const outerCallId = res.get(SIP_HEADERS.outerCallId);
     const refusal = {
       ...failure('refused', status, res.reason, passableHeaders(res)),
       ...(callSid !== undefined && { callSid }),
+      ...(callId !== undefined && { callId }),
+      ...(outerCallId !== undefined && { outerCallId }),
     };
     return status >= 300 && status < 400 ? { ...refusal, contacts: contactsOf(res) } : refusal;
   }

@@ -87,6 +87,10 @@ export class Party implements DialledParty {
     return this.child.callSid;
   }
 
+  get outerCallId(): string | undefined {
+    return this.#user?.outerCallId ?? this.#leg?.outerCallId;
+  }
+
   get isEnded(): boolean {
     return this.#ending !== undefined;
   }

@@ -62,7 +62,13 @@ export type DialOutcome =
       /** Sends a key by SIP, where the far end wants keys so; absent: they go with the media. */
       sendKey?(key: string, durationMs: number | undefined): void;
     } & DialledUser)
-  | { ok: false; status: number; reason: string };
+  | {
+      ok: false;
+      status: number;
+      reason: string;
+      /** Call-ID of the leg to the outside, where there was one. */
+      outerCallId?: string;
+    };
 
 /** How an answered leg ended. */
 export type PlacedLegEnd = { how: 'bye'; headers: Record<string, string> } | { how: 'lost'; reason: string };
@@ -71,6 +77,8 @@ export type PlacedLegEnd = { how: 'bye'; headers: Record<string, string> } | { h
 export interface PlacedLeg {
   /** Never rejects. */
   readonly outcome: Promise<DialOutcome>;
+  /** Call-ID of the leg to the outside, once the edge has told of it. */
+  readonly outerCallId?: string | undefined;
   /** Undefined before it is answered. */
   readonly changes?: LegChanges | undefined;
   /** Who answers re-INVITEs of the far end. */

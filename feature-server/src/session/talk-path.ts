@@ -1,6 +1,6 @@
 import { MediaServerError } from '../errors.js';
 import type { Digit } from '../media/media.js';
-import { isSameMedia, isSameSound } from '../sip/agreed-sound.js';
+import { type AgreedSound, isSameMedia, isSameSound } from '../sip/agreed-sound.js';
 import { dtmfInfoBody } from '../sip/dtmf-info.js';
 import type { CallLeg, ChangeReply } from './call-leg.js';
 import type { Journal } from './journal.js';
@@ -37,6 +37,11 @@ const refused = (who: string, { status, reason }: ChangeReply): NotMoved => ({
   why: `the edge of the ${who} answered ${status} ${reason}`,
   again: status === 491 || status === 500,
 });
+
+const differenceOf = ({ codec }: AgreedSound, { codec: other }: AgreedSound): string =>
+  codec.name === other.name && codec.payloadType === other.payloadType
+    ? 'the two send keys differently'
+    : `${codec.name} and ${other.name} are not the same codec`;
 
 /**
  * Where the sound of two who talk with each other goes. Released, it goes between the edges (third party call control, RFC 3725): what each edge tells the media
@@ -121,8 +126,7 @@ export class TalkPath {
     const callee = this.options.callee.seat;
     const [one, other] = [caller.sound, callee.sound];
     if (!one || !other) return { why: 'there is more than sound, or less, to be sent', again: false };
-    if (!isSameSound(one, other))
-      return { why: `${one.codec.name} and ${other.codec.name} are not the same codec`, again: false };
+    if (!isSameSound(one, other)) return { why: differenceOf(one, other), again: false };
     const offered = callee.remoteSdp;
     const first = await caller.offer(offered, 'release-media');
     if (first.status >= 300) return refused('caller', first);

@@ -225,6 +225,8 @@ class EdgeLeg implements PlacedLeg {
   readonly outcome: Promise<DialOutcome>;
   readonly #ended = new AbortController();
   #dialog: SipDialog | undefined;
+  /** Of the leg to the outside that the edge has told of last. */
+  #outerCallId: string | undefined;
   #changes: DialogChanges | undefined;
   /** How the answered leg ended, when it did so by itself. */
   #end: PlacedLegEnd | undefined;
@@ -252,6 +254,10 @@ class EdgeLeg implements PlacedLeg {
 
   onRefer(handler: ReferHandler | undefined): void {
     this.#takeRefer = handler;
+  }
+
+  get outerCallId(): string | undefined {
+    return this.#outerCallId;
   }
 
   get changes(): LegChanges | undefined {
@@ -298,6 +304,7 @@ class EdgeLeg implements PlacedLeg {
       result = await placeLeg(this.options.stack, { ...leg, ...gone }, call.offer, limits, (response) => {
         if (response.status <= 100) return;
         isRinging = true;
+        this.#outerCallId = response.get(SIP_HEADERS.outerCallId) ?? this.#outerCallId;
         hasEarlyMedia ||= Boolean(response.body);
         call.onProgress(response.status, response.body ?? '');
       });
@@ -319,10 +326,11 @@ class EdgeLeg implements PlacedLeg {
     const ways = await waysOrNot;
     const placed = await this.#try(ways, call, lost);
     if (!placed.ok) {
-      const { kind, status, reason, headers } = placed.failure;
+      const { kind, status, reason, headers, outerCallId = this.#outerCallId } = placed.failure;
+      const outer = outerCallId !== undefined && { outerCallId };
       // What rang too long was cancelled by us: jambonz tells it as 487.
-      if (kind === 'unanswered') return { ok: false, status: 487, reason: 'Request Terminated' };
-      return { ok: false, status, reason: headers['X-Reason'] ?? reason };
+      if (kind === 'unanswered') return { ok: false, status: 487, reason: 'Request Terminated', ...outer };
+      return { ok: false, status, reason: headers['X-Reason'] ?? reason, ...outer };
     }
     const { leg } = placed;
     if (isPending(leg) || this.#ended.signal.aborted) {

@@ -89,9 +89,12 @@ export class Callee implements PlacedLeg {
     this.#tell({ ok: true, sdp: 'v=0 callee', outerCallId: 'outer' });
   }
 
-  refuse(status: number): void {
-    this.#tell({ ok: false, status, reason: 'refused' });
+  refuse(status: number, outerCallId?: string): void {
+    this.#tell({ ok: false, status, reason: 'refused', ...(outerCallId !== undefined && { outerCallId }) });
   }
+
+  /** What the edge has told of. */
+  outerCallId: string | undefined;
 
   hangUp(): void {
     this.#onEnd({ how: 'bye', headers: {} });

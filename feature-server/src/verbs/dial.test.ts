@@ -125,12 +125,91 @@ t.test('answerOnBridge: early media of the only callee is what the caller hears 
   await hangUp(rig, callee);
 });
 
-t.test('answerOnBridge: of several callees nobody is heard early; the caller hears ringing', async (t) => {
-  const rig = await dialling(t, 2, { answerOnBridge: true });
+t.test(
+  'early media: of several callees the first is heard, the next when that one has failed, until somebody answers',
+  async (t) => {
+    const rig = await dialling(t, 3, { answerOnBridge: true });
+    const [first, second, third] = rig.callees as [Callee, Callee, Callee];
+    first.progress(183, 'v=0 first');
+    (await rig.server.callee(0).modifies.take('early SDP')).grant();
+    t.equal((await rig.leg.actions.take('183')).sent, '183');
+    await bridged(rig);
+    second.progress(183, 'v=0 second');
+    third.progress(180);
+    first.refuse(486);
+    await rig.server.caller.unbridges.take('the first is heard no more');
+    (await rig.server.callee(1).modifies.take('early SDP of the second')).grant();
+    await bridged(rig);
+    third.answer();
+    (await rig.server.callee(2).modifies.take('modify')).grant();
+    await rig.server.caller.unbridges.take('the second is heard no more');
+    await bridged(rig);
+    await hangUp(rig, third);
+  },
+);
+
+t.test('dialMusic: goes on when a callee who was heard early has failed', async (t) => {
+  const rig = await dialling(t, 2, { dialMusic: 'tone_stream://%(1000,0,440)' });
+  const { caller } = rig.server;
+  // An unanswered caller hears no music: `dial` answers first.
+  const music = await caller.plays.take('music');
+  t.same(music.sources, ['tone_stream://%(1000,0,440)']);
+  const [first, second] = rig.callees as [Callee, Callee];
+  first.progress(183, 'v=0 early');
+  (await rig.server.callee(0).modifies.take('early SDP')).grant();
+  await bridged(rig);
+  t.ok(music.isStopped);
+  first.refuse(480);
+  await caller.unbridges.take('the first is heard no more');
+  const again = await caller.plays.take('music again');
+  second.answer();
+  (await rig.server.callee(1).modifies.take('modify')).grant();
+  await bridged(rig);
+  t.ok(again.isStopped);
+  await hangUp(rig, second);
+});
+
+t.test('dial_sbc_callid is told of legs that nobody answers, as far as the edge has named them', async (t) => {
+  const rig = await dialling(t);
   const [callee] = rig.callees as [Callee];
-  callee.progress(183, 'v=0 early');
-  t.equal((await rig.leg.actions.take('180')).sent, '180');
-  await rig.connect();
+  callee.outerCallId = 'outer-1';
+  callee.refuse(486, 'outer-1');
+  t.match((await rig.app.next('/action')).json, { dial_call_status: 'busy', dial_sbc_callid: 'outer-1' });
+  await rig.callerGoesOn();
+  const gone = await dialling(t);
+  const [ringing] = gone.callees as [Callee];
+  ringing.outerCallId = 'outer-2';
+  gone.leg.end({ how: 'bye', headers: {} });
+  t.match((await gone.app.next('/action')).json, { dial_call_status: 'no-answer', dial_sbc_callid: 'outer-2' });
+  await gone.running;
+});
+
+t.test('timeLimit: the callee is hung up on, and the next verb runs', async (t) => {
+  const rig = await dialling(t, 1, { timeLimit: 1 });
+  const callee = await rig.connect();
+  await callee.ends.take('BYE');
+  t.match((await rig.app.next('/action')).json, TAKEN);
+  await rig.callerGoesOn();
+});
+
+t.test('dub, boostAudioSignal, dtmf and sip_request are done to the leg that is named', async (t) => {
+  const rig = await dialling(t);
+  const callee = await rig.connect();
+  const leg = legOf(rig);
+  const { asked } = rig.server.callee();
+  await taken(rig, { command: 'whisper', verbs: [] });
+  await rig.server.caller.unbridges.take('bridge is open');
+  await bridged(rig);
+  await taken(rig, { command: 'boostAudioSignal', gainDb: 6 }, leg);
+  t.same(await asked.take('gain'), ['setGain', 6]);
+  await taken(rig, { command: 'dtmf', digits: '4', durationMs: 120 }, leg);
+  t.same(await asked.take('key'), ['key', '4', 120]);
+  await taken(rig, { command: 'dub', spec: { action: 'addTrack', track: 'music' } }, leg);
+  t.same(await asked.take('track'), ['addTrack', 'music']);
+  const info = { command: 'sip:request', method: 'INFO', contentType: 'text/plain', content: 'hi' } as const;
+  t.match(await rig.session.execute(info, leg), { ok: true, facts: { status: 200 } });
+  t.match(await callee.requests.take('INFO'), { method: 'INFO', body: 'hi' });
+  t.equal(rig.server.caller.asked.size, 0, 'the caller has nothing of it');
   await hangUp(rig, callee);
 });
 

@@ -308,6 +308,8 @@ export interface DialOptions {
 /** Somebody who is being called, or was. */
 export interface DialledParty {
   readonly callSid: string;
+  /** Call-ID of its leg to the outside, once the edge has told of it. */
+  readonly outerCallId?: string | undefined;
   /** Answered, or why not. Never rejects. */
   readonly outcome: Promise<DialOutcome>;
   /** Resolves when an answered party is gone, whoever ended it. */

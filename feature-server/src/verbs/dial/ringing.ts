@@ -32,8 +32,6 @@ export class Ringing {
     private readonly signal: AbortSignal,
   ) {
     this.#ringBack = new RingBack(ctx, spec, signal);
-    // What is announced by one of several is not what the others do.
-    const isAlone = targets.length === 1;
     this.#parties = targets.map(({ target, onRinging }) => {
       const party: DialledParty = ctx.dial.call(target, {
         ...(spec.callerId !== undefined && { callerId: spec.callerId }),
@@ -46,7 +44,7 @@ export class Ringing {
         onProgress: (status, sdp) => {
           ctx.journal.timeline.info('sip', `${target.address}: ${status}`, { status, callSid: party.callSid });
           if (status === 180 || status === 183) onRinging?.(party);
-          if (isAlone && sdp !== '') this.#ringBack.earlyMedia(party, sdp);
+          if (sdp !== '') this.#ringBack.earlyMedia(party, sdp);
           else if (status === 180 || status === 183) ctx.call.ring();
         },
       });
@@ -75,7 +73,7 @@ export class Ringing {
     return new Promise((resolve) => {
       const { signal } = this;
       let waiting = this.#parties.length;
-      const gaveUp = (): void => resolve({ result: noAnswer(this.#parties[0]?.callSid) });
+      const gaveUp = (): void => resolve({ result: notAnswered(this.#parties[0]) });
       if (signal.aborted) return gaveUp();
       if (waiting === 0) return resolve({ result: { dialCallStatus: 'failed', dialSipStatus: 400 } });
       signal.addEventListener('abort', gaveUp, { once: true });
@@ -92,8 +90,9 @@ export class Ringing {
     const outcome = await party.outcome;
     const dialCallSid = party.callSid;
     if (!outcome.ok) {
-      const { status } = outcome;
-      return { result: { dialCallStatus: statusWord(status), dialSipStatus: status, dialCallSid } };
+      const { status, outerCallId: dialSbcCallid } = outcome;
+      const outer = dialSbcCallid !== undefined && { dialSbcCallid };
+      return { result: { dialCallStatus: statusWord(status), dialSipStatus: status, dialCallSid, ...outer } };
     }
     const accept = called?.accept ?? confirmBy(called?.confirmHook);
     if (accept) {
@@ -102,13 +101,18 @@ export class Ringing {
       const over = AbortSignal.any([this.signal, this.#decided.signal]);
       if (!(await accept(party, over))) {
         await party.end();
-        return { result: noAnswer(dialCallSid) };
+        return { result: notAnswered(party) };
       }
     }
     const dialSbcCallid = outcome.outerCallId;
     const result = { dialCallStatus: 'completed', dialSipStatus: 200, dialCallSid } as const;
     return { winner: party, result: { ...result, ...(dialSbcCallid && { dialSbcCallid }) } };
   }
+}
+
+function notAnswered(party: DialledParty | undefined): DialResult {
+  const dialSbcCallid = party?.outerCallId;
+  return { ...noAnswer(party?.callSid), ...(dialSbcCallid !== undefined && { dialSbcCallid }) };
 }
 
 const confirmBy = (hook: HookSpec | undefined): CalledTarget['accept'] =>
