@@ -87,6 +87,20 @@ t.test('queue', async (t) => {
     t.strictSame(await queue.list(), ['alive']);
   });
 
+  await t.test('who is forgotten is told of, so that nobody waits for him', async (t) => {
+    const queue = open();
+    await queue.join('gone', 1);
+    t.equal(await queue.take(claim('1'), 10_000), 'gone');
+    t.equal(await queue.holds('gone', claim('1')), true);
+    const listener = redis.duplicate();
+    t.teardown(() => closeRedis(listener));
+    await listener.subscribe(queue.channel);
+    const told = new Promise<string>((resolve) => listener.once('message', (_channel, text) => resolve(text)));
+    await redis.zadd(`ringwire:queue-alive:{account}:${queue.name}`, 1, 'gone');
+    t.equal(await queue.holds('gone', claim('1')), false);
+    t.same(JSON.parse(await told), { news: 'left', callSid: 'gone' });
+  });
+
   await t.test('what is asked while Redis is away is not done later', async (t) => {
     const away = redis.duplicate({ lazyConnect: true });
     t.teardown(() => away.disconnect());

@@ -61,7 +61,11 @@ local function claimOf(sid)
   return text
 end
 local function tell(text) redis.call('PUBLISH', ARGV[2], text) end
-for _, sid in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', '(' .. now)) do forget(sid) end
+local function tellLeft(sid) tell('{"news":"left","callSid":' .. cjson.encode(sid) .. '}') end
+for _, sid in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', '(' .. now)) do
+  forget(sid)
+  tellLeft(sid)
+end
 `;
 const EPILOGUE = `
 local size = redis.call('ZCARD', KEYS[1])
@@ -102,7 +106,7 @@ return {redis.call('ZRANK', KEYS[1], ARGV[6]), redis.call('ZCARD', KEYS[1]), cla
 /** ARGV: 3 call sid. Answers whether it was there, and the size now. */
 const LEAVE = `${PRELUDE}
 local place = forget(ARGV[3])
-if place then tell('{"news":"left","callSid":' .. cjson.encode(ARGV[3]) .. '}') end
+if place then tellLeft(ARGV[3]) end
 ${EPILOGUE}
 return {place and 1 or 0, size}`;
 
@@ -142,6 +146,12 @@ if claimOf(ARGV[3]) == ARGV[4] then
   tell('{"news":"waiting"}')
 end
 return 1`;
+
+/** ARGV: 3 call sid, 4 claim as JSON. Whether it stands. */
+const HOLDS = `${PRELUDE}
+local isHeld = claimOf(ARGV[3]) == ARGV[4]
+${EPILOGUE}
+return isHeld and 1 or 0`;
 
 const LIST = `${PRELUDE}
 ${EPILOGUE}
@@ -203,6 +213,11 @@ export class Queue {
   /** Lets others take him. */
   async release(callSid: string, claim: QueueClaim): Promise<void> {
     await this.#run(RELEASE, callSid, textOf(claim));
+  }
+
+  /** Whether he who was taken is to come still: he has not been forgotten, which is told then, nor the claim released, run out or confirmed. */
+  async holds(callSid: string, claim: QueueClaim): Promise<boolean> {
+    return (await this.#run(HOLDS, callSid, textOf(claim))) === 1;
   }
 
   /** Those who wait, in order. */

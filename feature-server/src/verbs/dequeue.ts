@@ -14,6 +14,10 @@ const MEET_MS = 12_000;
 const CLAIM_MS = 15_000;
 /** Who waits for callers looks again this often: what Redis tells may be missed. */
 const LOOK_AGAIN_MS = 5_000;
+/** Who waits for one caller looks so often whether that one is to come still. */
+const LOOK_AFTER_MS = 1_000;
+/** A claim that is gone twice in a row was not just confirmed. */
+const MOST_MISSED = 2;
 const REDIS_MS = 2_000;
 const BEEP = 'tone_stream://%(300,0,850)';
 
@@ -53,10 +57,10 @@ async function takeCaller(ctx: VerbContext, spec: DequeueSpec, signal: AbortSign
       wake = new AbortController();
       const caller = await takeOne(ctx, queue, { wanted: spec.callSid, gone }, signal).catch((err: unknown) => {
         journal.log.warn({ err, queue: spec.name }, 'nobody can be taken out of the queue now');
-        return undefined;
+        return 'none' as const;
       });
-      if (caller) return caller;
-      await pause(LOOK_AGAIN_MS, AbortSignal.any([signal, wake.signal]));
+      if (caller === 'none') await pause(LOOK_AGAIN_MS, AbortSignal.any([signal, wake.signal]));
+      else if (caller !== 'lost') return caller;
     }
     return undefined;
   } finally {
@@ -64,12 +68,13 @@ async function takeCaller(ctx: VerbContext, spec: DequeueSpec, signal: AbortSign
   }
 }
 
+/** The next caller; `lost`: he did not come, somebody else may. */
 async function takeOne(
   ctx: VerbContext,
   queue: Queue,
   { wanted, gone }: { wanted: string | undefined; gone: EventEmitter },
   signal: AbortSignal,
-): Promise<QueuedCaller | undefined> {
+): Promise<QueuedCaller | 'none' | 'lost'> {
   const { rooms, journal } = ctx;
   const claim: QueueClaim = {
     id: randomUUID(),
@@ -78,8 +83,8 @@ async function takeOne(
     sipAddress: rooms.sipAddress(),
   };
   // Before he is told: he may be here at once.
-  const coming = new AbortController();
-  const met = rooms.meetings.expect(claim.id, MEET_MS, AbortSignal.any([signal, coming.signal]));
+  const given = new AbortController();
+  const met = rooms.meetings.expect(claim.id, MEET_MS, AbortSignal.any([signal, given.signal]));
   const release = (callSid: string): Promise<void> =>
     queue
       .release(callSid, claim)
@@ -91,7 +96,7 @@ async function takeOne(
     taken = await within(REDIS_MS, taking, () => new Error('Redis does not answer'));
     isSettled = true;
   } finally {
-    if (taken === undefined) coming.abort();
+    if (taken === undefined) given.abort();
     // Who is taken after all is not waited for any more.
     if (!isSettled)
       taking.then(
@@ -101,12 +106,39 @@ async function takeOne(
         () => {},
       );
   }
-  if (taken !== undefined) gone.once(taken, () => coming.abort());
-  const caller = await met;
-  if (caller || taken === undefined) return caller;
+  if (taken === undefined) return (await met) ?? 'none';
+  const caller = await coming(queue, { taken, claim, gone, met, giveUp: () => given.abort() });
+  if (caller) return caller;
   journal.timeline.warn('verb', `dequeue ${queue.name}: ${taken} does not come`);
-  void release(taken);
-  return undefined;
+  // Before the next one is taken, who may be the same: he is there still.
+  await Promise.race([release(taken), pause(REDIS_MS, signal)]);
+  return 'lost';
+}
+
+/** Waits for him who was taken, as long as he is to come. */
+async function coming(queue: Queue, { taken, claim, gone, met, giveUp }: Taken): Promise<QueuedCaller | undefined> {
+  let missed = 0;
+  const look = async (): Promise<void> => {
+    missed = (await queue.holds(taken, claim)) ? 0 : missed + 1;
+    if (missed >= MOST_MISSED) giveUp();
+  };
+  // While Redis is away nothing is known of him.
+  const timer = setInterval(() => void look().catch(() => {}), LOOK_AFTER_MS);
+  gone.once(taken, giveUp);
+  try {
+    return await met;
+  } finally {
+    clearInterval(timer);
+    gone.off(taken, giveUp);
+  }
+}
+
+interface Taken {
+  taken: string;
+  claim: QueueClaim;
+  gone: EventEmitter;
+  met: Promise<QueuedCaller | undefined>;
+  giveUp(): void;
 }
 
 /** Lets the two talk until one of them does something else. */

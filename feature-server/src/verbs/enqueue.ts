@@ -214,6 +214,8 @@ class QueueStay {
     // Told again until it is known to be released.
     if (claim.id === this.#failed) return;
     this.#failed = claim.id;
+    // A move takes seconds, in which nobody says that he waits.
+    void this.#renew();
     const place = this.#place;
     // Nor here: the other feature server renews it, and may have it taken before we hear that the call is there.
     this.#place = undefined;
