@@ -98,6 +98,8 @@ t.test('env_vars of an application are held against its schema, where it has one
   t.match((await api.account('GET', path)).body, { env_vars: { ...good, RETRIES: 5 } });
   const elsewhere = { call_hook: { url: `http://${await answering(t, 404, '')}/` }, env_vars: { ANY: 1 } };
   t.equal((await api.account('PUT', path, elsewhere)).status, 204, 'the new hook has no schema');
+  const hidden = { call_hook: { url: 'http://10.0.0.1/' }, env_vars: { ANY: 1 } };
+  t.equal((await api.account('PUT', path, hidden)).status, 204, 'nor one where nobody may ask');
 });
 
 t.test('a vendor of speech without a voice has no voice of another vendor', async (t) => {

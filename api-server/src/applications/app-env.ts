@@ -1,4 +1,4 @@
-import { HttpError } from '@ringwire/common';
+import type { HttpError } from '@ringwire/common';
 import { isEnvName, MAX_NAME, MAX_VARIABLES } from '@ringwire/common/calls/env-vars.js';
 import { type AddressGuard, PrivateAddressError } from '@ringwire/common/http/address-guard.js';
 import { callHook, HookCallError } from '@ringwire/common/http/call-hook.js';
@@ -21,22 +21,26 @@ export type EnvSchema = Readonly<Record<string, EnvVariable>>;
 
 const TYPES = ['string', 'number', 'boolean'];
 
+/** What asking for a schema came to; neither, where there is none: no answer, one other than 2xx, one that is no JSON. */
+export interface EnvAnswer {
+  schema?: EnvSchema;
+  /** Why nobody may ask there: a private address. */
+  forbidden?: string;
+}
+
 /**
  * Asks an application for the schema of its environment: `OPTIONS` at the URL of its hook, over HTTP where that is a WebSocket's (compat 2.10).
  *
- * @returns undefined where it has none: no answer, one other than 2xx, one that is no JSON
- * @throws HttpError 400 that names `field`, for a schema that is none, and for a private address
+ * @throws HttpError 400 that names `field`, for a schema that is none
  */
-export async function askEnvSchema(url: string, field: string, guard: AddressGuard): Promise<EnvSchema | undefined> {
+export async function askEnvSchema(url: string, field: string, guard: AddressGuard): Promise<EnvAnswer> {
   const hook = { url: url.replace(/^ws/i, 'http'), method: 'OPTIONS' as const, username: null, password: null };
   try {
     const { json } = await callHook({ hook, payload: {}, secret: null, guard });
-    return json === undefined ? undefined : readEnvSchema(json, field);
+    return json === undefined ? {} : { schema: readEnvSchema(json, field) };
   } catch (error) {
-    if (error instanceof HttpError) throw error;
     if (!(error instanceof HookCallError)) throw error;
-    if (error.cause instanceof PrivateAddressError) throw badField(field, error.cause.message);
-    return undefined;
+    return error.cause instanceof PrivateAddressError ? { forbidden: error.cause.message } : {};
   }
 }
 

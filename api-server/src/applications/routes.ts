@@ -34,14 +34,16 @@ export function applicationRoutes(router: Router, context: ApiContext): void {
     const stored = current?.call_hook as { url?: string } | null | undefined;
     const url = hooks.call_hook?.url ?? stored?.url;
     if (typeof columns.env_vars !== 'string' || url === undefined) return;
-    const schema = await askEnvSchema(url, 'call_hook', hookAddresses);
+    // Where the API server may not ask, feature servers may be allowed to: that is told when the hook is asked.
+    const { schema } = await askEnvSchema(url, 'call_hook', hookAddresses);
     if (schema) checkEnvVars(JSON.parse(columns.env_vars) as Record<string, unknown>, schema);
   };
   router.get('/AppEnv', async (req, res) => {
     const url = queryText(req, 'url', 1024) ?? '';
     if (!/^(https?|wss?):/i.test(url) || !URL.canParse(url))
       throw badField('url', 'must be an http, https, ws or wss URL');
-    const schema = await askEnvSchema(url, 'url', hookAddresses);
+    const { schema, forbidden } = await askEnvSchema(url, 'url', hookAddresses);
+    if (forbidden !== undefined) throw badField('url', forbidden);
     if (schema) res.json(schema);
     else res.status(204).end();
   });
