@@ -109,8 +109,17 @@ export async function untilKeysWork(connection) {
   }
 }
 
-/** What is sent and received now: codec names, packets. */
+/** What is sent and received: codec names, packets. Chromium names a codec some time after its first packet: until then it is waited for. */
 export async function mediaOf(connection) {
+  const deadline = performance.now() + 5_000;
+  for (;;) {
+    const facts = await mediaNow(connection);
+    if ((facts.sent && facts.received) || performance.now() > deadline) return facts;
+    await new Promise((resolve) => setTimeout(resolve, LISTEN_MS));
+  }
+}
+
+async function mediaNow(connection) {
   const facts = { sent: undefined, received: undefined, packetsSent: 0, packetsReceived: 0, lost: 0, jitterMs: 0 };
   const stats = await connection.getStats();
   for (const row of stats.values()) {

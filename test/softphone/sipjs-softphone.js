@@ -29,8 +29,10 @@ function follow(next) {
   let originator = 'local';
   session.delegate = {
     onSessionDescriptionHandler: ({ peerConnection }) => followConnection(peerConnection),
-    onBye: () => {
+    onBye: (bye) => {
       originator = 'remote';
+      // SIP.js leaves the answer to whoever listens.
+      bye.accept();
     },
   };
   session.stateChange.addListener((state) => {
