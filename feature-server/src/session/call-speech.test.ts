@@ -9,8 +9,10 @@ t.test('long texts are cut between sentences, else between words, else hard', (t
   t.end();
 });
 
-t.test('URLs and silence are sources, SSML stays in one piece, empty texts are nothing', (t) => {
-  const ssml = `<speak>${'word. '.repeat(400)}</speak>`;
+t.test('URLs and silence are sources, long SSML is cut into documents, empty texts are nothing', (t) => {
+  const ssml = '<speak>One word. <break time="1s"/> Another.</speak>';
+  const pieces = piecesOf([`<speak>${'word. '.repeat(400)}</speak>`]);
+  t.ok(pieces.length > 1 && pieces.every((piece) => 'text' in piece && /^<speak>word\. .*<\/speak>$/.test(piece.text)));
   t.same(piecesOf(['Hi', ' ', 'https://a.example/x.wav', 'silence_stream://250', ssml]), [
     { text: 'Hi' },
     { source: 'https://a.example/x.wav' },

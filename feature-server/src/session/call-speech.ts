@@ -1,4 +1,5 @@
 import type { SpeechClip, SpeechService, VendorFailure } from '../speech/speech-service.js';
+import { ssmlPieces } from '../speech/ssml-pieces.js';
 import { isSsml } from '../speech/synthesizer.js';
 import { listOf } from '../verbs/quantities.js';
 import type { CallSpeech, SayBody, SpeechSources } from '../verbs/verb.js';
@@ -155,13 +156,13 @@ export function chosenTexts(
   return entries.flatMap((entry) => (typeof entry === 'string' ? entry : oneOf(entry)));
 }
 
-/** Splits a say's texts: URLs and silence are played as they are, long texts are cut between sentences. */
+/** Splits a say's texts: URLs and silence are played as they are, long texts and SSML are cut between sentences. */
 export function piecesOf(texts: readonly string[]): Piece[] {
   return texts.flatMap((text): Piece[] => {
     const trimmed = text.trim();
     if (trimmed.length === 0) return [];
     if (/^(https?|silence_stream|tone_stream):\/\/\S+$/i.test(trimmed)) return [{ source: trimmed }];
-    if (isSsml(trimmed)) return [{ text: trimmed }];
+    if (isSsml(trimmed)) return ssmlPieces(trimmed, CHUNK_CHARS).map((part) => ({ text: part }));
     return splitText(trimmed, CHUNK_CHARS).map((part) => ({ text: part }));
   });
 }

@@ -6,7 +6,7 @@ import { untilAborted } from './sip-request.js';
 import type { Verb, VerbContext } from './verb.js';
 
 /** How long the far end may say nothing of how the new call goes (compat 1.3.5). */
-export const NOTIFY_WAIT_MS = 15_000;
+const NOTIFY_WAIT_MS = 15_000;
 /** Tells the edge to leave the host of Refer-To as the application wrote it (docs/interfaces.md). */
 const UNTOUCHED = 'X-Refer-To-Leave-Untouched';
 
@@ -35,9 +35,10 @@ export async function referCall(
   ctx: VerbContext,
   spec: SipReferSpec,
   signal: AbortSignal,
+  silenceMs = NOTIFY_WAIT_MS,
 ): Promise<ReferResult | undefined> {
   const { dialog, journal } = ctx;
-  const progress = followNotifies(ctx, spec, signal);
+  const progress = followNotifies(ctx, spec, signal, silenceMs);
   try {
     const { status } = await untilAborted(dialog.request({ method: 'REFER', headers: headersOf(ctx, spec) }), signal);
     const final = status === 202 ? await progress.final : undefined;
@@ -80,12 +81,13 @@ function followNotifies(
   { app, dialog, journal }: VerbContext,
   spec: SipReferSpec,
   signal: AbortSignal,
+  silenceMs: number,
 ): { final: Promise<number | undefined>; stop(): void } {
   let settle: (status: number | undefined) => void = () => {};
   const final = new Promise<number | undefined>((resolve) => {
     settle = resolve;
   });
-  const late = (): NodeJS.Timeout => setTimeout(() => settle(undefined), NOTIFY_WAIT_MS);
+  const late = (): NodeJS.Timeout => setTimeout(() => settle(undefined), silenceMs);
   let timer = late();
   const forget = dialog.onNotify((request) => {
     const status = sipfragStatus(request);
