@@ -21,6 +21,10 @@ declare module 'drachtio-fsmrf' {
     interface ChannelConnection {
       on(event: 'esl::event::CUSTOM::*', listener: (event: never) => void): this;
       off(event: 'esl::event::CUSTOM::*', listener: (event: never) => void): this;
+      on(event: `esl::event::CHANNEL_BRIDGE::${string}`, listener: () => void): this;
+      off(event: `esl::event::CHANNEL_BRIDGE::${string}`, listener: () => void): this;
+      /** Adds to the events that come. */
+      subscribe(events: string): void;
       filter(header: string, value: string): void;
       filterDelete(header: string, value: string): void;
     }

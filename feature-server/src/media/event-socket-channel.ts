@@ -3,6 +3,7 @@ import { MediaServerError } from '../errors.js';
 import { untilAborted, within } from './deadline.js';
 
 const COMMAND_DEADLINE_MS = 5_000;
+const BRIDGE_DEADLINE_MS = 5_000;
 
 /** An event of the media server about one channel. */
 export interface ChannelEvent {
@@ -18,6 +19,8 @@ interface EslEvent {
 
 /** One channel of the media server for what drachtio-fsmrf has no method of: commands, applications, events. */
 export class EventSocketChannel {
+  #hearsBridges = false;
+
   constructor(
     private readonly endpoint: Mrf.Endpoint,
     /** Aborts when the channel is lost. */
@@ -57,6 +60,30 @@ export class EventSocketChannel {
    */
   async execute(application: string, argument: string): Promise<void> {
     await untilAborted(this.endpoint.execute(application, argument), this.lost, () => this.#gone(application));
+  }
+
+  /**
+   * Joins it with another channel; resolves when the two hear each other. FreeSWITCH answers before that, and who is told to leave meanwhile
+   * (`uuid_transfer -both`) goes, but the other is stuck for good.
+   * @throws MediaServerError; Error with the media server's answer
+   */
+  async bridge(other: string): Promise<void> {
+    const { conn } = this.endpoint;
+    if (!conn) throw this.#gone('bridge');
+    if (!this.#hearsBridges) conn.subscribe('CHANNEL_BRIDGE');
+    this.#hearsBridges = true;
+    const event = `esl::event::CHANNEL_BRIDGE::${this.uuid}` as const;
+    let tell = (): void => {};
+    const joined = new Promise<void>((resolve) => {
+      tell = resolve;
+    });
+    conn.on(event, tell);
+    try {
+      const both = Promise.all([this.endpoint.bridge(other), joined]);
+      await within(BRIDGE_DEADLINE_MS, both, () => this.#gone('bridge'), this.lost);
+    } finally {
+      conn.off(event, tell);
+    }
   }
 
   /** Calls back for the CUSTOM events of a subclass that are about this channel, until the returned function is called. */

@@ -101,10 +101,10 @@ export class FsmrfEndpoint implements MediaEndpoint {
   }
 
   async bridge(other: MediaEndpoint): Promise<void> {
-    // Without it the media server would hang this channel up together with the other.
-    const bridged = this.endpoint.set('park_after_bridge', 'true').then(() => this.endpoint.bridge(other.id));
     try {
-      await within(BRIDGE_DEADLINE_MS, bridged, () => this.#gone('bridge'), this.#lost.signal);
+      // Without it the media server would hang this channel up together with the other.
+      await this.#channel.set({ park_after_bridge: 'true' });
+      await this.#channel.bridge(other.id);
       if (other instanceof FsmrfEndpoint) {
         this.#join(other);
         other.#join(this);

@@ -65,6 +65,7 @@ t.test(
     rig.app.on('/hook', [LONG]);
     const call = await rig.call({ headers: { 'X-Call-Sid': callSid } });
     await call.answered();
+    await onTimeline(callSid, '200 OK: answered');
     t.match(await updateCall(rig, callSid, { call_status: 'no-answer' }), {
       status: 422,
       body: { msg: 'the call is answered' },

@@ -15,6 +15,7 @@ import {
   readConfig,
   type Webhook,
 } from '@ringwire/common';
+import type { SipStack } from '@ringwire/common/sip/stack.js';
 import { assertNothingLeft, counted, redisLeaks } from '@ringwire/common/testing/leaks.js';
 import { startTestRedis, type TestServer } from '@ringwire/common/testing/services.js';
 import { type PhoneCall, type PlaceCallOptions, placeCall } from '@ringwire/phone';
@@ -107,6 +108,9 @@ export async function startPlatform(
     provisioning: provisioningOf(app.url, applicationOf(app.url)),
   });
   t.teardown(() => server.close());
+  // A drachtio-server takes what it is told in order: its answer to this (no ACK may be sent so) says that the routes told before are in force.
+  const stack = srf as unknown as SipStack;
+  await new Promise((resolve) => stack.request('sip:127.0.0.1:1', { method: 'ACK', headers: {} }, resolve));
   const phones = new Set<PhoneCall>();
   const before = armedTimers();
   const leaks = [
