@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { FakeS3 } from '@ringwire/common/testing/fake-s3.js';
 import { tone, toneShare } from '@ringwire/rtp';
 import t, { type Test } from 'tap';
+import { callAsEdge, updateCall } from './testing/edge-agent.js';
 import { ACCOUNT_SID, startPlatform } from './testing/platform-rig.js';
 
 const CALLER_HZ = 500;
@@ -112,13 +113,7 @@ t.test(
     const rig = await startPlatform(t, { RECORDINGS_DIR: dir, RECORDINGS_SPOOL_DIR: spool }, () => ({
       recordAllCalls: true,
     }));
-    rig.app.on('/hook', [
-      {
-        verb: 'config',
-        record: { action: 'startCallRecording', type: 'siprec', siprecServerURL: 'sip:srs@127.0.0.1' },
-      },
-      { verb: 'play', url: PROMPT },
-    ]);
+    rig.app.on('/hook', [{ verb: 'play', url: PROMPT }]);
     const phone = await rig.call({ play: SPEECH });
     await phone.answered();
     await until(() => phone.heardSoFar().length > 12_000);
@@ -129,16 +124,14 @@ t.test(
     t.ok(wav?.startsWith(ACCOUNT_SID), String(files));
     const heard = changes(course(await readFile(join(dir, wav ?? ''))));
     t.ok(heard.includes('both'), heard.join(' '));
-    t.match(rig.sink.alerts, [
-      { alertType: 'recording-failure', message: 'recording: siprec is not available, use type cloud' },
-    ]);
+    t.same(rig.sink.alerts, []);
   },
 );
 
 t.test('a call that is to be recorded where nobody has a storage goes on without', async (t) => {
   const rig = await startPlatform(t, { RECORDINGS_SPOOL_DIR: await folder(t) }, () => ({ recordAllCalls: true }));
   rig.app.on('/hook', [
-    { verb: 'config', record: { action: 'stopCallRecording' } },
+    { verb: 'config', record: { action: 'stopCallRecording', type: 'cloud' } },
     { verb: 'play', url: 'tone_stream://%(100,0,900)' },
   ]);
   t.equal((await (await rig.call()).finished).status, 200);
@@ -157,3 +150,46 @@ async function until(isSo: () => boolean): Promise<void> {
   }
   throw new Error('it did not come about within 20 s');
 }
+
+t.test('SIPREC: the edge of the call is told what to do, and what it answers is told to whoever asked', async (t) => {
+  const rig = await startPlatform(t);
+  const servers = ['sip:srs@one.example.com', 'sip:srs@two.example.com:5080;transport=tcp'];
+  const start = {
+    action: 'startCallRecording',
+    siprecServerURL: servers,
+    recordingID: 'mine',
+    headers: { 'X-Ticket': 7 },
+  };
+  rig.app.on('/hook', [
+    { verb: 'config', record: start },
+    { verb: 'gather', input: ['digits'], numDigits: 1, timeout: 60, actionHook: '/digit' },
+  ]);
+  let status = 200;
+  const { dialog, requests } = await callAsEdge(t, rig, { answer: () => status });
+  const info = await requests.take();
+  t.equal(info.method, 'INFO');
+  t.match(
+    ['X-Reason', 'X-Srs-Url', 'X-Srs-Recording-ID', 'X-Call-Sid', 'X-Account-Sid'].map((name) => info.get(name)),
+    ['startCallRecording', servers.join(','), 'mine', 'call-1', ACCOUNT_SID],
+  );
+  t.same(JSON.parse(info.bodyText), { 'X-Ticket': '7' });
+  const record = (action: string, more = {}): ReturnType<typeof updateCall> =>
+    updateCall(rig, 'call-1', { record: { action: `${action}CallRecording`, ...more } });
+  for (const action of ['pause', 'resume', 'stop']) {
+    t.match(await record(action), { status: 202 });
+    t.equal((await requests.take()).get('X-Reason'), `${action}CallRecording`);
+  }
+  t.same(rig.sink.alerts, []);
+  status = 400;
+  t.match(await record('pause', { type: 'siprec' }), { status: 422, body: { msg: 'the edge says no' } });
+  status = 503;
+  t.match(await record('start', { siprecServerURL: servers[0] }), { status: 422, body: { msg: /the edge says no/ } });
+  t.match(await record('start', { siprecServerURL: 'https://srs.example.com' }), {
+    status: 422,
+    body: { msg: /siprecServerURL: "https:\/\/srs\.example\.com" is no SIP URI/ },
+  });
+  t.match(await record('start', { type: 'siprec' }), { status: 400, body: { msg: /siprecServerURL: is required/ } });
+  const failures = rig.sink.alerts.filter(({ alertType }) => alertType === 'recording-failure');
+  t.match(failures, [{ message: /is no SIP URI/ }]);
+  await dialog.bye();
+});

@@ -13,6 +13,7 @@ import {
   startServerProcess,
 } from '@ringwire/sbc-inbound/testing/edge.js';
 import { startFeatureServer, type TestFeatureServer } from '@ringwire/sbc-inbound/testing/feature-server.js';
+import { startRecordingServer, startTone } from '@ringwire/sbc-inbound/testing/recording-server.js';
 import { type Stores, startStores } from '@ringwire/sbc-inbound/testing/stores.js';
 import type { Dialog, IncomingCall, SipMessage } from '@ringwire/sip';
 import t from 'tap';
@@ -32,7 +33,8 @@ t.before(async () => {
   stores = await startStores(t);
   server = await startServerProcess(t);
   fs = await startFeatureServer(t, stores, 'fs-one');
-  sbc = await openSbc(t, openSbcOutbound, { name: 'sbc-outbound', stores, controlPort: server.controlPort });
+  const env = { SIPREC_ALLOW_PRIVATE: 'loopback' };
+  sbc = await openSbc(t, openSbcOutbound, { name: 'sbc-outbound', stores, controlPort: server.controlPort, env });
   await sbc.edge.featureServers.refresh();
   callee = await startCaller(t, '127.0.0.3');
 });
@@ -114,6 +116,34 @@ t.test('a call to a SIP URI goes out without internal headers, with media throug
   t.match((await stores.event('call.ended', callId())).data, { answered: true, terminationReason: 'caller hungup' });
   await nothingLeft();
 });
+
+t.test(
+  'SIPREC: a call out is recorded by the recording server that its feature server names, until it ends',
+  async (t) => {
+    const srs = await startRecordingServer(t);
+    const voice = await startTone(t, 700);
+    const { incoming, dialog, callId } = await place({ 'X-Custom': 'kept' });
+    const far = incoming.accept(voice.sdp)!;
+    voice.sendTo(incoming.sdp);
+    const own = await dialog;
+    const order = { 'X-Reason': 'startCallRecording', 'X-Srs-Url': srs.uri };
+    const reply = await new Promise<number | undefined>((resolve) =>
+      own.request({ method: 'INFO', headers: order }, (_error, response) => resolve(response?.status)),
+    );
+    t.equal(reply, 200);
+    await srs.hears(1, 700);
+    const { data } = await stores.event('call.started', callId());
+    const metadata = srs.offers[0]?.metadata;
+    t.match(metadata, `<ext:callSid>${data.callSid}</ext:callSid>`);
+    t.match(metadata, '<ext:direction>outbound</ext:direction>');
+    t.match(metadata, '<ext:callingNumber>15550002222</ext:callingNumber>');
+    t.match(metadata, '<ext:calledNumber>bob</ext:calledNumber>');
+    const over = ended(srs.dialog!);
+    await far.bye();
+    t.equal((await over).by, 'remote');
+    await nothingLeft();
+  },
+);
 
 t.test('the callee hangs up', async (t) => {
   const { own, far, callId } = await connected();

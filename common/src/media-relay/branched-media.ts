@@ -70,6 +70,18 @@ export class BranchedMedia implements MediaSession {
     return this.branch(this.#chosen).mute(side, isMuted);
   }
 
+  subscribe(outer: Side): Promise<string> {
+    return this.branch(this.#chosen).subscribe(outer);
+  }
+
+  answerSubscription(sdp: string): Promise<void> {
+    return this.branch(this.#chosen).answerSubscription(sdp);
+  }
+
+  unsubscribe(): Promise<void> {
+    return this.branch(this.#chosen).unsubscribe();
+  }
+
   state(): Promise<SessionState> {
     return this.branch(this.#chosen).state();
   }

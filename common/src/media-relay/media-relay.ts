@@ -23,6 +23,18 @@ export interface MediaSession {
   /** Keeps the sound and the keys of a side from the other, or lets them through again. Does nothing where nothing is relayed. */
   mute(side: Side, isMuted: boolean): Promise<void>;
   /**
+   * A copy of what both sides send, for somebody who listens only (RFC 7866): the SDP that offers it, first what `a` sends and then what `b` does. One at a
+   * time; asked again, it is the same copy at the same ports, as the call is by then.
+   *
+   * @param outer - towards whose network the copy goes, where the relay has several
+   * @throws RelayRefusedError, RelayUnreachableError
+   */
+  subscribe(outer: Side): Promise<string>;
+  /** What was answered to that SDP: the copy begins. @throws RelayRefusedError, RelayUnreachableError */
+  answerSubscription(sdp: string): Promise<void>;
+  /** Ends the copy. Never throws. */
+  unsubscribe(): Promise<void>;
+  /**
    * Asks the relay whether it still has the session; `silent` when it does not answer. `alive` before an offer, after
    * {@link delete} and where nothing is relayed. Never throws.
    */
@@ -60,6 +72,11 @@ export function directRelay(): MediaRelay {
       answer: unchanged,
       keepTag: () => {},
       mute: async () => {},
+      subscribe: async () => {
+        throw new RelayRefusedError('recording needs rtpengine, and none is set up (RTPENGINE_HOST)');
+      },
+      answerSubscription: async () => {},
+      unsubscribe: async () => {},
       state: async () => 'alive',
       delete: async () => {},
     }),
@@ -69,6 +86,9 @@ export function directRelay(): MediaRelay {
     close: () => {},
   };
 }
+
+/** The tag of whoever gets a copy of a session: none of SIP's. */
+const SUBSCRIBER = 'recorder';
 
 class RtpengineSession implements MediaSession {
   readonly #tags: Partial<Record<Side, string>> = {};
@@ -133,6 +153,47 @@ class RtpengineSession implements MediaSession {
     });
   }
 
+  subscribe(outer: Side): Promise<string> {
+    return this.#inTurn(async () => {
+      const { a, b } = this.#tags;
+      if (a === undefined || b === undefined) throw new RelayRefusedError('no sound of the call goes through the relay');
+      const direction = this.options.direction;
+      return this.#rewrite('subscribeRequest', undefined, {
+        'from-tags': [a, b],
+        // Its own each time, it would keep its ports until the call ends (rtpengine 10.5).
+        'to-tag': SUBSCRIBER,
+        ...relayParams('plain'),
+        'rtcp-mux': ['demux'],
+        codec: { transcode: ['PCMU', 'PCMA'] },
+        ...(direction ? { interface: direction[outer === 'a' ? 0 : 1] } : {}),
+      });
+    });
+  }
+
+  answerSubscription(sdp: string): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#deleted) throw new RelayRefusedError('the call is over: no subscription');
+      await this.ng.send('subscribeAnswer', {
+        'call-id': this.name,
+        'to-tag': SUBSCRIBER,
+        sdp,
+        flags: ['allow transcoding'],
+      });
+    });
+  }
+
+  unsubscribe(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#deleted) return;
+      try {
+        await this.ng.send('unsubscribe', { 'call-id': this.name, 'to-tag': SUBSCRIBER });
+      } catch (err) {
+        // It never began, or ends with the session.
+        this.options.logger.debug({ err, session: this.name }, 'rtpengine subscription was not ended');
+      }
+    });
+  }
+
   async state(): Promise<SessionState> {
     if (this.#deleted || !this.options.live.has(this)) return 'alive';
     try {
@@ -173,9 +234,13 @@ class RtpengineSession implements MediaSession {
     return tag === undefined ? {} : { 'to-tag': tag };
   }
 
-  async #rewrite(command: 'offer' | 'answer', sdp: string, params: Record<string, NgValue>): Promise<string> {
+  async #rewrite(
+    command: 'offer' | 'answer' | 'subscribeRequest',
+    sdp: string | undefined,
+    params: Record<string, NgValue>,
+  ): Promise<string> {
     if (this.#deleted) throw new RelayRefusedError(`the call is over: no ${command}`, { command });
-    const answer = await this.ng.send(command, { 'call-id': this.name, sdp, ...params });
+    const answer = await this.ng.send(command, { 'call-id': this.name, ...(sdp !== undefined && { sdp }), ...params });
     if (typeof answer.sdp !== 'string') throw new RelayRefusedError(`rtpengine's ${command} has no SDP`, { command });
     return answer.sdp;
   }

@@ -14,7 +14,10 @@ export type NgCommand =
   | 'blockMedia'
   | 'unblockMedia'
   | 'blockDTMF'
-  | 'unblockDTMF';
+  | 'unblockDTMF'
+  | 'subscribeRequest'
+  | 'subscribeAnswer'
+  | 'unsubscribe';
 
 /** What can stand in an `ng` request or answer. */
 export type NgValue = string | number | NgValue[] | { [key: string]: NgValue };

@@ -1,5 +1,6 @@
 import { RelayRefusedError } from '../media-relay/errors.js';
 import type { MediaSession, Side } from '../media-relay/media-relay.js';
+import { isRecordingOrder } from '../siprec/call-recording.js';
 import { LinkLostError, NoResponseError } from './errors.js';
 import { customHeaders, reasonHeader } from './header-policy.js';
 import { hangUp, sendInDialog } from './in-dialog.js';
@@ -35,7 +36,10 @@ export interface BridgeOptions {
   /** See {@link SessionChanges}. */
   isRelaying: boolean;
   renewMedia?(): void;
+  isRecorded(): boolean;
   refer: ReferRules;
+  /** What a feature server asks of the edge's recording; the status that it gets, and why. Never rejects. */
+  record(request: SipMessageView): Promise<{ status: number; why?: string }>;
   /** Called once, before anything is sent: the record is safe even when a BYE hangs. */
   onEnd(end: BridgeEnd): void;
 }
@@ -64,9 +68,10 @@ export class Bridge {
     private readonly options: BridgeOptions,
   ) {
     const { media, lost, inner, isRelaying, renewMedia } = options;
+    const isRecorded = (): boolean => options.isRecorded();
     this.#legs = { a: legs.caller, b: legs.callee };
     const moves = { isRelaying, ...(renewMedia && { renewMedia }) };
-    this.#changes = new SessionChanges({ legs: this.#legs, media, lost, inner, ...moves });
+    this.#changes = new SessionChanges({ legs: this.#legs, media, lost, inner, isRecorded, ...moves });
     this.#join('a');
     this.#join('b');
     legs.caller.queueRequests = false;
@@ -170,6 +175,10 @@ export class Bridge {
       if (request.method === 'INFO' && MUTE.test(word)) {
         await media.mute(otherSide(inner), !/^un/i.test(word));
         return respond(response, 200);
+      }
+      if (request.method === 'INFO' && isRecordingOrder(request)) {
+        const { status, why } = await this.options.record(request);
+        return respond(response, status, undefined, { headers: why === undefined ? {} : reasonHeader(why) });
       }
       if (request.method !== 'REFER') return this.#relay(from, request, response);
       const verdict = await answerRefer(request, refer);

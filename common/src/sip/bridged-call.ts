@@ -4,6 +4,7 @@ import { BranchedMedia } from '../media-relay/branched-media.js';
 import { RelayRefusedError } from '../media-relay/errors.js';
 import { profileOf } from '../media-relay/media-profile.js';
 import type { MediaRelay, Side } from '../media-relay/media-relay.js';
+import { CallRecording, type SiprecSettings } from '../siprec/call-recording.js';
 import { Bridge, type BridgeEnd } from './bridge.js';
 import type { CallJournal } from './call-journal.js';
 import { failureOf } from './failure-reason.js';
@@ -55,6 +56,7 @@ export interface BridgedCallContext {
   featureServerAt: FeatureServerWatch['at'];
   /** Tells the other feature servers that this one may have died. */
   suspect(featureServer: string): void;
+  siprec: SiprecSettings;
 }
 
 /** One call to connect: everything that the two edges decide differently. */
@@ -103,6 +105,9 @@ export class BridgedCall {
   #keepalive: Keepalive | undefined;
   #unwatchFarEnd: (() => void) | undefined;
   #relayWatch: RelayWatch | undefined;
+  /** From the first order on. */
+  #recording: CallRecording | undefined;
+  #recordingClosed: Promise<void> | undefined;
   #target: LegTarget | undefined;
   #watched: string | undefined;
   #unwatch: (() => void) | undefined;
@@ -253,6 +258,8 @@ export class BridgedCall {
       this.#over.abort();
       this.#unwatch?.();
       await this.#media.delete();
+      // A process that ends must have said its BYE; else nobody waits for a recording server.
+      if (this.#stopping) await this.#recordingClosed;
       context.calls.remove(this);
     }
   }
@@ -391,15 +398,20 @@ export class BridgedCall {
         media: this.#media,
         lost: this.#lost,
         observer: {
-          relayed: (from, method, status, detail) => this.#relayed(from, method, status, detail),
+          relayed: (from, method, status, detail) => {
+            this.#relayed(from, method, status, detail);
+            if (status < 300 && /^(INVITE|UPDATE)$/.test(method)) this.#recording?.mediaChanged();
+          },
           replaced: (side, dialog) => {
             const sipCallId = dialog.sip.callId;
             journal.timeline.info('sip', `another leg takes the place of the ${partyAt(side)}'s`, { sipCallId });
             journal.dialogs([nameOf(dialog)]);
+            this.#recording?.mediaChanged();
           },
         },
         inner: plan.watchedSide,
         isRelaying: context.relay.isRelaying,
+        isRecorded: () => this.#recording?.leg !== undefined,
         ...(callersSdp === undefined && this.#mayBypass() && { renewMedia: () => this.#media.renew() }),
         refer: {
           ...(plan.refer ??
@@ -407,6 +419,10 @@ export class BridgedCall {
               ? { referTo: (uri) => withHostOf(uri, plan.calledUri?.() ?? legs.callee.req.uri) }
               : {})),
           move: (uri, address) => this.#move(uri, address),
+        },
+        record: (request) => {
+          this.#recording ??= this.#newRecording();
+          return this.#recording.order(request);
         },
         onEnd: (end) => {
           this.#bridgeEnded(end);
@@ -434,6 +450,14 @@ export class BridgedCall {
     return allowsBypass && isPlain && (this.#outer === 'b' || profileOf(this.plan.offer) === 'plain');
   }
 
+  #newRecording(): CallRecording {
+    const { link, siprec } = this.context;
+    return new CallRecording({
+      ...{ ...siprec, stack: link.stack, lost: this.#lost, over: this.#ended.signal },
+      ...{ media: this.#media, outer: this.#outer, journal: this.journal },
+    });
+  }
+
   #watch(bridge: Bridge, legs: TwoLegs): void {
     const { plan, context } = this;
     const watched = plan.watchedSide === 'a' ? legs.caller : legs.callee;
@@ -455,9 +479,11 @@ export class BridgedCall {
     // The signal outlives the call: what listens to it goes with it.
     const options = { once: true, signal: this.#over.signal };
     const onLost = (): void => {
+      const recorder = this.#recording?.leg;
       void bridge.abandon('connection to the SIP server lost');
       context.orphans.add(orphanBye(bridge.leg('a'), PLATFORM_FAILURE));
       context.orphans.add(orphanBye(bridge.leg('b'), PLATFORM_FAILURE));
+      if (recorder) context.orphans.add(orphanBye(recorder, PLATFORM_FAILURE));
     };
     if (this.#lost.aborted) onLost();
     else this.#lost.addEventListener('abort', () => bridge.ended || onLost(), options);
@@ -538,6 +564,7 @@ export class BridgedCall {
 
   #bridgeEnded(end: BridgeEnd): void {
     this.#ended.abort();
+    this.#recordingClosed = this.#recording?.close();
     this.#keepalive?.stop();
     this.#unwatchFarEnd?.();
     this.#relayWatch?.stop();

@@ -1,4 +1,4 @@
-import { type ConfigOf, flag, integer, optionalText } from '../config/read-config.js';
+import { type ConfigOf, flag, integer, optionalText, privateAddresses } from '../config/read-config.js';
 import { drachtioVars, encryptionVars, httpVars, mysqlVars, redisVars } from '../config/variables.js';
 
 /** What both edges read from their environment. */
@@ -51,6 +51,16 @@ export const edgeVars = {
     default: 60_000,
     min: 0,
     doc: 'how often the far end of a call is asked whether it is there, 0: never; a telephone that lost its power says no BYE',
+  }),
+  SIPREC_ALLOW_PRIVATE: privateAddresses({
+    default: false,
+    doc: 'which private addresses the recording servers (SIPREC) of applications may be at: none, `loopback` or all',
+  }),
+  SIPREC_ANSWER_TIMEOUT_MS: integer({
+    default: 2_000,
+    min: 100,
+    max: 10_000,
+    doc: 'how long a recording server (SIPREC) may take to answer before the next is asked',
   }),
   ANSWER_TIMEOUT_MS: integer({ default: 180_000, min: 1_000, doc: 'how long a call may ring' }),
 };

@@ -4,6 +4,7 @@ import { mysqlConfig, redisConfig } from '../config/variables.js';
 import { type Database, openDatabase } from '../db/database.js';
 import { type ClosableEventSink, createEventSink } from '../events/sink.js';
 import type { CallDirection } from '../events/types.js';
+import { AddressGuard } from '../http/address-guard.js';
 import { type HttpServer, startHttpServer } from '../http/server.js';
 import type { ProcessContext } from '../lifecycle/run-process.js';
 import { type CallLimits, callLimits } from '../limits/call-limits.js';
@@ -257,6 +258,10 @@ export async function openEdge(options: {
       farKeepaliveMs: config.FAR_KEEPALIVE_MS,
       allowsBypass: config.ALLOW_MEDIA_BYPASS,
       answerMs: config.ANSWER_TIMEOUT_MS,
+      siprec: {
+        guard: new AddressGuard({ allowPrivate: config.SIPREC_ALLOW_PRIVATE }),
+        answerMs: config.SIPREC_ANSWER_TIMEOUT_MS,
+      },
       onGone: featureServerWatch.onGone,
       featureServerAt: featureServerWatch.at,
       suspect(featureServer) {

@@ -29,8 +29,12 @@ export const SIP_HEADERS = {
   callStarted: 'X-Call-Started',
   /** What STIR found of the caller, see `stirHeaderValue`. */
   stir: 'X-Stir',
-  /** Why a call was refused. */
+  /** Why a call was refused; in an INFO of a feature server what the edge is to do. */
   reason: 'X-Reason',
+  /** SIP URIs of recording servers, by commas: the next is asked where one does not take the call (RFC 7866). */
+  srsUrl: 'X-Srs-Url',
+  /** The application's own name of that recording. */
+  srsRecordingId: 'X-Srs-Recording-ID',
   /** Why the toll-fraud guard refused a call: `destination-denied`, `calls-per-minute`, `calls-per-hour` or `expensive-prefixes`. */
   fraudGuard: 'X-Fraud-Guard',
   /** Domain of a Microsoft Teams tenant. */

@@ -21,6 +21,8 @@ export interface SessionChangesOptions {
   isRelaying: boolean;
   /** Gives the call a session at the relay that knows nothing yet; missing: media may not go past the relay. */
   renewMedia?(): void;
+  /** Whether somebody outside is sent a copy of what goes through the relay: nothing may go past it then. */
+  isRecorded(): boolean;
 }
 
 /**
@@ -49,7 +51,7 @@ export async function reinvite(
   { retries = GLARE_RETRIES, ...limits }: { lost: AbortSignal; retries?: number },
   more: SipHeaders = {},
 ): Promise<SipResponse> {
-  const headers = { ...more, Contact: leg.local.contact, 'Content-Type': 'application/sdp' };
+  const headers = { 'Content-Type': 'application/sdp', ...more, Contact: leg.local.contact };
   for (let attempt = 0; ; attempt++) {
     const answer = await sendInDialog(leg, { method: 'INVITE', body: sdp, headers }, limits);
     if (answer.status < 300) leg.local.sdp = sdp;
@@ -252,6 +254,7 @@ export class SessionChanges {
       respond(response, 488, undefined, { headers: reasonHeader(why) });
     if (move === 'release-media-entirely') {
       if (!this.#mayBypass) return refuse('media may not go past the relay');
+      if (this.options.isRecorded()) return refuse('a recording server is sent the call by the relay');
       return request.body
         ? this.#withOffer(inner, request, response, PAST_THE_RELAY)
         : this.#withoutOffer(inner, request, response, PAST_THE_RELAY);

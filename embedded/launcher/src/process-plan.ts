@@ -170,8 +170,8 @@ export function platformPlans(
   });
   return [
     // As the applications of a single machine are on that machine, so are its registration hooks, and HTTP carriers that one tries out.
-    plan('sbc-inbound', ports.sbcInbound, { ...edge, HOOK_ALLOW_PRIVATE: 'loopback' }),
-    plan('sbc-outbound', ports.sbcOutbound, { ...edge, ...SIP_ON_THIS_MACHINE, MESSAGE_ALLOW_PRIVATE: 'loopback' }),
+    plan('sbc-inbound', ports.sbcInbound, { ...edge, ...SIPREC_HERE, HOOK_ALLOW_PRIVATE: 'loopback' }),
+    plan('sbc-outbound', ports.sbcOutbound, { ...edge, ...SIPREC_HERE, ...SIP_ON_THIS_MACHINE, MESSAGE_ALLOW_PRIVATE: 'loopback' }),
     plan('feature-server', ports.featureServer, {
       ...drachtioEnv(services.core),
       FREESWITCH_HOST: services.freeswitch.host,
@@ -192,6 +192,8 @@ export function platformPlans(
   ];
 }
 
+/** And recording servers. */
+const SIPREC_HERE = { SIPREC_ALLOW_PRIVATE: 'loopback' };
 /** So are the telephones and gateways that are called. */
 const SIP_ON_THIS_MACHINE = { SIP_ALLOW_PRIVATE: 'true' };
 

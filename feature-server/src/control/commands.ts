@@ -10,7 +10,7 @@ export type ParticipantAction = 'tag' | 'untag' | 'coach' | 'uncoach' | 'mute' |
 /** What is done with a call's recording (compat 4.3). */
 export interface RecordCommand {
   action: 'startCallRecording' | 'stopCallRecording' | 'pauseCallRecording' | 'resumeCallRecording';
-  /** @defaultValue siprec */
+  /** @defaultValue siprec where a server is named, else cloud; of what stops, pauses or resumes whatever runs */
   type?: 'siprec' | 'cloud';
   siprecServerURL?: string | readonly string[];
   recordingID?: string;

@@ -92,7 +92,7 @@ const FAULTS: [string, unknown, RegExp][] = [
   ['call:status', {}, /^call_status: /],
   ['config', { bargeIn: 5 }, /^bargeIn: /],
   ['dub', { action: 'addTrack' }, /track/],
-  ['record', { action: 'startCallRecording' }, /^record\.siprecServerURL: is required/],
+  ['record', { action: 'startCallRecording', type: 'siprec' }, /^record\.siprecServerURL: is required/],
   ['record', { action: 'begin' }, /^record\.action: /],
   ['mute:status', { mute_status: true }, /^mute_status: must be one of mute, unmute/],
   ['conf:participant-action', { action: 'coach' }, /^data\.tag: is required for coach/],

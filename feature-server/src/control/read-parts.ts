@@ -47,8 +47,8 @@ export function recordOf(field: string, value: unknown): SessionCommand {
     path.replace(/^\$\[0\]\.record/, field),
   );
   const command = record as RecordCommand;
-  if (command.action === 'startCallRecording' && command.type !== 'cloud' && !command.siprecServerURL?.length) {
-    throw new CommandFault(`${field}.siprecServerURL`, 'is required, unless type is cloud');
+  if (command.action === 'startCallRecording' && command.type === 'siprec' && !command.siprecServerURL?.length) {
+    throw new CommandFault(`${field}.siprecServerURL`, 'is required where type is siprec');
   }
   return { command: 'record', ...command };
 }

@@ -1,10 +1,13 @@
 import type { Account } from '@ringwire/common';
 import type { HookSpec } from '@ringwire/verb-specs';
 import type { CommandResult, RecordCommand, SessionCommand } from '../control/commands.js';
+import { CallGoneError } from '../errors.js';
 import type { AudioStream, AudioTap } from '../media/audio-streams.js';
 import type { BackgroundTask, BackgroundTasks } from '../session/background-tasks.js';
+import type { LegReply, LegRequest } from '../session/call-leg.js';
 import type { Journal } from '../session/journal.js';
 import type { Recordings } from './recordings.js';
+import { SiprecRecorder } from './siprec-recorder.js';
 import type { SpoolFile } from './spool.js';
 
 /** How a call's recording stands, in jambonz' words without `recording_`. */
@@ -34,6 +37,8 @@ export interface SessionRecorderOptions {
   tell(hook: HookSpec, fields: Record<string, unknown>): void;
   /** The call's fields, in camelCase. */
   facts(): Readonly<Record<string, unknown>>;
+  /** Sends a request to the edge of the call. @throws CallGoneError and others of the dialog */
+  request(request: LegRequest): Promise<LegReply>;
 }
 
 const TASK = 'record';
@@ -47,7 +52,6 @@ const METADATA = [
 const DONE: CommandResult = { ok: true };
 /** The media server stopped bringing sound meanwhile. */
 const LOST: CommandResult = { ok: false, because: 'wrong state', reason: 'the recording has just ended' };
-const SIPREC = 'siprec is not available, use type cloud';
 /** A gap in the sound of a fork is never longer. */
 const MAX_GAP_MS = 60_000;
 
@@ -66,7 +70,13 @@ export class SessionRecorder implements CallRecorder, BackgroundTask {
   #recordingID: string | undefined;
   #endHook: HookSpec | undefined;
 
-  constructor(private readonly options: SessionRecorderOptions) {}
+  readonly #siprec: SiprecRecorder;
+  /** Whether a recording server has the call, as far as is known here. */
+  #isSiprec = false;
+
+  constructor(private readonly options: SessionRecorderOptions) {
+    this.#siprec = new SiprecRecorder(options);
+  }
 
   get state(): RecordingState {
     return this.#state;
@@ -77,6 +87,8 @@ export class SessionRecorder implements CallRecorder, BackgroundTask {
       try {
         return await this.#obey(command);
       } catch (error) {
+        if (error instanceof CallGoneError)
+          return { ok: false, because: 'wrong state', reason: 'the call is not answered' };
         return this.#fail(error instanceof Error ? error.message : String(error));
       }
     });
@@ -109,13 +121,32 @@ export class SessionRecorder implements CallRecorder, BackgroundTask {
     await ended;
   }
 
-  async #obey({ action, type, siprecServerURL, recordingID, recordEndHook }: RecordCommand): Promise<CommandResult> {
+  /** Without a type: what begins is SIPREC where a server is named, else a recording of ours; what stops, pauses or resumes is whatever runs. */
+  async #obey(command: RecordCommand): Promise<CommandResult> {
+    const { action, type, siprecServerURL } = command;
+    if (action === 'startCallRecording') {
+      const isSiprec = (type ?? (siprecServerURL?.length ? 'siprec' : 'cloud')) === 'siprec';
+      return isSiprec ? this.#obeySiprec(command) : this.#obeyCloud(command);
+    }
+    if (type !== undefined) return type === 'siprec' ? this.#obeySiprec(command) : this.#obeyCloud(command);
+    if (this.#state === 'off') return this.#obeySiprec(command);
+    const result = await this.#obeyCloud(command);
+    if (!this.#isSiprec) return result;
+    const others = await this.#obeySiprec(command);
+    return result.ok ? others : result;
+  }
+
+  async #obeySiprec(command: RecordCommand): Promise<CommandResult> {
+    const result = await this.#siprec.obey(command);
+    const { action } = command;
+    if (result.ok) this.#isSiprec = action !== 'stopCallRecording';
+    else if (result.because === 'wrong state' && action === 'stopCallRecording') this.#isSiprec = false;
+    return result;
+  }
+
+  async #obeyCloud({ action, recordingID, recordEndHook }: RecordCommand): Promise<CommandResult> {
     if (recordEndHook !== undefined) this.#endHook = recordEndHook;
     if (action === 'startCallRecording') {
-      if (type !== 'cloud') {
-        const reason = siprecServerURL === undefined ? `siprecServerURL is missing; ${SIPREC}` : SIPREC;
-        return this.#fail(reason);
-      }
       this.#recordingID ??= recordingID;
       return this.#start(recordingID);
     }
@@ -141,7 +172,7 @@ export class SessionRecorder implements CallRecorder, BackgroundTask {
   async #start(recordingID: string | undefined): Promise<CommandResult> {
     const { recordings, account, journal, background, tap, facts } = this.options;
     if (this.#isOver) return { ok: false, because: 'wrong state', reason: 'the call is over' };
-    if (this.#state !== 'off') return this.#state === 'on' ? DONE : this.#obey({ action: 'resumeCallRecording' });
+    if (this.#state !== 'off') return this.#state === 'on' ? DONE : this.#obeyCloud({ action: 'resumeCallRecording' });
     const storage = account && recordings?.storageOf(account);
     if (!recordings || !account || !storage)
       return this.#fail('neither the account nor the operator has a storage for recordings');

@@ -15,12 +15,16 @@ export interface LegRequest {
   method: string;
   headers: Readonly<Record<string, string>>;
   body?: string;
+  /** What the edge is to do with the call (docs/interfaces.md): an INFO with this as its X-Reason, which applications cannot send. */
+  order?: string;
 }
 
 /** What a request of ours was answered. */
 export interface LegReply {
   status: number;
   reason: string;
+  /** X-Reason of the answer. */
+  why?: string;
 }
 
 /** Takes a request of the far end; the status that its sender gets, undefined where it is nobody's: 200 then. */

@@ -283,7 +283,7 @@ export async function muteFarEnd(
   isMuted: boolean,
 ): Promise<void> {
   await endpoint.mute(isMuted);
-  leg.request({ method: 'INFO', headers: { 'X-Reason': isMuted ? 'mute' : 'unmute' } }).catch(() => {
+  leg.request({ method: 'INFO', headers: {}, order: isMuted ? 'mute' : 'unmute' }).catch(() => {
     // The leg is over, or leads to no edge: its sound is kept back all the same.
   });
 }

@@ -192,6 +192,7 @@ export class SessionParts {
       tap: () => this.media.endpoint().tap,
       tell: (hook, fields) => this.app.tell(hook, fields),
       facts: () => host.call.facts(),
+      request: (request) => leg.request(request),
     });
     const hearing = new SessionHearing({
       service: options.recognition,

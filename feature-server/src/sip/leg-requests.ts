@@ -1,3 +1,4 @@
+import { SIP_HEADERS } from '@ringwire/common';
 import { isInternalHeader } from '@ringwire/common/sip/header-policy.js';
 import { sendInDialog } from '@ringwire/common/sip/in-dialog.js';
 import type { SipDialog, SipRequest } from '@ringwire/common/sip/stack.js';
@@ -44,12 +45,14 @@ export class LegRequests {
     if (this.#pending >= MAX_PENDING) throw new TypeError(`${MAX_PENDING} requests wait for their answers`);
     this.#pending++;
     try {
-      const { method, body } = request;
+      const { method, body, order } = request;
       const headers = Object.fromEntries(
         Object.entries(request.headers).filter(([name]) => !NOT_FOR_APPLICATIONS.test(name)),
       );
-      const { status, reason } = await sendInDialog(dialog, { method, headers, ...(body && { body }) }, { lost });
-      return { status, reason };
+      if (order !== undefined) headers[SIP_HEADERS.reason] = order;
+      const answer = await sendInDialog(dialog, { method, headers, ...(body && { body }) }, { lost });
+      const why = answer.get(SIP_HEADERS.reason);
+      return { status: answer.status, reason: answer.reason, ...(why !== undefined && { why }) };
     } finally {
       this.#pending--;
     }

@@ -25,7 +25,10 @@ export interface EdgeCall {
 export async function callAsEdge(
   t: Test,
   rig: PlatformRig,
-  { callSid = 'call-1', answer = () => 200 }: { callSid?: string; answer?: (method: string) => number } = {},
+  {
+    callSid = 'call-1',
+    answer = () => 200,
+  }: { callSid?: string; answer?: (method: string, request: SipMessage) => number } = {},
 ): Promise<EdgeCall> {
   const agent = await createUserAgent({ listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }], user: 'edge' });
   t.teardown(() => agent.stop());
@@ -39,11 +42,13 @@ export async function callAsEdge(
   const requests = new Channel<SipMessage>();
   dialog.on('request', (transaction) => {
     const { request } = transaction;
-    transaction.reply(answer(request.method));
+    transaction.reply(answer(request.method, request));
     requests.post(request);
   });
   dialog.on('info', (request, transaction) => {
-    transaction.reply(answer('INFO'));
+    const response = transaction.makeResponse(answer('INFO', request));
+    if (response.status >= 400) response.add('X-Reason', 'the edge says no');
+    transaction.respond(response);
     requests.post(request);
   });
   return {

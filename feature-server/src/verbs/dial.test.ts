@@ -227,13 +227,13 @@ const legOf = (rig: DialRig): string =>
 t.test('mute:status is for the leg that is named: the edge keeps back what it says', async (t) => {
   const rig = await dialling(t);
   const callee = await rig.connect();
-  const muted = { method: 'INFO', headers: { 'X-Reason': 'mute' } };
+  const muted = { method: 'INFO', order: 'mute' };
   const mute = { command: 'mute:status', isMuted: true } as const;
   await taken(rig, mute, legOf(rig));
   t.match(await callee.requests.take('INFO'), muted);
   t.match(await rig.session.execute({ command: 'mute:status', isMuted: false }), { ok: true });
   t.equal((await rig.leg.actions.take('200')).sent, '200');
-  t.match(await rig.leg.actions.take('INFO'), { sent: 'request', request: { headers: { 'X-Reason': 'unmute' } } });
+  t.match(await rig.leg.actions.take('INFO'), { sent: 'request', request: { order: 'unmute' } });
   t.same(await rig.server.caller.asked.take('unmute'), ['mute', false]);
   await taken(rig, mute);
   t.same(await rig.server.caller.asked.take('mute'), ['mute', true]);
