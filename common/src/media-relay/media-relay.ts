@@ -156,7 +156,8 @@ class RtpengineSession implements MediaSession {
   subscribe(outer: Side): Promise<string> {
     return this.#inTurn(async () => {
       const { a, b } = this.#tags;
-      if (a === undefined || b === undefined) throw new RelayRefusedError('no sound of the call goes through the relay');
+      if (a === undefined || b === undefined)
+        throw new RelayRefusedError('no sound of the call goes through the relay');
       const direction = this.options.direction;
       return this.#rewrite('subscribeRequest', undefined, {
         'from-tags': [a, b],

@@ -171,7 +171,12 @@ export function platformPlans(
   return [
     // As the applications of a single machine are on that machine, so are its registration hooks, and HTTP carriers that one tries out.
     plan('sbc-inbound', ports.sbcInbound, { ...edge, ...SIPREC_HERE, HOOK_ALLOW_PRIVATE: 'loopback' }),
-    plan('sbc-outbound', ports.sbcOutbound, { ...edge, ...SIPREC_HERE, ...SIP_ON_THIS_MACHINE, MESSAGE_ALLOW_PRIVATE: 'loopback' }),
+    plan('sbc-outbound', ports.sbcOutbound, {
+      ...edge,
+      ...SIPREC_HERE,
+      ...SIP_ON_THIS_MACHINE,
+      MESSAGE_ALLOW_PRIVATE: 'loopback',
+    }),
     plan('feature-server', ports.featureServer, {
       ...drachtioEnv(services.core),
       FREESWITCH_HOST: services.freeswitch.host,

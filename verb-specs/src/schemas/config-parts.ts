@@ -56,7 +56,10 @@ const recordOptionsSchema = object(
       ['startCallRecording', 'stopCallRecording', 'pauseCallRecording', 'resumeCallRecording'],
       'what to do',
     ),
-    type: choice(['cloud', 'siprec'], 'where the recording goes; default siprec where siprecServerURL is named, else cloud'),
+    type: choice(
+      ['cloud', 'siprec'],
+      'where the recording goes; default siprec where siprecServerURL is named, else cloud',
+    ),
     recordingID: text('your id of the recording'),
     recordEndHook: ref(hook, 'told at the end of the call: recording_id, recording_url, recording_duration'),
     siprecServerURL: textOrTexts('SIP URI of the recording server, or several'),
