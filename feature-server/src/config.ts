@@ -90,6 +90,11 @@ export const featureServerVars = {
     doc: 'where Dialogflow is reached, if not at its usual address in the region of the agent',
   }),
   ...recordingVars,
+  RECORDINGS_SPOOL_MAX_MB: integer({
+    default: 20_000,
+    min: 1,
+    doc: 'how much of one account may wait in RECORDINGS_SPOOL_DIR for a storage that takes nothing; then its calls are not recorded',
+  }),
   RECORDINGS_SPOOL_DIR: text({
     default: join(tmpdir(), 'ringwire-recordings'),
     doc: 'folder in which recordings are until they are stored; must outlive the process',

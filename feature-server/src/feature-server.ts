@@ -163,6 +163,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     folder: config.RECORDINGS_DIR,
     allowPrivate: config.RECORDINGS_ALLOW_PRIVATE,
     mp3Command: config.RECORDINGS_MP3_COMMAND,
+    maxWaitingBytes: config.RECORDINGS_SPOOL_MAX_MB * 1_000_000,
     sink,
     logger,
     snapshot: () => provisioning.snapshot(),

@@ -119,6 +119,7 @@ t.test(
     await until(() => phone.heardSoFar().length > 12_000);
     await phone.hangup();
     await rig.server.drain();
+    t.match((await rig.app.next('/hook')).json, { has_recording: true });
     const files = await readdir(dir, { recursive: true });
     const wav = files.find((name) => name.endsWith('call-1.wav'));
     t.ok(wav?.startsWith(ACCOUNT_SID), String(files));

@@ -122,16 +122,18 @@ export class AddressGuard {
 
   /**
    * Like {@link checkLiteral}, and resolves names too; for URLs that another program will fetch.
+   * @returns the addresses that were judged, for programs that can be told to use these; empty where the name was not looked up, or has none
    * @throws PrivateAddressError, or what the options make of it; names that do not resolve pass, so that the fetching program reports them.
    */
-  async checkResolved(url: URL): Promise<void> {
+  async checkResolved(url: URL): Promise<string[]> {
     this.checkLiteral(url);
-    if (this.allowsAll || isIP(url.hostname.replace(/^\[|\]$/g, '')) !== 0) return;
+    if (this.allowsAll || isIP(url.hostname.replace(/^\[|\]$/g, '')) !== 0) return [];
     const addresses = await new Promise<LookupAddress[]>((resolve) =>
       lookup(url.hostname, { all: true }, (error, found) => resolve(error ? [] : found)),
     );
     const bad = addresses.find(({ address }) => !this.allows(address));
     if (bad) throw this.#forbidden(`${url.hostname} (${bad.address})`);
+    return addresses.map(({ address }) => address);
   }
 
   /** `dns.lookup` for agents: fails for names that resolve to a forbidden address. */

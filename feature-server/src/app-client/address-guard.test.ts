@@ -80,7 +80,7 @@ t.test('where loopback is allowed, nothing else that is private is', async (t) =
     t.notOk(guard.allows(address), address);
   for (const url of ['http://10.0.0.1/x', 'http://2852039166/latest', 'http://[::ffff:a9fe:a9fe]/'])
     t.throws(() => guard.checkLiteral(new URL(url)), { code: 'hook/forbidden' }, url);
-  await guard.checkResolved(new URL('http://localhost/a.wav'));
+  t.ok((await guard.checkResolved(new URL('http://localhost/a.wav'))).length > 0, 'what was judged');
 });
 
 t.test('names that resolve to private addresses are refused', async (t) => {

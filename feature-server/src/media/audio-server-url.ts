@@ -10,6 +10,8 @@ export interface AudioServerAddress {
   url: string;
   /** Credentials that stood in the URL. */
   auth?: { username: string; password: string };
+  /** Where its name led when it was judged; missing where it was not looked up. */
+  addresses?: readonly string[];
 }
 
 /**
@@ -31,9 +33,10 @@ export async function audioServerAddress(url: string, base: string, guard: Addre
   absolute.hash = '';
   absolute.username = '';
   absolute.password = '';
-  await guard.checkResolved(absolute);
+  const addresses = await guard.checkResolved(absolute);
   return {
     url: absolute.href,
+    ...(addresses.length > 0 && { addresses }),
     ...(username !== '' && { auth: { username: decoded(username), password: decoded(password) } }),
   };
 }

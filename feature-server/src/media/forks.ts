@@ -2,6 +2,8 @@
 export interface ForkOptions {
   /** `ws://`, `wss://`. */
   url: string;
+  /** The addresses of its host that were judged: a media server that can is to use no others. */
+  addresses?: readonly string[];
   /** Of who speaks: the far end alone, both in one, or the far end left and what it hears right. */
   mixType: 'mono' | 'mixed' | 'stereo';
   /** Hz: 8000 to 64000. */

@@ -22,6 +22,9 @@ const DEFAULT_NAME = 'audio_fork';
 /** mod_audio_fork cuts longer metadata, which leaves no JSON. */
 const MAX_METADATA_BYTES = 8_192;
 
+/** More are of no use: the first that answers is taken. */
+const MAX_ADDRESSES = 8;
+
 /** A fork that runs, as its channel's events are dealt out. */
 interface Listened {
   isConnected: boolean;
@@ -32,6 +35,8 @@ interface Listened {
 /** Forks by mod_audio_fork's command `uuid_audio_fork`. */
 export class FsmrfForks implements ForkControl {
   #made = 0;
+  /** The channel's variable names addresses. */
+  #isBound = false;
   /** By name, in the order in which they were started. */
   readonly #running = new Map<string, Listened>();
   /** End what listens to the channel's events; there while a fork runs. */
@@ -49,7 +54,7 @@ export class FsmrfForks implements ForkControl {
 
   async #start(options: ForkOptions, onEvent: (event: ForkEvent) => void): Promise<AudioFork> {
     const { channel } = this;
-    const { url, mixType, sampleRate, metadata = {}, bidirectional, auth, isInternal = false } = options;
+    const { url, addresses = [], mixType, sampleRate, metadata = {}, bidirectional, auth, isInternal = false } = options;
     this.#made += 1;
     const name = bidirectional?.streaming && !this.#running.has(DEFAULT_NAME) ? DEFAULT_NAME : `fork-${this.#made}`;
     const firstFrame = jsonArgument(metadata);
@@ -58,6 +63,7 @@ export class FsmrfForks implements ForkControl {
     const credentials = {
       MOD_AUDIO_BASIC_AUTH_USERNAME: variableText('username', auth?.username ?? ''),
       MOD_AUDIO_BASIC_AUTH_PASSWORD: variableText('password', auth?.password ?? ''),
+      ...this.#judged(addresses),
     };
     this.#listen(name, { isConnected: false, isInternal, onEvent });
     try {
@@ -79,6 +85,13 @@ export class FsmrfForks implements ForkControl {
       throw error;
     }
     return new FsmrfFork(channel, name, () => this.#forget(name));
+  }
+
+  /** The variable that keeps a fork to these addresses; one of an earlier fork is taken away. Ours alone: FreeSWITCH looks the name up once more. */
+  #judged(addresses: readonly string[]): Record<string, string> {
+    if (addresses.length === 0 && !this.#isBound) return {};
+    this.#isBound = addresses.length > 0;
+    return { ringwire_audio_fork_addresses: addresses.slice(0, MAX_ADDRESSES).join(',') };
   }
 
   #listen(name: string, fork: Listened): void {

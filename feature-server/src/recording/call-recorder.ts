@@ -82,6 +82,11 @@ export class SessionRecorder implements CallRecorder, BackgroundTask {
     return this.#state;
   }
 
+  /** Whether the call is being recorded, or will be once it is answered, without being asked. */
+  get isWanted(): boolean {
+    return this.#state !== 'off' || this.options.isAlways === true;
+  }
+
   obey(command: RecordCommand): Promise<CommandResult> {
     const done = this.#last.then(async (): Promise<CommandResult> => {
       try {

@@ -3,7 +3,7 @@ import type { AllowPrivate } from '@ringwire/common/http/address-guard.js';
 import { AccountStorages } from '@ringwire/common/recordings/account-storage.js';
 import { recordingName, recordingPath } from '@ringwire/common/recordings/recording-place.js';
 import type { RecordingStorage } from '@ringwire/common/recordings/storage.js';
-import { Spool, type SpoolEntry, type SpoolFile } from './spool.js';
+import { Spool, type SpoolEntry, SpoolError, type SpoolFile } from './spool.js';
 import { Uploads, type UploadsOptions } from './uploads.js';
 
 /** What {@link Recordings} is made of. */
@@ -17,6 +17,8 @@ export interface RecordingsOptions {
   sink: EventSink;
   logger: Logger;
   mp3Command?: string | undefined;
+  /** How much of one account may wait for its storage; an account whose storage takes nothing would fill the disk of all. */
+  maxWaitingBytes: number;
   /** For tests. */
   timing?: Pick<UploadsOptions, 'retryMs' | 'sweepMs'> & { staleMs?: number };
 }
@@ -29,6 +31,7 @@ export class Recordings {
     private readonly uploads: Uploads,
     /** Whether MP3 can be made. */
     private readonly mp3: boolean,
+    private readonly maxWaitingBytes: number,
   ) {}
 
   /** @throws TypeError when the operator's storage cannot be read; errors of the spool's folder */
@@ -42,7 +45,7 @@ export class Recordings {
       return account && storages.of(account);
     };
     const uploads = new Uploads({ spool, storageOf, sink, logger, mp3Command, ...pace });
-    return new Recordings(storages, spool, uploads, mp3Command !== undefined);
+    return new Recordings(storages, spool, uploads, mp3Command !== undefined, options.maxWaitingBytes);
   }
 
   /** Where an account's recordings go. @throws StorageError */
@@ -50,8 +53,13 @@ export class Recordings {
     return this.storages.of(account);
   }
 
-  /** Begins one. @throws SpoolError */
-  begin(entry: SpoolEntry): Promise<SpoolFile> {
+  /** Begins one. @throws SpoolError, also where too much of the account waits to be stored */
+  async begin(entry: SpoolEntry): Promise<SpoolFile> {
+    const waitingBytes = this.uploads.waitingBytes(entry.accountSid);
+    if (waitingBytes >= this.maxWaitingBytes) {
+      const mb = Math.round(waitingBytes / 1_000_000);
+      throw new SpoolError(`${mb} MB of the account's recordings could not be stored yet`, { waitingBytes });
+    }
     return this.spool.create(entry);
   }
 

@@ -11,6 +11,7 @@ import { FakeS3 } from '@ringwire/common/testing/fake-s3.js';
 import { readWavAt } from '@ringwire/rtp';
 import t, { type Test } from 'tap';
 import { Channel, CollectingSink, silentLogger } from '../testing/fakes.js';
+import { Recordings } from './recordings.js';
 import { Spool, type SpoolEntry } from './spool.js';
 import { Uploads, type UploadsOptions } from './uploads.js';
 
@@ -213,6 +214,26 @@ t.test('a recording that cannot be stored for too long is set aside for the oper
   const kept = await readdir(join(dir, 'undelivered'));
   t.match(kept.sort(), [/^[\w-]+\.json$/, /^[\w-]+\.wav$/]);
   t.match(sink.alerts, [{ alertType: 'recording-failure', message: /is given up.*no storage/ }]);
+});
+
+t.test('what one account has waiting is bounded: its next recording fails, that of another begins', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'ringwire-spool-'));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  const recordings = await Recordings.open({
+    ...{ spoolDir: dir, allowPrivate: true, sink: new CollectingSink(), logger: silentLogger },
+    snapshot: () => ({ accountsBySid: new Map() }),
+    maxWaitingBytes: 40_000,
+  });
+  t.teardown(() => recordings.close());
+  const record = async (accountSid: string): Promise<void> => {
+    const file = await recordings.begin({ ...ENTRY, accountSid });
+    file.append(SOUND);
+    await recordings.finish(file);
+  };
+  await record('acc-1');
+  await record('acc-1');
+  await t.rejects(record('acc-1'), { code: 'recordings/spool', message: /0 MB of the account's recordings/ });
+  await record('acc-2');
 });
 
 t.test('a recording whose disk fails says so and keeps what is there', async (t) => {

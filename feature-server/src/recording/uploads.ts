@@ -46,6 +46,8 @@ const MAX_PARTS = 100;
 
 /** A recording that is under way, or waits. */
 interface Known {
+  accountSid: string;
+  sizeBytes: number;
   attempts: number;
   timer?: NodeJS.Timeout;
   /** From the first try on. */
@@ -76,8 +78,16 @@ export class Uploads {
   /** Takes one in hand. */
   add(recording: SpooledRecording): void {
     if (this.#closing.signal.aborted || this.#known.has(recording.id)) return;
-    this.#known.set(recording.id, { attempts: 0 });
+    const { entry, sizeBytes } = recording;
+    this.#known.set(recording.id, { accountSid: entry.accountSid, sizeBytes, attempts: 0 });
     this.#enqueue(recording);
+  }
+
+  /** What waits here for an account's storage, or is under way to it. */
+  waitingBytes(accountSid: string): number {
+    let sumBytes = 0;
+    for (const known of this.#known.values()) if (known.accountSid === accountSid) sumBytes += known.sizeBytes;
+    return sumBytes;
   }
 
   /** Resolves when nothing is under way; what has failed waits for its next try, in the spool. */

@@ -302,6 +302,7 @@ export class CallSession implements CallControl {
     const payload = {
       ...info.commonPayload(),
       ...info.initialPayload(),
+      hasRecording: this.#parts.recorder.isWanted,
       defaults: defaults.payload(),
       ...initialExtras,
     };

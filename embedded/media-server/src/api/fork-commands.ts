@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { Channel } from '../channel/channel.js';
 import { ChannelForks } from '../forks/channel-forks.js';
 import type { ForkOptions } from '../forks/fork.js';
@@ -106,8 +107,10 @@ function readTarget(channel: Channel, address: string): ForkTarget | undefined {
     const password = channel.getVariable('MOD_AUDIO_BASIC_AUTH_PASSWORD') ?? '';
     headers.Authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
   }
+  const judged = (channel.getVariable('ringwire_audio_fork_addresses') ?? '').split(',').filter((one) => isIP(one));
   return {
     url,
+    ...(judged.length > 0 && { addresses: judged }),
     headers,
     subprotocol: SUBPROTOCOL,
     allowSelfSigned: isTrue(channel.getVariable('MOD_AUDIO_FORK_ALLOW_SELFSIGNED')),

@@ -1,8 +1,11 @@
+import { isIP, type LookupFunction } from 'node:net';
 import { WebSocket } from 'ws';
 
 /** Where a fork's server is and how it is reached. */
 export interface ForkTarget {
   url: URL;
+  /** The addresses of its host, where whoever asks for the fork has looked them up and judged them: the name is not looked up again. */
+  addresses?: readonly string[];
   headers: Record<string, string>;
   subprotocol: string;
   allowSelfSigned: boolean;
@@ -45,6 +48,7 @@ export class ForkSocket {
       handshakeTimeout: CONNECT_TIMEOUT_MS,
       maxPayload: MAX_MESSAGE_BYTES,
       rejectUnauthorized: !target.allowSelfSigned,
+      ...(target.addresses ? { lookup: lookupOf(target.addresses) } : {}),
       ...(target.skipHostnameCheck ? { checkServerIdentity: () => undefined as never } : {}),
     });
     // RFC 6455 4.2.2 lets a server that knows no subprotocols answer without one; ws would not take that.
@@ -97,6 +101,15 @@ export class ForkSocket {
     this.#socket.on('close', () => clearTimeout(timer));
     this.#socket.close(1000);
   }
+}
+
+/** A `dns.lookup` that knows one host. */
+function lookupOf(addresses: readonly string[]): LookupFunction {
+  const found = addresses.map((address) => ({ address, family: isIP(address) }));
+  return (_host, { all }, callback) => {
+    if (all) callback(null, found);
+    else callback(null, found[0]?.address ?? '', found[0]?.family);
+  };
 }
 
 /** What cannot be sent any more is told by the socket's close. */

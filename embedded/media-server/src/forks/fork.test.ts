@@ -319,6 +319,20 @@ t.test(
   },
 );
 
+t.test('audio fork: goes to the addresses that were judged, whatever its name says by now', async (t) => {
+  const call = await (await TestCaller.create(t, await startServer(t))).call();
+  const { esl, uuid } = call;
+  const audio = await AudioServer.start(t);
+  const url = audio.url.replace('127.0.0.1', 'no-such-host.invalid');
+  await esl.api(`uuid_setvar ${uuid} ringwire_audio_fork_addresses 127.0.0.1`);
+  const connected = audio.next();
+  await esl.api(`uuid_audio_fork ${uuid} start ${url} mono 8k`);
+  t.match((await connected).request.headers.host, 'no-such-host.invalid');
+  await esl.api(`uuid_setvar ${uuid} ringwire_audio_fork_addresses 127.0.0.9`);
+  await esl.api(`uuid_audio_fork ${uuid} start ${audio.url.replace('127.0.0.1', 'localhost')} mono 8k other`);
+  t.match(JSON.parse((await forkEvent(call, 'connect_failed'))._body!), { reason: /ECONNREFUSED.*127\.0\.0\.9/ });
+});
+
 t.test('audio fork: a muted caller is silence in the fork', async (t) => {
   const { session, media, esl, uuid } = await forkedCall(t, 'mono|8000|||true|false|');
   media.say(tone(700, 30000, -10, 8000));

@@ -32,6 +32,7 @@ export function forkOptionsOf(
   const auth = settings.wsAuth ?? settings.auth ?? address.auth;
   return {
     url: address.url,
+    ...(address.addresses && { addresses: address.addresses }),
     mixType,
     sampleRate,
     metadata: { sampleRate, mixType, ...facts, ...settings.metadata },
