@@ -54,7 +54,16 @@ export class FsmrfForks implements ForkControl {
 
   async #start(options: ForkOptions, onEvent: (event: ForkEvent) => void): Promise<AudioFork> {
     const { channel } = this;
-    const { url, addresses = [], mixType, sampleRate, metadata = {}, bidirectional, auth, isInternal = false } = options;
+    const {
+      url,
+      addresses = [],
+      mixType,
+      sampleRate,
+      metadata = {},
+      bidirectional,
+      auth,
+      isInternal = false,
+    } = options;
     this.#made += 1;
     const name = bidirectional?.streaming && !this.#running.has(DEFAULT_NAME) ? DEFAULT_NAME : `fork-${this.#made}`;
     const firstFrame = jsonArgument(metadata);
