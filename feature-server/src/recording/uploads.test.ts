@@ -226,7 +226,7 @@ t.test('what one account has waiting is bounded: its next recording fails, that 
   });
   t.teardown(() => recordings.close());
   const record = async (accountSid: string): Promise<void> => {
-    const file = await recordings.begin({ ...ENTRY, accountSid });
+    const file = await recordings.begin({ ...ENTRY, accountSid, startedAtMs: Date.now() });
     file.append(SOUND);
     await recordings.finish(file);
   };
