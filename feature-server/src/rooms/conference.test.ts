@@ -1,5 +1,7 @@
 import { listConferences } from '@ringwire/common';
 import { until } from '@ringwire/common/testing/until.js';
+import { AudioServer } from '@ringwire/media-server/test-audio-server.js';
+import { toneShare } from '@ringwire/rtp';
 import t from 'tap';
 import { type Caller, callersOf } from '../testing/callers.js';
 import { callAsEdge, updateCall } from '../testing/edge-agent.js';
@@ -137,6 +139,25 @@ t.test(
     await until('all media is given back', async () => (await rig.media.held()).length === 0);
   },
 );
+
+t.test('conference: who listens to one member, both ways, has the audio of the whole room', async (t) => {
+  const rig = await startPlatform(t);
+  const call = callersOf(rig);
+  const audio = await AudioServer.start(t);
+  const connected = audio.next();
+  const listen = { enable: true, url: audio.url, mixType: 'mixed' };
+  const ann = await call(500, [
+    { verb: 'config', listen },
+    { verb: 'conference', name: 'room' },
+  ]);
+  const session = await connected;
+  const ben = await call(900, [{ verb: 'conference', name: 'room' }]);
+  await ann.hears(900);
+  const share = (hz: number): number => toneShare(session.pcm.subarray(-1_600), hz, 8_000);
+  await session.until(() => session.length > 1_600 && share(500) > 0.2 && share(900) > 0.2);
+  await Promise.all([ann.call.hangup(), ben.call.hangup()]);
+  await rig.server.drain();
+});
 
 t.test('conference: keys of who shares them reach the others, by RTP and by SIP INFO', async (t) => {
   const rig = await startPlatform(t);

@@ -1,9 +1,10 @@
+import { until } from '@ringwire/common/testing/until.js';
 import t from 'tap';
 import { MediaServerError } from '../errors.js';
 import type { Answer } from '../testing/application-server.js';
 import { FakeLeg } from '../testing/fakes.js';
 import { makeSession, statuses } from '../testing/session-rig.js';
-import { VERBS } from '../verbs/registry.js';
+import { VERBS, type VerbRegistry } from '../verbs/registry.js';
 import type { PlacedLegEnd } from './dialler.js';
 import { OutboundLeg } from './outbound-leg.js';
 
@@ -132,6 +133,26 @@ t.test('a call that another feature server has reported tells nothing at its end
   const rig = await makeSession(t, [{ verb: 'answer' }, { verb: 'hangup' }], { ledger });
   await rig.run();
   t.same(statuses(rig), ['trying', 'in-progress']);
+});
+
+t.test('a call leaves the ledger when its last status is told, however slow its other hooks are', async (t) => {
+  const tells: VerbRegistry['enqueue'] = { needs: () => 'nothing', run: async (ctx) => ctx.app.tell('/slow', {}) };
+  const verbs = [{ verb: 'answer' }, { verb: 'enqueue', name: 'q' }, { verb: 'hangup' }];
+  const rig = await makeSession(t, verbs, { registry: { ...VERBS, enqueue: tells } });
+  let release = (): void => {};
+  rig.app.on('/slow', (response) => {
+    release = () => void response.writeHead(204).end();
+  });
+  let isOver = false;
+  const running = rig.run().then(() => {
+    isOver = true;
+  });
+  await rig.app.next('/slow');
+  await until('it has left the ledger', () => rig.ledger.size === 0);
+  t.same(statuses(rig), ['trying', 'in-progress', 'completed']);
+  t.notOk(isOver, 'the hook is awaited all the same');
+  release();
+  await running;
 });
 
 t.test('a call that is to be answered twice at once is answered once', async (t) => {

@@ -69,7 +69,8 @@ t.test('a call that moves leaves with its verbs and settings, and tells no end',
 t.test('what goes on beside the verbs of a call that moves is begun again at the other feature server', async (t) => {
   const bargeIn = { enable: true, input: ['digits'], numDigits: 1, actionHook: '/keys' };
   const hooks = { sipRequestWithinDialogHook: '/within', referHook: '/refer' };
-  const config = { verb: 'config', bargeIn, ...hooks, boostAudioSignal: 6, notifySttLatency: true };
+  const amd = { actionHook: '/amd' };
+  const config = { verb: 'config', bargeIn, amd, ...hooks, boostAudioSignal: 6, notifySttLatency: true };
   const transcribe = { verb: 'transcribe', transcriptionHook: '/text' };
   const rig = await makeMoving(t, {}, [config, transcribe]);
   rig.leg.reply = async () => ({ status: 202, reason: '' });
@@ -82,9 +83,10 @@ t.test('what goes on beside the verbs of a call that moves is begun again at the
     { command: 'config', spec: hooks },
     { command: 'boostAudioSignal', gainDb: 6 },
     { command: 'config', spec: { bargeIn } },
+    { command: 'config', spec: { amd } },
     { command: 'config', spec: { transcribe: { enable: true, transcriptionHook: '/text' } } },
   ]);
-  t.strictSame(rig.app.seen('/keys'), []);
+  t.strictSame([...rig.app.seen('/keys'), ...rig.app.seen('/amd')], [], 'nothing is told of what goes on elsewhere');
 
   const { continued = [] } = JSON.parse(JSON.stringify(saved)) as MovedCall;
   const paused = { command: 'transcribe:status', status: 'pause' } as const;
@@ -96,7 +98,10 @@ t.test('what goes on beside the verbs of a call that moves is begun again at the
     },
     info: inProgress(),
   });
-  next.app.on('/keys', [{ verb: 'hangup' }]).on('/text', {});
+  next.app
+    .on('/keys', [{ verb: 'hangup' }])
+    .on('/text', {})
+    .on('/amd', {});
   const ended = next.run();
   await next.recognizer.opened();
   next.recognizer.hear('hello');
@@ -106,6 +111,7 @@ t.test('what goes on beside the verbs of a call that moves is begun again at the
   t.ok(next.sink.lines.includes('info speech transcribe: pause'));
   next.media.endpoint.press('1');
   t.match((await next.app.next('/keys')).json, { digits: '1' });
+  t.match((await next.app.next('/amd')).json, { type: /^amd_/ });
   await ended;
 });
 
