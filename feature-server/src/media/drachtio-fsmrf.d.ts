@@ -20,8 +20,8 @@ declare module 'drachtio-fsmrf' {
     /** An event socket that the media server has opened for one channel (drachtio-modesl); its events' names have wildcards. */
     interface ChannelConnection {
       on(event: 'esl::event::CUSTOM::*', listener: (event: never) => void): this;
-      off(event: 'esl::event::CUSTOM::*', listener: (event: never) => void): this;
       on(event: `esl::event::CHANNEL_BRIDGE::${string}`, listener: () => void): this;
+      off(event: 'esl::event::CUSTOM::*', listener: (event: never) => void): this;
       off(event: `esl::event::CHANNEL_BRIDGE::${string}`, listener: () => void): this;
       /** Adds to the events that come. */
       subscribe(events: string): void;
