@@ -284,7 +284,7 @@ export async function startFeatureServer(options: FeatureServerOptions): Promise
     routes: (app) => {
       const encryptionSecret = config.ENCRYPTION_SECRET;
       createCallRoute(app, { encryptionSecret, refusal, place: (order) => placeCall(order) });
-      updateCallRoute(app, { encryptionSecret, find: (callSid) => live.find(callSid) });
+      updateCallRoute(app, { encryptionSecret, find: (callSid) => transferred.find(callSid) ?? live.find(callSid) });
       findTalkRoute(app, { encryptionSecret, has: (talk) => talks.find(talk) !== undefined });
     },
   });

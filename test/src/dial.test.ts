@@ -158,7 +158,11 @@ t.test('dial: a busy callee is told to the action hook, and nobody else is calle
     after,
   ]);
   const caller = await ringwire.call(line);
-  t.match((await application.request(action)).body, { dial_call_status: 'busy', dial_sip_status: 486 });
+  t.match((await application.request(action)).body, {
+    dial_call_status: 'busy',
+    dial_sip_status: 486,
+    dial_sbc_callid: String,
+  });
   await hearsTone(caller, 2000);
   await caller.finished;
 });

@@ -176,13 +176,17 @@ t.test(
     await over;
     await hearsTone(called, THIRD_HZ);
     await hearsTone(other, CALLEE_HZ);
-    t.match((await application.request(line.action)).body, { dial_call_status: 'completed', dial_sip_status: 200 });
+    const { body } = await application.request(line.action);
+    t.match(body, { dial_call_status: 'completed', dial_sip_status: 200, dial_call_sid: String });
     t.match(await ringwire.record(dialog.callId), {
       answered: true,
       trunk: 'user',
       termination_reason: 'called party hungup',
     });
-    await called.hangup();
+    // The call that has placed the leg is over: it takes commands all the same.
+    const leg = `/v1/Accounts/${instance.accountSid}/Calls/${body.dial_call_sid}`;
+    await ringwire.api('PUT', leg, { call_status: 'completed' });
+    t.equal((await called.finished).endedBy, 'them');
     t.equal((await other.finished).endedBy, 'them', 'who is left is released');
     t.match(await recordTo('4930777'), { direction: 'outbound', trunk: 'transfers', answered: true });
   },

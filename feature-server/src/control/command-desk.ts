@@ -16,6 +16,8 @@ export interface CommandTaker {
 /** Where commands for one leg are taken. */
 export interface LegCommands {
   on<N extends CommandName>(name: N, handler: CommandHandler<N>): () => void;
+  /** Has a command done that does not come by way of the call; never rejects. */
+  execute(command: SessionCommand): Promise<CommandResult>;
   /** The leg is gone, and whatever took its commands. */
   close(): void;
 }
@@ -59,6 +61,7 @@ export class CommandDesk implements CommandTaker {
     this.#legs.set(callSid, desk);
     return {
       on: (name, handler) => desk.on(name, handler),
+      execute: (command) => desk.execute(command),
       close: () => {
         if (this.#legs.get(callSid) === desk) this.#legs.delete(callSid);
       },

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Application, Hook } from '../app-client/application.js';
 import type { CommandTaker, LegCommands } from '../control/command-desk.js';
+import type { CommandResult, SessionCommand } from '../control/commands.js';
 import { CallGoneError } from '../errors.js';
 import { CallInfo } from './call-info.js';
 import type { CallLedger } from './call-ledger.js';
@@ -113,6 +114,16 @@ export class ChildCall {
 
   /** Keeps back what its far end says, or lets it through. Set by who has the leg. */
   mute: (isMuted: boolean) => Promise<void> = () => Promise.reject(new CallGoneError('the leg is not answered'));
+
+  get accountSid(): string {
+    return this.info.facts.accountSid;
+  }
+
+  /** Does something to the leg from outside, where the call that has placed it is over; never rejects. */
+  async execute(command: SessionCommand): Promise<CommandResult> {
+    if (this.info.isOver) return { ok: false, because: 'wrong state', reason: 'the call is over' };
+    return this.commands.execute(command);
+  }
 
   /** Tells its status once more, with something beside it. */
   report(extra: Record<string, unknown>): void {

@@ -1,8 +1,15 @@
 import type { DialledParty } from '../verbs/verb.js';
+import type { ChildCall } from './child-calls.js';
+import { Party } from './dialled-party.js';
+
+interface Pair {
+  parties: readonly DialledParty[];
+  end(): void;
+}
 
 /** Parties that talk with each other after whoever called them has transferred his call: they live until one hangs up. */
 export class TransferredCalls {
-  readonly #pairs = new Map<Promise<void>, () => void>();
+  readonly #pairs = new Map<Promise<void>, Pair>();
 
   /** @param maxDurationMs - calls longer than this are ended */
   constructor(private readonly maxDurationMs: number) {}
@@ -14,7 +21,16 @@ export class TransferredCalls {
   add(one: DialledParty, other: DialledParty): void {
     const pair = new AbortController();
     const over = this.#live(one, other, pair.signal).finally(() => this.#pairs.delete(over));
-    this.#pairs.set(over, () => pair.abort());
+    this.#pairs.set(over, { parties: [one, other], end: () => pair.abort() });
+  }
+
+  /** The leg of this sid that a call of this process has placed and given away. */
+  find(callSid: string): ChildCall | undefined {
+    for (const { parties } of this.#pairs.values()) {
+      const party = parties.find((one): one is Party => one instanceof Party && one.callSid === callSid);
+      if (party) return party.child;
+    }
+    return undefined;
   }
 
   /** Resolves when no pair is left. */
@@ -23,7 +39,7 @@ export class TransferredCalls {
   }
 
   endAll(): void {
-    for (const end of this.#pairs.values()) end();
+    for (const { end } of this.#pairs.values()) end();
   }
 
   /** Never rejects. */

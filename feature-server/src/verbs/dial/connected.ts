@@ -115,7 +115,7 @@ async function untilOver(
   signal: AbortSignal,
 ): Promise<void> {
   const asides: Asides = asidesOf(ctx, conversation, () => media.anchor(), signal);
-  const media = new MediaRelease(ctx, spec, conversation, asides);
+  const media = new MediaRelease(ctx, spec, conversation, asides, () => commands.isMuted);
   conversation.beforeJoin = async () => {
     await asides.stop();
     await media.anchor();

@@ -17,6 +17,8 @@ const TOO_MANY: CommandResult = { ok: false, because: 'wrong state', reason: 'to
 
 /** The commands that a `dial` takes. */
 export interface DialCommands {
+  /** Whether one of the two is kept from being heard. */
+  readonly isMuted: boolean;
   end(): void;
   /** Resolves when the call is where commands have sent it. */
   settled(): Promise<void>;
@@ -82,6 +84,9 @@ export function takeDialCommands(
     };
   });
   return {
+    get isMuted() {
+      return muted.size > 0;
+    },
     end() {
       for (const end of taken) end();
       // Whoever goes on is to be heard by what comes next; a leg that is over takes no harm.

@@ -55,6 +55,7 @@ export class MediaRelease {
     private readonly spec: DialSpec,
     private readonly conversation: Conversation,
     private readonly asides: Asides,
+    private readonly isMuted: () => boolean,
   ) {
     conversation.onParty((party) => {
       const path = ctx.dial.pathWith(party);
@@ -127,6 +128,7 @@ export class MediaRelease {
     if (path !== 'full-media') {
       const need = needOf(ctx, spec, conversation);
       if (need !== undefined) return failed(`${need} needs the media server`);
+      if (this.isMuted()) return failed('who is muted would be heard');
       if (this.asides.isBusy) return failed('one of the two hears something of its own');
     }
     const failure: NotMoved | undefined = this.#path
