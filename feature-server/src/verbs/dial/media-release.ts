@@ -47,6 +47,8 @@ export class MediaRelease {
   readonly #over = new AbortController();
   readonly #ends: (() => void)[];
   #path: TalkPath | undefined;
+  /** Those with whom the caller talked before: what is under way there must have its end before anybody is joined with somebody else. */
+  readonly #left = new Set<TalkPath>();
   /** Something has needed the media server meanwhile. */
   #stays = false;
 
@@ -60,7 +62,9 @@ export class MediaRelease {
     conversation.onParty((party) => {
       const path = ctx.dial.pathWith(party);
       this.#path = path;
-      return () => void path?.close();
+      return () => {
+        if (path) this.#left.add(path);
+      };
     });
     this.#ends = [
       ctx.commands.before(async ({ command }) => {
@@ -75,6 +79,7 @@ export class MediaRelease {
   /** Has the sound at the media server, where it stays. @throws MediaServerError */
   async anchor(): Promise<void> {
     this.#stays = true;
+    await this.#leaveOthers();
     await this.#path?.anchor();
   }
 
@@ -82,7 +87,15 @@ export class MediaRelease {
   async end(): Promise<void> {
     this.#over.abort();
     for (const end of this.#ends) end();
-    await this.#path?.close();
+    await Promise.all([...this.#left, this.#path].map((path) => path?.close()));
+  }
+
+  async #leaveOthers(): Promise<void> {
+    for (const path of this.#left) {
+      this.#left.delete(path);
+      await path.close();
+      await path.anchor();
+    }
   }
 
   #wanted(): MediaPath | undefined {
@@ -125,6 +138,7 @@ export class MediaRelease {
     const { ctx, spec, conversation } = this;
     const failed = (reason: string): CommandResult => ({ ok: false, because: 'failed', reason: `${path}: ${reason}` });
     this.#stays = true;
+    await this.#leaveOthers();
     if (path !== 'full-media') {
       const need = needOf(ctx, spec, conversation);
       if (need !== undefined) return failed(`${need} needs the media server`);
