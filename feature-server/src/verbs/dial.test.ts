@@ -224,6 +224,14 @@ t.test('of those who ring the others are told that somebody else has answered', 
 const legOf = (rig: DialRig): string =>
   [...rig.ledger.values()].find(({ payload }) => payload.parentCallSid === 'call-1')?.callSid ?? '';
 
+t.test('a caller who hangs up while they ring leaves a missed call: nobody has answered', async (t) => {
+  const rig = await dialling(t, 2);
+  rig.leg.end({ how: 'bye', headers: {} });
+  for (const callee of rig.callees) t.strictSame(await callee.ends.take('CANCEL'), {});
+  await rig.running;
+  t.match((await rig.app.next('/action')).json, { dial_call_status: 'no-answer' });
+});
+
 t.test('mute:status is for the leg that is named: the edge keeps back what it says', async (t) => {
   const rig = await dialling(t);
   const callee = await rig.connect();

@@ -9,7 +9,7 @@ import type { CalledTarget } from './targets.js';
 /** jambonz's time to ring. */
 const DEFAULT_TIMEOUT_MS = 60_000;
 
-/** Why a telephone stops to ring: it is not to show a missed call (RFC 3326). */
+/** Why a telephone stops to ring where another one has the call: it is not to show a missed call (RFC 3326). */
 const ELSEWHERE = { Reason: 'SIP;cause=200;text="Call completed elsewhere"' };
 
 /** Who has answered, where somebody has, and what the action hook is told. */
@@ -57,7 +57,8 @@ export class Ringing {
     const answer = await this.#first();
     this.#decided.abort();
     // Nobody's BYE keeps the two apart: the others' end is awaited by {@link close}.
-    for (const party of this.#parties) if (party !== answer.winner) void party.end(ELSEWHERE);
+    const why = answer.winner && ELSEWHERE;
+    for (const party of this.#parties) if (party !== answer.winner) void party.end(why);
     await this.#ringBack.stop();
     return answer;
   }
