@@ -403,6 +403,29 @@ t.test('redirect:hooks: the callee becomes a call of his own, and both go on', a
   );
 });
 
+t.test('redirect:hooks: a whisper to the callee is over before his own application begins', async (t) => {
+  const rig = await dialling(t);
+  const callee = await rig.connect();
+  await taken(rig, { command: 'whisper', verbs: [{ verb: 'say', text: 'long' }] }, legOf(rig));
+  const whisper = await rig.server.callee().plays.take('whisper');
+  rig.app.on('/child', [{ verb: 'play', url: 'silence_stream://0' }, { verb: 'hangup' }]);
+  await Promise.all([
+    taken(rig, { command: 'redirect:hooks', childCallHook: { url: `${rig.app.url}/child` } }),
+    bridged(rig),
+  ]);
+  t.ok(whisper.isStopped, 'the whisper is over when he goes');
+  const adult = await rig.adults.take('session of the callee');
+  const grown = adult.run();
+  const own = await rig.server.callee().plays.take('verbs of the callee');
+  await rig.app.next('/action');
+  t.notOk(own.isStopped);
+  t.equal(rig.server.caller.bridges.size, 0, 'the two are not joined again');
+  own.finish();
+  await callee.ends.take('BYE');
+  await grown;
+  await rig.callerGoesOn();
+});
+
 t.test('redirect:legs: with verbs for the callee alone the caller goes on with his next verb', async (t) => {
   const rig = await dialling(t);
   await rig.connect();

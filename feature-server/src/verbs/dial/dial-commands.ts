@@ -50,8 +50,15 @@ export function takeDialCommands(
       return DONE;
     }),
   ];
-  const adult = async (start: Parameters<VerbContext['dial']['adult']>[1]): Promise<boolean> =>
-    !signal.aborted && !conversation.isOver && ctx.dial.adult(conversation.party, start);
+  // What one of them hears alone is over before: what ends it would end the first sound of the callee's own application.
+  const adult = async (start: Parameters<VerbContext['dial']['adult']>[1]): Promise<boolean> => {
+    let isGone = false;
+    await asides.run(async () => {
+      isGone = !conversation.isOver && (await ctx.dial.adult(conversation.party, start));
+      if (isGone) void asides.close();
+    }, signal);
+    return isGone;
+  };
   // Without the callee the dial would be over, and the next verb's turn, before the call is where it is to go.
   let moving: Promise<unknown> = Promise.resolve();
   const move = (start: Parameters<typeof adult>[0] | undefined, goOn: () => unknown): Promise<CommandResult> => {
