@@ -51,6 +51,10 @@ export class ApplicationRouter implements Application {
     return { ...this.#hook, url: this.baseUrl };
   }
 
+  get opening(): object | undefined {
+    return this.#main.opening;
+  }
+
   resume(): void {
     this.#main.resume?.();
   }

@@ -89,6 +89,9 @@ export interface Application {
   /** Where it is by now, with the credentials that go there. */
   readonly hook?: Hook;
 
+  /** What a WebSocket application was told when its session began: told again with `session:reconnect`. */
+  readonly opening?: object | undefined;
+
   /** The session goes on with it, whatever it answered to its first request: from now on its end is told. */
   begin?(): void;
 

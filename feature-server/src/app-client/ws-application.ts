@@ -78,6 +78,10 @@ export class WebSocketApplication implements Application {
     return this.options.hook.url;
   }
 
+  get opening(): object | undefined {
+    return this.#opening;
+  }
+
   /** Relative hooks are the application's own names: they go out as they are. */
   rebase(): void {}
 

@@ -47,6 +47,7 @@ export class CallSession implements CallControl {
       call: this,
       over: this.#over.signal,
       isOver: () => this.isOver,
+      isAway: () => this.#isAway,
       execute: (command, callSid) => this.execute(command, callSid),
       ensure: (need, prepare) => this.#ensure(need, prepare),
       onHookFailure: () => this.#onHookFailure(),

@@ -32,6 +32,8 @@ export interface MovedCall {
   baseUrl: string;
   /** The same with the credentials that go there; absent from a feature server of an older version. */
   hook?: Hook;
+  /** What its WebSocket was told when the session began; absent from a feature server of an older version. */
+  opening?: object;
   statusHook?: Hook;
   /** The verb that runs, and those behind it. */
   verbs: VerbSpec[];

@@ -111,7 +111,7 @@ export function createSession(
       application,
       ...(moved && {
         hook: moved.call.hook ?? { ...callHook, url: moved.call.baseUrl },
-        opening: info.initialPayload(),
+        opening: moved.call.opening ?? { ...info.initialPayload(), defaults: defaults.payload() },
       }),
       journal,
       callSid: facts.callSid,

@@ -1,10 +1,17 @@
 import { until } from '@ringwire/common/testing/until.js';
 import type { VerbSpec } from '@ringwire/verb-specs';
 import t from 'tap';
+import { AddressGuard } from '../app-client/address-guard.js';
+import { HttpClient } from '../app-client/http-exchange.js';
+import { openApplication } from '../app-client/open-application.js';
+import { DEFAULT_CONVERSATION_LIMITS } from '../app-client/ws-application-options.js';
+import { CollectingSink, journalOver } from '../testing/fakes.js';
 import { makeSession, type SessionRig, statuses } from '../testing/session-rig.js';
+import { type ServerSocket, type SocketMessage, SocketServer } from '../testing/socket-server.js';
 import { VERBS, type VerbRegistry } from '../verbs/registry.js';
 import { CallInfo } from './call-info.js';
 import type { MovedCall } from './moved-calls.js';
+import { SessionDefaults } from './session-defaults.js';
 import type { CallSessionOptions } from './session-options.js';
 
 /** A verb that asks for the call to be moved, and what came of it. */
@@ -113,6 +120,70 @@ t.test('what goes on beside the verbs of a call that moves is begun again at the
   t.match((await next.app.next('/keys')).json, { digits: '1' });
   t.match((await next.app.next('/amd')).json, { type: /^amd_/ });
   await ended;
+});
+
+t.test('a WebSocket application hears again with what a call that moved began, and of its verb once', async (t) => {
+  const sockets = await SocketServer.start((fault) => t.fail(fault));
+  t.teardown(() => sockets.stop());
+  const guard = new AddressGuard({ allowPrivate: true });
+  const http = new HttpClient(guard);
+  t.teardown(() => http.close());
+  const hook = { url: `${sockets.url}/app` };
+  const over = (sink: CollectingSink, opening?: object) =>
+    openApplication(
+      { http, guard, sockets: DEFAULT_CONVERSATION_LIMITS },
+      {
+        ...{ hook, callSid: 'call-1', journal: journalOver(sink), traceId: 'a'.repeat(32), webhookSecret: null },
+        ...(opening && { opening }),
+      },
+    );
+  const notice = ({ data }: SocketMessage): string => `${data.id ?? data.name} ${data.event}`;
+  const rest = async (socket: ServerSocket): Promise<string[]> => {
+    await socket.closed;
+    const messages: SocketMessage[] = [];
+    while (socket.messages.size > 0) messages.push(await socket.messages.take());
+    return messages.filter(({ type }) => type === 'verb:status').map(notice);
+  };
+  const sources = { callHook: hook };
+
+  const rig = await makeMoving(t, { application: over(new CollectingSink()), sources });
+  rig.leg.reply = async () => ({ status: 202, reason: '' });
+  const away = rig.run();
+  const first = await sockets.next();
+  const begun = await first.next('session:new');
+  first.ack(begun, [
+    { verb: 'config', notifyEvents: true },
+    { verb: 'enqueue', id: 'q', name: 'q' },
+    { verb: 'tag', data: {} },
+  ]);
+  t.equal(await rig.outcome, true);
+  await away;
+  t.strictSame(await rest(first), ['config finished', 'q starting']);
+
+  const saved = JSON.parse(JSON.stringify(rig.saved[0])) as MovedCall;
+  const defaults = new SessionDefaults({
+    synthesizer: { vendor: 'espeak', language: 'en-US' },
+    recognizer: { vendor: 'google', language: 'en-US' },
+  });
+  defaults.restore(saved.defaults);
+  const taken = { ...resumed(Promise.resolve()), verbs: saved.verbs };
+  const application = over(new CollectingSink(), saved.opening);
+  const enqueue: VerbRegistry['enqueue'] = { needs: () => 'media', run: async () => {} };
+  const registry = { ...VERBS, enqueue };
+  const next = await makeSession(t, undefined, {
+    ...{ resumed: taken, info: inProgress(), application, sources, defaults, registry },
+  });
+  const ended = next.run();
+  const second = await sockets.next();
+  const again = await second.next('session:reconnect');
+  t.strictSame(again.data, begun.data);
+  t.ok(again.data.defaults);
+  second.ack(again);
+  for (const text of ['q finished', 'tag starting', 'tag finished'])
+    t.equal(notice(await second.next('verb:status')), text);
+  second.ws.close(1000);
+  await ended;
+  t.strictSame(await rest(second), []);
 });
 
 t.test('the BYE that says that the call has moved may overtake the answer to REFER', async (t) => {

@@ -37,6 +37,8 @@ export interface SessionHost {
   /** Aborts when the call is over. */
   over: AbortSignal;
   isOver(): boolean;
+  /** Another feature server has the call. */
+  isAway(): boolean;
   execute(command: SessionCommand, callSid?: string): Promise<CommandResult>;
   ensure(need: VerbNeed, prepare: Promise<void>): Promise<void>;
   /** An action hook failed for good. */
@@ -236,7 +238,11 @@ export class SessionParts {
       registry: options.registry,
       signal: host.over,
       ensure: (need, prepare) => host.ensure(need, prepare),
-      onStatus: events.onStatus,
+      onStatus: (spec, event) => {
+        // A verb goes on where the call does: it has begun before, and it has not ended.
+        const goesOn = event === 'starting' ? spec === options.resumed?.verbs[0] : host.isAway();
+        if (!goesOn) events.onStatus(spec, event);
+      },
       staysOpen: () => application.staysOpen,
       onIdle: () => wait.beginIdle(),
       beforeVerb: () => wait.end(),
@@ -307,6 +313,7 @@ export class SessionParts {
     return {
       ...{ facts: info.facts, info: info.state, defaults: defaults.state, baseUrl: application.baseUrl },
       ...(application.hook && { hook: application.hook }),
+      ...(application.opening && { opening: application.opening }),
       verbs: [...this.runner.waiting],
       continued: this.#continuation(),
       ...(statusHook && { statusHook }),
