@@ -76,6 +76,21 @@ t.test('directory of conferences', async (t) => {
     t.equal((await two.claim('account', 'orphaned')).featureServer, 'fs-2');
   });
 
+  await t.test('nothing of a feature server that died is listed any more', async (t) => {
+    const dead = open('fs-killed');
+    await redis.set(featureServerKey('fs-killed'), '{}');
+    await dead.claim('killed', 'held');
+    dead.putMember('killed', 'held', member('call-1'));
+    dead.wait('killed', 'held', 'call-2');
+    dead.wait('killed', 'awaited', 'call-3');
+    const stop = one.wait('killed', 'awaited', 'call-4');
+    await redis.ping();
+    t.match(await listConferences(redis, 'killed'), [{ waiting: ['call-3', 'call-4'] }, { members: [{}] }]);
+    await redis.del(featureServerKey('fs-killed'));
+    t.strictSame(await listConferences(redis, 'killed'), [{ name: 'awaited', members: [], waiting: ['call-4'] }]);
+    stop();
+  });
+
   await t.test('those who wait hear of the start', async (t) => {
     const subscriptions = new Subscriptions(redis, logger);
     t.teardown(() => subscriptions.close());

@@ -74,13 +74,13 @@ if redis.call('HGET', KEYS[1], 'featureServer') ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 if redis.call('EXISTS', KEYS[3]) == 0 then redis.call('ZREM', KEYS[2], ARGV[2]) end
 return 1`;
-/** Somebody waits still. KEYS: waiters, names. ARGV: call sid, name, TTL in ms. */
+/** Somebody waits still. KEYS: waiters, names. ARGV: who (see {@link waiterOf}), name, TTL in ms. */
 const WAIT = `${NAMES}
 redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 list(ARGV[2], ARGV[3])
 return 1`;
-/** Somebody waits no more. KEYS: waiters, names, conference. ARGV: call sid, name. */
+/** Somebody waits no more. KEYS: waiters, names, conference. ARGV: who, name. */
 const UNWAIT = `
 redis.call('ZREM', KEYS[1], ARGV[1])
 if redis.call('EXISTS', KEYS[1], KEYS[3]) == 0 then redis.call('ZREM', KEYS[2], ARGV[2]) end
@@ -166,7 +166,7 @@ export function conferenceDirectory(options: ConferenceDirectoryOptions): Confer
   const putWaiter = (one: { accountSid: string; name: string; callSid: string }): void => {
     const { accountSid, name, callSid } = one;
     const keys = [conferenceWaitersKey(accountSid, name), conferencesKey(accountSid)];
-    write('wait', () => redis.eval(WAIT, 2, ...keys, callSid, name, TTL_MS));
+    write('wait', () => redis.eval(WAIT, 2, ...keys, waiterOf(callSid, featureServer), name, TTL_MS));
   };
   const renewAll = (): void => {
     for (const one of held.values()) write('renew', () => renew(one));
@@ -225,7 +225,8 @@ export function conferenceDirectory(options: ConferenceDirectoryOptions): Confer
       return () => {
         waiting.delete(one);
         const keys = [conferenceWaitersKey(accountSid, name), conferencesKey(accountSid)];
-        write('wait', () => redis.eval(UNWAIT, 3, ...keys, conferenceKey(accountSid, name), callSid, name));
+        const who = waiterOf(callSid, featureServer);
+        write('wait', () => redis.eval(UNWAIT, 3, ...keys, conferenceKey(accountSid, name), who, name));
       };
     },
     async close() {
@@ -241,8 +242,11 @@ export function conferenceDirectory(options: ConferenceDirectoryOptions): Confer
   };
 }
 
+/** Who waits, as it stands in Redis: his call, and the feature server that it is at. */
+const waiterOf = (callSid: string, featureServer: string): string => `${callSid} ${featureServer}`;
+
 /**
- * The conferences of an account, by name: those that go on, and those that somebody waits for.
+ * The conferences of an account, by name: those that go on, and those that somebody waits for. What was at a feature server that is not alive is over.
  *
  * @throws what ioredis throws
  */
@@ -250,22 +254,40 @@ export async function listConferences(redis: Redis, accountSid: string): Promise
   const [seconds, micros] = await redis.time();
   const now = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
   const names = await redis.zrangebyscore(conferencesKey(accountSid), now, '+inf');
-  const found = await Promise.all(names.map((name) => readConference(redis, accountSid, name, now)));
+  const alive = new Map<string, Promise<boolean>>();
+  const isAlive = (featureServer: string): Promise<boolean> => {
+    const asked =
+      alive.get(featureServer) ?? redis.exists(featureServerKey(featureServer)).then((count) => count === 1);
+    alive.set(featureServer, asked);
+    return asked;
+  };
+  const found = await Promise.all(names.map((name) => readConference(redis, accountSid, name, now, isAlive)));
   return found
     .filter(({ host, waiting }) => host !== undefined || waiting.length > 0)
     .sort((one, other) => (one.name < other.name ? -1 : 1));
 }
 
-async function readConference(redis: Redis, accountSid: string, name: string, now: number): Promise<ConferenceInfo> {
-  const [fields, waiting] = await Promise.all([
+async function readConference(
+  redis: Redis,
+  accountSid: string,
+  name: string,
+  now: number,
+  isAlive: (featureServer: string) => Promise<boolean>,
+): Promise<ConferenceInfo> {
+  const [fields, waiters] = await Promise.all([
     redis.hgetall(conferenceKey(accountSid, name)),
     redis.zrangebyscore(conferenceWaitersKey(accountSid, name), now, '+inf'),
   ]);
+  const waiting: string[] = [];
+  for (const waiter of waiters) {
+    const [callSid = '', at = ''] = waiter.split(' ');
+    if (await isAlive(at)) waiting.push(callSid);
+  }
+  const { featureServer, sipAddress = '', startedAt } = fields;
+  if (featureServer === undefined || !(await isAlive(featureServer))) return { name, members: [], waiting };
   const members = Object.entries(fields)
     .filter(([field]) => field.startsWith('m:'))
     .map(([, json]) => JSON.parse(json) as ConferenceMemberInfo)
     .sort((one, other) => one.joinedAt - other.joinedAt);
-  const { featureServer, sipAddress = '', startedAt } = fields;
-  if (featureServer === undefined) return { name, members: [], waiting };
   return { name, host: { featureServer, sipAddress, startedAt: Number(startedAt) }, members, waiting };
 }
