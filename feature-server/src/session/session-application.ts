@@ -42,6 +42,7 @@ const MOST_TOLD = 100;
 /** A verb's way to the application: payloads are completed here, and answers go to the queue. */
 export class SessionApplication implements CallApplication {
   #told: Promise<void> = Promise.resolve();
+  #informed: Promise<void> = Promise.resolve();
   #toldWaiting = 0;
   #isDropping = false;
   readonly #verbLists = new TokenBucket(VERB_LISTS);
@@ -72,7 +73,15 @@ export class SessionApplication implements CallApplication {
   }
 
   inform({ actionHook, id }: { id?: string; actionHook?: HookSpec }, extra: Record<string, unknown>): void {
-    if (actionHook !== undefined) this.tell(actionHook, { verbId: id, ...extra });
+    if (actionHook === undefined) return;
+    const { application, info } = this.options;
+    const payload = { ...info.commonPayload(), verbId: id, ...extra };
+    // Not behind what is told of a room or of speech: an application that is slow with that waits for none of it here.
+    const done = application.request('verb:hook', toHook(actionHook), payload).then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#informed = Promise.all([this.#informed, done]).then(() => undefined);
   }
 
   tell(spec: HookSpec, extra: Record<string, unknown>, type: HookType = 'verb:hook'): void {
@@ -135,9 +144,9 @@ export class SessionApplication implements CallApplication {
     return this.options.application.staysOpen;
   }
 
-  /** Resolves when everything that {@link inform} has sent is answered, or given up. */
-  settled(): Promise<void> {
-    return this.#told;
+  /** Resolves when everything that {@link inform} and {@link tell} have sent is answered, or given up. */
+  async settled(): Promise<void> {
+    await Promise.all([this.#told, this.#informed]);
   }
 
   async redirect(
