@@ -10,7 +10,7 @@ import {
   type RoomMember,
 } from '../rooms/conference-room.js';
 import type { ConferencePlace } from '../rooms/conferences.js';
-import { secondsToMs } from './quantities.js';
+import { needsName, secondsToMs } from './quantities.js';
 import { takeRoomCommands } from './room-commands.js';
 import type { Verb, VerbContext } from './verb.js';
 import { loopWaitHook, pause } from './wait-hook.js';
@@ -31,6 +31,12 @@ export const conference: Verb<ConferenceSpec> = {
   needs: () => 'media',
   describe: ({ name }) => name,
   async run(ctx, spec: Spec, signal) {
+    needsName(spec.name);
+    for (const limit of ['maxParticipants', 'endConferenceDuration'] as const) {
+      const value = spec[limit];
+      if (value !== undefined && value < 0)
+        ctx.journal.timeline.warn('verb', `conference: ${limit} ${value} has no effect`);
+    }
     if (spec.listen !== undefined || spec.stream !== undefined)
       ctx.journal.timeline.warn('verb', 'conference: listen has no effect, as in jambonz');
     const why = await attend(ctx, spec, signal);

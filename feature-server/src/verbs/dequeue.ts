@@ -5,7 +5,7 @@ import type { DequeueSpec } from '@ringwire/verb-specs';
 import { MediaServerError } from '../errors.js';
 import { within } from '../media/deadline.js';
 import type { QueuedCaller } from '../rooms/meetings.js';
-import { secondsToMs } from './quantities.js';
+import { needsName, secondsToMs } from './quantities.js';
 import type { Verb, VerbContext } from './verb.js';
 import { pause } from './wait-hook.js';
 
@@ -29,6 +29,7 @@ export const dequeue: Verb<DequeueSpec> = {
   needs: () => 'media',
   describe: ({ name, callSid }) => (callSid === undefined ? name : `${name}, ${callSid}`),
   async run(ctx, spec, signal) {
+    needsName(spec.name);
     const limitMs = secondsToMs(spec.timeout);
     const late = limitMs ? AbortSignal.timeout(limitMs) : undefined;
     const caller = await takeCaller(ctx, spec, late ? AbortSignal.any([signal, late]) : signal);

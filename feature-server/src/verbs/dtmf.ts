@@ -26,6 +26,8 @@ export const dtmf: Verb<DtmfSpec> = {
       journal.timeline.error('dtmf', `dtmf: ${problem}`);
       return;
     }
+    if (duration !== undefined && duration < SHORTEST_MS)
+      journal.timeline.warn('dtmf', `dtmf: ${duration} ms is too short for a key, each sounds ${SHORTEST_MS} ms`);
     try {
       await sendKeys(media.endpoint().keys, keys, duration ?? VERB_KEY_MS, signal);
     } catch (error) {
@@ -38,6 +40,7 @@ export const dtmf: Verb<DtmfSpec> = {
 /** Why a text is not keys; undefined when it is. */
 export function keysProblem(keys: string): string | undefined {
   if (keys.length > MOST_KEYS) return `more than ${MOST_KEYS} keys`;
+  if (!/[^\s-]/.test(keys)) return 'there are no keys';
   const wrong = /[^0-9*#A-Dw\s-]/i.exec(keys);
   return wrong ? `"${wrong[0]}" is no key` : undefined;
 }
@@ -48,7 +51,7 @@ export function keysProblem(keys: string): string | undefined {
  * @throws MediaServerError
  */
 export async function sendKeys(sender: KeySender, keys: string, keyMs: number, signal: AbortSignal): Promise<void> {
-  const durationMs = Math.min(Math.max(keyMs, SHORTEST_MS), LONGEST_MS) || VERB_KEY_MS;
+  const durationMs = Math.min(Math.max(keyMs, SHORTEST_MS), LONGEST_MS);
   for (const key of keys.replace(/[\s-]/g, '')) {
     if (signal.aborted) return;
     if (key === 'w' || key === 'W') {

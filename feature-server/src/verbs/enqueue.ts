@@ -8,6 +8,7 @@ import {
 } from '@ringwire/common';
 import type { EnqueueSpec } from '@ringwire/verb-specs';
 import { within } from '../media/deadline.js';
+import { needsName } from './quantities.js';
 import type { Verb, VerbContext } from './verb.js';
 import { loopWaitHook, pause } from './wait-hook.js';
 
@@ -33,6 +34,7 @@ export const enqueue: Verb<EnqueueSpec> = {
   needs: () => 'media',
   describe: ({ name }) => name,
   async run(ctx, spec, signal) {
+    needsName(spec.name);
     const stay = new QueueStay(ctx, spec);
     const result = await stay.wait(signal);
     if (result === 'moved') return;

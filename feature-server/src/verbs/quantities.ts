@@ -38,6 +38,14 @@ export function opening(text: string | readonly (string | readonly string[])[] |
   return whole.length <= 60 ? `"${whole}"` : `"${whole.slice(0, 57)}…"`;
 }
 
+/**
+ * Who has forgotten to fill in the name of a room or queue must not meet others who have.
+ * @throws TypeError
+ */
+export function needsName(name: string): void {
+  if (name.trim() === '') throw new TypeError('"name" is empty');
+}
+
 /** One or several as a list. */
 export function listOf(value: string | readonly string[] | undefined): string[] {
   if (value === undefined) return [];

@@ -308,3 +308,27 @@ t.test('alert: raises an alert of the application', async (t) => {
   await rig.run();
   t.match(rig.sink.alerts, [{ alertType: 'alert-from-application', detail: 'look here', targetSid: 'call-1' }]);
 });
+
+t.test('what has no sense is named: rooms and queues without a name, no keys, numbers that do nothing', async (t) => {
+  const rig = await makeSession(t, [
+    { verb: 'config', vad: { mode: 99, threshold: 0.5 } },
+    { verb: 'conference', name: '', maxParticipants: -1 },
+    { verb: 'enqueue', name: ' ' },
+    { verb: 'dequeue', name: '' },
+    { verb: 'dtmf', dtmf: ' - ' },
+    { verb: 'dtmf', dtmf: 'w', duration: -3 },
+    { verb: 'conference', name: 'room', maxParticipants: -1, endConferenceDuration: -5 },
+  ]);
+  await rig.run();
+  for (const line of [
+    'warn verb config: vad.mode must be 0 to 3, got 99',
+    'error verb conference failed: "name" is empty',
+    'error verb enqueue failed: "name" is empty',
+    'error verb dequeue failed: "name" is empty',
+    'error dtmf dtmf: there are no keys',
+    'warn dtmf dtmf: -3 ms is too short for a key, each sounds 50 ms',
+    'warn verb conference: maxParticipants -1 has no effect',
+    'warn verb conference: endConferenceDuration -5 has no effect',
+  ])
+    t.ok(rig.sink.lines.includes(line), line);
+});
