@@ -55,7 +55,7 @@ export const VERB_EXAMPLES: { readonly [K in VerbName]: SpecOf<K> } = {
   dtmf: { verb: 'dtmf', dtmf: '1234#', duration: 250 },
   dub: {
     verb: 'dub',
-    action: 'playOnTrack',
+    action: 'addTrack',
     track: 'music',
     play: 'https://example.com/music.mp3',
     loop: true,

@@ -61,7 +61,10 @@ const recordOptionsSchema = object(
       'where the recording goes; default siprec where siprecServerURL is named, else cloud',
     ),
     recordingID: text('your id of the recording'),
-    recordEndHook: ref(hook, 'told at the end of the call: recording_id, recording_url, recording_duration'),
+    recordEndHook: ref(
+      hook,
+      'told at the end of the call: recording_id where there is a recordingID, recording_url, recording_duration',
+    ),
     siprecServerURL: textOrTexts('SIP URI of the recording server, or several'),
     headers: headers('further SIP headers for the recording server'),
   },
