@@ -10,6 +10,7 @@ import { bracketed } from '@ringwire/sip';
 import { ApiCommands } from './api/api-commands.js';
 import { createApplicationRunner } from './channel/applications.js';
 import { ChannelRegistry } from './channel/channel-registry.js';
+import { tellProblem } from './channel/tell-problem.js';
 import { Conferences } from './conference/conferences.js';
 import { ServerCounters } from './counters.js';
 import type { ConnectionContext } from './event-socket/connection.js';
@@ -82,7 +83,10 @@ export async function startMediaServer(
     soundsDir: options.soundsDir,
     urls,
     counters,
-    onProblem: (channel, problem) => logger.warn({ channel, problem }, 'cannot play'),
+    onProblem: (uuid, problem, what) => {
+      logger.warn({ channel: uuid, problem }, 'cannot play');
+      tellProblem(channels.get(uuid), problem, what);
+    },
   });
   const conferences = new Conferences({
     bus,

@@ -59,7 +59,8 @@ declare module 'drachtio-fsmrf' {
   }
 
   class Mrf {
-    constructor(srf: object);
+    /** `customEvents`: subclasses that every endpoint subscribes to. */
+    constructor(srf: object, options?: { customEvents?: string[] });
     /** Calls back again for each failed attempt of the event socket, which goes on trying by itself. */
     connect(options: Mrf.ConnectOptions, callback: (error: Error | null, mediaServer?: Mrf.MediaServer) => void): void;
   }

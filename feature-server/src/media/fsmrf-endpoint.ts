@@ -18,10 +18,19 @@ import { FsmrfDub } from './fsmrf-dub.js';
 import { FsmrfForks } from './fsmrf-forks.js';
 import { FsmrfKeys } from './fsmrf-keys.js';
 import type { KeySender } from './keys.js';
-import { type Digit, KEY_MS, type MediaEndpoint, type PlayOptions, type PlayResult } from './media.js';
+import {
+  type Digit,
+  KEY_MS,
+  type MediaEndpoint,
+  type MediaProblem,
+  type PlayOptions,
+  type PlayResult,
+} from './media.js';
 
 /** The media server reads a list of files in one command; this is what stands between them, so no file may have it. */
 const LIST_DELIMITER = '!';
+/** The embedded media server's own event. */
+export const PROBLEM_EVENT = 'ringwire::media_problem';
 /** A break that came before its playback had begun does nothing; it is sent again until the playback ends. */
 const BREAK_REPEAT_MS = 200;
 /** After this long a playback that was told to stop is given up. */
@@ -98,6 +107,12 @@ export class FsmrfEndpoint implements MediaEndpoint {
 
   onLost(listener: (reason: string) => void): void {
     this.#lostListeners.push(listener);
+  }
+
+  onProblem(listener: (problem: MediaProblem) => void): void {
+    this.#channel.onCustom(PROBLEM_EVENT, (event) =>
+      listener({ text: event.header('Problem') ?? '', isOfTrack: event.header('Problem-Of') === 'track' }),
+    );
   }
 
   async bridge(other: MediaEndpoint): Promise<void> {

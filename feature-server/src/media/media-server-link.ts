@@ -5,7 +5,7 @@ import Mrf from 'drachtio-fsmrf';
 import { MediaServerError } from '../errors.js';
 import type { AudioIntake } from './audio-intake.js';
 import { within } from './deadline.js';
-import { FsmrfEndpoint } from './fsmrf-endpoint.js';
+import { FsmrfEndpoint, PROBLEM_EVENT } from './fsmrf-endpoint.js';
 import type { MediaEndpoint, MediaServer } from './media.js';
 import { SetUpLoad } from './set-up-load.js';
 
@@ -46,7 +46,7 @@ export class MediaServerLink implements MediaServer {
   #connecting: Promise<void>;
 
   constructor(private readonly options: MediaServerLinkOptions) {
-    this.#mrf = new Mrf(options.srf);
+    this.#mrf = new Mrf(options.srf, { customEvents: [PROBLEM_EVENT] });
     this.#connecting = this.#connect();
   }
 

@@ -30,6 +30,14 @@ export interface Digit {
 /** How long a key sounds of which only that was told. */
 export const KEY_MS = 160;
 
+/** Something that could not be played: only the embedded media server tells of it. */
+export interface MediaProblem {
+  /** Names what, and why not. */
+  text: string;
+  /** It was to sound on a track (`dub`); else among other things that are played. */
+  isOfTrack: boolean;
+}
+
 /** One call's media on a media server. */
 export interface MediaEndpoint {
   /** Its name on the media server. */
@@ -46,6 +54,8 @@ export interface MediaEndpoint {
   onDigit(listener: (digit: Digit) => void): () => void;
   /** Calls back once when the media server gave up this endpoint or went away. */
   onLost(listener: (reason: string) => void): void;
+  /** Calls back for whatever could not be played. */
+  onProblem(listener: (problem: MediaProblem) => void): void;
   /**
    * Joins it with another endpoint of the same media server until one of the two is released; this one lives on then.
    * @throws MediaServerError

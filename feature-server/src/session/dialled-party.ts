@@ -19,6 +19,7 @@ import type { Journal } from './journal.js';
 import { LegMedia } from './leg-media.js';
 import { LegSeat } from './leg-seat.js';
 import type { PlacedLegVerbs } from './leg-verbs.js';
+import { MediaProblems } from './media-problems.js';
 import type { TalkEnd } from './talk-path.js';
 import type { Telephone } from './talks.js';
 import { takeRefers } from './transfer-target.js';
@@ -54,6 +55,7 @@ export class Party implements DialledParty {
   #hasHungUp = false;
   #divertsKeys = false;
   readonly #hold = new HoldNews();
+  readonly #problems: MediaProblems;
   #verbs: PlacedLegVerbs | undefined;
   #tellEnd: () => void = () => {};
 
@@ -68,6 +70,7 @@ export class Party implements DialledParty {
     this.ended = new Promise((resolve) => {
       this.#tellEnd = resolve;
     });
+    this.#problems = new MediaProblems(options.journal);
     this.seat = new LegSeat({
       server: options.mediaServer,
       callSid: this.callSid,
@@ -204,6 +207,7 @@ export class Party implements DialledParty {
 
   #watch(endpoint: MediaEndpoint): void {
     endpoint.onDigit((digit) => this.media.pressed(digit));
+    this.#problems.of(endpoint);
     endpoint.onLost(() => {
       this.child.lost();
       void this.end();

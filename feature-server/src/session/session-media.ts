@@ -8,6 +8,7 @@ import type { CallLeg } from './call-leg.js';
 import { type HoldChange, HoldNews } from './hold-news.js';
 import type { Journal } from './journal.js';
 import { LegSeat } from './leg-seat.js';
+import { MediaProblems } from './media-problems.js';
 import { PlayTurns } from './play-turns.js';
 
 /** What {@link SessionMedia} is made of. */
@@ -35,9 +36,11 @@ export class SessionMedia implements CallMedia {
   readonly #turns = new PlayTurns();
   readonly #digits = new EventEmitter<{ digit: [Digit] }>();
   readonly #hold = new HoldNews();
+  readonly #problems: MediaProblems;
 
   constructor(private readonly options: SessionMediaOptions) {
     const { server, callSid, leg } = options;
+    this.#problems = new MediaProblems(options.journal);
     this.seat = new LegSeat({ server, callSid, leg: () => leg, onMade: (endpoint) => this.#follow(endpoint) });
     options.leg.onDigit((key, durationMs) => {
       const digit = { key, ...(durationMs !== undefined && { durationMs }) };
@@ -138,6 +141,7 @@ export class SessionMedia implements CallMedia {
   }
 
   #follow(endpoint: MediaEndpoint): void {
+    this.#problems.of(endpoint);
     endpoint.onDigit((digit) => this.#onDigit(digit, 'RTP'));
     endpoint.onLost((reason) => {
       if (!this.#isClosed) this.options.onLost(reason);

@@ -9,7 +9,7 @@ import type { ConferenceControl } from '../media/conference.js';
 import type { DubControl } from '../media/dub.js';
 import type { ForkControl } from '../media/forks.js';
 import type { KeySender } from '../media/keys.js';
-import type { Digit, MediaEndpoint, MediaServer, PlayOptions, PlayResult } from '../media/media.js';
+import type { Digit, MediaEndpoint, MediaProblem, MediaServer, PlayOptions, PlayResult } from '../media/media.js';
 import type {
   CallLeg,
   LegEnd,
@@ -148,6 +148,8 @@ export class FakeEndpoint implements MediaEndpoint {
   };
   readonly plays = new Channel<FakePlayback>();
   isDestroyed = false;
+  /** Tells of something that could not be played. */
+  problem: (problem: MediaProblem) => void = () => {};
   /** When set, playbacks end at once. */
   playsInstantly = false;
   readonly #digitListeners = new Set<(digit: Digit) => void>();
@@ -175,6 +177,10 @@ export class FakeEndpoint implements MediaEndpoint {
 
   lose(reason: string): void {
     this.#onLost(reason);
+  }
+
+  onProblem(listener: (problem: MediaProblem) => void): void {
+    this.problem = listener;
   }
 
   async bridge(): Promise<void> {}

@@ -46,6 +46,8 @@ export async function playRounds(
       });
       total.playbackSeconds += Number(playbackSeconds) || 0;
       total.playbackMilliseconds += Number(playbackMilliseconds) || 0;
+      // Each round is told in whole seconds, rounded down: together they may be more.
+      total.playbackSeconds = Math.max(total.playbackSeconds, Math.floor(total.playbackMilliseconds / 1_000));
       Object.assign(total, more);
       if (round + 1 < rounds) await restOfRound(startedAt, until);
     }

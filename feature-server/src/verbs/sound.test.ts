@@ -5,7 +5,7 @@ import { until } from '@ringwire/common/testing/until.js';
 import type { PhoneCall } from '@ringwire/phone';
 import { correlate, readWavAt, rms, tone, toneShare, writeWav } from '@ringwire/rtp';
 import t, { type Test } from 'tap';
-import { isFreeSwitch } from '../testing/engines.js';
+import { isFreeSwitch, withoutFreeSwitch } from '../testing/engines.js';
 import { startPlatform, webhookOf } from '../testing/platform-rig.js';
 import { type ServerSocket, SocketServer } from '../testing/socket-server.js';
 
@@ -79,6 +79,10 @@ async function spokenAs(text: string): Promise<Int16Array> {
   return readWavAt(stdout, 8_000);
 }
 
+function alertsSince(event: number): unknown[] {
+  return rig.sink.events.slice(event).flatMap(({ type, data }) => (type === 'alert' ? [data] : []));
+}
+
 /** Resolves when a text was heard, with where in samples; looked for now and then only, since looking stops the phone, which runs in this process. */
 async function hearsText(call: PhoneCall, text: string): Promise<number> {
   const meant = await spokenAs(text);
@@ -112,6 +116,32 @@ t.test('dub: tracks sound beside what the call plays, as commands and as verbs, 
   socket.command('dub', { action: 'playOnTrack', track: 'gone', play: lowOnTrack });
   t.match((await socket.next('jambonz:error')).data, { msg: /dub/, details: reason });
 });
+
+t.test(
+  'dub and play: sound that cannot be had is named with the reason, the rest of a list is heard',
+  withoutFreeSwitch('only logs what it cannot play'),
+  async (t) => {
+    const missing = `${rig.app.url}/missing.wav`;
+    const before = rig.sink.events.length;
+    const { socket } = await setUp(t, [
+      { verb: 'dub', action: 'addTrack', track: 'a', play: missing },
+      { verb: 'dub', action: 'addTrack', track: 'b' },
+      { verb: 'dub', action: 'playOnTrack', track: 'b', play: 'http://127.0.0.1:1/other.wav' },
+      { verb: 'play', url: [missing, 'silence_stream://500'], loop: 2, actionHook: '/played' },
+      { verb: 'pause', length: 60 },
+    ]);
+    const played = await socket.next('verb:hook');
+    t.match(played.data, { reason: 'playCompleted', playback_seconds: 1, playback_milliseconds: 1000 });
+    socket.ack(played);
+    const isTold = (line: RegExp) => () => rig.sink.lines.some((text) => line.test(text));
+    await until('the track is named', isTold(/^error media dub: .*missing\.wav: .*404/));
+    await until('the other track is named', isTold(/^error media dub: .*other\.wav: /));
+    const ofPlay = rig.sink.lines.filter((line) => /^warn media media server: .*missing\.wav: .*404/.test(line));
+    t.equal(ofPlay.length, 1, 'once, however often it repeats');
+    await until('an alert tells of both', () => alertsSince(before).length === 2);
+    t.match(alertsSince(before), Array(2).fill({ alertType: 'play-url-notfound' }));
+  },
+);
 
 t.test('boostAudioSignal: what the call plays becomes softer, by config and by a command', async (t) => {
   const { call, socket } = await setUp(t, [{ verb: 'play', url: low, loop: 'forever' }]);

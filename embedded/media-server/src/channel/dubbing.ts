@@ -74,7 +74,7 @@ export class Dubbing {
     return undefined;
   }
 
-  /** Plays something on a track, after what was asked for before; that it cannot be had is only logged, as mod_dub does. */
+  /** Plays something on a track, after what was asked for before; that it cannot be had is told by an event only, for which mod_dub has none. */
   play(name: string, address: string, loop: boolean, gainDb: number): string | undefined {
     const track = this.#tracks.get(name);
     if (!track) return 'no such track';
@@ -102,7 +102,7 @@ export class Dubbing {
   get #media(): LegAttachment<'dub'> {
     if (this.#attachment) return this.#attachment;
     this.#attachment = this.#channel.leg.attach({ kind: 'dub', tracks: MAX_TRACKS }, (event) => {
-      if (event.type === 'dubProblem') this.#playlists.onProblem(this.#channel.uuid, event.problem);
+      if (event.type === 'dubProblem') this.#playlists.onProblem(this.#channel.uuid, event.problem, 'track');
       else this.#forget(event.play);
     });
     void this.#attachment.ended.then(() => {

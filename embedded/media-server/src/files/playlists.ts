@@ -26,9 +26,11 @@ export interface PlaylistOptions {
   soundsDir: string;
   urls: UrlCache;
   counters: ServerCounters;
-  /** Told why something could not be played. */
-  onProblem: (uuid: string, problem: string) => void;
+  onProblem: ProblemListener;
 }
+
+/** Told why something could not be played, or recorded; `what` where it was to sound on a track of the channel. */
+export type ProblemListener = (uuid: string, problem: string, what?: 'track') => void;
 
 /**
  * Turns what a client asks to play into items:
@@ -41,7 +43,7 @@ export interface PlaylistOptions {
  */
 export class Playlists {
   readonly counters: ServerCounters;
-  readonly onProblem: (uuid: string, problem: string) => void;
+  readonly onProblem: ProblemListener;
   readonly #soundsDir: string;
   readonly #urls: UrlCache;
 
