@@ -169,6 +169,11 @@ export const list = <T>(items: Schema<T>, description: string): Schema<T[]> => (
   items: byName(items),
   description,
 });
+/** The same with at least one element. */
+export const someOf = <T>(items: Schema<T>, description: string): Schema<T[]> => ({
+  ...list(items, description),
+  minItems: 1,
+});
 
 /** Reference to a shared schema. */
 export const ref = <T>(target: Component<T>, description: string): Schema<T> => ({ $ref: target.$id, description });

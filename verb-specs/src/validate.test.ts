@@ -159,6 +159,13 @@ t.test('a number may be text only where jambonz lets it', async (t) => {
   t.strictSame(lines([{ pause: { length: '1' } }]), ['$[0].pause.length: must be number, got "1"']);
 });
 
+t.test('dial and transfer name somebody to call', async (t) => {
+  t.strictSame(lines([{ dial: { target: [] } }, { transfer: { mode: 'warm', target: [] } }]), [
+    '$[0].dial.target: must have at least 1 element',
+    '$[1].transfer.target: must have at least 1 element',
+  ]);
+});
+
 t.test('negative lengths, counts and timeouts are refused', async (t) => {
   t.strictSame(
     lines([

@@ -193,6 +193,7 @@ export const VERB_FIXTURES: { readonly [K in VerbName]: readonly [SpecOf<K>, ...
       confirmHook: hook,
       referHook: hook,
       dialMusic: 'https://example.com/ring.wav',
+      fromHost: 'example.com',
       dtmfCapture: { childCall: ['*1'], parentCall: ['*2'] },
       dtmfHook: hook,
       headers,

@@ -91,7 +91,7 @@ async function call(ctx: VerbContext, spec: TransferSpec, signal: AbortSignal): 
   const dial: DialSpec = {
     verb: 'dial',
     target: spec.target,
-    timeout: spec.timeout ?? DEFAULT_TIMEOUT_SEC,
+    timeout: spec.timeout || DEFAULT_TIMEOUT_SEC,
     ...(spec.callerId !== undefined && { callerId: spec.callerId }),
   };
   const hold = new AbortController();

@@ -10,6 +10,7 @@ import {
   ref,
   type Schema,
   type Static,
+  someOf,
   text,
   texts,
   type VerbSchema,
@@ -36,10 +37,7 @@ const schema = verb(
   'dial',
   'Calls somebody and bridges the call.',
   {
-    target: {
-      ...list(target, 'whom to call, all at once; the first to answer wins'),
-      minItems: 1,
-    },
+    target: someOf(target, 'whom to call, all at once; the first to answer wins'),
     actionHook: ref(hook, 'called at the end with `dial_call_status` and more'),
     onHoldHook: ref(hook, 'asked for verbs for the party on hold: play, say, pause'),
     answerOnBridge: flag('do not answer the caller before a target answers; default false'),
@@ -50,6 +48,7 @@ const schema = verb(
     dialMusic: text('URL of audio for the caller instead of ringing'),
     dtmfCapture,
     dtmfHook: ref(hook, 'called with `dtmf` when a pattern was keyed'),
+    fromHost: text('host part of From, for targets without `from.host`'),
     headers: headers('further SIP headers for all targets'),
     anchorMedia: flag('keep the media on the media server; default false'),
     codecs: texts('codecs to offer, in order of preference; default is that of the media server'),

@@ -1,4 +1,4 @@
-import { choice, described, flag, list, number, object, type Rules, ref, text, when } from '../schema.js';
+import { choice, described, flag, number, object, type Rules, ref, someOf, text, when } from '../schema.js';
 import { amd } from './amd.js';
 import { hook } from './hook.js';
 import { target } from './target.js';
@@ -19,7 +19,7 @@ const confirm = object({ prompt: text('what the destination hears'), digit: text
 /** Properties that the verb transfer and the handoff of an agent share. */
 export const transferProperties = {
   mode: choice(['blind', 'warm'], 'blind: hand off at once; warm: speak with the destination first'),
-  target: list(target, 'destinations, rung at once; the first to answer wins'),
+  target: someOf(target, 'destinations, rung at once; the first to answer wins'),
   blindMethod: choice(['refer', 'dial'], 'refer: send a SIP REFER; dial: place a bridged call (blind); default refer'),
   callerPresent: flag('the caller hears the brief (warm); default false: the caller is on hold'),
   callerId: text('calling number shown to the destination; default is that of the caller'),

@@ -40,7 +40,8 @@ export class Ringing {
         forwardsIdentity: spec.forwardPAI ?? spec.callerId === undefined,
         ...(spec.codecs && { codecs: spec.codecs }),
         ...(spec.tag && { tag: spec.tag }),
-        answerMs: secondsToMs(spec.timeout) ?? DEFAULT_TIMEOUT_MS,
+        // Whoever says 0 means nothing (jambonz).
+        answerMs: secondsToMs(spec.timeout) || DEFAULT_TIMEOUT_MS,
         onProgress: (status, sdp) => {
           ctx.journal.timeline.info('sip', `${target.address}: ${status}`, { status, callSid: party.callSid });
           if (status === 180 || status === 183) onRinging?.(party);

@@ -16,14 +16,15 @@ export interface CalledTarget {
   onRinging?(party: DialledParty): void;
 }
 
-/** The targets of a `dial` that can be called; the others are reported. */
+/** The targets of a `dial` that can be called, each once; the others are reported. */
 export function targetsOf(ctx: VerbContext, spec: DialSpec): CalledTarget[] {
   const { timeline } = ctx.journal;
   const targets: CalledTarget[] = [];
-  if (spec.target.length > MAX_TARGETS) {
-    timeline.warn('verb', `dial: only the first ${MAX_TARGETS} of ${spec.target.length} targets are called`);
+  const distinct = new Map(spec.target.map((one) => [JSON.stringify(one), one]));
+  if (distinct.size > MAX_TARGETS) {
+    timeline.warn('verb', `dial: only the first ${MAX_TARGETS} of ${distinct.size} targets are called`);
   }
-  for (const one of spec.target.slice(0, MAX_TARGETS)) {
+  for (const one of [...distinct.values()].slice(0, MAX_TARGETS)) {
     const address = one.type === 'sip' ? one.sipUri : one.type === 'user' ? one.name : one.number;
     if (address === undefined) {
       timeline.warn('verb', `dial: targets of type ${one.type} are not available in this version`);
@@ -33,7 +34,7 @@ export function targetsOf(ctx: VerbContext, spec: DialSpec): CalledTarget[] {
       timeline.warn('verb', `dial: auth of a target is for SIP URIs, not for ${one.type}`);
     }
     const proxy = one.proxy ?? spec.proxy;
-    const { user, host } = one.from ?? {};
+    const { user, host = spec.fromHost } = one.from ?? {};
     const confirmHook = withMethod(
       one.confirmHook ?? spec.confirmHook,
       one.confirmHook === undefined ? undefined : one.method,
@@ -51,7 +52,7 @@ export function targetsOf(ctx: VerbContext, spec: DialSpec): CalledTarget[] {
         ...(one.overrideTo !== undefined && { overrideTo: one.overrideTo }),
         ...(one.tenant !== undefined && { tenant: one.tenant }),
         ...(one.vmail !== undefined && { vmail: one.vmail }),
-        ...(one.from && { from: { ...(user !== undefined && { user }), ...(host !== undefined && { host }) } }),
+        from: { ...(user !== undefined && { user }), ...(host !== undefined && { host }) },
       },
     });
   }
