@@ -7,6 +7,7 @@ import type { VerbContext } from './verb.js';
 /** A call whose far end answers a REFER like this. */
 function callWith(reply: LegReply) {
   const told: Record<string, unknown>[] = [];
+  const sent: LegRequest[] = [];
   let notify: (request: LegRequest) => void = () => {};
   let listeners = 0;
   const ctx = {
@@ -15,7 +16,10 @@ function callWith(reply: LegReply) {
     app: { tell: (_hook: unknown, fields: Record<string, unknown>) => told.push(fields) },
     dialog: {
       peerHost: '192.0.2.7',
-      request: async () => reply,
+      request: async (request: LegRequest) => {
+        sent.push(request);
+        return reply;
+      },
       onNotify: (listener: typeof notify) => {
         listeners += 1;
         notify = listener;
@@ -28,6 +32,7 @@ function callWith(reply: LegReply) {
   return {
     ctx,
     told,
+    sent,
     notify: (body: string) => notify({ method: 'NOTIFY', headers: {}, body }),
     left: () => listeners,
   };
@@ -66,3 +71,27 @@ t.test('sip:refer: a call that ends meanwhile has no outcome', async (t) => {
   t.equal(await outcome, undefined);
   t.equal(left(), 0);
 });
+
+t.test(
+  'sip:refer: what is no address is not sent, and told as 400; a number goes without what is put between its digits',
+  async (t) => {
+    const { signal } = new AbortController();
+    for (const referTo of ['', ' ', 'sip:', 'sip:@example.com', 'sip:a@b>\r\nX: y', '<sip:a@b', 'two words@b', '<>']) {
+      const { ctx, sent } = callWith(ACCEPTED);
+      t.same(await referCall(ctx, { verb: 'sip:refer', referTo }, signal, 30), { referStatus: 400 }, referTo);
+      t.equal(sent.length, 0);
+    }
+    for (const [referTo, header] of [
+      ['+49 (30) 123', '<sip:+4930123@192.0.2.7>'],
+      ['alice', '<sip:alice@192.0.2.7>'],
+      ['alice@example.com', '<sip:alice@example.com>'],
+      ['tel:+4930123', '<tel:+4930123>'],
+      ['"Al" <sip:al@example.com;transport=tcp>;x=y', '"Al" <sip:al@example.com;transport=tcp>;x=y'],
+      ['<sip:al@example.com?Replaces=1%40b%3Bto-tag%3D2>', '<sip:al@example.com?Replaces=1%40b%3Bto-tag%3D2>'],
+    ] as const) {
+      const { ctx, sent } = callWith({ status: 486, reason: 'Busy Here' });
+      await referCall(ctx, { verb: 'sip:refer', referTo }, signal, 30);
+      t.equal(sent[0]?.headers?.['Refer-To'], header);
+    }
+  },
+);

@@ -1,3 +1,4 @@
+import { dialableNumber } from '@ringwire/common';
 import type { SipReferSpec } from '@ringwire/verb-specs';
 import type { LegRequest } from '../session/call-leg.js';
 import { headerValue } from '../sip/header-value.js';
@@ -38,9 +39,17 @@ export async function referCall(
   silenceMs = NOTIFY_WAIT_MS,
 ): Promise<ReferResult | undefined> {
   const { dialog, journal } = ctx;
+  const referTo = addressOf(spec.referTo, dialog.peerHost);
+  if (referTo === undefined) {
+    journal.timeline.error('sip', `sip:refer: "${spec.referTo}" is no number, user or SIP URI`);
+    return { referStatus: 400 };
+  }
   const progress = followNotifies(ctx, spec, signal, silenceMs);
   try {
-    const { status } = await untilAborted(dialog.request({ method: 'REFER', headers: headersOf(ctx, spec) }), signal);
+    const { status } = await untilAborted(
+      dialog.request({ method: 'REFER', headers: headersOf(ctx, spec, referTo) }),
+      signal,
+    );
     const final = status === 202 ? await progress.final : undefined;
     return { referStatus: status, ...(final !== undefined && { finalReferredCallStatus: final }) };
   } catch (error) {
@@ -54,26 +63,32 @@ export async function referCall(
   }
 }
 
-function headersOf({ call, dialog }: VerbContext, spec: SipReferSpec): Record<string, string> {
-  const { referTo, referredBy, referredByDisplayName, headers } = spec;
-  const isWhole = /^\s*(?:"[^"]*"\s*)?<?\s*(?:sips?|tel):/i.test(referTo);
+function headersOf({ call, dialog }: VerbContext, spec: SipReferSpec, referTo: string): Record<string, string> {
+  const { referredBy, referredByDisplayName, headers } = spec;
+  const isWhole = /^\s*(?:"[^"]*"\s*)?<?\s*(?:sips?|tel):/i.test(spec.referTo);
   const by = referredBy || String(call.facts().from ?? '') || 'anonymous';
   const name = referredByDisplayName ? `"${headerValue(referredByDisplayName).replace(/["\\]/g, "'")}" ` : '';
   return {
     ...ownHeaders(headers),
-    'Refer-To': addressOf(referTo, dialog.peerHost),
-    'Referred-By': `${name}${addressOf(by, dialog.peerHost)}`,
+    'Refer-To': referTo,
+    'Referred-By': `${name}${addressOf(by, dialog.peerHost) ?? '<sip:anonymous@anonymous.invalid>'}`,
     ...(isWhole && { [UNTOUCHED]: 'true' }),
   };
 }
 
-/** A URI as a name-addr; a bare number or user gets the host of the SIP server that leads to the far end. */
-function addressOf(given: string, peerHost = 'localhost'): string {
+/** A name and a URI in angle brackets, with its parameters. */
+const NAME_ADDR = /^(?:"[^"]*"|[^"<>]*)\s*<(?:sips?|tel):[^\s<>"@][^\s<>"]*>(?:;[^\s<>]*)?$/i;
+const URI = /^(?:sips?|tel):[^\s<>"@][^\s<>"]*$/i;
+
+/** A URI as a name-addr; a bare number or user gets the host of the SIP server that leads to the far end. Undefined where it is none of these. */
+function addressOf(given: string, peerHost = 'localhost'): string | undefined {
   const text = headerValue(given);
-  if (text.includes('<')) return text;
-  if (/^(?:sips?|tel):/i.test(text)) return `<${text}>`;
+  if (text.includes('<')) return NAME_ADDR.test(text) ? text : undefined;
   const host = peerHost.includes(':') ? `[${peerHost.replace(/[[\]]/g, '')}]` : peerHost;
-  return text.includes('@') ? `<sip:${text}>` : `<sip:${text}@${host}>`;
+  const name = dialableNumber(text) ?? text;
+  const isWhole = /^(?:sips?|tel):/i.test(text);
+  const uri = isWhole ? text : name.includes('@') ? `sip:${name}` : `sip:${name}@${host}`;
+  return URI.test(uri) ? `<${uri}>` : undefined;
 }
 
 /** Tells the event hook of each NOTIFY; `final` is the last status that one brought, undefined after 15 s of silence. */
