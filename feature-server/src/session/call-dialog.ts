@@ -1,6 +1,6 @@
 import type { HookSpec } from '@ringwire/verb-specs';
 import type { SessionCommand } from '../control/commands.js';
-import type { CallApplication, CallDialog, CallMedia } from '../verbs/verb.js';
+import type { ActionResult, CallApplication, CallDialog, CallMedia } from '../verbs/verb.js';
 import type { CallLeg, LegReply, LegRequest, ReferHandler, ReferRequest } from './call-leg.js';
 import type { HoldChange } from './hold-news.js';
 import type { Journal } from './journal.js';
@@ -119,15 +119,18 @@ export class SessionDialog implements CallDialog {
     journal.timeline.info('sip', `REFER of the far end to ${refer.uri}: 202, its referHook is asked`);
     // RFC 3515 §2.4.4: at once; where it leads is the application's to say.
     void refer.notify(100, 'Trying');
-    void this.#ask(hook, { referDetails: referDetails(refer, { referringCallSid: callSid }) });
+    // Whether the application does what was asked for or not, this is all that he is told: without a final status his telephone would wait.
+    void this.#ask(hook, { referDetails: referDetails(refer, { referringCallSid: callSid }) }).then((result) =>
+      result === 'replaced' ? refer.notify(200, 'OK') : refer.notify(403, 'Forbidden'),
+    );
     return 202;
   }
 
-  async #ask(hook: HookSpec, extra: Record<string, unknown>): Promise<void> {
+  async #ask(hook: HookSpec, extra: Record<string, unknown>): Promise<ActionResult> {
     const { app, signal } = this.options;
     this.#asked++;
     try {
-      await app.interrupt(hook, extra, signal);
+      return await app.interrupt(hook, extra, signal);
     } finally {
       this.#asked--;
     }

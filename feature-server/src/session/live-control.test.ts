@@ -311,10 +311,7 @@ t.test(
   async (t) => {
     const callSid = nextSid();
     rig.app.on('/hook', [{ verb: 'answer' }, { verb: 'config', referHook: '/transfer' }, LONG]);
-    rig.app.on('/transfer', [
-      { verb: 'config', referHook: '' },
-      { verb: 'pause', length: 60 },
-    ]);
+    rig.app.on('/transfer', []);
     const { dialog, requests } = await callAsEdge(t, rig, { callSid });
     await onTimeline(callSid, 'config done');
     const headers = {
@@ -334,6 +331,19 @@ t.test(
       },
     });
     t.equal((await requests.take()).bodyText, 'SIP/2.0 100 Trying\r\n');
+    t.equal(
+      (await requests.take()).bodyText,
+      'SIP/2.0 403 Forbidden\r\n',
+      'an answer without verbs leaves all as it is',
+    );
+    rig.app.on('/transfer', [
+      { verb: 'config', referHook: '' },
+      { verb: 'pause', length: 60 },
+    ]);
+    t.equal((await dialog.request('REFER', undefined, headers))?.status, 202);
+    await rig.app.next('/transfer');
+    t.equal((await requests.take()).bodyText, 'SIP/2.0 100 Trying\r\n');
+    t.equal((await requests.take()).bodyText, 'SIP/2.0 200 OK\r\n');
     await onTimeline(callSid, '"verb":"pause","spec"');
     t.equal((await dialog.request('REFER', undefined, headers))?.status, 501);
     await dialog.bye();
