@@ -195,16 +195,13 @@ export class Conversation {
   async #transfer(talk: Talk, asked: CallTransfer): Promise<void> {
     const { notify, refusal = 403 } = asked;
     if (asked.ask) {
-      const answer = asked.ask();
+      const taken = this.#askedFirst(talk, asked.ask(), notify);
       // What it failed with is told below; who waits wants to know only that it is over.
-      this.asked = answer.then(
+      this.asked = taken.then(
         () => undefined,
         () => undefined,
       );
-      if (await answer) {
-        await notify(200, 'OK');
-        return;
-      }
+      if (await taken) return;
     }
     const { target } = asked;
     if (!target) {
@@ -214,6 +211,14 @@ export class Conversation {
     const other = this.ctx.dial.findTalk(target);
     // What this process does not know, another may.
     await (other ? this.#join(talk, other, { target, notify }) : this.#call(talk, { target, notify }));
+  }
+
+  /** Whether the application has taken a transfer in hand. He who asked for it hears so before he is released: a callee is, by the end of the `dial`. */
+  async #askedFirst(talk: Talk, answer: Promise<boolean>, notify: CallTransfer['notify']): Promise<boolean> {
+    if (!(await answer)) return false;
+    await notify(200, 'OK');
+    if (!talk.goesOn) talk.release();
+    return true;
   }
 
   /** Lets those talk with each other with whom a user talks here and in another call. */

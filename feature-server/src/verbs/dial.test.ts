@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { until } from '@ringwire/common/testing/until.js';
 import t from 'tap';
 import { type Callee, type DialRig, dialling } from '../testing/dial-rig.js';
+import { Channel } from '../testing/fakes.js';
 
 const json = (verbs: unknown) => (response: ServerResponse) =>
   void response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(verbs));
@@ -479,9 +480,20 @@ t.test('referHook: a caller who transfers leaves; the callee goes on with what t
   const rig = await dialling(t, 1, { referHook: '/refer' });
   const callee = await rig.connect();
   rig.app.on('/refer', [{ verb: 'hangup' }]);
-  const told: number[] = [];
-  t.equal(rig.leg.refer?.(refer(told)), 202);
+  t.equal((await rig.leg.actions.take('200')).sent, '200');
+  const told = new Channel<number>();
+  let hear = (): void => {};
+  const heard = new Promise<void>((resolve) => (hear = resolve));
+  const notify = async (status: number): Promise<void> => {
+    told.post(status);
+    if (status === 200) await heard;
+  };
+  t.equal(rig.leg.refer?.({ ...refer([]), notify }), 202);
   const adult = await rig.adults.take('session of the callee');
+  t.same([await told.take('NOTIFY'), await told.take('last NOTIFY')], [100, 200]);
+  t.equal(rig.leg.actions.size, 0, 'he is released when he has heard');
+  hear();
+  t.equal((await rig.leg.actions.take('BYE')).sent, 'BYE');
   await rig.running;
   await adult.run();
   await callee.ends.take('BYE');

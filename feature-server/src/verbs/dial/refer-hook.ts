@@ -35,9 +35,7 @@ export function askAboutTransfers(
         return ask(refer, ctx, callee?.verbs?.ctx, async (verbs) => {
           // He may have hung up by now.
           const isReplaced = signal.aborted && !ctx.call.isOver;
-          if (!callee || callee.isEnded || isReplaced || !(await ctx.dial.adult(callee, { verbs }))) return false;
-          ctx.call.hangup('the call was transferred');
-          return true;
+          return !isReplaced && callee !== undefined && !callee.isEnded && ctx.dial.adult(callee, { verbs });
         });
       },
     },
