@@ -6,13 +6,13 @@ import { readMetrics } from './metrics.js';
 
 /** What each kind of process tells of its calls at its `/metrics`. */
 const GAUGES: Readonly<Record<string, readonly [pattern: RegExp, what: string][]>> = {
-  'feature-server': [[/^ringwire_fs_calls$/, 'sessions']],
+  'feature-server': [[/^ringwire_fs_calls\b/, 'sessions']],
   sbc: [[/^ringwire_calls_active\b/, 'calls']],
-  'sip-server': [[/^drachtio_sofia_dialogs$/, 'SIP dialogs']],
+  'sip-server': [[/^drachtio_sofia_dialogs\b/, 'SIP dialogs']],
   'media-server': [
-    [/^media_server_sessions$/, 'channels'],
-    [/^media_server_conferences$/, 'conferences'],
-    [/^media_server_rtp_ports_in_use$/, 'RTP ports'],
+    [/^media_server_sessions\b/, 'channels'],
+    [/^media_server_conferences\b/, 'conferences'],
+    [/^media_server_rtp_ports_in_use\b/, 'RTP ports'],
   ],
 };
 /** Calls whose end is a test's last step are over soon after. */
