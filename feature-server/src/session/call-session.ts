@@ -94,11 +94,15 @@ export class CallSession implements CallControl {
       Math.max(0, policy.maxCallDurationMs - ageMs),
     );
     try {
+      // Before anybody finds the call here: what commands make of its verbs meanwhile stays.
+      if (resumed) this.#parts.runner.replace(resumed.verbs, { stopCurrent: false });
       if (resumed && !(await this.#resume(resumed))) return;
       if (!(await this.#connect())) return;
       if (resumed) await this.#continue(resumed);
-      else await this.#configure();
-      this.#parts.runner.replace(resumed?.verbs ?? (await this.#firstVerbs()), { stopCurrent: false });
+      else {
+        await this.#configure();
+        this.#parts.runner.replace(await this.#firstVerbs(), { stopCurrent: false });
+      }
       await this.#parts.runner.run();
       if (!this.#over.signal.aborted) this.#noVerbsLeft();
     } catch (error) {

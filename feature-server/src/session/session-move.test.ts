@@ -270,6 +270,26 @@ t.test(
   },
 );
 
+t.test('a redirect that comes while a call is taken over is what the call goes on with', async (t) => {
+  const ledger = { ...LEDGER, isTaken: async () => true };
+  const rig = await makeSession(t, undefined, {
+    resumed: {
+      ...resumed(Promise.resolve()),
+      verbs: [{ verb: 'pause', length: 3_600 }],
+      continued: [{ command: 'boostAudioSignal', gainDb: 6 }],
+    },
+    ledger,
+    info: inProgress(),
+  });
+  ledger.takeOver = async () => {
+    t.match(await rig.session.execute({ command: 'redirect', verbs: [{ verb: 'tag', data: { b: 2 } }] }), { ok: true });
+    return true;
+  };
+  await rig.run();
+  t.notOk(rig.sink.lines.some((line) => line.startsWith('info verb pause')));
+  t.match(rig.app.seen('/status')[0]?.json, { call_status: 'completed', customer_data: { b: 2 } });
+});
+
 for (const [what, committed, takeOver] of [
   ['the edge takes back', Promise.reject(new Error('not in time')), async () => true],
   ['somebody has reported as ended', Promise.resolve(), async () => false],
