@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { maskText } from '@ringwire/common';
 import type { AddressGuard } from '../app-client/address-guard.js';
 import { HookForbiddenError } from '../errors.js';
@@ -17,7 +18,7 @@ export interface AudioServerAddress {
 /**
  * The address of the WebSocket server that an application names for a call's audio: `ws`, `wss`, `http` or `https`, or relative to the
  * application's own URL.
- * @throws HookForbiddenError for what is no such URL, and for private addresses (after DNS) where they are not allowed
+ * @throws HookForbiddenError for what is no such URL, and, where private addresses are not allowed, for those (after DNS) and for names without any address
  */
 export async function audioServerAddress(url: string, base: string, guard: AddressGuard): Promise<AudioServerAddress> {
   const trimmed = url.trim();
@@ -34,6 +35,10 @@ export async function audioServerAddress(url: string, base: string, guard: Addre
   absolute.username = '';
   absolute.password = '';
   const addresses = await guard.checkResolved(absolute);
+  // Left to the media server, a name could lead anywhere by the time it has an address.
+  const isName = isIP(absolute.hostname.replace(/^\[|\]$/g, '')) === 0;
+  if (isName && addresses.length === 0 && !guard.allowsAll)
+    throw new HookForbiddenError(`the name ${absolute.hostname} has no address`, { url: shown });
   return {
     url: absolute.href,
     ...(addresses.length > 0 && { addresses }),
