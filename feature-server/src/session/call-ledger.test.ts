@@ -267,6 +267,23 @@ t.test('while Redis stands still a call that is taken over goes on, until it is 
   t.strictSame(await redis.hkeys(ledgerKey('fs-new')), ['one']);
 });
 
+t.test('where Redis refuses to say whose a call is, the call goes on, and Redis is asked again', async (t) => {
+  const redis = await openTestRedis(t);
+  const old = new CallLedger(redis, 'fs-old', silentLogger);
+  const taker = new CallLedger(redis, 'fs-new', silentLogger, 20);
+  old.put(entry('one'));
+  taker.put(entry('ended'));
+  const lost = new Channel<string>();
+  // As a replica does: it refuses whatever writes.
+  await redis.config('SET', 'min-replicas-to-write', 1);
+  const taken = ['one', 'ended'].map((callSid) => taker.takeOver(callSid, 'fs-old', () => lost.post(callSid)));
+  t.strictSame(await Promise.all(taken), [true, true]);
+  t.equal(await redis.hexists(ledgerKey('fs-old'), 'one'), 1);
+  await redis.config('SET', 'min-replicas-to-write', 0);
+  t.equal(await lost.take(), 'ended');
+  t.strictSame(await redis.hkeys(ledgerKey('fs-old')), []);
+});
+
 t.test('two who report the calls of one feature server report each once', async (t) => {
   const redis = await openTestRedis(t);
   const dead = new CallLedger(redis, 'dead', silentLogger);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   FEATURE_SERVERS,
   featureServerKey,
@@ -30,6 +31,8 @@ const LEDGER_TTL_MS = 60 * 60_000;
 const ASK_DEADLINE_MS = 1_000;
 /** A call that comes from another feature server waits no longer for Redis before it goes on. */
 const TAKE_DEADLINE_MS = 2_000;
+/** Where Redis refuses to say whose a call is, it is asked again after this. */
+const TAKE_AGAIN_MS = 1_000;
 /** How often it is looked whether a call was taken over. */
 const TAKEN_LOOK_MS = 100;
 /**
@@ -105,16 +108,21 @@ export class CallLedger {
   async takeOver(callSid: string, from: string, onLost: () => void): Promise<boolean> {
     const { redis, instanceId } = this;
     const keys = [ledgerKey(from), ledgerTakenKey(callSid)] as const;
-    const asked = redis.eval(TAKE_OVER, 2, ...keys, callSid, instanceId, TAKEN_TTL_MS);
-    const answer = asked.then(
-      (taken) => taken === 1,
-      (err: unknown) => {
-        this.logger.warn({ err, callSid, from }, 'whether a call that was taken over is ours is not known');
-        return true;
-      },
-    );
+    const ask = async (): Promise<boolean> => {
+      while (true) {
+        try {
+          return (await redis.eval(TAKE_OVER, 2, ...keys, callSid, instanceId, TAKEN_TTL_MS)) === 1;
+        } catch (err) {
+          // As while a replica takes the place of its master.
+          this.logger.warn({ err, callSid, from }, 'whether a call that was taken over is ours is not known yet');
+          if (redis.status === 'end') return true;
+          await sleep(TAKE_AGAIN_MS, undefined, { ref: false });
+        }
+      }
+    };
+    const answer = ask();
     let isLate = false;
-    answer.then((isOurs) => {
+    void answer.then((isOurs) => {
       if (isOurs) return;
       this.remove(callSid);
       if (isLate) onLost();
