@@ -39,33 +39,34 @@ export function changeAnnouncer({ redis, logger }: { redis: Redis; logger: Logge
   });
   let last = 0;
 
-  const ask = async (table: string): Promise<void> => {
-    last += 1;
-    const number = String(last);
-    const loaded = new Promise<void>((resolve) => {
-      // What comes before the number of those asked is known counts below nought.
-      rounds.set(number, { missing: 0, done: resolve });
-    });
-    const timer = setTimeout(() => rounds.get(number)?.done(), MAX_WAIT_MS);
-    try {
-      // One connection keeps the order: nobody is asked before it has heard of the change.
-      await redis.publish(PROVISIONING_CHANGED, table);
-      const asked = await redis.publish(PROVISIONING_ASKED, `${id} ${number}`);
-      const round = rounds.get(number);
-      if (!round) return;
-      round.missing += asked;
-      if (round.missing > 0) await loaded;
-    } finally {
-      clearTimeout(timer);
-      rounds.delete(number);
-    }
+  const tell = async (table: string, number: string): Promise<void> => {
+    // One connection keeps the order: nobody is asked before it has heard of the change.
+    await redis.publish(PROVISIONING_CHANGED, table);
+    const asked = await redis.publish(PROVISIONING_ASKED, `${id} ${number}`);
+    const round = rounds.get(number);
+    if (!round) return;
+    round.missing += asked;
+    if (round.missing <= 0) round.done();
   };
   return {
     async announce(table) {
       if (redis.status !== 'ready') return;
-      await ask(table).catch((err: unknown) =>
-        logger.warn({ err, table }, 'change of provisioning data was not announced'),
-      );
+      last += 1;
+      const number = String(last);
+      const loaded = new Promise<void>((resolve) => {
+        // What comes before the number of those asked is known counts below nought.
+        rounds.set(number, { missing: 0, done: resolve });
+      });
+      const giveUp = (): void => rounds.get(number)?.done();
+      // A Redis that stands still is not waited for either.
+      const timer = setTimeout(giveUp, MAX_WAIT_MS);
+      tell(table, number).catch((err: unknown) => {
+        logger.warn({ err, table }, 'change of provisioning data was not announced');
+        giveUp();
+      });
+      await loaded;
+      clearTimeout(timer);
+      rounds.delete(number);
     },
     close() {
       subscriber.disconnect();

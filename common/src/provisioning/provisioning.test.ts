@@ -284,6 +284,21 @@ t.test('who cannot load a change holds nobody up', async (t) => {
   t.pass('it resolves without the answer');
 });
 
+t.test('a Redis that stands still holds nobody up who announces a change', async (t) => {
+  const [paused, admin] = [redis.duplicate(), redis.duplicate()];
+  t.teardown(() => Promise.all([paused.quit(), admin.quit()]));
+  await paused.ping();
+  const announcer = changeAnnouncer({ redis: paused, logger });
+  t.teardown(() => announcer.close());
+  await admin.client('PAUSE', 2_500, 'ALL');
+  const order: string[] = [];
+  await Promise.all([
+    announcer.announce('applications').then(() => order.push('it goes on')),
+    paused.ping().then(() => order.push('Redis answers')),
+  ]);
+  t.strictSame(order, ['it goes on', 'Redis answers']);
+});
+
 t.test(
   'a change is seen on its message; while MySQL is away the last snapshot serves, and is fresh again afterwards',
   async (t) => {
