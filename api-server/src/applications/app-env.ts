@@ -40,7 +40,8 @@ export async function askEnvSchema(url: string, field: string, guard: AddressGua
     return json === undefined ? {} : { schema: readEnvSchema(json, field) };
   } catch (error) {
     if (!(error instanceof HookCallError)) throw error;
-    return error.cause instanceof PrivateAddressError ? { forbidden: error.cause.message } : {};
+    // Without the address: whoever asks is not to read the operator's own names.
+    return error.cause instanceof PrivateAddressError ? { forbidden: 'is at a private address' } : {};
   }
 }
 
@@ -88,7 +89,8 @@ function variableFault({
 export function checkEnvVars(values: Readonly<Record<string, unknown>>, schema: EnvSchema): void {
   for (const [name, variable] of Object.entries(schema)) {
     const field = `env_vars.${name}`;
-    const value = values[name];
+    // A variable may be called as what every object has.
+    const value = Object.hasOwn(values, name) ? values[name] : undefined;
     if (value === undefined) {
       if (variable.required === true && variable.default === undefined)
         throw badField(field, `is required: ${variable.description}`);
