@@ -75,3 +75,23 @@ t.test('what is ordered while too much waits is refused; what fails does not hol
   t.equal(played.length, 19);
   t.ok(order(20), 'there is room again');
 });
+
+t.test('who replaces is heard however much waits: it is what he drops', async (t) => {
+  const sound = new RoomSound();
+  const over = new AbortController();
+  const played: string[] = [];
+  const order = (name: string, replaces: boolean) => {
+    const play = (signal: AbortSignal): Promise<void> => {
+      played.push(name);
+      return name === 'music' ? new Promise((end) => signal.addEventListener('abort', () => end())) : Promise.resolve();
+    };
+    return sound.order({ replaces, play }, over.signal);
+  };
+  const before = Array.from({ length: 20 }, (_, n) => order(n === 0 ? 'music' : 'jingle', false));
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(order('jingle', false), undefined, 'there is no room');
+  const news = order('news', true);
+  t.ok(news);
+  await Promise.all([...before, news]);
+  t.strictSame(played, ['music', 'news']);
+});

@@ -21,11 +21,12 @@ export class RoomSound {
    * @returns undefined where too much waits; else resolves when it has ended, was stopped, or dropped. Rejects with what `play` does.
    */
   order({ play, replaces }: RoomSoundOrder, over: AbortSignal): Promise<void> | undefined {
+    // What it drops still counts for a moment: who replaces has room of his own.
+    if (this.#waiting >= (replaces ? 2 * MOST_WAITING : MOST_WAITING)) return undefined;
     if (replaces) {
       this.#stop.abort();
       this.#stop = new AbortController();
     }
-    if (this.#waiting >= MOST_WAITING) return undefined;
     const signal = AbortSignal.any([over, this.#stop.signal]);
     this.#waiting += 1;
     const ended = this.#last
