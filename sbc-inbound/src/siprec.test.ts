@@ -211,6 +211,70 @@ t.test('SIPREC: a recording server that hangs up is told of by an alert, and ano
   await call.dialog.bye();
 });
 
+t.test('SIPREC: where a recording server hangs up as soon as it has answered the next is asked', async (t) => {
+  const [hasty, srs] = [await startRecordingServer(t), await startRecordingServer(t)];
+  const { relay } = sbc.edge.bridging;
+  const open = relay.session;
+  t.teardown(() => {
+    relay.session = open;
+  });
+  let hung: Promise<unknown> | undefined;
+  // The relay is slow: the BYE comes while it is told where the copy goes.
+  relay.session = (name) => {
+    const session = open.call(relay, name);
+    const answer = session.answerSubscription;
+    session.answerSubscription = async (sdp) => {
+      await answer.call(session, sdp);
+      hung ??= hasty.dialog?.bye();
+      await hung;
+    };
+    return session;
+  };
+  const call = await connected(t);
+  t.equal((await start(call, hasty, srs)).status, 200);
+  t.equal(srs.offers.length, 1);
+  await srs.hears(0, CALLER_HZ);
+  t.equal((await call.order('stopCallRecording')).status, 200);
+  hung = undefined;
+  const alone = await start(call, hasty);
+  t.equal(alone.status, 503);
+  t.match(alone.get('X-Reason'), 'it hung up at once');
+  t.equal((await call.order('stopCallRecording')).status, 400, 'and nothing counts as recorded');
+  await call.dialog.bye();
+});
+
+t.test('SIPREC: who pauses does not wait for a recording server that is dead', async (t) => {
+  const srs = await startRecordingServer(t);
+  const call = await connected(t);
+  t.equal((await start(call, srs)).status, 200);
+  srs.onReinvite = () => {};
+  t.equal((await call.order('pauseCallRecording')).status, 200);
+  t.equal((await call.order('pauseCallRecording')).status, 400, 'it is paused already');
+  t.equal((await call.order('stopCallRecording')).status, 200);
+  await call.dialog.bye();
+});
+
+t.test('SIPREC: a recording server that no longer knows the session is told of once', async (t) => {
+  const srs = await startRecordingServer(t);
+  const call = await connected(t);
+  for (const orders of [['pauseCallRecording'], ['pauseCallRecording', 'resumeCallRecording']]) {
+    delete srs.onReinvite;
+    t.equal((await start(call, srs)).status, 200);
+    for (const [index, order] of orders.entries()) {
+      const isLast = index === orders.length - 1;
+      if (isLast) srs.onReinvite = (reinvite) => reinvite.reject(481);
+      const answer = await call.order(order);
+      t.equal(answer.status, isLast ? 503 : 200, order);
+      if (isLast) t.match(answer.get('X-Reason'), 'the recording server has ended it');
+    }
+    t.equal((await call.order('stopCallRecording')).status, 400);
+  }
+  await call.dialog.bye();
+  await stores.event('call.ended', call.callId);
+  t.match(await alerts(call), [/has ended it/, /has ended it/]);
+  t.equal((await alerts(call)).length, 2);
+});
+
 t.test('SIPREC: after a re-INVITE to another phone the recording server hears that one', async (t) => {
   const srs = await startRecordingServer(t);
   const call = await connected(t);

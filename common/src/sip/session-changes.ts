@@ -3,7 +3,7 @@ import { RelayRefusedError } from '../media-relay/errors.js';
 import type { MediaSession, Side } from '../media-relay/media-relay.js';
 import { NoResponseError } from './errors.js';
 import { customHeaders, reasonHeader } from './header-policy.js';
-import { askForOffer, IN_DIALOG_DEADLINE_MS, nextAck, sendInDialog } from './in-dialog.js';
+import { askForOffer, type DialogRequestLimits, IN_DIALOG_DEADLINE_MS, nextAck, sendInDialog } from './in-dialog.js';
 import { respond } from './respond.js';
 import type { SipDialog, SipHeaders, SipRequest, SipResponse } from './stack.js';
 
@@ -48,7 +48,7 @@ const GLARE_RETRIES = 3;
 export async function reinvite(
   leg: SipDialog,
   sdp: string,
-  { retries = GLARE_RETRIES, ...limits }: { lost: AbortSignal; retries?: number },
+  { retries = GLARE_RETRIES, ...limits }: DialogRequestLimits & { retries?: number },
   more: SipHeaders = {},
 ): Promise<SipResponse> {
   const headers = { 'Content-Type': 'application/sdp', ...more, Contact: leg.local.contact };

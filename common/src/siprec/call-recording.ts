@@ -38,7 +38,13 @@ const ORDER = /^(start|stop|pause|resume)CallRecording$/i;
 const MAX_SERVERS = 5;
 /** Orders under way at once; a feature server that sends more than that has lost its mind. */
 const MAX_WAITING = 10;
+/** Who gave an order waits 32 s for what became of it, and takes it for not done after that. */
+const ORDER_DEADLINE_MS = 25_000;
 const DONE: OrderResult = { status: 200 };
+/** The alert of it has been raised. */
+const ENDED: OrderResult = { status: 503, why: 'the recording server has ended it' };
+const TOO_LATE: OrderResult = { status: 503, why: 'a recording server kept the order waiting for too long' };
+const NO_TIME = { ok: false, why: 'no time was left for it' } as const;
 const wrong = (why: string): OrderResult => ({ status: 400, why });
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
@@ -68,7 +74,8 @@ export class CallRecording {
   order(request: SipMessageView): Promise<OrderResult> {
     if (this.#waiting >= MAX_WAITING) return Promise.resolve({ status: 503, why: 'too many orders' });
     this.#waiting++;
-    return this.#inTurn(() => this.#obey(request)).finally(() => this.#waiting--);
+    const doneBy = performance.now() + ORDER_DEADLINE_MS;
+    return this.#inTurn(() => this.#obey(request, doneBy)).finally(() => this.#waiting--);
   }
 
   /** The call's media has changed: codecs, ports, or who is there. Does nothing where nothing is recorded; never rejects. */
@@ -103,10 +110,10 @@ export class CallRecording {
     return done;
   }
 
-  async #obey(request: SipMessageView): Promise<OrderResult> {
+  async #obey(request: SipMessageView, doneBy: number): Promise<OrderResult> {
     const [, word] = ORDER.exec(request.get(SIP_HEADERS.reason) ?? '') ?? [];
     if (this.#isOver) return wrong('the call is over');
-    if (word?.toLowerCase() === 'start') return this.#start(request);
+    if (word?.toLowerCase() === 'start') return this.#start(request, doneBy);
     const session = this.#session;
     if (!session) return wrong('the call is not being recorded');
     const { timeline } = this.options.journal;
@@ -124,18 +131,23 @@ export class CallRecording {
         await session.pause().catch((error: unknown) => {
           timeline.warn('media', `recording server was not told that the recording is paused: ${textOf(error)}`);
         });
+        if (this.#session !== session) return ENDED;
         timeline.info('media', 'SIPREC recording paused');
         return DONE;
       default:
         if (!session.isPaused) return wrong('the recording is not paused');
-        await session.resume();
+        if (performance.now() > doneBy) return TOO_LATE;
+        await session.resume().catch((error: unknown) => {
+          if (this.#session === session) throw error;
+        });
+        if (this.#session !== session) return ENDED;
         timeline.info('media', 'SIPREC recording goes on');
         return DONE;
     }
   }
 
-  async #start(request: SipMessageView): Promise<OrderResult> {
-    const { journal, guard, media } = this.options;
+  async #start(request: SipMessageView, doneBy: number): Promise<OrderResult> {
+    const { journal, guard, media, answerMs } = this.options;
     if (this.#session) return wrong('the call is being recorded already');
     const urls = (request.get(SIP_HEADERS.srsUrl) ?? '')
       .split(',')
@@ -148,7 +160,7 @@ export class CallRecording {
     const failures: string[] = [];
     for (const uri of urls) {
       if (this.#isOver) break;
-      const hop = await findSrs(uri, guard);
+      const hop = performance.now() + answerMs < doneBy ? await findSrs(uri, guard) : NO_TIME;
       const opened = hop.ok ? await this.#open({ uri, proxy: hop.proxy, headers, recordingId }) : hop;
       if (!opened.ok) {
         failures.push(`${uri}: ${opened.why}`);

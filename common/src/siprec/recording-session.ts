@@ -6,7 +6,7 @@ import { discard, isPending, placeLeg } from '../sip/place-leg.js';
 import { respond } from '../sip/respond.js';
 import { reinvite } from '../sip/session-changes.js';
 import type { SipDialog, SipHeaders, SipRequest, SipResponse, SipStack } from '../sip/stack.js';
-import { answerProblem, offerOfCopy, RECORDING_TYPE, recordingBody, type SdpSession, sdpOf } from './recording-body.js';
+import { judgeAnswer, offerOfCopy, RECORDING_TYPE, recordingBody, type SdpSession, sdpOf } from './recording-body.js';
 import { newRecordingIds, type RecordedCall, type RecordingIds, recordingMetadata } from './recording-metadata.js';
 
 /** What a recording session is made with. */
@@ -36,9 +36,9 @@ export type Opened = { ok: true; session: RecordingSession } | { ok: false; why:
 
 /** What we are (RFC 7866 §6.1.1), where a SIP server of ours puts its own address. */
 const CONTACT = '<sip:localhost>;+sip.src';
-/** What the INVITE says by itself. */
+/** What the INVITE says by itself; names of one letter are short for such (RFC 3261 §20). */
 const OWN =
-  /^(via|from|to|call-id|cseq|contact|content-\S+|max-forwards|route|record-route|require|proxy-require|supported|accept|mime-version|session-expires|min-se|(proxy-)?authorization|replaces|x-reason)$/i;
+  /^(via|from|to|call-id|cseq|contact|content-\S+|max-forwards|route|record-route|require|proxy-require|supported|accept|mime-version|session-expires|min-se|(proxy-)?authorization|replaces|x-reason|[a-z])$/i;
 const MAX_HEADERS = 32;
 const MAX_HEADER_CHARACTERS = 1_024;
 
@@ -73,7 +73,6 @@ export class RecordingSession {
     for (const event of ['modify', 'update'] as const) {
       dialog.on(event, (request, response) => void this.#changed(request, response));
     }
-    if (!dialog.connected) queueMicrotask(() => this.#end());
   }
 
   /** Offers a copy of the call to a recording server, and has it sent there when that answers. Never rejects; what fails leaves nothing but the subscription. */
@@ -101,16 +100,17 @@ export class RecordingSession {
         discard(leg, lost);
         return { ok: false, why: 'the call is over' };
       }
-      const answer = sdpOf(leg.res);
-      const problem = answerProblem(answer, options.allows);
       try {
-        if (problem !== undefined) throw new Error(problem);
+        const answer = usableAnswer(sdpOf(leg.res), copy, options.allows);
         await media.answerSubscription(answer);
+        // From here to the listeners of the session nothing can come in between.
+        if (!leg.connected) throw new Error('it hung up at once');
+        return { ok: true, session: new RecordingSession(options, leg, { ids, startedAt, sdp, copy, answer }) };
       } catch (error) {
         void hangUp(leg, {}, lost);
+        await media.unsubscribe();
         return { ok: false, why: textOf(error) };
       }
-      return { ok: true, session: new RecordingSession(options, leg, { ids, startedAt, sdp, copy, answer }) };
     } catch (error) {
       return { ok: false, why: textOf(error) };
     }
@@ -179,14 +179,13 @@ export class RecordingSession {
   }
 
   async #tell(): Promise<void> {
-    const { lost, media, allows } = this.options;
-    const response = await reinvite(this.dialog, this.#body(), { lost }, { 'Content-Type': RECORDING_TYPE });
+    const { lost, media, allows, answerMs } = this.options;
+    const limits = { lost, deadlineMs: answerMs };
+    const response = await reinvite(this.dialog, this.#body(), limits, { 'Content-Type': RECORDING_TYPE });
     if (response.status === 481 || response.status === 408) this.#end();
     if (response.status >= 300) throw new Error(`re-INVITE was answered with ${response.status} ${response.reason}`);
     if (this.#isPaused) return;
-    const answer = sdpOf(response);
-    const problem = answerProblem(answer, allows);
-    if (problem !== undefined) throw new Error(problem);
+    const answer = usableAnswer(sdpOf(response), this.#copy, allows);
     await media.answerSubscription(answer);
     this.#answer = answer;
   }
@@ -202,13 +201,13 @@ export class RecordingSession {
         return;
       }
       if (wanted.startsWith('v=') && !this.#isPaused) {
-        const problem = answerProblem(wanted, this.options.allows);
-        if (problem !== undefined) {
+        const judged = judgeAnswer(wanted, this.#copy, this.options.allows);
+        if (!judged.ok) {
           respond(response, 488, undefined, {});
           return;
         }
-        await this.options.media.answerSubscription(wanted);
-        this.#answer = wanted;
+        await this.options.media.answerSubscription(judged.sdp);
+        this.#answer = judged.sdp;
       }
       respond(response, 200, 'OK', { headers: { ...headers, 'Content-Type': RECORDING_TYPE }, body: this.#body() });
     } catch {
@@ -216,6 +215,13 @@ export class RecordingSession {
       respond(response, 500);
     }
   }
+}
+
+/** @throws Error that says why it is not */
+function usableAnswer(sdp: string, copy: string, allows: (address: string) => boolean): string {
+  const judged = judgeAnswer(sdp, copy, allows);
+  if (!judged.ok) throw new Error(judged.why);
+  return judged.sdp;
 }
 
 /** Where the relay sends from: what a recording server knows of a copy. */

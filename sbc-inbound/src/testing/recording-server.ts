@@ -78,6 +78,8 @@ export interface RecordingServer {
   /** Resolves when the stream (0: the caller's) is this tone and nothing else. */
   hears(stream: 0 | 1, hz: number): Promise<void>;
   accept(call: IncomingCall): void;
+  /** What it does with a re-INVITE, in place of taking it. */
+  onReinvite?: (reinvite: IncomingReinvite) => void;
 }
 
 function readOffer(request: SipMessage): RecordingOffer {
@@ -126,7 +128,8 @@ export async function startRecordingServer(t: Teardown): Promise<RecordingServer
       server.dialog?.on('reinvite', (reinvite: IncomingReinvite) => {
         const offer = readOffer(reinvite.request);
         server.offers.push(offer);
-        reinvite.accept(answer(offer.sdp));
+        if (server.onReinvite) server.onReinvite(reinvite);
+        else reinvite.accept(answer(offer.sdp));
       });
     },
   };
