@@ -9,9 +9,9 @@ import { parseDtmfInfo } from './dtmf-info.js';
 
 /** An application that sends more than these before the first is answered floods its far end. */
 const MAX_PENDING = 20;
-/** The dialog's own, and by which an edge is told what to do with the call (docs/interfaces.md). */
+/** The dialog's own, also in one letter (RFC 3261 §20), and by which an edge is told what to do with the call (docs/interfaces.md). */
 const NOT_FOR_APPLICATIONS =
-  /^(via|from|to|call-id|cseq|contact|content-length|max-forwards|route|record-route|x-reason)$/i;
+  /^(via|from|to|call-id|cseq|contact|content-length|max-forwards|route|record-route|x-reason|[a-z])$/i;
 
 /** Requests within one leg's dialog, beside those that set it up, change or end it: INFO, MESSAGE, NOTIFY and others, both ways. */
 export class LegRequests {
