@@ -159,6 +159,8 @@ t.test('dial: the status hook hears of every leg, once and in order, also of tho
   loser.progress(180);
   winner.progress(180);
   winner.progress(183, 'v=0 early');
+  (await rig.server.callee().modifies.take('early SDP')).grant();
+  (await rig.server.caller.bridges.take('early bridge')).grant();
   busy.refuse(486);
   winner.answer();
   (await rig.server.callee().modifies.take('modify')).grant();
