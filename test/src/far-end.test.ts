@@ -1,5 +1,8 @@
 /** What is done with whoever is at the far end of a real call, and found out about him: transfer, sip:refer, amd. */
 import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
 import { type AnsweringPhone, answerCalls, type PhoneCall, samplesSource } from '@ringwire/phone';
 import { offerAudio, RtpSocket, rms, tone, toneShare } from '@ringwire/rtp';
 import { createUserAgent, type Dialog, type SipMessage, type UserAgent } from '@ringwire/sip';
@@ -9,7 +12,8 @@ import { eventually } from './support/eventually.js';
 import { openPlatform } from './support/platform.js';
 
 t.setTimeout(300_000);
-const ringwire = await openPlatform(t);
+// jambonz' SDK compiles its schemas anew for each session, before it answers: seconds on a busy machine.
+const ringwire = await openPlatform(t, { WS_ACK_TIMEOUT_MS: '60000' });
 const { application } = ringwire;
 
 const CALLER_HZ = 500;
@@ -269,4 +273,43 @@ t.test('dial with amd: a human who answers is told, and the two talk on', async 
   await callee.hangup();
   t.match((await application.request(line.action)).body, { dial_call_status: 'completed' });
   await caller.finished;
+});
+
+/** What is used of `@jambonz/sdk`. */
+interface SocketSession {
+  pause(options: object): SocketSession;
+  send(): void;
+  injectCommand(command: string, data: object): void;
+}
+
+t.test("dial, as a command of jambonz' WebSocket SDK, places another call with verbs of its own", async (t) => {
+  const { createEndpoint } = createRequire(import.meta.url)('@jambonz/sdk/websocket') as {
+    createEndpoint(options: object): (options: { path: string }) => {
+      on(event: 'session:new', listener: (session: SocketSession) => void): void;
+    };
+  };
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  application.answer('/placed', [{ verb: 'play', url: 'tone_stream://%(600,0,1700)' }]);
+  createEndpoint({ server })({ path: '/dials' }).on('session:new', (session) => {
+    session.pause({ length: 60 }).send();
+    session.injectCommand('dial', {
+      ...{ from: '15550009999', to: target[0], call_hook: HOOK('/placed'), tag: { order: 7 } },
+    });
+  });
+  const callHook = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/dials`;
+  const line = await ringwire.specialLine({ callHook });
+  const caller = await ringwire.call(line.number);
+  const early = caller.finished.then(({ status }) => {
+    throw new Error(`the call that orders another has ended: ${status}`);
+  });
+  const callee = await Promise.race([destination.nextCall(), early]);
+  t.match((await application.request('/placed')).body, {
+    ...{ direction: 'outbound', from: '15550009999', customer_data: { order: 7 } },
+  });
+  await hearsTone(callee, 1_700);
+  t.equal((await callee.finished).endedBy, 'them');
+  await caller.hangup();
+  await t.rejects(early, /487/);
 });
