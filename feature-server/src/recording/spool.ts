@@ -125,11 +125,18 @@ export class Spool {
   }
 
   /** Whether one that is claimed is still there. */
-  async has({ path }: Claim): Promise<boolean> {
-    return access(path).then(
-      () => true,
-      () => false,
-    );
+  has({ path }: Claim): Promise<boolean> {
+    return isThere(path);
+  }
+
+  /** Remembers, until it is forgotten, that one is about to be stored: who dies, or hears no answer, does not know whether it was. @throws errors of the file system */
+  async markTried({ id }: Pick<SpooledRecording, 'id'>): Promise<void> {
+    await writeFile(this.#path(id, 'tried'), '', { mode: 0o600 });
+  }
+
+  /** Whether somebody has tried to store one before. */
+  wasTried({ id }: Pick<SpooledRecording, 'id'>): Promise<boolean> {
+    return isThere(this.#path(id, 'tried'));
   }
 
   /** Forgets one that is stored. */
@@ -213,7 +220,7 @@ export class Spool {
     return { id, entry, path, sizeBytes: size };
   }
 
-  #path(id: string, kind: 'json' | 'part' | 'wav'): string {
+  #path(id: string, kind: 'json' | 'part' | 'wav' | 'tried'): string {
     return join(this.dir, `${id}.${kind}`);
   }
 }
@@ -287,5 +294,11 @@ export class SpoolFile {
     });
   }
 }
+
+const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
 
 const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -130,6 +130,39 @@ t.test('a second recording of a call does not take the place of the first, and a
   t.same([...s3.objects.keys()].sort(), ['/calls/2026/02/03/call-1-2.wav', OBJECT]);
   t.equal(await (await spool.create(ENTRY)).finish(), undefined);
   await until(async () => (await readdir(dir)).length === 0);
+});
+
+t.test('what a process had stored and not removed when it died is not stored a second time', async (t) => {
+  const { dir, s3, sink, start, record } = await bench(t);
+  const broken = await Spool.open({ dir, logger: silentLogger });
+  // All that a death at this moment leaves undone.
+  broken.remove = async (_recording, claim) => claim.drop();
+  const recording = await record();
+  if (!recording) throw new Error('nothing was recorded');
+  const dead = start({ spool: broken, sweepMs: 60_000 });
+  dead.add(recording);
+  await dead.idle();
+  t.same([...s3.objects.keys()], [OBJECT]);
+  const work = (await readdir(dir)).find((name) => name.endsWith('.work')) ?? '';
+  await utimes(join(dir, work), 1, 1);
+  start({ spool: await Spool.open({ dir, logger: silentLogger }) });
+  await until(async () => (await readdir(dir)).length === 0);
+  t.same([...s3.objects.keys()], [OBJECT]);
+  t.equal(sink.lines.filter((line) => line.includes('recording stored')).length, 2, 'and its address is told');
+});
+
+t.test('a recording that was tried in vain does not take the place of another that came meanwhile', async (t) => {
+  const { dir, s3, spool, start, record } = await bench(t);
+  const recording = await record();
+  if (!recording) throw new Error('nothing was recorded');
+  await spool.markTried(recording);
+  await bucketStorageOf(s3).put('2026/02/03/call-1.wav', {
+    ...{ path: fileURLToPath(import.meta.url), sizeBytes: (await stat(fileURLToPath(import.meta.url))).size },
+    ...{ contentType: 'audio/wav', metadata: {} },
+  });
+  start();
+  await until(async () => (await readdir(dir)).length === 0);
+  t.same([...s3.objects.keys()].sort(), ['/calls/2026/02/03/call-1-2.wav', OBJECT]);
 });
 
 t.test("MP3 is made by the operator's program; where it fails the recording stays WAV", async (t) => {

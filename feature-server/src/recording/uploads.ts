@@ -7,11 +7,12 @@ import {
   recordingName,
   recordingPath,
 } from '@ringwire/common/recordings/recording-place.js';
-import type { RecordingStorage } from '@ringwire/common/recordings/storage.js';
+import type { RecordingStorage, StoredObject } from '@ringwire/common/recordings/storage.js';
 import { createJournal, type Journal } from '../session/journal.js';
 import type { Claim } from './claim.js';
 import { encodeMp3 } from './mp3.js';
-import type { Spool, SpoolEntry, SpooledRecording } from './spool.js';
+import { hasBytesOf } from './same-bytes.js';
+import type { Spool, SpooledRecording } from './spool.js';
 
 /** What {@link Uploads} works with. */
 export interface UploadsOptions {
@@ -172,10 +173,13 @@ export class Uploads {
     const { path, sizeBytes, format } = await this.#inFormat(recording, claim, journal);
     const deadlineMs = (this.options.graceMs ?? GRACE_MS) + sizeBytes / SLOWEST_BYTES_PER_MS;
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(Math.ceil(deadlineMs))]);
-    const name = await this.#freeName(entry, format, storage, signal);
-    const contentType = format === 'mp3' ? 'audio/mpeg' : 'audio/wav';
-    const file = { path, sizeBytes, contentType, metadata: entry.metadata };
-    await storage.put(recordingKey(name), file, signal);
+    const { name, isStored } = await this.#nameOf(recording, { path, format }, storage, signal);
+    if (!isStored) {
+      const contentType = format === 'mp3' ? 'audio/mpeg' : 'audio/wav';
+      const file = { path, sizeBytes, contentType, metadata: entry.metadata };
+      await this.options.spool.markTried(recording);
+      await storage.put(recordingKey(name), file, signal);
+    }
     const recordingUrl = recordingPath(name);
     const about = { callSid: entry.callSid, accountSid: entry.accountSid };
     this.options.sink.emit('call.recorded', { callSid: entry.callSid, recordingUrl }, about);
@@ -190,28 +194,36 @@ export class Uploads {
     }
   }
 
-  /** A call that goes on at another feature server has a recording there, too: none takes the place of another. */
-  async #freeName(
-    entry: SpoolEntry,
-    format: RecordingFormat,
+  /**
+   * A call that goes on at another feature server has a recording there, too: none takes the place of another. What an earlier try has stored, whose
+   * end nobody saw, is known by its bytes.
+   */
+  async #nameOf(
+    { id, entry }: SpooledRecording,
+    { path, format }: { path: string; format: RecordingFormat },
     storage: RecordingStorage,
     signal: AbortSignal,
-  ): Promise<RecordingName> {
+  ): Promise<{ name: RecordingName; isStored: boolean }> {
+    const wasTried = await this.options.spool.wasTried({ id });
     for (let part = 1; ; part++) {
       const callSid = part > 1 ? `${entry.callSid}-${part}` : entry.callSid;
       const name = recordingName({ accountSid: entry.accountSid, callSid, format }, entry.startedAtMs);
-      if (part === MAX_PARTS || !(await this.#isThere(storage, recordingKey(name), signal))) return name;
+      const found = await this.#find(storage, recordingKey(name), signal);
+      try {
+        if (found && wasTried && (await hasBytesOf(path, found.body))) return { name, isStored: true };
+        if (!found || part === MAX_PARTS) return { name, isStored: false };
+      } finally {
+        found?.body.destroy();
+      }
     }
   }
 
-  async #isThere(storage: RecordingStorage, key: string, signal: AbortSignal): Promise<boolean> {
+  async #find(storage: RecordingStorage, key: string, signal: AbortSignal): Promise<StoredObject | undefined> {
     try {
-      const found = await storage.get(key, signal);
-      found?.body.destroy();
-      return found !== undefined;
+      return await storage.get(key, signal);
     } catch (error) {
       // A bucket may be one that we can only write into.
-      if (error instanceof StorageError && error.facts.status === 403) return false;
+      if (error instanceof StorageError && error.facts.status === 403) return undefined;
       throw error;
     }
   }
