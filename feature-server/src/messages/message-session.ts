@@ -95,6 +95,7 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
       endpoint: noCall,
       anchor: async () => noCall(),
       play: async () => noCall(),
+      playInTurn: async () => noCall(),
       onDigit: () => () => {},
       onHold: () => () => {},
       resolveSource: async () => noCall(),

@@ -4,10 +4,12 @@ import type { Digit, MediaEndpoint, PlayOptions, PlayResult } from '../media/med
 import type { CallMedia } from '../verbs/verb.js';
 import type { HoldChange, HoldNews } from './hold-news.js';
 import type { LegSeat } from './leg-seat.js';
+import { PlayTurns } from './play-turns.js';
 
 /** The sound of a leg that a call has placed. */
 export class LegMedia implements CallMedia {
   readonly #digits = new EventEmitter<{ digit: [Digit] }>();
+  readonly #turns = new PlayTurns();
 
   constructor(
     private readonly options: {
@@ -35,7 +37,12 @@ export class LegMedia implements CallMedia {
   }
 
   async play(sources: readonly string[], options: PlayOptions): Promise<PlayResult> {
-    return this.endpoint().play(sources, options);
+    return this.#turns.ofVerb(options.signal, () => this.endpoint().play(sources, options));
+  }
+
+  async playInTurn(sources: readonly string[], options: PlayOptions): Promise<PlayResult> {
+    const { signal } = options;
+    return this.#turns.ofStream(signal, async () => (signal.aborted ? {} : this.endpoint().play(sources, options)));
   }
 
   onDigit(listener: (digit: Digit) => void): () => void {

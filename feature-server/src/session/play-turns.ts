@@ -1,6 +1,6 @@
 /**
  * Who may play on a call's channel: verbs as they like, since a playback that comes while another one runs is heard first (FreeSWITCH); streamed
- * speech only while no verb plays, and no verb while it does, since what stops one playback of a channel stops all of them.
+ * speech and what an audio server sends only while no verb plays, and no verb while they do, since what stops one playback of a channel stops all of them.
  */
 export class PlayTurns {
   #verbs = 0;

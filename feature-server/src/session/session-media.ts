@@ -79,9 +79,9 @@ export class SessionMedia implements CallMedia {
     return this.#turns.ofVerb(options.signal, () => this.endpoint().play(sources, options));
   }
 
-  /** The same for streamed speech, which waits until no verb plays. */
   async playInTurn(sources: readonly string[], options: PlayOptions): Promise<PlayResult> {
-    return this.#turns.ofStream(options.signal, () => this.endpoint().play(sources, options));
+    const { signal } = options;
+    return this.#turns.ofStream(signal, async () => (signal.aborted ? {} : this.endpoint().play(sources, options)));
   }
 
   /** Undefined until it is made. */

@@ -125,6 +125,8 @@ export interface CallMedia {
    */
   anchor(): Promise<void>;
   play(sources: readonly string[], options: PlayOptions): Promise<PlayResult>;
+  /** The same for what plays beside the verbs: it waits until no verb plays, and verbs until it has ended. */
+  playInTurn(sources: readonly string[], options: PlayOptions): Promise<PlayResult>;
   /** Digits from RTP and from SIP INFO alike. */
   onDigit(listener: (digit: Digit) => void): () => void;
   /** The far end puts the call on hold, or takes it back. */

@@ -71,6 +71,35 @@ t.test('a background listen takes listen:status, too, and its end may replace th
   t.ok(rig.sink.lines.some((line) => line.startsWith('warn media listen: the server reports an error')));
 });
 
+t.test('playAudio of a background listen waits until what a verb plays has ended, and does not cut it', async (t) => {
+  const { rig, forks, endpoint, running } = await listeningCall(t, [
+    { verb: 'config', listen: { enable: true, url: 'wss://audio.invalid/x' } },
+    { verb: 'play', url: 'silence_stream://1' },
+    { verb: 'play', url: 'silence_stream://2' },
+    { verb: 'gather', input: ['digits'], actionHook: '/x' },
+  ]);
+  const { say } = await forks.started.take();
+  const first: FakePlayback = await endpoint.plays.take();
+  say({ event: 'play_audio', file: '/replaced', id: 'a', isQueued: false });
+  say({ event: 'play_audio', file: '/clip', id: 'b', isQueued: false });
+  t.same(JSON.parse(await forks.told.take()), { type: 'playDone', data: { id: 'a' } });
+  t.notOk(first.isStopped, 'the verb plays on');
+  t.equal(endpoint.plays.size, 0);
+  first.finish();
+  const [one, other] = [await endpoint.plays.take(), endpoint.plays.size];
+  t.equal(other, 0, 'one at a time');
+  const isClip = one.sources[0] === '/clip';
+  if (!isClip) one.finish();
+  const clip = isClip ? one : await endpoint.plays.take();
+  t.same(clip.sources, ['/clip']);
+  say({ event: 'kill_audio' });
+  t.match(JSON.parse(await forks.told.take()), { type: 'playDone', data: { id: 'b' } });
+  t.ok(clip.isStopped);
+  if (isClip) (await endpoint.plays.take()).finish();
+  rig.session.hangup('enough');
+  await running;
+});
+
 t.test('a listen with transcribe tells its hook what is said until it ends', async (t) => {
   const { rig, forks, endpoint, running } = await listeningCall(t, [
     { verb: 'listen', url: 'ws://audio.invalid', transcribe: { transcriptionHook: '/said' } },

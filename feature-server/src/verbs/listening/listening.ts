@@ -50,15 +50,16 @@ export class Listening {
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve;
     });
+    const isOwn = endpoint === ctx.media.endpoint();
     this.#clips = new PlayAudio({
-      play: (file, signal) => endpoint.play([file], { signal }),
+      // What ends a clip would end what a verb plays, too.
+      play: (file, signal) => (isOwn ? ctx.media.playInTurn([file], { signal }) : endpoint.play([file], { signal })),
       done: (clip, result) => this.#answer(clip, { ...result }),
       failed: (clip, reason) => {
         ctx.journal.timeline.warn('media', `listen: audio of the server is not played: ${reason}`, { id: clip.id });
         this.#answer(clip, { error: reason });
       },
     });
-    const isOwn = endpoint === ctx.media.endpoint();
     const onDigit = (digit: Digit): void => this.#onDigit(digit);
     this.#release.push(isOwn ? ctx.media.onDigit(onDigit) : endpoint.onDigit(onDigit));
     this.#release.push(ctx.commands.on('listen:status', ({ status }) => this.#setStatus(status)));
