@@ -8,6 +8,8 @@ export interface TrackPlayOptions {
 
 /** Sound beside what a channel's far end hears anyway: up to four tracks with names of the application's choice (mod_dub). */
 export interface DubControl {
+  /** Whether there is a track, or another loudness than that which comes in: both end with the endpoint. */
+  readonly isInUse: boolean;
   /** @throws MediaServerError when there is such a track, or there are four */
   addTrack(track: string): Promise<void>;
   /** @throws MediaServerError when there is no such track; so do the others */

@@ -9,14 +9,23 @@ const MAX_GAIN_DB = 50;
 
 /** Tracks by mod_dub's command `uuid_dub`. */
 export class FsmrfDub implements DubControl {
+  readonly #tracks = new Set<string>();
+  #gainDb = 0;
+
   constructor(private readonly channel: EventSocketChannel) {}
 
-  addTrack(track: string): Promise<void> {
-    return this.#tell('addTrack', trackName(track));
+  get isInUse(): boolean {
+    return this.#tracks.size > 0 || this.#gainDb !== 0;
   }
 
-  removeTrack(track: string): Promise<void> {
-    return this.#tell('removeTrack', trackName(track));
+  async addTrack(track: string): Promise<void> {
+    await this.#tell('addTrack', trackName(track));
+    this.#tracks.add(track);
+  }
+
+  async removeTrack(track: string): Promise<void> {
+    await this.#tell('removeTrack', trackName(track));
+    this.#tracks.delete(track);
   }
 
   silenceTrack(track: string): Promise<void> {
@@ -32,8 +41,9 @@ export class FsmrfDub implements DubControl {
     return this.#tell('playOnTrack', trackName(track), what, loop ? 'loop' : 'once', wholeDecibels(gainDb));
   }
 
-  setGain(gainDb: number): Promise<void> {
-    return this.#tell('setGain', wholeDecibels(gainDb));
+  async setGain(gainDb: number): Promise<void> {
+    await this.#tell('setGain', wholeDecibels(gainDb));
+    this.#gainDb = gainDb;
   }
 
   async #tell(...words: string[]): Promise<void> {

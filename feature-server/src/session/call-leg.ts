@@ -50,8 +50,16 @@ export interface RequestParties {
   headers?: Readonly<Record<string, string>>;
 }
 
-/** Answers a re-INVITE: new SDP of the far end to SDP of ours; `isReplaced`: somebody else is there from now on. */
-export type ModifyHandler = (remoteSdp: string, isReplaced?: boolean, parties?: RequestParties) => Promise<string>;
+/**
+ * Answers a re-INVITE: new SDP of the far end to SDP of ours; `isReplaced`: somebody else is there from now on. `isAnswer`: it is what the ACK answers to
+ * an offer of ours, which the far end had asked for; nothing is answered to that.
+ */
+export type ModifyHandler = (
+  remoteSdp: string,
+  isReplaced?: boolean,
+  parties?: RequestParties,
+  isAnswer?: boolean,
+) => Promise<string>;
 
 /** Takes a transfer in hand; the status that its sender gets, 202 when it is begun. */
 export type ReferHandler = (refer: ReferRequest) => number;

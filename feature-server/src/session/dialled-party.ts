@@ -257,8 +257,8 @@ export class Party implements DialledParty {
       this.media.pressed(digit);
       this.seat.passKey(digit);
     });
-    leg.onModify(async (remoteSdp, isReplaced, parties) => {
-      const localSdp = await this.seat.offered(remoteSdp);
+    leg.onModify(async (remoteSdp, isReplaced, parties, isAnswer) => {
+      const localSdp = await (isAnswer ? this.seat.answered(remoteSdp) : this.seat.offered(remoteSdp));
       if (isReplaced) this.#user = undefined;
       this.#hold.offered(remoteSdp, parties);
       return localSdp;

@@ -72,6 +72,16 @@ export class LegSeat {
     return sdp === '' ? offer() : endpoint.modify(sdp);
   }
 
+  /** Takes the far end's answer to an offer that it had asked for. It is no change of its own, and never comes again: what is being moved does not keep it out. @throws MediaServerError */
+  async answered(sdp: string): Promise<string> {
+    return (await this.allocate()).modify(sdp);
+  }
+
+  /** Why the endpoint cannot be given back: what the application has set up on it would be lost. */
+  get needs(): string | undefined {
+    return this.#endpoint?.dub.isInUse ? 'dub, or a changed loudness' : undefined;
+  }
+
   /** What the far end and the media server have agreed; undefined where that is not one stream of sound both ways, or not known. */
   get sound(): AgreedSound | undefined {
     const changes = this.options.leg()?.changes;

@@ -104,7 +104,7 @@ export class OutboundLeg implements CallLeg {
   }
 
   #follow(leg: PlacedLeg): void {
-    leg.onModify((sdp, isReplaced, parties) => this.#answerModify(sdp, isReplaced, parties));
+    leg.onModify((...change) => this.#answerModify(...change));
     leg.onDigit((key, durationMs) => this.#onDigit(key, durationMs));
     leg.onRefer(this.#onRefer);
     leg.onRequest(this.#onRequest);

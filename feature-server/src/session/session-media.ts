@@ -47,8 +47,8 @@ export class SessionMedia implements CallMedia {
       this.#onDigit(digit, 'SIP INFO');
       this.seat.passKey(digit);
     });
-    options.leg.onModify(async (remoteSdp, isReplaced, parties) => {
-      const localSdp = await this.#modify(remoteSdp);
+    options.leg.onModify(async (remoteSdp, isReplaced, parties, isAnswer) => {
+      const localSdp = await this.#modify(remoteSdp, isAnswer);
       if (isReplaced) options.onReplaced();
       this.#hold.offered(remoteSdp, parties);
       return localSdp;
@@ -148,7 +148,8 @@ export class SessionMedia implements CallMedia {
     });
   }
 
-  async #modify(remoteSdp: string): Promise<string> {
+  async #modify(remoteSdp: string, isAnswer = false): Promise<string> {
+    if (isAnswer) return this.seat.answered(remoteSdp);
     const sdp = await this.seat.offered(remoteSdp);
     this.options.journal.timeline.info('sip', 're-INVITE answered');
     return sdp;

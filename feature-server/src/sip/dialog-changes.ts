@@ -1,17 +1,21 @@
 import type { Logger } from '@ringwire/common';
 import { SIP_HEADERS } from '@ringwire/common/sip/headers.js';
-import { askForOffer } from '@ringwire/common/sip/in-dialog.js';
+import { askForOffer, IN_DIALOG_DEADLINE_MS, nextAck } from '@ringwire/common/sip/in-dialog.js';
 import { type MediaMove, reinvite } from '@ringwire/common/sip/session-changes.js';
 import type { SipDialog, SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
 import { ChangePendingError } from '../errors.js';
 import type { ChangeReply, LegChanges, ModifyHandler } from '../session/call-leg.js';
 import { partiesOf } from './header-value.js';
 
+const PENDING: ChangeReply = { status: 491, reason: 'Request Pending', sdp: '' };
+
 /** Offers and answers of one answered leg: re-INVITEs of its far end, which others answer, and ours. One at a time (RFC 3261 §14). */
 export class DialogChanges implements LegChanges {
   #remoteSdp: string;
   #isAnswer: boolean;
   #isAsking = false;
+  /** Our offers whose answer is still to come, with the ACK. */
+  #unanswered = 0;
 
   constructor(
     private readonly dialog: SipDialog,
@@ -40,6 +44,8 @@ export class DialogChanges implements LegChanges {
   }
 
   offer(sdp: string, move: MediaMove): Promise<ChangeReply> {
+    // What the far end is about to say of its media is not to be missed; who is to come back to the media server is not there anyway.
+    if (this.#unanswered > 0 && move !== 'anchor-media') return Promise.resolve(PENDING);
     return this.#alone(async () => {
       // A release that meets another change can wait; without its media at the media server a call cannot.
       const limits = { lost: this.options.over, ...(move !== 'anchor-media' && { retries: 0 }) };
@@ -50,6 +56,7 @@ export class DialogChanges implements LegChanges {
   }
 
   askForOffer(move: MediaMove): Promise<ChangeReply & { ack?(sdp: string): void }> {
+    if (this.#unanswered > 0) return Promise.resolve(PENDING);
     return this.#alone(async () => {
       const headers = { 'X-Reason': move, Contact: this.dialog.local.contact };
       const { response, ack } = await askForOffer(this.dialog, headers, { lost: this.options.over });
@@ -86,17 +93,12 @@ export class DialogChanges implements LegChanges {
     }
     const { logger, answer } = this.options;
     const offer = request.body ?? '';
-    if (offer === '') {
-      // Ours is the offer then, and the ACK has the answer (RFC 3261 §14.2).
-      this.dialog.once('ack', ({ body }) => {
-        if (!body) return;
-        this.#agreed(body, true);
-        answer()(body, false).catch((err: unknown) => logger.warn({ err }, 'answer of the ACK was not taken'));
-      });
-    }
     answer()(offer, request.has(SIP_HEADERS.replaced), partiesOf(request)).then(
       (sdp) => {
         if (offer !== '') this.#agreed(offer, false);
+        else {
+          this.#awaitAnswer(request).catch((err: unknown) => logger.warn({ err }, 'answer of the ACK was not taken'));
+        }
         response.send(200, undefined, { body: sdp, headers: { 'Content-Type': 'application/sdp' } });
       },
       (err: unknown) => {
@@ -105,5 +107,23 @@ export class DialogChanges implements LegChanges {
         response.send(isPending ? 491 : 488);
       },
     );
+  }
+
+  /** Ours is the offer then, and the ACK has the answer (RFC 3261 §14.2). */
+  async #awaitAnswer(reinvite: SipRequest): Promise<void> {
+    this.#unanswered++;
+    try {
+      const { body } = await nextAck(this.dialog, reinvite, {
+        lost: this.options.over,
+        deadlineMs: IN_DIALOG_DEADLINE_MS,
+      });
+      if (!body) return;
+      this.#agreed(body, true);
+      await this.options.answer()(body, false, undefined, true);
+    } catch (error) {
+      if (!this.options.over.aborted) throw error;
+    } finally {
+      this.#unanswered--;
+    }
   }
 }

@@ -126,3 +126,36 @@ t.test('INFO gives a digit and is answered, whatever it holds; a re-INVITE that 
   dialog.emit('refer', { get: () => '<sip:4930@example.com>' }, response);
   t.equal(await answers.take(), 501);
 });
+
+t.test(
+  'who asks for an offer answers it with the ACK of that re-INVITE; until then nothing else is offered',
+  async (t) => {
+    const { leg, dialog, establish } = rig();
+    const answering = leg.answer('v=0');
+    establish();
+    await answering;
+    const sent = new Channel<number>();
+    const response = { send: (status: number) => sent.post(status) };
+    const message = (cseq: number, body: string) => ({ body, has: () => false, get: () => `${cseq} INVITE` });
+    const taken = new Channel<readonly unknown[]>();
+    let isRefusing = true;
+    leg.onModify(async (sdp, _isReplaced, _parties, isAnswer = false) => {
+      if (isRefusing) throw new Error('no');
+      taken.post([sdp, isAnswer]);
+      return 'v=0 offer';
+    });
+    dialog.emit('modify', message(2, ''), response);
+    t.equal(await sent.take(), 488);
+    t.equal(dialog.listenerCount('ack'), 0, 'a refused one has no ACK');
+    isRefusing = false;
+    dialog.emit('modify', message(3, ''), response);
+    t.equal(await sent.take(), 200);
+    t.same(await taken.take(), ['', false]);
+    t.match(await leg.changes?.offer('v=0 elsewhere', 'release-media'), { status: 491 });
+    dialog.emit('ack', message(2, 'v=0 of another'));
+    dialog.emit('ack', message(3, 'v=0 answer'));
+    t.same(await taken.take(), ['v=0 answer', true]);
+    t.match(leg.changes, { remoteSdp: 'v=0 answer', isAnswer: true });
+    t.equal(dialog.listenerCount('ack'), 0);
+  },
+);

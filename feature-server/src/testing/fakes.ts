@@ -122,7 +122,8 @@ export class FakeEndpoint implements MediaEndpoint {
   readonly tap = new FakeTap();
   /** What was asked of tracks and keys, as words. */
   readonly asked = new Channel<readonly (string | number | boolean)[]>();
-  readonly dub: DubControl = {
+  readonly dub: DubControl & { isInUse: boolean } = {
+    isInUse: false,
     addTrack: async (track) => this.asked.post(['addTrack', track]),
     removeTrack: async (track) => this.asked.post(['removeTrack', track]),
     silenceTrack: async (track) => this.asked.post(['silenceTrack', track]),
