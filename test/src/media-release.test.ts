@@ -38,8 +38,9 @@ interface Talk {
 }
 
 /** Two who hear each other. */
-async function talk(dial: Record<string, unknown> = {}, after: unknown[] = []): Promise<Talk> {
+async function talk(dial: Record<string, unknown> = {}, after: unknown[] = [], before: unknown[] = []): Promise<Talk> {
   const line = await ringwire.lineWith(({ action }) => [
+    ...before,
     {
       ...{ verb: 'dial', target: [{ type: 'phone', number: '+4930123456', trunk: 'far' }], actionHook: action },
       ...dial,
@@ -112,8 +113,6 @@ t.test(
     await hearsTone(both.caller, 2_000);
     t.match((await application.request(both.action)).body, { dial_call_status: 'completed' });
     t.equal((await both.caller.finished).endedBy, 'them');
-    if (process.env.DEBUG_TL)
-      for (const e of await ringwire.timeline(both.callSid)) t.comment(e.offset_ms, e.kind, e.text);
   },
 );
 
@@ -149,6 +148,16 @@ t.test(
     await channels(2);
     await both.callee.hangup();
     await both.caller.finished;
+    for (const verb of [
+      { verb: 'config', boostAudioSignal: 3 },
+      { verb: 'dub', action: 'addTrack', track: 'music' },
+    ]) {
+      const louder = await talk({}, [], [verb]);
+      t.equal(await control(louder.callSid, { media_path: 'partial-media' }), 422, `after ${verb.verb}`);
+      await channels(2);
+      await louder.caller.hangup();
+      await louder.callee.finished;
+    }
     const anchored = await talk({ anchorMedia: true });
     await bothHear(anchored);
     await channels(2);
@@ -197,6 +206,14 @@ t.test('dial: who holds the call brings the sound back, who refreshes its sessio
   t.equal((await dialog.reinvite(sdp('sendrecv'))).status, 200);
   await moreCome();
   await channels(2);
+  // What follows is by an offer of ours, which its ACK answers.
+  const { call_sid: callSid } = (await application.request(line.call)).body;
+  t.equal(await control(String(callSid), { media_path: 'partial-media' }), 202);
+  await channels(0);
+  await moreCome();
+  t.equal((await dialog.reinvite(undefined, { onOffer: () => sdp('sendrecv') })).status, 200);
+  await channels(2);
+  await moreCome();
   await dialog.bye();
   await caller.finished;
 });

@@ -3,6 +3,9 @@ import type { CommandName, CommandOf, CommandResult, SessionCommand } from './co
 /** Does a command. What it throws counts as failed. */
 export type CommandHandler<N extends CommandName> = (command: CommandOf<N>) => Promise<CommandResult> | CommandResult;
 
+/** Resolves when a command may be done; what it gives back is called when that is done. */
+export type CommandGate = (command: SessionCommand) => Promise<(() => void) | undefined>;
+
 /** Where a command is taken while a verb, or a background task, can do it. */
 export interface CommandTaker {
   /** Takes commands of a name until the returned function is called; the newest taker gets them. */
@@ -10,7 +13,7 @@ export interface CommandTaker {
   /** The commands for one further leg of the call, one that a `dial` has called: they name its sid. It takes them until it is closed. */
   leg(callSid: string): LegCommands;
   /** Has something done before each command, of the call or of one of its legs; what it throws has the command fail. @returns what ends that */
-  before(gate: (command: SessionCommand) => Promise<void>): () => void;
+  before(gate: CommandGate): () => void;
 }
 
 /** Where commands for one leg are taken. */
@@ -44,7 +47,7 @@ const NEEDS: Partial<Record<CommandName, string>> = {
 export class CommandDesk implements CommandTaker {
   readonly #takers = new Map<CommandName, CommandHandler<CommandName>[]>();
   readonly #legs = new Map<string, CommandDesk>();
-  readonly #gates = new Set<(command: SessionCommand) => Promise<void>>();
+  readonly #gates = new Set<CommandGate>();
 
   on<N extends CommandName>(name: N, handler: CommandHandler<N>): () => void {
     const known = handler as unknown as CommandHandler<CommandName>;
@@ -68,7 +71,7 @@ export class CommandDesk implements CommandTaker {
     };
   }
 
-  before(gate: (command: SessionCommand) => Promise<void>): () => void {
+  before(gate: CommandGate): () => void {
     this.#gates.add(gate);
     return () => this.#gates.delete(gate);
   }
@@ -80,11 +83,18 @@ export class CommandDesk implements CommandTaker {
 
   /** Has a command done by its newest taker, of the leg with `legSid` where that is given; never rejects. */
   async execute(command: SessionCommand, legSid?: string): Promise<CommandResult> {
+    const passed: ((() => void) | undefined)[] = [];
     try {
-      for (const gate of this.#gates) await gate(command);
+      for (const gate of this.#gates) passed.push(await gate(command));
+      return await this.#do(command, legSid);
     } catch (error) {
       return { ok: false, because: 'failed', reason: error instanceof Error ? error.message : String(error) };
+    } finally {
+      for (const done of passed) done?.();
     }
+  }
+
+  async #do(command: SessionCommand, legSid: string | undefined): Promise<CommandResult> {
     if (legSid !== undefined) {
       const leg = this.#legs.get(legSid);
       return leg?.execute(command) ?? { ok: false, because: 'wrong state', reason: `this call has no leg ${legSid}` };
@@ -94,10 +104,6 @@ export class CommandDesk implements CommandTaker {
       const reason = NEEDS[command.command] ?? `nothing of this call takes ${command.command} now`;
       return { ok: false, because: 'wrong state', reason };
     }
-    try {
-      return await handler(command);
-    } catch (error) {
-      return { ok: false, because: 'failed', reason: error instanceof Error ? error.message : String(error) };
-    }
+    return handler(command);
   }
 }

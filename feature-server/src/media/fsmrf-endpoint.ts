@@ -107,6 +107,8 @@ export class FsmrfEndpoint implements MediaEndpoint {
 
   onLost(listener: (reason: string) => void): void {
     this.#lostListeners.push(listener);
+    // It may have been lost before anybody was to hear of it.
+    if (this.#lost.signal.aborted && !this.#isDestroyed) setImmediate(listener, 'it was lost before it was used');
   }
 
   onProblem(listener: (problem: MediaProblem) => void): void {

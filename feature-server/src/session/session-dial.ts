@@ -58,7 +58,12 @@ export class SessionDial implements CallDial {
   pathWith(party: DialledParty): TalkPath | undefined {
     if (!(party instanceof Party) || !this.owns(party)) return undefined;
     const { asEnd, journal } = this.options;
-    return new TalkPath({ caller: asEnd(), callee: party.asEnd, bridge: () => this.bridge(party), journal });
+    return new TalkPath({
+      ...{ caller: asEnd(), callee: party.asEnd, journal },
+      bridge: () => this.bridge(party),
+      // Silence for ever is worse than the end: the caller goes on with what comes after it.
+      onBroken: () => void party.end(),
+    });
   }
 
   async bridge(party: DialledParty): Promise<void> {

@@ -79,6 +79,8 @@ class End {
 async function talking(t: Test, caller = new End(1000), callee = new End(2000)) {
   await Promise.all([caller.seat.allocate(), callee.seat.allocate()]);
   let bridges = 0;
+  let breaks = 0;
+  const failures: Error[] = [];
   let tellBridged = (): void => {};
   const bridged = new Promise<void>((resolve) => {
     tellBridged = resolve;
@@ -86,12 +88,15 @@ async function talking(t: Test, caller = new End(1000), callee = new End(2000)) 
   const path = new TalkPath({
     ...{ caller: caller.asEnd, callee: callee.asEnd, journal: journalOver(new CollectingSink()) },
     bridge: async () => {
+      const failure = failures.shift();
+      if (failure) throw failure;
       bridges++;
       tellBridged();
     },
+    onBroken: () => void breaks++,
   });
   t.teardown(() => Promise.all([caller.seat.close(), callee.seat.close()]));
-  return { caller, callee, path, bridged, bridges: () => bridges };
+  return { caller, callee, path, bridged, failures, bridges: () => bridges, breaks: () => breaks };
 }
 
 t.test('each edge is offered what the other gave, and the media server gives both back', async (t) => {
@@ -195,3 +200,65 @@ t.test('of two of whom one has hung up the other comes back alone', async (t) =>
   t.notOk(caller.seat.isReleased);
   t.equal(bridges(), 0);
 });
+
+t.test("an ACK's answer is heard also while the other one is being brought back", async (t) => {
+  const { callee, path, bridged } = await talking(t);
+  await path.to('partial-media');
+  t.equal(await callee.seat.offered(''), 'v=0 fake', 'who asks for an offer gets one of the media server');
+  await new Promise(setImmediate);
+  callee.seat.isMoving = true;
+  t.equal(await callee.seat.answered(sdp(2006)), `answer to ${sdp(2006)}`);
+  await bridged;
+});
+
+t.test('who has tracks or another loudness at the media server stays there', async (t) => {
+  const { caller, callee, path } = await talking(t);
+  const { dub } = caller.made[0] as FakeEndpoint;
+  dub.isInUse = true;
+  t.match(await path.to('partial-media'), { why: /dub/, again: false });
+  t.same([...caller.asked, ...callee.asked], [], 'nobody is asked');
+  dub.isInUse = false;
+  t.equal(await path.to('partial-media'), undefined);
+});
+
+t.test('what needs the media server by the time of its release keeps it', async (t) => {
+  const { caller, path } = await talking(t);
+  await path.to('partial-media');
+  const needs: string[] = [];
+  const anchored = path.anchor().then(() => needs.push('a command'));
+  t.match(await path.to('partial-media', () => needs[0]), { why: 'a command', again: false });
+  await anchored;
+  t.equal(caller.asked.at(-1), 'anchor-media v=0 fake');
+  t.notOk(caller.seat.isReleased);
+});
+
+t.test(
+  'two whom the media server does not join again are told as broken, and joined when that is asked for again',
+  async (t) => {
+    const { path, failures, bridges, breaks } = await talking(t);
+    await path.to('partial-media');
+    failures.push(new MediaServerError('not bridged'));
+    await t.rejects(path.anchor(), { code: 'media/unavailable' });
+    t.equal(breaks(), 1);
+    await path.anchor();
+    t.same([bridges(), breaks()], [1, 1]);
+  },
+);
+
+t.test(
+  'who is back alone and cannot go to the other again is told as broken; two who are both released still hear each other',
+  async (t) => {
+    const { caller, callee, path, breaks } = await talking(t);
+    await path.to('partial-media');
+    const refusal = { status: 488, reason: 'Not Acceptable Here' };
+    callee.answers = [refusal];
+    await t.rejects(path.anchor(), { code: 'media/unavailable' });
+    t.ok(caller.seat.isReleased && callee.seat.isReleased);
+    t.equal(breaks(), 0);
+    callee.answers = [refusal];
+    caller.answers = [{}, refusal];
+    await t.rejects(path.anchor(), { code: 'media/unavailable' });
+    t.notOk(caller.seat.isReleased);
+    t.equal(breaks(), 1);
+  },
+);

@@ -30,6 +30,8 @@ export interface TalkPathOptions {
   callee: TalkEnd;
   /** Has the media server let the two hear each other. @throws MediaServerError */
   bridge(): Promise<void>;
+  /** The two do not hear each other, and it is not to be mended. */
+  onBroken(): void;
   journal: Journal;
 }
 
@@ -51,6 +53,8 @@ export class TalkPath {
   #path: MediaPath = 'full-media';
   #last: Promise<unknown> = Promise.resolve();
   #isClosed = false;
+  /** Both are at the media server, which has not joined them. */
+  #isApart = false;
 
   constructor(private readonly options: TalkPathOptions) {}
 
@@ -59,21 +63,27 @@ export class TalkPath {
     return this.#path;
   }
 
-  /** @returns why it does not go that way; undefined where it does. Never rejects. */
-  async to(path: MediaPath): Promise<NotMoved | undefined> {
+  /**
+   * @param mustStay - asked right before the media server would be left: why it must not be
+   * @returns why it does not go that way; undefined where it does. Never rejects.
+   */
+  async to(path: MediaPath, mustStay: () => string | undefined = () => undefined): Promise<NotMoved | undefined> {
     try {
       return await this.#inTurn(async () => {
         if (path === this.#path) return undefined;
         if (path === 'full-media') return await this.#anchor();
         if (this.#isClosed) return { why: 'the two do not talk any more', again: false };
         if (this.#path !== 'full-media') {
+          const why = mustStay();
+          if (why !== undefined) return { why, again: false };
           // Both ways begin where the media server is.
           await this.#anchor();
         }
-        return await this.#release(path);
+        const why = mustStay();
+        return why === undefined ? await this.#release(path) : { why, again: false };
       });
     } catch (error) {
-      return { why: error instanceof Error ? error.message : String(error), again: false };
+      return { why: textOf(error), again: false };
     }
   }
 
@@ -108,7 +118,7 @@ export class TalkPath {
 
   async #release(path: 'partial-media' | 'no-media'): Promise<NotMoved | undefined> {
     const { caller, callee, journal } = this.options;
-    const why = caller.needs ?? callee.needs;
+    const why = [caller, callee].map(({ needs, seat }) => needs ?? seat.needs).find((need) => need !== undefined);
     if (why !== undefined) return { why, again: false };
     const failure = await (path === 'no-media' ? this.#joinFarEnds() : this.#joinEdges());
     if (failure) return failure;
@@ -167,7 +177,7 @@ export class TalkPath {
 
   async #anchor(): Promise<NotMoved | undefined> {
     const { caller, callee, bridge, journal } = this.options;
-    if (this.#path === 'full-media') return undefined;
+    if (this.#path === 'full-media' && !this.#isApart) return undefined;
     const ends = [caller, callee].filter(({ isOver }) => !isOver());
     const results = await Promise.allSettled(ends.map(({ seat }) => seat.allocate()));
     const failure = results.find(
@@ -175,11 +185,19 @@ export class TalkPath {
     );
     if (failure) {
       await this.#goBack();
+      if (caller.seat.isReleased !== callee.seat.isReleased) this.#tellBroken(failure.reason);
       throw asMediaError(failure.reason);
     }
     this.#path = 'full-media';
+    this.#isApart = false;
     if (ends.length < 2 || ends.some(({ seat, isOver }) => seat.isReleased || isOver())) return undefined;
-    await bridge();
+    try {
+      await bridge();
+    } catch (error) {
+      this.#isApart = true;
+      this.#tellBroken(error);
+      throw error;
+    }
     journal.timeline.info('media', 'the sound of the call goes through the media server again', { path: 'full-media' });
     return undefined;
   }
@@ -193,9 +211,20 @@ export class TalkPath {
       [callee, caller],
     ] as const) {
       if (one.seat.isReleased || !other.seat.isReleased || one.isOver()) continue;
-      const { status } = await one.seat.offer(other.seat.remoteSdp, move);
-      if (status < 300) one.seat.release(this.#follow(other));
+      try {
+        const { status } = await one.seat.offer(other.seat.remoteSdp, move);
+        if (status < 300) one.seat.release(this.#follow(other));
+      } catch (err) {
+        this.options.journal.log.warn({ err }, 'who came back alone to the media server stays there');
+      }
     }
+  }
+
+  #tellBroken(error: unknown): void {
+    const { caller, callee, journal, onBroken } = this.options;
+    if (this.#isClosed || caller.isOver() || callee.isOver()) return;
+    journal.timeline.error('media', `the two do not hear each other any more: ${textOf(error)}`);
+    onBroken();
   }
 
   /** Of one end: what becomes of it concerns the other. */
@@ -205,10 +234,7 @@ export class TalkPath {
       onAnchored: () => {
         // Out of the way of the answer to whoever has changed its media.
         setImmediate(() => {
-          this.anchor().catch((error: unknown) => {
-            const text = error instanceof Error ? error.message : String(error);
-            journal.timeline.error('media', `the two do not hear each other any more: ${text}`);
-          });
+          this.anchor().catch((err: unknown) => journal.log.warn({ err }, 'the other one did not follow'));
         });
       },
       onKey: ({ key, durationMs }: Digit) => {
@@ -221,7 +247,7 @@ export class TalkPath {
   }
 }
 
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 const asMediaError = (error: unknown): MediaServerError =>
-  error instanceof MediaServerError
-    ? error
-    : new MediaServerError(error instanceof Error ? error.message : String(error), {}, { cause: error });
+  error instanceof MediaServerError ? error : new MediaServerError(textOf(error), {}, { cause: error });

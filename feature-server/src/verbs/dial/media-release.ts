@@ -51,6 +51,8 @@ export class MediaRelease {
   readonly #left = new Set<TalkPath>();
   /** Something has needed the media server meanwhile. */
   #stays = false;
+  /** Commands that need it and are not done yet. */
+  #underWay = 0;
 
   constructor(
     private readonly ctx: VerbContext,
@@ -68,7 +70,16 @@ export class MediaRelease {
     });
     this.#ends = [
       ctx.commands.before(async ({ command }) => {
-        if (NEED_MEDIA.has(command)) await this.anchor();
+        if (!NEED_MEDIA.has(command)) return undefined;
+        this.#underWay++;
+        const done = (): void => void this.#underWay--;
+        try {
+          await this.anchor();
+          return done;
+        } catch (error) {
+          done();
+          throw error;
+        }
       }),
       ctx.commands.on('media:path', ({ path }) => this.#command(path)),
     ];
@@ -118,13 +129,14 @@ export class MediaRelease {
         if (path === 'no-media') this.#tell(`${need} needs it`);
         return;
       }
-      let failure = await this.#path?.to(path);
+      const mustStay = (): string | undefined => (this.#stays ? 'it is needed' : this.#obstacle());
+      let failure = await this.#path?.to(path, mustStay);
       if (failure && path === 'no-media' && !signal.aborted && !this.#stays) {
         this.#tell(`not past the edges: ${failure.why}`);
         path = 'partial-media';
-        failure = await this.#path?.to(path);
+        failure = await this.#path?.to(path, mustStay);
       }
-      if (!failure || signal.aborted) return;
+      if (!failure || signal.aborted || this.#stays) return;
       if (!failure.again || left === 1) {
         this.#tell(failure.why);
         return;
@@ -134,19 +146,21 @@ export class MediaRelease {
     }
   }
 
+  /** Why the media server cannot be left now. */
+  #obstacle(): string | undefined {
+    const need = needOf(this.ctx, this.spec, this.conversation);
+    if (need !== undefined) return `${need} needs the media server`;
+    if (this.isMuted()) return 'who is muted would be heard';
+    if (this.asides.isBusy) return 'one of the two hears something of its own';
+    return this.#underWay > 0 ? 'a command needs the media server' : undefined;
+  }
+
   async #command(path: MediaPath): Promise<CommandResult> {
-    const { ctx, spec, conversation } = this;
     const failed = (reason: string): CommandResult => ({ ok: false, because: 'failed', reason: `${path}: ${reason}` });
     this.#stays = true;
     await this.#leaveOthers();
-    if (path !== 'full-media') {
-      const need = needOf(ctx, spec, conversation);
-      if (need !== undefined) return failed(`${need} needs the media server`);
-      if (this.isMuted()) return failed('who is muted would be heard');
-      if (this.asides.isBusy) return failed('one of the two hears something of its own');
-    }
     const failure: NotMoved | undefined = this.#path
-      ? await this.#path.to(path)
+      ? await this.#path.to(path, () => this.#obstacle())
       : { why: 'the sound of this call is not to be moved', again: false };
     return failure ? failed(failure.why) : { ok: true };
   }

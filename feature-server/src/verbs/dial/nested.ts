@@ -40,10 +40,12 @@ export class NestedTasks {
     this.#over.abort();
     if (this.spec.boostAudioSignal !== undefined) {
       // What the caller does next is as loud as it was.
-      await this.ctx.media
-        .endpoint()
-        .dub.setGain(0)
-        .catch((err: unknown) => this.ctx.journal.log.debug({ err }, 'the gain was not taken back'));
+      const { defaults, media, journal } = this.ctx;
+      try {
+        await media.endpoint().dub.setGain(defaults.gainDb ?? 0);
+      } catch (err) {
+        journal.log.debug({ err }, 'the gain was not taken back');
+      }
     }
     const detections = this.#detections.map(async (started) => (await started)?.stop());
     await Promise.all([this.#listening?.stop(), this.#transcription?.stop(), ...detections]);
