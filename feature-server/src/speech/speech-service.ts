@@ -107,7 +107,7 @@ export class SpeechService {
   async copyForTrack(file: string): Promise<{ file: string; release(): Promise<void> }> {
     const { cache } = this.options;
     try {
-      const copy = await cache.writeTemporary(trackSound(await readFile(file)), 'r8');
+      const copy = await cache.writeTemporary(await trackSound(await readFile(file)), 'r8');
       return { file: copy, release: () => cache.discard(copy) };
     } catch (cause) {
       throw new SynthesisError('what was spoken cannot be played on a track', { file }, { cause });
