@@ -1,3 +1,4 @@
+import { until } from '@ringwire/common/testing/until.js';
 import t from 'tap';
 import type { ConferenceControl, SeatListeners, SeatOptions } from '../media/conference.js';
 import { type ConferenceEvent, ConferenceRoom, type NewMember, type RoomOptions } from './conference-room.js';
@@ -218,4 +219,17 @@ t.test('room: moderators are not muted with all others; who is on hold stays so 
     ['mute', true],
     ['mute', true],
   ]);
+});
+
+t.test('room: the end of what was told to begin is told however much waits', async (t) => {
+  const { room, enter, events } = openRoom({
+    tells: new Set<ConferenceEvent>(['start-talking', 'play-start', 'play-done']),
+  });
+  const { member } = await enter('a');
+  if (!member) throw new Error('it has joined');
+  t.equal(room.tell(member, 'play-start'), true);
+  while (room.tell(member, 'start-talking'));
+  t.equal(room.tell(member, 'play-start'), false, 'too much waits');
+  t.equal(room.tell(member, 'play-done', {}, true), true);
+  await until('all are told', () => events.at(-1)?.[1] === 'play-done');
 });

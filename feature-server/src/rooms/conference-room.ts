@@ -230,11 +230,20 @@ export class ConferenceRoom {
     this.options.onEnded();
   }
 
-  /** In the order in which things happen, whichever member's application is told. */
-  tell(member: RoomMember, event: ConferenceEvent, more: Readonly<Record<string, unknown>> = {}): void {
+  /**
+   * In the order in which things happen, whichever member's application is told.
+   * @param isOwed - the end of what was begun: it is told however much waits
+   * @returns whether it is told: the room tells of such events, and not too much waits
+   */
+  tell(
+    member: RoomMember,
+    event: ConferenceEvent,
+    more: Readonly<Record<string, unknown>> = {},
+    isOwed = false,
+  ): boolean {
     const { accountSid, name, startedAt, tells, now = Date.now } = this.options;
     const isOfRoom = ['start', 'end', 'join', 'leave'].includes(event);
-    if (!tells.has(event) || (!isOfRoom && this.#untold >= MAX_UNTOLD)) return;
+    if (!tells.has(event) || (!isOfRoom && !isOwed && this.#untold >= MAX_UNTOLD)) return false;
     const facts = {
       event,
       conferenceSid: `conf:${accountSid}:${name}`,
@@ -248,6 +257,7 @@ export class ConferenceRoom {
     this.#told = member.who.tell(event, facts, this.#told).finally(() => {
       this.#untold -= 1;
     });
+    return true;
   }
 }
 
@@ -263,6 +273,7 @@ export class RoomMember {
   #isMuted: boolean;
   #isOnHold = false;
   #departure: Departure = 'left';
+  readonly #leaving = new AbortController();
   readonly #joinedAt = Date.now();
 
   constructor(
@@ -341,9 +352,15 @@ export class RoomMember {
     return this.seat.setMuted(this.#isMuted || this.#isOnHold);
   }
 
+  /** Aborts when it begins to leave: what it has the others hear can be stopped only as long as it is in the room. */
+  get leaving(): AbortSignal {
+    return this.#leaving.signal;
+  }
+
   /** Leaves the room; resolves when it has. */
   async depart(why: Departure): Promise<void> {
     if (this.#departure === 'left') this.#departure = why;
+    this.#leaving.abort();
     await this.seat.leave();
   }
 

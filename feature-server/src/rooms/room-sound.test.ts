@@ -48,6 +48,23 @@ t.test('room_play and room_say are heard by all, one after the other, and their 
   await ann.call.hangup();
 });
 
+t.test('what a member has all hear ends when he is shown out, and the next is heard', async (t) => {
+  const rig = await startPlatform(t);
+  const call = callersOf(rig);
+  const ann = await call(500, [{ verb: 'conference', name: 'news', startConferenceOnEnter: true }]);
+  const ben = await call(700, [{ verb: 'conference', name: 'news' }]);
+  await Promise.all([ann.hears(700), ben.hears(500)]);
+  const play = (hz: number) => ({ room_play: { url: `tone_stream://%(60000,0,${hz})` } });
+  t.match(await updateCall(rig, ann.callSid, play(1_100)), { status: 202 });
+  await ben.hears(1_100);
+  t.match(await updateCall(rig, ann.callSid, { conferenceParticipantAction: { action: 'kick' } }), { status: 202 });
+  t.match(await updateCall(rig, ben.callSid, play(1_300)), { status: 202 });
+  await ben.hears(1_300);
+  t.notOk(ben.hearsNow(1_100));
+  await ben.call.hangup();
+  await ann.call.hangup();
+});
+
 t.test('room_say of a call that is in no conference is refused', async (t) => {
   const rig = await startPlatform(t);
   rig.app.on('/hook', [{ verb: 'play', url: 'silence_stream://60000' }]);

@@ -160,7 +160,7 @@ async function takePart(
   }
   const membership = new AbortController();
   const departed = member.departed.finally(() => membership.abort());
-  const during = AbortSignal.any([signal, membership.signal]);
+  const during = AbortSignal.any([signal, member.leaving, membership.signal]);
   const hold = new Hold(ctx, spec.waitHook, member, during);
   const untake = [takeCommands(ctx, room, member, hold), takeRoomCommands(ctx, room, member, during)];
   const leave = (): void => void member.depart('left');

@@ -23,11 +23,11 @@ export function takeRoomCommands(
   ): CommandResult => {
     const named = id === undefined ? {} : { id };
     const play = async (signal: AbortSignal): Promise<void> => {
-      room.tell(member, `${what}-start`, named);
+      const isBegun = room.tell(member, `${what}-start`, named);
       try {
         await work(signal);
       } finally {
-        room.tell(member, `${what}-done`, named);
+        room.tell(member, `${what}-done`, named, isBegun);
       }
     };
     const ended = room.sound.order({ play, replaces }, during);
