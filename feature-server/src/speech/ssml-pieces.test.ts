@@ -80,3 +80,11 @@ t.test('a text that is meant to take long is given up, or cut, at once', async (
   const many = `<speak>${'<break/>'.repeat(20_000)}${' '.repeat(100_000)}${'a.'.repeat(400)}</speak>`;
   t.ok(ssmlPieces(many, 900).every((piece) => piece.length > 0));
 });
+
+t.test('white space between elements makes no piece of its own', async (t) => {
+  for (const words of [10, 14, 15, 16, 20]) {
+    const paragraph = `  <p>\n    ${'word '.repeat(words)}\n  </p>\n`;
+    const pieces = ssmlPieces(`<speak>\n${paragraph.repeat(12)}</speak>\n`, 150);
+    t.ok(pieces.length > 5 && pieces.every((piece) => /word/.test(piece)), `${words} words`);
+  }
+});

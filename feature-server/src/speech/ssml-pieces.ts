@@ -101,6 +101,8 @@ function cut(tokens: Iterable<Token>, limit: number): string[] | undefined {
   let atom = '';
   let depth = 0;
   const add = (text: string): void => {
+    // White space between elements is nothing to say: a piece of it alone could not be spoken.
+    if (!piece.hasContent && text.trim() === '') return;
     if (piece.hasContent && text.length > piece.room(limit)) pieces.push(piece.finish());
     piece.body += text;
     piece.hasContent = true;
