@@ -1,4 +1,6 @@
+import { maskText } from '@ringwire/common';
 import type { HookSpec } from '@ringwire/verb-specs';
+import { opening } from '../verbs/quantities.js';
 import type { VerbContext } from '../verbs/verb.js';
 import { objectOf } from './bot-http.js';
 import type { ToolCall, ToolResult } from './dialogflow-api.js';
@@ -28,7 +30,7 @@ async function runTool(
   signal: AbortSignal,
 ): Promise<Omit<ToolResult, 'call'>> {
   const fail = (error: string): Omit<ToolResult, 'call'> => {
-    journal.timeline.warn('verb', `dialogflow: a tool of the agent failed: ${error}`);
+    journal.timeline.warn('verb', `dialogflow: a tool of the agent failed: ${opening(maskText(error))}`);
     return { output: {}, error };
   };
   if (toolHook === undefined) return fail('no toolHook is given');
@@ -41,6 +43,9 @@ async function runTool(
   if (typeof output !== 'object' || output === null || Array.isArray(output)) {
     return fail('the answer of the toolHook has neither outputParameters, an object, nor error');
   }
-  journal.timeline.info('verb', 'dialogflow: a tool of the agent was run', { toolCall: call });
+  journal.timeline.info('verb', 'dialogflow: a tool of the agent was run', {
+    // Without what it was asked with: that is the caller's.
+    toolCall: { tool: call.tool, action: call.action ?? call.displayName },
+  });
   return { output: objectOf(output) };
 }

@@ -119,8 +119,16 @@ async function takeOne(
 /** Waits for him who was taken, as long as he is to come. */
 async function coming(queue: Queue, { taken, claim, gone, met, giveUp }: Taken): Promise<QueuedCaller | undefined> {
   let missed = 0;
+  let isLooking = false;
   const look = async (): Promise<void> => {
-    missed = (await queue.holds(taken, claim)) ? 0 : missed + 1;
+    // Looks that waited for Redis together would see the same, at the same time.
+    if (isLooking) return;
+    isLooking = true;
+    try {
+      missed = (await queue.holds(taken, claim)) ? 0 : missed + 1;
+    } finally {
+      isLooking = false;
+    }
     if (missed >= MOST_MISSED) giveUp();
   };
   // While Redis is away nothing is known of him.
