@@ -243,6 +243,17 @@ t.test('SIPREC: where a recording server hangs up as soon as it has answered the
   await call.dialog.bye();
 });
 
+t.test('SIPREC: a recording server whose answer leads to a private address is not taken', async (t) => {
+  const srs = await startRecordingServer(t);
+  srs.behave = (invite) => srs.accept(invite, { 'Record-Route': '<sip:127.0.0.4;lr>, <sip:0.0.0.0:9;lr>' });
+  const call = await connected(t);
+  const refused = await start(call, srs);
+  t.equal(refused.status, 503);
+  t.match(refused.get('X-Reason'), /leads elsewhere: the private address 0\.0\.0\.0 may not be called/);
+  t.equal((await call.order('stopCallRecording')).status, 400);
+  await call.dialog.bye();
+});
+
 t.test('SIPREC: who pauses does not wait for a recording server that is dead', async (t) => {
   const srs = await startRecordingServer(t);
   const call = await connected(t);

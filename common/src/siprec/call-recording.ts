@@ -195,6 +195,7 @@ export class CallRecording {
         ...(recordingId === undefined ? {} : { recordingId }),
       },
       allows: (address) => guard.allows(address),
+      judgeHop: (hop) => findSrs(hop, guard),
       onEnd: () => this.#ended(),
     });
   }

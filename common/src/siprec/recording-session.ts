@@ -8,6 +8,7 @@ import { reinvite } from '../sip/session-changes.js';
 import type { SipDialog, SipHeaders, SipRequest, SipResponse, SipStack } from '../sip/stack.js';
 import { judgeAnswer, offerOfCopy, RECORDING_TYPE, recordingBody, type SdpSession, sdpOf } from './recording-body.js';
 import { newRecordingIds, type RecordedCall, type RecordingIds, recordingMetadata } from './recording-metadata.js';
+import { nextHopOf, type SrsHop } from './srs-address.js';
 
 /** What a recording session is made with. */
 export interface RecordingSessionOptions {
@@ -27,6 +28,8 @@ export interface RecordingSessionOptions {
   call: RecordedCall;
   /** Whether the sound may go to an address. */
   allows(address: string): boolean;
+  /** Whether requests may go to a SIP URI that the recording server named in its answer. Never rejects. */
+  judgeHop(uri: string): Promise<SrsHop>;
   /** The recording server has ended it. */
   onEnd(): void;
 }
@@ -101,6 +104,8 @@ export class RecordingSession {
         return { ok: false, why: 'the call is over' };
       }
       try {
+        const hop = await options.judgeHop(nextHopOf(leg.res));
+        if (!hop.ok) throw new Error(`its answer leads elsewhere: ${hop.why}`);
         const answer = usableAnswer(sdpOf(leg.res), copy, options.allows);
         await media.answerSubscription(answer);
         // From here to the listeners of the session nothing can come in between.

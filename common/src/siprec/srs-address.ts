@@ -1,6 +1,7 @@
 import { lookup, resolveSrv } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { AddressGuard } from '../http/address-guard.js';
+import type { SipMessageView } from '../sip/stack.js';
 import { splitUri } from '../sip/uri.js';
 
 /** Where a recording server is: the next hop that was judged, none where the SIP server may find it itself; or why it is not called. */
@@ -47,6 +48,24 @@ export async function findSrs(
   const address = isIP(first) === 6 ? `[${first}]` : first;
   const hop = `${parts.scheme}:${address}${found.port === undefined ? '' : `:${found.port}`}`;
   return { ok: true, proxy: transport === undefined ? hop : `${hop};transport=${transport}` };
+}
+
+/**
+ * Where the SIP server sends what follows the 200 of a recording server: to the last of its Record-Route, else to its Contact (RFC 3261 §12.1.2). Judged by
+ * {@link findSrs}, our re-INVITEs, with all that they tell of a call, go to no private address either; the ACK has gone by then, and a name may lead elsewhere
+ * later. Empty where there is none that can be read.
+ */
+export function nextHopOf(response: Pick<SipMessageView, 'get'>): string {
+  // Parameters may have quoted text with brackets of its own (`+sip.instance`).
+  const plain = (name: string): string | undefined => response.get(name)?.replace(/"(?:[^"\\]|\\.)*"/g, '');
+  const uris = (value: string): string[] => Array.from(value.matchAll(/<([^<>]*)>/g), (match) => match[1]!.trim());
+  const routes = plain('Record-Route');
+  if (routes !== undefined) return uris(routes).at(-1) ?? '';
+  const contact = plain('Contact') ?? '';
+  // Without brackets, parameters are the header's (RFC 3261 §20.10); of two nobody knows which is taken.
+  if (!contact.includes('<')) return contact.includes(',') ? '' : contact.replace(/;.*/s, '').trim();
+  const [uri = '', ...more] = uris(contact);
+  return more.length === 0 ? uri : '';
 }
 
 /** RFC 3263 §4.2 without NAPTR: SRV where no port is named, else the name's own addresses. */

@@ -77,7 +77,7 @@ export interface RecordingServer {
   received(): number;
   /** Resolves when the stream (0: the caller's) is this tone and nothing else. */
   hears(stream: 0 | 1, hz: number): Promise<void>;
-  accept(call: IncomingCall): void;
+  accept(call: IncomingCall, headers?: Record<string, string>): void;
   /** What it does with a re-INVITE, in place of taking it. */
   onReinvite?: (reinvite: IncomingReinvite) => void;
 }
@@ -123,8 +123,8 @@ export async function startRecordingServer(t: Teardown): Promise<RecordingServer
     received: () => count,
     hears: (stream, hz) =>
       until(`${hz} Hz in stream ${stream + 1}`, () => toneShare(heard[stream]!, hz) > 0.9 || undefined).then(() => {}),
-    accept(call) {
-      server.dialog = call.accept(answer(readOffer(call.request).sdp));
+    accept(call, headers = {}) {
+      server.dialog = call.accept(answer(readOffer(call.request).sdp), { headers });
       server.dialog?.on('reinvite', (reinvite: IncomingReinvite) => {
         const offer = readOffer(reinvite.request);
         server.offers.push(offer);
