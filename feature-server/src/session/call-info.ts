@@ -61,6 +61,7 @@ export class CallInfo {
   #durationSec: number | undefined;
   #terminatedBy: 'caller' | 'jambonz' | undefined;
   #byeHeaders: Record<string, string> | undefined;
+  #reasonHeader: string | undefined;
 
   #facts: CallFacts;
 
@@ -125,6 +126,11 @@ export class CallInfo {
     this.#customerData = data;
   }
 
+  /** `Reason` (RFC 3326) of the message that ends the call; told before the event that does. */
+  set reasonHeader(reason: string | undefined) {
+    this.#reasonHeader = reason;
+  }
+
   /** Who ended the call, and which custom headers its BYE brought; told before the event that ends it. */
   setTermination(by: 'caller' | 'jambonz', byeHeaders?: Record<string, string>): void {
     this.#terminatedBy = by;
@@ -167,7 +173,11 @@ export class CallInfo {
       fsPublicIp: facts.fsPublicIp,
       apiBaseUrl: facts.apiBaseUrl,
       customerData: this.#customerData,
-      ...(this.isOver && { callTerminationBy: this.#terminatedBy, headers: this.#byeHeaders }),
+      ...(this.isOver && {
+        callTerminationBy: this.#terminatedBy,
+        headers: this.#byeHeaders,
+        sipReasonHeader: this.#reasonHeader,
+      }),
       ...(this.#durationSec !== undefined && { duration: this.#durationSec }),
     };
   }

@@ -3,10 +3,10 @@ import type { MediaMove } from '@ringwire/common/sip/session-changes.js';
 
 /** How the far end, or the SIP server, ended a leg. */
 export type LegEnd =
-  /** The caller gave up before an answer. */
-  | { how: 'cancelled' }
-  /** BYE, with its custom headers. */
-  | { how: 'bye'; headers: Record<string, string> }
+  /** The caller gave up before an answer: CANCEL, with its `Reason`. */
+  | { how: 'cancelled'; reasonHeader?: string }
+  /** BYE, with its custom headers and its `Reason`. */
+  | { how: 'bye'; headers: Record<string, string>; reasonHeader?: string }
   /** The SIP server is gone, and the leg with it. */
   | { how: 'lost'; reason: string };
 

@@ -292,9 +292,10 @@ export class CallSession implements CallControl {
   }
 
   /** jambonz's words for a call on order that is not answered (compat 2.5). */
-  #onRefused({ status, reason }: Extract<DialOutcome, { ok: false }>): void {
+  #onRefused({ status, reason, reasonHeader }: Extract<DialOutcome, { ok: false }>): void {
     this.options.journal.timeline.warn('sip', `the call was not answered: ${status} ${reason}`, { status, reason });
     const failure = { sipStatus: status, sipReason: reason };
+    this.options.info.reasonHeader = reasonHeader;
     if (status === 487) this.#apply({ type: 'abandoned' });
     else if (status === 486 || status === 600 || status === 603) this.#apply({ type: 'farEndBusy', ...failure });
     else this.#apply({ type: 'refused', ...failure });
@@ -395,6 +396,7 @@ export class CallSession implements CallControl {
     }
     if (end.how === 'cancelled') {
       journal.timeline.info('sip', 'CANCEL: the caller gave up');
+      info.reasonHeader = end.reasonHeader;
       this.#finish({ type: 'abandoned' }, 'caller');
     } else if (end.how === 'bye') {
       journal.timeline.info('sip', `BYE: the ${info.facts.direction === 'outbound' ? 'callee' : 'caller'} hung up`, {
@@ -402,6 +404,7 @@ export class CallSession implements CallControl {
       });
       // It may overtake the news of the answer, without which no BYE comes.
       this.#apply({ type: 'answered' });
+      info.reasonHeader = end.reasonHeader;
       this.#finish({ type: 'ended' }, 'caller', end.headers);
     } else {
       journal.timeline.error('sip', `the SIP server is lost: ${end.reason}`);

@@ -142,15 +142,17 @@ export class ChildCall {
   }
 
   /** It was not answered (compat 2.5). */
-  refused({ status: sipStatus, reason: sipReason }: Extract<DialOutcome, { ok: false }>): void {
+  refused({ status: sipStatus, reason: sipReason, reasonHeader }: Extract<DialOutcome, { ok: false }>): void {
+    if (!this.info.isOver) this.info.reasonHeader = reasonHeader;
     if (sipStatus === 487) this.#apply({ type: 'abandoned' });
     else if (sipStatus === 486 || sipStatus === 600) this.#apply({ type: 'farEndBusy', sipStatus, sipReason });
     else this.#apply({ type: 'refused', sipStatus, sipReason });
   }
 
   /** The answered leg is over. `by`: jambonz' words, `caller` is the far end. */
-  ended(by: 'caller' | 'jambonz', headers?: Record<string, string>): void {
+  ended(by: 'caller' | 'jambonz', headers?: Record<string, string>, reasonHeader?: string): void {
     if (this.info.isOver) return;
+    this.info.reasonHeader = reasonHeader;
     this.info.setTermination(by, headers);
     this.#apply({ type: 'ended' });
   }

@@ -265,7 +265,7 @@ export class Party implements DialledParty {
     });
     leg.onEnd((end) => {
       this.#hasHungUp = true;
-      if (end.how === 'bye') child.ended('caller', end.headers);
+      if (end.how === 'bye') child.ended('caller', end.headers, end.reasonHeader);
       else child.lost();
       void this.end();
     });

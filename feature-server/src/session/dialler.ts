@@ -66,12 +66,16 @@ export type DialOutcome =
       ok: false;
       status: number;
       reason: string;
+      /** `Reason` (RFC 3326) of the final response, where it had one. */
+      reasonHeader?: string;
       /** Call-ID of the leg to the outside, where there was one. */
       outerCallId?: string;
     };
 
 /** How an answered leg ended. */
-export type PlacedLegEnd = { how: 'bye'; headers: Record<string, string> } | { how: 'lost'; reason: string };
+export type PlacedLegEnd =
+  | { how: 'bye'; headers: Record<string, string>; reasonHeader?: string }
+  | { how: 'lost'; reason: string };
 
 /** A leg that we placed. */
 export interface PlacedLeg {

@@ -25,7 +25,7 @@ import type {
 } from '../session/call-leg.js';
 import type { DialCaller, Dialler, DialOutcome, DialTarget, PlacedLeg, PlacedLegEnd } from '../session/dialler.js';
 import type { NamedTalk } from '../session/talks.js';
-import { customHeaders } from './custom-headers.js';
+import { customHeaders, reasonHeaderOf } from './custom-headers.js';
 import { DialogChanges } from './dialog-changes.js';
 import { dtmfInfoBody } from './dtmf-info.js';
 import { headerValue } from './header-value.js';
@@ -330,7 +330,7 @@ class EdgeLeg implements PlacedLeg {
       const outer = outerCallId !== undefined && { outerCallId };
       // What rang too long was cancelled by us: jambonz tells it as 487.
       if (kind === 'unanswered') return { ok: false, status: 487, reason: 'Request Terminated', ...outer };
-      return { ok: false, status, reason: headers['X-Reason'] ?? reason, ...outer };
+      return { ok: false, status, reason: headers['X-Reason'] ?? reason, ...reasonHeaderOf({ headers }), ...outer };
     }
     const { leg } = placed;
     if (isPending(leg) || this.#ended.signal.aborted) {
@@ -379,7 +379,7 @@ class EdgeLeg implements PlacedLeg {
       this.#end = end;
       this.#onEnd(end);
     };
-    dialog.on('destroy', (bye) => over({ how: 'bye', headers: customHeaders(bye) }));
+    dialog.on('destroy', (bye) => over({ how: 'bye', headers: customHeaders(bye), ...(bye && reasonHeaderOf(bye)) }));
     const onLost = (): void => over({ how: 'lost', reason: 'control connection closed' });
     lost.addEventListener('abort', onLost, { once: true, signal: this.#ended.signal });
     this.#changes = new DialogChanges(dialog, {

@@ -15,7 +15,7 @@ import type {
   ModifyHandler,
   ReferHandler,
 } from '../session/call-leg.js';
-import { customHeaders } from './custom-headers.js';
+import { customHeaders, reasonHeaderOf } from './custom-headers.js';
 import { DialogChanges } from './dialog-changes.js';
 import { hostOf, LegRequests } from './leg-requests.js';
 import { notifyOfTransfer, readRefer } from './refer.js';
@@ -48,7 +48,7 @@ export class InboundLeg implements CallLeg {
       keepAliveMs?: number;
     },
   ) {
-    options.request.on('cancel', () => this.#end({ how: 'cancelled' }));
+    options.request.on('cancel', (cancel) => this.#end({ how: 'cancelled', ...(cancel && reasonHeaderOf(cancel)) }));
   }
 
   get remoteSdp(): string {
@@ -179,7 +179,9 @@ export class InboundLeg implements CallLeg {
   }
 
   #watch(dialog: SipDialog): void {
-    dialog.on('destroy', (bye) => this.#end({ how: 'bye', headers: customHeaders(bye) }));
+    dialog.on('destroy', (bye) =>
+      this.#end({ how: 'bye', headers: customHeaders(bye), ...(bye && reasonHeaderOf(bye)) }),
+    );
     this.#requests.watch(dialog, (key, durationMs) => this.#onDigit(key, durationMs));
     dialog.on('info', (request) => {
       if (request.get('X-Reason') === MOVED) this.#onMoved();

@@ -89,15 +89,15 @@ export class Callee implements PlacedLeg {
     this.#tell({ ok: true, sdp: 'v=0 callee', outerCallId: 'outer' });
   }
 
-  refuse(status: number, outerCallId?: string): void {
-    this.#tell({ ok: false, status, reason: 'refused', ...(outerCallId !== undefined && { outerCallId }) });
+  refuse(status: number, more: { outerCallId?: string; reasonHeader?: string } = {}): void {
+    this.#tell({ ok: false, status, reason: 'refused', ...more });
   }
 
   /** What the edge has told of. */
   outerCallId: string | undefined;
 
-  hangUp(): void {
-    this.#onEnd({ how: 'bye', headers: {} });
+  hangUp(more: { reasonHeader?: string } = {}): void {
+    this.#onEnd({ how: 'bye', headers: {}, ...more });
   }
 
   onModify(answer: ModifyHandler): void {

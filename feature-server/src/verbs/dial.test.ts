@@ -174,7 +174,7 @@ t.test('dial_sbc_callid is told of legs that nobody answers, as far as the edge 
   const rig = await dialling(t);
   const [callee] = rig.callees as [Callee];
   callee.outerCallId = 'outer-1';
-  callee.refuse(486, 'outer-1');
+  callee.refuse(486, { outerCallId: 'outer-1' });
   t.match((await rig.app.next('/action')).json, { dial_call_status: 'busy', dial_sbc_callid: 'outer-1' });
   await rig.callerGoesOn();
   const gone = await dialling(t);
@@ -231,6 +231,28 @@ t.test('a caller who hangs up while they ring leaves a missed call: nobody has a
   for (const callee of rig.callees) t.strictSame(await callee.ends.take('CANCEL'), {});
   await rig.running;
   t.match((await rig.app.next('/action')).json, { dial_call_status: 'no-answer' });
+});
+
+t.test('the Reason with which a callee refuses or hangs up is told by its last status', async (t) => {
+  const reasonHeader = 'Q.850;cause=38;text="Network out of order"';
+  const last = async (rig: DialRig, callStatus: string) => {
+    for (;;) {
+      const { json } = await rig.app.next('/status');
+      if (json.call_status === callStatus && json.parent_call_sid) return json;
+    }
+  };
+  const refused = await dialling(t);
+  refused.callees[0]?.refuse(503, { reasonHeader });
+  t.match(await last(refused, 'failed'), { sip_status: 503, sip_reason_header: reasonHeader });
+  await refused.app.next('/action');
+  await refused.callerGoesOn();
+  const hungUp = await dialling(t);
+  const callee = await hungUp.connect();
+  callee.hangUp({ reasonHeader });
+  t.match(await last(hungUp, 'completed'), { call_termination_by: 'caller', sip_reason_header: reasonHeader });
+  await hungUp.app.next('/action');
+  await hungUp.callerGoesOn();
+  t.notOk(hungUp.app.seen('/status').some(({ json }) => !json.parent_call_sid && 'sip_reason_header' in json));
 });
 
 t.test('mute:status is for the leg that is named: the edge keeps back what it says', async (t) => {
