@@ -41,7 +41,9 @@ async function carrier(
 // Provisioned before the first line is made: then the call path knows them.
 const good = await phone();
 const failing = await phone({ reject: { status: 503 } });
-const busy = await phone({ reject: { status: 486 } });
+/** What a telephone says of why it ends a call (RFC 3326). */
+const REASON = 'Q.850;cause=38;text="Network out of order"';
+const busy = await phone({ reject: { status: 486, headers: { Reason: REASON } } });
 const silent = await phone({ answerAfterMs: 'never' });
 const slow = await phone({ answerAfterMs: 1_000 });
 await carrier('plain', [good]);
@@ -102,14 +104,25 @@ async function recordOf(callSid: unknown): Promise<CallRecord | undefined> {
   return found[0];
 }
 
+/** What the status hook at this path is told last of a dialled leg, or of the call itself. */
+async function lastOf(path: string, callStatus: string, isLeg = true): Promise<Record<string, unknown> | undefined> {
+  const told = () => application.requests.filter((request) => request.path === path).map(({ body }) => body);
+  const found = await eventually(
+    `${callStatus} of ${isLeg ? 'the leg' : 'the call'}`,
+    () => told().filter((body) => body.call_status === callStatus && 'parent_call_sid' in body === isLeg),
+    ({ length }) => length > 0,
+  );
+  return found[0];
+}
+
 t.test('dial: the status hook hears of each dialled leg, once and in order, beside those of the call', async (t) => {
   const { number: line, status } = await ringwire.lineWith(() => [
     { verb: 'dial', target: number('slow'), tag: { own: 'leg' } },
   ]);
   const caller = await ringwire.call(line);
   const callee = await slow.nextCall();
-  await callee.answered();
-  await callee.hangup();
+  await hearsTone(caller, CALLEE_HZ);
+  await callee.hangup({ Reason: REASON });
   await caller.finished;
   const told = await eventually(
     'last statuses of both',
@@ -132,6 +145,7 @@ t.test('dial: the status hook hears of each dialled leg, once and in order, besi
     caller_id: String,
     sbc_callid: String,
     call_termination_by: 'caller',
+    sip_reason_header: REASON,
     duration: Number,
     customer_data: { own: 'leg' },
   });
@@ -153,16 +167,19 @@ t.test('dial: when the first gateway fails the second takes the call, which is o
 });
 
 t.test('dial: a busy callee is told to the action hook, and nobody else is called', async (t) => {
-  const { number: line, action } = await ringwire.lineWith(({ action }) => [
-    { verb: 'dial', target: number('busy'), actionHook: action },
-    after,
-  ]);
+  const {
+    number: line,
+    action,
+    status,
+  } = await ringwire.lineWith(({ action }) => [{ verb: 'dial', target: number('busy'), actionHook: action }, after]);
   const caller = await ringwire.call(line);
   t.match((await application.request(action)).body, {
     dial_call_status: 'busy',
     dial_sip_status: 486,
     dial_sbc_callid: String,
   });
+  const ended = await lastOf(status, 'busy');
+  t.match(ended, { parent_call_sid: String, sip_status: 486, sip_reason_header: REASON });
   await hearsTone(caller, 2000);
   await caller.finished;
 });
@@ -222,13 +239,14 @@ t.test('dial: when the caller hangs up the callee is released, ringing or answer
   await hearsTone(callee, CALLER_HZ);
   await caller.hangup();
   t.equal((await callee.finished).endedBy, 'them');
-  const { number: ringing } = await ringwire.lineWith(() => [
+  const { number: ringing, status } = await ringwire.lineWith(() => [
     { verb: 'dial', target: number('silent'), answerOnBridge: true },
   ]);
   const second = await ringwire.call(ringing);
   const rung = await silent.nextCall();
-  await second.hangup();
+  await second.hangup({ Reason: REASON });
   t.equal((await rung.finished).endedBy, 'cancelled');
+  t.match(await lastOf(status, 'no-answer', false), { sip_status: 487, sip_reason_header: REASON });
 });
 
 t.test('dial: a SIP URI; of several targets the first to answer has the call', async (t) => {

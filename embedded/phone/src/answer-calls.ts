@@ -120,8 +120,8 @@ async function take(incoming: IncomingCall, host: string, options: AnswerCallsOp
   }
   const sdp = answer ? answer.sdp : description.offer();
   incoming.on('failed', () => void call.end('cancelled'));
-  call.cancelBy(() => {
-    incoming.reject(480);
+  call.cancelBy((headers) => {
+    incoming.reject(480, undefined, headers);
     void call.end('us');
   });
   ring(incoming, media, sdp, options);

@@ -85,7 +85,7 @@ export class PhoneCall extends EventEmitter<PhoneCallEvents> {
   answeredAt: number | null = null;
   readonly #media: MediaSession;
   #dialog: DialogControl | undefined;
-  #cancel: (() => void) | undefined;
+  #cancel: ((headers: Record<string, string>) => void) | undefined;
   #finish!: (result: CallResult) => void;
   #result: CallResult | undefined;
   readonly #record: string | undefined;
@@ -144,21 +144,21 @@ export class PhoneCall extends EventEmitter<PhoneCallEvents> {
     return this.#media.play(source);
   }
 
-  /** Hangs up: BYE after the answer, CANCEL before. Resolves with the result. */
+  /** Hangs up: BYE after the answer, CANCEL (or 480) before, with these headers. Resolves with the result. */
   async hangup(headers: Record<string, string> = {}): Promise<CallResult> {
     if (!this.#result) {
       if (this.#dialog) {
         await this.#dialog.bye(headers);
         await this.end('us');
       } else {
-        this.#cancel?.();
+        this.#cancel?.(headers);
       }
     }
     return this.finished;
   }
 
   /** For the signalling side: how to give up before the answer. */
-  cancelBy(cancel: () => void): void {
+  cancelBy(cancel: (headers: Record<string, string>) => void): void {
     this.#cancel = cancel;
   }
 

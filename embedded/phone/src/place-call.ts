@@ -95,8 +95,8 @@ async function invite(
     record: options.record,
     release: () => afterLastMessage(agent),
   });
-  call.cancelBy(() => {
-    outgoing.cancel();
+  call.cancelBy((headers) => {
+    outgoing.cancel(headers);
     endIfSilent(call);
   });
   if (destination.transport === 'udp') endWhenRefused(call, destination);
