@@ -5,7 +5,7 @@ import { referCall } from './sip-refer.js';
 import type { VerbContext } from './verb.js';
 
 /** A call whose far end answers a REFER like this. */
-function callWith(reply: LegReply) {
+function callWith(reply: LegReply | Promise<LegReply>) {
   const told: Record<string, unknown>[] = [];
   const sent: LegRequest[] = [];
   let notify: (request: LegRequest) => void = () => {};
@@ -45,6 +45,12 @@ t.test('sip:refer: a far end that tells nothing of the new call is not waited fo
   t.same(await referCall(ctx, REFER, new AbortController().signal, 30), { referStatus: 202 });
   t.same(told, []);
   t.equal(left(), 0, 'nobody waits for its NOTIFY any more');
+});
+
+t.test('sip:refer: a far end that never answers the REFER is not waited for any longer, and told as 408', async (t) => {
+  const { ctx, left } = callWith(new Promise(() => {}));
+  t.same(await referCall(ctx, REFER, new AbortController().signal, 30), { referStatus: 408 });
+  t.equal(left(), 0);
 });
 
 t.test('sip:refer: what is no status of a call is no news, and a final status ends it', async (t) => {

@@ -31,6 +31,9 @@ export interface ReferResult {
   finalReferredCallStatus?: number;
 }
 
+/** What stands for the answer that did not come (RFC 3261 §8.1.3.1). */
+const UNANSWERED = { status: 408 };
+
 /** Sends a REFER and waits for its outcome; undefined where the signal aborted before there was one. */
 export async function referCall(
   ctx: VerbContext,
@@ -46,8 +49,10 @@ export async function referCall(
   }
   const progress = followNotifies(ctx, spec, signal, silenceMs);
   try {
+    const answer = dialog.request({ method: 'REFER', headers: headersOf(ctx, spec, referTo) });
+    const isSilent = progress.final.then((final) => final === undefined);
     const { status } = await untilAborted(
-      dialog.request({ method: 'REFER', headers: headersOf(ctx, spec, referTo) }),
+      Promise.race([answer, isSilent.then((silent) => (silent ? UNANSWERED : answer))]),
       signal,
     );
     const final = status === 202 ? await progress.final : undefined;
