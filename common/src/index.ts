@@ -26,6 +26,7 @@ export * from './http/fields.js';
 export * from './http/hook-input.js';
 export * from './http/internal-request.js';
 export * from './http/server.js';
+export * from './lifecycle/deadline.js';
 export * from './lifecycle/run-process.js';
 export * from './limits/call-limits.js';
 export * from './limits/limit-refusal.js';

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { deadline } from '@ringwire/common';
 import { type CallResult, type PhoneCall, type PrintableEntry, placeCall } from '@ringwire/phone';
 import { followTimeline } from '@ringwire/phone/call-timeline.js';
 import type { InstanceDescription } from './instance.js';
@@ -42,7 +43,7 @@ export async function placeDemoCall(
   signal: AbortSignal,
 ): Promise<DemoOutcome> {
   const over = new AbortController();
-  const enough = AbortSignal.any([signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]);
+  const enough = AbortSignal.any([signal, deadline(CALL_TIMEOUT_MS)]);
   const call = await placeCall({ target: instance.sipUri, signal: enough });
   const timeline = collectTimeline(instance, call, onEntry, over.signal);
   const keys = pressKeyAfterPrompt(call, over.signal);

@@ -196,6 +196,8 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
   async #waitUntilReady(child: ChildProcess, logStartBytes: number, gone: AbortSignal): Promise<ReadyFacts> {
     const timeoutMs = this.#options.readyTimeoutMs ?? READY_TIMEOUT_MS;
     const timeout = AbortSignal.timeout(timeoutMs);
+    // Node 20 forgets the timer of a signal to which only a joint one refers.
+    timeout.addEventListener('abort', () => {});
     const over = AbortSignal.any([gone, timeout, this.#stopping.signal]);
     const settled = new AbortController();
     const ended = new Promise<'ended'>((resolve) => {

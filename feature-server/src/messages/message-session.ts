@@ -1,3 +1,4 @@
+import { deadline } from '@ringwire/common';
 import type { VerbSpec } from '@ringwire/verb-specs';
 import type { Application } from '../app-client/application.js';
 import { CommandDesk } from '../control/command-desk.js';
@@ -138,7 +139,7 @@ export async function runMessageVerbs(options: MessageSessionOptions): Promise<v
     nested: { run: async () => noCall() },
     rooms: noRooms,
   };
-  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(MAX_MS)]);
+  const signal = AbortSignal.any([options.signal, deadline(MAX_MS)]);
   const runner = new VerbRunner({
     ctx,
     registry,

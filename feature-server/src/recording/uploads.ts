@@ -1,4 +1,4 @@
-import type { EventSink, Logger } from '@ringwire/common';
+import { deadline, type EventSink, type Logger } from '@ringwire/common';
 import { StorageError } from '@ringwire/common/recordings/errors.js';
 import {
   type RecordingFormat,
@@ -172,7 +172,7 @@ export class Uploads {
     if (!storage) throw new Error('the account has no storage for recordings any more');
     const { path, sizeBytes, format } = await this.#inFormat(recording, claim, journal);
     const deadlineMs = (this.options.graceMs ?? GRACE_MS) + sizeBytes / SLOWEST_BYTES_PER_MS;
-    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(Math.ceil(deadlineMs))]);
+    const signal = AbortSignal.any([this.#closing.signal, deadline(Math.ceil(deadlineMs))]);
     const { name, isStored } = await this.#nameOf(recording, { path, format }, storage, signal);
     if (!isStored) {
       const contentType = format === 'mp3' ? 'audio/mpeg' : 'audio/wav';

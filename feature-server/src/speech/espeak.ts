@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
+import { deadline } from '@ringwire/common';
 import { SynthesisError } from '../errors.js';
 import { type EspeakVoices, espeakVoice, parseVoiceListing } from './espeak-voice.js';
 import { Semaphore } from './semaphore.js';
@@ -66,10 +67,10 @@ export class EspeakSynthesizer implements Synthesizer {
 
   #run(args: string[], input: string, signal?: AbortSignal): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      const deadline = AbortSignal.timeout(this.#deadlineMs);
+      const late = deadline(this.#deadlineMs);
       const child = spawn(this.#program, args, {
         stdio: ['pipe', 'pipe', 'pipe'],
-        signal: signal ? AbortSignal.any([deadline, signal]) : deadline,
+        signal: signal ? AbortSignal.any([late, signal]) : late,
         killSignal: 'SIGKILL',
       });
       const output: Buffer[] = [];
@@ -79,7 +80,7 @@ export class EspeakSynthesizer implements Synthesizer {
         complaint = `${complaint}${chunk.toString('utf8')}`.slice(0, 500);
       });
       child.once('error', (cause) => {
-        const text = deadline.aborted ? `espeak-ng took longer than ${this.#deadlineMs} ms` : cause.message;
+        const text = late.aborted ? `espeak-ng took longer than ${this.#deadlineMs} ms` : cause.message;
         reject(new SynthesisError(text, { program: this.#program }, { cause }));
       });
       child.once('close', (code, killedBy) => {

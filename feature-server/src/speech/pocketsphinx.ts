@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Logger } from '@ringwire/common';
+import { deadline, type Logger } from '@ringwire/common';
 import { RecognitionError } from '../errors.js';
 import { hintGrammar } from './hint-grammar.js';
 import { PocketsphinxSession } from './pocketsphinx-session.js';
@@ -132,10 +132,10 @@ export class Pocketsphinx implements Recognizer {
     { signal, takesAnyStatus }: { signal?: AbortSignal; takesAnyStatus?: boolean },
   ): Promise<string> {
     return new Promise((resolve, reject) => {
-      const deadline = AbortSignal.timeout(this.#deadlineMs);
+      const late = deadline(this.#deadlineMs);
       const child = spawn(this.#program, [...args, '-logfn', '/dev/null'], {
         stdio: ['ignore', 'pipe', 'ignore'],
-        signal: signal ? AbortSignal.any([deadline, signal]) : deadline,
+        signal: signal ? AbortSignal.any([late, signal]) : late,
         killSignal: 'SIGKILL',
       });
       let output = '';
@@ -143,7 +143,7 @@ export class Pocketsphinx implements Recognizer {
         output = `${output}${chunk}`.slice(0, MAX_OUTPUT_CHARS);
       });
       child.once('error', (cause) => {
-        const text = deadline.aborted ? `pocketsphinx took longer than ${this.#deadlineMs} ms` : cause.message;
+        const text = late.aborted ? `pocketsphinx took longer than ${this.#deadlineMs} ms` : cause.message;
         reject(new RecognitionError(text, { program: this.#program }, { cause }));
       });
       child.once('close', (code, killedBy) => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import type { Queue, QueueClaim, QueueNews } from '@ringwire/common';
+import { deadline, type Queue, type QueueClaim, type QueueNews } from '@ringwire/common';
 import type { DequeueSpec } from '@ringwire/verb-specs';
 import { MediaServerError } from '../errors.js';
 import { within } from '../media/deadline.js';
@@ -31,7 +31,7 @@ export const dequeue: Verb<DequeueSpec> = {
   async run(ctx, spec, signal) {
     needsName(spec.name);
     const limitMs = secondsToMs(spec.timeout);
-    const late = limitMs ? AbortSignal.timeout(limitMs) : undefined;
+    const late = limitMs ? deadline(limitMs) : undefined;
     const caller = await takeCaller(ctx, spec, late ? AbortSignal.any([signal, late]) : signal);
     const dequeueResult = caller ? await talk(ctx, spec, caller, signal) : signal.aborted ? 'hangup' : 'timeout';
     if (signal.aborted && !ctx.call.isOver) return;
