@@ -13,14 +13,32 @@ export function reasonPhrase(status: number): string {
 }
 
 const PHRASES: Readonly<Record<number, string>> = {
+  301: 'Moved Permanently',
+  302: 'Moved Temporarily',
+  305: 'Use Proxy',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  402: 'Payment Required',
+  403: 'Forbidden',
   404: 'Not Found',
+  405: 'Method Not Allowed',
+  406: 'Not Acceptable',
+  407: 'Proxy Authentication Required',
+  408: 'Request Timeout',
+  410: 'Gone',
   480: 'Temporarily Unavailable',
+  484: 'Address Incomplete',
   486: 'Busy Here',
+  487: 'Request Terminated',
   488: 'Not Acceptable Here',
   500: 'Server Internal Error',
   503: 'Service Unavailable',
   600: 'Busy Everywhere',
   603: 'Decline',
+  604: 'Does Not Exist Anywhere',
+  606: 'Not Acceptable',
+  607: 'Unwanted',
+  608: 'Rejected',
 };
 
 /** From, To and all headers of a request, as they stand there. */
