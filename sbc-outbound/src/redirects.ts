@@ -1,4 +1,4 @@
-import type { BridgedCallPlan } from '@ringwire/common/sip/bridged-call.js';
+import type { BridgedCallPlan } from '@ringwire/common/sip/bridged-call-plan.js';
 import type { CallJournal } from '@ringwire/common/sip/call-journal.js';
 import type { LegFailure, LegTarget } from '@ringwire/common/sip/place-leg.js';
 import type { SipHeaders } from '@ringwire/common/sip/stack.js';

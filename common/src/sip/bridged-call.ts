@@ -3,96 +3,33 @@ import type { TerminationReason } from '../events/types.js';
 import { BranchedMedia } from '../media-relay/branched-media.js';
 import { RelayRefusedError } from '../media-relay/errors.js';
 import { profileOf } from '../media-relay/media-profile.js';
-import type { MediaRelay, Side } from '../media-relay/media-relay.js';
-import { CallRecording, type SiprecSettings } from '../siprec/call-recording.js';
+import type { Side } from '../media-relay/media-relay.js';
+import { CallRecording } from '../siprec/call-recording.js';
 import { Bridge, type BridgeEnd } from './bridge.js';
+import { BridgeWatch, PLATFORM_FAILURE, partyAt } from './bridge-watch.js';
+import type { BridgedCallContext, BridgedCallPlan } from './bridged-call-plan.js';
 import type { CallJournal } from './call-journal.js';
+import { outwardStatus, unrefreshed, whyOf } from './call-outcome.js';
 import { failureOf } from './failure-reason.js';
-import { watchFarEnd } from './far-end-watch.js';
-import type { FeatureServerWatch } from './feature-server-watch.js';
 import { reasonHeader } from './header-policy.js';
 import { SIP_HEADERS } from './headers.js';
-import { type Keepalive, keepAlive } from './keepalive.js';
-import type { SipLink } from './link.js';
-import type { LiveCalls } from './live-calls.js';
 import { moveCall } from './move-call.js';
-import { acceptedBye, type Orphans, orphanBye } from './orphans.js';
+import { acceptedBye, orphanBye } from './orphans.js';
 import { nameOf, RingingDialogs } from './outer-dialogs.js';
 import { ELSEWHERE } from './place-fork.js';
 import type { LegFailure, LegTarget } from './place-leg.js';
-import { type ReferRules, withHostOf } from './refer.js';
-import { type RelayWatch, watchRelay } from './relay-watch.js';
+import { withHostOf } from './refer.js';
 import { dialogName, type Replaces } from './replaces.js';
 import { respond } from './respond.js';
 import { otherSide } from './session-changes.js';
-import type { SipDialog, SipHeaders, SipMessageView, SipRequest, SipResponse } from './stack.js';
+import type { SipDialog, SipResponse } from './stack.js';
 import { pickUp, type TakeOver, type TakingLeg, takeOverSide } from './takeover.js';
 import { type SetupObserver, type SetupResult, setUpTwoLegs, type TwoLegs } from './two-leg-setup.js';
 
-/** Reason header of a BYE after a failure of ours (RFC 3326). */
-const PLATFORM_FAILURE = 'Q.850;cause=41;text="platform failure"';
-const RELAY_FAILURE = 'Q.850;cause=41;text="platform failure: media relay lost"';
 const DRAINED = 'Q.850;cause=16;text="shutting down"';
 /** Entries of the timeline for requests that were passed on: a flood within one call must not push the records of others out. */
 const MAX_RELAYED_ENTRIES = 100;
-const partyAt = (side: Side): string => (side === 'a' ? 'caller' : 'callee');
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-/** What all bridged calls of one process share. */
-export interface BridgedCallContext {
-  link: SipLink;
-  relay: MediaRelay;
-  orphans: Orphans;
-  calls: LiveCalls<BridgedCall>;
-  /** Whether both ends of a call may talk with each other past the relay, where a feature server asks for that. */
-  allowsBypass: boolean;
-  keepaliveMs: number;
-  /** How often the far end of a call is asked whether it is there; 0: never. */
-  farKeepaliveMs: number;
-  answerMs: number;
-  /** From the {@link FeatureServerWatch}. */
-  onGone: FeatureServerWatch['onGone'];
-  /** The living feature server at `ip:port`. */
-  featureServerAt: FeatureServerWatch['at'];
-  /** Tells the other feature servers that this one may have died. */
-  suspect(featureServer: string): void;
-  siprec: SiprecSettings;
-}
-
-/** One call to connect: everything that the two edges decide differently. */
-export interface BridgedCallPlan {
-  /** Ends the count of the INVITE (`LiveCalls.enter`): from then on the call itself is counted. */
-  counted?: () => void;
-  request: SipRequest;
-  response: SipResponse;
-  /** From `watchCancel`, called when the INVITE came in. */
-  abandoned: AbortSignal;
-  journal: CallJournal;
-  /** The caller's SDP; empty without one. */
-  offer: string;
-  callerTag: string;
-  /** Our tag in the caller's dialog, where somebody must know it before the answer; made up without it. */
-  localTag?: string;
-  nextTarget(failure?: LegFailure): LegTarget | null | Promise<LegTarget | null>;
-  /** What responses to the caller carry besides what the far end sent in this one (or in the INVITE with which it picked the call up). */
-  responseHeaders?(message: SipMessageView): SipHeaders;
-  /** Is told of the set-up too, and tells of failed attempts itself. */
-  observer?: SetupObserver;
-  /** The side on which a feature server is: it may die without a BYE, and what it says of a failure is believed. */
-  watchedSide: Side;
-  /** The instance id of that feature server; asked once the call is answered. */
-  watched?(target: LegTarget): string | undefined;
-  /** The status that the caller gets for a failure, where it is not the usual one. */
-  outwardStatus?(failure: LegFailure): number | undefined;
-  /** What the far end is called on the timeline. */
-  farEnd: string;
-  /** Whether another telephone may take the call while it rings. */
-  mayBePickedUp?: boolean;
-  /** How transfers by the feature server are done. */
-  refer?: ReferRules;
-  /** The URI of who is called, where that is not the Request-URI of the outer leg: a user's is not that of his device. */
-  calledUri?(): string | undefined;
-}
 
 /**
  * Connects a call and lives with it until its end. Resolves when everything it used is given back; never rejects. Whatever
@@ -102,15 +39,11 @@ export class BridgedCall {
   readonly #media: BranchedMedia;
   readonly #lost: AbortSignal;
   #bridge: Bridge | undefined;
-  #keepalive: Keepalive | undefined;
-  #unwatchFarEnd: (() => void) | undefined;
-  #relayWatch: RelayWatch | undefined;
+  #watches: BridgeWatch | undefined;
   /** From the first order on. */
   #recording: CallRecording | undefined;
   #recordingClosed: Promise<void> | undefined;
   #target: LegTarget | undefined;
-  #watched: string | undefined;
-  #unwatch: (() => void) | undefined;
   #drain: (() => void) | undefined;
   #stopping = false;
   readonly #ringing = new RingingDialogs();
@@ -119,7 +52,6 @@ export class BridgedCall {
   #picking: { leg: TakingLeg; isDone: boolean; done(result: TakeOver): void } | undefined;
   #relayedRequests = 0;
   readonly #abort = new AbortController();
-  readonly #over = new AbortController();
   /** Aborts when the call ends, before its legs are released. */
   readonly #ended = new AbortController();
   readonly #localTag: string;
@@ -255,8 +187,7 @@ export class BridgedCall {
       this.#end(500, 'Server Internal Error', 'failed', textOf(error));
     } finally {
       this.#refusePicking();
-      this.#over.abort();
-      this.#unwatch?.();
+      this.#watches?.close();
       await this.#media.delete();
       // A process that ends must have said its BYE; else nobody waits for a recording server.
       if (this.#stopping) await this.#recordingClosed;
@@ -459,53 +390,15 @@ export class BridgedCall {
   }
 
   #watch(bridge: Bridge, legs: TwoLegs): void {
-    const { plan, context } = this;
+    const { plan, journal } = this;
     const watched = plan.watchedSide === 'a' ? legs.caller : legs.callee;
-    this.#watchInner(bridge, watched, this.#target && plan.watched?.(this.#target));
-    const outer = this.#outer;
-    if (context.farKeepaliveMs > 0) {
-      this.#unwatchFarEnd = watchFarEnd({
-        dialog: () => bridge.leg(outer),
-        refresh: () => bridge.changes.refresh(outer),
-        intervalMs: context.farKeepaliveMs,
-        lost: this.#lost,
-        onDead: (why) => bridge.endGone(outer, why),
-      });
-    }
-    this.#relayWatch = watchRelay(this.#media, {
-      intervalMs: context.keepaliveMs,
-      onDead: (why) => this.#relayLost(bridge, why),
+    const recorder = (): SipDialog | undefined => this.#recording?.leg;
+    this.#watches = new BridgeWatch(this.context, {
+      ...{ bridge, journal, recorder },
+      media: this.#media,
+      inner: plan.watchedSide,
     });
-    // The signal outlives the call: what listens to it goes with it.
-    const options = { once: true, signal: this.#over.signal };
-    const onLost = (): void => {
-      const recorder = this.#recording?.leg;
-      void bridge.abandon('connection to the SIP server lost');
-      context.orphans.add(orphanBye(bridge.leg('a'), PLATFORM_FAILURE));
-      context.orphans.add(orphanBye(bridge.leg('b'), PLATFORM_FAILURE));
-      if (recorder) context.orphans.add(orphanBye(recorder, PLATFORM_FAILURE));
-    };
-    if (this.#lost.aborted) onLost();
-    else this.#lost.addEventListener('abort', () => bridge.ended || onLost(), options);
-  }
-
-  /** @param instanceId - of the feature server there, where it is known */
-  #watchInner(bridge: Bridge, dialog: SipDialog, instanceId: string | undefined): void {
-    const { plan, context } = this;
-    this.#keepalive?.stop();
-    this.#unwatch?.();
-    const keepalive = keepAlive(dialog, {
-      intervalMs: context.keepaliveMs,
-      lost: this.#lost,
-      onDead: (why) => {
-        this.#suspect();
-        void bridge.end(`${partyAt(plan.watchedSide)} is gone: ${why}`, { Reason: PLATFORM_FAILURE });
-      },
-    });
-    this.#keepalive = keepalive;
-    this.#watched = instanceId;
-    // Missing from Redis is no proof: Redis may have lost it. The dialog itself is asked, each time.
-    this.#unwatch = instanceId === undefined ? undefined : context.onGone(instanceId, () => keepalive.probe());
+    this.#watches.inner(watched, this.#target && plan.watched?.(this.#target));
   }
 
   /** Gives the feature server's side of the call to another one, as that asked by REFER; null when it is done, or why not. */
@@ -538,19 +431,8 @@ export class BridgedCall {
     }
     journal.timeline.info('routing', `the call was moved to ${name}`, { target: name });
     journal.placedOn(name);
-    if (!bridge.ended) this.#watchInner(bridge, moved.dialog, name);
+    if (!bridge.ended) this.#watches?.inner(moved.dialog, name);
     return null;
-  }
-
-  #suspect(): void {
-    if (this.#watched !== undefined) this.context.suspect(this.#watched);
-  }
-
-  #relayLost(bridge: Bridge, why: string): void {
-    const { description } = this.context.relay;
-    const detail = `${description}: ${why}`;
-    this.journal.alert({ alertType: 'media-relay-lost', message: 'media relay lost a call: it is ended', detail });
-    void bridge.end(`media relay lost: ${detail}`, { Reason: RELAY_FAILURE });
   }
 
   #relayed(from: Side, method: string, status: number, detail: Record<string, unknown>): void {
@@ -565,9 +447,7 @@ export class BridgedCall {
   #bridgeEnded(end: BridgeEnd): void {
     this.#ended.abort();
     this.#recordingClosed = this.#recording?.close();
-    this.#keepalive?.stop();
-    this.#unwatchFarEnd?.();
-    this.#relayWatch?.stop();
+    this.#watches?.stop();
     const untold = this.#relayedRequests - MAX_RELAYED_ENTRIES;
     if (untold > 0) this.journal.timeline.info('sip', `${untold} more requests were passed on`, { count: untold });
     if (end.by === 'platform') {
@@ -578,7 +458,7 @@ export class BridgedCall {
     // Anybody outside may write a Reason; only our own side's is a failure of ours.
     const failure = end.by === this.plan.watchedSide ? failureOf(end.reason) : null;
     if (failure !== null) {
-      this.#suspect();
+      this.#watches?.suspect();
       this.journal.timeline.error('call', `feature server failed: ${failure}`, { reason: end.reason });
       this.#end(200, 'OK', 'platform failure', failure);
       return;
@@ -592,29 +472,4 @@ export class BridgedCall {
   #end(status: number, reason: string, termination: TerminationReason, cause?: string): void {
     this.journal.endedNow({ status, reason, termination, ...(cause ? { cause } : {}) });
   }
-}
-
-/** Our SIP server ends the dialog of a peer that does not refresh its session (RFC 4028 §10) and tells by the Reason of its BYE. */
-function unrefreshed(reason: string | undefined): string | undefined {
-  return /session timer expired/i.test(reason ?? '') ? 'its session timer expired' : undefined;
-}
-
-/** The status that the caller gets for a failure. */
-function outwardStatus({ kind, status }: LegFailure): number {
-  if (['refused', 'silent', 'unanswered', 'unusable'].includes(kind) || status === 480) return status;
-  return 503;
-}
-
-function whyOf({ kind }: LegFailure, farEnd: string): string {
-  const reasons: Record<LegFailure['kind'], string> = {
-    refused: `${farEnd} refused the call`,
-    silent: `${farEnd} did not respond in time`,
-    unanswered: `${farEnd} did not answer in time`,
-    gone: `no ${farEnd} available`,
-    abandoned: 'abandoned',
-    lost: 'SIP server lost',
-    unsent: `${farEnd} cannot be reached`,
-    unusable: `the answer of the ${farEnd} cannot be used`,
-  };
-  return reasons[kind];
 }

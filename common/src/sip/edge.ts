@@ -26,7 +26,8 @@ import {
   sbcKey,
 } from '../redis/keys.js';
 import { type InstanceWatch, watchInstances } from '../redis/watch-instances.js';
-import type { BridgedCall, BridgedCallContext } from './bridged-call.js';
+import type { BridgedCall } from './bridged-call.js';
+import type { BridgedCallContext } from './bridged-call-plan.js';
 import { type ConnectedSrf, connectSrf } from './connect-srf.js';
 import type { EdgeConfig } from './edge-config.js';
 import { type EdgeMetrics, edgeMetrics } from './edge-metrics.js';
