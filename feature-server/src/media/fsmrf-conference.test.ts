@@ -10,7 +10,12 @@ import { FsmrfConference } from './fsmrf-conference.js';
 class SilentEndpoint extends EventEmitter {
   readonly uuid = 'channel-1';
   readonly commands = new Channel<string>();
-  readonly execute = (): Promise<never> => new Promise(() => {});
+  /** What it does while it is told to execute something. */
+  onExecute = (): void => {};
+  readonly execute = (): Promise<never> => {
+    this.onExecute();
+    return new Promise(() => {});
+  };
   readonly set = async (): Promise<void> => {};
   readonly addCustomEventListener = this.on;
   readonly removeCustomEventListener = this.off;
@@ -47,9 +52,9 @@ t.test('a seat that comes after joining was given up is left at once', async (t)
 
 t.test('who leaves waits for the word of that no longer than seconds', async (t) => {
   const { endpoint, conference } = makeConference();
-  const joined = conference.join(SEAT);
-  setImmediate(() => endpoint.tell(added));
-  const seat = await joined;
+  // Within the joining itself, so that no deadline can come before it.
+  endpoint.onExecute = () => endpoint.tell(added);
+  const seat = await conference.join(SEAT);
   await seat.leave();
   t.equal(await endpoint.commands.take(), 'conference room hup 7');
   await seat.left;
