@@ -1,5 +1,6 @@
 import type { ErrorObject } from 'ajv/dist/2020.js';
 import { pointerSteps } from './json-path.js';
+import { hook } from './schemas/hook.js';
 
 type Steps = readonly (string | number)[];
 type Container = Record<string | number, unknown>;
@@ -10,6 +11,10 @@ function absentValue(error: ErrorObject, root: unknown): Steps | undefined {
   if (error.keyword === 'additionalProperties') {
     const name = String((error.params as { additionalProperty: string }).additionalProperty);
     return (error.data as Container)[name] === undefined ? [...steps, name] : undefined;
+  }
+  if (error.keyword === 'pattern') {
+    if (error.parentSchema === hook) return steps;
+    return error.parentSchema === hook.properties?.url ? steps.slice(0, -1) : undefined;
   }
   if (error.keyword !== 'type' || error.data !== null || typeof steps.at(-1) !== 'string') return undefined;
   const type: unknown = (error.params as { type: unknown }).type;
@@ -47,8 +52,8 @@ function without(value: unknown, ways: Ways): unknown {
 }
 
 /**
- * Removes what jambonz does not look at: properties that are undefined, and null where an object may stand (for
- * JavaScript null is an object). Returns the value itself when there is nothing to remove.
+ * Removes what jambonz does not look at: properties that are undefined, null where an object may stand (for
+ * JavaScript null is an object), and hooks whose URL is blank. Returns the value itself when there is nothing to remove.
  */
 export function dropAbsent<T>(candidate: T, faults: readonly ErrorObject[]): T {
   const ways: Ways = new Map();

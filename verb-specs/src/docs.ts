@@ -11,7 +11,7 @@ Generated from the schemas in \`verb-specs/src/schemas/\` by \`npm run docs -w v
 
 An application answers with a JSON list of verbs, which run one after another. A verb is written
 \`{ "verb": "say", "text": "Hello" }\` or \`{ "say": { "text": "Hello" } }\`. A property that is not listed here is an error;
-undefined values, and null where an object may stand, count as absent. \`id\` may be put on any verb and comes back as
+undefined values, null where an object may stand, and hooks with a blank URL count as absent. \`id\` may be put on any verb and comes back as
 \`verb_id\` in its hooks. \`_\` is reserved for the platform. Times are in seconds unless the text says otherwise.
 
 A list is checked as a whole before any of it runs; of a list with faults nothing runs, and every fault is told with its JSON path and reason (the

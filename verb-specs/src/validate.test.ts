@@ -280,6 +280,14 @@ t.test('names that every object inherits are unknown like any other', async (t) 
   t.strictSame(verbsOf([Object.assign(Object.create(null) as object, { verb: 'hangup' })]), [{ verb: 'hangup' }]);
 });
 
+t.test('a hook with a blank URL is none, as in jambonz; where one is needed it is missing', async (t) => {
+  const play = { verb: 'play', url: 'a.wav' };
+  for (const actionHook of ['', ' ', { url: '' }, { url: ' ', method: 'POST' }]) {
+    t.strictSame(verbsOf([{ ...play, actionHook }]), [play]);
+    t.strictSame(lines([{ verb: 'redirect', actionHook }]), ['$[0].actionHook: is required']);
+  }
+});
+
 t.test('objects that cannot be read are an error, not an exception', async (t) => {
   const throwing = {
     get verb(): string {

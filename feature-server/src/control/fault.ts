@@ -63,9 +63,10 @@ export function onlyKnown(prefix: string, fields: Fields, known: readonly string
 
 /** A hook: a URL, absolute or relative to the application's, or an object with one. @throws CommandFault */
 export function hookOf(field: string, value: unknown): Hook {
+  const url: unknown = isObject(value) ? value.url : value;
+  if (typeof url === 'string' && url.trim() === '') throw new CommandFault(field, 'must be a URL');
   const verb = verbOf('redirect', { actionHook: value }, (path) => path.replace(/^\$\[0\]\.actionHook/, field));
   const hook = toHook(verb.actionHook);
-  if (hook.url.trim() === '') throw new CommandFault(field, 'must be a URL');
   if (/^[a-z][\w+.-]*:/i.test(hook.url) && !(isHttpUrl(hook.url) || isSocketHook({ url: hook.url }))) {
     throw new CommandFault(field, 'must be a URL of http, https, ws or wss, or relative to that of the application');
   }

@@ -1,5 +1,5 @@
 /** Readers of what WebSocket commands and REST updates have in common, each for one kind of data. */
-import type { VerbSpec } from '@ringwire/verb-specs';
+import { shorten, type VerbSpec } from '@ringwire/verb-specs';
 import type { ParticipantAction, RecordCommand, SessionCommand } from './commands.js';
 import {
   CommandFault,
@@ -119,11 +119,20 @@ export function dubOf(field: string, value: unknown): SessionCommand {
 /** One verb that is whispered, or several. @throws CommandFault */
 export function whisperOf(field: string, value: unknown): SessionCommand {
   if (typeof value === 'string') throw new CommandFault(field, 'must be a verb say or play, or a list of them');
+  // Before what is wrong within such a verb: to mend that would not help.
+  for (const one of Array.isArray(value) ? value : [value]) {
+    const { verb } = isObject(one) ? one : {};
+    if (typeof verb === 'string') requireWhispered(field, verb);
+  }
   const verbs = verbsOf(field, value);
   if (verbs.length === 0) throw new CommandFault(field, 'must hold a verb');
-  const odd = verbs.find(({ verb }) => !WHISPERED.includes(verb));
-  if (odd) throw new CommandFault(field, `must hold only ${WHISPERED.join(', ')}, not ${odd.verb}`);
+  for (const { verb } of verbs) requireWhispered(field, verb);
   return { command: 'whisper', verbs };
+}
+
+function requireWhispered(field: string, verb: string): void {
+  if (WHISPERED.some((one) => one === verb)) return;
+  throw new CommandFault(field, `must hold only ${WHISPERED.join(', ')}, not ${shorten(verb)}`);
 }
 
 /** `{action, tag, wait_hook}`. @throws CommandFault */

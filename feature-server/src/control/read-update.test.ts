@@ -85,7 +85,7 @@ const FAULTS: [unknown, string, RegExp][] = [
   [{ room_say: { text: 7 } }, 'room_say.text', /./],
   [{ transfer: { mode: 'blind' } }, 'transfer.target', /./],
   [{ llm_tool_output: {} }, 'tool_call_id', /must be a text/],
-  [{ whisper: { verb: 'dial', target: [] } }, 'whisper', /./],
+  [{ whisper: { verb: 'dial' } }, 'whisper', /must hold only say, play, pause, not dial/],
 ];
 
 t.test('an update that is too deep is refused; an unknown field is named in short', async (t) => {

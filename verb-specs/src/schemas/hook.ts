@@ -16,6 +16,7 @@ export interface HookObject {
   password?: string;
   basicAuth?: AuthSpec;
 }
+const NOT_BLANK = '\\S';
 /** A hook: its URL, or an object with the URL. */
 export type HookSpec = string | HookObject;
 /** Schema of {@link HookSpec}. */
@@ -24,8 +25,10 @@ export const hook = component<HookSpec>(
   'Where an event is sent: a URL (absolute, or relative to the application), or an object. jambonz does not look into the object, so further properties are ignored.',
   {
     type: ['string', 'object'],
+    // What is blank is no hook, and is left out: resolved, it would be the URL of the application itself.
+    pattern: NOT_BLANK,
     properties: {
-      url: text('absolute URL, or relative to the application'),
+      url: { ...text('absolute URL, or relative to the application'), pattern: NOT_BLANK },
       method: choice(['GET', 'POST'], 'HTTP method; default POST'),
       username: text('user name for HTTP basic authentication'),
       password: text('password for HTTP basic authentication'),
