@@ -129,7 +129,17 @@ t.test(
     await channels(2);
     await bothHear(both);
     t.equal((await sessions()).length, 2);
-    t.equal(await control(both.callSid, { media_path: 'no-media' }), 202);
+    const record = (action: string) => control(both.callSid, { record: { action, type: 'cloud' } });
+    t.equal(await record('startCallRecording'), 202);
+    t.equal(await control(both.callSid, { media_path: 'no-media' }), 422, 'a recording needs the media server');
+    t.equal(await record('stopCallRecording'), 202);
+    t.equal(await control(both.callSid, { dtmf: { digit: '12345678' } }), 202);
+    t.equal(await control(both.callSid, { media_path: 'no-media' }), 422, 'so do keys that are being sent');
+    await eventually(
+      'all keys are out',
+      () => control(both.callSid, { media_path: 'no-media' }),
+      (status) => status === 202,
+    );
     await channels(0);
     await bothHear(both);
     await both.caller.hangup();

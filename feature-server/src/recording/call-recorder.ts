@@ -82,6 +82,11 @@ export class SessionRecorder implements CallRecorder, BackgroundTask {
     return this.#state;
   }
 
+  /** Stopped: the file is kept open for what may still come. */
+  get isIdle(): boolean {
+    return this.#state === 'off';
+  }
+
   /** Whether the call is being recorded, or will be once it is answered, without being asked. */
   get isWanted(): boolean {
     return this.#state !== 'off' || this.options.isAlways === true;

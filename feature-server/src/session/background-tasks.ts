@@ -9,6 +9,8 @@ export interface BackgroundTask {
   stop(isMoved?: boolean): Promise<void>;
   /** Commands that begin it again, as it stands, where the call goes on at another feature server; missing: it ends with the move. */
   continuation?(): SessionCommand[];
+  /** Nothing is being done at present: it only has its end to wait for. */
+  readonly isIdle?: boolean;
 }
 
 /** The tasks that live across verbs, one of each name; they end with the call at the latest. */
@@ -16,9 +18,9 @@ export class BackgroundTasks {
   readonly #tasks = new Map<string, BackgroundTask>();
   #isClosed = false;
 
-  /** Names of those that run. */
+  /** Names of those that run, and are not idle. */
   get names(): readonly string[] {
-    return [...this.#tasks.keys()];
+    return [...this.#tasks].filter(([, task]) => task.isIdle !== true).map(([name]) => name);
   }
 
   /** The running task of a name. */

@@ -4,6 +4,7 @@ import type { MediaEndpoint } from '../media/media.js';
 import { sendKeys } from '../verbs/dtmf.js';
 import { changeTrack } from '../verbs/dub.js';
 import type { VerbContext } from '../verbs/verb.js';
+import type { BackgroundTask } from './background-tasks.js';
 
 const DONE: CommandResult = { ok: true };
 const wrongState = (reason: string): CommandResult => ({ ok: false, because: 'wrong state', reason });
@@ -35,10 +36,13 @@ export function takeSoundCommands(desk: Pick<CommandTaker, 'on'>, ctx: VerbConte
 function takeKeys(desk: Pick<CommandTaker, 'on'>, ctx: VerbContext, signal: AbortSignal): void {
   let last: Promise<void> = Promise.resolve();
   let waiting = 0;
+  // While keys are being sent the call's sound stays where they are sent.
+  const task: BackgroundTask = { stop: async () => {} };
   desk.on('dtmf', ({ digits, durationMs = COMMAND_KEY_MS }) => {
     const endpoint = endpointOf(ctx);
     if (!ctx.call.isAnswered || !endpoint) return wrongState('the call is not answered');
     if (waiting + digits.length > MOST_KEYS) return wrongState(`${waiting} keys wait to be sent`);
+    if (waiting === 0) void ctx.background.start('dtmf', task);
     waiting += digits.length;
     last = last
       .then(() => sendKeys(endpoint.keys, digits, durationMs, signal))
@@ -48,6 +52,7 @@ function takeKeys(desk: Pick<CommandTaker, 'on'>, ctx: VerbContext, signal: Abor
       })
       .finally(() => {
         waiting -= digits.length;
+        if (waiting === 0) ctx.background.ended('dtmf', task);
       });
     return DONE;
   });
