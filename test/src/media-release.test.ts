@@ -229,6 +229,64 @@ t.test('dial: who holds the call brings the sound back, who refreshes its sessio
 });
 
 t.test(
+  'dial: a telephone that does not answer when it is to send past the edges costs nobody the sound, and is told again when it answers late',
+  { skip },
+  async (t) => {
+    const media = await RtpSocket.bind();
+    t.teardown(() => media.close());
+    let packets = 0;
+    media.onPacket = () => packets++;
+    const moreCome = async (): Promise<void> => {
+      const wanted = packets + 25;
+      await eventually(
+        'sound of the caller',
+        () => packets,
+        (count) => count > wanted,
+      );
+    };
+    const sdp = offerAudio({ host: '127.0.0.1', port: media.port, sessionId: '1', sessionVersion: 1 });
+    const answered = new Promise<Dialog>((resolve) => {
+      agent.onInvite((call) => {
+        const dialog = call.accept(sdp);
+        if (dialog) resolve(dialog);
+      });
+    });
+    const target = [{ type: 'phone', number: '+4930123456', trunk: 'agent' }];
+    const line = await ringwire.lineWith(() => [{ verb: 'dial', target }]);
+    const caller = await ringwire.call(line.number, { play: tone(CALLER_HZ, TALK_MS) });
+    const dialog = await answered;
+    const { call_sid: callSid } = (await application.request(line.call)).body;
+    await moreCome();
+    await channels(0);
+    const asked = once(dialog, 'reinvite');
+    t.equal(await control(String(callSid), { media_path: 'no-media' }), 422);
+    const [silent] = await asked;
+    await channels(0);
+    await moreCome();
+    const again = once(dialog, 'reinvite');
+    silent.accept(sdp);
+    const [told] = await again;
+    t.not(told.sdp, silent.sdp, 'it is told again where it is to send');
+    told.accept(sdp);
+    await moreCome();
+    const leg = await application.request(
+      ({ path, body }) =>
+        path === line.status && body.parent_call_sid === callSid && body.call_status === 'in-progress',
+    );
+    t.equal(await control(String(leg.body.call_sid), { media_path: 'full-media' }), 202, 'by the sid of the other leg');
+    await channels(2);
+    await moreCome();
+    t.equal(await control(String(callSid), { media_path: 'partial-media' }), 202);
+    await channels(0);
+    t.equal(await control(String(callSid), { dub: { action: 'removeTrack', track: 'none' } }), 422);
+    await channels(0);
+    await moreCome();
+    await dialog.bye();
+    t.equal((await caller.finished).endedBy, 'them');
+  },
+);
+
+t.test(
   'dial: two whom the media server has left go on when it dies, and can be called back to it',
   { skip },
   async (t) => {

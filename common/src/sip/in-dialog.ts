@@ -57,6 +57,8 @@ export interface DialogRequestLimits {
   lost: AbortSignal;
   /** @defaultValue {@link IN_DIALOG_DEADLINE_MS} */
   deadlineMs?: number;
+  /** Called with the final response when that comes after the deadline. */
+  onLate?(response: SipResponse): void;
 }
 
 /**
@@ -88,7 +90,7 @@ export function askForOffer(
 function exchange(
   dialog: SipDialog,
   request: DialogRequest & { noAck?: boolean },
-  { lost, deadlineMs = IN_DIALOG_DEADLINE_MS }: DialogRequestLimits,
+  { lost, deadlineMs = IN_DIALOG_DEADLINE_MS, onLate }: DialogRequestLimits,
 ): Promise<{ response: SipResponse; ack?: (answer: string) => void }> {
   const { method } = request;
   return new Promise((resolve, reject) => {
@@ -121,8 +123,10 @@ function exchange(
         highestCseq.set(dialog, Math.max(lastCseq(dialog), cseqOf(response)));
         const ack = sendAck && ((answer: string) => sendAck({ body: answer }));
         // Nobody waits any more, but the peer's session must not hang: it stays as it was.
-        if (settled) ack?.(dialog.local.sdp);
-        else if (proof?.client.learn(response, challenges)) send();
+        if (settled) {
+          ack?.(dialog.local.sdp);
+          onLate?.(response);
+        } else if (proof?.client.learn(response, challenges)) send();
         else done(() => resolve({ response, ...(ack ? { ack } : {}) }));
       });
     send();
@@ -137,7 +141,7 @@ function exchange(
 export function nextAck(
   dialog: SipDialog,
   reinvite: SipMessageView,
-  { lost, deadlineMs }: Required<DialogRequestLimits>,
+  { lost, deadlineMs }: Required<Omit<DialogRequestLimits, 'onLate'>>,
 ): Promise<SipMessageView> {
   return new Promise((resolve, reject) => {
     const stop = (): void => {

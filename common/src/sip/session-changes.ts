@@ -39,6 +39,11 @@ const moveOf = (request: SipRequest): MediaMove | undefined =>
 const FIXED_ENDPOINT = ['asymmetric'];
 /** Times that a re-INVITE of ours is sent again after 491. */
 const GLARE_RETRIES = 3;
+/** How long a far end may take to answer when only the media path is to change: the other one waits for its ACK meanwhile, and the call for its sound. */
+export const MOVE_DEADLINE_MS = 4_000;
+/** Between tries to have a far end that has answered too late do again what it had agreed to, and how many. */
+const UNDO_EVERY_MS = 1_000;
+const UNDO_TRIES = 30;
 
 /**
  * Sends a re-INVITE of our own, again after 491 (RFC 3261 §14.1); resolves to its final response.
@@ -89,9 +94,13 @@ export class SessionChanges {
   /** The last agreed SDP of each side: drachtio-srf overwrites its own with every offer, also with refused and empty ones. */
   readonly #agreed: Record<Side, string>;
   #busy: Side | 'us' | undefined;
+  /** Resolves when nobody is busy any more. */
+  #settled: Promise<void> = Promise.resolve();
   /** Whether the two ends talk past the relay. */
   #isBypassing = false;
   #mayBypass: boolean;
+  /** Until when sides that were given up may still answer a re-INVITE, in ms of the clock: they are sent no other one before (RFC 3261 §14.1). */
+  readonly #unanswered: Record<Side, number> = { a: 0, b: 0 };
 
   constructor(private readonly options: SessionChangesOptions) {
     const { a, b } = options.legs;
@@ -110,6 +119,7 @@ export class SessionChanges {
     this.#isBypassing = false;
     // How media travels to whoever is there now is not known.
     if (side !== this.options.inner) this.#mayBypass = false;
+    this.#unanswered[side] = 0;
   }
 
   /** Answers a re-INVITE or UPDATE of one side; resolves to the status. Rejects without an answer when something failed. */
@@ -117,6 +127,8 @@ export class SessionChanges {
     if (request.method === 'UPDATE' && !request.body) {
       return respond(response, 200, 'OK', { headers: { Contact: this.options.legs[from].local.contact } });
     }
+    // A feature server's next move comes right behind its ACK, while the relay is still at work on the one before.
+    if (this.#busy === from && this.#isMove(from, request)) await this.#settled;
     if (this.#busy !== undefined) return this.#refuseCrossing(from, response);
     return this.#alone(from, () => {
       const move = from === this.options.inner ? moveOf(request) : undefined;
@@ -132,8 +144,13 @@ export class SessionChanges {
    *
    * @throws NoResponseError, LinkLostError, RequestFailedError
    */
-  async reinvite(side: Side, sdp: string, headers: SipHeaders = {}): Promise<SipResponse> {
-    const answer = await reinvite(this.options.legs[side], sdp, { lost: this.options.lost }, headers);
+  async reinvite(
+    side: Side,
+    sdp: string,
+    headers: SipHeaders = {},
+    limits: DialogRequestLimits = { lost: this.options.lost },
+  ): Promise<SipResponse> {
+    const answer = await reinvite(this.options.legs[side], sdp, limits, headers);
     if (answer.status < 300) this.#agreed[side] = answer.body;
     return answer;
   }
@@ -143,13 +160,16 @@ export class SessionChanges {
    *
    * @throws NoResponseError, LinkLostError, RequestFailedError
    */
-  refresh(side: Side): Promise<number | null> {
-    return this.exclusively(async () => {
-      const before = this.#agreed[side];
-      const { status } = await this.reinvite(side, this.options.legs[side].local.sdp);
-      if (this.#agreed[side] !== before) await this.restore(otherSide(side));
-      return status;
-    });
+  async refresh(side: Side): Promise<number | null> {
+    if (this.#isUnanswered(side)) return null;
+    return this.exclusively(() => this.#offerAgain(side, { lost: this.options.lost }));
+  }
+
+  async #offerAgain(side: Side, limits: DialogRequestLimits): Promise<number> {
+    const before = this.#agreed[side];
+    const { status } = await this.reinvite(side, this.options.legs[side].local.sdp, {}, limits);
+    if (this.#agreed[side] !== before) await this.restore(otherSide(side));
+    return status;
   }
 
   /** Runs a change of our own while no other is under way; null when one is. */
@@ -170,18 +190,75 @@ export class SessionChanges {
     }
   }
 
+  #isMove(from: Side, request: SipRequest): boolean {
+    return from === this.options.inner && moveOf(request) !== undefined;
+  }
+
+  #isUnanswered(side: Side): boolean {
+    return Date.now() < this.#unanswered[side];
+  }
+
+  /** Sends a side what a change of the other one needs. A mere move of the media must not take long, and whoever answers it too late takes it back. */
+  async #tell<T>(
+    to: Side,
+    what: 'change' | 'move' | 'undo',
+    send: (limits: DialogRequestLimits) => Promise<T>,
+  ): Promise<T> {
+    const { legs, lost } = this.options;
+    if (what === 'change') return send({ lost });
+    const leg = legs[to];
+    const until = Date.now() + IN_DIALOG_DEADLINE_MS;
+    const onLate = ({ status }: SipResponse): void => {
+      if (legs[to] !== leg) return;
+      this.#unanswered[to] = 0;
+      if (status < 300 && what === 'move') void this.#undo(to, leg);
+    };
+    try {
+      return await send({ lost, deadlineMs: MOVE_DEADLINE_MS, onLate });
+    } catch (error) {
+      if (error instanceof NoResponseError && legs[to] === leg) this.#unanswered[to] = until;
+      throw error;
+    }
+  }
+
+  /** A side has taken what was given up: it is told again where its media is. Never rejects. */
+  async #undo(side: Side, leg: SipDialog): Promise<void> {
+    const { legs, lost } = this.options;
+    for (let left = UNDO_TRIES; left > 0 && legs[side] === leg && leg.connected && !lost.aborted; left--) {
+      try {
+        const told = this.#isUnanswered(side)
+          ? null
+          : await this.exclusively(() => this.#tell(side, 'undo', (limits) => this.#offerAgain(side, limits)));
+        if (told !== null) return;
+      } catch {
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, UNDO_EVERY_MS));
+    }
+  }
+
   async #alone<T>(who: Side | 'us', work: () => Promise<T>): Promise<T> {
     this.#busy = who;
+    let settle = (): void => {};
+    this.#settled = new Promise((resolve) => {
+      settle = resolve;
+    });
     try {
       return await work();
     } finally {
       this.#busy = undefined;
+      settle();
     }
   }
 
   #refuseCrossing(from: Side, response: SipResponse): number {
     if (this.#busy !== from) return respond(response, 491);
     return respond(response, 500, undefined, { headers: { 'Retry-After': `${randomInt(0, 11)}` } });
+  }
+
+  #refuseUnanswered(from: Side, request: SipRequest, response: SipResponse): number {
+    if (this.#isMove(from, request)) throw new NoResponseError('a re-INVITE is unanswered');
+    return respond(response, 491);
   }
 
   /** What is offered and answered goes through the relay. */
@@ -192,14 +269,17 @@ export class SessionChanges {
   };
 
   async #withOffer(from: Side, request: SipRequest, response: SipResponse, through = this.#relay): Promise<number> {
-    const { legs, lost } = this.options;
+    const { legs } = this.options;
     const to = otherSide(from);
+    if (this.#isUnanswered(to)) return this.#refuseUnanswered(from, request, response);
     const own = legs[from];
     const peer = legs[to];
     const offer = await through.offer(from, request.body);
     try {
       const headers = { ...passedOn(request), Contact: peer.local.contact, 'Content-Type': 'application/sdp' };
-      const answer = await sendInDialog(peer, { method: 'INVITE', body: offer, headers }, { lost });
+      const answer = await this.#tell(to, this.#isMove(from, request) ? 'move' : 'change', (limits) =>
+        sendInDialog(peer, { method: 'INVITE', body: offer, headers }, limits),
+      );
       if (answer.status >= 300) {
         await this.restore(from);
         return respond(response, answer.status, answer.reason, { headers: customHeaders(answer) });
@@ -218,11 +298,14 @@ export class SessionChanges {
   async #withoutOffer(from: Side, request: SipRequest, response: SipResponse, through: Passage): Promise<number> {
     const { legs, lost } = this.options;
     const to = otherSide(from);
+    if (this.#isUnanswered(to)) return this.#refuseUnanswered(from, request, response);
     const own = legs[from];
     const peer = legs[to];
     const before = own.local.sdp;
     const headers = { ...passedOn(request), Contact: peer.local.contact };
-    const { response: offered, ack } = await askForOffer(peer, headers, { lost });
+    const { response: offered, ack } = await this.#tell(to, this.#isMove(from, request) ? 'move' : 'change', (limits) =>
+      askForOffer(peer, headers, limits),
+    );
     if (!ack) {
       const status = offered.status < 300 ? 500 : offered.status;
       return respond(response, status, undefined, { headers: customHeaders(offered) });
@@ -247,8 +330,17 @@ export class SessionChanges {
     }
   }
 
-  /** The feature server's end of the media moves. */
-  #moveInner(move: MediaMove, request: SipRequest, response: SipResponse): Promise<number> {
+  /** The feature server's end of the media moves. A far end that is told of it and does not answer is no reason to take the call for over (408). */
+  async #moveInner(move: MediaMove, request: SipRequest, response: SipResponse): Promise<number> {
+    try {
+      return await this.#move(move, request, response);
+    } catch (error) {
+      if (!(error instanceof NoResponseError)) throw error;
+      return respond(response, 504, 'The far end does not answer');
+    }
+  }
+
+  #move(move: MediaMove, request: SipRequest, response: SipResponse): Promise<number> {
     const { inner, isRelaying } = this.options;
     const refuse = async (why: string): Promise<number> =>
       respond(response, 488, undefined, { headers: reasonHeader(why) });

@@ -3,8 +3,8 @@ import type { CommandName, CommandOf, CommandResult, SessionCommand } from './co
 /** Does a command. What it throws counts as failed. */
 export type CommandHandler<N extends CommandName> = (command: CommandOf<N>) => Promise<CommandResult> | CommandResult;
 
-/** Resolves when a command may be done; what it gives back is called when that is done. */
-export type CommandGate = (command: SessionCommand) => Promise<(() => void) | undefined>;
+/** Resolves when a command may be done; what it gives back is called when that is done, or refused. */
+export type CommandGate = (command: SessionCommand) => Promise<((result: CommandResult) => void) | undefined>;
 
 /** Where a command is taken while a verb, or a background task, can do it. */
 export interface CommandTaker {
@@ -83,15 +83,16 @@ export class CommandDesk implements CommandTaker {
 
   /** Has a command done by its newest taker, of the leg with `legSid` where that is given; never rejects. */
   async execute(command: SessionCommand, legSid?: string): Promise<CommandResult> {
-    const passed: ((() => void) | undefined)[] = [];
+    const passed: (((result: CommandResult) => void) | undefined)[] = [];
+    let result: CommandResult;
     try {
       for (const gate of this.#gates) passed.push(await gate(command));
-      return await this.#do(command, legSid);
+      result = await this.#do(command, legSid);
     } catch (error) {
-      return { ok: false, because: 'failed', reason: error instanceof Error ? error.message : String(error) };
-    } finally {
-      for (const done of passed) done?.();
+      result = { ok: false, because: 'failed', reason: error instanceof Error ? error.message : String(error) };
     }
+    for (const done of passed) done?.(result);
+    return result;
   }
 
   async #do(command: SessionCommand, legSid: string | undefined): Promise<CommandResult> {

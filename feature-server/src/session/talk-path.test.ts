@@ -157,6 +157,33 @@ t.test("past the edges the callee's answer goes to the caller; who refuses leave
   t.notOk(other.caller.seat.isReleased || other.callee.seat.isReleased);
 });
 
+t.test('a way that is refused costs a released call neither its sound nor the way that it had', async (t) => {
+  const { caller, callee, path, bridges } = await talking(t);
+  await path.to('partial-media');
+  caller.answers = [{}, { status: 504, reason: 'The far end does not answer' }];
+  t.match(await path.to('no-media'), { why: /caller answered 504/, again: false });
+  t.equal(path.path, 'partial-media');
+  t.same(caller.asked.slice(1), ['anchor-media v=0 fake', 'release-media-entirely ?', 'release-media 2000']);
+  t.ok(caller.seat.isReleased && callee.seat.isReleased);
+  await path.anchor();
+  t.equal(bridges(), 2);
+});
+
+t.test('nobody waits for what is under way of a call that is over', async (t) => {
+  const { caller, path } = await talking(t);
+  let answer = (): void => {};
+  caller.seat.offer = () =>
+    new Promise((resolve) => {
+      answer = () => resolve({ status: 488, reason: 'Not Acceptable Here', sdp: '' });
+    });
+  const released = path.to('partial-media');
+  await new Promise(setImmediate);
+  caller.isOver = true;
+  await path.close();
+  answer();
+  t.match(await released, { why: /488/ });
+});
+
 t.test('a media server that is away leaves a released call as it is', async (t) => {
   const { caller, callee, path, bridges } = await talking(t);
   await path.to('partial-media');

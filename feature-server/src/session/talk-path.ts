@@ -73,14 +73,19 @@ export class TalkPath {
         if (path === this.#path) return undefined;
         if (path === 'full-media') return await this.#anchor();
         if (this.#isClosed) return { why: 'the two do not talk any more', again: false };
-        if (this.#path !== 'full-media') {
+        const before = this.#path;
+        const release = async (way: typeof path): Promise<NotMoved | undefined> => {
           const why = mustStay();
-          if (why !== undefined) return { why, again: false };
-          // Both ways begin where the media server is.
-          await this.#anchor();
-        }
+          return why === undefined ? this.#release(way) : { why, again: false };
+        };
+        if (before === 'full-media') return await release(path);
         const why = mustStay();
-        return why === undefined ? await this.#release(path) : { why, again: false };
+        if (why !== undefined) return { why, again: false };
+        // Both ways begin where the media server is.
+        await this.#anchor();
+        const failure = await release(path).catch((error: unknown) => ({ why: textOf(error), again: false }));
+        if (failure && !this.#isClosed) await this.#releaseAgain(before, release);
+        return failure;
       });
     } catch (error) {
       return { why: textOf(error), again: false };
@@ -94,10 +99,10 @@ export class TalkPath {
     });
   }
 
-  /** The two do not talk any more: what is under way comes to its end, and nothing is released again. */
+  /** The two do not talk any more: what is under way comes to its end, which a call that is over does not wait for, and nothing is released again. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#last;
+    if (!this.options.caller.isOver()) await this.#last;
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -122,12 +127,27 @@ export class TalkPath {
     if (why !== undefined) return { why, again: false };
     const failure = await (path === 'no-media' ? this.#joinFarEnds() : this.#joinEdges());
     if (failure) return failure;
+    if (caller.isOver()) return { why: 'the call is over', again: false };
     this.#path = path;
     caller.seat.release(this.#follow(callee));
     callee.seat.release(this.#follow(caller));
     const how = path === 'no-media' ? 'from one far end to the other' : 'between the edges';
     journal.timeline.info('media', `the media server is out of the call: the sound goes ${how}`, { path });
     return undefined;
+  }
+
+  /** What was refused is not to cost the way that there was before. Never rejects. */
+  async #releaseAgain(
+    before: 'partial-media' | 'no-media',
+    release: (way: typeof before) => Promise<NotMoved | undefined>,
+  ): Promise<void> {
+    const { journal } = this.options;
+    try {
+      const failure = await release(before);
+      if (failure) journal.timeline.info('media', `the sound stays at the media server: ${failure.why}`);
+    } catch (error) {
+      journal.timeline.warn('media', `the sound stays at the media server: ${textOf(error)}`);
+    }
   }
 
   /** Each edge is offered what the other one has given: neither far end hears of it. */

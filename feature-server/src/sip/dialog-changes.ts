@@ -3,7 +3,7 @@ import { SIP_HEADERS } from '@ringwire/common/sip/headers.js';
 import { askForOffer, IN_DIALOG_DEADLINE_MS, nextAck } from '@ringwire/common/sip/in-dialog.js';
 import { type MediaMove, reinvite } from '@ringwire/common/sip/session-changes.js';
 import type { SipDialog, SipRequest, SipResponse } from '@ringwire/common/sip/stack.js';
-import { ChangePendingError } from '../errors.js';
+import { CallGoneError, ChangePendingError } from '../errors.js';
 import type { ChangeReply, LegChanges, ModifyHandler } from '../session/call-leg.js';
 import { partiesOf } from './header-value.js';
 
@@ -76,6 +76,9 @@ export class DialogChanges implements LegChanges {
     this.#isAsking = true;
     try {
       return await work();
+    } catch (error) {
+      if (this.options.over.aborted) throw new CallGoneError('the leg ended meanwhile', {}, { cause: error });
+      throw error;
     } finally {
       this.#isAsking = false;
     }

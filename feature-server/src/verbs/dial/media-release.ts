@@ -51,6 +51,8 @@ export class MediaRelease {
   readonly #left = new Set<TalkPath>();
   /** Something has needed the media server meanwhile. */
   #stays = false;
+  /** Times that something has. */
+  #needs = 0;
   /** Commands that need it and are not done yet. */
   #underWay = 0;
 
@@ -72,17 +74,20 @@ export class MediaRelease {
       ctx.commands.before(async ({ command }) => {
         if (!NEED_MEDIA.has(command)) return undefined;
         this.#underWay++;
-        const done = (): void => void this.#underWay--;
         try {
-          await this.anchor();
-          return done;
+          const goBack = await this.#anchorFor();
+          return ({ ok }) => {
+            this.#underWay--;
+            if (!ok) goBack();
+          };
         } catch (error) {
-          done();
+          this.#underWay--;
           throw error;
         }
       }),
-      ctx.commands.on('media:path', ({ path }) => this.#command(path)),
+      this.#take(ctx),
     ];
+    conversation.onParty(({ verbs }) => (verbs ? this.#take(verbs.ctx) : () => undefined));
     const wanted = this.#wanted();
     if (wanted) void this.#releaseSoon(wanted);
   }
@@ -90,8 +95,29 @@ export class MediaRelease {
   /** Has the sound at the media server, where it stays. @throws MediaServerError */
   async anchor(): Promise<void> {
     this.#stays = true;
+    this.#needs++;
     await this.#leaveOthers();
     await this.#path?.anchor();
+  }
+
+  /** @returns what has the sound go where it went before, if nothing else has needed the media server meanwhile: what needed it was refused */
+  async #anchorFor(): Promise<() => void> {
+    const path = this.#path;
+    const before = path?.path ?? 'full-media';
+    const stayed = this.#stays;
+    const needs = this.#needs + 1;
+    await this.anchor();
+    return () => {
+      if (needs !== this.#needs || this.#over.signal.aborted) return;
+      this.#stays = stayed;
+      if (before === 'full-media' || path !== this.#path) return;
+      void path?.to(before, () => this.#obstacle()).then((failure) => failure && this.#tell(failure.why));
+    };
+  }
+
+  /** By the sid of either leg. */
+  #take(leg: VerbContext): () => void {
+    return leg.commands.on('media:path', ({ path }) => this.#command(path));
   }
 
   /** The two do not talk any more. Resolves when nothing is under way; never rejects. */
@@ -158,6 +184,7 @@ export class MediaRelease {
   async #command(path: MediaPath): Promise<CommandResult> {
     const failed = (reason: string): CommandResult => ({ ok: false, because: 'failed', reason: `${path}: ${reason}` });
     this.#stays = true;
+    this.#needs++;
     await this.#leaveOthers();
     const failure: NotMoved | undefined = this.#path
       ? await this.#path.to(path, () => this.#obstacle())
