@@ -286,6 +286,8 @@ t.test('a hook with a blank URL is none, as in jambonz; where one is needed it i
     t.strictSame(verbsOf([{ ...play, actionHook }]), [play]);
     t.strictSame(lines([{ verb: 'redirect', actionHook }]), ['$[0].actionHook: is required']);
   }
+  const cleared = { verb: 'config', referHook: '', sipRequestWithinDialogHook: '' };
+  t.strictSame(verbsOf([cleared]), [cleared], 'that takes back what was set');
 });
 
 t.test('objects that cannot be read are an error, not an exception', async (t) => {

@@ -2,7 +2,7 @@ import { flag, numberOrText, ref, type Static, text, textOrTexts, type VerbSchem
 import { amd } from './amd.js';
 import { actionHookDelayAction, fillerNoise, noiseIsolation, turnTaking, vad } from './audio.js';
 import { bargeIn, listenOptions, recordOptions, transcribeOptions, ttsStream } from './config-parts.js';
-import { hook } from './hook.js';
+import { clearableHook } from './hook.js';
 import { recognizer } from './recognizer.js';
 import { synthesizer } from './synthesizer.js';
 
@@ -24,10 +24,10 @@ const schema = verb('config', 'Sets defaults for the session and starts or stops
   ),
   onHoldMusic: text('URL of audio while on hold'),
   actionHookDelayAction: ref(actionHookDelayAction, 'what to do while an action hook is slow'),
-  sipRequestWithinDialogHook: ref(hook, 'receives SIP requests within the call'),
+  sipRequestWithinDialogHook: ref(clearableHook, 'receives SIP requests within the call'),
   boostAudioSignal: numberOrText('gain in dB: number, or text as "6 dB"; default 0'),
   vad: ref(vad, 'voice activity detection from now on'),
-  referHook: ref(hook, 'receives a REFER of this leg'),
+  referHook: ref(clearableHook, 'receives a REFER of this leg'),
   earlyMedia: flag('accepted for compatibility, without effect'),
   autoStreamTts: flag('stream every say (WebSocket applications); default false'),
   disableTtsCache: flag('always synthesize afresh; default false'),

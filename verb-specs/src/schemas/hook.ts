@@ -37,3 +37,14 @@ export const hook = component<HookSpec>(
     required: ['url'],
   },
 );
+
+/** Schema of a hook that stays until another is named: a blank one says that there is none any more. */
+export const clearableHook = component<HookSpec>(
+  'clearableHook',
+  'A hook as above; the empty text takes back what was set before.',
+  {
+    type: ['string', 'object'],
+    properties: { ...hook.properties, url: text('absolute URL, or relative to the application') },
+    required: ['url'],
+  },
+);

@@ -26,7 +26,7 @@ import { type EnqueueSpec, enqueue } from './enqueue.js';
 import { type FaxSpec, fax } from './fax.js';
 import { type GatherSpec, gather } from './gather.js';
 import { type HangupSpec, hangup } from './hangup.js';
-import { auth, hook } from './hook.js';
+import { auth, clearableHook, hook } from './hook.js';
 import { type LeaveSpec, leave } from './leave.js';
 import { type LexSpec, lex } from './lex.js';
 import { type ListenSpec, listen } from './listen.js';
@@ -148,6 +148,7 @@ export const VERB_SCHEMAS: { readonly [K in VerbName]: VerbSchema<SpecOf<K>> } =
 /** The schemas that verbs share, each known by its `$id`. */
 export const COMPONENTS: readonly Component<unknown>[] = [
   hook,
+  clearableHook,
   auth,
   target,
   synthesizer,
