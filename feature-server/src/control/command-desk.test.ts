@@ -39,3 +39,25 @@ t.test('a taker that throws has failed, and nothing else', async (t) => {
     reason: 'the channel is gone',
   });
 });
+
+t.test('commands of a name wait for one call up to a bound; others, and the end of the call, go on', async (t) => {
+  const desk = new CommandDesk();
+  let finish = (): void => {};
+  const slow = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const done = { ok: true } as const;
+  desk.on('record', () => slow.then(() => done));
+  desk.on('tag', () => done);
+  desk.on('hangup', () => slow.then(() => done));
+  const record = () => desk.execute({ command: 'record', action: 'startCallRecording' });
+  const hangup = () => desk.execute({ command: 'hangup', reason: 'over' });
+  const taken = Array.from({ length: 15 }, record);
+  const reason = '15 commands record of this call are not done yet';
+  t.strictSame(await record(), { ok: false, because: 'too many', reason });
+  t.strictSame(await desk.execute({ command: 'tag', data: {} }), done);
+  const ends = Array.from({ length: 21 }, hangup);
+  finish();
+  t.ok((await Promise.all([...taken, ...ends])).every(({ ok }) => ok));
+  t.strictSame(await record(), done);
+});

@@ -43,11 +43,15 @@ const NEEDS: Partial<Record<CommandName, string>> = {
   'tts:clear': 'no speech stream is open',
 };
 
+/** Commands of one name that may be under way, or wait for those before them: more would only outlast the patience of who sends them. */
+const MOST_UNDER_WAY = 15;
+
 /** One call's commands: who takes which at this moment. */
 export class CommandDesk implements CommandTaker {
   readonly #takers = new Map<CommandName, CommandHandler<CommandName>[]>();
   readonly #legs = new Map<string, CommandDesk>();
   readonly #gates = new Set<CommandGate>();
+  readonly #underWay = new Map<CommandName, number>();
 
   on<N extends CommandName>(name: N, handler: CommandHandler<N>): () => void {
     const known = handler as unknown as CommandHandler<CommandName>;
@@ -81,8 +85,24 @@ export class CommandDesk implements CommandTaker {
     return this.#legs.has(callSid);
   }
 
-  /** Has a command done by its newest taker, of the leg with `legSid` where that is given; never rejects. */
+  /** Has a command done by its newest taker, of the leg with `legSid` where that is given; refuses it where many of its name are not done yet. Never rejects. */
   async execute(command: SessionCommand, legSid?: string): Promise<CommandResult> {
+    const { command: name } = command;
+    const before = this.#underWay.get(name) ?? 0;
+    // The end of a call is never refused.
+    if (before >= MOST_UNDER_WAY && name !== 'hangup' && name !== 'call:status')
+      return { ok: false, because: 'too many', reason: `${before} commands ${name} of this call are not done yet` };
+    this.#underWay.set(name, before + 1);
+    try {
+      return await this.#execute(command, legSid);
+    } finally {
+      const left = (this.#underWay.get(name) ?? 1) - 1;
+      if (left > 0) this.#underWay.set(name, left);
+      else this.#underWay.delete(name);
+    }
+  }
+
+  async #execute(command: SessionCommand, legSid: string | undefined): Promise<CommandResult> {
     const passed: (((result: CommandResult) => void) | undefined)[] = [];
     let result: CommandResult;
     try {

@@ -77,5 +77,5 @@ export type CommandOf<N extends CommandName> = Extract<SessionCommand, { command
 /** What a command came to. `facts` is what its sender is answered (`sip:request`: status and reason). */
 export type CommandResult =
   | { ok: true; facts?: Readonly<Record<string, unknown>> }
-  /** `wrong state`: nothing of this call can take it now (REST: 422); `failed`: it was tried (REST: 422, too). */
-  | { ok: false; because: 'wrong state' | 'failed'; reason: string };
+  /** `wrong state`: nothing of this call can take it now (REST: 422); `failed`: it was tried (REST: 422, too); `too many`: others are not done yet (REST: 429). */
+  | { ok: false; because: 'wrong state' | 'failed' | 'too many'; reason: string };

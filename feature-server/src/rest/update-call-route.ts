@@ -28,7 +28,7 @@ export interface UpdateCallRouteOptions {
 
 /**
  * `POST /v1/updateCall`: does to a live call what a REST request asks for (compat 4.1). 202 when it is done or begun, 200 with what it came to,
- * 400 for what cannot be read, 422 where the call is not here any more or cannot take it now, 429 where there are too many for one call.
+ * 400 for what cannot be read, 422 where the call is not here any more or cannot take it now, 429 where there are too many for one call, or too many not done yet.
  */
 export function updateCallRoute(
   app: Application,
@@ -75,6 +75,7 @@ function refusalOf(
   { journal }: UpdatableCall,
 ): HttpError {
   journal.timeline.warn('call', `REST: ${command}: ${reason}`);
+  if (because === 'too many') return new HttpError(429, reason, { retryAfter: 1 });
   if (because === 'failed') journal.alert('error-updating-call', `${command}: ${reason}`);
   return new HttpError(422, reason);
 }
