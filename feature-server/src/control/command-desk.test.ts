@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import t from 'tap';
 import { CommandDesk } from './command-desk.js';
 
@@ -53,11 +54,18 @@ t.test('commands of a name wait for one call up to a bound; others, and the end 
   const record = () => desk.execute({ command: 'record', action: 'startCallRecording' });
   const hangup = () => desk.execute({ command: 'hangup', reason: 'over' });
   const taken = Array.from({ length: 15 }, record);
+  await nextTurn();
   const reason = '15 commands record of this call are not done yet';
   t.strictSame(await record(), { ok: false, because: 'too many', reason });
   t.strictSame(await desk.execute({ command: 'tag', data: {} }), done);
   const ends = Array.from({ length: 21 }, hangup);
+  await nextTurn();
   finish();
   t.ok((await Promise.all([...taken, ...ends])).every(({ ok }) => ok));
   t.strictSame(await record(), done);
+  const tags = Array.from({ length: 300 }, () => desk.execute({ command: 'tag', data: {} }));
+  t.ok(
+    (await Promise.all(tags)).every(({ ok }) => ok),
+    'those that are done at once may come all together',
+  );
 });

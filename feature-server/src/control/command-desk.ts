@@ -46,6 +46,15 @@ const NEEDS: Partial<Record<CommandName, string>> = {
 /** Commands of one name that may be under way, or wait for those before them: more would only outlast the patience of who sends them. */
 const MOST_UNDER_WAY = 15;
 
+/** The end of a call; and streamed text, which has a bound of its own. */
+const NEVER_REFUSED: ReadonlySet<CommandName> = new Set([
+  'hangup',
+  'call:status',
+  'tts:tokens',
+  'tts:flush',
+  'tts:clear',
+]);
+
 /** One call's commands: who takes which at this moment. */
 export class CommandDesk implements CommandTaker {
   readonly #takers = new Map<CommandName, CommandHandler<CommandName>[]>();
@@ -89,14 +98,19 @@ export class CommandDesk implements CommandTaker {
   async execute(command: SessionCommand, legSid?: string): Promise<CommandResult> {
     const { command: name } = command;
     const before = this.#underWay.get(name) ?? 0;
-    // The end of a call is never refused.
-    if (before >= MOST_UNDER_WAY && name !== 'hangup' && name !== 'call:status')
+    if (before >= MOST_UNDER_WAY && !NEVER_REFUSED.has(name))
       return { ok: false, because: 'too many', reason: `${before} commands ${name} of this call are not done yet` };
-    this.#underWay.set(name, before + 1);
+    let isCounted = false;
+    // Those that are done at once do not count, however many of them come together.
+    const counting = setImmediate(() => {
+      isCounted = true;
+      this.#underWay.set(name, (this.#underWay.get(name) ?? 0) + 1);
+    });
     try {
       return await this.#execute(command, legSid);
     } finally {
-      const left = (this.#underWay.get(name) ?? 1) - 1;
+      clearImmediate(counting);
+      const left = (this.#underWay.get(name) ?? 0) - (isCounted ? 1 : 0);
       if (left > 0) this.#underWay.set(name, left);
       else this.#underWay.delete(name);
     }
