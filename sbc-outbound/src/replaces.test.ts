@@ -1,55 +1,22 @@
 import { once } from 'node:events';
 import type { SipDialog, SipResponse } from '@ringwire/common/sip/stack.js';
 import { SEED } from '@ringwire/common/testing/provisioned.js';
-import { findFreePort } from '@ringwire/common/testing/services.js';
 import { until } from '@ringwire/common/testing/until.js';
-import { openSbcInbound, type SbcInbound } from '@ringwire/sbc-inbound/sbc-inbound.js';
+import type { SbcInbound } from '@ringwire/sbc-inbound/sbc-inbound.js';
 import { ended, refusal } from '@ringwire/sbc-inbound/testing/caller.js';
 import { addClients, REALM, startDevice, type TestDevice } from '@ringwire/sbc-inbound/testing/device.js';
-import { openSbc, type ServerProcess, startServerProcess } from '@ringwire/sbc-inbound/testing/edge.js';
-import { startFeatureServer, type TestFeatureServer } from '@ringwire/sbc-inbound/testing/feature-server.js';
-import { openSeededDatabase, type Stores, startStores } from '@ringwire/sbc-inbound/testing/stores.js';
 import { type Dialog, type IncomingCall, tagOf } from '@ringwire/sip';
 import t, { type Test } from 'tap';
-import { openSbcOutbound, type SbcOutbound } from './sbc-outbound.js';
+import type { SbcOutbound } from './sbc-outbound.js';
 import { dial, type PlacedCall } from './testing/carriers.js';
+import { startTwoEdges } from './testing/two-edges.js';
 
 t.setTimeout(180_000);
 
-/** A SIP server with both of its processes. */
-interface TestEdge {
-  server: ServerProcess;
-  inbound: SbcInbound;
-  outbound: SbcOutbound;
-}
-
 const OTHER_REALM = 'two.example.com';
 const APPLICATION = `app-${SEED.applicationSid}`;
-let stores: Stores;
-let fs: TestFeatureServer;
-let east: TestEdge;
-let west: TestEdge;
 
-async function startEdge(name: string): Promise<TestEdge> {
-  const httpPort = await findFreePort();
-  const server = await startServerProcess(t, () => ['--http-handler', `INVITE=http://127.0.0.1:${httpPort}/route`]);
-  const shared = { stores, controlPort: server.controlPort };
-  const inbound = await openSbc(t, openSbcInbound, {
-    ...shared,
-    name: `sbc-inbound-${name}`,
-    env: { HTTP_PORT: `${httpPort}` },
-  });
-  const outbound = await openSbc(t, openSbcOutbound, { ...shared, name: `sbc-outbound-${name}` });
-  await Promise.all([inbound, outbound].map(({ edge }) => edge.featureServers.refresh()));
-  return { server, inbound, outbound };
-}
-
-const processes = (): (SbcInbound | SbcOutbound)[] =>
-  [east, west].flatMap(({ inbound, outbound }) => [inbound, outbound]);
-
-t.before(async () => {
-  stores = await startStores(t);
-  const db = openSeededDatabase(stores.env);
+const { stores, fs, east, west } = await startTwoEdges(t, async (db) => {
   await db.execute('UPDATE accounts SET sip_realm = ? WHERE account_sid = ?', [OTHER_REALM, SEED.siblingAccountSid]);
   await addClients(db, [
     { username: 'alice' },
@@ -57,16 +24,10 @@ t.before(async () => {
     { username: 'carol' },
     { username: 'mallory', account_sid: SEED.siblingAccountSid },
   ]);
-  await db.close();
-  fs = await startFeatureServer(t, stores, 'fs-one');
-  [east, west] = await Promise.all([startEdge('east'), startEdge('west')]);
-  for (const { edge } of processes()) {
-    await until('the edges know each other', async () => {
-      await edge.edges.refresh();
-      return edge.edges.list().length === 4;
-    });
-  }
 });
+
+const processes = (): (SbcInbound | SbcOutbound)[] =>
+  [east, west].flatMap(({ inbound, outbound }) => [inbound, outbound]);
 
 t.afterEach(async () => {
   for (const { edge } of processes()) {

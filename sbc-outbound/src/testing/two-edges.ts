@@ -1,4 +1,4 @@
-import { type Binding, registrations } from '@ringwire/common';
+import { type Binding, type Database, registrations } from '@ringwire/common';
 import { findFreePort } from '@ringwire/common/testing/services.js';
 import { until } from '@ringwire/common/testing/until.js';
 import { openSbcInbound, type SbcInbound } from '@ringwire/sbc-inbound/sbc-inbound.js';
@@ -47,16 +47,22 @@ async function startEdge(t: Test, stores: Stores, name: string): Promise<TestEdg
   return { server, inbound, outbound };
 }
 
-/** Starts two edges over stores of their own; the users alice and bob may do everything, busy12 has one call at a time. All ends with the test. */
-export async function startTwoEdges(t: Test): Promise<TwoEdges> {
-  const stores = await startStores(t);
-  const db = openSeededDatabase(stores.env);
-  await addClients(db, [
+const addUsers = (db: Database): Promise<void> =>
+  addClients(db, [
     { username: 'alice' },
     { username: 'bob' },
     { username: 'leaver1' },
     { username: 'busy12', call_limit: 1 },
   ]);
+
+/**
+ * Starts two edges over stores of their own. All ends with the test.
+ * @param provision - adds users; without it alice and bob may do everything, and busy12 has one call at a time
+ */
+export async function startTwoEdges(t: Test, provision: (db: Database) => Promise<void> = addUsers): Promise<TwoEdges> {
+  const stores = await startStores(t);
+  const db = openSeededDatabase(stores.env);
+  await provision(db);
   await db.close();
   const fs = await startFeatureServer(t, stores, 'fs-one');
   const [east, west] = await Promise.all([startEdge(t, stores, 'east'), startEdge(t, stores, 'west')]);
