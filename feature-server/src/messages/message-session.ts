@@ -9,8 +9,9 @@ import type { Journal } from '../session/journal.js';
 import { SessionApplication } from '../session/session-application.js';
 import type { SessionDefaults } from '../session/session-defaults.js';
 import { VerbRunner } from '../session/verb-runner.js';
+import type { CallDial } from '../verbs/call-dial.js';
 import type { VerbRegistry } from '../verbs/registry.js';
-import type { CallDial, CallMessages, VerbContext } from '../verbs/verb.js';
+import type { CallMessages, VerbContext } from '../verbs/verb.js';
 
 /** What {@link runMessageVerbs} needs. */
 export interface MessageSessionOptions {

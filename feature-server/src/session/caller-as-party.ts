@@ -1,6 +1,6 @@
 import { MediaServerError } from '../errors.js';
 import type { MediaEndpoint } from '../media/media.js';
-import type { DialledParty } from '../verbs/verb.js';
+import type { DialledParty } from '../verbs/call-dial.js';
 
 /** A caller, as another call's party: he stays with his own session, whose verb goes on when the other call ends him. */
 export class CallerAsParty implements DialledParty {

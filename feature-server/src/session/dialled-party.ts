@@ -1,14 +1,8 @@
 import { CallGoneError } from '../errors.js';
 import type { MediaEndpoint, MediaServer } from '../media/media.js';
 import { withCodecs } from '../sip/chosen-codecs.js';
-import type {
-  CallMedia,
-  DialledParty,
-  DialOptions,
-  LegVerbs,
-  TransferHandler,
-  TransferOptions,
-} from '../verbs/verb.js';
+import type { DialledParty, DialOptions, LegVerbs } from '../verbs/call-dial.js';
+import type { CallMedia, TransferHandler, TransferOptions } from '../verbs/verb.js';
 import type { LeavingLeg } from './adulting.js';
 import type { SessionDialogOptions } from './call-dialog.js';
 import { joinMedia } from './caller-as-party.js';

@@ -1,7 +1,7 @@
 import type { Logger } from '@ringwire/common';
 import { CallGoneError, MediaServerError } from '../errors.js';
 import type { MediaEndpoint, MediaServer } from '../media/media.js';
-import type { DialledParty } from '../verbs/verb.js';
+import type { DialledParty } from '../verbs/call-dial.js';
 import type { CallLeg } from './call-leg.js';
 import { joinMedia } from './caller-as-party.js';
 import { joinTalks, type Talk } from './talks.js';

@@ -1,5 +1,5 @@
 import type { MediaEndpoint } from '../media/media.js';
-import type { CallDial, DialledParty, DialOptions } from '../verbs/verb.js';
+import type { CallDial, DialledParty, DialOptions } from '../verbs/call-dial.js';
 import type { AdultStart, LeavingLeg } from './adulting.js';
 import { CallerAsParty } from './caller-as-party.js';
 import type { ChildCalls } from './child-calls.js';

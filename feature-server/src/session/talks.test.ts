@@ -2,7 +2,7 @@ import { createLogger } from '@ringwire/common';
 import t from 'tap';
 import { MediaServerError } from '../errors.js';
 import { FakeEndpoint, FakeLeg } from '../testing/fakes.js';
-import type { DialledParty } from '../verbs/verb.js';
+import type { DialledParty } from '../verbs/call-dial.js';
 import { admitGuest } from './guest.js';
 import { joinTalks, type Talk, Talks } from './talks.js';
 

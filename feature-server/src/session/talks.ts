@@ -1,6 +1,6 @@
 import type { DialogTags, Replaces } from '@ringwire/common/sip/replaces.js';
 import { MediaServerError } from '../errors.js';
-import type { DialledParty } from '../verbs/verb.js';
+import type { DialledParty } from '../verbs/call-dial.js';
 
 /** A user's telephone in a call: who he is, and its dialog with the edge. */
 export interface Telephone {

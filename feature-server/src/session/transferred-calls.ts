@@ -1,4 +1,4 @@
-import type { DialledParty } from '../verbs/verb.js';
+import type { DialledParty } from '../verbs/call-dial.js';
 import type { ChildCall } from './child-calls.js';
 import { Party } from './dialled-party.js';
 

@@ -1,8 +1,9 @@
 import t from 'tap';
 import { CallerAsParty } from '../session/caller-as-party.js';
 import type { Talk } from '../session/talks.js';
+import type { DialledParty } from './call-dial.js';
 import { Conversation } from './conversation.js';
-import type { DialledParty, TransferHandler, VerbContext } from './verb.js';
+import type { TransferHandler, VerbContext } from './verb.js';
 
 /** A conversation over nothing, whose two sides may ask for transfers. */
 function conversing(ask?: () => Promise<boolean>) {

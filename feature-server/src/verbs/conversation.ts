@@ -2,7 +2,8 @@ import { MediaServerError } from '../errors.js';
 import { CallerAsParty } from '../session/caller-as-party.js';
 import { joinTalks, type Talk } from '../session/talks.js';
 import { reasonPhrase } from '../sip/header-value.js';
-import type { CallTransfer, DialledParty, TransferOptions, VerbContext } from './verb.js';
+import type { DialledParty } from './call-dial.js';
+import type { CallTransfer, TransferOptions, VerbContext } from './verb.js';
 
 /** How long whom a user names may ring. */
 const RING_MS = 60_000;

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DialSpec, TransferSpec } from '@ringwire/verb-specs';
+import type { DialledParty } from './call-dial.js';
 import { talk } from './dial/connected.js';
 import type { DialResult } from './dial/result.js';
 import { Ringing } from './dial/ringing.js';
 import { targetsOf } from './dial/targets.js';
 import { referCall } from './sip-refer.js';
 import { acceptedBy, tellEvent } from './transfer/acceptance.js';
-import type { DialledParty, Verb, VerbContext } from './verb.js';
+import type { Verb, VerbContext } from './verb.js';
 
 /** What the action hook is told (the published callback `transfer`). */
 interface TransferResult {

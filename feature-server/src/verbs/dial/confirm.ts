@@ -1,5 +1,5 @@
 import type { HookSpec, VerbSpec } from '@ringwire/verb-specs';
-import type { DialledParty } from '../verb.js';
+import type { DialledParty } from '../call-dial.js';
 
 /** What may run on a leg before it is connected. */
 const ALLOWED: readonly VerbSpec['verb'][] = ['config', 'gather', 'say', 'play', 'tag', 'pause', 'hangup'];

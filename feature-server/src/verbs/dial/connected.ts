@@ -1,8 +1,9 @@
 import type { DialSpec } from '@ringwire/verb-specs';
 import { MediaServerError } from '../../errors.js';
+import type { DialledParty } from '../call-dial.js';
 import { Conversation } from '../conversation.js';
 import { secondsToMs } from '../quantities.js';
-import type { DialledParty, VerbContext } from '../verb.js';
+import type { VerbContext } from '../verb.js';
 import { Asides } from './asides.js';
 import { captureDigits } from './capture-digits.js';
 import { takeDialCommands } from './dial-commands.js';

@@ -1,8 +1,9 @@
 import type { DialSpec, VerbSpec } from '@ringwire/verb-specs';
 import type { ReferRequest } from '../../session/call-leg.js';
 import { referDetails } from '../../session/refer-details.js';
+import type { DialledParty } from '../call-dial.js';
 import type { Conversation } from '../conversation.js';
-import type { DialledParty, TransferOptions, VerbContext } from '../verb.js';
+import type { TransferOptions, VerbContext } from '../verb.js';
 
 /**
  * `referHook`: a REFER of either leg is told to the application; the verbs that it answers are what the other leg goes on with. Without verbs the

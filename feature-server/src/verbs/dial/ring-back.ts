@@ -1,6 +1,7 @@
 import type { DialSpec } from '@ringwire/verb-specs';
+import type { DialledParty } from '../call-dial.js';
 import { restOfRound } from '../rounds.js';
-import type { DialledParty, VerbContext } from '../verb.js';
+import type { VerbContext } from '../verb.js';
 
 /** What the caller hears until somebody answers: the music of the `dial`, or what the callee's side sends ahead of the answer. */
 export class RingBack {

@@ -1,6 +1,7 @@
 import type { DialSpec, HookSpec } from '@ringwire/verb-specs';
+import type { DialledParty } from '../call-dial.js';
 import { secondsToMs } from '../quantities.js';
-import type { DialledParty, VerbContext } from '../verb.js';
+import type { VerbContext } from '../verb.js';
 import { confirm } from './confirm.js';
 import { type DialResult, noAnswer, statusWord } from './result.js';
 import { RingBack } from './ring-back.js';

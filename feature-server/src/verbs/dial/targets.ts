@@ -1,6 +1,7 @@
 import type { DialSpec, HookSpec } from '@ringwire/verb-specs';
 import type { DialTarget } from '../../session/dialler.js';
-import type { DialledParty, VerbContext } from '../verb.js';
+import type { DialledParty } from '../call-dial.js';
+import type { VerbContext } from '../verb.js';
 
 /** jambonz calls no more targets than these at once. */
 const MAX_TARGETS = 10;

@@ -3,8 +3,9 @@ import type { AmdSpec, TransferSpec } from '@ringwire/verb-specs';
 import type { AmdEvent } from '../../amd/judge.js';
 import type { ConferenceSeat } from '../../media/conference.js';
 import type { MediaEndpoint } from '../../media/media.js';
+import type { DialledParty, LegVerbs } from '../call-dial.js';
 import { untilEnded } from '../dial/confirm.js';
-import type { DialledParty, LegVerbs, VerbContext } from '../verb.js';
+import type { VerbContext } from '../verb.js';
 
 /** How long a destination may think about taking the call. */
 const CONFIRM_TIMEOUT_SEC = 15;
