@@ -64,8 +64,9 @@ export class MovedCalls {
     return text === null ? undefined : (JSON.parse(decryptSecret(text, this.encryptionSecret)) as MovedCall);
   }
 
-  /** Nobody is to take it. Never rejects: it expires all the same. */
+  /** Nobody is to take it. Never rejects. */
   drop(id: string): void {
+    // What stays because Redis is away expires by itself.
     this.redis.del(movedCallKey(id)).catch(() => {});
   }
 

@@ -168,7 +168,7 @@ function tooLate(): { promise: Promise<never>; reject(error: Error): void; timer
   const promise = new Promise<never>((_, fail) => {
     reject = fail;
   });
-  // Nobody may wait for it.
+  // Whoever waits gets the error; where nobody does, the rejection would end the process.
   promise.catch(() => {});
   return { promise, reject, timer: undefined };
 }

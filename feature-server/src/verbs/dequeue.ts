@@ -131,7 +131,7 @@ async function coming(queue: Queue, { taken, claim, gone, met, giveUp }: Taken):
     }
     if (missed >= MOST_MISSED) giveUp();
   };
-  // While Redis is away nothing is known of him.
+  // A look that fails says nothing of him, and the next one comes in a second; `met` has a time limit of its own.
   const timer = setInterval(() => void look().catch(() => {}), LOOK_AFTER_MS);
   gone.once(taken, giveUp);
   try {

@@ -103,6 +103,7 @@ async function inTime<T>(work: Promise<T>): Promise<T> {
   const late = sleep(DECODE_MS, undefined, { signal: over.signal }).then(() => {
     throw new RangeError(`nothing came of it within ${DECODE_MS} ms`);
   });
+  // The race below reports it; where the work has won, its end by `over` is nobody's.
   late.catch(() => {});
   try {
     return await Promise.race([work, late]);
