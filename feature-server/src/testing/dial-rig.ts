@@ -1,4 +1,5 @@
 /** A session that dials over fakes: the test decides when callees answer, and what the media server does. */
+import type { ServerResponse } from 'node:http';
 import type { Test } from 'tap';
 import { MediaServerError } from '../errors.js';
 import type { MediaEndpoint, MediaServer } from '../media/media.js';
@@ -200,4 +201,41 @@ export async function dialling(t: Test, count = 1, options: Record<string, unkno
       );
     },
   };
+}
+
+/** An action hook's fields when the dial was answered and has ended in order. */
+export const TAKEN = { dial_call_status: 'completed', dial_sip_status: 200, dial_sbc_callid: 'outer' };
+
+/** Answers a request of the application with verbs. */
+export const json = (verbs: unknown) => (response: ServerResponse) =>
+  void response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(verbs));
+
+/** Lets a callee answer whom a confirm hook is asked about. */
+export async function answer(rig: DialRig, index = 0): Promise<Callee> {
+  const callee = rig.callees[index] as Callee;
+  callee.answer();
+  (await rig.server.callee(index).modifies.take('modify')).grant();
+  return callee;
+}
+
+/** The media server has joined the two. */
+export async function bridged(rig: DialRig): Promise<void> {
+  (await rig.server.caller.bridges.take('bridge')).grant();
+}
+
+/** Ends the talk, and the call in order. */
+export async function hangUp(t: Test, rig: DialRig, callee: Callee): Promise<void> {
+  callee.hangUp();
+  t.match((await rig.app.next('/action')).json, TAKEN);
+  await rig.callerGoesOn();
+}
+
+/** The call sid of the callee's leg. */
+export const legOf = (rig: DialRig): string =>
+  [...rig.ledger.values()].find(({ payload }) => payload.parentCallSid === 'call-1')?.callSid ?? '';
+
+/** The caller hangs up, whatever he hears. */
+export async function hungUp(rig: DialRig): Promise<void> {
+  rig.leg.end({ how: 'bye', headers: {} });
+  await rig.running;
 }

@@ -1,189 +1,47 @@
-import type { ServerResponse } from 'node:http';
 import { until } from '@ringwire/common/testing/until.js';
 import t from 'tap';
-import { type Callee, type DialRig, dialling } from '../testing/dial-rig.js';
+import {
+  answer,
+  bridged,
+  type Callee,
+  type DialRig,
+  dialling,
+  hangUp,
+  hungUp,
+  legOf,
+  TAKEN,
+} from '../testing/dial-rig.js';
 import { Channel } from '../testing/fakes.js';
 
-const json = (verbs: unknown) => (response: ServerResponse) =>
-  void response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(verbs));
-
-const SAY = { verb: 'say', text: 'Press one to take the call' };
-const TAKEN = { dial_call_status: 'completed', dial_sip_status: 200, dial_sbc_callid: 'outer' };
 const OFFER = (direction: string): string =>
   ['v=0', 's=-', 'c=IN IP4 192.0.2.1', 't=0 0', 'm=audio 4000 RTP/AVP 0', `a=${direction}`, ''].join('\r\n');
 
-/** Lets a callee answer whom a confirm hook is asked about. */
-async function answer(rig: DialRig, index = 0): Promise<Callee> {
-  const callee = rig.callees[index] as Callee;
-  callee.answer();
-  (await rig.server.callee(index).modifies.take('modify')).grant();
-  return callee;
-}
-
-async function bridged(rig: DialRig): Promise<void> {
-  (await rig.server.caller.bridges.take('bridge')).grant();
-}
-
-/** Ends the talk, and the call in order. */
-async function hangUp(rig: DialRig, callee: Callee): Promise<void> {
-  callee.hangUp();
-  t.match((await rig.app.next('/action')).json, TAKEN);
-  await rig.callerGoesOn();
-}
-
-t.test('confirmHook: its verbs run on the callee alone, who is connected when they are over', async (t) => {
-  const rig = await dialling(t, 1, { confirmHook: '/confirm' });
-  rig.app.on('/confirm', [{ verb: 'gather', numDigits: 1, say: { text: SAY.text }, actionHook: '/pressed' }]);
-  rig.app.on('/pressed', []);
-  const callee = await answer(rig);
-  const asked = await rig.app.next('/confirm');
-  t.match(asked.json, { parent_call_sid: 'call-1', direction: 'outbound', call_status: 'in-progress' });
-  await rig.server.callee().plays.take('the question');
-  t.equal(rig.server.caller.bridges.size, 0, 'nobody is connected yet');
-  rig.server.callee().press('1');
-  const pressed = await rig.app.next('/pressed');
-  t.match(pressed.json, { digits: '1', call_sid: asked.json.call_sid, parent_call_sid: 'call-1' });
-  await bridged(rig);
-  t.equal(rig.server.caller.plays.size, 0, 'the caller heard nothing of it');
-  await hangUp(rig, callee);
-});
-
-t.test('confirmHook: who hangs up, or whose verbs do, declines, and the others go on ringing', async (t) => {
-  const rig = await dialling(t, 3, { confirmHook: '/confirm' });
-  let asked = 0;
-  rig.app.on('/confirm', (response) => json(++asked === 1 ? [{ verb: 'hangup' }] : asked === 2 ? [SAY] : [])(response));
-  const first = await answer(rig, 0);
-  await first.ends.take('BYE to who declined');
-  const second = await answer(rig, 1);
-  await rig.server.callee(1).plays.take('the question');
-  second.hangUp();
-  const third = rig.callees[2] as Callee;
-  t.equal(third.ends.size, 0, 'the third rings');
-  await answer(rig, 2);
-  await bridged(rig);
-  await hangUp(rig, third);
-});
-
-t.test('confirmHook: of two who are being asked the first to take the call has it', async (t) => {
-  const rig = await dialling(t, 2, { confirmHook: '/confirm' });
-  rig.app.on('/confirm', [SAY]);
-  const first = await answer(rig, 0);
-  const second = await answer(rig, 1);
-  const [slow, quick] = [
-    await rig.server.callee(0).plays.take('the question'),
-    await rig.server.callee(1).plays.take('the question'),
-  ];
-  quick.finish();
-  await bridged(rig);
-  await first.ends.take('BYE to the other');
-  await slow.done;
-  t.ok(slow.isStopped);
-  await hangUp(rig, second);
-});
-
-t.test(
-  'confirmHook: where all decline, or the hook fails, nobody has answered; the target names its own hook',
-  async (t) => {
-    for (const [target, hook] of [
-      [{ type: 'phone', number: '1' }, '/confirm'],
-      [{ type: 'phone', number: '1', confirmHook: '/own', method: 'GET' }, '/own'],
-    ] as const) {
-      const rig = await dialling(t, 1, { confirmHook: '/confirm', target: [target] });
-      const callee = await answer(rig);
-      const asked = await rig.app.next(hook);
-      t.equal(asked.method, hook === '/own' ? 'GET' : 'POST');
-      await callee.ends.take('BYE');
-      t.match((await rig.app.next('/action')).json, { dial_call_status: 'no-answer', dial_sip_status: 487 });
-      await rig.callerGoesOn();
-    }
-  },
-);
-
-t.test('confirmHook: a caller who hangs up meanwhile ends it', async (t) => {
-  const rig = await dialling(t, 1, { confirmHook: '/confirm' });
-  rig.app.on('/confirm', [SAY]);
-  const callee = await answer(rig);
-  const question = await rig.server.callee().plays.take('the question');
-  rig.leg.end({ how: 'bye', headers: {} });
-  await callee.ends.take('BYE');
-  t.ok(question.isStopped);
-  await rig.running;
-  t.match((await rig.app.next('/action')).json, { dial_call_status: 'no-answer', dial_call_sid: String });
-});
-
-t.test('answerOnBridge: early media of the only callee is what the caller hears until the answer', async (t) => {
-  const rig = await dialling(t, 1, { answerOnBridge: true });
-  const [callee] = rig.callees as [Callee];
-  callee.progress(183, 'v=0 early');
-  (await rig.server.callee().modifies.take('early SDP')).grant();
-  t.equal((await rig.leg.actions.take('183')).sent, '183');
-  await bridged(rig);
-  callee.answer();
-  (await rig.server.callee().modifies.take('modify')).grant();
-  await rig.server.caller.unbridges.take('end of the early media');
-  t.equal((await rig.leg.actions.take('200')).sent, '200');
-  await bridged(rig);
-  await hangUp(rig, callee);
-});
-
-t.test(
-  'early media: of several callees the first is heard, the next when that one has failed, until somebody answers',
-  async (t) => {
-    const rig = await dialling(t, 3, { answerOnBridge: true });
-    const [first, second, third] = rig.callees as [Callee, Callee, Callee];
-    first.progress(183, 'v=0 first');
-    (await rig.server.callee(0).modifies.take('early SDP')).grant();
-    t.equal((await rig.leg.actions.take('183')).sent, '183');
-    await bridged(rig);
-    second.progress(183, 'v=0 second');
-    third.progress(180);
-    first.refuse(486);
-    await rig.server.caller.unbridges.take('the first is heard no more');
-    (await rig.server.callee(1).modifies.take('early SDP of the second')).grant();
-    await bridged(rig);
-    third.answer();
-    (await rig.server.callee(2).modifies.take('modify')).grant();
-    await rig.server.caller.unbridges.take('the second is heard no more');
-    await bridged(rig);
-    await hangUp(rig, third);
-  },
-);
-
-t.test('dialMusic: goes on when a callee who was heard early has failed', async (t) => {
-  const rig = await dialling(t, 2, { dialMusic: 'tone_stream://%(1000,0,440)' });
-  const { caller } = rig.server;
-  // An unanswered caller hears no music: `dial` answers first.
-  const music = await caller.plays.take('music');
-  t.same(music.sources, ['tone_stream://%(1000,0,440)']);
-  const [first, second] = rig.callees as [Callee, Callee];
-  first.progress(183, 'v=0 early');
-  (await rig.server.callee(0).modifies.take('early SDP')).grant();
-  await bridged(rig);
-  t.ok(music.isStopped);
-  first.refuse(480);
-  await caller.unbridges.take('the first is heard no more');
-  const again = await caller.plays.take('music again');
-  second.answer();
-  (await rig.server.callee(1).modifies.take('modify')).grant();
-  await bridged(rig);
-  t.ok(again.isStopped);
-  await hangUp(rig, second);
-});
-
-t.test('dial_sbc_callid is told of legs that nobody answers, as far as the edge has named them', async (t) => {
+t.test('mute:status is for the leg that is named: the edge keeps back what it says', async (t) => {
   const rig = await dialling(t);
-  const [callee] = rig.callees as [Callee];
-  callee.outerCallId = 'outer-1';
-  callee.refuse(486, { outerCallId: 'outer-1' });
-  t.match((await rig.app.next('/action')).json, { dial_call_status: 'busy', dial_sbc_callid: 'outer-1' });
-  await rig.callerGoesOn();
-  const gone = await dialling(t);
-  const [ringing] = gone.callees as [Callee];
-  ringing.outerCallId = 'outer-2';
-  gone.leg.end({ how: 'bye', headers: {} });
-  t.match((await gone.app.next('/action')).json, { dial_call_status: 'no-answer', dial_sbc_callid: 'outer-2' });
-  await gone.running;
+  const callee = await rig.connect();
+  const muted = { method: 'INFO', order: 'mute' };
+  const mute = { command: 'mute:status', isMuted: true } as const;
+  await taken(rig, mute, legOf(rig));
+  t.match(await callee.requests.take('INFO'), muted);
+  t.match(await rig.session.execute({ command: 'mute:status', isMuted: false }), { ok: true });
+  t.equal((await rig.leg.actions.take('200')).sent, '200');
+  t.match(await rig.leg.actions.take('INFO'), { sent: 'request', request: { order: 'unmute' } });
+  t.same(await rig.server.caller.asked.take('unmute'), ['mute', false]);
+  await taken(rig, mute);
+  t.same(await rig.server.caller.asked.take('mute'), ['mute', true]);
+  await hangUp(t, rig, callee);
+  t.same(await rig.server.caller.asked.take('unmute'), ['mute', false], 'who goes on is heard again');
 });
+
+/** A command is taken once the two are connected, which follows the bridge. */
+async function taken(rig: DialRig, command: Parameters<DialRig['session']['execute']>[0], sid?: string): Promise<void> {
+  for (;;) {
+    const result = await rig.session.execute(command, sid);
+    if (result.ok) return;
+    if (result.because !== 'wrong state') throw new Error(result.reason);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
 
 t.test('timeLimit: the callee is hung up on, and the next verb runs', async (t) => {
   const rig = await dialling(t, 1, { timeLimit: 1 });
@@ -211,76 +69,8 @@ t.test('dub, boostAudioSignal, dtmf and sip_request are done to the leg that is 
   t.match(await rig.session.execute(info, leg), { ok: true, facts: { status: 200 } });
   t.match(await callee.requests.take('INFO'), { method: 'INFO', body: 'hi' });
   t.equal(rig.server.caller.asked.size, 0, 'the caller has nothing of it');
-  await hangUp(rig, callee);
+  await hangUp(t, rig, callee);
 });
-
-t.test('of those who ring the others are told that somebody else has answered', async (t) => {
-  const rig = await dialling(t, 2);
-  const winner = await rig.connect();
-  t.match(await (rig.callees[1] as Callee).ends.take('CANCEL'), { Reason: /cause=200/ });
-  await hangUp(rig, winner);
-});
-
-/** The call sid of the callee's leg. */
-const legOf = (rig: DialRig): string =>
-  [...rig.ledger.values()].find(({ payload }) => payload.parentCallSid === 'call-1')?.callSid ?? '';
-
-t.test('a caller who hangs up while they ring leaves a missed call: nobody has answered', async (t) => {
-  const rig = await dialling(t, 2);
-  rig.leg.end({ how: 'bye', headers: {} });
-  for (const callee of rig.callees) t.strictSame(await callee.ends.take('CANCEL'), {});
-  await rig.running;
-  t.match((await rig.app.next('/action')).json, { dial_call_status: 'no-answer' });
-});
-
-t.test('the Reason with which a callee refuses or hangs up is told by its last status', async (t) => {
-  const reasonHeader = 'Q.850;cause=38;text="Network out of order"';
-  const last = async (rig: DialRig, callStatus: string) => {
-    for (;;) {
-      const { json } = await rig.app.next('/status');
-      if (json.call_status === callStatus && json.parent_call_sid) return json;
-    }
-  };
-  const refused = await dialling(t);
-  refused.callees[0]?.refuse(503, { reasonHeader });
-  t.match(await last(refused, 'failed'), { sip_status: 503, sip_reason_header: reasonHeader });
-  await refused.app.next('/action');
-  await refused.callerGoesOn();
-  const hungUp = await dialling(t);
-  const callee = await hungUp.connect();
-  callee.hangUp({ reasonHeader });
-  t.match(await last(hungUp, 'completed'), { call_termination_by: 'caller', sip_reason_header: reasonHeader });
-  await hungUp.app.next('/action');
-  await hungUp.callerGoesOn();
-  t.notOk(hungUp.app.seen('/status').some(({ json }) => !json.parent_call_sid && 'sip_reason_header' in json));
-});
-
-t.test('mute:status is for the leg that is named: the edge keeps back what it says', async (t) => {
-  const rig = await dialling(t);
-  const callee = await rig.connect();
-  const muted = { method: 'INFO', order: 'mute' };
-  const mute = { command: 'mute:status', isMuted: true } as const;
-  await taken(rig, mute, legOf(rig));
-  t.match(await callee.requests.take('INFO'), muted);
-  t.match(await rig.session.execute({ command: 'mute:status', isMuted: false }), { ok: true });
-  t.equal((await rig.leg.actions.take('200')).sent, '200');
-  t.match(await rig.leg.actions.take('INFO'), { sent: 'request', request: { order: 'unmute' } });
-  t.same(await rig.server.caller.asked.take('unmute'), ['mute', false]);
-  await taken(rig, mute);
-  t.same(await rig.server.caller.asked.take('mute'), ['mute', true]);
-  await hangUp(rig, callee);
-  t.same(await rig.server.caller.asked.take('unmute'), ['mute', false], 'who goes on is heard again');
-});
-
-/** A command is taken once the two are connected, which follows the bridge. */
-async function taken(rig: DialRig, command: Parameters<DialRig['session']['execute']>[0], sid?: string): Promise<void> {
-  for (;;) {
-    const result = await rig.session.execute(command, sid);
-    if (result.ok) return;
-    if (result.because !== 'wrong state') throw new Error(result.reason);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
 
 t.test(
   'whisper: only the leg that is named hears it, while the two are apart; then they are joined again',
@@ -299,7 +89,7 @@ t.test(
       await bridged(rig);
       t.equal(other.plays.size, 0);
     }
-    await hangUp(rig, callee);
+    await hangUp(t, rig, callee);
   },
 );
 
@@ -330,7 +120,7 @@ t.test('dtmfCapture: the hook hears of patterns with the call info of the leg th
   callee.press('#');
   callee.press('#');
   t.match((await rig.app.next('/keys')).json, { dtmf: '##', call_sid: leg }, 'by INFO');
-  await hangUp(rig, callee);
+  await hangUp(t, rig, callee);
   t.equal(rig.app.seen('/keys').length, 3);
 });
 
@@ -362,7 +152,7 @@ for (const who of ['caller', 'callee'] as const) {
     await music.done;
     t.ok(music.isStopped);
     await bridged(rig);
-    await hangUp(rig, callee);
+    await hangUp(t, rig, callee);
   });
 }
 
@@ -529,14 +319,8 @@ t.test('referHook: what the application leaves is done by the rules, which carri
     callee.refer?.({ ...refer([]), notify: async (status) => void (status >= 200 && resolve(status)) });
   });
   t.equal(status, 403);
-  await hangUp(rig, callee);
+  await hangUp(t, rig, callee);
 });
-
-/** The caller hangs up, whatever he hears. */
-async function hungUp(rig: DialRig): Promise<void> {
-  rig.leg.end({ how: 'bye', headers: {} });
-  await rig.running;
-}
 
 t.test('boostAudioSignal and dub: both legs are louder, and the callee hears the tracks', async (t) => {
   const rig = await dialling(t, 1, {
@@ -554,7 +338,7 @@ t.test('boostAudioSignal and dub: both legs are louder, and the callee hears the
       ['addTrack', 'music'],
     ],
   );
-  await hangUp(rig, callee);
+  await hangUp(t, rig, callee);
   t.same(await caller.asked.take('gain'), ['setGain', 0], 'the caller hears the rest as before');
 });
 
@@ -575,7 +359,7 @@ t.test(
       });
     }
     t.match(await rig.session.execute({ command: 'transcribe:status', status: 'pause' }), { ok: true });
-    await hangUp(rig, callee);
+    await hangUp(t, rig, callee);
     t.equal(rig.recognizer.closed, 2);
     t.ok(rig.server.caller.tap.streams.every(({ isClosed }) => isClosed));
   },
@@ -592,6 +376,6 @@ t.test('amd: whether a machine has answered is told of the callee, and its answe
   const { json: found } = await rig.app.next('/amd');
   t.match(found, { type: 'amd_machine_detected', reason: 'tone', parent_call_sid: 'call-1', direction: 'outbound' });
   t.match((await rig.app.next('/amd')).json, { type: 'amd_tone_detected', frequency: 1_000, call_sid: found.call_sid });
-  await hangUp(rig, callee);
+  await hangUp(t, rig, callee);
   await until('nobody listens any more', () => endpoint.beep === undefined);
 });
